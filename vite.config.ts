@@ -8,7 +8,8 @@ import { browserArguments, findBrowser } from './test/setup/browser.mjs';
 import { recurrentCases } from './test/setup/cases_plugin.ts';
 
 const root = import.meta.dirname;
-const executablePath = findBrowser();
+// Looked for only when tests run: a wrong CHROME_PATH is no reason not to build or to serve the page.
+const executablePath = process.env['VITEST'] === undefined ? undefined : findBrowser();
 
 // Chrome and Dawn's devices each keep a core busy, so a small machine runs one GPU file at a time.
 const gpuWorkers = Math.max(1, Math.min(4, Math.floor(availableParallelism() / 2)));
@@ -40,7 +41,14 @@ export default defineConfig({
       { extends: true, test: { name: 'unit', include: ['test/unit/**/*.test.ts'], environment: 'node' } },
       {
         extends: true,
-        test: { ...gpuTests, name: 'node', environment: 'node', pool: 'forks', setupFiles: ['test/setup/node.ts'] },
+        test: {
+          ...gpuTests,
+          name: 'node',
+          environment: 'node',
+          pool: 'forks',
+          globalSetup: ['test/setup/node_adapter.ts'],
+          setupFiles: ['test/setup/node.ts'],
+        },
       },
       {
         extends: true,
@@ -48,12 +56,16 @@ export default defineConfig({
           ...gpuTests,
           name: 'chrome',
           fileParallelism: gpuWorkers > 1,
+          setupFiles: ['test/setup/chrome.ts'],
           browser: {
             enabled: true,
             headless: true,
             screenshotFailures: false,
             provider: playwright({
-              launchOptions: { args: browserArguments(), ...(executablePath === undefined ? {} : { executablePath }) },
+              launchOptions: {
+                args: browserArguments(),
+                ...(executablePath === undefined ? {} : { executablePath }),
+              },
             }),
             instances: [{ browser: 'chromium' }],
           },

@@ -44,7 +44,8 @@ export async function nodeGPU(options: NodeGPUOptions = {}): Promise<GPU> {
   if (gpu === undefined) throw noAdapter(software);
   instances.add(gpu);
   for (const [name, value] of Object.entries(dawn.globals)) {
-    if (!(name in globalThis)) Object.defineProperty(globalThis, name, { value, configurable: true, writable: true });
+    if (!(name in globalThis))
+      Object.defineProperty(globalThis, name, { value, configurable: true, writable: true });
   }
   return gpu;
 }
@@ -92,7 +93,8 @@ async function softwareGPU(dawn: Dawn, flags: string[]): Promise<GPU | undefined
 function swiftShaderFolder(): string | undefined {
   if (process.platform !== 'linux') return undefined;
   const chrome = process.env['CHROME_PATH'];
-  const own = chrome !== undefined && existsSync(chrome) ? [dirname(chrome), dirname(realpathSync(chrome))] : [];
+  const own =
+    chrome !== undefined && existsSync(chrome) ? [dirname(chrome), dirname(realpathSync(chrome))] : [];
   return [...own, ...BROWSER_FOLDERS].find((folder) => existsSync(join(folder, SWIFTSHADER_ICD)));
 }
 
@@ -107,7 +109,9 @@ function preloadVulkan(path: string): void {
     process.dlopen({ exports: {} }, path, constants.dlopen.RTLD_NOW | RTLD_NODELETE);
   } catch (error) {
     if (!String(error).includes('did not self-register')) {
-      throw new GatewiseError('no-adapter', `nodeGPU: ${path} does not load: ${String(error)}`, { cause: error });
+      throw new GatewiseError('no-adapter', `nodeGPU: ${path} does not load: ${String(error)}`, {
+        cause: error,
+      });
     }
   }
 }

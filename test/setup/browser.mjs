@@ -47,7 +47,9 @@ export function findBrowser() {
   const named = process.env['CHROME_PATH'];
   if (named !== undefined && named !== '') {
     if (isExecutable(named)) return named;
-    throw new Error(`CHROME_PATH is ${named}, which is not an executable file: correct it, or unset it to search.`);
+    throw new Error(
+      `CHROME_PATH is ${named}, which is not an executable file: correct it, or unset it to search.`,
+    );
   }
   for (const path of candidates()) if (isExecutable(path)) return path;
   return undefined;
@@ -62,10 +64,11 @@ export function ensureBrowser() {
   if (found !== undefined) return found;
   if (process.platform === 'linux' && process.getuid?.() === 0 && isExecutable('/usr/bin/apt-get')) {
     console.log('browser: none found, installing chromium with apt-get ...');
-    const options = /** @type {const} */ ({
+    /** @type {import('node:child_process').ExecFileSyncOptions} */
+    const options = {
       stdio: ['ignore', 'ignore', 'inherit'],
       env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' },
-    });
+    };
     try {
       execFileSync('apt-get', ['update', '-q'], options);
       execFileSync('apt-get', ['install', '-y', '-q', '--no-install-recommends', 'chromium'], options);

@@ -2,7 +2,7 @@
 // RECURRENT_CASES names a folder, below that too. A case is its own module, so that a test loads only its own bytes,
 // in Node and in a browser alike.
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
-import { join, relative, resolve, sep } from 'node:path';
+import { join, resolve, sep } from 'node:path';
 
 import type { Plugin } from 'vite';
 
@@ -20,7 +20,7 @@ export function casesBelow(folder: string): CaseFile[] {
     .filter((path) => path.endsWith('.safetensors'))
     .sort()
     .map((path) => ({
-      name: relative('.', path).replaceAll(sep, '/').slice(0, -'.safetensors'.length),
+      name: path.replaceAll(sep, '/').slice(0, -'.safetensors'.length),
       path: resolve(folder, path),
     }));
 }
@@ -32,7 +32,8 @@ export function allCases(root: string, extra = process.env['RECURRENT_CASES']): 
   if (extra === undefined || extra === '') return found;
   if (!existsSync(extra)) throw new Error(`RECURRENT_CASES: expected a folder, but ${extra} does not exist.`);
   const more = casesBelow(extra);
-  if (more.length === 0) throw new Error(`RECURRENT_CASES: expected *.safetensors below ${extra}, found none.`);
+  if (more.length === 0)
+    throw new Error(`RECURRENT_CASES: expected *.safetensors below ${extra}, found none.`);
   return [...found, ...more];
 }
 

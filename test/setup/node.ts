@@ -20,7 +20,8 @@ gpu.requestAdapter = async (options) => {
 };
 
 // Node 20 has no `navigator`; from 21 it has one that is read-only.
-if (!('navigator' in globalThis)) Object.defineProperty(globalThis, 'navigator', { value: {}, configurable: true });
+if (!('navigator' in globalThis))
+  Object.defineProperty(globalThis, 'navigator', { value: {}, configurable: true });
 Object.defineProperty(navigator, 'gpu', { value: gpu, configurable: true });
 
 // A device that is still alive keeps a core busy while the next file runs.

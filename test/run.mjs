@@ -1,0 +1,137 @@
+// `npm test`: sets up what is missing, runs every test project and ends with `N passed, N failed` on a line of its own.
+// Arguments: `--project NAME` (unit, node, chrome, e2e; may be repeated) and parts of file names to run only those.
+import { spawnSync } from 'node:child_process';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+
+import { ensureBrowser } from './setup/browser.mjs';
+import { command, ensureDependencies, root } from './setup/dependencies.mjs';
+
+const PROJECTS = ['unit', 'node', 'chrome', 'e2e'];
+const PROJECT_LIMIT_MS = 10 * 60_000;
+
+const { values, positionals: filters } = parseArgs({
+  allowPositionals: true,
+  options: {
+    project: { type: 'string', multiple: true },
+    // What CI found to be wrong before the tests: counted as a failure, so that the last line tells all.
+    'also-failed': { type: 'string', multiple: true },
+  },
+});
+const projects = values.project ?? PROJECTS;
+
+/** @typedef {{ passed: number, failed: number, skipped: number, problems: string[] }} Count */
+
+/**
+ * Counts one project's results. What stopped a test from running at all counts as a failure.
+ * @param {string} project
+ * @param {string} reportPath
+ * @param {number | null} status
+ * @returns {Count}
+ */
+function countReport(project, reportPath, status) {
+  if (!existsSync(reportPath)) {
+    return {
+      passed: 0,
+      failed: 1,
+      skipped: 0,
+      problems: [`${project}: ended without a report (exit ${status})`],
+    };
+  }
+  const report = JSON.parse(readFileSync(reportPath, 'utf8'));
+  const problems = [];
+  for (const file of report.testResults) {
+    const failedTests = file.assertionResults.filter(
+      (/** @type {{ status: string }} */ t) => t.status === 'failed',
+    );
+    if (file.status === 'failed' && failedTests.length === 0)
+      problems.push(`${project}: ${file.name} did not run`);
+  }
+  if (report.numTotalTests === 0 && problems.length === 0 && filters.length === 0) {
+    problems.push(`${project}: ran no test`);
+  }
+  let failed = report.numFailedTests + problems.length;
+  if (status !== 0 && failed === 0 && (report.numTotalTests > 0 || filters.length === 0)) {
+    problems.push(`${project}: an error outside the tests (exit ${status})`);
+    failed += 1;
+  }
+  const skipped = report.numPendingTests + report.numTodoTests;
+  return { passed: report.numPassedTests, failed, skipped, problems };
+}
+
+/**
+ * @param {string} project
+ * @param {string} folder
+ * @returns {Count}
+ */
+function runProject(project, folder) {
+  console.log(`\n== ${project}`);
+  const report = join(folder, `${project}.json`);
+  const { status } = spawnSync(
+    process.execPath,
+    [
+      command('vitest'),
+      'run',
+      `--project=${project}`,
+      '--reporter=default',
+      '--reporter=json',
+      `--outputFile.json=${report}`,
+      ...(filters.length > 0 ? ['--passWithNoTests'] : []),
+      ...filters,
+    ],
+    { cwd: root, stdio: 'inherit', timeout: PROJECT_LIMIT_MS },
+  );
+  return countReport(project, report, status);
+}
+
+/** @returns {Count} */
+function runAll() {
+  const total = { passed: 0, failed: 0, skipped: 0, problems: /** @type {string[]} */ ([]) };
+  const fail = (/** @type {unknown} */ error) => {
+    total.failed += 1;
+    total.problems.push(error instanceof Error ? error.message : String(error));
+  };
+  const unknown = projects.filter((project) => !PROJECTS.includes(project));
+  if (unknown.length > 0) {
+    fail(`--project: expected ${PROJECTS.join(', ')}, got ${unknown.join(', ')}`);
+    return total;
+  }
+  for (const name of values['also-failed'] ?? []) fail(`${name} failed, see above`);
+  try {
+    ensureDependencies();
+  } catch (error) {
+    fail(error);
+    return total;
+  }
+  if (projects.some((project) => project !== 'unit')) {
+    try {
+      // Node needs it too where there is no real adapter: the software adapter is the browser's.
+      process.env['CHROME_PATH'] = ensureBrowser();
+    } catch (error) {
+      fail(error);
+    }
+  }
+
+  const folder = mkdtempSync(join(tmpdir(), 'gatewise-test-'));
+  try {
+    for (const project of projects) {
+      const count = runProject(project, folder);
+      total.passed += count.passed;
+      total.failed += count.failed;
+      total.skipped += count.skipped;
+      total.problems.push(...count.problems);
+    }
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+  if (total.passed + total.failed + total.skipped === 0) fail(`no test file matches ${filters.join(' ')}`);
+  return total;
+}
+
+const { passed, failed, skipped, problems } = runAll();
+console.log('');
+for (const problem of problems) console.log(`FAILED ${problem}`);
+console.log(`${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ''}`);
+process.exitCode = failed > 0 ? 1 : 0;

@@ -1,0 +1,63 @@
+// Installs the dependencies where they are missing or older than package-lock.json. Uses nothing but Node itself.
+import { spawnSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+
+const NODE_MAJOR = 20;
+export const root = resolve(import.meta.dirname, '../..');
+
+/** `npm ci` where node_modules was not made from the package-lock.json of now; the stamp in it says so. */
+export function ensureDependencies() {
+  if (Number(process.versions.node.split('.')[0]) < NODE_MAJOR) {
+    throw new Error(
+      `gatewise needs Node ${NODE_MAJOR} or newer, this is ${process.versions.node}: update Node.`,
+    );
+  }
+  const lock = createHash('sha256')
+    .update(readFileSync(join(root, 'package-lock.json')))
+    .digest('hex');
+  const stamp = join(root, 'node_modules', '.gatewise-lock');
+  if (existsSync(stamp) && readFileSync(stamp, 'utf8') === lock) return;
+
+  console.log('dependencies: installing with npm ci ...');
+  const npm = process.env['npm_execpath'];
+  const args = ['ci', '--no-audit', '--no-fund', '--loglevel=error'];
+  /** @type {import('node:child_process').SpawnSyncOptions} */
+  const options = { cwd: root, stdio: ['ignore', 'ignore', 'inherit'] };
+  const { status, error } =
+    npm === undefined
+      ? spawnSync('npm', args, { ...options, shell: process.platform === 'win32' })
+      : spawnSync(process.execPath, [npm, ...args], options);
+  if (status !== 0)
+    throw new Error(`npm ci failed (${error?.message ?? `exit ${status}`}): its message is above.`);
+  writeFileSync(stamp, lock);
+}
+
+/** The script that a package's command `name` runs, for `node`: without a shell, the same on every system. */
+export function command(/** @type {string} */ packageName, name = packageName) {
+  const folder = join(root, 'node_modules', packageName);
+  const { bin } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'));
+  return join(folder, typeof bin === 'string' ? bin : bin[name]);
+}
+
+/**
+ * Sets up the dependencies, then runs a TypeScript file with this process's arguments, and ends as it ends. Signals
+ * reach the child too, as it is in the same process group; it decides what Ctrl-C means.
+ * @param {string} file
+ */
+export function launch(file) {
+  try {
+    ensureDependencies();
+  } catch (error) {
+    console.error(error instanceof Error ? error.message : error);
+    process.exit(1);
+  }
+  process.on('SIGINT', () => {});
+  const { status, signal } = spawnSync(
+    process.execPath,
+    ['--import', 'tsx', join(root, file), ...process.argv.slice(2)],
+    { stdio: 'inherit' },
+  );
+  process.exit(status ?? (signal === 'SIGINT' ? 130 : 1));
+}
