@@ -1,0 +1,179 @@
+// The package as others get it: packed, installed into a fresh project, imported by name in Node, type-checked, bundled.
+import { execFileSync } from 'node:child_process';
+import {
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+import { build } from 'vite';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+
+import { command } from '../setup/dependencies.mjs';
+
+const root = join(import.meta.dirname, '../..');
+const project = mkdtempSync(join(tmpdir(), 'gatewise-package-'));
+const installed = join(project, 'node_modules/gatewise');
+
+function npm(cwd: string, ...args: string[]): string {
+  const options = { cwd, encoding: 'utf8', shell: process.platform === 'win32' } as const;
+  return execFileSync('npm', [...args, '--no-audit', '--no-fund', '--loglevel=error'], options);
+}
+
+/** Runs a module of the fresh project in Node and returns what it printed. */
+function runNode(name: string, code: string): string {
+  writeFileSync(join(project, name), code);
+  return execFileSync(process.execPath, [name], { cwd: project, encoding: 'utf8' }).trim();
+}
+
+beforeAll(() => {
+  npm(root, 'pack', '--pack-destination', project);
+  const [tarball] = readdirSync(project).filter((name) => name.endsWith('.tgz'));
+  if (tarball === undefined) throw new Error('npm pack made no tarball');
+  writeFileSync(
+    join(project, 'package.json'),
+    JSON.stringify({ name: 'consumer', private: true, type: 'module' }),
+  );
+  npm(project, 'install', '--offline', `./${tarball}`);
+});
+
+afterAll(() => {
+  rmSync(project, { recursive: true, force: true });
+});
+
+test('brings itself, its sources and nothing else', () => {
+  const others = readdirSync(join(project, 'node_modules')).filter((name) => !name.startsWith('.'));
+  expect(others).toEqual(['gatewise']);
+  const top = readdirSync(installed);
+  expect(top).toEqual(
+    expect.arrayContaining(['CHANGELOG.md', 'LICENSE', 'dist', 'package.json', 'shaders', 'src']),
+  );
+  expect(top).not.toEqual(expect.arrayContaining(['test']));
+  expect(JSON.parse(readFileSync(join(installed, 'package.json'), 'utf8'))).not.toHaveProperty(
+    'dependencies',
+  );
+});
+
+test('every source map names a source that is there', () => {
+  const maps = readdirSync(join(installed, 'dist'), { recursive: true, encoding: 'utf8' });
+  for (const name of maps.filter((path) => path.endsWith('.d.ts.map'))) {
+    const folder = join(installed, 'dist', name, '..');
+    const { sources } = JSON.parse(readFileSync(join(installed, 'dist', name), 'utf8')) as {
+      sources: string[];
+    };
+    for (const source of sources)
+      expect(readFileSync(join(folder, source), 'utf8').length).toBeGreaterThan(0);
+  }
+});
+
+test('is imported by name in Node', () => {
+  const printed = runNode(
+    'by_name.js',
+    `import { createRuntime, LSTM, GatewiseError } from 'gatewise';
+     console.log(typeof createRuntime, typeof LSTM, new GatewiseError('argument', 'said').code);`,
+  );
+  expect(printed).toBe('function function argument');
+});
+
+test('gatewise/node names the optional package where it is missing, and finds an adapter where it is not', () => {
+  const code = `import { GatewiseError } from 'gatewise';
+    import { nodeGPU } from 'gatewise/node';
+    try {
+      const adapter = await (await nodeGPU()).requestAdapter();
+      console.log('adapter', adapter !== null, GPUBufferUsage.MAP_READ);
+    } catch (error) {
+      console.log(error instanceof GatewiseError, error.code, error.message);
+    }`;
+  expect(runNode('no_peer.js', code)).toMatch(/^true no-adapter .*npm install webgpu/);
+  const peer = join(project, 'node_modules/webgpu');
+  symlinkSync(join(root, 'node_modules/webgpu'), peer, 'junction');
+  try {
+    expect(runNode('peer.js', code)).toBe('adapter true 1');
+  } finally {
+    rmSync(peer);
+  }
+});
+
+test.each([
+  ['esnext', 'bundler'],
+  ['nodenext', 'nodenext'],
+])('has types for module %s with resolution %s', (module, moduleResolution) => {
+  writeFileSync(
+    join(project, 'consumer.ts'),
+    `import { createRuntime, GatewiseError, LSTM } from 'gatewise';
+     import { nodeGPU, type NodeGPUOptions } from 'gatewise/node';
+
+     const options: NodeGPUOptions = { software: true };
+     export const gpu: Promise<GPU> = nodeGPU(options);
+     export const lstm = new LSTM({ inputSize: 10, hiddenSize: 20 });
+     export type Runtime = Awaited<ReturnType<typeof createRuntime>>;
+     // @ts-expect-error the sizes are numbers
+     new LSTM({ inputSize: '10', hiddenSize: 20 });
+     // @ts-expect-error not one of the error codes
+     new GatewiseError('no such code', 'said');
+     // Were a type to have become \`any\`, this would not be an error.
+     // @ts-expect-error a runtime is no number
+     export const wrong: number = undefined as unknown as Runtime;`,
+  );
+  const compilerOptions = {
+    module,
+    moduleResolution,
+    target: 'es2023',
+    lib: ['es2023', 'esnext.disposable', 'dom'],
+    types: [],
+    strict: true,
+    exactOptionalPropertyTypes: true,
+    skipLibCheck: false,
+    noEmit: true,
+  };
+  writeFileSync(join(project, 'tsconfig.json'), JSON.stringify({ compilerOptions, files: ['consumer.ts'] }));
+  const printed = (() => {
+    try {
+      return execFileSync(process.execPath, [command('typescript', 'tsc')], {
+        cwd: project,
+        encoding: 'utf8',
+      });
+    } catch (error) {
+      return String((error as { stdout: unknown }).stdout);
+    }
+  })();
+  expect(printed).toBe('');
+});
+
+/** Bundles a module for a page and returns the code. */
+async function bundle(name: string, code: string): Promise<string> {
+  const folder = join(project, name);
+  mkdirSync(folder);
+  writeFileSync(join(folder, 'main.js'), code);
+  const built = await build({
+    root: folder,
+    configFile: false,
+    logLevel: 'silent',
+    build: { write: false, target: 'es2023', rolldownOptions: { input: join(folder, 'main.js') } },
+  });
+  const outputs = Array.isArray(built) ? built : [built];
+  return outputs
+    .flatMap((result) => ('output' in result ? result.output : []))
+    .reduce((all, file) => all + (file.type === 'chunk' ? file.code : ''), '');
+}
+
+test('a bundler leaves out what is not used', async () => {
+  const code = await bundle(
+    'only_error',
+    "import { GatewiseError } from 'gatewise'; throw new GatewiseError('file', 'x');",
+  );
+  expect(code).toContain('GatewiseError');
+  expect(code.length).toBeLessThan(1000);
+});
+
+test('a bundle for a page needs nothing of Node', async () => {
+  const code = await bundle('all', "import * as gatewise from 'gatewise'; globalThis.gatewise = gatewise;");
+  expect(code).toContain('GatewiseError');
+  expect(code).not.toMatch(/["']node:|from ?["']webgpu["']|require\(/);
+});
