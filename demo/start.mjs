@@ -1,5 +1,6 @@
 // `npm start`: sets up the dependencies, then serves the demo page and prints its address.
-// Options: --port N (default 5173, the next free one if taken), --host [ADDRESS] (default localhost only).
+// Options: --port N (default 5173, the next free one if taken) and --host ADDRESS (default localhost; browsers give
+// WebGPU to localhost and to https only).
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 

@@ -34,7 +34,7 @@ function runNode(name: string, code: string): string {
 
 beforeAll(() => {
   npm(root, 'pack', '--pack-destination', project);
-  const [tarball] = readdirSync(project).filter((name) => name.endsWith('.tgz'));
+  const tarball = readdirSync(project).find((name) => name.endsWith('.tgz'));
   if (tarball === undefined) throw new Error('npm pack made no tarball');
   writeFileSync(
     join(project, 'package.json'),
