@@ -52,6 +52,8 @@ export default defineConfig({
       },
       {
         extends: true,
+        // A package that Vite first meets during a run makes it reload the page under the tests.
+        optimizeDeps: { include: ['fast-check'] },
         test: {
           ...gpuTests,
           name: 'chrome',

@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 
 import { ensureBrowser } from './setup/browser.mjs';
+import { countReport } from './setup/count.mjs';
 import { command, ensureDependencies, root } from './setup/dependencies.mjs';
 
 const PROJECTS = ['unit', 'node', 'chrome', 'e2e'];
@@ -23,49 +24,10 @@ const { values, positionals: filters } = parseArgs({
 });
 const projects = values.project ?? PROJECTS;
 
-/** @typedef {{ passed: number, failed: number, skipped: number, problems: string[] }} Count */
-
-/**
- * Counts one project's results. What stopped a test from running at all counts as a failure.
- * @param {string} project
- * @param {string} reportPath
- * @param {number | null} status
- * @returns {Count}
- */
-function countReport(project, reportPath, status) {
-  if (!existsSync(reportPath)) {
-    return {
-      passed: 0,
-      failed: 1,
-      skipped: 0,
-      problems: [`${project}: ended without a report (exit ${status})`],
-    };
-  }
-  const report = JSON.parse(readFileSync(reportPath, 'utf8'));
-  const problems = [];
-  for (const file of report.testResults) {
-    const failedTests = file.assertionResults.filter(
-      (/** @type {{ status: string }} */ t) => t.status === 'failed',
-    );
-    if (file.status === 'failed' && failedTests.length === 0)
-      problems.push(`${project}: ${file.name} did not run`);
-  }
-  if (report.numTotalTests === 0 && problems.length === 0 && filters.length === 0) {
-    problems.push(`${project}: ran no test, the reason is above`);
-  }
-  let failed = report.numFailedTests + problems.length;
-  if (status !== 0 && failed === 0 && (report.numTotalTests > 0 || filters.length === 0)) {
-    problems.push(`${project}: an error outside the tests (exit ${status})`);
-    failed += 1;
-  }
-  const skipped = report.numPendingTests + report.numTodoTests;
-  return { passed: report.numPassedTests, failed, skipped, problems };
-}
-
 /**
  * @param {string} project
  * @param {string} folder
- * @returns {Count}
+ * @returns {import('./setup/count.mjs').Count}
  */
 function runProject(project, folder) {
   console.log(`\n== ${project}`);
@@ -84,10 +46,11 @@ function runProject(project, folder) {
     ],
     { cwd: root, stdio: 'inherit', timeout: PROJECT_LIMIT_MS },
   );
-  return countReport(project, report, status);
+  const results = existsSync(report) ? JSON.parse(readFileSync(report, 'utf8')) : undefined;
+  return countReport(project, results, status, filters.length > 0);
 }
 
-/** @returns {Count} */
+/** @returns {import('./setup/count.mjs').Count} */
 function runAll() {
   const total = { passed: 0, failed: 0, skipped: 0, problems: /** @type {string[]} */ ([]) };
   const fail = (/** @type {unknown} */ error) => {

@@ -3,15 +3,19 @@ import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
 
-const NODE_MAJOR = 20;
-export const root = resolve(import.meta.dirname, '../..');
+const OLDEST_NODE = [20, 19];
+// Not import.meta.dirname, which Nodes too old for the rest lack: they are to reach the sentence that says so.
+export const root = resolve(fileURLToPath(import.meta.url), '../../..');
 
 /** `npm ci` where node_modules was not made from the package-lock.json of now; the stamp in it says so. */
 export function ensureDependencies() {
-  if (Number(process.versions.node.split('.')[0]) < NODE_MAJOR) {
+  const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
+  const [oldest = 0, oldestMinor = 0] = OLDEST_NODE;
+  if (major < oldest || (major === oldest && minor < oldestMinor)) {
     throw new Error(
-      `gatewise needs Node ${NODE_MAJOR} or newer, this is ${process.versions.node}: update Node.`,
+      `Expected Node ${OLDEST_NODE.join('.')} or newer, this is ${process.versions.node}: update Node.`,
     );
   }
   const lock = createHash('sha256')
@@ -56,7 +60,7 @@ export function launch(file) {
   process.on('SIGINT', () => {});
   const { status, signal } = spawnSync(
     process.execPath,
-    ['--import', 'tsx', join(root, file), ...process.argv.slice(2)],
+    ['--import', import.meta.resolve('tsx'), join(root, file), ...process.argv.slice(2)],
     { stdio: 'inherit' },
   );
   process.exit(status ?? (signal === 'SIGINT' ? 130 : 1));
