@@ -11,7 +11,7 @@ const root = import.meta.dirname;
 // Looked for only when tests run: a wrong CHROME_PATH is no reason not to build or to serve the page.
 const executablePath = process.env['VITEST'] === undefined ? undefined : findBrowser();
 
-// Chrome and Dawn's devices each keep a core busy, so a small machine runs one GPU file at a time.
+// The software adapter uses every core for one dispatch, so a small machine runs one GPU file at a time.
 const gpuWorkers = Math.max(1, Math.min(4, Math.floor(availableParallelism() / 2)));
 
 const gpuTests = {

@@ -32,8 +32,8 @@ const instances = new Set<GPU>();
 
 /**
  * A `GPU` for Node, as `navigator.gpu` is one for the browser. WebGPU's globals (`GPUBufferUsage`, `GPUDevice`, …) are
- * put on `globalThis` where they are missing. Node does not wait for a device's unfinished work, and a device holds
- * threads: await what was asked for, then destroy the device.
+ * put on `globalThis` where they are missing. Node stays alive while the GPU has work that something awaits, and ends
+ * with devices that are idle; destroy a device to have its memory back before.
  */
 export async function nodeGPU(options: NodeGPUOptions = {}): Promise<GPU> {
   const dawn = await loadDawn();

@@ -24,7 +24,7 @@ if (!('navigator' in globalThis))
   Object.defineProperty(globalThis, 'navigator', { value: {}, configurable: true });
 Object.defineProperty(navigator, 'gpu', { value: gpu, configurable: true });
 
-// A device that is still alive keeps a core busy while the next file runs.
+// What a test left running would slow down the next file.
 afterAll(() => {
   for (const device of devices) device.destroy();
 });
