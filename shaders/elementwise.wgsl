@@ -1,0 +1,57 @@
+// Any expression over strided inputs, element by element, with up to three outputs.
+// One invocation computes one element. An optimizer update is this kernel with in-place outputs.
+
+// @include lib/nonlinear.wgsl
+// @include lib/operand.wgsl
+// @include lib/linear_id.wgsl
+
+struct Params {
+  dims: vec4u,                    // the shape, padded with 1 in front
+  size: u32,                      // dims.x * dims.y * dims.z * dims.w
+  operands: array<Operand, 10>,   // in0 to in6, then out0 to out2
+}
+
+override WORKGROUP: u32 = 64;
+override RANK: u32 = 4;           // how many of dims are not 1, counted from the back
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> in0: array<f32>;
+@group(0) @binding(2) var<storage, read> in1: array<f32>;
+@group(0) @binding(3) var<storage, read> in2: array<f32>;
+@group(0) @binding(4) var<storage, read> in3: array<f32>;
+@group(0) @binding(5) var<storage, read> in4: array<f32>;
+@group(0) @binding(6) var<storage, read> in5: array<f32>;
+@group(0) @binding(7) var<storage, read> in6: array<f32>;
+@group(0) @binding(8) var<storage, read_write> out0: array<f32>;
+@group(0) @binding(9) var<storage, read_write> out1: array<f32>;
+@group(0) @binding(10) var<storage, read_write> out2: array<f32>;
+
+// @splice element
+fn element(at: vec4u) {
+  out0[element_index(params.operands[7], at)] = in0[element_index(params.operands[0], at)];
+}
+// @end
+
+@compute @workgroup_size(WORKGROUP)
+fn elementwise(
+  @builtin(workgroup_id) group: vec3u,
+  @builtin(num_workgroups) groups: vec3u,
+  @builtin(local_invocation_index) local: u32,
+) {
+  let i = linear_id(group, groups, local, WORKGROUP);
+  if (i >= params.size) {
+    return;
+  }
+  var at = vec4u(0u, 0u, 0u, i);
+  if (RANK > 1u) {
+    at.z = i / params.dims.w;
+    at.w = i - at.z * params.dims.w;
+  }
+  if (RANK > 2u) {
+    let y = at.z / params.dims.z;
+    at.z = at.z - y * params.dims.z;
+    at.x = y / params.dims.y;
+    at.y = y - at.x * params.dims.y;
+  }
+  element(at);
+}

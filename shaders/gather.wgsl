@@ -1,0 +1,30 @@
+// Rows of a table by index: out[i, e] = table[index[i], e]. The embedding layer's forward pass.
+
+// @include lib/linear_id.wgsl
+
+struct Params {
+  rows: u32,      // of the table
+  width: u32,     // of a row
+  size: u32,      // number of indices * width
+}
+
+override WORKGROUP: u32 = 64;
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> table: array<f32>;        // (rows, width)
+@group(0) @binding(2) var<storage, read> index: array<i32>;        // (size / width)
+@group(0) @binding(3) var<storage, read_write> out: array<f32>;    // (size / width, width)
+
+@compute @workgroup_size(WORKGROUP)
+fn gather(
+  @builtin(workgroup_id) group: vec3u,
+  @builtin(num_workgroups) groups: vec3u,
+  @builtin(local_invocation_index) local: u32,
+) {
+  let i = linear_id(group, groups, local, WORKGROUP);
+  if (i >= params.size) {
+    return;
+  }
+  let row = u32(clamp(index[i / params.width], 0, i32(params.rows) - 1));
+  out[i] = table[row * params.width + i % params.width];
+}

@@ -1,0 +1,22 @@
+// Generated from gather.wgsl by shaders/reflect.ts; do not edit.
+import type { Kernel } from '../../src/core/kernel.ts';
+
+export const gather: Kernel<
+  'table' | 'index' | 'out',
+  { readonly rows: number; readonly width: number; readonly size: number },
+  'WORKGROUP',
+  never,
+  never
+> = {
+  name: 'gather',
+  bindings: {
+    table: { binding: 1, access: 'read' },
+    index: { binding: 2, access: 'read' },
+    out: { binding: 3, access: 'read_write' },
+  },
+  uniforms: { binding: 0, size: 16, layout: {"kind":"struct","members":{"rows":{"offset":0,"layout":{"kind":"u32","width":1}},"width":{"offset":4,"layout":{"kind":"u32","width":1}},"size":{"offset":8,"layout":{"kind":"u32","width":1}}}} },
+  constants: ['WORKGROUP'],
+  splices: [],
+  unrolls: [],
+  code: "// Rows of a table by index: out[i, e] = table[index[i], e]. The embedding layer's forward pass.\n\n// The index of an invocation in a grid that may be folded over y, since x stops at 65535 workgroups.\n\nfn linear_id(group: vec3u, groups: vec3u, local: u32, size: u32) -> u32 {\n  return (group.y * groups.x + group.x) * size + local;\n}\n\nstruct Params {\n  rows: u32,      // of the table\n  width: u32,     // of a row\n  size: u32,      // number of indices * width\n}\n\noverride WORKGROUP: u32 = 64;\n\n@group(0) @binding(0) var<uniform> params: Params;\n@group(0) @binding(1) var<storage, read> table: array<f32>;        // (rows, width)\n@group(0) @binding(2) var<storage, read> index: array<i32>;        // (size / width)\n@group(0) @binding(3) var<storage, read_write> out: array<f32>;    // (size / width, width)\n\n@compute @workgroup_size(WORKGROUP)\nfn gather(\n  @builtin(workgroup_id) group: vec3u,\n  @builtin(num_workgroups) groups: vec3u,\n  @builtin(local_invocation_index) local: u32,\n) {\n  let i = linear_id(group, groups, local, WORKGROUP);\n  if (i >= params.size) {\n    return;\n  }\n  let row = u32(clamp(index[i / params.width], 0, i32(params.rows) - 1));\n  out[i] = table[row * params.width + i % params.width];\n}\n",
+};

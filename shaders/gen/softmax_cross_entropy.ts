@@ -1,0 +1,23 @@
+// Generated from softmax_cross_entropy.wgsl by shaders/reflect.ts; do not edit.
+import type { Kernel } from '../../src/core/kernel.ts';
+
+export const softmax_cross_entropy: Kernel<
+  'logits' | 'label' | 'loss' | 'log_sum',
+  { readonly rows: number; readonly classes: number },
+  'WORKGROUP',
+  never,
+  never
+> = {
+  name: 'softmax_cross_entropy',
+  bindings: {
+    logits: { binding: 1, access: 'read' },
+    label: { binding: 2, access: 'read' },
+    loss: { binding: 3, access: 'read_write' },
+    log_sum: { binding: 4, access: 'read_write' },
+  },
+  uniforms: { binding: 0, size: 16, layout: {"kind":"struct","members":{"rows":{"offset":0,"layout":{"kind":"u32","width":1}},"classes":{"offset":4,"layout":{"kind":"u32","width":1}}}} },
+  constants: ['WORKGROUP'],
+  splices: [],
+  unrolls: [],
+  code: "// Per row of logits: loss = log(sum of exp) - logit[label], and the log of the sum, which the backward pass reuses.\n// The maximum is taken out first, so no exp overflows.\n\nstruct Params {\n  rows: u32,\n  classes: u32,\n}\n\noverride WORKGROUP: u32 = 16;\n\n@group(0) @binding(0) var<uniform> params: Params;\n@group(0) @binding(1) var<storage, read> logits: array<f32>;               // (rows, classes)\n@group(0) @binding(2) var<storage, read> label: array<i32>;                // (rows)\n@group(0) @binding(3) var<storage, read_write> loss: array<f32>;           // (rows)\n@group(0) @binding(4) var<storage, read_write> log_sum: array<f32>;        // (rows)\n\n@compute @workgroup_size(WORKGROUP)\nfn softmax_cross_entropy(@builtin(global_invocation_id) id: vec3u) {\n  let row = id.x;\n  if (row >= params.rows) {\n    return;\n  }\n  let base = row * params.classes;\n  var largest = logits[base];\n  for (var c = 1u; c < params.classes; c++) {\n    largest = max(largest, logits[base + c]);\n  }\n  var total = 0.0;\n  for (var c = 0u; c < params.classes; c++) {\n    total += exp(logits[base + c] - largest);\n  }\n  let chosen = u32(clamp(label[row], 0, i32(params.classes) - 1));\n  log_sum[row] = largest + log(total);\n  loss[row] = largest - logits[base + chosen] + log(total);\n}\n",
+};

@@ -1,0 +1,24 @@
+// Generated from softmax_cross_entropy_backward.wgsl by shaders/reflect.ts; do not edit.
+import type { Kernel } from '../../src/core/kernel.ts';
+
+export const softmax_cross_entropy_backward: Kernel<
+  'logits' | 'label' | 'log_sum' | 'd_loss' | 'd_logits',
+  { readonly classes: number; readonly size: number },
+  'WORKGROUP',
+  never,
+  never
+> = {
+  name: 'softmax_cross_entropy_backward',
+  bindings: {
+    logits: { binding: 1, access: 'read' },
+    label: { binding: 2, access: 'read' },
+    log_sum: { binding: 3, access: 'read' },
+    d_loss: { binding: 4, access: 'read' },
+    d_logits: { binding: 5, access: 'read_write' },
+  },
+  uniforms: { binding: 0, size: 16, layout: {"kind":"struct","members":{"classes":{"offset":0,"layout":{"kind":"u32","width":1}},"size":{"offset":4,"layout":{"kind":"u32","width":1}}}} },
+  constants: ['WORKGROUP'],
+  splices: [],
+  unrolls: [],
+  code: "// d logits[r, c] = (softmax(logits[r])[c] - (c == label[r])) * d loss[r].\n\n// The index of an invocation in a grid that may be folded over y, since x stops at 65535 workgroups.\n\nfn linear_id(group: vec3u, groups: vec3u, local: u32, size: u32) -> u32 {\n  return (group.y * groups.x + group.x) * size + local;\n}\n\nstruct Params {\n  classes: u32,\n  size: u32,      // rows * classes\n}\n\noverride WORKGROUP: u32 = 64;\n\n@group(0) @binding(0) var<uniform> params: Params;\n@group(0) @binding(1) var<storage, read> logits: array<f32>;               // (rows, classes)\n@group(0) @binding(2) var<storage, read> label: array<i32>;                // (rows)\n@group(0) @binding(3) var<storage, read> log_sum: array<f32>;              // (rows)\n@group(0) @binding(4) var<storage, read> d_loss: array<f32>;               // (rows)\n@group(0) @binding(5) var<storage, read_write> d_logits: array<f32>;       // (rows, classes)\n\n@compute @workgroup_size(WORKGROUP)\nfn softmax_cross_entropy_backward(\n  @builtin(workgroup_id) group: vec3u,\n  @builtin(num_workgroups) groups: vec3u,\n  @builtin(local_invocation_index) local: u32,\n) {\n  let i = linear_id(group, groups, local, WORKGROUP);\n  if (i >= params.size) {\n    return;\n  }\n  let row = i / params.classes;\n  let hit = select(0.0, 1.0, i32(i % params.classes) == label[row]);\n  d_logits[i] = (exp(logits[i] - log_sum[row]) - hit) * d_loss[row];\n}\n",
+};

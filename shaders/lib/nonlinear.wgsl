@@ -1,0 +1,15 @@
+// sigmoid and tanh that are finite for every finite input. WGSL's own tanh inherits its accuracy from
+// sinh / cosh and is indeterminate past |x| = 88 (gpuweb issue 4458).
+
+fn stable_sigmoid(x: f32) -> f32 {
+  return 1.0 / (1.0 + exp(-clamp(x, -80.0, 80.0)));
+}
+
+fn stable_tanh(x: f32) -> f32 {
+  // Near 0, where 1 - 2 / (e^2x + 1) would cancel, the Taylor series up to x^13 is right to 1e-7.
+  let s = min(x * x, 0.25);
+  let series = 1.0 + s * (-0.333333333 + s * (0.133333333 + s * (-0.0539682540
+      + s * (0.0218694885 + s * (-0.00886323553 + s * 0.00359212804)))));
+  let magnitude = 1.0 - 2.0 / (exp(2.0 * min(abs(x), 15.0)) + 1.0);
+  return select(sign(x) * magnitude, x * series, abs(x) < 0.5);
+}

@@ -1,0 +1,61 @@
+// Sum or maximum over some axes of an expression over strided inputs.
+// One invocation folds every SPLITS-th element of one result; where there are few results, a second dispatch
+// folds the partial results. The order is fixed, so the same inputs give the same bits.
+
+// @include lib/nonlinear.wgsl
+// @include lib/operand.wgsl
+// @include lib/linear_id.wgsl
+
+struct Params {
+  kept: vec2u,                    // shape of the results
+  reduced: vec2u,                 // shape of what each result folds
+  splits: u32,
+  split_stride: u32,              // from one partial result to the next, in elements
+  operands: array<Operand, 8>,    // in0 to in6, then out; axes: kept.x, kept.y, reduced.x, reduced.y
+}
+
+override WORKGROUP: u32 = 64;
+override MAXIMUM: bool = false;   // else the sum
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> in0: array<f32>;
+@group(0) @binding(2) var<storage, read> in1: array<f32>;
+@group(0) @binding(3) var<storage, read> in2: array<f32>;
+@group(0) @binding(4) var<storage, read> in3: array<f32>;
+@group(0) @binding(5) var<storage, read> in4: array<f32>;
+@group(0) @binding(6) var<storage, read> in5: array<f32>;
+@group(0) @binding(7) var<storage, read> in6: array<f32>;
+@group(0) @binding(8) var<storage, read_write> out: array<f32>;
+
+// @splice element
+fn element(at: vec4u) -> f32 {
+  return in0[element_index(params.operands[0], at)];
+}
+// @end
+
+@compute @workgroup_size(WORKGROUP)
+fn reduce(
+  @builtin(workgroup_id) group: vec3u,
+  @builtin(num_workgroups) groups: vec3u,
+  @builtin(local_invocation_index) local: u32,
+) {
+  let result = linear_id(group, groups, local, WORKGROUP);
+  if (result >= params.kept.x * params.kept.y) {
+    return;
+  }
+  let split = group.z;
+  var at = vec4u(result / params.kept.y, result % params.kept.y, 0u, 0u);
+  let target_index = element_index(params.operands[7], at) + split * params.split_stride;
+  let count = params.reduced.x * params.reduced.y;
+  // Every result folds at least one element, so the maximum can start from its own first.
+  at.z = split / params.reduced.y;
+  at.w = split % params.reduced.y;
+  var total = element(at);
+  for (var i = split + params.splits; i < count; i += params.splits) {
+    at.z = i / params.reduced.y;
+    at.w = i % params.reduced.y;
+    let value = element(at);
+    total = select(total + value, max(total, value), MAXIMUM);
+  }
+  out[target_index] = total;
+}

@@ -1,0 +1,142 @@
+// The build step of the shaders: reflects each *.wgsl and writes gen/NAME.ts, a typed description of its bindings,
+// uniforms, constants, splices and unrolled counts, with includes resolved. `--check` only compares.
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import {
+  ArrayInfo,
+  ResourceType,
+  StructInfo,
+  WgslReflect,
+  type TypeInfo,
+} from 'wgsl_reflect/wgsl_reflect.module.js';
+import type { Layout } from '../src/core/kernel.ts';
+
+const folder = dirname(fileURLToPath(import.meta.url));
+
+function include(code: string): string {
+  return code.replace(/^\/\/ @include (\S+)\n/gm, (_, file: string) =>
+    include(readFileSync(join(folder, file), 'utf8')),
+  );
+}
+
+const scalars: Record<string, 'u32' | 'i32' | 'f32'> = { u: 'u32', i: 'i32', f: 'f32' };
+
+function layoutOf(type: TypeInfo): Layout {
+  if (type instanceof StructInfo) {
+    return {
+      kind: 'struct',
+      members: Object.fromEntries(
+        type.members.map((m) => [m.name, { offset: m.offset, layout: layoutOf(m.type) }]),
+      ),
+    };
+  }
+  if (type instanceof ArrayInfo)
+    return { kind: 'array', count: type.count, stride: type.stride, of: layoutOf(type.format) };
+  const [, width, kind] = /^(?:vec(\d))?([uif])(?:32)?$/.exec(type.name) ?? [];
+  if (kind === undefined)
+    throw new Error(
+      `uniform of type ${type.name}: only u32, i32, f32, their vectors, arrays and structs are known`,
+    );
+  return { kind: scalars[kind], width: Number(width ?? 1) };
+}
+
+/** The TypeScript type of a uniform. */
+function typeText(layout: Layout): string {
+  if (layout.kind === 'struct') {
+    return `{ ${Object.entries(layout.members)
+      .map(([name, member]) => `readonly ${name}: ${typeText(member.layout)}`)
+      .join('; ')} }`;
+  }
+  if (layout.kind === 'array') return `readonly (${typeText(layout.of)})[]`;
+  return layout.width === 1
+    ? 'number'
+    : `readonly [${Array.from({ length: layout.width }, () => 'number').join(', ')}]`;
+}
+
+const union = (names: readonly string[]): string =>
+  names.length === 0 ? 'never' : names.map((name) => `'${name}'`).join(' | ');
+const quoted = (names: readonly string[]): string => `[${names.map((name) => `'${name}'`).join(', ')}]`;
+
+function parse(name: string, code: string): WgslReflect {
+  try {
+    return new WgslReflect(code);
+  } catch (cause) {
+    throw new Error(
+      `${name}.wgsl, with its includes: ${cause instanceof Error ? cause.message : String(cause)}`,
+      { cause },
+    );
+  }
+}
+
+function reflect(name: string): string {
+  const code = include(readFileSync(join(folder, `${name}.wgsl`), 'utf8'));
+  const found = parse(name, code);
+  const entry = found.entry.compute.map((e) => e.name);
+  if (entry.length !== 1 || entry[0] !== name)
+    throw new Error(`${name}.wgsl: expected one entry point "${name}", got ${entry.join(', ')}`);
+  const uniform = found.uniforms[0];
+  if (found.uniforms.length !== 1)
+    throw new Error(`${name}.wgsl: expected one uniform, got ${found.uniforms.length}`);
+  const storage = found.storage.filter((v) => v.resourceType === ResourceType.Storage);
+  const layout = layoutOf(uniform.type);
+  const constants = found.overrides.map((o) => o.name);
+  const directives = (kind: string): string[] =>
+    [...code.matchAll(new RegExp(`// @${kind} (.+)`, 'g'))].map((m) => m[1]);
+  const splices = directives('splice');
+  const counts = directives('unroll').map((text) => text.split(' ')[1]);
+  const unrolls = [...new Set(counts.filter((count) => !/^\d+$/.test(count)))];
+  const bindings = storage
+    .map((v) => `    ${v.name}: { binding: ${v.binding}, access: '${v.access}' },`)
+    .join('\n');
+  return `// Generated from ${name}.wgsl by shaders/reflect.ts; do not edit.
+import type { Kernel } from '../../src/core/kernel.ts';
+
+export const ${name}: Kernel<
+  ${union(storage.map((v) => v.name))},
+  ${typeText(layout)},
+  ${union(constants)},
+  ${union(splices)},
+  ${union(unrolls)}
+> = {
+  name: '${name}',
+  bindings: {
+${bindings}
+  },
+  uniforms: { binding: ${uniform.binding}, size: ${Math.ceil(uniform.size / 16) * 16}, layout: ${JSON.stringify(layout)} },
+  constants: ${quoted(constants)},
+  splices: ${quoted(splices)},
+  unrolls: ${quoted(unrolls)},
+  code: ${JSON.stringify(code)},
+};
+`;
+}
+
+const names = readdirSync(folder)
+  .filter((file) => file.endsWith('.wgsl'))
+  .map((file) => file.slice(0, -'.wgsl'.length))
+  .sort();
+const gen = join(folder, 'gen');
+mkdirSync(gen, { recursive: true });
+const files = new Map(names.map((name) => [`${name}.ts`, reflect(name)]));
+const stray = readdirSync(gen).filter((file) => !files.has(file));
+
+if (process.argv.includes('--check')) {
+  const read = (file: string): string => {
+    try {
+      return readFileSync(join(gen, file), 'utf8');
+    } catch {
+      return '';
+    }
+  };
+  const stale = [...files].filter(([file, text]) => read(file) !== text).map(([file]) => file);
+  if (stale.length + stray.length > 0) {
+    console.error(`shaders/gen is not current (${[...stale, ...stray].join(', ')}); run: npm run shaders`);
+    process.exit(1);
+  }
+  console.log(`shaders/gen is current (${names.length} kernels)`);
+} else {
+  for (const file of stray) rmSync(join(gen, file));
+  for (const [file, text] of files) writeFileSync(join(gen, file), text);
+  console.log(`reflected ${names.length} kernels into shaders/gen`);
+}

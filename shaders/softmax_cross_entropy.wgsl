@@ -1,0 +1,35 @@
+// Per row of logits: loss = log(sum of exp) - logit[label], and the log of the sum, which the backward pass reuses.
+// The maximum is taken out first, so no exp overflows.
+
+struct Params {
+  rows: u32,
+  classes: u32,
+}
+
+override WORKGROUP: u32 = 16;
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> logits: array<f32>;               // (rows, classes)
+@group(0) @binding(2) var<storage, read> label: array<i32>;                // (rows)
+@group(0) @binding(3) var<storage, read_write> loss: array<f32>;           // (rows)
+@group(0) @binding(4) var<storage, read_write> log_sum: array<f32>;        // (rows)
+
+@compute @workgroup_size(WORKGROUP)
+fn softmax_cross_entropy(@builtin(global_invocation_id) id: vec3u) {
+  let row = id.x;
+  if (row >= params.rows) {
+    return;
+  }
+  let base = row * params.classes;
+  var largest = logits[base];
+  for (var c = 1u; c < params.classes; c++) {
+    largest = max(largest, logits[base + c]);
+  }
+  var total = 0.0;
+  for (var c = 0u; c < params.classes; c++) {
+    total += exp(logits[base + c] - largest);
+  }
+  let chosen = u32(clamp(label[row], 0, i32(params.classes) - 1));
+  log_sum[row] = largest + log(total);
+  loss[row] = largest - logits[base + chosen] + log(total);
+}

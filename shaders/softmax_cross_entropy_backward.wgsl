@@ -1,0 +1,32 @@
+// d logits[r, c] = (softmax(logits[r])[c] - (c == label[r])) * d loss[r].
+
+// @include lib/linear_id.wgsl
+
+struct Params {
+  classes: u32,
+  size: u32,      // rows * classes
+}
+
+override WORKGROUP: u32 = 64;
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> logits: array<f32>;               // (rows, classes)
+@group(0) @binding(2) var<storage, read> label: array<i32>;                // (rows)
+@group(0) @binding(3) var<storage, read> log_sum: array<f32>;              // (rows)
+@group(0) @binding(4) var<storage, read> d_loss: array<f32>;               // (rows)
+@group(0) @binding(5) var<storage, read_write> d_logits: array<f32>;       // (rows, classes)
+
+@compute @workgroup_size(WORKGROUP)
+fn softmax_cross_entropy_backward(
+  @builtin(workgroup_id) group: vec3u,
+  @builtin(num_workgroups) groups: vec3u,
+  @builtin(local_invocation_index) local: u32,
+) {
+  let i = linear_id(group, groups, local, WORKGROUP);
+  if (i >= params.size) {
+    return;
+  }
+  let row = i / params.classes;
+  let hit = select(0.0, 1.0, i32(i % params.classes) == label[row]);
+  d_logits[i] = (exp(logits[i] - log_sum[row]) - hit) * d_loss[row];
+}

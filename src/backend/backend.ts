@@ -1,0 +1,39 @@
+// What a backend does: memory, and plans made ready to run. The runtime knows no more than this.
+import type { DType } from '../core/shape.ts';
+import type { NumberArray } from '../graph/launch.ts';
+import type { Plan } from '../plan/plan.ts';
+
+/** Memory of a backend. */
+export interface DeviceBuffer {
+  /** Elements of 4 bytes. */
+  readonly size: number;
+  destroy(): void;
+}
+
+/** A plan made ready: pipelines compiled, temporaries allocated. */
+export interface Executable {
+  /**
+   * Queues one run and returns at once.
+   * @param args a buffer per argument. @param outputs a buffer per output that is not a donated argument.
+   * @param reads outputs whose values are wanted: a promise each, in order.
+   */
+  run(
+    args: readonly DeviceBuffer[],
+    outputs: readonly DeviceBuffer[],
+    reads: readonly number[],
+  ): Promise<NumberArray>[];
+  dispose(): void;
+}
+
+export interface Backend {
+  readonly kind: 'webgpu' | 'cpu';
+  /** What it runs on, for people. */
+  readonly description: string;
+  createBuffer(size: number, dtype: DType): DeviceBuffer;
+  write(buffer: DeviceBuffer, data: NumberArray): void;
+  read(buffer: DeviceBuffer, size: number, dtype: DType): Promise<NumberArray>;
+  prepare(plan: Plan): Executable;
+  /** Resolves when all that was queued is done. */
+  idle(): Promise<void>;
+  dispose(): void;
+}

@@ -1,0 +1,95 @@
+// The CPU backend: the same plans, run by each op's reference. It is the oracle of the GPU and serves where there is none.
+import { GatewiseError } from '../../core/errors.ts';
+import type { DType } from '../../core/shape.ts';
+import type { NumberArray, Operand, Region } from '../../graph/launch.ts';
+import type { Plan, Step } from '../../plan/plan.ts';
+import type { Backend, DeviceBuffer, Executable } from '../backend.ts';
+
+/** How f32 tensors are kept: in float32 as on a GPU, or in float64 for gradient checks. */
+export type Precision = 'float32' | 'float64';
+
+class CPUBuffer implements DeviceBuffer {
+  readonly size: number;
+  data: NumberArray;
+
+  constructor(data: NumberArray) {
+    this.data = data;
+    this.size = data.length;
+  }
+
+  destroy(): void {
+    this.data = new Float32Array(0);
+  }
+}
+
+/** Runs one step over arrays, one per buffer of the plan. */
+export function runStepOnCPU(step: Step, memory: (buffer: number) => NumberArray): void {
+  if (step.op.cpu === undefined)
+    throw new GatewiseError('internal', `plan: ${step.op.name} has no CPU reference`);
+  const operand = ({ buffer, view }: Region): Operand => ({ data: memory(buffer), view });
+  step.op.cpu(step.attrs, step.inputs.map(operand), step.outputs.map(operand));
+}
+
+export class CPUBackend implements Backend {
+  readonly kind = 'cpu';
+  readonly description: string;
+  readonly #precision: Precision;
+
+  constructor(precision: Precision = 'float32') {
+    this.#precision = precision;
+    this.description = `CPU (${precision} JavaScript)`;
+  }
+
+  #allocate(size: number, dtype: DType): NumberArray {
+    if (dtype === 'i32') return new Int32Array(size);
+    return this.#precision === 'float64' ? new Float64Array(size) : new Float32Array(size);
+  }
+
+  createBuffer(size: number, dtype: DType): CPUBuffer {
+    return new CPUBuffer(this.#allocate(size, dtype));
+  }
+
+  write(buffer: DeviceBuffer, data: NumberArray): void {
+    dataOf(buffer).set(data);
+  }
+
+  read(buffer: DeviceBuffer, size: number): Promise<NumberArray> {
+    return Promise.resolve(dataOf(buffer).slice(0, size));
+  }
+
+  prepare(plan: Plan): Executable {
+    const own = plan.buffers.map(({ kind, size }) =>
+      kind === 'temporary' ? this.#allocate(size, 'f32') : undefined,
+    );
+    return {
+      run: (args, outputs, reads) => {
+        const memory = (buffer: number): NumberArray => {
+          const { kind, index = 0 } = plan.buffers[buffer];
+          return own[buffer] ?? dataOf(kind === 'argument' ? args[index] : outputs[index]);
+        };
+        for (const step of plan.steps) runStepOnCPU(step, memory);
+        return reads.map((index) => {
+          const { buffer, view } = plan.outputs[index];
+          return Promise.resolve(
+            memory(buffer).slice(view.offset, view.offset + view.shape.reduce((a, b) => a * b, 1)),
+          );
+        });
+      },
+      dispose: () => own.fill(undefined),
+    };
+  }
+
+  idle(): Promise<void> {
+    return Promise.resolve();
+  }
+
+  dispose(): void {
+    // Arrays are the garbage collector's.
+  }
+}
+
+function dataOf(buffer: DeviceBuffer): NumberArray {
+  if (!(buffer instanceof CPUBuffer))
+    throw new GatewiseError('internal', 'the CPU backend was given a buffer of another backend');
+  return buffer.data;
+}

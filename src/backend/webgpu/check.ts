@@ -1,0 +1,89 @@
+// Check mode: every step of a plan runs on the device and again on the CPU from the same inputs; the first difference
+// beyond the op's tolerance is an error that names step, op, index, what came and what was expected.
+import { GatewiseError } from '../../core/errors.ts';
+import { sizeOf } from '../../core/shape.ts';
+import { walk } from '../../core/view.ts';
+import type { NumberArray, Region } from '../../graph/launch.ts';
+import type { Step } from '../../plan/plan.ts';
+import { runStepOnCPU } from '../cpu/cpu_backend.ts';
+import type { WebGPUExecutable } from './executable.ts';
+import type { Staging } from './staging.ts';
+
+export class CheckedExecutable {
+  readonly #device: GPUDevice;
+  readonly #executable: WebGPUExecutable;
+  readonly #staging: Staging;
+  /** Runs follow each other, since each reads and writes memory between its steps. */
+  #last: Promise<unknown> = Promise.resolve();
+
+  constructor(device: GPUDevice, executable: WebGPUExecutable, staging: Staging) {
+    this.#device = device;
+    this.#executable = executable;
+    this.#staging = staging;
+  }
+
+  run(
+    args: readonly GPUBuffer[],
+    outputs: readonly GPUBuffer[],
+    reads: readonly number[],
+  ): Promise<NumberArray>[] {
+    const done = this.#last.then(() => this.#checkAll(args, outputs));
+    this.#last = done.catch(() => undefined);
+    return reads.map(async (index) => {
+      await done;
+      const { buffer, view, dtype } = this.#executable.plan.outputs[index];
+      const all = await this.#fetch({ buffer, view, dtype }, args, outputs);
+      return all.slice(view.offset, view.offset + sizeOf(view.shape));
+    });
+  }
+
+  async #checkAll(args: readonly GPUBuffer[], outputs: readonly GPUBuffer[]): Promise<void> {
+    for (const [index, step] of this.#executable.plan.steps.entries()) {
+      const memory = new Map<number, NumberArray>();
+      for (const region of [...step.inputs, ...step.outputs]) {
+        if (!memory.has(region.buffer)) memory.set(region.buffer, await this.#fetch(region, args, outputs));
+      }
+      const encoder = this.#device.createCommandEncoder({ label: 'gatewise check' });
+      const pass = encoder.beginComputePass({ label: step.label });
+      this.#executable.encode(pass, args, outputs, index);
+      pass.end();
+      this.#device.queue.submit([encoder.finish()]);
+      runStepOnCPU(step, (buffer) => memory.get(buffer) ?? new Float32Array(0));
+      for (const region of step.outputs) {
+        const got = await this.#fetch(region, args, outputs);
+        compare(step, index, region, got, memory.get(region.buffer) ?? got);
+      }
+    }
+  }
+
+  #fetch(
+    { buffer, dtype }: Region,
+    args: readonly GPUBuffer[],
+    outputs: readonly GPUBuffer[],
+  ): Promise<NumberArray> {
+    const source = this.#executable.bufferOf(buffer, args, outputs);
+    const encoder = this.#device.createCommandEncoder({ label: 'gatewise check' });
+    const readback = this.#staging.copy(encoder, source, 0, source.size / 4, dtype);
+    this.#device.queue.submit([encoder.finish()]);
+    return readback.arrive();
+  }
+}
+
+function compare(step: Step, index: number, { view }: Region, got: NumberArray, expected: NumberArray): void {
+  const { absolute, relative } = step.op.tolerance;
+  let scale = 0;
+  walk([view], ([at]) => (scale = Math.max(scale, Math.abs(expected[at]))));
+  let element = 0;
+  walk([view], ([at]) => {
+    const limit = absolute * Math.max(1, scale) + relative * Math.abs(expected[at]);
+    // Written so that a NaN on one side alone fails.
+    const same = Math.abs(got[at] - expected[at]) <= limit || Object.is(got[at], expected[at]);
+    if (!same) {
+      throw new GatewiseError(
+        'mismatch',
+        `check: step ${index} (${step.op.name}: ${step.label}), element ${element} of [${view.shape.join(', ')}]: the device gave ${got[at]}, the CPU ${expected[at]}, tolerance ${limit}`,
+      );
+    }
+    element++;
+  });
+}

@@ -1,0 +1,12 @@
+// WebGPU's flag values, from the specification: an application may hand over a device where the globals that name them
+// (GPUBufferUsage and the like) are not installed, as in Node.
+
+export const BufferUsage = {
+  MAP_READ: 0x1,
+  COPY_SRC: 0x4,
+  COPY_DST: 0x8,
+  UNIFORM: 0x40,
+  STORAGE: 0x80,
+} as const;
+export const MAP_READ_MODE = 0x1;
+export const COMPUTE_STAGE = 0x4;

@@ -1,0 +1,89 @@
+// Compute pipelines, made once for each kernel, template and set of constants, and kept for the device's life.
+import { GatewiseError } from '../../core/errors.ts';
+import { expand } from '../../core/wgsl_template.ts';
+import type { Dispatch } from '../../graph/launch.ts';
+import { COMPUTE_STAGE } from './flags.ts';
+
+export interface Pipeline {
+  readonly pipeline: GPUComputePipeline;
+  readonly layout: GPUBindGroupLayout;
+}
+
+/** The complete WGSL of a dispatch, as the device compiles it. */
+export function sourceOf({ kernel, template }: Dispatch): string {
+  return expand(kernel.code, template);
+}
+
+export class Pipelines {
+  readonly #device: GPUDevice;
+  readonly #known = new Map<string, Pipeline>();
+  readonly #modules = new Map<string, GPUShaderModule>();
+  readonly #report: (error: GatewiseError) => void;
+
+  /** @param report is told of shaders that do not compile. */
+  constructor(device: GPUDevice, report: (error: GatewiseError) => void) {
+    this.#device = device;
+    this.#report = report;
+  }
+
+  get count(): number {
+    return this.#known.size;
+  }
+
+  for(dispatch: Dispatch): Pipeline {
+    const { kernel, constants } = dispatch;
+    const names = Object.keys(kernel.bindings).filter((name) => name in dispatch.bindings);
+    const code = sourceOf(dispatch);
+    const key = JSON.stringify([kernel.name, names, constants, code]);
+    const known = this.#known.get(key);
+    if (known !== undefined) return known;
+    const layout = this.#device.createBindGroupLayout({
+      label: kernel.name,
+      entries: [
+        {
+          binding: kernel.uniforms.binding,
+          visibility: COMPUTE_STAGE,
+          buffer: { type: 'uniform', hasDynamicOffset: true, minBindingSize: kernel.uniforms.size },
+        },
+        ...names.map((name): GPUBindGroupLayoutEntry => {
+          const { binding, access } = kernel.bindings[name];
+          return {
+            binding,
+            visibility: COMPUTE_STAGE,
+            buffer: { type: access === 'read' ? 'read-only-storage' : 'storage' },
+          };
+        }),
+      ],
+    });
+    const pipeline = this.#device.createComputePipeline({
+      label: kernel.name,
+      layout: this.#device.createPipelineLayout({ label: kernel.name, bindGroupLayouts: [layout] }),
+      compute: {
+        module: this.#module(kernel.name, code),
+        entryPoint: kernel.name,
+        constants: { ...constants },
+      },
+    });
+    const made = { pipeline, layout };
+    this.#known.set(key, made);
+    return made;
+  }
+
+  #module(name: string, code: string): GPUShaderModule {
+    const known = this.#modules.get(code);
+    if (known !== undefined) return known;
+    const module = this.#device.createShaderModule({ label: name, code });
+    void module.getCompilationInfo().then(({ messages }) => {
+      const errors = messages.filter(({ type }) => type === 'error');
+      if (errors.length === 0) return;
+      const lines = code.split('\n');
+      const text = errors.map(
+        ({ lineNum, linePos, message }) =>
+          `${lineNum}:${linePos} ${message}\n    ${lines[lineNum - 1] ?? ''}`,
+      );
+      this.#report(new GatewiseError('device', `${name}.wgsl does not compile:\n${text.join('\n')}`));
+    });
+    this.#modules.set(code, module);
+    return module;
+  }
+}

@@ -1,0 +1,147 @@
+// The WebGPU backend: buffers, pipelines and submits on one GPUDevice, its own or the application's.
+import { GatewiseError } from '../../core/errors.ts';
+import type { DType } from '../../core/shape.ts';
+import type { NumberArray } from '../../graph/launch.ts';
+import type { Plan } from '../../plan/plan.ts';
+import type { Backend, DeviceBuffer, Executable } from '../backend.ts';
+import { CheckedExecutable } from './check.ts';
+import { bufferBytes, STORAGE, WebGPUExecutable } from './executable.ts';
+import { Pipelines } from './pipelines.ts';
+import { Staging } from './staging.ts';
+
+class WebGPUBuffer implements DeviceBuffer {
+  readonly size: number;
+  readonly buffer: GPUBuffer;
+
+  constructor(buffer: GPUBuffer, size: number) {
+    this.buffer = buffer;
+    this.size = size;
+  }
+
+  destroy(): void {
+    this.buffer.destroy();
+  }
+}
+
+export interface WebGPUBackendOptions {
+  readonly device: GPUDevice;
+  /** Destroy the device on dispose. */
+  readonly ownsDevice: boolean;
+  readonly description: string;
+  /** Run each step on the CPU as well, and throw where they differ. */
+  readonly check: boolean;
+}
+
+export class WebGPUBackend implements Backend {
+  readonly kind = 'webgpu';
+  readonly description: string;
+  readonly device: GPUDevice;
+  readonly #options: WebGPUBackendOptions;
+  readonly #pipelines: Pipelines;
+  readonly #staging: Staging;
+  #failure: GatewiseError | undefined;
+  #disposed = false;
+
+  constructor(options: WebGPUBackendOptions) {
+    const { device } = options;
+    this.#options = options;
+    this.device = device;
+    this.description = options.description;
+    this.#pipelines = new Pipelines(device, (error) => (this.#failure ??= error));
+    this.#staging = new Staging(device, () => this.#failure);
+    void device.lost.then(({ reason, message }) => {
+      if (this.#disposed) return;
+      this.#failure = new GatewiseError(
+        'device-lost',
+        `the GPU device was lost (${reason}): ${message} Create a new runtime and load the model again.`,
+      );
+    });
+  }
+
+  get pipelineCount(): number {
+    return this.#pipelines.count;
+  }
+
+  createBuffer(size: number): WebGPUBuffer {
+    const bytes = bufferBytes(size);
+    const { maxBufferSize, maxStorageBufferBindingSize } = this.device.limits;
+    if (bytes > Math.min(maxBufferSize, maxStorageBufferBindingSize)) {
+      throw new GatewiseError(
+        'unsupported',
+        `a tensor of ${bytes} bytes is above the device's limit of ${Math.min(maxBufferSize, maxStorageBufferBindingSize)} bytes a binding; use a smaller batch or a shorter sequence`,
+      );
+    }
+    return new WebGPUBuffer(this.device.createBuffer({ label: 'tensor', size: bytes, usage: STORAGE }), size);
+  }
+
+  write(buffer: DeviceBuffer, data: NumberArray): void {
+    const words = data instanceof Float64Array ? Float32Array.from(data) : data;
+    this.device.queue.writeBuffer(gpuBuffer(buffer), 0, words as GPUAllowSharedBufferSource);
+  }
+
+  read(buffer: DeviceBuffer, size: number, dtype: DType): Promise<NumberArray> {
+    const encoder = this.device.createCommandEncoder({ label: 'gatewise read' });
+    const readback = this.#staging.copy(encoder, gpuBuffer(buffer), 0, size, dtype);
+    this.device.queue.submit([encoder.finish()]);
+    return readback.arrive();
+  }
+
+  prepare(plan: Plan): Executable {
+    // What is wrong with a plan shows when it is made and at its first run; later runs repeat the same commands.
+    const executable = this.#scoped(
+      () => new WebGPUExecutable(this.device, this.#pipelines, this.#staging, plan),
+    );
+    const checked = this.#options.check
+      ? new CheckedExecutable(this.device, executable, this.#staging)
+      : undefined;
+    let first = true;
+    return {
+      run: (args, outputs, reads) => {
+        if (this.#failure !== undefined) throw this.#failure;
+        const run = (): Promise<NumberArray>[] =>
+          (checked ?? executable).run(args.map(gpuBuffer), outputs.map(gpuBuffer), reads);
+        if (!first) return run();
+        first = false;
+        return this.#scoped(run);
+      },
+      dispose: () => executable.dispose(),
+    };
+  }
+
+  #scoped<T>(action: () => T): T {
+    this.device.pushErrorScope('out-of-memory');
+    this.device.pushErrorScope('validation');
+    const result = action();
+    for (const kind of ['validation', 'out-of-memory']) {
+      // A failed scope means a lost device, which is reported on its own.
+      void this.device.popErrorScope().then(
+        (error) => {
+          if (error !== null)
+            this.#failure ??= new GatewiseError(
+              'device',
+              `the device refused a command (${kind}): ${error.message}`,
+            );
+        },
+        () => undefined,
+      );
+    }
+    return result;
+  }
+
+  async idle(): Promise<void> {
+    await this.device.queue.onSubmittedWorkDone();
+    if (this.#failure !== undefined) throw this.#failure;
+  }
+
+  dispose(): void {
+    this.#disposed = true;
+    this.#staging.dispose();
+    if (this.#options.ownsDevice) this.device.destroy();
+  }
+}
+
+function gpuBuffer(buffer: DeviceBuffer): GPUBuffer {
+  if (!(buffer instanceof WebGPUBuffer))
+    throw new GatewiseError('internal', 'the WebGPU backend was given a buffer of another backend');
+  return buffer.buffer;
+}

@@ -1,0 +1,52 @@
+// What is known of a WGSL file at compile time. The build step in shaders/ writes one such object per kernel, so a
+// wrong binding, uniform, constant or splice is a type error.
+
+/** How a uniform member lies in memory: a word, a vector of words, an array or a struct. */
+export type Layout =
+  | { readonly kind: 'u32' | 'i32' | 'f32'; readonly width: number }
+  | { readonly kind: 'array'; readonly count: number; readonly stride: number; readonly of: Layout }
+  | {
+      readonly kind: 'struct';
+      readonly members: Readonly<Record<string, { readonly offset: number; readonly layout: Layout }>>;
+    };
+
+export interface Kernel<
+  Binding extends string = string,
+  Uniforms extends object = object,
+  Constant extends string = string,
+  Splice extends string = string,
+  Unroll extends string = string,
+> {
+  /** The file, the entry point and the label on the device. */
+  readonly name: string;
+  readonly code: string;
+  readonly bindings: Readonly<
+    Record<Binding, { readonly binding: number; readonly access: 'read' | 'read_write' }>
+  >;
+  readonly uniforms: { readonly binding: number; readonly size: number; readonly layout: Layout };
+  readonly constants: readonly Constant[];
+  readonly splices: readonly Splice[];
+  readonly unrolls: readonly Unroll[];
+  /** Only a type: the uniforms' TypeScript shape. */
+  readonly uniformType?: Uniforms;
+}
+
+/** Writes `value` at `offset` of `view` as `layout` says. */
+export function packUniforms(view: DataView, offset: number, layout: Layout, value: unknown): void {
+  if (layout.kind === 'struct') {
+    for (const [name, member] of Object.entries(layout.members)) {
+      packUniforms(view, offset + member.offset, member.layout, (value as Record<string, unknown>)[name]);
+    }
+  } else if (layout.kind === 'array') {
+    (value as readonly unknown[]).forEach((item, i) =>
+      packUniforms(view, offset + i * layout.stride, layout.of, item),
+    );
+  } else {
+    const words = layout.width === 1 ? [value as number] : (value as readonly number[]);
+    words.forEach((word, i) => {
+      if (layout.kind === 'f32') view.setFloat32(offset + 4 * i, word, true);
+      else if (layout.kind === 'i32') view.setInt32(offset + 4 * i, word, true);
+      else view.setUint32(offset + 4 * i, word, true);
+    });
+  }
+}

@@ -1,0 +1,37 @@
+// Arguments and results may be nested: a leaf, a list or a plain object of trees.
+
+export type Tree<Leaf> = Leaf | readonly Tree<Leaf>[] | { readonly [key: string]: Tree<Leaf> };
+
+/** The same nesting with another leaf type. */
+export type MapTree<T, From, To> = T extends From
+  ? To
+  : T extends readonly unknown[]
+    ? { [K in keyof T]: MapTree<T[K], From, To> }
+    : T extends object
+      ? { [K in keyof T]: MapTree<T[K], From, To> }
+      : T;
+
+/** Calls `visit` on each leaf, in order, with its path (such as `0.weight`), and rebuilds the nesting from what it returns. */
+export function mapTree<Leaf, To>(
+  tree: unknown,
+  isLeaf: (node: unknown) => node is Leaf,
+  visit: (leaf: Leaf, path: string) => To,
+  path = '',
+): unknown {
+  const at = (key: string | number): string => (path === '' ? String(key) : `${path}.${key}`);
+  if (isLeaf(tree)) return visit(tree, path);
+  if (Array.isArray(tree)) return tree.map((node: unknown, i) => mapTree(node, isLeaf, visit, at(i)));
+  if (typeof tree === 'object' && tree !== null) {
+    return Object.fromEntries(
+      Object.entries(tree).map(([key, node]) => [key, mapTree(node, isLeaf, visit, at(key))]),
+    );
+  }
+  return visit(tree as Leaf, path);
+}
+
+/** The leaves of a tree, in order. */
+export function leavesOf<Leaf>(tree: unknown, isLeaf: (node: unknown) => node is Leaf): Leaf[] {
+  const leaves: Leaf[] = [];
+  mapTree(tree, isLeaf, (leaf) => void leaves.push(leaf));
+  return leaves;
+}

@@ -1,0 +1,93 @@
+// The words of arithmetic. The same word serves scalars (an Expr in a cell) and tensors (a Value in a graph):
+// it hands itself to its first operand that is not a number.
+import { GatewiseError, show } from '../core/errors.ts';
+
+/** The scalar operations; scalar_ops.ts holds what each does. */
+export type ScalarOpName =
+  | 'add'
+  | 'sub'
+  | 'mul'
+  | 'div'
+  | 'maximum'
+  | 'minimum'
+  | 'less'
+  | 'equal'
+  | 'where'
+  | 'neg'
+  | 'exp'
+  | 'log'
+  | 'sqrt'
+  | 'abs'
+  | 'sigmoid'
+  | 'tanh'
+  | 'relu';
+
+/** What the words of arithmetic work on. */
+export interface Arith<Self> {
+  /** Applies a scalar operation element by element. */
+  apply(op: ScalarOpName, args: readonly (Self | number)[]): Self;
+}
+
+type Operand<T> = T | number;
+
+function call<T extends Arith<T>>(op: ScalarOpName, args: readonly Operand<T>[]): T {
+  for (const arg of args) {
+    if (typeof arg !== 'number' && typeof arg?.apply !== 'function') {
+      throw new GatewiseError(
+        'argument',
+        `${op}: expected numbers, expressions or traced values, got ${show(arg)}`,
+      );
+    }
+  }
+  const owner = args.find((arg): arg is T => typeof arg !== 'number');
+  if (owner === undefined) {
+    throw new GatewiseError(
+      'argument',
+      `${op}: at least one operand must be an expression or a traced value, got ${args.join(', ')}`,
+    );
+  }
+  return owner.apply(op, args);
+}
+
+type Unary = <T extends Arith<T>>(x: T) => T;
+type Binary = <T extends Arith<T>>(a: Operand<T>, b: Operand<T>) => T;
+
+const unary =
+  (op: ScalarOpName): Unary =>
+  (x) =>
+    call(op, [x]);
+const binary =
+  (op: ScalarOpName): Binary =>
+  (a, b) =>
+    call(op, [a, b]);
+
+export const add: Binary = binary('add');
+export const sub: Binary = binary('sub');
+export const mul: Binary = binary('mul');
+export const div: Binary = binary('div');
+/** The larger of two; where they are equal the gradient goes to the first. */
+export const maximum: Binary = binary('maximum');
+/** The smaller of two; where they are equal the gradient goes to the first. */
+export const minimum: Binary = binary('minimum');
+/** 1 where a < b, else 0. Its gradient is 0. */
+export const less: Binary = binary('less');
+/** 1 where a = b, else 0. Its gradient is 0. */
+export const equal: Binary = binary('equal');
+
+export const neg: Unary = unary('neg');
+export const exp: Unary = unary('exp');
+/** Natural logarithm, of a positive number. */
+export const log: Unary = unary('log');
+export const sqrt: Unary = unary('sqrt');
+export const abs: Unary = unary('abs');
+/** 1 / (1 + e^-x), finite for every finite x. */
+export const sigmoid: Unary = unary('sigmoid');
+/** Hyperbolic tangent, finite for every finite x (WGSL's own is not). */
+export const tanh: Unary = unary('tanh');
+/** max(x, 0); its gradient at 0 is 0, as in PyTorch. */
+export const relu: Unary = unary('relu');
+/** x·x. */
+export const square: Unary = (x) => mul(x, x);
+/** `a` where condition is not 0, else `b`. No gradient flows to the condition. */
+export const where = <T extends Arith<T>>(condition: T, a: Operand<T>, b: Operand<T>): T =>
+  call('where', [condition, a, b]);

@@ -1,0 +1,170 @@
+// The graph: values, the nodes that make them, and what an op declares. A pure data structure; nothing is computed and
+// no device is known. One object per op holds the shape rule, the CPU reference, the kernels, the gradient and the
+// tolerance; shape checks, both backends, autodiff, conformance tests and tables all read these objects.
+import { GatewiseError, show } from '../core/errors.ts';
+import { checkShape, sameShape, type DType, type Shape } from '../core/shape.ts';
+import type { View } from '../core/view.ts';
+import type { Arith, ScalarOpName } from '../expr/arith.ts';
+import type { Dispatch, Operand, Region } from './launch.ts';
+
+export interface Signature {
+  readonly shape: Shape;
+  readonly dtype: DType;
+}
+
+/** One application of an op. */
+export class Node<Attrs = unknown> {
+  readonly op: Op<Attrs>;
+  readonly attrs: Attrs;
+  readonly inputs: readonly Value[];
+  readonly outputs: readonly Value[];
+
+  constructor(op: Op<Attrs>, attrs: Attrs, inputs: readonly Value[], signatures: readonly Signature[]) {
+    this.op = op;
+    this.attrs = attrs;
+    this.inputs = inputs;
+    this.outputs = signatures.map((signature, index) => new Value(signature, this as Node, index));
+  }
+}
+
+/** A traced tensor: a shape, a dtype, and how it is made. */
+export class Value implements Arith<Value> {
+  readonly shape: Shape;
+  readonly dtype: DType;
+  /** What makes it; undefined for an argument of the traced function. */
+  readonly node: Node | undefined;
+  /** Which output of the node it is. */
+  readonly index: number;
+
+  constructor({ shape, dtype }: Signature, node?: Node, index = 0) {
+    checkShape(node?.op.name ?? 'argument', shape);
+    this.shape = shape;
+    this.dtype = dtype;
+    this.node = node;
+    this.index = index;
+  }
+
+  /** The words of arithmetic on tensors: element by element, with NumPy's broadcasting. */
+  apply(op: ScalarOpName, args: readonly (Value | number)[]): Value {
+    return tensorArithmetic.apply(op, args);
+  }
+}
+
+/** How arithmetic on values makes nodes. The elementwise op sets it, as values cannot know the ops above them. */
+export const tensorArithmetic: { apply: (op: ScalarOpName, args: readonly (Value | number)[]) => Value } = {
+  apply: (op) => {
+    throw new GatewiseError('internal', `${op}: the elementwise op is not loaded`);
+  },
+};
+
+/** Throws unless `value` is a traced value of `dtype` and, where given, of `shape`. */
+export function expectValue(
+  what: string,
+  value: unknown,
+  dtype: DType,
+  shape?: Shape,
+): asserts value is Value {
+  if (!(value instanceof Value)) {
+    throw new GatewiseError('argument', `${what}: expected a traced value, got ${show(value)}`);
+  }
+  if (value.dtype !== dtype)
+    throw new GatewiseError('dtype', `${what}: expected ${dtype}, got ${value.dtype}`);
+  if (shape !== undefined && !sameShape(value.shape, shape)) {
+    throw new GatewiseError('shape', `${what}: expected shape ${show(shape)}, got ${show(value.shape)}`);
+  }
+}
+
+/** Every node that `roots` need, each once, makers before users. */
+export function nodesOf(roots: readonly Value[]): Node[] {
+  const order: Node[] = [];
+  const seen = new Set<Node>();
+  // An explicit stack: graphs are deeper than call stacks.
+  const stack: { node: Node; next: number }[] = [];
+  const push = (node: Node | undefined): void => {
+    if (node === undefined || seen.has(node)) return;
+    seen.add(node);
+    stack.push({ node, next: 0 });
+  };
+  for (const root of roots) {
+    push(root.node);
+    while (stack.length > 0) {
+      const top = stack[stack.length - 1];
+      if (top.next < top.node.inputs.length) push(top.node.inputs[top.next++].node);
+      else {
+        order.push(top.node);
+        stack.pop();
+      }
+    }
+  }
+  return order;
+}
+
+/** One op of a plan, placed in buffers. */
+export interface Placed<Attrs = unknown> {
+  readonly op: Op<Attrs>;
+  readonly attrs: Attrs;
+  readonly inputs: readonly Region[];
+  readonly outputs: readonly Region[];
+  readonly scratch: readonly Region[];
+}
+
+export interface Cost {
+  readonly flop: number;
+  /** Read and written, each tensor once. */
+  readonly bytes: number;
+}
+
+export interface Tolerance {
+  readonly absolute: number;
+  readonly relative: number;
+}
+
+export interface Op<Attrs = unknown> {
+  readonly name: string;
+  /** One line for the table of ops. */
+  readonly summary: string;
+  /** Signatures of the outputs. The only shape rule; throws a GatewiseError. */
+  readonly infer: (attrs: Attrs, inputs: readonly Signature[]) => Signature[];
+  /** For ops that only look at their input another way: the view of the output, or undefined where it needs a copy. */
+  readonly view?: (attrs: Attrs, input: View) => View | undefined;
+  /** Outputs that lie inside another output: which one, and where. */
+  readonly inside?: (attrs: Attrs, outputs: readonly Signature[]) => readonly (Inside | undefined)[];
+  /** Inputs that may be strided views; the others are given dense, at offsets that can be bound. */
+  readonly readsStrided?: (input: number) => boolean;
+  /** Whether output 0 may be a strided view. */
+  readonly writesStrided?: boolean;
+  /** Pairs of input and output that may share memory; `must` pairs always do, after a copy if need be. */
+  readonly inPlace?: (attrs: Attrs) => readonly InPlace[];
+  /** Sizes of scratch memory, in elements. */
+  readonly scratch?: (attrs: Attrs, inputs: readonly Signature[]) => readonly number[];
+  /** The reference: plain loops, float64 accumulation. Absent for ops that the plan resolves itself. */
+  readonly cpu?: (attrs: Attrs, inputs: readonly Operand[], outputs: readonly Operand[]) => void;
+  /** The kernels that do it on a device. */
+  readonly gpu?: (placed: Placed<Attrs>) => Dispatch[];
+  readonly cost?: (attrs: Attrs, inputs: readonly Signature[], outputs: readonly Signature[]) => number;
+  /** Cotangents of the inputs, in terms of ops; undefined where none flows. Absent: not differentiable. */
+  readonly grad?: (
+    node: Node<Attrs>,
+    cotangents: readonly (Value | undefined)[],
+  ) => readonly (Value | undefined)[];
+  /** Inputs that hold indices, and how many values they may take from 0 on. */
+  readonly indexLimits?: (inputs: readonly Signature[]) => readonly { input: number; limit: number }[];
+  /** GPU against CPU, in float32. */
+  readonly tolerance: Tolerance;
+}
+
+export interface Inside {
+  readonly output: number;
+  readonly view: (whole: View) => View;
+}
+
+export interface InPlace {
+  readonly input: number;
+  readonly output: number;
+  readonly must: boolean;
+}
+
+/** An op declaration; the identity, for its types. */
+export function defineOp<Attrs>(op: Op<Attrs>): Op<Attrs> {
+  return op;
+}

@@ -1,0 +1,72 @@
+// gatewise: recurrent nets on WebGPU, run and trained. Everything public.
+export { createRuntime, type LoadOptions, type Runtime, type RuntimeOptions } from './runtime/runtime.ts';
+export type { Compiled } from './runtime/compile.ts';
+export { grad, valueAndGrad } from './runtime/grad.ts';
+export type { HostData } from './runtime/host.ts';
+export type { Net, RunOptions } from './runtime/net.ts';
+export type { Stream } from './runtime/stream.ts';
+export { Tensor } from './runtime/tensor.ts';
+export type { Trainer, TrainerOptions } from './runtime/trainer.ts';
+
+export { Embedding } from './nn/embedding.ts';
+export type { Layer } from './nn/layer.ts';
+export { Linear } from './nn/linear.ts';
+export { crossEntropy, mse, type Loss } from './nn/loss.ts';
+export { adam, sgd, type AdamOptions, type Optimizer, type SGDOptions } from './nn/optimizer.ts';
+export { GRU, LSTM, Recurrent, RNN, type RecurrentOptions, type RNNOptions } from './nn/recurrent.ts';
+export { Sequential } from './nn/sequential.ts';
+
+export { apart, defineCell, type Cell, type CellDeclaration } from './cells/cell.ts';
+export { elmanRelu, elmanTanh } from './cells/elman.ts';
+export { gru } from './cells/gru.ts';
+export { lstm } from './cells/lstm.ts';
+
+export {
+  abs,
+  add,
+  div,
+  equal,
+  exp,
+  less,
+  log,
+  maximum,
+  minimum,
+  mul,
+  neg,
+  relu,
+  sigmoid,
+  sqrt,
+  square,
+  sub,
+  tanh,
+  where,
+} from './expr/arith.ts';
+export { Value } from './graph/value.ts';
+export { gather } from './ops/gather.ts';
+export { matmul } from './ops/matmul.ts';
+export { recurrent, recurrentNaive } from './ops/recurrent.ts';
+export { softmaxCrossEntropy } from './ops/softmax_cross_entropy.ts';
+export {
+  broadcast,
+  concat,
+  constant,
+  max,
+  mean,
+  reshape,
+  slice,
+  split,
+  sum,
+  transpose,
+  zeros,
+} from './ops/structure.ts';
+export type { Plan } from './plan/plan.ts';
+export { printPlan } from './plan/print.ts';
+
+export {
+  parseSafetensors,
+  serializeSafetensors,
+  type NamedTensor,
+  type SafetensorsFile,
+} from './io/safetensors.ts';
+export { GatewiseError, type ErrorCode } from './core/errors.ts';
+export type { DType, Shape } from './core/shape.ts';

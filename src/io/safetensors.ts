@@ -1,0 +1,143 @@
+// safetensors: 8 bytes with the header's length, a JSON header, then the tensors' bytes.
+// Format: https://github.com/huggingface/safetensors#format. A file is believed only after every claim was checked.
+import { GatewiseError, show } from '../core/errors.ts';
+import { sizeOf, type DType, type Shape } from '../core/shape.ts';
+
+export interface NamedTensor {
+  readonly shape: Shape;
+  readonly dtype: DType;
+  readonly data: Float32Array | Int32Array;
+}
+
+export interface SafetensorsFile {
+  readonly tensors: ReadonlyMap<string, NamedTensor>;
+  readonly metadata: Readonly<Record<string, string>>;
+}
+
+/** As the reference implementation: no header is longer. */
+const MAX_HEADER = 100_000_000;
+const dtypes: Record<string, DType> = { F32: 'f32', I32: 'i32' };
+const names: Record<DType, string> = { f32: 'F32', i32: 'I32' };
+
+function refuse(problem: string, cause?: unknown): never {
+  throw new GatewiseError('file', `safetensors: ${problem}`, { cause });
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+/**
+ * Reads a file of F32 and I32 tensors.
+ * @throws GatewiseError `file` where the file is truncated, its header is not what the format says, a tensor's dtype,
+ *   shape and bytes disagree, or tensors overlap or leave gaps.
+ */
+export function parseSafetensors(bytes: Uint8Array): SafetensorsFile {
+  if (bytes.byteLength < 8)
+    refuse(`expected at least 8 bytes, got ${bytes.byteLength}; the file is truncated or is another format`);
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const length = view.getBigUint64(0, true);
+  if (length > BigInt(MAX_HEADER) || 8n + length > BigInt(bytes.byteLength)) {
+    refuse(
+      `the header claims ${length} bytes, but the file has ${bytes.byteLength - 8} behind its first 8; the file is truncated or is another format`,
+    );
+  }
+  const start = 8 + Number(length);
+  const header = parseHeader(bytes.subarray(8, start));
+  const metadata = parseMetadata(header['__metadata__']);
+  const entries = Object.entries(header)
+    .filter(([name]) => name !== '__metadata__')
+    .map(([name, entry]) => checkEntry(name, entry, bytes.byteLength - start));
+  let end = 0;
+  for (const { name, from, to } of entries.toSorted((a, b) => a.from - b.from || a.to - b.to)) {
+    if (from !== end)
+      refuse(`tensor ${show(name)} begins at byte ${from}; expected ${end}, where the one before it ends`);
+    end = to;
+  }
+  if (end !== bytes.byteLength - start)
+    refuse(`the tensors end at byte ${end}, but the file has ${bytes.byteLength - start} bytes of data`);
+  const tensors = new Map(
+    entries.map(({ name, dtype, shape, from, to }): [string, NamedTensor] => {
+      // A copy, so that the data is aligned.
+      const data = bytes.slice(start + from, start + to).buffer;
+      return [name, { dtype, shape, data: dtype === 'i32' ? new Int32Array(data) : new Float32Array(data) }];
+    }),
+  );
+  return { tensors, metadata };
+}
+
+function parseHeader(bytes: Uint8Array): Record<string, unknown> {
+  let header: unknown;
+  try {
+    header = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
+  } catch (cause) {
+    refuse('the header is not JSON; the file is damaged or is another format', cause);
+  }
+  return isRecord(header) ? header : refuse('the header is not a JSON object');
+}
+
+function parseMetadata(value: unknown): Record<string, string> {
+  if (value === undefined) return {};
+  if (!isRecord(value)) refuse('__metadata__ is not an object of strings');
+  return Object.fromEntries(
+    Object.entries(value).map(([key, text]): [string, string] => [
+      key,
+      typeof text === 'string' ? text : refuse(`__metadata__ ${show(key)} is not a string`),
+    ]),
+  );
+}
+
+function checkEntry(
+  name: string,
+  entry: unknown,
+  available: number,
+): { name: string; dtype: DType; shape: number[]; from: number; to: number } {
+  if (!isRecord(entry)) refuse(`tensor ${show(name)} is not described by an object`);
+  const { dtype, shape, data_offsets: offsets } = entry;
+  const known = typeof dtype === 'string' ? dtypes[dtype] : undefined;
+  if (known === undefined)
+    refuse(`tensor ${show(name)} has dtype ${show(dtype)}; expected ${Object.keys(dtypes).join(' or ')}`);
+  const isCount = (n: unknown): n is number => Number.isSafeInteger(n) && (n as number) >= 0;
+  if (!Array.isArray(shape) || !shape.every(isCount))
+    refuse(`tensor ${show(name)} has shape ${show(shape)}; expected whole numbers`);
+  if (!Array.isArray(offsets) || offsets.length !== 2 || !offsets.every(isCount)) {
+    refuse(
+      `tensor ${show(name)} has data_offsets ${show(offsets)}; expected its first byte and the byte behind its last`,
+    );
+  }
+  const [from, to] = offsets as [number, number];
+  if (from > to || to > available)
+    refuse(
+      `tensor ${show(name)} claims bytes ${from} to ${to} of ${available}; the file is truncated or damaged`,
+    );
+  if (to - from !== 4 * sizeOf(shape))
+    refuse(
+      `tensor ${show(name)} of shape ${show(shape)} needs ${4 * sizeOf(shape)} bytes, but claims ${to - from}`,
+    );
+  return { name, dtype: known, shape, from, to };
+}
+
+/** Writes a file; tensors lie in the order given. */
+export function serializeSafetensors(
+  tensors: ReadonlyMap<string, NamedTensor>,
+  metadata: Readonly<Record<string, string>> = {},
+): Uint8Array<ArrayBuffer> {
+  let end = 0;
+  const header: Record<string, unknown> = Object.keys(metadata).length > 0 ? { __metadata__: metadata } : {};
+  for (const [name, { dtype, shape, data }] of tensors) {
+    header[name] = { dtype: names[dtype], shape, data_offsets: [end, end + data.byteLength] };
+    end += data.byteLength;
+  }
+  const json = new TextEncoder().encode(JSON.stringify(header));
+  // Padded with spaces, so that the data is aligned to 8 bytes.
+  const padded = Math.ceil(json.byteLength / 8) * 8;
+  const bytes = new Uint8Array(8 + padded + end).fill(0x20, 8, 8 + padded);
+  new DataView(bytes.buffer).setBigUint64(0, BigInt(padded), true);
+  bytes.set(json, 8);
+  let at = 8 + padded;
+  for (const { data } of tensors.values()) {
+    bytes.set(new Uint8Array(data.buffer, data.byteOffset, data.byteLength), at);
+    at += data.byteLength;
+  }
+  return bytes;
+}

@@ -1,0 +1,40 @@
+// PyTorch's nn.Linear.
+import { GatewiseError, show } from '../core/errors.ts';
+import { add } from '../expr/arith.ts';
+import type { Value } from '../graph/value.ts';
+import { matmul } from '../ops/matmul.ts';
+import { checkSize, parameterOf, uniform, type Layer, type Parameter, type Values } from './layer.ts';
+
+/** y = x · weightᵀ + bias; x is (…, inFeatures), y (…, outFeatures). */
+export class Linear implements Layer {
+  readonly name = 'Linear';
+  readonly parameters: readonly Parameter[];
+  readonly states = [] as const;
+  readonly inputDType = 'f32';
+  readonly timeAxis = undefined;
+  readonly inFeatures: number;
+  readonly outFeatures: number;
+  readonly bias: boolean;
+
+  constructor(inFeatures: number, outFeatures: number, { bias = true }: { bias?: boolean } = {}) {
+    checkSize('Linear', 'inFeatures', inFeatures);
+    checkSize('Linear', 'outFeatures', outFeatures);
+    this.inFeatures = inFeatures;
+    this.outFeatures = outFeatures;
+    this.bias = bias;
+    const initial = uniform(1 / Math.sqrt(inFeatures));
+    const weight: Parameter = { name: 'weight', shape: [outFeatures, inFeatures], initial };
+    this.parameters = bias ? [weight, { name: 'bias', shape: [outFeatures], initial }] : [weight];
+  }
+
+  forward(x: Value, parameters: Values): { output: Value; states: Values } {
+    if (x.shape.at(-1) !== this.inFeatures) {
+      throw new GatewiseError(
+        'shape',
+        `Linear: expected input (…, ${this.inFeatures}), got ${show(x.shape)}`,
+      );
+    }
+    const product = matmul(x, parameterOf(this, parameters, 'weight'), { transposeB: true });
+    return { output: this.bias ? add(product, parameterOf(this, parameters, 'bias')) : product, states: {} };
+  }
+}

@@ -1,0 +1,55 @@
+// PyTorch's nn.Sequential: layers one behind the other, their names prefixed by their position.
+import { GatewiseError, show } from '../core/errors.ts';
+import type { DType } from '../core/shape.ts';
+import type { Value } from '../graph/value.ts';
+import type { Layer, Parameter, State, Values } from './layer.ts';
+
+export class Sequential implements Layer {
+  readonly name = 'Sequential';
+  readonly layers: readonly Layer[];
+  readonly parameters: readonly Parameter[];
+  readonly states: readonly State[];
+  readonly inputDType: DType | undefined;
+  readonly timeAxis: 0 | 1 | undefined;
+
+  constructor(layers: readonly Layer[]) {
+    if (layers.length === 0)
+      throw new GatewiseError('argument', 'Sequential: expected at least one layer, got none');
+    const named = <T extends { readonly name: string }>(items: readonly T[], i: number): T[] =>
+      items.map((item) => ({ ...item, name: `${i}.${item.name}` }));
+    this.layers = layers;
+    this.parameters = layers.flatMap((layer, i) => named(layer.parameters, i));
+    this.states = layers.flatMap((layer, i) => named(layer.states, i));
+    this.inputDType = layers[0].inputDType;
+    const axes = new Set(layers.flatMap(({ timeAxis }) => (timeAxis === undefined ? [] : [timeAxis])));
+    if (axes.size > 1)
+      throw new GatewiseError(
+        'argument',
+        'Sequential: some layers are batchFirst and some are not; give all the same option',
+      );
+    this.timeAxis = [...axes][0];
+  }
+
+  forward(x: Value, parameters: Values, states: Values = {}): { output: Value; states: Values } {
+    const unknown = Object.keys(states).find((name) => !this.states.some((state) => state.name === name));
+    if (unknown !== undefined)
+      throw new GatewiseError(
+        'argument',
+        `Sequential: no state ${show(unknown)}; expected ${show(this.states.map((s) => s.name))}`,
+      );
+    let output = x;
+    const after: Record<string, Value> = {};
+    this.layers.forEach((layer, i) => {
+      const own = (values: Values): Values =>
+        Object.fromEntries(
+          Object.entries(values).flatMap(([name, value]) =>
+            name.startsWith(`${i}.`) ? [[name.slice(`${i}.`.length), value]] : [],
+          ),
+        );
+      const result = layer.forward(output, own(parameters), own(states));
+      output = result.output;
+      for (const [name, value] of Object.entries(result.states)) after[`${i}.${name}`] = value;
+    });
+    return { output, states: after };
+  }
+}

@@ -1,0 +1,42 @@
+// Every op, for whoever enumerates them: conformance tests, gradient checks, tables.
+// To add an op: a file here that declares it, and its name in this list.
+import type { Op } from '../graph/value.ts';
+import { elementwiseOp } from './elementwise.ts';
+import { gatherOp, scatterOp } from './gather.ts';
+import { matmulOp } from './matmul.ts';
+import { recurrentBackwardOp, recurrentOp } from './recurrent.ts';
+import { softmaxCrossEntropyBackwardOp, softmaxCrossEntropyOp } from './softmax_cross_entropy.ts';
+import {
+  broadcastOp,
+  concatOp,
+  constantOp,
+  emptyOp,
+  gapOp,
+  reduceOp,
+  reshapeOp,
+  sliceOp,
+  transposeOp,
+} from './structure.ts';
+
+/** An op whatever its attributes. */
+const any = <Attrs>(op: Op<Attrs>): Op => op as Op;
+
+export const allOps: readonly Op[] = [
+  any(elementwiseOp),
+  any(matmulOp),
+  any(reduceOp),
+  any(gatherOp),
+  any(scatterOp),
+  any(softmaxCrossEntropyOp),
+  any(softmaxCrossEntropyBackwardOp),
+  any(recurrentOp),
+  any(recurrentBackwardOp),
+  any(reshapeOp),
+  any(transposeOp),
+  any(sliceOp),
+  any(broadcastOp),
+  any(concatOp),
+  any(constantOp),
+  any(emptyOp),
+  any(gapOp),
+];

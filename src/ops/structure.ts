@@ -1,0 +1,323 @@
+// The ops of structure: views, which cost nothing since the plan folds them into the reader, and concat, empty and
+// constant, which the plan resolves into copies and fills. Sums stand here too, for their gradients are each other's.
+import { GatewiseError, show } from '../core/errors.ts';
+import { broadcastShapes, checkShape, normalizeAxis, sameShape, sizeOf, type Shape } from '../core/shape.ts';
+import { broadcastView, reshapeView, sliceView, transposeView } from '../core/view.ts';
+import { div, equal, mul } from '../expr/arith.ts';
+import { Expr } from '../expr/expr.ts';
+import { defineOp, expectValue, type Op, type Value } from '../graph/value.ts';
+import { apply } from './apply.ts';
+import { reduceCPU, reduceGPU, reduceScratch, type ReduceAttrs } from './reduce_kernel.ts';
+
+const exact = { absolute: 0, relative: 0 };
+
+export const reshapeOp: Op<{ readonly shape: Shape }> = defineOp({
+  name: 'reshape',
+  summary: 'the same elements in the same order under another shape',
+  infer: ({ shape }, [x]) => {
+    checkShape('reshape', shape);
+    if (sizeOf(shape) !== sizeOf(x.shape)) {
+      throw new GatewiseError(
+        'shape',
+        `reshape: ${show(shape)} has ${sizeOf(shape)} elements, the input ${show(x.shape)} has ${sizeOf(x.shape)}`,
+      );
+    }
+    return [{ shape, dtype: x.dtype }];
+  },
+  view: ({ shape }, input) => reshapeView(input, shape),
+  grad: (node, [d]) => [d && reshape(d, node.inputs[0].shape)],
+  tolerance: exact,
+});
+
+export const transposeOp: Op<{ readonly order: readonly number[] }> = defineOp({
+  name: 'transpose',
+  summary: 'axes in another order',
+  infer: ({ order }, [x]) => {
+    const sorted = [...order].sort((a, b) => a - b);
+    if (
+      !sameShape(
+        sorted,
+        x.shape.map((_, axis) => axis),
+      )
+    ) {
+      throw new GatewiseError(
+        'shape',
+        `transpose: expected an order of the axes 0 to ${x.shape.length - 1}, got ${show(order)}`,
+      );
+    }
+    return [{ shape: order.map((axis) => x.shape[axis]), dtype: x.dtype }];
+  },
+  view: ({ order }, input) => transposeView(input, order),
+  grad: (node, [d]) => [
+    d &&
+      transpose(
+        d,
+        node.attrs.order.map((_, axis) => node.attrs.order.indexOf(axis)),
+      ),
+  ],
+  tolerance: exact,
+});
+
+export const sliceOp: Op<{ readonly start: readonly number[]; readonly shape: Shape }> = defineOp({
+  name: 'slice',
+  summary: 'a block of the input',
+  infer: ({ start, shape }, [x]) => {
+    const fits =
+      start.length === x.shape.length &&
+      shape.length === x.shape.length &&
+      start.every((s, axis) => s >= 0 && s + shape[axis] <= x.shape[axis]);
+    if (!fits)
+      throw new GatewiseError(
+        'shape',
+        `slice: start ${show(start)} and shape ${show(shape)} do not fit into ${show(x.shape)}`,
+      );
+    return [{ shape, dtype: x.dtype }];
+  },
+  view: ({ start, shape }, input) => sliceView(input, start, shape),
+  grad: (node, [d]) => [d && pad(d, node.attrs.start, node.inputs[0].shape)],
+  tolerance: exact,
+});
+
+export const broadcastOp: Op<{ readonly shape: Shape }> = defineOp({
+  name: 'broadcast',
+  summary: 'repeats axes of size 1 and adds axes in front',
+  infer: ({ shape }, [x]) => {
+    if (!sameShape(broadcastShapes('broadcast', [x.shape, shape]), shape)) {
+      throw new GatewiseError('shape', `broadcast: ${show(x.shape)} does not broadcast to ${show(shape)}`);
+    }
+    return [{ shape, dtype: x.dtype }];
+  },
+  view: ({ shape }, input) => broadcastView(input, shape),
+  grad: (node, [d]) => {
+    if (d === undefined) return [undefined];
+    const { shape } = node.inputs[0];
+    const lead = d.shape.length - shape.length;
+    const axes = d.shape.flatMap((n, axis) =>
+      axis < lead || (shape[axis - lead] === 1 && n !== 1) ? [axis] : [],
+    );
+    return [reshape(sum(d, axes), shape)];
+  },
+  tolerance: exact,
+});
+
+export const concatOp: Op<{ readonly axis: number }> = defineOp({
+  name: 'concat',
+  summary:
+    'pieces one behind the other along an axis; the makers of the pieces write straight into the result',
+  infer: ({ axis }, inputs) => {
+    const [first] = inputs;
+    for (const { shape, dtype } of inputs) {
+      const fits =
+        shape.length === first.shape.length && shape.every((n, i) => i === axis || n === first.shape[i]);
+      if (!fits) {
+        throw new GatewiseError(
+          'shape',
+          `concat along axis ${axis}: shapes ${inputs.map((x) => show(x.shape)).join(', ')} differ elsewhere`,
+        );
+      }
+      if (dtype !== first.dtype)
+        throw new GatewiseError('dtype', `concat: expected one dtype, got ${first.dtype} and ${dtype}`);
+    }
+    const total = inputs.reduce((sum, { shape }) => sum + shape[axis], 0);
+    return [{ shape: first.shape.map((n, i) => (i === axis ? total : n)), dtype: first.dtype }];
+  },
+  grad: (node, [d]) => {
+    let start = 0;
+    return node.inputs.map((x) => {
+      const from = start;
+      start += x.shape[node.attrs.axis];
+      return d && slice(d, node.attrs.axis, from, start);
+    });
+  },
+  tolerance: exact,
+});
+
+export const constantOp: Op<{ readonly shape: Shape; readonly value: number }> = defineOp({
+  name: 'constant',
+  summary: 'one number, repeated; folded into the reader',
+  infer: ({ shape }) => [{ shape, dtype: 'f32' }],
+  grad: () => [],
+  tolerance: exact,
+});
+
+export const gapOp: Op<{ readonly shape: Shape }> = defineOp({
+  name: 'gap',
+  summary:
+    'room between the pieces of a concat that is 0 and stays 0: nothing writes it, and its memory is not shared',
+  infer: ({ shape }) => [{ shape, dtype: 'f32' }],
+  grad: () => [],
+  tolerance: exact,
+});
+
+export const emptyOp: Op<{ readonly shape: Shape }> = defineOp({
+  name: 'empty',
+  summary: 'memory that nothing has written yet',
+  infer: ({ shape }) => [{ shape, dtype: 'f32' }],
+  grad: () => [],
+  tolerance: exact,
+});
+
+export const reduceOp: Op<ReduceAttrs> = defineOp({
+  name: 'reduce',
+  summary: 'sum or maximum over axes, of an expression over the inputs',
+  infer: ({ axes }, inputs) => [
+    { shape: inputs[0].shape.filter((_, axis) => !axes.includes(axis)), dtype: 'f32' },
+  ],
+  readsStrided: () => true,
+  writesStrided: true,
+  scratch: reduceScratch,
+  cpu: reduceCPU,
+  gpu: reduceGPU,
+  cost: (_, inputs) => sizeOf(inputs[0].shape),
+  grad: (node, [d]) => {
+    const [x] = node.inputs;
+    if (d === undefined) return [undefined];
+    const kept = x.shape.map((n, axis) => (node.attrs.axes.includes(axis) ? 1 : n));
+    if (node.attrs.kind === 'sum') return [broadcast(reshape(d, kept), x.shape)];
+    // Where several elements are the largest they share the gradient, as PyTorch's amax has it.
+    const hit = equal(x, broadcast(reshape(node.outputs[0], kept), x.shape));
+    const share = div(d, sum(hit, node.attrs.axes));
+    return [mul(hit, broadcast(reshape(share, kept), x.shape))];
+  },
+  tolerance: { absolute: 1e-5, relative: 1e-5 },
+});
+
+/** The same elements in the same order; one size may be -1 and follows from the others. */
+export function reshape(x: Value, shape: Shape): Value {
+  const known = shape.reduce((product, n) => (n === -1 ? product : product * n), 1);
+  const full = shape.map((n) => (n === -1 ? sizeOf(x.shape) / known : n));
+  if (sameShape(full, x.shape)) return x;
+  // A reshape of a reshape is one reshape.
+  const source = x.node?.op.name === reshapeOp.name ? x.node.inputs[0] : x;
+  return sameShape(full, source.shape) ? source : apply(reshapeOp, { shape: full }, [source]);
+}
+
+/** Axes in the given order; without one, the last two change places. */
+export function transpose(x: Value, order?: readonly number[]): Value {
+  const rank = x.shape.length;
+  const axes = x.shape.map((_, axis) => axis);
+  if (order === undefined && rank < 2) {
+    throw new GatewiseError('shape', `transpose: expected at least two axes, got shape ${show(x.shape)}`);
+  }
+  const full = order?.map((axis) => normalizeAxis('transpose', axis, rank)) ?? [
+    ...axes.slice(0, -2),
+    rank - 1,
+    rank - 2,
+  ];
+  if (full.every((axis, i) => axis === i) && full.length === rank) return x;
+  // A transpose of a transpose that undoes it is neither.
+  const inner =
+    x.node?.op.name === transposeOp.name
+      ? (x.node.attrs as { readonly order: readonly number[] }).order
+      : undefined;
+  if (inner !== undefined && full.every((axis, i) => inner[axis] === i)) return x.node?.inputs[0] ?? x;
+  return apply(transposeOp, { order: full }, [x]);
+}
+
+/** Elements `start` up to, not including, `end` of one axis; negative numbers count from the back. */
+export function slice(
+  x: Value,
+  axis: number,
+  start: number,
+  end: number = x.shape[normalizeAxis('slice', axis, x.shape.length)],
+): Value {
+  const at = normalizeAxis('slice', axis, x.shape.length);
+  const size = x.shape[at];
+  const from = start < 0 ? start + size : start;
+  const to = end < 0 ? end + size : end;
+  if (!(from >= 0 && from < to && to <= size)) {
+    throw new GatewiseError(
+      'shape',
+      `slice: elements ${start} to ${end} of axis ${axis} are not within its ${size}`,
+    );
+  }
+  if (from === 0 && to === size) return x;
+  const shape = x.shape.map((n, i) => (i === at ? to - from : n));
+  return apply(sliceOp, { start: x.shape.map((_, i) => (i === at ? from : 0)), shape }, [x]);
+}
+
+/** Cuts one axis into equal parts, or into parts of the given sizes. */
+export function split(x: Value, parts: number | readonly number[], axis = -1): Value[] {
+  const at = normalizeAxis('split', axis, x.shape.length);
+  const size = x.shape[at];
+  const sizes = typeof parts === 'number' ? Array.from({ length: parts }, () => size / parts) : parts;
+  if (sizes.reduce((a, b) => a + b, 0) !== size || !sizes.every((n) => Number.isInteger(n) && n > 0)) {
+    throw new GatewiseError(
+      'shape',
+      `split: axis ${axis} of size ${size} cannot be cut into ${typeof parts === 'number' ? `${parts} equal parts` : show(parts)}`,
+    );
+  }
+  let start = 0;
+  return sizes.map((n) => slice(x, at, start, (start += n)));
+}
+
+/** NumPy's broadcasting to a shape. */
+export function broadcast(x: Value, shape: Shape): Value {
+  return sameShape(x.shape, shape) ? x : apply(broadcastOp, { shape }, [x]);
+}
+
+/** Pieces one behind the other along an axis. */
+export function concat(pieces: readonly Value[], axis = 0): Value {
+  if (pieces.length === 0)
+    throw new GatewiseError('argument', 'concat: expected at least one piece, got none');
+  const at = normalizeAxis('concat', axis, pieces[0].shape.length);
+  return pieces.length === 1 ? pieces[0] : apply(concatOp, { axis: at }, pieces);
+}
+
+/** A tensor that holds one number everywhere. */
+export function constant(value: number, shape: Shape = []): Value {
+  return apply(constantOp, { value, shape }, []);
+}
+
+export function zeros(shape: Shape): Value {
+  return constant(0, shape);
+}
+
+/** Memory that nothing has written: for room that an in-place op fills. */
+export function empty(shape: Shape): Value {
+  return apply(emptyOp, { shape }, []);
+}
+
+/** Zeros between pieces of a concat, without a dispatch that writes them. */
+export function gap(shape: Shape): Value {
+  return apply(gapOp, { shape }, []);
+}
+
+function reduce(kind: ReduceAttrs['kind'], x: Value, axes?: number | readonly number[]): Value {
+  expectValue(kind, x, 'f32');
+  const rank = x.shape.length;
+  const list = axes === undefined ? x.shape.map((_, axis) => axis) : typeof axes === 'number' ? [axes] : axes;
+  const full = list.map((axis) => normalizeAxis(kind, axis, rank)).sort((a, b) => a - b);
+  const repeated = full.find((axis, i) => full.indexOf(axis) !== i);
+  if (repeated !== undefined)
+    throw new GatewiseError('argument', `${kind}: axis ${repeated} is named twice in ${show(list)}`);
+  return full.length === 0 ? x : apply(reduceOp, { kind, axes: full, prologue: Expr.input('in0') }, [x]);
+}
+
+/** Sum over the given axes, or over all. The axes vanish from the shape. */
+export function sum(x: Value, axes?: number | readonly number[]): Value {
+  return reduce('sum', x, axes);
+}
+
+/** Arithmetic mean over the given axes, or over all. */
+export function mean(x: Value, axes?: number | readonly number[]): Value {
+  const total = sum(x, axes);
+  if (total === x) return x;
+  // The factor goes inside the sum, where it is fused.
+  return sum(mul(x, sizeOf(total.shape) / sizeOf(x.shape)), axes);
+}
+
+/** Largest element over the given axes, or over all. */
+export function max(x: Value, axes?: number | readonly number[]): Value {
+  return reduce('max', x, axes);
+}
+
+/** `x` placed at `start` in zeros of `shape`. */
+function pad(x: Value, start: readonly number[], shape: Shape): Value {
+  return shape.reduce((inner, size, axis) => {
+    const zerosOf = (n: number): Value[] =>
+      n === 0 ? [] : [zeros(inner.shape.map((m, i) => (i === axis ? n : m)))];
+    const pieces = [...zerosOf(start[axis]), inner, ...zerosOf(size - start[axis] - inner.shape[axis])];
+    return pieces.length === 1 ? inner : concat(pieces, axis);
+  }, x);
+}

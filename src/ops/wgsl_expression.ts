@@ -1,0 +1,93 @@
+// What the kernels with a spliced expression share: the operands' uniforms and the WGSL of the expression.
+import { GatewiseError, show } from '../core/errors.ts';
+import { collapse, type View } from '../core/view.ts';
+import type { Expr } from '../expr/expr.ts';
+import { toWGSL } from '../expr/wgsl.ts';
+import { bindWhole, type Binding, type Region } from '../graph/launch.ts';
+
+type Four = readonly [number, number, number, number];
+
+export interface OperandUniform {
+  readonly strides: Four;
+  readonly offset: number;
+}
+
+/** Expressions name the tensors they read by position. */
+export const inputName = (position: number): string => `in${position}`;
+
+/** The position of an input name such as `in3`. */
+export function inputPosition(name: string): number {
+  return Number(name.slice('in'.length));
+}
+
+/** Right-aligned four axes; axes in front are 1 wide with stride 0. */
+export function four(list: readonly number[], fill: number): Four {
+  const [x = fill, y = fill, z = fill, w = fill] = [
+    ...Array.from({ length: 4 - list.length }, () => fill),
+    ...list,
+  ];
+  return [x, y, z, w];
+}
+
+export function operandUniform(view: View): OperandUniform {
+  return { strides: four(view.strides, 0), offset: view.offset };
+}
+
+/** A row of uniforms that the kernel never reads, for operands that are not there. */
+const absent: OperandUniform = { strides: [0, 0, 0, 0], offset: 0 };
+
+export function operandTable(size: number, rows: ReadonlyMap<number, OperandUniform>): OperandUniform[] {
+  return Array.from({ length: size }, (_, i) => rows.get(i) ?? absent);
+}
+
+/** Merges axes jointly; at most `limit` may be left, as a kernel addresses no more. */
+export function collapseTo(what: string, limit: number, views: readonly View[]): View[] {
+  const collapsed = collapse(views);
+  if (collapsed[0].shape.length > limit) {
+    throw new GatewiseError(
+      'unsupported',
+      `${what}: shape ${show(views[0].shape)} with these strides has ${collapsed[0].shape.length} independent axes; at most ${limit} are supported, so reshape or copy the operands first`,
+    );
+  }
+  return collapsed;
+}
+
+/**
+ * Gives each region a binding name: regions of one buffer share a binding, and a region that an output overwrites is
+ * read through the output's, since a buffer cannot be bound twice where it is written.
+ */
+export function shareBindings<Name extends string>(
+  inputs: readonly Region[],
+  inputNames: readonly Name[],
+  outputs: readonly Region[],
+  outputNames: readonly Name[],
+): { bindings: Partial<Record<Name, Binding>>; nameOf: (input: number) => string } {
+  const byBuffer = new Map<number, Name>();
+  const bindings: Partial<Record<Name, Binding>> = {};
+  const bind = (region: Region, name: Name): void => {
+    if (byBuffer.has(region.buffer)) return;
+    byBuffer.set(region.buffer, name);
+    bindings[name] = bindWhole(region);
+  };
+  outputs.forEach((region, i) => bind(region, outputNames[i]));
+  inputs.forEach((region, i) => bind(region, inputNames[i]));
+  return { bindings, nameOf: (input) => byBuffer.get(inputs[input].buffer) ?? inputNames[input] };
+}
+
+/** The body of a WGSL function that evaluates expressions at `at`; `named` gives inputs that are not operands. */
+export function expressionBody(
+  roots: readonly Expr[],
+  load: (position: number) => string,
+  finish: (results: readonly string[]) => readonly string[],
+  named: Readonly<Record<string, string>> = {},
+): string {
+  const { statements, results } = toWGSL(roots, (name) => named[name] ?? load(inputPosition(name)));
+  return [...statements, ...finish(results)].map((line) => `  ${line}`).join('\n');
+}
+
+/** Workgroups for a grid of `count` invocations, folded over y where x alone would pass the limit of 65535. */
+export function gridFor(count: number, workgroup: number): [number, number, number] {
+  const groups = Math.ceil(count / workgroup);
+  const x = Math.min(groups, 32768);
+  return [x, Math.ceil(groups / x), 1];
+}

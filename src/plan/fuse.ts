@@ -1,0 +1,216 @@
+// Fusion: elementwise expressions move into the op that reads them (elementwise, reduce) or that feeds them (matmul).
+import { sizeOf, type Shape } from '../core/shape.ts';
+import { isDense, reshapeView, type View } from '../core/view.ts';
+import { constantOf, Expr, substitute } from '../expr/expr.ts';
+import type { Node, Op, Value } from '../graph/value.ts';
+import {
+  compactInputs,
+  elementwiseOp,
+  MAX_ELEMENTWISE_BINDINGS,
+  MAX_ELEMENTWISE_INPUTS,
+  type ElementwiseAttrs,
+} from '../ops/elementwise.ts';
+import { matmulOp, MAX_MATMUL_EXTRAS, PRODUCT, type MatmulAttrs } from '../ops/matmul.ts';
+import type { ReduceAttrs } from '../ops/reduce_kernel.ts';
+import { constantOp, reduceOp } from '../ops/structure.ts';
+import { inputName } from '../ops/wgsl_expression.ts';
+import type { GraphView } from './graph_view.ts';
+
+/** A tensor that a fused op reads. */
+export interface Source {
+  readonly base: Value;
+  readonly view: View;
+  /** Nothing else reads base. */
+  readonly single: boolean;
+}
+
+/** An op of the plan before memory: what it is, what it reads, which values it makes. */
+export interface Fused {
+  readonly op: Op;
+  readonly attrs: unknown;
+  readonly sources: readonly Source[];
+  readonly outputs: readonly Value[];
+  /** The shape under which the op sees its output, where that is not the output's own. */
+  readonly resultShape?: Shape;
+  /** What it computes, for print-outs. */
+  readonly label: string;
+}
+
+const isOp = <Attrs>(node: Node | undefined, op: Op<Attrs>): node is Node<Attrs> & Node =>
+  node?.op.name === op.name;
+
+/** A list of expressions over sources, into which producers can be pulled. */
+interface Body {
+  readonly exprs: readonly Expr[];
+  readonly sources: readonly Source[];
+}
+
+/**
+ * Every node that is not pulled into another, in an order in which each can be computed.
+ * @param inPlace values that will overwrite an argument, and so need no binding of their own.
+ */
+export function fuse(graph: GraphView, inPlace: ReadonlySet<Value>): Fused[] {
+  const taken = new Set<Node>();
+  const fused: Fused[] = [];
+  // Readers first, so that a producer knows whether its only reader has taken it.
+  for (const node of graph.nodes.toReversed()) {
+    if (taken.has(node)) continue;
+    fused.push(fuseNode(graph, node, taken, inPlace));
+  }
+  return fused.reverse();
+}
+
+function fuseNode(graph: GraphView, node: Node, taken: Set<Node>, inPlace: ReadonlySet<Value>): Fused {
+  const values = graph.inputsOf(node);
+  const sources = values.map((value): Source => graph.resolve(value));
+  const plain: Fused = {
+    op: node.op,
+    attrs: node.attrs,
+    sources,
+    outputs: node.outputs,
+    label: node.op.name,
+  };
+  if (isOp(node, elementwiseOp)) {
+    const attrs = node.attrs as ElementwiseAttrs;
+    const room = MAX_ELEMENTWISE_BINDINGS - node.outputs.filter((output) => !inPlace.has(output)).length;
+    const body = pull(graph, { exprs: attrs.exprs, sources }, values, room, taken);
+    const label = attrs.label ?? describe(body.exprs);
+    const product = attrs.exprs.length === 1 ? withProduct(graph, node, body, taken) : undefined;
+    if (product !== undefined)
+      return {
+        ...product,
+        outputs: node.outputs,
+        label: attrs.label === undefined ? `matmul, ${label}` : label,
+      };
+    const next: ElementwiseAttrs = { ...attrs, exprs: body.exprs };
+    return { ...plain, attrs: next, sources: body.sources, label };
+  }
+  if (isOp(node, reduceOp)) {
+    const attrs = node.attrs as ReduceAttrs;
+    const body = pull(graph, { exprs: [attrs.prologue], sources }, values, 7, taken);
+    // A reduction needs one source for its shape.
+    if (body.sources.length === 0) return plain;
+    const [prologue] = body.exprs;
+    const label = 'input' in prologue.kind ? attrs.kind : `${attrs.kind} of ${describe([prologue])}`;
+    return { ...plain, attrs: { ...attrs, prologue } satisfies ReduceAttrs, sources: body.sources, label };
+  }
+  return plain;
+}
+
+/** Replaces sources by the expressions that make them, as long as each has this one reader and all fit into `room`. */
+function pull(graph: GraphView, start: Body, values: readonly Value[], room: number, taken: Set<Node>): Body {
+  let body = start;
+  let pending = values.map((value, i) => ({ value, position: i, views: graph.resolve(value).chain }));
+  while (pending.length > 0) {
+    const [{ value, position, views }, ...rest] = pending;
+    pending = rest;
+    const { base, single } = graph.resolve(value);
+    const producer = base.node;
+    if (isOp(producer, constantOp)) {
+      body = replace(body, position, Expr.constant((producer.attrs as { value: number }).value), []);
+      continue;
+    }
+    if (!isOp(producer, elementwiseOp) || !single || graph.copied.has(base)) continue;
+    const attrs = producer.attrs as ElementwiseAttrs;
+    // A broadcast would compute the expression again for every copy.
+    const repeats = body.sources[position].view.strides.some(
+      (stride, axis) => stride === 0 && body.sources[position].view.shape[axis] > 1,
+    );
+    if (attrs.exprs.length !== 1 || repeats) continue;
+    const inner = graph.inputsOf(producer);
+    const sources = inner.map((input) => {
+      const from = graph.resolve(input);
+      const moved = views.reduce<View | undefined>((v, step) => v && step(v), from.view);
+      return moved && { base: from.base, view: moved, single: from.single };
+    });
+    if (!sources.every((source) => source !== undefined)) continue;
+    const next = replace(body, position, attrs.exprs[0], sources);
+    const kept = compactSources(next).used;
+    if (kept.length > MAX_ELEMENTWISE_INPUTS || new Set(kept.map((source) => source.base)).size > room)
+      continue;
+    taken.add(producer);
+    inner.forEach((input, i) => {
+      pending.push({
+        value: input,
+        position: body.sources.length + i,
+        views: [...graph.resolve(input).chain, ...views],
+      });
+    });
+    body = next;
+  }
+  const { roots, used: kept } = compactSources(body);
+  return { exprs: roots, sources: kept };
+}
+
+/** `position` becomes `expr`, whose own inputs are appended to the sources. */
+function replace(body: Body, position: number, expr: Expr, sources: readonly Source[]): Body {
+  const moved = new Map(
+    sources.map((_, i) => [inputName(i), Expr.input(inputName(body.sources.length + i))]),
+  );
+  const [inner] = substitute([expr], moved);
+  return {
+    exprs: substitute(body.exprs, new Map([[inputName(position), inner]])),
+    sources: [...body.sources, ...sources],
+  };
+}
+
+/** Sources that are read, each once: the same view of the same base is one source. */
+function compactSources(body: Body): { roots: Expr[]; used: Source[] } {
+  const unique: Source[] = [];
+  const key = ({ view }: Source): string => JSON.stringify([view.shape, view.strides, view.offset]);
+  const shared = body.sources.map((source) => {
+    const known = unique.find((other) => other.base === source.base && key(other) === key(source));
+    if (known === undefined) unique.push(source);
+    return known ?? source;
+  });
+  return compactInputs(body.exprs, shared);
+}
+
+/** The elementwise node as the epilogue of a matmul that only it reads, or undefined. */
+function withProduct(
+  graph: GraphView,
+  node: Node,
+  body: Body,
+  taken: Set<Node>,
+): Omit<Fused, 'outputs' | 'label'> | undefined {
+  const shape = node.outputs[0].shape;
+  for (let i = body.sources.length - 1; i >= 0; i--) {
+    const { base, view, single } = body.sources[i];
+    const product = base.node;
+    if (!isOp(product, matmulOp) || !single || taken.has(product)) continue;
+    if (
+      !isDense(view) ||
+      view.offset !== 0 ||
+      view.shape.join() !== shape.join() ||
+      sizeOf(base.shape) !== sizeOf(shape)
+    )
+      continue;
+    const others = body.sources.filter((_, j) => j !== i);
+    const extras = others.map((source) => ({ ...source, view: reshapeView(source.view, base.shape) }));
+    if (
+      others.length > MAX_MATMUL_EXTRAS ||
+      !extras.every((extra): extra is Source => extra.view !== undefined)
+    )
+      continue;
+    const names = new Map(
+      others.map((source, j) => [inputName(body.sources.indexOf(source)), Expr.input(inputName(j + 2))]),
+    );
+    const [epilogue] = substitute(body.exprs, new Map([...names, [inputName(i), Expr.input(PRODUCT)]]));
+    taken.add(product);
+    const matrices = graph.inputsOf(product).map((input): Source => graph.resolve(input));
+    return {
+      op: matmulOp as Op,
+      attrs: { epilogue } satisfies MatmulAttrs,
+      sources: [...matrices, ...extras],
+      resultShape: base.shape,
+    };
+  }
+  return undefined;
+}
+
+/** The outermost operations of expressions, such as `add, tanh`. */
+function describe(exprs: readonly Expr[]): string {
+  const text = exprs.map(String).join('; ');
+  if (exprs.length === 1 && constantOf(exprs[0]) !== undefined) return `fill ${text}`;
+  return text.length <= 48 ? text : `${text.slice(0, 47)}…`;
+}

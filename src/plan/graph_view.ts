@@ -1,0 +1,105 @@
+// The graph as the plan sees it: equal nodes merged, uses counted, views resolved to what they look at.
+import { Expr } from '../expr/expr.ts';
+import { denseView, type View } from '../core/view.ts';
+import { nodesOf, type Node, type Value } from '../graph/value.ts';
+
+/** What a value is: `view` of `base`, where base has memory of its own. */
+export interface Resolved {
+  readonly base: Value;
+  readonly view: View;
+  /** The views between base and value, to be applied to something of base's shape. */
+  readonly chain: readonly ((view: View) => View | undefined)[];
+  /** Base and all values on the way are used once. */
+  readonly single: boolean;
+}
+
+export class GraphView {
+  /** In an order in which each can be computed. */
+  readonly nodes: readonly Node[];
+  readonly outputs: readonly Value[];
+  /** Values that look at something in a way no view can say: they are copied. */
+  readonly copied: Set<Value> = new Set();
+  readonly #canonical = new Map<Value, Value>();
+  readonly #uses = new Map<Value, number>();
+  readonly #resolved = new Map<Value, Resolved>();
+
+  constructor(outputs: readonly Value[]) {
+    const kept = this.#mergeEqual(nodesOf(outputs));
+    this.nodes = kept;
+    this.outputs = outputs.map((output) => this.canonical(output));
+    for (const node of kept) for (const input of this.inputsOf(node)) this.#use(input);
+    for (const output of this.outputs) this.#use(output);
+  }
+
+  canonical(value: Value): Value {
+    return this.#canonical.get(value) ?? value;
+  }
+
+  inputsOf(node: Node): Value[] {
+    return node.inputs.map((input) => this.canonical(input));
+  }
+
+  uses(value: Value): number {
+    return this.#uses.get(value) ?? 0;
+  }
+
+  #use(value: Value): void {
+    this.#uses.set(value, this.uses(value) + 1);
+  }
+
+  /** Nodes of one op, one set of attributes and the same inputs compute the same. */
+  #mergeEqual(nodes: readonly Node[]): Node[] {
+    const ids = new Map<object, number>();
+    const idOf = (item: object): number => {
+      const id = ids.get(item) ?? ids.size;
+      ids.set(item, id);
+      return id;
+    };
+    const isOpaque = (item: unknown): item is object =>
+      item instanceof Expr || (typeof item === 'object' && item !== null && 'apply' in item);
+    const first = new Map<string, Node>();
+    return nodes.filter((node) => {
+      const attrs = JSON.stringify(node.attrs, (_, item: unknown) =>
+        isOpaque(item) ? `id ${idOf(item)}` : item,
+      );
+      const key = `${node.op.name} ${attrs} ${this.inputsOf(node).map(idOf).join()}`;
+      const same = first.get(key);
+      if (same === undefined) {
+        first.set(key, node);
+        return true;
+      }
+      node.outputs.forEach((output, i) => this.#canonical.set(output, same.outputs[i]));
+      return false;
+    });
+  }
+
+  resolve(value: Value): Resolved {
+    const known = this.#resolved.get(value);
+    if (known !== undefined) return known;
+    const made = this.#resolve(value);
+    this.#resolved.set(value, made);
+    return made;
+  }
+
+  #resolve(value: Value): Resolved {
+    const { node } = value;
+    const single = this.uses(value) === 1;
+    const own: Resolved = { base: value, view: denseView(value.shape), chain: [], single };
+    if (node === undefined) return own;
+    const inside = node.op.inside?.(node.attrs, node.outputs)[value.index];
+    if (inside !== undefined) {
+      const base = node.outputs[inside.output];
+      return { base, view: inside.view(denseView(base.shape)), chain: [inside.view], single: false };
+    }
+    const { view: lookAt } = node.op;
+    if (lookAt === undefined) return own;
+    const input = this.resolve(this.canonical(node.inputs[0]));
+    const step = (view: View): View | undefined => lookAt(node.attrs, view);
+    const view = step(input.view);
+    if (view === undefined) {
+      this.copied.add(value);
+      return own;
+    }
+    return { base: input.base, view, chain: [...input.chain, step], single: single && input.single };
+  }
+}

@@ -1,0 +1,187 @@
+// From fused ops to steps over storages: copies where a kernel cannot read a view, fills for constants, scratch memory.
+import { GatewiseError } from '../core/errors.ts';
+import { sizeOf } from '../core/shape.ts';
+import { denseView, isDense, reshapeView, sameView, type View } from '../core/view.ts';
+import { Expr } from '../expr/expr.ts';
+import type { Op, Value } from '../graph/value.ts';
+import { elementwiseOp, type ElementwiseAttrs } from '../ops/elementwise.ts';
+import { concatOp, constantOp, emptyOp, gapOp } from '../ops/structure.ts';
+import { inputName } from '../ops/wgsl_expression.ts';
+import { fuse, type Fused, type Source } from './fuse.ts';
+import type { GraphView } from './graph_view.ts';
+import { isBindable, newStorage, pieceViews, Places, type Place, type Storage } from './place.ts';
+
+export interface LoweredStep {
+  readonly op: Op;
+  readonly attrs: unknown;
+  readonly label: string;
+  readonly inputs: readonly Place[];
+  readonly outputs: readonly Place[];
+  readonly scratch: readonly Place[];
+}
+
+export interface Lowered {
+  readonly steps: readonly LoweredStep[];
+  readonly outputs: readonly Place[];
+  /** Output storages that shall be the storage of an argument. */
+  readonly donations: readonly { readonly argument: Storage; readonly output: Place }[];
+}
+
+/** For each output, the argument whose memory it replaces, if any. */
+export type Donate = readonly (number | undefined)[];
+
+export function lower(graph: GraphView, args: readonly Value[], donate: Donate): Lowered {
+  const fused = fuse(graph, new Set(graph.outputs.filter((_, i) => donate[i] !== undefined)));
+  const places = new Places(graph, fused);
+  const steps: LoweredStep[] = [];
+  /** Dense copies made so far, by the view that they are of. */
+  const copies = new Map<Value, { readonly of: View; readonly place: Place }[]>();
+  const filled = new Set<Value>();
+  const argumentStorage = args.map((arg, index): Storage => ({
+    ...newStorage(arg),
+    outside: { kind: 'argument', index },
+  }));
+  args.forEach((arg, i) => places.of(arg, () => argumentStorage[i]));
+
+  const emitElementwise = (expr: Expr, inputs: readonly Place[], output: Place, label: string): void => {
+    if (output.dtype !== 'f32') {
+      throw new GatewiseError(
+        'unsupported',
+        `${label}: an i32 tensor of shape [${output.view.shape.join(', ')}] would have to be copied; only f32 can be, so lay the indices out as they are read`,
+      );
+    }
+    const attrs: ElementwiseAttrs = { exprs: [expr], shape: output.view.shape, label };
+    steps.push({ op: elementwiseOp as Op, attrs, label, inputs, outputs: [output], scratch: [] });
+  };
+  const emitCopy = (from: Place, to: Place): void =>
+    emitElementwise(Expr.input(inputName(0)), [from], to, 'copy');
+
+  /** Constants are written where something other than an expression reads them. */
+  const ensureFilled = (base: Value): void => {
+    if (base.node?.op.name !== constantOp.name || filled.has(base)) return;
+    filled.add(base);
+    const value = constantValue(base);
+    emitElementwise(Expr.constant(value), [], places.of(base), `fill ${value}`);
+  };
+
+  const read = ({ base, view }: Source, strided: boolean): Place => {
+    const spread = base.node?.op.name === constantOp.name && !isDense(view);
+    if (!spread) ensureFilled(base);
+    const whole = places.of(base);
+    // The base may itself lie inside something larger; a dense base is read by the view as it is.
+    const place: Place = { ...whole, view: { ...view, offset: view.offset + whole.view.offset } };
+    if (!spread && (strided || isBindable(place))) return place;
+    const known = copies.get(base)?.find((copy) => sameView(copy.of, view));
+    if (known !== undefined) return known.place;
+    const dense: Place = {
+      storage: { label: 'copy', size: sizeOf(view.shape), dtype: base.dtype },
+      view: denseView(view.shape),
+      dtype: base.dtype,
+    };
+    if (spread) emitElementwise(Expr.constant(constantValue(base)), [], dense, 'fill');
+    else emitCopy(place, dense);
+    copies.set(base, [...(copies.get(base) ?? []), { of: view, place: dense }]);
+    return dense;
+  };
+
+  const emit = (item: Fused): void => {
+    const inputs = item.sources.map((source, i) => read(source, item.op.readsStrided?.(i) === true));
+    const outputs = item.outputs.flatMap((output, i) =>
+      item.op.inside?.(item.attrs, item.outputs)[i] === undefined
+        ? [resultPlace(item, places.of(output))]
+        : [],
+    );
+    const signatures = item.sources.map(({ view, base }) => ({ shape: view.shape, dtype: base.dtype }));
+    const scratch = (item.op.scratch?.(item.attrs, signatures) ?? []).map((size): Place => ({
+      storage: { label: 'scratch', size, dtype: 'f32' },
+      view: denseView([size]),
+      dtype: 'f32',
+    }));
+    steps.push({ op: item.op, attrs: item.attrs, label: item.label, inputs, outputs, scratch });
+  };
+
+  for (const item of fused) {
+    const [output] = item.outputs;
+    if (item.op.view !== undefined) {
+      graph.resolve(output);
+      if (graph.copied.has(output))
+        emitCopy(read(graph.resolve(graph.canonical(nodeOf(output).inputs[0])), true), places.of(output));
+    } else if (item.op.name === concatOp.name) {
+      for (const { value, view } of pieceViews(output, places.of(output).view, graph)) {
+        const { base } = graph.resolve(value);
+        const target: Place = { ...places.of(output), view };
+        if (isUnwritten(base)) continue;
+        if (base.node?.op.name === constantOp.name) {
+          emitElementwise(Expr.constant(constantValue(base)), [], target, 'fill');
+        } else if (!liesIn(places, base, target)) emitCopy(read(graph.resolve(value), true), target);
+      }
+    } else if (item.op.name !== constantOp.name && !isUnwritten(output)) emit(item);
+  }
+
+  const donations: { argument: Storage; output: Place }[] = [];
+  const late: [from: Place, to: Place][] = [];
+  const claimed = new Set<Storage>();
+  const outputs = graph.outputs.map((value, index): Place => {
+    const source = graph.resolve(value);
+    const place = read(source, true);
+    const whole =
+      place.view.offset === 0 && sizeOf(place.view.shape) === place.storage.size && isBindable(place);
+    const own = whole && place.storage.outside === undefined && !claimed.has(place.storage);
+    const donor = donate[index];
+    if (whole && donor !== undefined && place.storage === argumentStorage[donor]) return place;
+    const dense: Place = { ...place, view: denseView(value.shape) };
+    if (own) {
+      claimed.add(place.storage);
+      if (donor !== undefined) donations.push({ argument: argumentStorage[donor], output: dense });
+      return dense;
+    }
+    const storage: Storage = { ...newStorage(value, 'output'), outside: { kind: 'output', index } };
+    const target: Place = { ...dense, storage: donor === undefined ? storage : argumentStorage[donor] };
+    late.push([place, target]);
+    return target;
+  });
+  // A donated argument may be overwritten by another result: what is still to be read of it is put aside first.
+  const safe = late.map(([from, to]): [Place, Place] => {
+    if (from.storage.outside === undefined || late.length === 1) return [from, to];
+    const aside: Place = {
+      storage: { label: 'copy', size: sizeOf(to.view.shape), dtype: to.dtype },
+      view: denseView(to.view.shape),
+      dtype: to.dtype,
+    };
+    emitCopy(from, aside);
+    return [aside, to];
+  });
+  for (const [from, to] of safe) emitCopy(from, to);
+  return { steps, outputs, donations };
+}
+
+function constantValue(base: Value): number {
+  return (nodeOf(base).attrs as { readonly value: number }).value;
+}
+
+/** Room that no step writes. */
+function isUnwritten({ node }: Value): boolean {
+  return node?.op.name === emptyOp.name || node?.op.name === gapOp.name;
+}
+
+/** The output as the op sees it. */
+function resultPlace({ resultShape }: Fused, place: Place): Place {
+  if (resultShape === undefined) return place;
+  const view = reshapeView(place.view, resultShape);
+  if (view === undefined)
+    throw new GatewiseError(
+      'internal',
+      `plan: no view of [${place.view.shape.join(', ')}] as [${resultShape.join(', ')}]`,
+    );
+  return { ...place, view };
+}
+
+function nodeOf(value: Value): NonNullable<Value['node']> {
+  if (value.node === undefined) throw new GatewiseError('internal', 'plan: an argument has no node');
+  return value.node;
+}
+
+/** Whether a piece's maker wrote it into the concat. */
+function liesIn(places: Places, base: Value, target: Place): boolean {
+  return places.isPlaced(base) && places.of(base).storage === target.storage;
+}

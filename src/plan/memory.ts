@@ -1,0 +1,196 @@
+// From storages to buffers: results written in place where nothing reads the input any more, and buffers shared by
+// storages whose lifetimes do not meet (colouring of an interval graph, greedy by first use).
+import { sizeOf } from '../core/shape.ts';
+import { denseView, sameView } from '../core/view.ts';
+import { Expr } from '../expr/expr.ts';
+import type { Op } from '../graph/value.ts';
+import { elementwiseOp, type ElementwiseAttrs } from '../ops/elementwise.ts';
+import { inputName } from '../ops/wgsl_expression.ts';
+import type { Lowered, LoweredStep } from './lower.ts';
+import type { Place, Storage } from './place.ts';
+
+export interface BufferSpec {
+  readonly kind: 'argument' | 'output' | 'temporary';
+  /** Which argument or output. */
+  readonly index?: number;
+  /** Elements of 4 bytes. */
+  readonly size: number;
+  readonly label: string;
+}
+
+/** Which storages became one: a union of sets. */
+class Merged {
+  readonly #into = new Map<Storage, Storage>();
+
+  root(storage: Storage): Storage {
+    const into = this.#into.get(storage);
+    return into === undefined ? storage : this.root(into);
+  }
+
+  merge(storage: Storage, into: Storage): void {
+    this.#into.set(storage, this.root(into));
+  }
+}
+
+const isWhole = ({ storage, view }: Place): boolean =>
+  sizeOf(view.shape) === storage.size && sameView(view, denseView(view.shape));
+
+/** Steps in which in-place pairs share a storage, with a copy before those that must and could not. */
+export function shareInPlace(lowered: Lowered): {
+  steps: LoweredStep[];
+  outputs: Place[];
+  root: (storage: Storage) => Storage;
+} {
+  const merged = new Merged();
+  const lastRead = new Map<Storage, number>();
+  lowered.steps.forEach((step, i) => step.inputs.forEach(({ storage }) => lastRead.set(storage, i)));
+  for (const { storage } of lowered.outputs) lastRead.set(storage, Infinity);
+  const donated = new Map(lowered.donations.map(({ argument, output }) => [output.storage, argument]));
+  const settled = new Set<Storage>();
+  const steps: LoweredStep[] = [];
+
+  lowered.steps.forEach((step, i) => {
+    const inputs = [...step.inputs];
+    const taken = new Set<number>();
+    /** Whether `output` may lie where `input` does: nobody else needs the input's old values. */
+    const canShare = (input: number, output: Place): boolean => {
+      const place = inputs[input];
+      const free = place.storage.outside === undefined || donated.get(output.storage) === place.storage;
+      const otherReads = inputs.filter(
+        (other, j) => j !== input && merged.root(other.storage) === merged.root(place.storage),
+      );
+      return (
+        free &&
+        merged.root(place.storage).pinned !== true &&
+        !taken.has(input) &&
+        (lastRead.get(merged.root(place.storage)) ?? 0) <= i &&
+        isWhole(place) &&
+        isWhole(output) &&
+        sizeOf(place.view.shape) === sizeOf(output.view.shape) &&
+        place.dtype === output.dtype &&
+        otherReads.every((other) => sameView(other.view, place.view))
+      );
+    };
+    const share = (input: number, output: Place): void => {
+      taken.add(input);
+      settled.add(output.storage);
+      const root = merged.root(inputs[input].storage);
+      merged.merge(output.storage, root);
+      lastRead.set(root, Math.max(lastRead.get(root) ?? 0, lastRead.get(output.storage) ?? 0));
+    };
+    const pairs = (step.op.inPlace?.(step.attrs) ?? []).filter(
+      ({ input, output }) => input < inputs.length && output < step.outputs.length,
+    );
+    // Arguments whose memory was given away come first.
+    const ordered = [...pairs].sort((a, b) => Number(isGiven(b)) - Number(isGiven(a)));
+    function isGiven({ input, output }: { input: number; output: number }): boolean {
+      return donated.get(step.outputs[output].storage) === inputs[input].storage;
+    }
+    for (const pair of ordered) {
+      const output = step.outputs[pair.output];
+      if (settled.has(output.storage)) continue;
+      if (!pair.must && donated.has(output.storage) && !isGiven(pair)) continue;
+      if (canShare(pair.input, output)) share(pair.input, output);
+      else if (pair.must) {
+        const from = inputs[pair.input];
+        const view = denseView(from.view.shape);
+        const copy: Place = {
+          storage: { label: 'copy', size: sizeOf(view.shape), dtype: from.dtype },
+          view,
+          dtype: from.dtype,
+        };
+        steps.push(copyStep(from, copy));
+        inputs[pair.input] = copy;
+        share(pair.input, output);
+      }
+    }
+    steps.push({ ...step, inputs });
+  });
+
+  const moved = new Map<Place, Place>();
+  for (const { argument, output } of lowered.donations) {
+    const own = merged.root(output.storage);
+    if (own === argument) continue;
+    const firstWrite = steps.findIndex((step) =>
+      step.outputs.some(({ storage }) => merged.root(storage) === own),
+    );
+    const lastUse = steps.findLastIndex((step) =>
+      step.inputs.some(({ storage }) => merged.root(storage) === argument),
+    );
+    // Where the argument's old values are not needed any more, the result is made in its place; else it goes there last.
+    if (firstWrite > lastUse) merged.merge(own, argument);
+    else {
+      const target: Place = { ...output, storage: argument };
+      steps.push(copyStep(output, target));
+      moved.set(output, target);
+    }
+  }
+  const outputs = lowered.outputs.map((output) => moved.get(output) ?? output);
+  return { steps, outputs, root: (storage) => merged.root(storage) };
+}
+
+function copyStep(from: Place, to: Place): LoweredStep {
+  const attrs: ElementwiseAttrs = { exprs: [Expr.input(inputName(0))], shape: to.view.shape, label: 'copy' };
+  return { op: elementwiseOp as Op, attrs, label: 'copy', inputs: [from], outputs: [to], scratch: [] };
+}
+
+/** Buffers, and which one each storage lies in, from its first element on. */
+export function colour(
+  steps: readonly LoweredStep[],
+  outputs: readonly Place[],
+  root: (storage: Storage) => Storage,
+): { buffers: BufferSpec[]; bufferOf: (storage: Storage) => number } {
+  const buffers: { kind: BufferSpec['kind']; index?: number; size: number; label: string }[] = [];
+  const chosen = new Map<Storage, number>();
+  const add = (storage: Storage, spec: BufferSpec): void => {
+    chosen.set(storage, buffers.push({ ...spec }) - 1);
+  };
+  const touched = steps.map(({ inputs, outputs: made, scratch }) =>
+    [...inputs, ...made, ...scratch].map(({ storage }) => root(storage)),
+  );
+  for (const storage of new Set([...touched.flat(), ...outputs.map((place) => root(place.storage))])) {
+    if (storage.outside !== undefined)
+      add(storage, { ...storage.outside, size: storage.size, label: storage.label });
+  }
+  outputs.forEach((place, index) => {
+    const storage = root(place.storage);
+    if (!chosen.has(storage))
+      add(storage, { kind: 'output', index, size: storage.size, label: storage.label });
+  });
+  const last = new Map<Storage, number>();
+  touched.forEach((storages, i) => storages.forEach((storage) => last.set(storage, i)));
+  let free: number[] = [];
+  touched.forEach((storages, i) => {
+    for (const storage of storages) {
+      if (chosen.has(storage)) continue;
+      // The smallest free buffer that is large enough, else the largest, which grows.
+      if (storage.pinned === true) {
+        add(storage, { kind: 'temporary', size: storage.size, label: storage.label });
+        continue;
+      }
+      const fitting = free.filter((b) => buffers[b].size >= storage.size);
+      const best =
+        fitting.length > 0
+          ? fitting.reduce((a, b) => (buffers[b].size < buffers[a].size ? b : a))
+          : free.toSorted((a, b) => buffers[b].size - buffers[a].size).at(0);
+      if (best === undefined) add(storage, { kind: 'temporary', size: storage.size, label: storage.label });
+      else {
+        free = free.filter((b) => b !== best);
+        buffers[best].size = Math.max(buffers[best].size, storage.size);
+        chosen.set(storage, best);
+      }
+    }
+    // Freed only after the step: a step never reads and writes one buffer through two storages.
+    for (const storage of new Set(storages)) {
+      const buffer = chosen.get(storage);
+      if (
+        last.get(storage) === i &&
+        storage.pinned !== true &&
+        buffer !== undefined &&
+        buffers[buffer].kind === 'temporary'
+      )
+        free.push(buffer);
+    }
+  });
+  return { buffers, bufferOf: (storage) => chosen.get(root(storage)) ?? -1 };
+}

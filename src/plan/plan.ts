@@ -1,0 +1,99 @@
+// The plan: a flat list of steps over buffers. Data only; a backend runs it.
+import { GatewiseError } from '../core/errors.ts';
+import { sizeOf } from '../core/shape.ts';
+import { viewEnd } from '../core/view.ts';
+import type { Dispatch, Region } from '../graph/launch.ts';
+import type { Cost, Placed, Signature, Value } from '../graph/value.ts';
+import { GraphView } from './graph_view.ts';
+import { lower, type Donate, type LoweredStep } from './lower.ts';
+import { colour, shareInPlace, type BufferSpec } from './memory.ts';
+import type { Place } from './place.ts';
+
+export interface Step extends Placed {
+  /** What it computes, such as `matmul, add(product, in2)`. */
+  readonly label: string;
+  readonly cost: Cost;
+}
+
+export interface Plan {
+  readonly buffers: readonly BufferSpec[];
+  readonly steps: readonly Step[];
+  readonly arguments: readonly Signature[];
+  /** Which buffer each argument is in; undefined for arguments that nothing reads. */
+  readonly argumentBuffers: readonly (number | undefined)[];
+  readonly outputs: readonly Region[];
+  /** Arguments that hold indices: how many values they may take, from 0 on. */
+  readonly indexLimits: ReadonlyMap<number, number>;
+}
+
+/**
+ * Plans the computation of `outputs` from `args`.
+ * @param donate for each output, the argument whose memory it takes over, so that state is updated in place.
+ */
+export function makePlan(args: readonly Value[], outputs: readonly Value[], donate: Donate = []): Plan {
+  const graph = new GraphView(outputs);
+  const unbound = graph.nodes
+    .flatMap((node) => node.inputs)
+    .find((input) => input.node === undefined && !args.includes(input));
+  if (unbound !== undefined) {
+    throw new GatewiseError(
+      'argument',
+      `compile: the function uses a traced value of shape [${unbound.shape.join(', ')}] that is not one of its arguments; pass it in`,
+    );
+  }
+  const lowered = lower(graph, args, donate);
+  const { steps, outputs: results, root } = shareInPlace(lowered);
+  const { buffers, bufferOf } = colour(steps, results, root);
+  const region = ({ storage, view, dtype }: Place): Region => ({ buffer: bufferOf(storage), view, dtype });
+  return {
+    buffers,
+    steps: steps.map((step) => ({
+      op: step.op,
+      attrs: step.attrs,
+      label: step.label,
+      inputs: step.inputs.map(region),
+      outputs: step.outputs.map(region),
+      scratch: step.scratch.map(region),
+      cost: costOf(step),
+    })),
+    arguments: args.map(({ shape, dtype }) => ({ shape, dtype })),
+    argumentBuffers: args.map((_, index) => {
+      const buffer = buffers.findIndex((spec) => spec.kind === 'argument' && spec.index === index);
+      return buffer < 0 ? undefined : buffer;
+    }),
+    outputs: results.map(region),
+    indexLimits: indexLimitsOf(graph, args),
+  };
+}
+
+function costOf({ op, attrs, inputs, outputs }: LoweredStep): Cost {
+  const signatures = (places: readonly Place[]): Signature[] =>
+    places.map(({ view, dtype }) => ({ shape: view.shape, dtype }));
+  const flop = op.cost?.(attrs, signatures(inputs), signatures(outputs)) ?? 0;
+  const touched = [...inputs, ...outputs].map(({ view }) =>
+    Math.min(sizeOf(view.shape), viewEnd(view) - view.offset),
+  );
+  return { flop, bytes: 4 * touched.reduce((a, b) => a + b, 0) };
+}
+
+function indexLimitsOf(graph: GraphView, args: readonly Value[]): Map<number, number> {
+  const limits = new Map<number, number>();
+  for (const node of graph.nodes) {
+    for (const { input, limit } of node.op.indexLimits?.(node.inputs) ?? []) {
+      const argument = args.indexOf(graph.resolve(graph.canonical(node.inputs[input])).base);
+      if (argument >= 0) limits.set(argument, Math.min(limit, limits.get(argument) ?? Infinity));
+    }
+  }
+  return limits;
+}
+
+/** The kernel launches of a step. */
+export function dispatchesOf(step: Step): Dispatch[] {
+  if (step.op.gpu === undefined) throw new GatewiseError('internal', `plan: ${step.op.name} has no kernel`);
+  return step.op.gpu(step);
+}
+
+/** How often a step launches a kernel. */
+export function countDispatches(step: Step): number {
+  return dispatchesOf(step).reduce((sum, { uniforms }) => sum + uniforms.length, 0);
+}

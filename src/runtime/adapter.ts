@@ -1,0 +1,47 @@
+// Asking for a device: with the limits that large tensors and many bindings need, where the adapter has them.
+import { GatewiseError } from '../core/errors.ts';
+
+export interface AdapterOptions {
+  /** Where to ask; `navigator.gpu` unless given. In Node, `await nodeGPU()` of `gatewise/node`. */
+  readonly gpu?: GPU;
+  readonly powerPreference?: GPUPowerPreference;
+}
+
+export async function acquireDevice({ gpu, powerPreference }: AdapterOptions): Promise<GPUDevice> {
+  const source = gpu ?? globalThis.navigator?.gpu;
+  if (source === undefined) {
+    throw new GatewiseError(
+      'no-adapter',
+      'there is no navigator.gpu: this browser has no WebGPU, or the page is not served over HTTPS or from localhost (in Node, pass { gpu: await nodeGPU() } of gatewise/node)',
+    );
+  }
+  const adapter = await source.requestAdapter(powerPreference === undefined ? {} : { powerPreference });
+  if (adapter === null)
+    throw new GatewiseError(
+      'no-adapter',
+      'navigator.gpu has no adapter: the GPU or its driver is not supported, or WebGPU is turned off in this browser',
+    );
+  const { maxStorageBufferBindingSize, maxBufferSize } = adapter.limits;
+  try {
+    return await adapter.requestDevice({
+      label: 'gatewise',
+      requiredLimits: { maxStorageBufferBindingSize, maxBufferSize },
+    });
+  } catch (cause) {
+    throw new GatewiseError(
+      'no-adapter',
+      `the adapter gave no device: ${cause instanceof Error ? cause.message : String(cause)}`,
+      { cause },
+    );
+  }
+}
+
+/** The adapter's name, for people. */
+export function describeAdapter(device: GPUDevice): string {
+  const info: Partial<GPUAdapterInfo> = device.adapterInfo ?? {};
+  const name = [info.vendor, info.architecture, info.device, info.description]
+    .filter((part) => part !== undefined && part !== '')
+    .join(' ');
+  const software = info.isFallbackAdapter === true || /swiftshader|llvmpipe|software/i.test(name);
+  return `WebGPU: ${name === '' ? 'an adapter that does not give its name' : name}${software ? ' (software)' : ''}`;
+}

@@ -1,0 +1,41 @@
+// grad and valueAndGrad: functions over traced values become functions that give gradients, to be compiled or nested
+// into others.
+import { GatewiseError, show } from '../core/errors.ts';
+import { leavesOf, mapTree } from '../core/tree.ts';
+import { gradients } from '../graph/autodiff.ts';
+import { Value } from '../graph/value.ts';
+import { constant, zeros } from '../ops/structure.ts';
+
+const isValue = (node: unknown): node is Value => node instanceof Value;
+
+/**
+ * The function that gives `fn`'s value and the gradient with respect to its first argument, nested as that argument is.
+ * @param fn from traced values to a scalar; its first argument is a value, or lists and objects of values.
+ */
+export function valueAndGrad<First, Rest extends readonly unknown[]>(
+  fn: (first: First, ...rest: Rest) => Value,
+): (first: First, ...rest: Rest) => [Value, First] {
+  return (first, ...rest) => {
+    const value = fn(first, ...rest);
+    if (!isValue(value))
+      throw new GatewiseError(
+        'argument',
+        `grad: expected the function to return a traced value, got ${show(value)}`,
+      );
+    const wrt = leavesOf(first, isValue);
+    if (wrt.length === 0 || !wrt.every(isValue))
+      throw new GatewiseError('argument', 'grad: expected the first argument to consist of traced values');
+    const found = gradients(value, wrt, constant(1, value.shape));
+    let next = 0;
+    const gradient = mapTree(first, isValue, (leaf) => found[next++] ?? zeros(leaf.shape)) as First;
+    return [value, gradient];
+  };
+}
+
+/** The function that gives the gradient of `fn` with respect to its first argument. */
+export function grad<First, Rest extends readonly unknown[]>(
+  fn: (first: First, ...rest: Rest) => Value,
+): (first: First, ...rest: Rest) => First {
+  const both = valueAndGrad(fn);
+  return (first, ...rest) => both(first, ...rest)[1];
+}

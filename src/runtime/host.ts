@@ -1,0 +1,69 @@
+// What a user may pass where a tensor is expected, and how it becomes shape and data.
+import { GatewiseError, show } from '../core/errors.ts';
+import { checkShape, sizeOf, type DType, type Shape } from '../core/shape.ts';
+
+export type NestedNumbers = number | readonly NestedNumbers[];
+
+/** Numbers on the host: nested lists, or a typed array (of rank 1). Int32Array is i32, everything else f32. */
+export type HostData = NestedNumbers | Float32Array | Float64Array | Int32Array;
+
+export interface HostTensor {
+  readonly shape: Shape;
+  readonly dtype: DType;
+  readonly data: Float32Array | Float64Array | Int32Array;
+}
+
+/** Host data as shape and numbers. @param shape another shape of as many elements. @param dtype instead of the data's own. */
+export function toHostTensor(what: string, value: HostData, shape?: Shape, dtype?: DType): HostTensor {
+  const typed = value instanceof Float32Array || value instanceof Float64Array || value instanceof Int32Array;
+  const own = typed ? [value.length] : shapeOf(what, value);
+  const target = shape ?? own;
+  checkShape(what, target);
+  if (sizeOf(target) !== sizeOf(own)) {
+    throw new GatewiseError(
+      'shape',
+      `${what}: shape ${show(target)} needs ${sizeOf(target)} numbers, got ${sizeOf(own)}`,
+    );
+  }
+  const wanted = dtype ?? (value instanceof Int32Array ? 'i32' : 'f32');
+  const data = typed ? value : flatten(value, sizeOf(own));
+  if (wanted === 'f32')
+    return { shape: target, dtype: 'f32', data: data instanceof Int32Array ? Float32Array.from(data) : data };
+  if (data instanceof Int32Array) return { shape: target, dtype: 'i32', data };
+  const fraction = data.find((x) => !Number.isInteger(x));
+  if (fraction !== undefined)
+    throw new GatewiseError('dtype', `${what}: expected whole numbers (i32), got ${fraction}`);
+  return { shape: target, dtype: 'i32', data: Int32Array.from(data) };
+}
+
+function shapeOf(what: string, value: NestedNumbers): number[] {
+  if (typeof value === 'number') return [];
+  if (!Array.isArray(value)) {
+    throw new GatewiseError(
+      'argument',
+      `${what}: expected a tensor, a number, nested lists of numbers or a Float32Array, Float64Array or Int32Array, got ${show(value)}`,
+    );
+  }
+  const list = value as readonly NestedNumbers[];
+  if (list.length === 0)
+    throw new GatewiseError('shape', `${what}: a list has no elements; every size must be at least 1`);
+  const shapes = list.map((item) => shapeOf(what, item));
+  const odd = shapes.find((shape) => show(shape) !== show(shapes[0]));
+  if (odd !== undefined)
+    throw new GatewiseError(
+      'shape',
+      `${what}: lists side by side have shapes ${show(shapes[0])} and ${show(odd)}; expected one shape`,
+    );
+  return [list.length, ...shapes[0]];
+}
+
+function flatten(value: NestedNumbers, size: number): Float64Array {
+  const data = new Float64Array(size);
+  let next = 0;
+  const visit = (item: NestedNumbers): void => {
+    if (typeof item === 'number') data[next++] = item;
+    else for (const inner of item) visit(inner);
+  };
+  visit(value);
+  return data;
+}

@@ -1,0 +1,168 @@
+// A model with its weights on a backend: run it, stream through it, train it, save it.
+import { GatewiseError, show } from '../core/errors.ts';
+import { sizeOf } from '../core/shape.ts';
+import type { Value } from '../graph/value.ts';
+import { serializeSafetensors } from '../io/safetensors.ts';
+import type { Layer } from '../nn/layer.ts';
+import type { Plan } from '../plan/plan.ts';
+import { printPlan } from '../plan/print.ts';
+import type { HostData } from './host.ts';
+import { toArgument, type Memory, type NetContext } from './net_context.ts';
+import type { ParameterLayout } from './parameters.ts';
+import { Program, type Argument, type Traced } from './program.ts';
+import { Stream } from './stream.ts';
+import type { Tensor } from './tensor.ts';
+import { Trainer, type TrainerOptions } from './trainer.ts';
+
+export interface RunOptions {
+  /** States before the first step, by name (an LSTM's `h` and `c`; in a Sequential `1.h`); zeros where absent. */
+  readonly states?: Readonly<Record<string, Tensor | HostData>>;
+}
+
+export class Net implements Disposable, NetContext {
+  readonly runtime: Memory;
+  readonly model: Layer;
+  readonly layout: ParameterLayout;
+  readonly #weights: Tensor;
+  readonly #programs = new Map<string, Program>();
+  readonly #dependents = new Set<Disposable>();
+
+  /** Made by `runtime.load`. */
+  constructor(runtime: Memory, model: Layer, layout: ParameterLayout, weights: Tensor) {
+    this.runtime = runtime;
+    this.model = model;
+    this.layout = layout;
+    this.#weights = weights;
+  }
+
+  /** All parameters, flat; the trainer updates them in place. */
+  get weights(): Tensor {
+    if (this.#weights.isDisposed)
+      throw new GatewiseError('disposed', `${this.model.name}: the net was used after dispose()`);
+    return this.#weights;
+  }
+
+  /** How many numbers the model learns. */
+  get parameterCount(): number {
+    return this.layout.entries.reduce((sum, { shape }) => sum + sizeOf(shape), 0);
+  }
+
+  /**
+   * The model's output for a whole input, such as (T, B) tokens or (T, B, I) features. The caller owns the tensor.
+   * States start from zero and are not kept: use `runWithStates` for final states, `stream` to go on step by step.
+   */
+  run(x: Tensor | HostData, options: RunOptions = {}): Tensor {
+    const { output, states } = this.#run(x, options, false);
+    Object.values(states).forEach((state) => state.dispose());
+    return output;
+  }
+
+  /** As `run`, with the states after the last step, by name. The caller owns all tensors. */
+  runWithStates(
+    x: Tensor | HostData,
+    options: RunOptions = {},
+  ): { output: Tensor; states: Record<string, Tensor> } {
+    return this.#run(x, options, true);
+  }
+
+  /** The plan of `run` for such an input, as text. */
+  explain(x: Tensor | HostData): string {
+    return printPlan(this.plan(x));
+  }
+
+  plan(x: Tensor | HostData): Plan {
+    return this.#prepare([this.weights, this.input('run', x)], [], false).plan;
+  }
+
+  #run(
+    x: Tensor | HostData,
+    { states = {} }: RunOptions,
+    withStates: boolean,
+  ): { output: Tensor; states: Record<string, Tensor> } {
+    const names = Object.keys(states);
+    const unknown = names.find((name) => !this.model.states.some((state) => state.name === name));
+    if (unknown !== undefined) {
+      throw new GatewiseError(
+        'argument',
+        `run: the model has no state ${show(unknown)}; expected ${show(this.model.states.map(({ name }) => name))}`,
+      );
+    }
+    const given = names.map((name) => toArgument(`run: state ${name}`, states[name], 'f32'));
+    const args = [this.weights, this.input('run', x), ...given];
+    const program = this.#prepare(args, names, withStates);
+    const tensors = program.plan.outputs.map(({ view, dtype }) => this.runtime.allocate(view.shape, dtype));
+    program.run(
+      args,
+      tensors.map((tensor) => tensor.buffer),
+    );
+    const [output, ...after] = tensors;
+    return {
+      output,
+      states: Object.fromEntries(after.map((tensor, i) => [this.model.states[i].name, tensor])),
+    };
+  }
+
+  #prepare(args: readonly Argument[], names: readonly string[], withStates: boolean): Program {
+    return this.program(`run ${names.join()} ${withStates}`, args, ([flat, x, ...values]) => {
+      const states = Object.fromEntries(names.map((name, i) => [name, values[i]]));
+      const result = this.model.forward(x, this.layout.unpack(flat), states);
+      return {
+        outputs: [
+          result.output,
+          ...(withStates ? this.model.states.map(({ name }) => result.states[name]) : []),
+        ],
+      };
+    });
+  }
+
+  program(key: string, args: readonly Argument[], trace: (args: readonly Value[]) => Traced): Program {
+    const full = `${key}: ${args.map(({ dtype, shape }) => `${dtype}${show(shape)}`).join()}`;
+    const known = this.#programs.get(full);
+    if (known !== undefined) return known;
+    const made = new Program(this.runtime.backend, key.split(' ')[0], args, trace);
+    this.#programs.set(full, made);
+    return made;
+  }
+
+  input(what: string, x: Tensor | HostData): Argument {
+    return toArgument(`${what}: input`, x, this.model.inputDType);
+  }
+
+  /**
+   * Goes through a sequence step by step; states stay on the device from push to push.
+   * @param options.batch sequences side by side; 1 unless given.
+   */
+  stream(options: { readonly batch?: number } = {}): Stream {
+    return this.#keep(new Stream(this, options.batch ?? 1));
+  }
+
+  /** Trains the weights in place. */
+  trainer(options: TrainerOptions): Trainer {
+    return this.#keep(new Trainer(this, options));
+  }
+
+  #keep<T extends Disposable>(dependent: T): T {
+    this.#dependents.add(dependent);
+    return dependent;
+  }
+
+  /** The weights as safetensors, with PyTorch's names and shapes. @param metadata strings to store beside them. */
+  async save(metadata: Readonly<Record<string, string>> = {}): Promise<Uint8Array<ArrayBuffer>> {
+    return serializeSafetensors(this.layout.toTensors(await this.weights.read()), {
+      format: 'pt',
+      ...metadata,
+    });
+  }
+
+  /** Frees the weights, the plans, and what was made from this net. */
+  dispose(): void {
+    for (const dependent of this.#dependents) dependent[Symbol.dispose]();
+    for (const program of this.#programs.values()) program.dispose();
+    this.#programs.clear();
+    this.#weights.dispose();
+  }
+
+  [Symbol.dispose](): void {
+    this.dispose();
+  }
+}

@@ -1,0 +1,37 @@
+// What a stream and a trainer see of a net.
+import type { Backend } from '../backend/backend.ts';
+import { GatewiseError } from '../core/errors.ts';
+import type { DType, Shape } from '../core/shape.ts';
+import type { Value } from '../graph/value.ts';
+import type { Layer } from '../nn/layer.ts';
+import { toHostTensor, type HostData } from './host.ts';
+import type { ParameterLayout } from './parameters.ts';
+import type { Argument, Program, Traced } from './program.ts';
+import { Tensor } from './tensor.ts';
+
+/** Memory of a backend. */
+export interface Memory {
+  readonly backend: Backend;
+  allocate(shape: Shape, dtype: DType): Tensor;
+}
+
+export interface NetContext {
+  readonly runtime: Memory;
+  readonly model: Layer;
+  readonly layout: ParameterLayout;
+  /** All parameters, flat. */
+  readonly weights: Tensor;
+  /** The program of that key for arguments of these shapes, traced at the first use. */
+  program(key: string, args: readonly Argument[], trace: (args: readonly Value[]) => Traced): Program;
+  /** What the model reads, as an argument of the right dtype. */
+  input(what: string, x: Tensor | HostData): Argument;
+}
+
+/** A tensor as it is; host data as shape and numbers of the wanted dtype. */
+export function toArgument(what: string, value: Tensor | HostData, dtype: DType | undefined): Argument {
+  if (!(value instanceof Tensor)) return toHostTensor(what, value, undefined, dtype);
+  if (dtype !== undefined && value.dtype !== dtype) {
+    throw new GatewiseError('dtype', `${what}: expected ${dtype}, got a tensor of ${value.dtype}`);
+  }
+  return value;
+}

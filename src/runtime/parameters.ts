@@ -1,0 +1,109 @@
+// All parameters of a model in one flat tensor: an optimizer updates them in one kernel, and each parameter is a view,
+// at an offset at which a device can bind it.
+import { GatewiseError, show } from '../core/errors.ts';
+import { Random } from '../core/random.ts';
+import { sameShape, sizeOf, type Shape } from '../core/shape.ts';
+import type { Value } from '../graph/value.ts';
+import { initialize, type Layer, type Values } from '../nn/layer.ts';
+import { concat, gap, reshape, slice } from '../ops/structure.ts';
+import { BINDING_ALIGNMENT } from '../plan/place.ts';
+import type { NamedTensor } from '../io/safetensors.ts';
+
+interface Entry {
+  readonly name: string;
+  readonly shape: Shape;
+  readonly offset: number;
+}
+
+export class ParameterLayout {
+  readonly entries: readonly Entry[];
+  /** Elements of the flat tensor. */
+  readonly size: number;
+  readonly #layer: Layer;
+
+  constructor(layer: Layer) {
+    this.#layer = layer;
+    let offset = 0;
+    this.entries = layer.parameters.map(({ name, shape }) => {
+      const entry = { name, shape, offset };
+      offset += Math.ceil(sizeOf(shape) / BINDING_ALIGNMENT) * BINDING_ALIGNMENT;
+      return entry;
+    });
+    this.size = Math.max(offset, 1);
+  }
+
+  /** Each parameter as a view of the flat tensor. */
+  unpack(flat: Value): Values {
+    return Object.fromEntries(
+      this.entries.map(({ name, shape, offset }) => [
+        name,
+        reshape(slice(flat, 0, offset, offset + sizeOf(shape)), shape),
+      ]),
+    );
+  }
+
+  /** A flat tensor of values of the parameters' shapes; 0 between them. */
+  pack(values: readonly Value[]): Value {
+    const pieces = this.entries.flatMap(({ shape, offset }, i) => {
+      const used = sizeOf(shape);
+      const next = this.entries[i + 1]?.offset ?? this.size;
+      const room = next - offset - used;
+      return [reshape(values[i], [used]), ...(room > 0 ? [gap([room])] : [])];
+    });
+    return concat(pieces);
+  }
+
+  /** Initial values; each parameter draws from a stream of its own, so that none depends on another's size. */
+  initial(seed: number): Float32Array {
+    const flat = new Float32Array(this.size);
+    this.#layer.parameters.forEach((parameter, i) =>
+      flat.set(initialize(parameter, new Random(seed, i)), this.entries[i].offset),
+    );
+    return flat;
+  }
+
+  /** The flat data of named tensors. @throws GatewiseError `file` where a name is missing, unknown, or of another shape. */
+  fromTensors(tensors: ReadonlyMap<string, NamedTensor>, prefix = ''): Float32Array {
+    const flat = new Float32Array(this.size);
+    for (const { name, shape, offset } of this.entries) {
+      const tensor = tensors.get(prefix + name);
+      if (tensor === undefined) {
+        throw new GatewiseError(
+          'file',
+          `weights: no tensor ${show(prefix + name)}; the file has ${[...tensors.keys()].slice(0, 12).map(show).join(', ')}`,
+        );
+      }
+      if (tensor.dtype !== 'f32')
+        throw new GatewiseError('file', `weights: ${show(prefix + name)} must be F32, got ${tensor.dtype}`);
+      if (!sameShape(tensor.shape, shape)) {
+        throw new GatewiseError(
+          'file',
+          `weights: ${show(prefix + name)} must have shape ${show(shape)}, got ${show(tensor.shape)}; was the file saved from another model?`,
+        );
+      }
+      flat.set(tensor.data, offset);
+    }
+    return flat;
+  }
+
+  toTensors(flat: ArrayLike<number>, prefix = ''): Map<string, NamedTensor> {
+    const all = Float32Array.from(flat);
+    return new Map(
+      this.entries.map(({ name, shape, offset }) => [
+        prefix + name,
+        { shape, dtype: 'f32', data: all.slice(offset, offset + sizeOf(shape)) },
+      ]),
+    );
+  }
+
+  /** @throws GatewiseError `file` where a file has tensors that the model has not. */
+  checkKnown(tensors: ReadonlyMap<string, NamedTensor>): void {
+    const unknown = [...tensors.keys()].find((name) => !this.entries.some((entry) => entry.name === name));
+    if (unknown !== undefined) {
+      throw new GatewiseError(
+        'file',
+        `weights: the model has no parameter ${show(unknown)}; expected ${this.entries.map(({ name }) => show(name)).join(', ')}`,
+      );
+    }
+  }
+}

@@ -1,0 +1,100 @@
+// A traced and planned function of flat arguments, ready to run: what compile, net, trainer and stream are made of.
+import type { Backend, DeviceBuffer, Executable } from '../backend/backend.ts';
+import { GatewiseError, show } from '../core/errors.ts';
+import { sameShape, sizeOf } from '../core/shape.ts';
+import type { NumberArray } from '../graph/launch.ts';
+import { Value, type Signature } from '../graph/value.ts';
+import type { Donate } from '../plan/lower.ts';
+import { makePlan, type Plan } from '../plan/plan.ts';
+import type { HostTensor } from './host.ts';
+import { Tensor } from './tensor.ts';
+
+export interface Traced {
+  readonly outputs: readonly Value[];
+  /** For each output, the argument whose memory it takes over. */
+  readonly donate?: Donate;
+}
+
+export type Argument = Tensor | HostTensor;
+
+export class Program {
+  readonly plan: Plan;
+  readonly #backend: Backend;
+  readonly #name: string;
+  readonly #donate: Donate;
+  readonly #executable: Executable;
+  /** Memory for arguments that come from the host, kept between runs. */
+  readonly #uploads: (DeviceBuffer | undefined)[];
+
+  constructor(
+    backend: Backend,
+    name: string,
+    signatures: readonly Signature[],
+    trace: (args: readonly Value[]) => Traced,
+  ) {
+    const args = signatures.map((signature) => new Value(signature));
+    const { outputs, donate = [] } = trace(args);
+    this.#backend = backend;
+    this.#name = name;
+    this.#donate = donate;
+    this.plan = makePlan(args, outputs, donate);
+    this.#executable = backend.prepare(this.plan);
+    this.#uploads = signatures.map(() => undefined);
+  }
+
+  /** Queues one run. @param outputs a buffer per output; those of donated outputs are not used. */
+  run(
+    args: readonly Argument[],
+    outputs: readonly DeviceBuffer[],
+    reads: readonly number[] = [],
+  ): Promise<NumberArray>[] {
+    const buffers = args.map((arg, i) => this.#bufferFor(arg, i));
+    const own = outputs.map((buffer, i) => {
+      const donor = this.#donate[i];
+      return donor === undefined ? buffer : buffers[donor];
+    });
+    return this.#executable.run(buffers, own, reads);
+  }
+
+  #bufferFor(arg: Argument, index: number): DeviceBuffer {
+    const expected = this.plan.arguments[index];
+    if (arg.dtype !== expected.dtype || !sameShape(arg.shape, expected.shape)) {
+      throw new GatewiseError(
+        'shape',
+        `${this.#name}: argument ${index} must be ${expected.dtype} ${show(expected.shape)}, got ${arg.dtype} ${show(arg.shape)}`,
+      );
+    }
+    if (arg instanceof Tensor) {
+      if (arg.backend !== this.#backend) {
+        throw new GatewiseError(
+          'argument',
+          `${this.#name}: argument ${index} is a tensor of another runtime; read() it there and pass the data`,
+        );
+      }
+      return arg.buffer;
+    }
+    this.#checkIndices(arg, index);
+    const buffer = (this.#uploads[index] ??= this.#backend.createBuffer(sizeOf(arg.shape), arg.dtype));
+    this.#backend.write(buffer, arg.data);
+    return buffer;
+  }
+
+  #checkIndices({ data, dtype }: HostTensor, index: number): void {
+    const limit = this.plan.indexLimits.get(index);
+    if (limit === undefined || dtype !== 'i32') return;
+    for (let i = 0; i < data.length; i++) {
+      if (data[i] < 0 || data[i] >= limit) {
+        throw new GatewiseError(
+          'argument',
+          `${this.#name}: element ${i} of argument ${index} is the index ${data[i]}; expected 0 to ${limit - 1}`,
+        );
+      }
+    }
+  }
+
+  dispose(): void {
+    this.#executable.dispose();
+    for (const buffer of this.#uploads) buffer?.destroy();
+    this.#uploads.fill(undefined);
+  }
+}

@@ -1,0 +1,136 @@
+// The runtime: a backend, and all that runs on it.
+import type { Backend } from '../backend/backend.ts';
+import { CPUBackend, type Precision } from '../backend/cpu/cpu_backend.ts';
+import { WebGPUBackend } from '../backend/webgpu/webgpu_backend.ts';
+import { GatewiseError, show } from '../core/errors.ts';
+import { sizeOf, type DType, type Shape } from '../core/shape.ts';
+import { parseSafetensors } from '../io/safetensors.ts';
+import type { Layer } from '../nn/layer.ts';
+import { acquireDevice, describeAdapter, type AdapterOptions } from './adapter.ts';
+import { compileFunction, type Compiled } from './compile.ts';
+import { toHostTensor, type HostData } from './host.ts';
+import { MemoryPool } from './memory_pool.ts';
+import { Net } from './net.ts';
+import { ParameterLayout } from './parameters.ts';
+import { Tensor } from './tensor.ts';
+
+export interface RuntimeOptions extends AdapterOptions {
+  /** `webgpu`: that or an error; `cpu`: the CPU; absent: WebGPU, or the CPU where there is none (see `fallbackReason`). */
+  readonly backend?: 'webgpu' | 'cpu';
+  /** A device of the application's own; it is not destroyed on dispose. */
+  readonly device?: GPUDevice;
+  /** Run every step of every plan on the CPU too, and throw where they differ. Slow; await each call before the next. */
+  readonly check?: boolean;
+  /** How the CPU backend keeps numbers; `float64` for gradient checks. `float32` unless given. */
+  readonly precision?: Precision;
+}
+
+export interface LoadOptions {
+  /** Initial weights are drawn from this seed; 0 unless given. */
+  readonly seed?: number;
+  /** The bytes of a safetensors file with the model's parameters instead. */
+  readonly weights?: Uint8Array;
+}
+
+export class Runtime implements Disposable {
+  readonly backend: Backend;
+  /** Why it runs on the CPU although WebGPU was welcome. */
+  readonly fallbackReason: string | undefined;
+  readonly #pool: MemoryPool;
+  readonly #owned = new Set<Disposable>();
+  #disposed = false;
+
+  /** Made by `createRuntime`. */
+  constructor(backend: Backend, fallbackReason?: string) {
+    this.backend = backend;
+    this.fallbackReason = fallbackReason;
+    this.#pool = new MemoryPool(backend);
+  }
+
+  /** Memory for a tensor, as it comes. */
+  allocate(shape: Shape, dtype: DType): Tensor {
+    this.#checkAlive();
+    const buffer = this.#pool.take(sizeOf(shape), dtype);
+    return new Tensor(this.backend, buffer, shape, dtype, (free) => this.#pool.give(free, dtype));
+  }
+
+  /** Copies numbers to the backend. @param options.shape for typed arrays. @param options.dtype f32 unless the data is an Int32Array. */
+  tensor(data: HostData, options: { readonly shape?: Shape; readonly dtype?: DType } = {}): Tensor {
+    const host = toHostTensor('tensor', data, options.shape, options.dtype);
+    const tensor = this.allocate(host.shape, host.dtype);
+    this.backend.write(tensor.buffer, host.data);
+    return tensor;
+  }
+
+  /** A function over traced values as one over tensors: traced and planned once for each signature. */
+  compile<Args extends readonly unknown[], Result>(fn: (...args: Args) => Result): Compiled<Args, Result> {
+    this.#checkAlive();
+    const compiled = compileFunction(this.backend, this.#pool, fn);
+    this.#owned.add({ [Symbol.dispose]: () => compiled.dispose() });
+    return compiled;
+  }
+
+  /** Puts a model on the backend, with weights drawn from a seed or read from a file. */
+  async load(model: Layer, { seed = 0, weights }: LoadOptions = {}): Promise<Net> {
+    const layout = new ParameterLayout(model);
+    if (!Number.isSafeInteger(seed) || seed < 0)
+      throw new GatewiseError(
+        'argument',
+        `load: seed must be a whole number of at least 0, got ${show(seed)}`,
+      );
+    let flat: Float32Array;
+    if (weights === undefined) flat = layout.initial(seed);
+    else {
+      const { tensors } = parseSafetensors(weights);
+      layout.checkKnown(tensors);
+      flat = layout.fromTensors(tensors);
+    }
+    const net = new Net(this, model, layout, this.tensor(flat));
+    this.#owned.add(net);
+    // The weights have arrived, or the error is thrown here.
+    await this.backend.idle();
+    return net;
+  }
+
+  #checkAlive(): void {
+    if (this.#disposed)
+      throw new GatewiseError('disposed', 'runtime: used after dispose(); create a new one');
+  }
+
+  /** Frees everything that was made on this runtime. */
+  dispose(): void {
+    if (this.#disposed) return;
+    this.#disposed = true;
+    for (const item of this.#owned) item[Symbol.dispose]();
+    this.#pool.dispose();
+    this.backend.dispose();
+  }
+
+  [Symbol.dispose](): void {
+    this.dispose();
+  }
+}
+
+/**
+ * A runtime on WebGPU, or on the CPU where there is none and `backend` does not ask for WebGPU.
+ * @throws GatewiseError `no-adapter` where WebGPU is asked for and cannot be had.
+ */
+export async function createRuntime(options: RuntimeOptions = {}): Promise<Runtime> {
+  const { backend, device, check = false, precision = 'float32' } = options;
+  if (backend === 'cpu') return new Runtime(new CPUBackend(precision));
+  if (device !== undefined) {
+    return new Runtime(
+      new WebGPUBackend({ device, ownsDevice: false, description: describeAdapter(device), check }),
+    );
+  }
+  try {
+    const own = await acquireDevice(options);
+    return new Runtime(
+      new WebGPUBackend({ device: own, ownsDevice: true, description: describeAdapter(own), check }),
+    );
+  } catch (error) {
+    const optional = backend === undefined && error instanceof GatewiseError && error.code === 'no-adapter';
+    if (!optional) throw error;
+    return new Runtime(new CPUBackend(precision), error.message);
+  }
+}
