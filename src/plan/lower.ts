@@ -104,8 +104,12 @@ export function lower(graph: GraphView, args: readonly Value[], donate: Donate):
     const [output] = item.outputs;
     if (item.op.view !== undefined) {
       graph.resolve(output);
-      if (graph.copied.has(output))
-        emitCopy(read(graph.resolve(graph.canonical(nodeOf(output).inputs[0])), true), places.of(output));
+      if (graph.copied.has(output)) {
+        const from = read(graph.resolve(graph.canonical(nodeOf(output).inputs[0])), true);
+        const to = places.of(output);
+        // The copy walks the input's shape: only its readers see it under the new one.
+        emitCopy(from, { ...to, view: denseView(from.view.shape, to.view.offset) });
+      }
     } else if (item.op.name === concatOp.name) {
       for (const { value, view } of pieceViews(output, places.of(output).view, graph)) {
         const { base } = graph.resolve(value);

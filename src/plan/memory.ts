@@ -3,7 +3,7 @@
 import { sizeOf } from '../core/shape.ts';
 import { denseView, sameView } from '../core/view.ts';
 import { Expr } from '../expr/expr.ts';
-import type { Op } from '../graph/value.ts';
+import type { InPlace, Op } from '../graph/value.ts';
 import { elementwiseOp, type ElementwiseAttrs } from '../ops/elementwise.ts';
 import { inputName } from '../ops/wgsl_expression.ts';
 import type { Lowered, LoweredStep } from './lower.ts';
@@ -53,7 +53,7 @@ export function shareInPlace(lowered: Lowered): {
     const inputs = [...step.inputs];
     const taken = new Set<number>();
     /** Whether `output` may lie where `input` does: nobody else needs the input's old values. */
-    const canShare = (input: number, output: Place): boolean => {
+    const canShare = ({ input, must }: InPlace, output: Place): boolean => {
       const place = inputs[input];
       const free = place.storage.outside === undefined || donated.get(output.storage) === place.storage;
       const otherReads = inputs.filter(
@@ -68,7 +68,8 @@ export function shareInPlace(lowered: Lowered): {
         isWhole(output) &&
         sizeOf(place.view.shape) === sizeOf(output.view.shape) &&
         place.dtype === output.dtype &&
-        otherReads.every((other) => sameView(other.view, place.view))
+        // An expression reads each element before it writes it; a loop over time comes back to what it has overwritten.
+        otherReads.every((other) => !must && sameView(other.view, place.view))
       );
     };
     const share = (input: number, output: Place): void => {
@@ -90,7 +91,7 @@ export function shareInPlace(lowered: Lowered): {
       const output = step.outputs[pair.output];
       if (settled.has(output.storage)) continue;
       if (!pair.must && donated.has(output.storage) && !isGiven(pair)) continue;
-      if (canShare(pair.input, output)) share(pair.input, output);
+      if (canShare(pair, output)) share(pair.input, output);
       else if (pair.must) {
         const from = inputs[pair.input];
         const view = denseView(from.view.shape);
