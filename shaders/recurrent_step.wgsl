@@ -1,6 +1,6 @@
 // One time step of a recurrent layer: the recurrent product of all gates and the cell's update, fused.
-// One invocation owns one unit of ROWS batch rows and all gates of it, so gates never leave registers before
-// the update. The pre-activations overwrite the input products in place; the backward pass starts from them.
+// One invocation owns UNITS units of ROWS batch rows and all gates of them, so gates never leave registers
+// before the update. The pre-activations overwrite the input products in place; the backward pass starts from them.
 
 // @include lib/nonlinear.wgsl
 // @include lib/cell.wgsl
@@ -14,7 +14,9 @@ struct Params {
 override HIDDEN: u32 = 4;         // H
 override WORKGROUP: u32 = 32;
 const ROWS = 1u;                  // these stand in for unrolled counts
+const UNITS = 1u;
 const R = 0u;
+const U = 0u;
 const G = 0u;
 const S = 0u;
 
@@ -72,30 +74,39 @@ fn update(row: u32, unit: u32, product: array<f32, GATES>) {
 
 @compute @workgroup_size(WORKGROUP)
 fn recurrent_step(@builtin(global_invocation_id) id: vec3u) {
-  let unit = id.x;
+  let unit = id.x * UNITS;
   let row = id.y * ROWS;
   if (unit >= HIDDEN) {
     return;
   }
-  // Rows past the batch read the last row and are not written.
+  // Rows and units past the end read the last one and are not written.
   // @unroll R ROWS
   let base_R = state_index(0u, params.step, min(row + R, params.batch - 1u));
-  var sum_R: array<f32, GATES>;
+  // @unroll U UNITS
+  var sum_R_U: array<f32, GATES>;
+  // @end
+  // @end
+  // @unroll U UNITS
+  let unit_U = min(unit + U, HIDDEN - 1u);
   // @end
   for (var quad = 0u; quad < (HIDDEN + 3u) / 4u; quad++) {
     // @unroll R ROWS
     let h_R = four_states(base_R, quad * 4u);
     // @end
+    // @unroll U UNITS
     // @unroll G GATES
-    let weight_G = weight[(quad * GATES + G) * HIDDEN + unit];
+    let weight_U_G = weight[(quad * GATES + G) * HIDDEN + unit_U];
     // @unroll R ROWS
-    sum_R[G] += dot(weight_G, h_R);
+    sum_R_U[G] += dot(weight_U_G, h_R);
+    // @end
     // @end
     // @end
   }
   // @unroll R ROWS
-  if (row + R < params.batch) {
-    update(row + R, unit, sum_R);
+  // @unroll U UNITS
+  if (row + R < params.batch && unit + U < HIDDEN) {
+    update(row + R, unit + U, sum_R_U);
   }
+  // @end
   // @end
 }

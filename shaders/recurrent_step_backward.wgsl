@@ -1,6 +1,6 @@
 // One time step of a recurrent layer's backward pass: dh = d output + dG_{t+1} · W_hh + what the cell passed
 // straight on, then the cell's derivative. d(pre-activation) overwrites the pre-activations in place, and the
-// weights' gradients are one product each after the loop. One invocation owns one unit of ROWS batch rows.
+// weights' gradients are one product each after the loop. One invocation owns UNITS units of ROWS batch rows.
 
 // @include lib/nonlinear.wgsl
 // @include lib/cell.wgsl
@@ -14,7 +14,9 @@ struct Params {
 override HIDDEN: u32 = 4;         // H
 override WORKGROUP: u32 = 32;
 const ROWS = 1u;                  // these stand in for unrolled counts
+const UNITS = 1u;
 const R = 0u;
+const U = 0u;
 const G = 0u;
 const S = 0u;
 
@@ -80,29 +82,41 @@ fn update(row: u32, unit: u32, product: f32) {
 
 @compute @workgroup_size(WORKGROUP)
 fn recurrent_step_backward(@builtin(global_invocation_id) id: vec3u) {
-  let unit = id.x;
+  let unit = id.x * UNITS;
   let row = id.y * ROWS;
   if (unit >= HIDDEN) {
     return;
   }
-  // Rows past the batch read the last row and are not written.
+  // Rows and units past the end read the last one and are not written.
   // @unroll R ROWS
   let base_R = (params.next * params.batch + min(row + R, params.batch - 1u)) * SLOTS * HIDDEN;
-  var sum_R = 0.0;
+  // @unroll U UNITS
+  var sum_R_U = 0.0;
+  // @end
+  // @end
+  // @unroll U UNITS
+  let unit_U = min(unit + U, HIDDEN - 1u);
   // @end
   if (params.next < params.steps) {
     for (var quad = 0u; quad < (HIDDEN + 3u) / 4u; quad++) {
       // @unroll G GATES
-      let weight_G = weight[(G * ((HIDDEN + 3u) / 4u) + quad) * HIDDEN + unit];
       // @unroll R ROWS
-      sum_R += dot(weight_G, four_gradients(base_R + RECURRENT_SLOT[G] * HIDDEN, quad * 4u));
+      let d_G_R = four_gradients(base_R + RECURRENT_SLOT[G] * HIDDEN, quad * 4u);
+      // @end
+      // @unroll U UNITS
+      let weight_G_U = weight[(G * ((HIDDEN + 3u) / 4u) + quad) * HIDDEN + unit_U];
+      // @unroll R ROWS
+      sum_R_U += dot(weight_G_U, d_G_R);
+      // @end
       // @end
       // @end
     }
   }
   // @unroll R ROWS
-  if (row + R < params.batch) {
-    update(row + R, unit, sum_R);
+  // @unroll U UNITS
+  if (row + R < params.batch && unit + U < HIDDEN) {
+    update(row + R, unit + U, sum_R_U);
   }
+  // @end
   // @end
 }

@@ -1,13 +1,13 @@
 // The transpose of gather: out[v, e] = sum of source[i, e] over the i with index[i] = v, in the order of i.
-// One invocation owns one element of the result and looks through all indices: no atomics, so the same
-// inputs give the same bits.
+// One invocation owns four columns of a row of the result and looks through all indices: no atomics, so the
+// same inputs give the same bits.
 
 // @include lib/linear_id.wgsl
 
 struct Params {
   width: u32,     // of a row
   count: u32,     // number of indices
-  size: u32,      // rows of the table * width
+  rows: u32,      // of the table
 }
 
 override WORKGROUP: u32 = 64;
@@ -15,7 +15,7 @@ override WORKGROUP: u32 = 64;
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> source: array<f32>;       // (count, width)
 @group(0) @binding(2) var<storage, read> index: array<i32>;        // (count)
-@group(0) @binding(3) var<storage, read_write> out: array<f32>;    // (size / width, width)
+@group(0) @binding(3) var<storage, read_write> out: array<f32>;    // (rows, width)
 
 @compute @workgroup_size(WORKGROUP)
 fn scatter(
@@ -23,17 +23,23 @@ fn scatter(
   @builtin(num_workgroups) groups: vec3u,
   @builtin(local_invocation_index) local: u32,
 ) {
-  let element = linear_id(group, groups, local, WORKGROUP);
-  if (element >= params.size) {
+  let quads = (params.width + 3u) / 4u;
+  let i = linear_id(group, groups, local, WORKGROUP);
+  if (i >= params.rows * quads) {
     return;
   }
-  let row = i32(element / params.width);
-  let column = element % params.width;
-  var total = 0.0;
-  for (var i = 0u; i < params.count; i++) {
-    if (index[i] == row) {
-      total += source[i * params.width + column];
+  let row = i / quads;
+  let first = (i % quads) * 4u;
+  let columns = min(params.width - first, 4u);
+  var total = vec4f();
+  for (var n = 0u; n < params.count; n++) {
+    if (index[n] == i32(row)) {
+      for (var c = 0u; c < columns; c++) {
+        total[c] += source[n * params.width + first + c];
+      }
     }
   }
-  out[element] = total;
+  for (var c = 0u; c < columns; c++) {
+    out[row * params.width + first + c] = total[c];
+  }
 }

@@ -1,4 +1,5 @@
 // How a kernel reads a tensor through a view: an offset and a stride per axis, both in elements.
+// Generated code spells an index out with the axes that it needs; element_index serves any view.
 
 struct Operand {
   strides: vec4u,

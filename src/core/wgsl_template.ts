@@ -1,6 +1,6 @@
 // The whole preprocessing of a WGSL file. Lines that begin with `// @` direct it, so each file compiles as it stands:
 //   // @splice NAME … // @end    the lines between are replaced by generated text
-//   // @unroll X COUNT … // @end the lines between are repeated; X becomes 0u, 1u, … and the ending _X becomes _0, _1, …
+//   // @unroll X COUNT … // @end the lines between are repeated; X becomes 0u, 1u, … and a part _X of a name becomes _0, _1, …
 // COUNT is a number or a name given by the caller; a line `const COUNT = 1u;` takes the value given. (`// @include` is resolved when the shaders are reflected.)
 import { GatewiseError } from './errors.ts';
 
@@ -52,7 +52,7 @@ export function expand(code: string, { splices = {}, counts = {} }: Template): s
 
 function unroll(body: readonly string[], name: string, count: number): string[] {
   const word = new RegExp(`\\b${name}\\b`, 'g');
-  const ending = new RegExp(`_${name}\\b`, 'g');
+  const ending = new RegExp(`_${name}(?=_|\\b)`, 'g');
   const copies = Array.from({ length: count }, (_, n) =>
     body.map((line) => line.replace(ending, `_${n}`).replace(word, `${n}u`)),
   );

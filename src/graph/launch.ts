@@ -29,6 +29,22 @@ export interface Dispatch {
   readonly workgroups: readonly [number, number, number];
 }
 
+/** What the shape of a launch is chosen for. */
+export interface Target {
+  /** Invocations that keep the device busy. A launch takes the largest tiles that leave at least so many. */
+  readonly parallelism: number;
+}
+
+/** A GPU: tens of cores, each with hundreds of invocations under way. */
+export const GPU_TARGET: Target = { parallelism: 16384 };
+/** A software adapter: a few CPU cores of a few lanes each, for which every load that a larger tile saves counts. */
+export const SOFTWARE_TARGET: Target = { parallelism: 32 };
+
+/** The first of `tiles`, largest first, with which `invocations` fills the target; else the last. */
+export function chooseTile<T>(tiles: readonly T[], target: Target, invocations: (tile: T) => number): T {
+  return tiles.find((tile) => invocations(tile) >= target.parallelism) ?? tiles[tiles.length - 1];
+}
+
 /** A range of a buffer, in elements of 4 bytes. */
 export interface Binding {
   readonly buffer: number;

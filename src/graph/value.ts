@@ -5,7 +5,7 @@ import { GatewiseError, show } from '../core/errors.ts';
 import { checkShape, sameShape, type DType, type Shape } from '../core/shape.ts';
 import type { View } from '../core/view.ts';
 import type { Arith, ScalarOpName } from '../expr/arith.ts';
-import type { Dispatch, Operand, Region } from './launch.ts';
+import type { Dispatch, Operand, Region, Target } from './launch.ts';
 
 export interface Signature {
   readonly shape: Shape;
@@ -140,7 +140,7 @@ export interface Op<Attrs = unknown> {
   /** The reference: plain loops, float64 accumulation. Absent for ops that the plan resolves itself. */
   readonly cpu?: (attrs: Attrs, inputs: readonly Operand[], outputs: readonly Operand[]) => void;
   /** The kernels that do it on a device. */
-  readonly gpu?: (placed: Placed<Attrs>) => Dispatch[];
+  readonly gpu?: (placed: Placed<Attrs>, target: Target) => Dispatch[];
   readonly cost?: (attrs: Attrs, inputs: readonly Signature[], outputs: readonly Signature[]) => number;
   /** Cotangents of the inputs, in terms of ops; undefined where none flows. Absent: not differentiable. */
   readonly grad?: (

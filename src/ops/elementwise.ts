@@ -4,7 +4,7 @@ import { broadcastShapes, sameShape, sizeOf, type Shape } from '../core/shape.ts
 import { walk } from '../core/view.ts';
 import { evaluator } from '../expr/evaluate.ts';
 import { constantOf, derivative, Expr, inputsOf, substitute } from '../expr/expr.ts';
-import { dispatch, type Region } from '../graph/launch.ts';
+import { dispatch, type Dispatch, type Region } from '../graph/launch.ts';
 import { defineOp, expectValue, tensorArithmetic, type Op, type Value } from '../graph/value.ts';
 import { elementwise as kernel } from '../../shaders/gen/elementwise.ts';
 import { apply, applyAll } from './apply.ts';
@@ -14,6 +14,7 @@ import {
   expressionBody,
   four,
   gridFor,
+  indexText,
   inputName,
   inputPosition,
   operandTable,
@@ -68,39 +69,7 @@ export const elementwiseOp: Op<ElementwiseAttrs> = defineOp({
       },
     );
   },
-  gpu: ({ attrs: { exprs }, inputs, outputs }) => {
-    const views = collapseTo(
-      'elementwise',
-      4,
-      [...outputs, ...inputs].map(({ view }) => view),
-    );
-    const { shape } = views[0];
-    const { bindings, nameOf } = shareBindings(inputs, inputNames, outputs, outputNames);
-    const rows = new Map(
-      views.map((view, i) => [
-        i < outputs.length ? FIRST_OUTPUT + i : i - outputs.length,
-        operandUniform(view),
-      ]),
-    );
-    const body = expressionBody(
-      exprs,
-      (i) => `${nameOf(i)}[element_index(params.operands[${i}], at)]`,
-      (results) =>
-        results.map(
-          (value, i) =>
-            `${outputNames[i]}[element_index(params.operands[${FIRST_OUTPUT + i}], at)] = ${value};`,
-        ),
-    );
-    return [
-      dispatch(kernel, {
-        bindings,
-        constants: { RANK: Math.max(1, shape.length) },
-        splices: { element: `fn element(at: vec4u) {\n${body}\n}` },
-        uniforms: { dims: four(shape, 1), size: sizeOf(shape), operands: operandTable(10, rows) },
-        workgroups: gridFor(sizeOf(shape), 64),
-      }),
-    ];
-  },
+  gpu: ({ attrs, inputs, outputs }) => elementwiseGPU(attrs, inputs, outputs),
   cost: ({ exprs, shape }) => exprs.length * sizeOf(shape),
   grad: (node, cotangents) => {
     const { exprs, shape } = node.attrs;
@@ -153,16 +122,45 @@ export function compactInputs<T>(exprs: readonly Expr[], inputs: readonly T[]): 
   return { roots: substitute(exprs, renamed), used };
 }
 
-/** One dispatch or copy on the CPU: `from` written to `to`, of the same shape. */
-export function copyPlacement(
-  from: Region,
-  to: Region,
-): { attrs: ElementwiseAttrs; inputs: Region[]; outputs: Region[] } {
-  return {
-    attrs: { exprs: [Expr.input(inputName(0))], shape: to.view.shape, label: 'copy' },
-    inputs: [from],
-    outputs: [to],
-  };
+/** The kernel's one dispatch. */
+function elementwiseGPU(
+  { exprs }: ElementwiseAttrs,
+  inputs: readonly Region[],
+  outputs: readonly Region[],
+): Dispatch[] {
+  const views = collapseTo(
+    'elementwise',
+    4,
+    [...outputs, ...inputs].map(({ view }) => view),
+  );
+  const { shape } = views[0];
+  const { bindings, nameOf } = shareBindings(inputs, inputNames, outputs, outputNames);
+  const rows = new Map(
+    views.map((view, i) => [
+      i < outputs.length ? FIRST_OUTPUT + i : i - outputs.length,
+      operandUniform(view),
+    ]),
+  );
+  const body = expressionBody(
+    exprs,
+    (i) => `${nameOf(i)}[${indexText(i, views[outputs.length + i])}]`,
+    (results) =>
+      results.map((value, i) => `${outputNames[i]}[${indexText(FIRST_OUTPUT + i, views[i])}] = ${value};`),
+  );
+  return [
+    dispatch(kernel, {
+      bindings,
+      constants: { RANK: Math.max(1, shape.length) },
+      splices: { element: `fn element(at: vec4u) {\n${body}\n}` },
+      uniforms: { dims: four(shape, 1), size: sizeOf(shape), operands: operandTable(10, rows) },
+      workgroups: gridFor(sizeOf(shape), 64),
+    }),
+  ];
+}
+
+/** `from` written to `to`, of the same shape. */
+export function copyDispatch(from: Region, to: Region): Dispatch[] {
+  return elementwiseGPU({ exprs: [Expr.input(inputName(0))], shape: to.view.shape }, [from], [to]);
 }
 
 tensorArithmetic.apply = (op, args) => {

@@ -70,8 +70,8 @@ export const scatterOp: Op<{ readonly rows: number }> = defineOp({
   gpu: ({ inputs: [source, index], outputs: [out] }) => [
     dispatch(scatterKernel, {
       bindings: { source: bindDense(source), index: bindDense(index), out: bindDense(out) },
-      uniforms: { width: out.view.shape[1], count: index.view.shape[0], size: sizeOf(out.view.shape) },
-      workgroups: gridFor(sizeOf(out.view.shape), 64),
+      uniforms: { width: out.view.shape[1], count: index.view.shape[0], rows: out.view.shape[0] },
+      workgroups: gridFor(out.view.shape[0] * Math.ceil(out.view.shape[1] / 4), 64),
     }),
   ],
   cost: (_, [source]) => sizeOf(source.shape),

@@ -4,12 +4,20 @@ import { sizeOf } from '../core/shape.ts';
 import { walk, type View } from '../core/view.ts';
 import { evaluator } from '../expr/evaluate.ts';
 import { Expr } from '../expr/expr.ts';
-import { bindWhole, dispatch } from '../graph/launch.ts';
+import { bindWhole, chooseTile, dispatch } from '../graph/launch.ts';
 import { defineOp, expectValue, type Op, type Value } from '../graph/value.ts';
 import { matmul as kernel } from '../../shaders/gen/matmul.ts';
 import { apply } from './apply.ts';
 import { reshape, transpose, transposeOp } from './structure.ts';
-import { expressionBody, four, inputName, operandTable, shareBindings } from './wgsl_expression.ts';
+import {
+  expressionBody,
+  four,
+  gridFor,
+  indexText,
+  inputName,
+  operandTable,
+  shareBindings,
+} from './wgsl_expression.ts';
 
 export interface MatmulAttrs {
   /** Over the result, named PRODUCT, and the inputs `in2`…, which have the result's shape. */
@@ -21,6 +29,23 @@ export const PRODUCT = 'product';
 const extraNames = ['in2', 'in3', 'in4', 'in5', 'in6'] as const;
 export const MAX_MATMUL_EXTRAS = extraNames.length;
 const OUT = 5;
+const WORKGROUP = 16;
+/** Results of one invocation, in blocks of 4 by 4: bands of rows and quads of columns, largest first. */
+const TILES = [
+  { bands: 4, quads: 4 },
+  { bands: 4, quads: 2 },
+  { bands: 2, quads: 2 },
+  { bands: 2, quads: 1 },
+  { bands: 1, quads: 1 },
+] as const;
+
+/** How blocks of a matrix are loaded: four neighbours along `first` or `second` as one vec4, where they lie so. */
+function layoutOf({ strides, offset }: View, first: 'm' | 'k', second: 'k' | 'n', k: number): string {
+  const whole = offset % 4 === 0 && k % 4 === 0;
+  if (whole && strides[1] === 1 && strides[0] % 4 === 0) return `along_${second}`;
+  if (whole && strides[0] === 1 && strides[1] % 4 === 0) return `along_${first}`;
+  return 'strided';
+}
 
 export const matmulOp: Op<MatmulAttrs> = defineOp({
   name: 'matmul',
@@ -63,7 +88,7 @@ export const matmulOp: Op<MatmulAttrs> = defineOp({
       out.data[at[0]] = result[0];
     });
   },
-  gpu: ({ attrs: { epilogue }, inputs: [a, b, ...extras], outputs: [out] }) => {
+  gpu: ({ attrs: { epilogue }, inputs: [a, b, ...extras], outputs: [out] }, target) => {
     const [m, k] = a.view.shape;
     const n = b.view.shape[1];
     const { bindings, nameOf } = shareBindings(extras, extraNames, [out], ['out']);
@@ -71,22 +96,34 @@ export const matmulOp: Op<MatmulAttrs> = defineOp({
       strides: four(view.strides, 0),
       offset: view.offset,
     });
-    const rows = new Map([
+    const operands = new Map([
       ...extras.map(({ view }, i) => [i, operand(view)] as const),
       [OUT, operand(out.view)] as const,
     ]);
     const body = expressionBody(
       [epilogue],
-      (i) => `${nameOf(i - 2)}[element_index(params.operands[${i - 2}], at)]`,
+      (i) => `${nameOf(i - 2)}[${indexText(i - 2, extras[i - 2].view)}]`,
       ([value]) => [`return ${value};`],
       { [PRODUCT]: 'product' },
     );
-    const tile = m >= 8 ? 8 : m >= 4 ? 4 : m >= 2 ? 2 : 1;
+    const tilesOf = (tile: (typeof TILES)[number]): number =>
+      Math.ceil(m / (4 * tile.bands)) * Math.ceil(n / (4 * tile.quads));
+    const tile = chooseTile(TILES, target, tilesOf);
+    const layoutA = layoutOf(a.view, 'm', 'k', k);
+    const layoutB = layoutOf(b.view, 'k', 'n', k);
     return [
       dispatch(kernel, {
-        bindings: { ...bindings, a: bindWhole(a), b: bindWhole(b) },
-        splices: { epilogue: `fn epilogue(product: f32, at: vec4u) -> f32 {\n${body}\n}` },
-        counts: { ROWS: tile },
+        bindings: {
+          ...bindings,
+          [layoutA === 'strided' ? 'a' : 'a4']: bindWhole(a),
+          [layoutB === 'strided' ? 'b' : 'b4']: bindWhole(b),
+        },
+        splices: {
+          load: `fn load_a(m: u32, k: u32) -> mat4x4f {\n  return a_${layoutA}(m, k);\n}\n\nfn load_b(k: u32, n: u32) -> mat4x4f {\n  return b_${layoutB}(k, n);\n}`,
+          index: `fn result_index(at: vec4u) -> u32 {\n  return ${indexText(OUT, out.view)};\n}`,
+          epilogue: `fn epilogue(product: f32, at: vec4u) -> f32 {\n${body}\n}`,
+        },
+        counts: { BANDS: tile.bands, QUADS: tile.quads },
         uniforms: {
           m,
           n,
@@ -95,9 +132,10 @@ export const matmulOp: Op<MatmulAttrs> = defineOp({
           b_strides: [b.view.strides[0], b.view.strides[1]],
           a_offset: a.view.offset,
           b_offset: b.view.offset,
-          operands: operandTable(6, rows),
+          operands: operandTable(6, operands),
         },
-        workgroups: [Math.ceil(n / (4 * 16)), Math.ceil(m / tile), 1],
+        constants: { WORKGROUP },
+        workgroups: gridFor(tilesOf(tile), WORKGROUP),
       }),
     ];
   },

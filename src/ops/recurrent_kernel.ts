@@ -1,23 +1,74 @@
 // How a recurrent layer's time loop runs on a device: the weights packed once, then one dispatch per step.
 import type { Cell } from '../cells/cell.ts';
-import { bindDense, bindWhole, dispatch, sliceRegion, type Dispatch, type Region } from '../graph/launch.ts';
+import {
+  bindDense,
+  bindWhole,
+  chooseTile,
+  dispatch,
+  sliceRegion,
+  type Dispatch,
+  type Region,
+  type Target,
+} from '../graph/launch.ts';
 import type { Placed } from '../graph/value.ts';
 import { pack_weight } from '../../shaders/gen/pack_weight.ts';
 import { recurrent_step } from '../../shaders/gen/recurrent_step.ts';
 import { recurrent_step_backward } from '../../shaders/gen/recurrent_step_backward.ts';
 import { cellWGSL } from './cell_wgsl.ts';
-import { copyPlacement, elementwiseOp } from './elementwise.ts';
+import { copyDispatch } from './elementwise.ts';
 import { gridFor } from './wgsl_expression.ts';
 
 export interface RecurrentAttrs {
   readonly cell: Cell;
 }
 
-const WORKGROUP = 32;
+const WORKGROUP = 16;
 
-/** Batch rows per invocation: each weight that is loaded serves that many rows. */
-function rowsPerInvocation(batch: number): number {
-  return batch >= 8 ? 8 : batch >= 4 ? 4 : batch >= 2 ? 2 : 1;
+/** What one invocation owns, largest first: each weight that it loads serves all its rows, each state all its units. */
+const FORWARD_TILES = [
+  { rows: 16, units: 4 },
+  { rows: 8, units: 4 },
+  { rows: 16, units: 2 },
+  { rows: 8, units: 2 },
+  { rows: 8, units: 1 },
+  { rows: 4, units: 1 },
+  { rows: 2, units: 1 },
+  { rows: 1, units: 1 },
+] as const;
+const BACKWARD_TILES = [
+  { rows: 16, units: 8 },
+  { rows: 8, units: 8 },
+  { rows: 16, units: 4 },
+  { rows: 8, units: 4 },
+  { rows: 8, units: 2 },
+  { rows: 4, units: 1 },
+  { rows: 2, units: 1 },
+  { rows: 1, units: 1 },
+] as const;
+
+interface Tile {
+  readonly rows: number;
+  readonly units: number;
+}
+
+/** The tile of a step, and the workgroups that cover all rows and units with it. */
+function tiling(
+  tiles: readonly Tile[],
+  target: Target,
+  batch: number,
+  hidden: number,
+): Tile & { workgroups: [number, number, number] } {
+  // A tile of more rows than there are would compute the last one again.
+  const fitting = tiles.filter(({ rows }) => rows < 2 * batch);
+  const tile = chooseTile(
+    fitting,
+    target,
+    ({ rows, units }) => Math.ceil(batch / rows) * Math.ceil(hidden / units),
+  );
+  return {
+    ...tile,
+    workgroups: [Math.ceil(hidden / (tile.units * WORKGROUP)), Math.ceil(batch / tile.rows), 1],
+  };
 }
 
 /** Elements of a packed W_hh: quads of 4 k are whole, so an odd hidden size is padded. */
@@ -43,7 +94,10 @@ function pack(weight: Region, packed: Region, gates: number, transposed: boolean
   });
 }
 
-export function recurrentGPU({ attrs, inputs, outputs, scratch }: Placed<RecurrentAttrs>): Dispatch[] {
+export function recurrentGPU(
+  { attrs, inputs, outputs, scratch }: Placed<RecurrentAttrs>,
+  target: Target,
+): Dispatch[] {
   const { cell } = attrs;
   const [, weight, initial, bias] = inputs;
   const [stash, states] = outputs;
@@ -53,10 +107,10 @@ export function recurrentGPU({ attrs, inputs, outputs, scratch }: Placed<Recurre
     ...initial,
     view: { ...initial.view, shape: first.view.shape, strides: [batch * hidden, 0, hidden, 1] },
   };
-  const rows = rowsPerInvocation(batch);
+  const { rows, units, workgroups } = tiling(FORWARD_TILES, target, batch, hidden);
   return [
     pack(weight, scratch[0], cell.gates.length, false),
-    ...(elementwiseOp.gpu?.({ op: elementwiseOp, ...copyPlacement(start, first), scratch: [] }) ?? []),
+    ...copyDispatch(start, first),
     dispatch(recurrent_step, {
       bindings: {
         stash: bindDense(stash),
@@ -69,24 +123,28 @@ export function recurrentGPU({ attrs, inputs, outputs, scratch }: Placed<Recurre
         cell: cellWGSL(cell),
         ...(bias === undefined ? { bias: 'fn bias_at(i: u32) -> f32 {\n  return 0.0;\n}' } : {}),
       },
-      counts: { GATES: cell.gates.length, SLOTS: slots, STATES: cell.states.length, ROWS: rows },
+      counts: {
+        GATES: cell.gates.length,
+        SLOTS: slots,
+        STATES: cell.states.length,
+        ROWS: rows,
+        UNITS: units,
+      },
       uniforms: Array.from({ length: steps }, (_, step) => ({ step, steps, batch })),
-      workgroups: [Math.ceil(hidden / WORKGROUP), Math.ceil(batch / rows), 1],
+      workgroups,
     }),
   ];
 }
 
-export function recurrentBackwardGPU({
-  attrs,
-  inputs,
-  outputs,
-  scratch,
-}: Placed<RecurrentAttrs>): Dispatch[] {
+export function recurrentBackwardGPU(
+  { attrs, inputs, outputs, scratch }: Placed<RecurrentAttrs>,
+  target: Target,
+): Dispatch[] {
   const { cell } = attrs;
   const [, states, weight, , dOutput] = inputs;
   const [stash, carry] = outputs;
   const [steps, batch, slots, hidden] = stash.view.shape;
-  const rows = rowsPerInvocation(batch);
+  const { rows, units, workgroups } = tiling(BACKWARD_TILES, target, batch, hidden);
   return [
     pack(weight, scratch[0], cell.gates.length, true),
     dispatch(recurrent_step_backward, {
@@ -102,10 +160,16 @@ export function recurrentBackwardGPU({
         cell: cellWGSL(cell),
         ...(dOutput === undefined ? { d_output: 'fn d_output_at(i: u32) -> f32 {\n  return 0.0;\n}' } : {}),
       },
-      counts: { GATES: cell.gates.length, SLOTS: slots, STATES: cell.states.length, ROWS: rows },
+      counts: {
+        GATES: cell.gates.length,
+        SLOTS: slots,
+        STATES: cell.states.length,
+        ROWS: rows,
+        UNITS: units,
+      },
       // From the last step to the first, then the initial state.
       uniforms: Array.from({ length: steps + 1 }, (_, i) => ({ next: steps - i, steps, batch })),
-      workgroups: [Math.ceil(hidden / WORKGROUP), Math.ceil(batch / rows), 1],
+      workgroups,
     }),
   ];
 }

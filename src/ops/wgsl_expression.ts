@@ -33,6 +33,20 @@ export function operandUniform(view: View): OperandUniform {
   return { strides: four(view.strides, 0), offset: view.offset };
 }
 
+/**
+ * The WGSL of the index of operand `row` at `at`: only the axes that move it, and no product for a stride of 1. What is
+ * left out is part of the text, so views of another kind are another pipeline.
+ */
+export function indexText(row: number, { strides, offset, shape }: View): string {
+  const axes = ['x', 'y', 'z', 'w'].slice(4 - shape.length);
+  const terms = axes.flatMap((axis, i) => {
+    if (strides[i] === 0) return [];
+    return [strides[i] === 1 ? `at.${axis}` : `at.${axis} * params.operands[${row}].strides.${axis}`];
+  });
+  const start = offset === 0 ? [] : [`params.operands[${row}].offset`];
+  return [...start, ...terms].join(' + ') || '0u';
+}
+
 /** A row of uniforms that the kernel never reads, for operands that are not there. */
 const absent: OperandUniform = { strides: [0, 0, 0, 0], offset: 0 };
 

@@ -2,7 +2,7 @@
 import { GatewiseError } from '../core/errors.ts';
 import { sizeOf } from '../core/shape.ts';
 import { viewEnd } from '../core/view.ts';
-import type { Dispatch, Region } from '../graph/launch.ts';
+import { GPU_TARGET, type Dispatch, type Region, type Target } from '../graph/launch.ts';
 import type { Cost, Placed, Signature, Value } from '../graph/value.ts';
 import { GraphView } from './graph_view.ts';
 import { lower, type Donate, type LoweredStep } from './lower.ts';
@@ -88,9 +88,9 @@ function indexLimitsOf(graph: GraphView, args: readonly Value[]): Map<number, nu
 }
 
 /** The kernel launches of a step. */
-export function dispatchesOf(step: Step): Dispatch[] {
+export function dispatchesOf(step: Step, target: Target = GPU_TARGET): Dispatch[] {
   if (step.op.gpu === undefined) throw new GatewiseError('internal', `plan: ${step.op.name} has no kernel`);
-  return step.op.gpu(step);
+  return step.op.gpu(step, target);
 }
 
 /** How often a step launches a kernel. */

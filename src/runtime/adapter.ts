@@ -35,13 +35,3 @@ export async function acquireDevice({ gpu, powerPreference }: AdapterOptions): P
     );
   }
 }
-
-/** The adapter's name, for people. */
-export function describeAdapter(device: GPUDevice): string {
-  const info: Partial<GPUAdapterInfo> = device.adapterInfo ?? {};
-  const name = [info.vendor, info.architecture, info.device, info.description]
-    .filter((part) => part !== undefined && part !== '')
-    .join(' ');
-  const software = info.isFallbackAdapter === true || /swiftshader|llvmpipe|software/i.test(name);
-  return `WebGPU: ${name === '' ? 'an adapter that does not give its name' : name}${software ? ' (software)' : ''}`;
-}

@@ -1,6 +1,7 @@
 // runtime.compile: a function over traced values becomes one that takes and gives tensors, planned once per signature.
 import type { Backend } from '../backend/backend.ts';
 import { GatewiseError, show } from '../core/errors.ts';
+import { Recent } from '../core/recent.ts';
 import { sizeOf } from '../core/shape.ts';
 import { leavesOf, mapTree, type MapTree } from '../core/tree.ts';
 import { Value } from '../graph/value.ts';
@@ -31,6 +32,9 @@ export interface Compiled<Args extends readonly unknown[], Result> {
   dispose(): void;
 }
 
+/** Plans kept for arguments of different shapes. */
+const MAX_PROGRAMS = 16;
+
 interface Entry {
   readonly program: Program;
   /** Puts output tensors, in order, into the nesting that the function returned. */
@@ -58,7 +62,7 @@ export function compileFunction<Args extends readonly unknown[], Result>(
   fn: (...args: Args) => Result,
 ): Compiled<Args, Result> {
   const name = fn.name === '' ? 'compiled function' : fn.name;
-  const entries = new Map<string, Entry>();
+  const entries = new Recent<Entry>(MAX_PROGRAMS, ({ program }) => program.dispose());
   let disposed = false;
 
   const prepare = (args: readonly unknown[]): { entry: Entry; flat: Argument[] } => {
@@ -75,8 +79,10 @@ export function compileFunction<Args extends readonly unknown[], Result>(
       return `${argument.dtype}${show(argument.shape)}`;
     });
     const key = JSON.stringify(structure);
-    const known = entries.get(key);
-    if (known !== undefined) return { entry: known, flat };
+    return { entry: entries.get(key, () => trace(args, flat)), flat };
+  };
+
+  const trace = (args: readonly unknown[], flat: readonly Argument[]): Entry => {
     let rebuild: Entry['rebuild'] = () => undefined;
     const program = new Program(backend, name, flat, (values) => {
       let next = 0;
@@ -96,9 +102,7 @@ export function compileFunction<Args extends readonly unknown[], Result>(
       });
       return { outputs };
     });
-    const entry = { program, rebuild };
-    entries.set(key, entry);
-    return { entry, flat };
+    return { program, rebuild };
   };
 
   const call = (...args: readonly unknown[]): unknown => {
@@ -118,7 +122,6 @@ export function compileFunction<Args extends readonly unknown[], Result>(
     explain: (...args: readonly unknown[]): string => printPlan(prepare(args).entry.program.plan),
     dispose: (): void => {
       disposed = true;
-      for (const { program } of entries.values()) program.dispose();
       entries.clear();
     },
   }) as Compiled<Args, Result>;

@@ -1,5 +1,6 @@
 // A model with its weights on a backend: run it, stream through it, train it, save it.
 import { GatewiseError, show } from '../core/errors.ts';
+import { Recent } from '../core/recent.ts';
 import { sizeOf } from '../core/shape.ts';
 import type { Value } from '../graph/value.ts';
 import { serializeSafetensors } from '../io/safetensors.ts';
@@ -14,6 +15,9 @@ import { Stream } from './stream.ts';
 import type { Tensor } from './tensor.ts';
 import { Trainer, type TrainerOptions } from './trainer.ts';
 
+/** Plans kept for inputs of different shapes; beyond that the one unused for longest is made again when needed. */
+const MAX_PROGRAMS = 16;
+
 export interface RunOptions {
   /** States before the first step, by name (an LSTM's `h` and `c`; in a Sequential `1.h`); zeros where absent. */
   readonly states?: Readonly<Record<string, Tensor | HostData>>;
@@ -24,7 +28,7 @@ export class Net implements Disposable, NetContext {
   readonly model: Layer;
   readonly layout: ParameterLayout;
   readonly #weights: Tensor;
-  readonly #programs = new Map<string, Program>();
+  readonly #programs = new Recent<Program>(MAX_PROGRAMS, (program) => program.dispose());
   readonly #dependents = new Set<Disposable>();
 
   /** Made by `runtime.load`. */
@@ -117,11 +121,7 @@ export class Net implements Disposable, NetContext {
 
   program(key: string, args: readonly Argument[], trace: (args: readonly Value[]) => Traced): Program {
     const full = `${key}: ${args.map(({ dtype, shape }) => `${dtype}${show(shape)}`).join()}`;
-    const known = this.#programs.get(full);
-    if (known !== undefined) return known;
-    const made = new Program(this.runtime.backend, key.split(' ')[0], args, trace);
-    this.#programs.set(full, made);
-    return made;
+    return this.#programs.get(full, () => new Program(this.runtime.backend, key.split(' ')[0], args, trace));
   }
 
   input(what: string, x: Tensor | HostData): Argument {
@@ -157,7 +157,6 @@ export class Net implements Disposable, NetContext {
   /** Frees the weights, the plans, and what was made from this net. */
   dispose(): void {
     for (const dependent of this.#dependents) dependent[Symbol.dispose]();
-    for (const program of this.#programs.values()) program.dispose();
     this.#programs.clear();
     this.#weights.dispose();
   }

@@ -6,7 +6,7 @@ import { GatewiseError, show } from '../core/errors.ts';
 import { sizeOf, type DType, type Shape } from '../core/shape.ts';
 import { parseSafetensors } from '../io/safetensors.ts';
 import type { Layer } from '../nn/layer.ts';
-import { acquireDevice, describeAdapter, type AdapterOptions } from './adapter.ts';
+import { acquireDevice, type AdapterOptions } from './adapter.ts';
 import { compileFunction, type Compiled } from './compile.ts';
 import { toHostTensor, type HostData } from './host.ts';
 import { MemoryPool } from './memory_pool.ts';
@@ -119,15 +119,11 @@ export async function createRuntime(options: RuntimeOptions = {}): Promise<Runti
   const { backend, device, check = false, precision = 'float32' } = options;
   if (backend === 'cpu') return new Runtime(new CPUBackend(precision));
   if (device !== undefined) {
-    return new Runtime(
-      new WebGPUBackend({ device, ownsDevice: false, description: describeAdapter(device), check }),
-    );
+    return new Runtime(new WebGPUBackend({ device, ownsDevice: false, check }));
   }
   try {
     const own = await acquireDevice(options);
-    return new Runtime(
-      new WebGPUBackend({ device: own, ownsDevice: true, description: describeAdapter(own), check }),
-    );
+    return new Runtime(new WebGPUBackend({ device: own, ownsDevice: true, check }));
   } catch (error) {
     const optional = backend === undefined && error instanceof GatewiseError && error.code === 'no-adapter';
     if (!optional) throw error;

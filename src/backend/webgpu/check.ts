@@ -9,17 +9,30 @@ import { runStepOnCPU } from '../cpu/cpu_backend.ts';
 import type { WebGPUExecutable } from './executable.ts';
 import type { Staging } from './staging.ts';
 
+/** Checked runs follow each other, whatever their plans, since each reads and writes memory between its steps. */
+export class CheckQueue {
+  /** Settles with the runs so far; once one has failed, it and all later ones have. */
+  done: Promise<void> = Promise.resolve();
+
+  add(run: () => Promise<void>): Promise<void> {
+    this.done = this.done.then(run);
+    // Whoever waits for a result meets the failure; a run whose result nobody reads must not end the process.
+    this.done.catch(() => undefined);
+    return this.done;
+  }
+}
+
 export class CheckedExecutable {
   readonly #device: GPUDevice;
   readonly #executable: WebGPUExecutable;
   readonly #staging: Staging;
-  /** Runs follow each other, since each reads and writes memory between its steps. */
-  #last: Promise<unknown> = Promise.resolve();
+  readonly #queue: CheckQueue;
 
-  constructor(device: GPUDevice, executable: WebGPUExecutable, staging: Staging) {
+  constructor(device: GPUDevice, executable: WebGPUExecutable, staging: Staging, queue: CheckQueue) {
     this.#device = device;
     this.#executable = executable;
     this.#staging = staging;
+    this.#queue = queue;
   }
 
   run(
@@ -27,8 +40,7 @@ export class CheckedExecutable {
     outputs: readonly GPUBuffer[],
     reads: readonly number[],
   ): Promise<NumberArray>[] {
-    const done = this.#last.then(() => this.#checkAll(args, outputs));
-    this.#last = done.catch(() => undefined);
+    const done = this.#queue.add(() => this.#checkAll(args, outputs));
     return reads.map(async (index) => {
       await done;
       const { buffer, view, dtype } = this.#executable.plan.outputs[index];

@@ -1,7 +1,8 @@
 // A plan on a device: pipelines, temporaries and uniforms made once; a run is one encoder, one pass, one submit.
 import { packUniforms } from '../../core/kernel.ts';
+import { Recent } from '../../core/recent.ts';
 import { sizeOf } from '../../core/shape.ts';
-import type { Binding, Dispatch, NumberArray } from '../../graph/launch.ts';
+import type { Binding, Dispatch, NumberArray, Target } from '../../graph/launch.ts';
 import { dispatchesOf, type Plan } from '../../plan/plan.ts';
 import { BufferUsage } from './flags.ts';
 import type { Pipeline, Pipelines } from './pipelines.ts';
@@ -25,11 +26,11 @@ export class WebGPUExecutable {
   readonly #temporaries: readonly (GPUBuffer | undefined)[];
   /** Per step of the plan. */
   readonly #launches: readonly (readonly Launch[])[];
-  readonly #bound = new Map<string, readonly (readonly GPUBindGroup[])[]>();
+  readonly #bound = new Recent<readonly (readonly GPUBindGroup[])[]>(MAX_BOUND);
   readonly #ids = new WeakMap<GPUBuffer, number>();
   #nextId = 0;
 
-  constructor(device: GPUDevice, pipelines: Pipelines, staging: Staging, plan: Plan) {
+  constructor(device: GPUDevice, pipelines: Pipelines, staging: Staging, plan: Plan, target: Target) {
     this.plan = plan;
     this.#device = device;
     this.#staging = staging;
@@ -38,7 +39,7 @@ export class WebGPUExecutable {
         ? device.createBuffer({ label, size: bufferBytes(size), usage: STORAGE })
         : undefined,
     );
-    const dispatches = plan.steps.map(dispatchesOf);
+    const dispatches = plan.steps.map((step) => dispatchesOf(step, target));
     const alignment = device.limits.minUniformBufferOffsetAlignment;
     const row = (d: Dispatch): number => Math.ceil(d.kernel.uniforms.size / alignment) * alignment;
     const total = dispatches.flat().reduce((sum, d) => sum + row(d) * d.uniforms.length, 0);
@@ -124,9 +125,14 @@ export class WebGPUExecutable {
     let key = '';
     for (const buffer of args) key += `${this.#idOf(buffer)},`;
     for (const buffer of outputs) key += `${this.#idOf(buffer)},`;
-    const known = this.#bound.get(key);
-    if (known !== undefined) return known;
-    const made = this.#launches.map((launches) =>
+    return this.#bound.get(key, () => this.#makeGroups(args, outputs));
+  }
+
+  #makeGroups(
+    args: readonly GPUBuffer[],
+    outputs: readonly GPUBuffer[],
+  ): readonly (readonly GPUBindGroup[])[] {
+    return this.#launches.map((launches) =>
       launches.map(({ dispatch, pipeline }) => {
         const bound = Object.entries(dispatch.bindings).map(([name, binding]): GPUBindGroupEntry => ({
           binding: dispatch.kernel.bindings[name].binding,
@@ -143,9 +149,6 @@ export class WebGPUExecutable {
         });
       }),
     );
-    if (this.#bound.size >= MAX_BOUND) this.#bound.delete(this.#bound.keys().next().value ?? '');
-    this.#bound.set(key, made);
-    return made;
   }
 
   #idOf(buffer: GPUBuffer): number {

@@ -1,10 +1,11 @@
 // The WebGPU backend: buffers, pipelines and submits on one GPUDevice, its own or the application's.
 import { GatewiseError } from '../../core/errors.ts';
 import type { DType } from '../../core/shape.ts';
-import type { NumberArray } from '../../graph/launch.ts';
+import { GPU_TARGET, SOFTWARE_TARGET, type NumberArray, type Target } from '../../graph/launch.ts';
 import type { Plan } from '../../plan/plan.ts';
 import type { Backend, DeviceBuffer, Executable } from '../backend.ts';
-import { CheckedExecutable } from './check.ts';
+import { describeAdapter, isSoftware } from './adapter_info.ts';
+import { CheckedExecutable, CheckQueue } from './check.ts';
 import { bufferBytes, STORAGE, WebGPUExecutable } from './executable.ts';
 import { Pipelines } from './pipelines.ts';
 import { Staging } from './staging.ts';
@@ -27,7 +28,6 @@ export interface WebGPUBackendOptions {
   readonly device: GPUDevice;
   /** Destroy the device on dispose. */
   readonly ownsDevice: boolean;
-  readonly description: string;
   /** Run each step on the CPU as well, and throw where they differ. */
   readonly check: boolean;
 }
@@ -38,7 +38,9 @@ export class WebGPUBackend implements Backend {
   readonly device: GPUDevice;
   readonly #options: WebGPUBackendOptions;
   readonly #pipelines: Pipelines;
+  readonly #target: Target;
   readonly #staging: Staging;
+  readonly #checks = new CheckQueue();
   #failure: GatewiseError | undefined;
   #disposed = false;
 
@@ -46,7 +48,8 @@ export class WebGPUBackend implements Backend {
     const { device } = options;
     this.#options = options;
     this.device = device;
-    this.description = options.description;
+    this.description = describeAdapter(device);
+    this.#target = isSoftware(device) ? SOFTWARE_TARGET : GPU_TARGET;
     this.#pipelines = new Pipelines(device, (error) => (this.#failure ??= error));
     this.#staging = new Staging(device, () => this.#failure);
     void device.lost.then(({ reason, message }) => {
@@ -80,6 +83,12 @@ export class WebGPUBackend implements Backend {
   }
 
   read(buffer: DeviceBuffer, size: number, dtype: DType): Promise<NumberArray> {
+    return this.#options.check
+      ? this.#checks.done.then(() => this.#readNow(buffer, size, dtype))
+      : this.#readNow(buffer, size, dtype);
+  }
+
+  #readNow(buffer: DeviceBuffer, size: number, dtype: DType): Promise<NumberArray> {
     const encoder = this.device.createCommandEncoder({ label: 'gatewise read' });
     const readback = this.#staging.copy(encoder, gpuBuffer(buffer), 0, size, dtype);
     this.device.queue.submit([encoder.finish()]);
@@ -89,10 +98,10 @@ export class WebGPUBackend implements Backend {
   prepare(plan: Plan): Executable {
     // What is wrong with a plan shows when it is made and at its first run; later runs repeat the same commands.
     const executable = this.#scoped(
-      () => new WebGPUExecutable(this.device, this.#pipelines, this.#staging, plan),
+      () => new WebGPUExecutable(this.device, this.#pipelines, this.#staging, plan, this.#target),
     );
     const checked = this.#options.check
-      ? new CheckedExecutable(this.device, executable, this.#staging)
+      ? new CheckedExecutable(this.device, executable, this.#staging, this.#checks)
       : undefined;
     let first = true;
     return {
@@ -129,6 +138,7 @@ export class WebGPUBackend implements Backend {
   }
 
   async idle(): Promise<void> {
+    await this.#checks.done;
     await this.device.queue.onSubmittedWorkDone();
     if (this.#failure !== undefined) throw this.#failure;
   }

@@ -1,0 +1,23 @@
+// What an adapter says of itself.
+
+function nameOf({ adapterInfo }: GPUDevice): string {
+  const info: Partial<GPUAdapterInfo> = adapterInfo ?? {};
+  return [info.vendor, info.architecture, info.device, info.description]
+    .filter((part) => part !== undefined && part !== '')
+    .join(' ');
+}
+
+/** Whether the device is a CPU that plays a GPU. */
+export function isSoftware(device: GPUDevice): boolean {
+  const info: Partial<GPUAdapterInfo> = device.adapterInfo ?? {};
+  return (
+    info.isFallbackAdapter === true ||
+    /swiftshader|llvmpipe|lavapipe|software|microsoft basic render/i.test(nameOf(device))
+  );
+}
+
+/** The adapter's name, for people. */
+export function describeAdapter(device: GPUDevice): string {
+  const name = nameOf(device);
+  return `WebGPU: ${name === '' ? 'an adapter that does not give its name' : name}${isSoftware(device) ? ' (software)' : ''}`;
+}
