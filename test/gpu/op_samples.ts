@@ -1,0 +1,627 @@
+/// <reference types="vite/client" />
+// Small graphs over awkward shapes for every op: what conformance tests and gradient checks run. A new op needs its
+// samples here, under its name; op_samples.test.ts fails until it has them.
+import { apart, defineCell, type Cell } from '../../src/cells/cell.ts';
+import { elmanTanh } from '../../src/cells/elman.ts';
+import { gru } from '../../src/cells/gru.ts';
+import { lstm } from '../../src/cells/lstm.ts';
+import { Random } from '../../src/core/random.ts';
+import type { Shape } from '../../src/core/shape.ts';
+import * as arith from '../../src/expr/arith.ts';
+import { Expr } from '../../src/expr/expr.ts';
+import { scalarOps } from '../../src/expr/scalar_ops.ts';
+import type { Value } from '../../src/graph/value.ts';
+import { apply, applyAll } from '../../src/ops/apply.ts';
+import { elementwise } from '../../src/ops/elementwise.ts';
+import { gather, scatterOp } from '../../src/ops/gather.ts';
+import { matmul } from '../../src/ops/matmul.ts';
+import { recurrent, recurrentBackwardOp } from '../../src/ops/recurrent.ts';
+import { softmaxCrossEntropy } from '../../src/ops/softmax_cross_entropy.ts';
+import {
+  broadcast,
+  concat,
+  constant,
+  empty,
+  gap,
+  max,
+  mean,
+  reshape,
+  slice,
+  split,
+  sum,
+  transpose,
+  zeros,
+} from '../../src/ops/structure.ts';
+import { inputName } from '../../src/ops/wgsl_expression.ts';
+import { grad } from '../../src/runtime/grad.ts';
+import type { Runtime } from '../../src/runtime/runtime.ts';
+import type { Tensor } from '../../src/runtime/tensor.ts';
+
+const { abs, add, div, equal, exp, less, maximum, minimum, mul, relu, sigmoid, square, sub, tanh, where } =
+  arith;
+
+export type InputSpec =
+  | { readonly dtype: 'f32'; readonly shape: Shape; readonly low: number; readonly high: number }
+  | { readonly dtype: 'i32'; readonly shape: Shape; readonly limit: number };
+
+/** Numbers drawn evenly from low to high. */
+export const f32 = (shape: Shape, low = -1, high = 1): InputSpec => ({ dtype: 'f32', shape, low, high });
+/** Indices from 0 to limit - 1. */
+export const i32 = (shape: Shape, limit: number): InputSpec => ({ dtype: 'i32', shape, limit });
+
+export interface Sample {
+  readonly name: string;
+  readonly inputs: readonly InputSpec[];
+  readonly build: (...values: Value[]) => Value | readonly Value[];
+}
+
+const sample = (name: string, inputs: readonly InputSpec[], build: Sample['build']): Sample => ({
+  name,
+  inputs,
+  build,
+});
+
+/** The numbers of each input, the same on every run. */
+export function dataOf({ name, inputs }: Sample): (Float64Array | Int32Array)[] {
+  const seed = [...name].reduce((hash, letter) => (Math.imul(hash, 31) + letter.charCodeAt(0)) >>> 0, 7);
+  return inputs.map((input, i) => {
+    const random = new Random(seed, i);
+    const size = input.shape.reduce((a, b) => a * b, 1);
+    return input.dtype === 'i32'
+      ? Int32Array.from({ length: size }, () => random.integer(input.limit))
+      : Float64Array.from({ length: size }, () => random.uniform(input.low, input.high));
+  });
+}
+
+export function tensorsOf(runtime: Runtime, sample: Sample): Tensor[] {
+  const data = dataOf(sample);
+  return sample.inputs.map(({ shape }, i) => runtime.tensor(data[i], { shape }));
+}
+
+export function outputsOf({ build }: Sample, values: readonly Value[]): readonly Value[] {
+  const built = build(...values);
+  return Array.isArray(built) ? (built as readonly Value[]) : [built as Value];
+}
+
+/** A cell that no library has: two states, and a gate kept apart between two that are not. */
+export const unusualCell: Cell = defineCell({
+  name: 'unusual',
+  gates: ['u', apart('n'), 'o'],
+  states: ['h', 'm'],
+  update: ({ u, n, o }, { h, m }) => {
+    const keep = sigmoid(u);
+    const candidate = tanh(add(n.input, mul(sigmoid(m), n.recurrent)));
+    const next = add(mul(keep, m), mul(sub(1, keep), candidate));
+    return { m: next, h: sub(mul(sigmoid(o), tanh(next)), mul(0.25, h)) };
+  },
+});
+
+const isCell = (item: unknown): item is Cell =>
+  typeof item === 'object' && item !== null && 'recurrentSlot' in item;
+const cellModules: Record<string, Record<string, unknown>> = import.meta.glob('../../src/cells/*.ts', {
+  eager: true,
+});
+/** Every cell that the library declares, and the unusual one. */
+export const allCells: readonly Cell[] = [
+  ...Object.values(cellModules).flatMap((module) => Object.values(module).filter(isCell)),
+  unusualCell,
+];
+
+// -- elementwise
+
+/** Where a scalar operation has a value and a derivative. */
+const domains: Partial<Record<string, readonly [number, number]>> = { log: [0.1, 3], sqrt: [0.1, 3] };
+const secondDomains: Partial<Record<string, readonly [number, number]>> = { div: [0.5, 2] };
+
+const scalarSamples = Object.entries(scalarOps).map(([op, { arity }]) => {
+  const [low, high] = domains[op] ?? [-3, 3];
+  const [low2, high2] = secondDomains[op] ?? [low, high];
+  const shape = [7, 5];
+  const inputs = [f32(shape, low, high), f32(shape, low2, high2), f32(shape)].slice(0, arity);
+  return sample(`scalar ${op}`, inputs, (...x) => x[0].apply(op as arith.ScalarOpName, x));
+});
+
+const elementwiseSamples: Sample[] = [
+  ...scalarSamples,
+  ...[1, 2, 63, 64, 65, 1021].map((n) =>
+    sample(`size ${n}`, [f32([n]), f32([n])], (a, b) => add(mul(a, 3), b)),
+  ),
+  sample('a scalar', [f32([])], (x) => tanh(x)),
+  sample('rank 4', [f32([2, 3, 1, 5]), f32([3, 4, 1])], (a, b) => mul(a, b)),
+  sample('rank 5 that collapses', [f32([2, 1, 3, 2, 5]), f32([5])], (a, b) => sub(a, b)),
+  sample('row and column', [f32([3, 1]), f32([1, 5])], (a, b) => add(a, b)),
+  sample('row over matrices', [f32([7]), f32([2, 3, 7])], (a, b) => div(b, add(square(a), 1))),
+  sample('scalar over a matrix', [f32([]), f32([17, 3])], (a, b) => mul(a, b)),
+  sample('numbers on either side', [f32([11])], (x) => sub(1, div(2, add(x, 3)))),
+  sample('transposed', [f32([7, 13]), f32([13, 7])], (a, b) => add(transpose(a), b)),
+  sample('three axes in another order', [f32([3, 5, 7]), f32([7, 3, 5])], (a, b) =>
+    mul(transpose(a, [2, 0, 1]), b),
+  ),
+  sample('slices of one tensor', [f32([9, 10])], (x) => mul(slice(x, 1, 0, 5), sigmoid(slice(x, 1, 5)))),
+  sample('a tensor and its transpose', [f32([5, 5])], (x) => sub(x, transpose(x))),
+  sample('one tensor twice', [f32([13])], (x) => add(x, square(x))),
+  sample(
+    'seven inputs',
+    Array.from({ length: 7 }, () => f32([3, 5])),
+    (...x) => x.reduce((a, b) => add(mul(a, 0.5), b)),
+  ),
+  sample(
+    'more inputs than one kernel reads',
+    Array.from({ length: 12 }, () => f32([3, 5])),
+    (...x) => x.reduce((a, b) => add(mul(a, 0.5), b)),
+  ),
+  sample('three outputs of one kernel', [f32([3, 7]), f32([7])], (a, b) => {
+    const [x, y] = [Expr.input(inputName(0)), Expr.input(inputName(1))];
+    return elementwise([add(x, y), mul(x, tanh(y)), maximum(x, y)], [a, b]);
+  }),
+  sample('relu, minimum, maximum, where', [f32([31], -2, 2), f32([31], -2, 2)], (a, b) =>
+    where(less(a, b), relu(a), minimum(abs(a), maximum(b, 0.1))),
+  ),
+  sample('equal', [f32([4, 4])], (x) => where(equal(x, transpose(x)), x, 0)),
+  sample('a chain in place', [f32([5, 7]), f32([7, 5])], (a, b) => {
+    const product = exp(matmul(a, b));
+    const share = div(product, reshape(sum(product, 1), [5, 1]));
+    return tanh(mul(share, add(share, 1)));
+  }),
+  sample('a value read again after its reader', [f32([5, 7]), f32([7, 5])], (a, b) => {
+    const product = matmul(a, b);
+    const bent = tanh(product);
+    return [bent, add(product, sum(bent))];
+  }),
+];
+
+/** Grids past 65535 workgroups in x are folded over y. */
+const foldedElementwise = sample('a grid folded over y', [f32([1459, 1]), f32([1, 1451])], (a, b) =>
+  sub(a, b),
+);
+
+// -- matmul
+
+const sizes: readonly (readonly [number, number, number])[] = [
+  [1, 1, 1],
+  [1, 7, 3],
+  [3, 1, 17],
+  [2, 4, 8],
+  [4, 6, 5],
+  [7, 33, 65],
+  [17, 65, 33],
+  [33, 3, 7],
+  [65, 17, 1],
+  [9, 130, 67],
+];
+
+const matmulSamples: Sample[] = [
+  ...sizes.flatMap(([m, k, n]) =>
+    [false, true].flatMap((transposeA) =>
+      [false, true].map((transposeB) =>
+        sample(
+          `${m}×${k}×${n}${transposeA ? ', A transposed' : ''}${transposeB ? ', B transposed' : ''}`,
+          [f32(transposeA ? [k, m] : [m, k]), f32(transposeB ? [n, k] : [k, n])],
+          (a, b) => matmul(a, b, { transposeA, transposeB }),
+        ),
+      ),
+    ),
+  ),
+  sample('one matrix, both operands', [f32([7, 7])], (a) => matmul(a, transpose(a))),
+  sample('rows of many axes', [f32([2, 3, 5]), f32([5, 4])], (a, b) => matmul(a, b)),
+  sample('rows that are no view', [f32([3, 2, 5]), f32([5, 4])], (a, b) =>
+    matmul(transpose(a, [1, 0, 2]), b),
+  ),
+  sample('sliced operands', [f32([9, 11]), f32([11, 9])], (a, b) =>
+    matmul(slice(slice(a, 0, 1, 8), 1, 3, 8), slice(slice(b, 0, 2, 7), 1, 1, 4)),
+  ),
+  sample('broadcast operands', [f32([1, 7]), f32([7, 1])], (a, b) =>
+    matmul(broadcast(a, [5, 7]), broadcast(b, [7, 3])),
+  ),
+  sample('a constant operand', [f32([5, 7])], (a) => matmul(a, constant(0.5, [7, 3]))),
+  sample('bias', [f32([17, 7]), f32([7, 5]), f32([5])], (a, b, c) => add(matmul(a, b), c)),
+  sample('bias and tanh', [f32([3, 17]), f32([17, 33]), f32([33])], (a, b, c) => tanh(add(matmul(a, b), c))),
+  sample('bias over a reshaped result', [f32([2, 3, 7]), f32([7, 5]), f32([5])], (a, b, c) =>
+    relu(add(matmul(a, b), c)),
+  ),
+  sample('a column of factors', [f32([9, 7]), f32([7, 5]), f32([9, 1])], (a, b, c) => mul(matmul(a, b), c)),
+  sample('residual that is an operand', [f32([7, 7]), f32([7, 7])], (a, b) => add(matmul(a, b), a)),
+  sample('transposed residual', [f32([5, 7]), f32([7, 3]), f32([3, 5])], (a, b, c) =>
+    sub(matmul(a, b), transpose(c)),
+  ),
+  sample(
+    'five more inputs in the epilogue',
+    [f32([5, 7]), f32([7, 3]), ...Array.from({ length: 5 }, () => f32([5, 3]))],
+    (a, b, ...more) => more.reduce((x, y) => add(mul(x, y), 1), matmul(a, b)),
+  ),
+  sample(
+    'six more inputs, too many for the epilogue',
+    [f32([5, 7]), f32([7, 3]), ...Array.from({ length: 6 }, () => f32([5, 3]))],
+    (a, b, ...more) => more.reduce((x, y) => add(mul(x, y), 1), matmul(a, b)),
+  ),
+  sample('two products in one sum', [f32([5, 7]), f32([7, 3]), f32([5, 2]), f32([2, 3])], (a, b, c, d) =>
+    tanh(add(matmul(a, b), matmul(c, d))),
+  ),
+  sample('the product and its square', [f32([5, 7]), f32([7, 3])], (a, b) => {
+    const product = matmul(a, b);
+    return mul(product, tanh(product));
+  }),
+  sample('a transposed product with bias', [f32([5, 7]), f32([7, 3]), f32([5])], (a, b, c) =>
+    add(transpose(matmul(a, b)), c),
+  ),
+  sample('written into columns', [f32([5, 7]), f32([7, 3]), f32([5, 2])], (a, b, c) =>
+    concat([c, tanh(matmul(a, b)), c], 1),
+  ),
+  sample('a chain', [f32([3, 5]), f32([5, 7]), f32([7, 2])], (a, b, c) => matmul(tanh(matmul(a, b)), c)),
+];
+
+// -- reduce
+
+const reduceShapes: readonly (readonly [shape: Shape, axes: readonly number[]])[] = [
+  [[1], [0]],
+  [[7], [0]],
+  [[1, 1], [1]],
+  [[5, 7], [0]],
+  [[5, 7], [1]],
+  [
+    [5, 7],
+    [0, 1],
+  ],
+  [[3, 5, 7], [0]],
+  [[3, 5, 7], [1]],
+  [[3, 5, 7], [2]],
+  [
+    [3, 5, 7],
+    [0, 2],
+  ],
+  [
+    [3, 5, 7],
+    [1, 2],
+  ],
+  [
+    [2, 3, 5, 7],
+    [1, 3],
+  ],
+  // From 64 on in two stages.
+  [[64], [0]],
+  [[4099], [0]],
+  [[65, 3], [0]],
+  [[3, 1021], [1]],
+  [[1021, 3], [0]],
+  [[2, 509, 3], [1]],
+  [
+    [67, 5, 61],
+    [0, 2],
+  ],
+];
+
+const reduceSamples: Sample[] = [
+  ...reduceShapes.flatMap(([shape, axes]) => [
+    sample(`sum of ${shape.join('×')} over ${axes}`, [f32(shape)], (x) => sum(x, axes)),
+    sample(`maximum of ${shape.join('×')} over ${axes}`, [f32(shape, -5, -1)], (x) => max(x, axes)),
+  ]),
+  sample('mean', [f32([7, 13])], (x) => mean(x, 0)),
+  sample('sum of a product', [f32([7, 91]), f32([7, 91])], (a, b) => sum(mul(a, b), 1)),
+  sample('sum of squares', [f32([1021])], (x) => sum(square(x))),
+  sample('maximum of an expression', [f32([5, 70]), f32([70])], (a, b) => max(exp(sub(a, b)), 1)),
+  sample(
+    'sum over seven inputs',
+    Array.from({ length: 7 }, () => f32([5, 66])),
+    (...x) =>
+      sum(
+        x.reduce((a, b) => add(mul(a, 0.5), b)),
+        0,
+      ),
+  ),
+  sample('of a transposed matrix', [f32([5, 70])], (x) => sum(transpose(x), 0)),
+  sample('of a slice', [f32([9, 80])], (x) => sum(slice(slice(x, 0, 2, 7), 1, 3, 75), 1)),
+  sample('of a broadcast', [f32([5, 1])], (x) => sum(broadcast(x, [5, 77]), 1)),
+  sample('of constants', [], () => sum(constant(0.25, [5, 7]), 1)),
+  sample('of the transposed product', [f32([5, 7]), f32([7, 6])], (a, b) => sum(transpose(matmul(a, b)), 0)),
+  sample('with a root on top', [f32([5, 66])], (x) => arith.sqrt(add(sum(square(x), 1), 1))),
+  sample('of a reduction', [f32([5, 7, 9])], (x) => max(sum(x, 2), 0)),
+  sample('written into a concat', [f32([5, 66]), f32([3])], (a, b) => concat([b, sum(a, 1), b], 0)),
+  sample('written into columns', [f32([5, 66]), f32([5, 1])], (a, b) =>
+    concat([b, reshape(sum(a, 1), [5, 1])], 1),
+  ),
+];
+
+// -- gather and scatter
+
+const tables: readonly (readonly [rows: number, width: number, count: number])[] = [
+  [1, 1, 1],
+  [1, 3, 5],
+  [7, 1, 13],
+  [7, 3, 1],
+  [13, 17, 31],
+  [65, 33, 9],
+];
+
+const gatherSamples: Sample[] = [
+  ...tables.map(([rows, width, count]) =>
+    sample(`${count} of ${rows}×${width}`, [f32([rows, width]), i32([count], rows)], (t, i) => gather(t, i)),
+  ),
+  sample('indices of two axes', [f32([7, 5]), i32([3, 4], 7)], (t, i) => gather(t, i)),
+  sample('of a transposed table', [f32([5, 7]), i32([11], 7)], (t, i) => gather(transpose(t), i)),
+  sample('of a sliced table', [f32([9, 8]), i32([11], 5)], (t, i) =>
+    gather(slice(slice(t, 0, 2, 7), 1, 1, 4), i),
+  ),
+  sample('of a computed table', [f32([7, 5]), i32([11], 7)], (t, i) => mul(gather(tanh(t), i), 2)),
+  sample('twice from one table', [f32([7, 5]), i32([11], 7), i32([11], 7)], (t, i, j) =>
+    mul(gather(t, i), gather(t, j)),
+  ),
+];
+
+const foldedGather = sample('a grid folded over y', [f32([3, 1459]), i32([1451], 3)], (t, i) => gather(t, i));
+
+const scatterSamples: Sample[] = [
+  ...tables.map(([rows, width, count]) =>
+    sample(`${count} into ${rows}×${width}`, [f32([count, width]), i32([count], rows)], (x, i) =>
+      apply(scatterOp, { rows }, [x, i]),
+    ),
+  ),
+  sample('rows that nothing reaches', [f32([11, 3]), i32([11], 2)], (x, i) =>
+    apply(scatterOp, { rows: 9 }, [x, i]),
+  ),
+  sample('of a transposed source', [f32([3, 11]), i32([11], 5)], (x, i) =>
+    apply(scatterOp, { rows: 5 }, [transpose(x), i]),
+  ),
+  sample('as the gradient of gather', [f32([7, 5]), i32([3, 4], 7)], (t, i) =>
+    grad((table: Value) => sum(square(gather(table, i))))(t),
+  ),
+];
+
+// -- softmax cross-entropy
+
+const logitShapes: readonly (readonly [rows: number, classes: number])[] = [
+  [1, 1],
+  [1, 7],
+  [3, 1],
+  [17, 65],
+  [33, 3],
+  [2, 257],
+];
+
+const softmaxSamples: Sample[] = [
+  ...logitShapes.map(([n, c]) =>
+    sample(`${n}×${c}`, [f32([n, c], -4, 4), i32([n], c)], (x, y) => softmaxCrossEntropy(x, y)),
+  ),
+  sample('three axes', [f32([2, 3, 5], -4, 4), i32([2, 3], 5)], (x, y) => softmaxCrossEntropy(x, y)),
+  sample('transposed logits', [f32([5, 7], -4, 4), i32([7], 5)], (x, y) =>
+    softmaxCrossEntropy(transpose(x), y),
+  ),
+  sample('mean loss', [f32([17, 5], -4, 4), i32([17], 5)], (x, y) => mean(softmaxCrossEntropy(x, y))),
+];
+
+/** Far apart: exp of them would overflow. */
+const hugeLogits = sample('huge logits', [f32([5, 7], -2e4, 2e4), i32([5], 7)], (x, y) =>
+  softmaxCrossEntropy(x, y),
+);
+
+const softmaxBackwardSamples: Sample[] = [
+  ...logitShapes.map(([n, c]) =>
+    sample(`${n}×${c}`, [f32([n, c], -4, 4), i32([n], c), f32([n])], (x, y, w) =>
+      grad((logits: Value) => sum(mul(softmaxCrossEntropy(logits, y), w)))(x),
+    ),
+  ),
+  sample('of the mean over three axes', [f32([2, 3, 5], -4, 4), i32([2, 3], 5)], (x, y) =>
+    grad((logits: Value) => mean(softmaxCrossEntropy(logits, y)))(x),
+  ),
+];
+
+// -- recurrent
+
+interface RecurrentSize {
+  readonly cell: Cell;
+  readonly steps: number;
+  readonly batch: number;
+  readonly hidden: number;
+  readonly bias: boolean;
+}
+
+const hiddenSizes = [1, 3, 5, 16, 31, 64];
+const batchSizes = [1, 2, 3, 5, 8, 9, 17];
+const stepCounts = [1, 2, 5];
+
+/** Every cell at every hidden size; batch, steps and bias take turns. */
+const recurrentSizes: readonly RecurrentSize[] = allCells.flatMap((cell, c) =>
+  hiddenSizes.map((hidden, h) => ({
+    cell,
+    hidden,
+    batch: batchSizes[(2 * c + h) % batchSizes.length],
+    steps: stepCounts[(c + h) % stepCounts.length],
+    bias: (c + h) % 2 === 0,
+  })),
+);
+
+const sizeName = ({ cell, steps, batch, hidden, bias }: RecurrentSize): string =>
+  `${cell.name}, T ${steps}, B ${batch}, H ${hidden}${bias ? ', bias' : ''}`;
+
+function recurrentInputs({ cell, steps, batch, hidden, bias }: RecurrentSize): InputSpec[] {
+  const gates = cell.gates.length;
+  const bound = 1 / Math.sqrt(hidden);
+  return [
+    f32([steps, batch, gates * hidden], -2, 2),
+    f32([gates * hidden, hidden], -bound, bound),
+    f32([cell.states.length, batch, hidden]),
+    ...(bias ? [f32([gates * hidden])] : []),
+  ];
+}
+
+const recurrentSamples: Sample[] = [
+  ...recurrentSizes.map((size) =>
+    sample(sizeName(size), recurrentInputs(size), (x, w, h, b) => {
+      const { output, final } = recurrent(size.cell, x, w, h, b);
+      return [output, final];
+    }),
+  ),
+  sample('two layers', [f32([3, 2, 20]), f32([20, 5]), f32([2, 2, 5]), f32([5, 20])], (x, w, h, between) => {
+    const first = recurrent(lstm, x, w, h).output;
+    return recurrent(lstm, matmul(first, between), w, h).output;
+  }),
+  sample('of strided inputs', [f32([2, 3, 30]), f32([5, 20]), f32([2, 2, 10])], (x, w, h) => {
+    const products = slice(transpose(x, [1, 0, 2]), 2, 3, 23);
+    return recurrent(lstm, products, transpose(w), slice(h, 2, 0, 5)).output;
+  }),
+  sample('from zeros, with a constant bias', [f32([3, 2, 9]), f32([9, 3])], (x, w) => {
+    return recurrent(gru, x, w, zeros([1, 2, 3]), constant(0.5, [9])).output;
+  }),
+];
+
+const weighted = (x: Value): Value => sum(mul(x, sigmoid(x)));
+
+const recurrentBackwardSamples: Sample[] = [
+  ...recurrentSizes.map((size) =>
+    sample(sizeName(size), recurrentInputs(size), (...inputs) =>
+      grad(([x, w, h, b]: Value[]) => {
+        const { output, final } = recurrent(size.cell, x, w, h, b);
+        return add(weighted(output), sum(square(final)));
+      })(inputs),
+    ),
+  ),
+  ...allCells.flatMap((cell) => {
+    const size = { cell, steps: 1, batch: 3, hidden: 5, bias: true };
+    const losses: Record<string, (run: { output: Value; final: Value }) => Value> = {
+      'of the output alone': ({ output }) => weighted(output),
+      'of the final states alone': ({ final }) => weighted(final),
+      'of plain sums': ({ output, final }) => add(sum(output), sum(final)),
+    };
+    return Object.entries(losses).flatMap(([what, loss]) =>
+      [1, 4].map((steps) =>
+        sample(`${cell.name}, T ${steps}, ${what}`, recurrentInputs({ ...size, steps }), (...inputs) =>
+          grad(([x, w, h, b]: Value[]) => loss(recurrent(cell, x, w, h, b)))(inputs),
+        ),
+      ),
+    );
+  }),
+  sample(
+    'on its own',
+    [f32([2, 3, 1, 5]), f32([1, 3, 3, 5]), f32([5, 5]), f32([1, 3, 5]), f32([2, 3, 5])],
+    (stash, states, w, carry, d) => {
+      return applyAll(recurrentBackwardOp, { cell: elmanTanh }, [stash, states, w, carry, d]);
+    },
+  ),
+];
+
+// -- structure
+
+const structureSamples: Record<string, readonly Sample[]> = {
+  reshape: [
+    sample('as a view', [f32([3, 10])], (x) => reshape(x, [5, 6])),
+    sample('with -1', [f32([3, 10])], (x) => mul(reshape(x, [-1, 2]), 2)),
+    sample('to a scalar', [f32([1, 1])], (x) => reshape(x, [])),
+    sample('of a transpose: a copy', [f32([3, 7])], (x) => reshape(transpose(x), [21])),
+    sample('of a slice: a copy', [f32([5, 7])], (x) => tanh(reshape(slice(x, 1, 1, 5), [20]))),
+    sample('of a transpose, before a product', [f32([3, 5, 7]), f32([15, 2])], (x, w) =>
+      matmul(reshape(transpose(x, [2, 0, 1]), [7, 15]), w),
+    ),
+    sample('that cuts a strided axis', [f32([6, 5])], (x) => mul(reshape(slice(x, 1, 1, 2), [2, 3]), 2)),
+  ],
+  transpose: [
+    sample('of a matrix', [f32([3, 7])], (x) => transpose(x)),
+    sample('all orders of three axes', [f32([2, 3, 5])], (x) =>
+      [
+        [0, 2, 1],
+        [1, 0, 2],
+        [1, 2, 0],
+        [2, 0, 1],
+        [2, 1, 0],
+      ].map((order) => transpose(x, order)),
+    ),
+    sample('of four axes', [f32([2, 3, 5, 7])], (x) => mul(transpose(x, [3, 1, 0, 2]), 2)),
+    sample('of a transpose', [f32([2, 3, 5])], (x) => transpose(transpose(x, [1, 2, 0]), [1, 2, 0])),
+  ],
+  slice: [
+    sample('the front', [f32([7, 3])], (x) => slice(x, 0, 0, 1)),
+    sample('the back', [f32([7, 3])], (x) => slice(x, 0, -2)),
+    sample('columns', [f32([7, 5])], (x) => slice(x, 1, 1, 4)),
+    sample('a part of a part', [f32([9, 9])], (x) => slice(slice(slice(x, 0, 1), 1, 2), 0, 3, 5)),
+    sample('equal parts', [f32([5, 12])], (x) => split(x, 4).map((part, i) => mul(part, i + 1))),
+    sample('given parts', [f32([12, 5])], (x) => split(x, [1, 7, 4], 0)),
+    sample('of an expression', [f32([5, 12])], (x) => split(tanh(x), 2)),
+  ],
+  broadcast: [
+    sample('a scalar', [f32([])], (x) => broadcast(x, [3, 5])),
+    sample('a column', [f32([5, 1])], (x) => broadcast(x, [5, 7])),
+    sample('new axes', [f32([7])], (x) => mul(broadcast(x, [2, 3, 7]), 2)),
+    sample('in the middle', [f32([3, 1, 5])], (x) => broadcast(x, [2, 3, 4, 5])),
+    sample('of an expression', [f32([5, 1]), f32([5, 7])], (x, y) => mul(broadcast(tanh(x), [5, 7]), y)),
+  ],
+  concat: [
+    ...[0, 1, 2, -1].map((axis) =>
+      sample(`along axis ${axis}`, [f32([3, 5, 7]), f32([3, 5, 7])], (a, b) => concat([a, tanh(b), a], axis)),
+    ),
+    sample('of unequal pieces', [f32([3, 1]), f32([3, 5]), f32([3, 2])], (...x) => concat(x, 1)),
+    sample('of constants', [f32([3, 2])], (x) => concat([zeros([3, 1]), x, constant(2, [3, 3])], 1)),
+    sample('of one value twice', [f32([3, 5])], (x) => {
+      const y = exp(x);
+      return concat([y, y], 0);
+    }),
+    sample('of concats', [f32([3, 2]), f32([3, 5])], (a, b) => concat([concat([tanh(a), b], 1), exp(a)], 1)),
+    sample('of a concat the other way', [f32([3, 2]), f32([2, 7])], (a, b) =>
+      concat(
+        [concat([tanh(a), exp(mul(a, 2)), slice(a, 1, 0, 1), slice(a, 1, 1), slice(a, 1, 0, 1)], 1), b],
+        0,
+      ),
+    ),
+    sample('of views', [f32([5, 7])], (x) =>
+      concat([transpose(x), reshape(x, [7, 5]), slice(transpose(x), 0, 1, 3)], 0),
+    ),
+    sample('of products', [f32([5, 7]), f32([7, 3]), f32([7, 4])], (a, b, c) =>
+      concat([matmul(a, b), matmul(a, c)], 1),
+    ),
+    sample('of a product and what reads it', [f32([5, 7]), f32([7, 7])], (a, b) => {
+      const product = matmul(a, b);
+      return concat([product, matmul(product, b)], 0);
+    }),
+    sample('whose maker is read again', [f32([5, 7])], (x) => {
+      const y = tanh(x);
+      return [concat([y, x], 0), mul(y, sum(y))];
+    }),
+    sample('cut again', [f32([5, 7]), f32([5, 2])], (a, b) => {
+      const whole = concat([exp(a), b], 1);
+      return [slice(whole, 1, 6, 9), sum(whole, 0)];
+    }),
+  ],
+  constant: [
+    sample('alone', [], () => constant(1.5, [3, 5])),
+    sample('in an expression', [f32([3, 5])], (x) => add(mul(x, constant(2, [5])), constant(-1))),
+    sample('as an operand', [f32([3, 5])], (x) => matmul(x, constant(0.1, [5, 2]))),
+    sample('of which a part is read', [f32([2, 5])], (x) => matmul(x, slice(constant(0.1, [9, 2]), 0, 2, 7))),
+  ],
+  empty: [
+    sample('behind what is read', [f32([3, 5])], (x) => slice(concat([tanh(x), empty([3, 2])], 1), 1, 0, 5)),
+    sample(
+      'as room for the apart slots of a cell',
+      [f32([2, 3, 9]), f32([9, 3]), f32([1, 3, 3])],
+      (x, w, h) => {
+        return recurrent(gru, x, w, h).output;
+      },
+    ),
+  ],
+  gap: [
+    sample('between pieces', [f32([3, 5])], (x) =>
+      mul(concat([tanh(x), gap([3, 2]), exp(x)], 1), constant(2, [12])),
+    ),
+    sample('in front of a product', [f32([3, 5]), f32([7, 2])], (x, w) =>
+      matmul(concat([gap([3, 2]), x], 1), w),
+    ),
+    sample('in the result', [f32([3, 5])], (x) => concat([x, gap([1, 5])], 0)),
+  ],
+};
+
+/** By the name of the op. */
+export const samples: Readonly<Record<string, readonly Sample[]>> = {
+  elementwise: elementwiseSamples,
+  matmul: matmulSamples,
+  reduce: reduceSamples,
+  gather: gatherSamples,
+  scatter: scatterSamples,
+  softmax_cross_entropy: softmaxSamples,
+  softmax_cross_entropy_backward: softmaxBackwardSamples,
+  recurrent: recurrentSamples,
+  recurrent_backward: recurrentBackwardSamples,
+  ...structureSamples,
+};
+
+/** Too large or too steep for finite differences. */
+export const deviceSamples: Readonly<Record<string, readonly Sample[]>> = {
+  elementwise: [foldedElementwise],
+  gather: [foldedGather],
+  softmax_cross_entropy: [hugeLogits],
+};

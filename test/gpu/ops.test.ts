@@ -1,0 +1,202 @@
+// Every op on the device against its CPU reference, on awkward shapes, and the same bits twice.
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+
+import { createRuntime, GatewiseError, valueAndGrad, type Runtime, type Tensor } from '../../src/index.ts';
+import { add, mul, square, tanh } from '../../src/expr/arith.ts';
+import { nodesOf, Value, type Op, type Tolerance } from '../../src/graph/value.ts';
+import { apply } from '../../src/ops/apply.ts';
+import { gather, gatherOp } from '../../src/ops/gather.ts';
+import { allOps } from '../../src/ops/index.ts';
+import { matmul } from '../../src/ops/matmul.ts';
+import { recurrent } from '../../src/ops/recurrent.ts';
+import { softmaxCrossEntropy } from '../../src/ops/softmax_cross_entropy.ts';
+import { mean, sum } from '../../src/ops/structure.ts';
+import {
+  allCells,
+  deviceSamples,
+  f32,
+  i32,
+  outputsOf,
+  samples,
+  tensorsOf,
+  type Sample,
+} from './op_samples.ts';
+
+type Numbers = Float32Array | Float64Array | Int32Array;
+
+/** The results of a sample, once for each of `times` runs of one plan. */
+async function run(runtime: Runtime, sample: Sample, times: number): Promise<Numbers[][]> {
+  const compiled = runtime.compile((...values: Value[]) => outputsOf(sample, values));
+  const inputs = tensorsOf(runtime, sample);
+  const runs: Numbers[][] = [];
+  for (let i = 0; i < times; i++) {
+    const outputs: readonly Tensor[] = compiled(...inputs);
+    runs.push(await Promise.all(outputs.map((output) => output.read())));
+    // Memory that was used before must not show in what comes next.
+    for (const output of outputs) output.dispose();
+  }
+  for (const input of inputs) input.dispose();
+  compiled.dispose();
+  return runs;
+}
+
+/** The largest error as a share of what the tolerance allows: 1 is just right. */
+function worst(got: Numbers, expected: Numbers, { absolute, relative }: Tolerance): number {
+  let scale = 1;
+  for (const x of expected) scale = Math.max(scale, Math.abs(x));
+  let most = 0;
+  for (let i = 0; i < expected.length; i++) {
+    const error = Math.abs(got[i] - expected[i]);
+    if (error === 0) continue;
+    const share = error / (absolute * scale + relative * Math.abs(expected[i]));
+    if (!(share <= most)) most = Number.isNaN(share) ? Infinity : share;
+  }
+  return most;
+}
+
+const bits = (numbers: Numbers): Uint32Array =>
+  new Uint32Array(numbers.buffer, numbers.byteOffset, numbers.length);
+
+/** That of the op with the widest, since its error passes through the others. */
+function toleranceOf(sample: Sample): Tolerance {
+  const values = sample.inputs.map((input) => new Value(input));
+  const used = nodesOf(outputsOf(sample, values)).map(({ op }) => op.tolerance);
+  return {
+    absolute: Math.max(0, ...used.map(({ absolute }) => absolute)),
+    relative: Math.max(0, ...used.map(({ relative }) => relative)),
+  };
+}
+
+describe.each(allOps.map(({ name }) => name))('%s', (op) => {
+  // One for each op: what a device refuses once, it reports from then on.
+  let gpu: Runtime;
+  let cpu: Runtime;
+  beforeAll(async () => {
+    gpu = await createRuntime({ backend: 'webgpu' });
+    cpu = await createRuntime({ backend: 'cpu' });
+  });
+  afterAll(() => {
+    gpu.dispose();
+    cpu.dispose();
+  });
+
+  const list = [...(samples[op] ?? []), ...(deviceSamples[op] ?? [])];
+  test.each(list.map((sample) => [sample.name, sample] as const))('%s', async (_, sample) => {
+    const [expected] = await run(cpu, sample, 1);
+    const [first, second] = await run(gpu, sample, 2);
+    const tolerance = toleranceOf(sample);
+    expected.forEach((numbers, i) => {
+      expect(numbers.every(Number.isFinite), `output ${i} of the reference is finite`).toBe(true);
+      expect(
+        worst(first[i], numbers, tolerance),
+        `output ${i}, as a share of the tolerance`,
+      ).toBeLessThanOrEqual(1);
+      expect(bits(second[i]), `output ${i}, the same bits again`).toEqual(bits(first[i]));
+    });
+  });
+});
+
+test('the measure of errors tells right from wrong', () => {
+  const expected = Float32Array.of(1, 100);
+  const tolerance = { absolute: 1e-6, relative: 1e-5 };
+  expect(worst(Float32Array.of(1, 100.001), expected, tolerance)).toBeLessThanOrEqual(1);
+  expect(worst(Float32Array.of(1.001, 100), expected, tolerance)).toBeGreaterThan(1);
+  expect(worst(Float32Array.of(NaN, 100), expected, tolerance)).toBe(Infinity);
+  expect(worst(Float32Array.of(1, 100), Float32Array.of(1, 100), { absolute: 0, relative: 0 })).toBe(0);
+  expect(worst(Float32Array.of(1, 101), expected, { absolute: 0, relative: 0 })).toBe(Infinity);
+});
+
+describe('check mode', () => {
+  let checked: Runtime;
+  let cpu: Runtime;
+  beforeEach(async () => {
+    checked = await createRuntime({ backend: 'webgpu', check: true });
+    cpu = await createRuntime({ backend: 'cpu' });
+  });
+  afterEach(() => {
+    checked.dispose();
+    cpu.dispose();
+  });
+
+  test.each(allCells.map((cell) => [cell.name, cell] as const))(
+    'a training graph of %s passes',
+    async (_, cell) => {
+      const gates = cell.gates.length;
+      const whole: Sample = {
+        name: `whole ${cell.name}`,
+        inputs: [
+          f32([7, 5]),
+          f32([5, gates * 6]),
+          f32([gates * 6]),
+          f32([gates * 6, 6], -0.4, 0.4),
+          f32([6, 7]),
+          f32([cell.states.length, 3, 6]),
+          i32([4, 3], 7),
+          i32([4, 3], 7),
+        ],
+        build: (...values) => {
+          const [table, wx, bias, wh, wy, initial, x, y] = values;
+          const [loss, gradients] = valueAndGrad((parameters: Value[]) => {
+            const [table, wx, bias, wh, wy, initial] = parameters;
+            const { output } = recurrent(cell, matmul(gather(table, x), wx), wh, initial, bias);
+            return mean(softmaxCrossEntropy(matmul(output, wy), y));
+          })([table, wx, bias, wh, wy, initial]);
+          return [loss, ...gradients];
+        },
+      };
+      const [expected] = await run(cpu, whole, 1);
+      const [got] = await run(checked, whole, 1);
+      expected.forEach((numbers, i) =>
+        expect(worst(got[i], numbers, { absolute: 2e-5, relative: 1e-4 })).toBeLessThanOrEqual(1),
+      );
+    },
+  );
+
+  /** An op that is `op` but for a reference which is off by `by` at element 3. */
+  const offAt3 = <Attrs>(op: Op<Attrs>, by: number): Op<Attrs> => ({
+    ...op,
+    name: `${op.name} that is off`,
+    cpu: (attrs, inputs, outputs) => {
+      op.cpu?.(attrs, inputs, outputs);
+      outputs[0].data[outputs[0].view.offset + 3] += by;
+    },
+  });
+
+  test.each([
+    ['a number', 0.01],
+    ['a NaN', NaN],
+  ])('a reference that differs by %s is found', async (_, by) => {
+    const wrong = offAt3(gatherOp, by);
+    const compiled = checked.compile((x: Value, index: Value) => square(apply(wrong, {}, [tanh(x), index])));
+    const result = compiled(
+      [
+        [1, 2],
+        [3, 4],
+      ],
+      Int32Array.of(1, 0, 1),
+    ).read();
+    await expect(result).rejects.toThrow(GatewiseError);
+    await expect(result).rejects.toMatchObject({
+      code: 'mismatch',
+      message: expect.stringMatching(
+        /step 1 \(gather that is off: .*\), element 3 of \[3, 2\]: the device gave 0\.96\d*, the CPU/,
+      ) as string,
+    });
+  });
+
+  test('a difference within the tolerance passes', async () => {
+    const near = { ...offAt3(gatherOp, 1e-4), tolerance: { absolute: 1e-3, relative: 0 } };
+    const compiled = checked.compile((x: Value, index: Value) =>
+      sum(add(apply(near, {}, [x, index]), mul(x, 0))),
+    );
+    await expect(
+      compiled(
+        [
+          [1, 2],
+          [3, 4],
+        ],
+        Int32Array.of(1, 0),
+      ).read(),
+    ).resolves.toEqual(Float32Array.of(10));
+  });
+});

@@ -1,0 +1,45 @@
+/// <reference types="vite/client" />
+// No op without samples: the conformance tests and the gradient checks are as complete as the list they run over.
+import { expect, test } from 'vitest';
+
+import { nodesOf, Value, type Op } from '../../src/graph/value.ts';
+import { allOps } from '../../src/ops/index.ts';
+import { allCells, deviceSamples, outputsOf, samples } from '../gpu/op_samples.ts';
+
+const modules: Record<string, Record<string, unknown>> = import.meta.glob('../../src/ops/*.ts', {
+  eager: true,
+});
+const isOp = (item: unknown): item is Op =>
+  typeof item === 'object' && item !== null && 'infer' in item && 'tolerance' in item;
+
+test('every op that a module exports is in allOps', () => {
+  const exported = Object.values(modules).flatMap((module) => Object.values(module).filter(isOp));
+  expect(exported.map(({ name }) => name).toSorted()).toEqual(allOps.map(({ name }) => name).toSorted());
+});
+
+test('every op has samples', () => {
+  expect(Object.keys(samples).toSorted()).toEqual(allOps.map(({ name }) => name).toSorted());
+});
+
+test('every sample of an op contains the op, and no two have one name', () => {
+  const all = [...Object.entries(samples), ...Object.entries(deviceSamples)].flatMap(([op, list]) =>
+    list.map((sample) => ({ op, sample })),
+  );
+  const without = all.filter(({ op, sample }) => {
+    const values = sample.inputs.map((input) => new Value(input));
+    return !nodesOf(outputsOf(sample, values)).some((node) => node.op.name === op);
+  });
+  expect(without.map(({ op, sample }) => `${op}: ${sample.name}`)).toEqual([]);
+  expect(new Set(all.map(({ op, sample }) => `${op}: ${sample.name}`)).size).toBe(all.length);
+  expect(Object.values(samples).filter((list) => list.length === 0)).toEqual([]);
+});
+
+test('the cells are found', () => {
+  expect(allCells.map(({ name }) => name).toSorted()).toEqual([
+    'elman_relu',
+    'elman_tanh',
+    'gru',
+    'lstm',
+    'unusual',
+  ]);
+});
