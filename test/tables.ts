@@ -1,0 +1,87 @@
+// The tables of ops, cells and kernels in the documentation, made from the declarations. `npm run tables` writes them
+// between their markers; a unit test holds that they are current.
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+import { elmanRelu, elmanTanh } from '../src/cells/elman.ts';
+import { gru } from '../src/cells/gru.ts';
+import { lstm } from '../src/cells/lstm.ts';
+import { allOps } from '../src/ops/index.ts';
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+const shaders = join(root, 'shaders');
+
+function table(header: readonly string[], rows: readonly (readonly string[])[]): string {
+  const line = (cells: readonly string[]): string => `| ${cells.join(' | ')} |`;
+  return [line(header), line(header.map(() => '---')), ...rows.map(line)].join('\n');
+}
+
+/** The comment at the head of a WGSL file, as one sentence. */
+function headOf(file: string): string {
+  const lines = readFileSync(join(shaders, file), 'utf8').split('\n');
+  const comment = lines.slice(
+    0,
+    lines.findIndex((line) => !line.startsWith('// ')),
+  );
+  const text = comment.map((line) => line.slice(3)).join(' ');
+  return /^.*?(?=\.(?: |$))/.exec(text)?.[0] ?? text;
+}
+
+const tables: Record<string, () => string> = {
+  ops: () =>
+    table(
+      ['op', 'what it does', 'runs as', 'gradient', 'GPU against CPU'],
+      allOps.map((op) => {
+        const { absolute, relative } = op.tolerance;
+        const runs =
+          op.gpu !== undefined ? 'kernel' : op.view !== undefined ? 'view' : 'resolved by the plan';
+        const tolerance =
+          op.gpu === undefined || absolute + relative === 0 ? 'exact' : `${absolute} + ${relative}·│x│`;
+        return [`\`${op.name}\``, op.summary, runs, op.grad === undefined ? '–' : 'yes', tolerance];
+      }),
+    ),
+  cells: () =>
+    table(
+      ['cell', 'gates', 'states', 'stored for training, bytes per (step, row, unit)'],
+      [elmanTanh, elmanRelu, lstm, gru].map(({ name, gates, states, slots }) => [
+        `\`${name}\``,
+        gates.join(' '),
+        states.join(' '),
+        String(4 * (slots + states.length)),
+      ]),
+    ),
+  kernels: () =>
+    table(
+      ['file', 'what it computes'],
+      readdirSync(shaders)
+        .filter((file) => file.endsWith('.wgsl'))
+        .sort()
+        .map((file) => [`\`${file}\``, headOf(file)]),
+    ),
+};
+
+export const documents: readonly string[] = ['README.md', 'ARCHITECTURE.md', 'shaders/README.md'];
+
+/** A document with its tables made anew. */
+export function withTables(document: string): { before: string; after: string } {
+  const before = readFileSync(join(root, document), 'utf8');
+  const after = before.replace(
+    /(<!-- generated: (\w+) -->\n)[^]*?(<!-- end -->)/g,
+    (_, open: string, name: string, close: string) => {
+      const make = tables[name];
+      if (make === undefined)
+        throw new Error(`${document}: no table "${name}"; expected ${Object.keys(tables).join(', ')}`);
+      return `${open}\n${make()}\n\n${close}`;
+    },
+  );
+  return { before, after };
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  for (const document of documents) {
+    const { before, after } = withTables(document);
+    if (before !== after) writeFileSync(join(root, document), after);
+    console.log(`${document}: ${before === after ? 'current' : 'written'}`);
+  }
+}
