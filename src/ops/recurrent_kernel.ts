@@ -51,23 +51,30 @@ interface Tile {
   readonly units: number;
 }
 
-/** The tile of a step, and the workgroups that cover all rows and units with it. */
-function tiling(
-  tiles: readonly Tile[],
-  target: Target,
-  batch: number,
-  hidden: number,
-): Tile & { workgroups: [number, number, number] } {
+/** What both directions of a cell's step share: constants, counts, and workgroups that cover all rows and units. */
+function launchOf(cell: Cell, tiles: readonly Tile[], target: Target, batch: number, hidden: number) {
   // A tile of more rows than there are would compute the last one again.
   const fitting = tiles.filter(({ rows }) => rows < 2 * batch);
-  const tile = chooseTile(
+  const { rows, units } = chooseTile(
     fitting,
     target,
-    ({ rows, units }) => Math.ceil(batch / rows) * Math.ceil(hidden / units),
+    (tile) => Math.ceil(batch / tile.rows) * Math.ceil(hidden / tile.units),
   );
+  const workgroups: [number, number, number] = [
+    Math.ceil(hidden / (units * WORKGROUP)),
+    Math.ceil(batch / rows),
+    1,
+  ];
   return {
-    ...tile,
-    workgroups: [Math.ceil(hidden / (tile.units * WORKGROUP)), Math.ceil(batch / tile.rows), 1],
+    constants: { HIDDEN: hidden, WORKGROUP },
+    counts: {
+      GATES: cell.gates.length,
+      SLOTS: cell.slots,
+      STATES: cell.states.length,
+      ROWS: rows,
+      UNITS: units,
+    },
+    workgroups,
   };
 }
 
@@ -101,13 +108,12 @@ export function recurrentGPU(
   const { cell } = attrs;
   const [, weight, initial, bias] = inputs;
   const [stash, states] = outputs;
-  const [steps, batch, slots, hidden] = stash.view.shape;
+  const [steps, batch, , hidden] = stash.view.shape;
   const first = sliceRegion(states, [0, 0, 0, 0], [cell.states.length, 1, batch, hidden]);
   const start: Region = {
     ...initial,
     view: { ...initial.view, shape: first.view.shape, strides: [batch * hidden, 0, hidden, 1] },
   };
-  const { rows, units, workgroups } = tiling(FORWARD_TILES, target, batch, hidden);
   return [
     pack(weight, scratch[0], cell.gates.length, false),
     ...copyDispatch(start, first),
@@ -118,20 +124,12 @@ export function recurrentGPU(
         weight: bindDense(scratch[0]),
         ...(bias === undefined ? {} : { bias: bindDense(bias) }),
       },
-      constants: { HIDDEN: hidden, WORKGROUP },
+      ...launchOf(cell, FORWARD_TILES, target, batch, hidden),
       splices: {
         cell: cellWGSL(cell),
         ...(bias === undefined ? { bias: 'fn bias_at(i: u32) -> f32 {\n  return 0.0;\n}' } : {}),
       },
-      counts: {
-        GATES: cell.gates.length,
-        SLOTS: slots,
-        STATES: cell.states.length,
-        ROWS: rows,
-        UNITS: units,
-      },
       uniforms: Array.from({ length: steps }, (_, step) => ({ step, steps, batch })),
-      workgroups,
     }),
   ];
 }
@@ -143,8 +141,7 @@ export function recurrentBackwardGPU(
   const { cell } = attrs;
   const [, states, weight, , dOutput] = inputs;
   const [stash, carry] = outputs;
-  const [steps, batch, slots, hidden] = stash.view.shape;
-  const { rows, units, workgroups } = tiling(BACKWARD_TILES, target, batch, hidden);
+  const [steps, batch, , hidden] = stash.view.shape;
   return [
     pack(weight, scratch[0], cell.gates.length, true),
     dispatch(recurrent_step_backward, {
@@ -155,21 +152,13 @@ export function recurrentBackwardGPU(
         carry: bindDense(carry),
         ...(dOutput === undefined ? {} : { d_output: bindDense(dOutput) }),
       },
-      constants: { HIDDEN: hidden, WORKGROUP },
+      ...launchOf(cell, BACKWARD_TILES, target, batch, hidden),
       splices: {
         cell: cellWGSL(cell),
         ...(dOutput === undefined ? { d_output: 'fn d_output_at(i: u32) -> f32 {\n  return 0.0;\n}' } : {}),
       },
-      counts: {
-        GATES: cell.gates.length,
-        SLOTS: slots,
-        STATES: cell.states.length,
-        ROWS: rows,
-        UNITS: units,
-      },
       // From the last step to the first, then the initial state.
       uniforms: Array.from({ length: steps + 1 }, (_, i) => ({ next: steps - i, steps, batch })),
-      workgroups,
     }),
   ];
 }
