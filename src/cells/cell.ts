@@ -103,13 +103,20 @@ export function defineCell<const Gates extends readonly GateSpec[], const State 
       Object.fromEntries(states.map((state, i) => [state, stateValues[i]])),
     );
     const next: Record<string, T> = declaration.update(given, previous as { [S in State | 'h']: T });
+    if (typeof next !== 'object' || next === null)
+      fail(`update returns ${show(next)}; return an object with all of ${show(states)}`);
     const unknown = Object.keys(next).find((state) => !(states as readonly string[]).includes(state));
     if (unknown !== undefined)
       fail(`update returns a state ${show(unknown)} that is not declared; expected ${show(states)}`);
-    return states.map(
-      (state) =>
-        next[state] ?? fail(`update does not return the state ${show(state)}; return all of ${show(states)}`),
-    );
+    return states.map((state) => {
+      const value =
+        next[state] ?? fail(`update does not return the state ${show(state)}; return all of ${show(states)}`);
+      if (typeof value.apply !== 'function')
+        fail(
+          `update returns ${show(value)} as the state ${show(state)}; expected an expression of its gates and states`,
+        );
+      return value;
+    });
   };
 
   const slotNames = Array.from({ length: slots }, (_, i) => gateInput(i));
