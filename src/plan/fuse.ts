@@ -87,9 +87,11 @@ function fuseNode(graph: GraphView, node: Node, taken: Set<Node>, inPlace: Reado
   }
   if (isOp(node, reduceOp)) {
     const attrs = node.attrs as ReduceAttrs;
-    const body = pull(graph, { exprs: [attrs.prologue], sources }, values, 7, taken);
-    // A reduction needs one source for its shape.
+    const pulled = new Set<Node>();
+    const body = pull(graph, { exprs: [attrs.prologue], sources }, values, 7, pulled);
+    // A reduction needs one source for its shape; what is made of constants alone stays a step of its own.
     if (body.sources.length === 0) return plain;
+    pulled.forEach((producer) => taken.add(producer));
     const [prologue] = body.exprs;
     const label = 'input' in prologue.kind ? attrs.kind : `${attrs.kind} of ${describe([prologue])}`;
     return { ...plain, attrs: { ...attrs, prologue } satisfies ReduceAttrs, sources: body.sources, label };
