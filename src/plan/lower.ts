@@ -144,9 +144,10 @@ export function lower(graph: GraphView, args: readonly Value[], donate: Donate):
     late.push([place, target]);
     return target;
   });
-  // A donated argument may be overwritten by another result: what is still to be read of it is put aside first.
+  // An argument that one of these copies overwrites and another still reads is put aside first.
+  const overwritten = new Set(late.map(([, to]) => to.storage));
   const safe = late.map(([from, to]): [Place, Place] => {
-    if (from.storage.outside === undefined || late.length === 1) return [from, to];
+    if (!overwritten.has(from.storage)) return [from, to];
     const aside: Place = {
       storage: { label: 'copy', size: sizeOf(to.view.shape), dtype: to.dtype },
       view: denseView(to.view.shape),

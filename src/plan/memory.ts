@@ -61,6 +61,8 @@ export function shareInPlace(lowered: Lowered): {
       );
       return (
         free &&
+        // Memory from outside stays where it is: a copy into it cannot be made elsewhere.
+        output.storage.outside === undefined &&
         merged.root(place.storage).pinned !== true &&
         !taken.has(input) &&
         (lastRead.get(merged.root(place.storage)) ?? 0) <= i &&
