@@ -76,12 +76,10 @@ function fuseNode(graph: GraphView, node: Node, taken: Set<Node>, inPlace: Reado
     const body = pull(graph, { exprs: attrs.exprs, sources }, values, room, taken);
     const label = attrs.label ?? describe(body.exprs);
     const product = attrs.exprs.length === 1 ? withProduct(graph, node, body, taken) : undefined;
-    if (product !== undefined)
-      return {
-        ...product,
-        outputs: node.outputs,
-        label: attrs.label === undefined ? `matmul, ${label}` : label,
-      };
+    if (product !== undefined) {
+      const own = `matmul, ${describe([product.attrs.epilogue])}`;
+      return { ...product, outputs: node.outputs, label: attrs.label ?? own };
+    }
     const next: ElementwiseAttrs = { ...attrs, exprs: body.exprs };
     return { ...plain, attrs: next, sources: body.sources, label };
   }
@@ -174,7 +172,7 @@ function withProduct(
   node: Node,
   body: Body,
   taken: Set<Node>,
-): Omit<Fused, 'outputs' | 'label'> | undefined {
+): (Omit<Fused, 'outputs' | 'label'> & { readonly attrs: MatmulAttrs }) | undefined {
   const shape = node.outputs[0].shape;
   for (let i = body.sources.length - 1; i >= 0; i--) {
     const { base, view, single } = body.sources[i];
@@ -202,7 +200,7 @@ function withProduct(
     const matrices = graph.inputsOf(product).map((input): Source => graph.resolve(input));
     return {
       op: matmulOp as Op,
-      attrs: { epilogue } satisfies MatmulAttrs,
+      attrs: { epilogue },
       sources: [...matrices, ...extras],
       resultShape: base.shape,
     };

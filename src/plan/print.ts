@@ -20,7 +20,7 @@ export function printPlan(plan: Plan): string {
     `${bufferName(plan.buffers[buffer], buffer)}[${view.shape.join('×')}]`;
   const rows = plan.steps.map((step, i) => [
     String(i),
-    step.label === step.op.name ? step.label : `${step.op.name}: ${step.label}`,
+    step.label.startsWith(step.op.name) ? step.label : `${step.op.name}: ${step.label}`,
     `${step.inputs.map(region).join(', ')} → ${step.outputs.map(region).join(', ')}`,
     String(countDispatches(step)),
     quantity(step.cost.flop),
