@@ -312,6 +312,10 @@ const reduceSamples: Sample[] = [
   sample('of a slice', [f32([9, 80])], (x) => sum(slice(slice(x, 0, 2, 7), 1, 3, 75), 1)),
   sample('of a broadcast', [f32([5, 1])], (x) => sum(broadcast(x, [5, 77]), 1)),
   sample('of constants', [], () => sum(constant(0.25, [5, 7]), 1)),
+  sample('of an expression of constants', [f32([3])], (x) => add(sum(tanh(constant(0.25, [5, 3])), 0), x)),
+  sample('as the gradient of a bias under a mean', [f32([5, 3]), f32([3])], (x, b) =>
+    grad((bias: Value) => mean(add(x, bias)))(b),
+  ),
   sample('of the transposed product', [f32([5, 7]), f32([7, 6])], (a, b) => sum(transpose(matmul(a, b)), 0)),
   sample('with a root on top', [f32([5, 66])], (x) => arith.sqrt(add(sum(square(x), 1), 1))),
   sample('of a reduction', [f32([5, 7, 9])], (x) => max(sum(x, 2), 0)),

@@ -1,0 +1,495 @@
+// What the plan makes of a graph: golden text of small plans, and for random graphs that fusion, memory shared between
+// tensors and results in place change no number.
+import * as fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+
+import { runStepOnCPU } from '../../src/backend/cpu/cpu_backend.ts';
+import { gru } from '../../src/cells/gru.ts';
+import { lstm } from '../../src/cells/lstm.ts';
+import { GatewiseError } from '../../src/core/errors.ts';
+import { Random } from '../../src/core/random.ts';
+import { sizeOf, type Shape } from '../../src/core/shape.ts';
+import { denseView, walk } from '../../src/core/view.ts';
+import { add, exp, maximum, mul, sigmoid, sub, tanh } from '../../src/expr/arith.ts';
+import type { NumberArray, Region } from '../../src/graph/launch.ts';
+import { nodesOf, Value } from '../../src/graph/value.ts';
+import { gather } from '../../src/ops/gather.ts';
+import { matmul } from '../../src/ops/matmul.ts';
+import { recurrent } from '../../src/ops/recurrent.ts';
+import { softmaxCrossEntropy } from '../../src/ops/softmax_cross_entropy.ts';
+import {
+  broadcast,
+  concat,
+  constant,
+  gap,
+  mean,
+  reshape,
+  slice,
+  split,
+  sum,
+  transpose,
+  zeros,
+} from '../../src/ops/structure.ts';
+import type { Donate } from '../../src/plan/lower.ts';
+import { countDispatches, makePlan, type Plan } from '../../src/plan/plan.ts';
+import { printPlan, quantity } from '../../src/plan/print.ts';
+import { valueAndGrad } from '../../src/runtime/grad.ts';
+import { dataOf, outputsOf, samples, type Sample } from '../gpu/op_samples.ts';
+
+const arg = (...shape: number[]): Value => new Value({ shape, dtype: 'f32' });
+const indices = (...shape: number[]): Value => new Value({ shape, dtype: 'i32' });
+const text = (args: readonly Value[], outputs: readonly Value[], donate?: Donate): string =>
+  printPlan(makePlan(args, outputs, donate));
+const dispatches = (plan: Plan): number =>
+  plan.steps.reduce((total, step) => total + countDispatches(step), 0);
+
+describe('golden plans', () => {
+  test('bias and activation go into the matmul', () => {
+    const [x, w, b] = [arg(8, 16), arg(16, 4), arg(4)];
+    expect(text([x, w, b], [tanh(add(matmul(x, w), b))])).toMatchInlineSnapshot(`
+      "step  op                               buffers                                        dispatches    FLOP  bytes
+      0     matmul, tanh(add(product, in2))  arg0[8×16], arg1[16×4], arg2[8×4] → out0[8×4]           1  1.02 k  912 B
+            total                                                                                    1  1.02 k  912 B
+      0 temporary buffers, 0 B: arg0 512 B, arg1 256 B, arg2 16 B, out0 128 B"
+    `);
+  });
+
+  test('a chain of arithmetic is one step', () => {
+    const [x, y] = [arg(3, 5), arg(5)];
+    expect(text([x, y], [mul(sigmoid(add(x, y)), sub(2, exp(x)))])).toMatchInlineSnapshot(`
+      "step  op                                                          buffers                           dispatches  FLOP  bytes
+      0     elementwise: mul(sigmoid(add(in0, in1)), sub(2, exp(in0)))  arg0[3×5], arg1[3×5] → out0[3×5]           1    15  140 B
+            total                                                                                                  1    15  140 B
+      0 temporary buffers, 0 B: arg0 60 B, arg1 20 B, out0 60 B"
+    `);
+  });
+
+  test('a sum takes the expression that it sums', () => {
+    const [x, y] = [arg(3, 5), arg(3, 5)];
+    expect(text([x, y], [sum(mul(x, y), 1)])).toMatchInlineSnapshot(`
+      "step  op                            buffers                         dispatches  FLOP  bytes
+      0     reduce: sum of mul(in0, in1)  arg0[3×5], arg1[3×5] → out0[3]           1    15  132 B
+            total                                                                  1    15  132 B
+      0 temporary buffers, 0 B: arg0 60 B, arg1 60 B, out0 12 B"
+    `);
+  });
+
+  test('an LSTM is one product and T + 2 dispatches', () => {
+    const [steps, batch, size, hidden] = [7, 3, 5, 4];
+    const [x, wx, b, wh, initial] = [
+      arg(steps, batch, size),
+      arg(4 * hidden, size),
+      arg(4 * hidden),
+      arg(4 * hidden, hidden),
+      arg(2, batch, hidden),
+    ];
+    const products = add(matmul(x, wx, { transposeB: true }), b);
+    const { output, final } = recurrent(lstm, products, wh, initial);
+    const plan = makePlan([x, wx, b, wh, initial], [output, final]);
+    const [product, loop] = plan.steps;
+    expect(plan.steps.map(({ op }) => op.name).slice(0, 2)).toEqual(['matmul', 'recurrent']);
+    expect([countDispatches(product), countDispatches(loop)]).toEqual([1, steps + 2]);
+    expect(printPlan(plan)).toMatchInlineSnapshot(`
+      "step  op                         buffers                                                          dispatches    FLOP    bytes
+      0     matmul, add(product, in2)  arg0[21×5], arg1[5×16], arg2[21×16] → t7[21×16]                           1  3.36 k  2.15 kB
+      1     recurrent                  t7[7×3×4×4], arg3[16×4], arg4[2×3×4] → t7[7×3×4×4], t8[2×8×3×4]           9  2.69 k  3.81 kB
+      2     elementwise: copy          t8[7×3×4] → out0[7×3×4]                                                   1      84    672 B
+      3     elementwise: copy          t8[2×3×4] → out1[2×3×4]                                                   1      24    192 B
+            total                                                                                               12  6.16 k  6.82 kB
+      3 temporary buffers, 2.37 kB: arg0 420 B, arg1 320 B, arg2 64 B, arg3 256 B, arg4 96 B, out0 336 B, out1 96 B, t7 1.34 kB, t8 768 B, t9 256 B"
+    `);
+  });
+
+  test('a value used twice is computed once, and written once', () => {
+    const x = arg(3, 5);
+    expect(text([x], [sum(tanh(x), 0), sum(tanh(x), 1)])).toMatchInlineSnapshot(`
+      "step  op                      buffers              dispatches  FLOP  bytes
+      0     elementwise: tanh(in0)  arg0[3×5] → t3[3×5]           1    15  120 B
+      1     reduce: sum             t3[3×5] → out0[5]             1    15   80 B
+      2     reduce: sum             t3[3×5] → out1[3]             1    15   72 B
+            total                                                 3    45  272 B
+      1 temporary buffers, 60 B: arg0 60 B, out0 20 B, out1 12 B, t3 60 B"
+    `);
+  });
+
+  test('views cost nothing', () => {
+    const [x, w] = [arg(6, 10), arg(4, 7)];
+    expect(text([x, w], [matmul(transpose(slice(x, 1, 3, 7)), slice(transpose(w), 0, 1))]))
+      .toMatchInlineSnapshot(`
+      "step  op      buffers                           dispatches  FLOP  bytes
+      0     matmul  arg0[4×6], arg1[6×4] → out0[4×4]           1   192  256 B
+            total                                              1   192  256 B
+      0 temporary buffers, 0 B: arg0 240 B, arg1 112 B, out0 64 B"
+    `);
+  });
+
+  test('a reshape that is no view is copied', () => {
+    const x = arg(3, 5);
+    expect(text([x], [tanh(reshape(transpose(x), [15]))])).toMatchInlineSnapshot(`
+      "step  op                      buffers                dispatches  FLOP  bytes
+      0     elementwise: copy       arg0[5×3] → out0[5×3]           1    15  120 B
+      1     elementwise: tanh(in0)  out0[15] → out0[15]             1    15  120 B
+            total                                                   2    30  240 B
+      0 temporary buffers, 0 B: arg0 60 B, out0 60 B"
+    `);
+  });
+
+  test('the pieces of a concat are written in place', () => {
+    const [x, w, v] = [arg(4, 6), arg(6, 3), arg(6, 5)];
+    const whole = concat([matmul(x, w), tanh(matmul(x, v)), slice(x, 1, 0, 2)], 1);
+    expect(text([x, w, v], [whole])).toMatchInlineSnapshot(`
+      "step  op                     buffers                           dispatches  FLOP  bytes
+      0     matmul                 arg0[4×6], arg1[6×3] → out0[4×3]           1   144  216 B
+      1     matmul, tanh(product)  arg0[4×6], arg2[6×5] → out0[4×5]           1   240  296 B
+      2     elementwise: copy      arg0[4×2] → out0[4×2]                      1     8   64 B
+            total                                                             3   392  576 B
+      0 temporary buffers, 0 B: arg0 96 B, arg1 72 B, arg2 120 B, out0 160 B"
+    `);
+  });
+
+  test('a gap costs no step', () => {
+    const x = arg(4, 6);
+    const plan = makePlan([x], [sum(concat([exp(x), gap([4, 2]), tanh(x)], 1), 1)]);
+    expect(plan.steps).toHaveLength(3);
+  });
+
+  test('arguments that were given away are updated in place', () => {
+    const [w, g] = [arg(8, 4), arg(8, 4)];
+    expect(text([w, g], [sub(w, mul(g, 0.1))], [0])).toMatchInlineSnapshot(`
+      "step  op                                    buffers                           dispatches  FLOP  bytes
+      0     elementwise: sub(in0, mul(in1, 0.1))  arg0[8×4], arg1[8×4] → arg0[8×4]           1    32  384 B
+            total                                                                            1    32  384 B
+      0 temporary buffers, 0 B: arg0 128 B, arg1 128 B"
+    `);
+  });
+
+  test('an argument that is still read is updated after its last reader', () => {
+    const [w, g] = [arg(4, 4), arg(4, 4)];
+    const next = sub(w, matmul(g, w));
+    expect(text([w, g], [next, matmul(w, w)], [0])).toMatchInlineSnapshot(`
+      "step  op                         buffers                                    dispatches  FLOP  bytes
+      0     matmul, sub(in2, product)  arg1[4×4], arg0[4×4], arg0[4×4] → t3[4×4]           1   128  256 B
+      1     matmul                     arg0[4×4], arg0[4×4] → out1[4×4]                    1   128  192 B
+      2     elementwise: copy          t3[4×4] → arg0[4×4]                                 1    16  128 B
+            total                                                                          3   272  576 B
+      1 temporary buffers, 64 B: arg1 64 B, arg0 64 B, out1 64 B, t3 64 B"
+    `);
+  });
+
+  test('temporaries share buffers', () => {
+    const w = arg(4, 4);
+    let x = w;
+    for (let i = 0; i < 6; i++) x = matmul(x, w);
+    const temporary = makePlan([w], [x]).buffers.filter(({ kind }) => kind === 'temporary');
+    expect(temporary).toHaveLength(2);
+  });
+
+  test('the gradient of a transposed weight transposes nothing', () => {
+    const [x, w] = [arg(8, 6), arg(4, 6)];
+    const [, [dw]] = valueAndGrad(([w]: Value[]) => sum(tanh(matmul(x, w, { transposeB: true }))))([w]);
+    expect(makePlan([x, w], [dw]).steps.map(({ op }) => op.name)).toEqual(['matmul', 'matmul']);
+  });
+});
+
+test('a training step of a small model: as many dispatches as it takes and no more', () => {
+  const [steps, batch, classes, hidden] = [6, 4, 11, 8];
+  const x = indices(steps, batch);
+  const y = indices(steps, batch);
+  const parameters = [
+    arg(classes, 5),
+    arg(4 * hidden, 5),
+    arg(4 * hidden),
+    arg(4 * hidden, hidden),
+    arg(classes, hidden),
+    arg(classes),
+  ];
+  const [loss, gradients] = valueAndGrad(([table, wx, b, wh, wy, by]: Value[]) => {
+    const products = add(matmul(gather(table, x), wx, { transposeB: true }), b);
+    const { output } = recurrent(lstm, products, wh, zeros([2, batch, hidden]));
+    return mean(softmaxCrossEntropy(add(matmul(output, wy, { transposeB: true }), by), y));
+  })(parameters);
+  const plan = makePlan([...parameters, x, y], [loss, ...gradients]);
+  const loops = 2 * (steps + 2);
+  expect(dispatches(plan)).toBeLessThanOrEqual(loops + 24);
+  expect(plan.indexLimits).toEqual(
+    new Map([
+      [6, classes],
+      [7, classes],
+    ]),
+  );
+  expect(plan.steps.some(({ label }) => label === 'copy')).toBe(false);
+});
+
+test('quantities are short', () => {
+  expect([0, 999, 1000, 1234567, 2.5e9].map((n) => quantity(n, 'B'))).toEqual([
+    '0 B',
+    '999 B',
+    '1.00 kB',
+    '1.23 MB',
+    '2.50 GB',
+  ]);
+});
+
+test('a value from elsewhere is refused', () => {
+  const [x, stranger] = [arg(3), arg(3)];
+  expect(() => makePlan([x], [add(x, stranger)])).toThrow(GatewiseError);
+  expect(() => makePlan([x], [add(x, stranger)])).toThrow(
+    /a traced value of shape \[3\] that is not one of its arguments/,
+  );
+});
+
+test('integers are not copied, and the error says so', () => {
+  const x = indices(3, 4);
+  const table = arg(5, 2);
+  expect(() => makePlan([table, x], [gather(table, transpose(x))])).toThrow(
+    /only f32 can be, so lay the indices out as they are read/,
+  );
+});
+
+/** What the values are, one node at a time: no plan, no fusion, every tensor in memory of its own. */
+function evaluate(
+  args: readonly Value[],
+  data: readonly NumberArray[],
+  outputs: readonly Value[],
+): Float64Array[] {
+  const known = new Map<Value, NumberArray>(args.map((value, i) => [value, data[i]]));
+  const of = (value: Value): NumberArray => known.get(value) ?? new Float64Array(sizeOf(value.shape));
+  for (const node of nodesOf(outputs)) {
+    const { op, attrs } = node;
+    const inputs = node.inputs.map((value) => ({ data: of(value), view: denseView(value.shape) }));
+    const made = node.outputs.map(({ shape }) => ({
+      data: new Float64Array(sizeOf(shape)),
+      view: denseView(shape),
+    }));
+    const [first] = made;
+    if (op.name === 'reshape') first.data.set(inputs[0].data);
+    else if (op.name === 'concat') {
+      const { axis } = attrs as { axis: number };
+      const at = (shape: Shape, n: number): number[] => {
+        const place: number[] = [];
+        let left = n;
+        for (let i = shape.length - 1; i >= 0; i--) {
+          place[i] = left % shape[i];
+          left = Math.floor(left / shape[i]);
+        }
+        return place;
+      };
+      let start = 0;
+      for (const { data: piece, view } of inputs) {
+        piece.forEach((x, n) => {
+          const place = at(view.shape, n);
+          place[axis] += start;
+          first.data[place.reduce((sum, i, a) => sum + i * first.view.strides[a], 0)] = x;
+        });
+        start += view.shape[axis];
+      }
+    } else if (op.view !== undefined) {
+      const view = op.view(attrs, inputs[0].view);
+      let n = 0;
+      if (view !== undefined) walk([view], ([at]) => (first.data[n++] = inputs[0].data[at]));
+    } else if (op.name === 'constant') first.data.fill((attrs as { value: number }).value);
+    else if (op.cpu !== undefined) {
+      for (const pair of op.inPlace?.(attrs) ?? [])
+        if (pair.must) made[pair.output].data.set(inputs[pair.input].data);
+      const inside = op.inside?.(attrs, node.outputs) ?? [];
+      op.cpu(
+        attrs,
+        inputs,
+        made.filter((_, i) => inside[i] === undefined),
+      );
+      inside.forEach((place, i) => {
+        if (place === undefined) return;
+        const whole = made[place.output];
+        let n = 0;
+        walk([place.view(whole.view)], ([at]) => (made[i].data[n++] = whole.data[at]));
+      });
+    }
+    node.outputs.forEach((value, i) => known.set(value, made[i].data));
+  }
+  return outputs.map((value) => Float64Array.from(of(value)));
+}
+
+/** What a plan computes, in memory that holds `fresh` where nothing has written. */
+function runPlan(plan: Plan, data: readonly NumberArray[], fresh = NaN): Float64Array[] {
+  const memory = plan.buffers.map(({ kind, index = 0, size }) =>
+    kind === 'argument' ? data[index].slice() : new Float64Array(size).fill(fresh),
+  );
+  for (const step of plan.steps) runStepOnCPU(step, (buffer) => memory[buffer]);
+  return plan.outputs.map(({ buffer, view }) => {
+    const list: number[] = [];
+    walk([view], ([at]) => list.push(memory[buffer][at]));
+    return Float64Array.from(list);
+  });
+}
+
+/** The elements of a region, as a set. */
+function elements({ view }: Region): Set<number> {
+  const all = new Set<number>();
+  walk([view], ([at]) => all.add(at));
+  return all;
+}
+
+/** Places where a step reads what it writes in another order, or writes where something else lies. */
+function conflicts(plan: Plan): string[] {
+  return plan.steps.flatMap((step, i) =>
+    step.outputs.flatMap((output, o) => {
+      const others = [...step.inputs, ...step.scratch, ...step.outputs.filter((_, n) => n !== o)].filter(
+        ({ buffer }) => buffer === output.buffer,
+      );
+      const written = elements(output);
+      return others
+        .filter((region) => {
+          const same =
+            region.view.offset === output.view.offset && [...elements(region)].join() === [...written].join();
+          const pair = step.op
+            .inPlace?.(step.attrs)
+            .some((p) => step.inputs[p.input] === region && p.output === o);
+          const meets = [...elements(region)].some((at) => written.has(at));
+          return same ? pair !== true : meets;
+        })
+        .map(() => `step ${i}, ${step.label}`);
+    }),
+  );
+}
+
+/** Outputs that do not lie in the argument which was given away for them. */
+function strays(plan: Plan, donate: Donate): string[] {
+  return plan.outputs.flatMap(({ buffer }, i) => {
+    const { kind, index } = plan.buffers[buffer];
+    const donor = donate[i];
+    const right =
+      donor === undefined ? kind === 'output' && index === i : kind === 'argument' && index === donor;
+    return right ? [] : [`output ${i} lies in ${kind} ${index}`];
+  });
+}
+
+function close(got: readonly Float64Array[], expected: readonly Float64Array[]): boolean {
+  return got.every(
+    (numbers, i) =>
+      numbers.length === expected[i].length &&
+      numbers.every((x, n) => Math.abs(x - expected[i][n]) <= 1e-9 * Math.max(1, Math.abs(expected[i][n]))),
+  );
+}
+
+describe('a plan computes what its graph says', () => {
+  const all = Object.entries(samples).flatMap(([op, list]) =>
+    list.map((sample): [string, Sample] => [`${op}: ${sample.name}`, sample]),
+  );
+  test.each(all)('%s', (_, sample) => {
+    const args = sample.inputs.map((input) => new Value(input));
+    const outputs = outputsOf(sample, args);
+    const plan = makePlan(args, outputs);
+    const data = dataOf(sample);
+    expect(conflicts(plan)).toEqual([]);
+    // A gap is 0 because its memory begins so and nothing writes it.
+    const fresh = nodesOf(outputs).some(({ op }) => op.name === 'gap') ? 0 : NaN;
+    expect(close(runPlan(plan, data, fresh), evaluate(args, data, outputs))).toBe(true);
+  });
+});
+
+/** A random graph over a few arguments: each step applies something that fits to values so far. */
+function randomGraph(seed: number, size: number): { args: Value[]; outputs: Value[]; donate: Donate } {
+  const random = new Random(seed, 1);
+  const pick = <T>(list: readonly T[]): T => list[random.integer(list.length)];
+  const shapes: readonly Shape[] = [[2, 3], [3, 2], [2, 2], [3, 3], [6], [2, 1], [1, 3]];
+  const args = [[2, 3], pick(shapes), pick(shapes)].map((shape) => arg(...shape));
+  const values: Value[] = [...args];
+  const matrices = (): Value[] => values.filter(({ shape }) => shape.length === 2);
+  const fitting = (x: Value): Value[] =>
+    values.filter(({ shape }) => shape.length === x.shape.length && shape.every((n, i) => n === x.shape[i]));
+  const moves: (() => Value | readonly Value[])[] = [
+    () => tanh(pick(values)),
+    () => mul(pick(values), 0.5 + random.uniform()),
+    () => {
+      const x = pick(values);
+      return add(x, pick(fitting(x)));
+    },
+    () => {
+      const x = pick(values);
+      return maximum(sigmoid(x), mul(x, pick(fitting(x))));
+    },
+    () => {
+      const x = pick(matrices());
+      return add(x, slice(x, random.integer(2), 0, 1));
+    },
+    () => transpose(pick(matrices())),
+    () => {
+      const x = pick(values);
+      return reshape(x, sizeOf(x.shape) % 2 === 0 ? [2, sizeOf(x.shape) / 2] : [sizeOf(x.shape)]);
+    },
+    () => reshape(transpose(pick(matrices())), [-1]),
+    () => sum(pick(matrices()), random.integer(2)),
+    () => {
+      const x = pick(values);
+      return sub(
+        x,
+        reshape(
+          sum(x),
+          x.shape.map(() => 1),
+        ),
+      );
+    },
+    () => {
+      const [a, b] = [pick(matrices()), pick(matrices())];
+      return a.shape[1] === b.shape[0] ? matmul(a, b) : matmul(a, a, { transposeB: true });
+    },
+    () => {
+      const [a, b] = [pick(matrices()), pick(matrices())];
+      const axis = random.integer(2);
+      const pieces = a.shape[1 - axis] === b.shape[1 - axis] ? [a, tanh(b), a] : [tanh(a), mul(a, 2)];
+      return pieces[0].shape[axis] > 4 ? slice(pieces[0], axis, 1, 3) : concat(pieces, axis);
+    },
+    () => {
+      const x = pick(matrices());
+      return split(x, [1, ...(x.shape[1] > 1 ? [x.shape[1] - 1] : [])], 1);
+    },
+    () => broadcast(reshape(sum(pick(values)), [1, 1]), [2, 3]),
+    () => constant(random.uniform(), pick(shapes)),
+    () => {
+      const x = pick(matrices());
+      const { output, final } = recurrent(
+        gru,
+        broadcast(reshape(sum(x), [1, 1, 1]), [random.integer(2) + 1, 2, 3]),
+        constant(0.3, [3, 1]),
+        zeros([1, 2, 1]),
+      );
+      return [reshape(output, [-1, 2]), reshape(final, [2, 1])];
+    },
+  ];
+  while (values.length < size) {
+    const made = pick(moves)();
+    values.push(...(Array.isArray(made) ? (made as readonly Value[]) : [made as Value]));
+  }
+  const outputs = Array.from({ length: 1 + random.integer(3) }, () => pick(values.slice(-6)));
+  const free = new Set(args.map((_, i) => i));
+  const donate = outputs.map(({ shape }) => {
+    const fits = [...free].find((i) => args[i].shape.join() === shape.join());
+    if (fits === undefined || random.integer(3) === 0) return undefined;
+    free.delete(fits);
+    return fits;
+  });
+  return { args, outputs, donate };
+}
+
+describe('random graphs', () => {
+  test('are computed as without a plan, in memory that steps do not take from each other', () => {
+    fc.assert(
+      fc.property(fc.nat(), fc.integer({ min: 4, max: 24 }), (seed, size) => {
+        const { args, outputs, donate } = randomGraph(seed, size);
+        const random = new Random(seed, 2);
+        const data = args.map(({ shape }) =>
+          Float64Array.from({ length: sizeOf(shape) }, () => random.uniform(-1, 1)),
+        );
+        const expected = evaluate(args, data, outputs);
+        const problems = [[], donate].flatMap((given) => {
+          const plan = makePlan(args, outputs, given);
+          const right = close(runPlan(plan, data), expected);
+          const found = [...conflicts(plan), ...strays(plan, given), ...(right ? [] : ['other numbers'])];
+          return found.map((problem) => `${problem}, donating ${given.join()}:\n${printPlan(plan)}`);
+        });
+        expect(problems).toEqual([]);
+      }),
+      { numRuns: 500 },
+    );
+  });
+});
