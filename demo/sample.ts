@@ -1,0 +1,52 @@
+// Text from a model: each character is drawn by the model's own odds, and fed back in.
+import { Random } from '../src/core/random.ts';
+import type { Net, Stream } from '../src/index.ts';
+import type { Vocabulary } from './text.ts';
+
+export interface SampleOptions {
+  /** How many characters. */
+  readonly length: number;
+  /** Below 1 safer than the model's own odds, above 1 wilder; 0 always takes the likeliest. */
+  readonly temperature: number;
+  readonly seed: number;
+}
+
+/** Draws an index by exp(logits / temperature). */
+export function draw(logits: ArrayLike<number>, temperature: number, random: Random): number {
+  let best = 0;
+  for (let i = 1; i < logits.length; i++) if (logits[i] > logits[best]) best = i;
+  if (temperature === 0) return best;
+  const odds = Array.from(logits, (logit) => Math.exp((logit - logits[best]) / temperature));
+  let left = random.uniform() * odds.reduce((sum, odd) => sum + odd, 0);
+  const drawn = odds.findIndex((odd) => (left -= odd) < 0);
+  // Rounding can leave a crumb behind the last.
+  return drawn < 0 ? best : drawn;
+}
+
+/** Writes with one net; its stream, and so the memory of its states, is made once. */
+export class Sampler implements Disposable {
+  readonly #stream: Stream;
+  readonly #vocabulary: Vocabulary;
+
+  constructor(net: Net, vocabulary: Vocabulary) {
+    this.#stream = net.stream();
+    this.#vocabulary = vocabulary;
+  }
+
+  /** Character by character, as they are drawn; the model begins with no memory, behind a line break. */
+  async *write({ length, temperature, seed }: SampleOptions): AsyncGenerator<string> {
+    const random = new Random(seed);
+    const { characters } = this.#vocabulary;
+    let token = Math.max(0, characters.indexOf('\n'));
+    this.#stream.reset();
+    for (let i = 0; i < length; i++) {
+      using logits = this.#stream.push(token);
+      token = draw(await logits.read(), temperature, random);
+      yield characters[token];
+    }
+  }
+
+  [Symbol.dispose](): void {
+    this.#stream.dispose();
+  }
+}

@@ -1,0 +1,164 @@
+// A text as a character model sees it: a vocabulary, a token for each character, and batches cut out of it.
+import { Random } from '../src/core/random.ts';
+import { GatewiseError } from '../src/index.ts';
+
+/** Stands for every character that is too rare to learn, or that a model has never met. */
+export const PLACEHOLDER = '\uFFFD';
+const MAX_CHARACTERS = 96;
+// Weights are drawn from the streams 0, 1, 2, … of a seed, one a parameter: these must not be among them.
+const BATCH_STREAM = 0x6261_7463;
+const WORDS_PER_BLOCK = 4;
+
+/** The characters a model knows, and the token of each: its place in the list. */
+export class Vocabulary {
+  /** Sorted by code point; the placeholder, where there is one, is the last. */
+  readonly characters: readonly string[];
+  readonly #tokens: ReadonlyMap<string, number>;
+
+  constructor(characters: readonly string[]) {
+    this.characters = characters;
+    this.#tokens = new Map(characters.map((character, token) => [character, token]));
+  }
+
+  /** The `limit` most frequent characters of a text, and one placeholder for the others if there are any. */
+  static of(text: string, limit = MAX_CHARACTERS): Vocabulary {
+    const counts = new Map<string, number>();
+    for (const character of text) counts.set(character, (counts.get(character) ?? 0) + 1);
+    const kept = [...counts]
+      .filter(([character]) => character !== PLACEHOLDER)
+      .sort(([a, countA], [b, countB]) => countB - countA || byCodePoint(a, b))
+      .slice(0, limit)
+      .map(([character]) => character)
+      .sort(byCodePoint);
+    return new Vocabulary(kept.length < counts.size ? [...kept, PLACEHOLDER] : kept);
+  }
+
+  get size(): number {
+    return this.characters.length;
+  }
+
+  /** @throws GatewiseError where a character is unknown and there is no placeholder. */
+  encode(text: string): Int32Array {
+    const other = this.#tokens.get(PLACEHOLDER);
+    return Int32Array.from(text.match(/./gsu) ?? [], (character) => {
+      const token = this.#tokens.get(character) ?? other;
+      if (token === undefined) {
+        throw new GatewiseError(
+          'argument',
+          `encode: the character ${JSON.stringify(character)} is not one of the ${this.size} that the model knows`,
+        );
+      }
+      return token;
+    });
+  }
+
+  decode(tokens: Iterable<number>): string {
+    return Array.from(tokens, (token) => {
+      const character = this.characters[token];
+      if (character === undefined)
+        throw new GatewiseError('argument', `decode: expected tokens below ${this.size}, got ${token}`);
+      return character;
+    }).join('');
+  }
+}
+
+function byCodePoint(a: string, b: string): number {
+  return (a.codePointAt(0) ?? 0) - (b.codePointAt(0) ?? 0);
+}
+
+/** A text that a model can learn. */
+export interface Corpus {
+  readonly name: string;
+  /** Tells texts apart; a checkpoint names the text it learned by it. */
+  readonly hash: string;
+  readonly vocabulary: Vocabulary;
+  readonly tokens: Int32Array;
+}
+
+/** @throws GatewiseError where the text is too short, or is not text. */
+export function readCorpus(name: string, content: string): Corpus {
+  const text = content.replace(/^\uFEFF/, '').replaceAll('\r\n', '\n');
+  if (text.includes('\0'))
+    throw new GatewiseError('file', `${name}: expected a text file, got one with zero bytes`);
+  const vocabulary = Vocabulary.of(text);
+  if (vocabulary.size < 2)
+    throw new GatewiseError(
+      'file',
+      `${name}: expected a text of different characters, got ${vocabulary.size}`,
+    );
+  return { name, hash: hashOf(text), vocabulary, tokens: vocabulary.encode(text) };
+}
+
+/** Length and FNV-1a of the UTF-16 units: short, the same everywhere, and no more than a name. */
+function hashOf(text: string): string {
+  let hash = 0x811c9dc5;
+  for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193);
+  return `${text.length}-${(hash >>> 0).toString(16).padStart(8, '0')}`;
+}
+
+/** Windows of a text, cut at random places. */
+export class Batches {
+  readonly #tokens: Int32Array;
+  readonly sequence: number;
+  readonly batch: number;
+  readonly seed: number;
+
+  /** @param sequence characters in a window, T. @param batch windows side by side, B. */
+  constructor(tokens: Int32Array, sequence: number, batch: number, seed: number) {
+    if (tokens.length <= sequence) {
+      throw new GatewiseError(
+        'argument',
+        `batches: expected a text of more than ${sequence} characters, the sequence length; got ${tokens.length}`,
+      );
+    }
+    this.#tokens = tokens;
+    this.sequence = sequence;
+    this.batch = batch;
+    this.seed = seed;
+  }
+
+  /** Inputs x and targets y, each (T, B) in row-major order. They depend on the seed and `step` (from 0) alone. */
+  at(step: number): { x: Int32Array; y: Int32Array } {
+    const { sequence, batch, seed } = this;
+    const random = new Random(seed, BATCH_STREAM, step * Math.ceil(batch / WORDS_PER_BLOCK));
+    const x = new Int32Array(sequence * batch);
+    const y = new Int32Array(sequence * batch);
+    for (let b = 0; b < batch; b++) {
+      const start = random.integer(this.#tokens.length - sequence);
+      for (let t = 0; t < sequence; t++) {
+        x[t * batch + b] = this.#tokens[start + t];
+        y[t * batch + b] = this.#tokens[start + t + 1];
+      }
+    }
+    return { x, y };
+  }
+}
+
+/** What simpler guesses would cost, in nats per character: how a loss is read. */
+export interface Baselines {
+  /** Every character equally likely. */
+  readonly uniform: number;
+  /** Knowing how often each character occurs. */
+  readonly frequency: number;
+  /** Knowing how often each character follows the one before it. */
+  readonly pairs: number;
+}
+
+export function baselinesOf({ tokens, vocabulary: { size } }: Corpus): Baselines {
+  const single = new Float64Array(size);
+  const pairs = new Float64Array(size * size);
+  for (let i = 1; i < tokens.length; i++) {
+    single[tokens[i - 1]]++;
+    pairs[tokens[i - 1] * size + tokens[i]]++;
+  }
+  const frequency = entropy(single);
+  return { uniform: Math.log(size), frequency, pairs: entropy(pairs) - frequency };
+}
+
+function entropy(counts: Float64Array): number {
+  const total = counts.reduce((sum, count) => sum + count, 0);
+  return -counts.reduce(
+    (sum, count) => (count === 0 ? sum : sum + (count / total) * Math.log(count / total)),
+    0,
+  );
+}

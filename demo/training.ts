@@ -1,0 +1,156 @@
+// One model learning one text: what the page and the terminal have in common.
+import { adam, crossEntropy, type Net, type Runtime, type Trainer } from '../src/index.ts';
+import { checkpointMetadata, checkText, type Checkpoint } from './checkpoint.ts';
+import { Smoothed, Speedometer } from './meter.ts';
+import { buildModel } from './model.ts';
+import { Sampler } from './sample.ts';
+import type { Settings } from './settings.ts';
+import { Batches, type Corpus } from './text.ts';
+
+const CLIP_NORM = 1;
+// Steps in flight: two keep any device busy while the page takes in the loss of the first; quick steps need more, up
+// to this much work ahead, which is also how long Pause may have to wait.
+const MIN_AHEAD = 2;
+const MAX_AHEAD = 32;
+const AHEAD_SECONDS = 0.1;
+
+export interface StepResult {
+  /** Counted from 1. */
+  readonly step: number;
+  /** Nats per character on this step's batch, before its update. */
+  readonly loss: number;
+  readonly smoothed: number;
+}
+
+export class Training implements Disposable {
+  readonly corpus: Corpus;
+  readonly settings: Settings;
+  readonly net: Net;
+  readonly speedometer = new Speedometer();
+  readonly sampler: Sampler;
+  readonly #runtime: Runtime;
+  readonly #trainer: Trainer;
+  readonly #batches: Batches;
+  #smoothed = new Smoothed();
+
+  private constructor(runtime: Runtime, net: Net, corpus: Corpus, settings: Settings) {
+    const { sequence, batch, seed, lr } = settings;
+    this.#runtime = runtime;
+    this.net = net;
+    this.corpus = corpus;
+    this.settings = settings;
+    this.#batches = new Batches(corpus.tokens, sequence, batch, seed);
+    this.#trainer = net.trainer({ loss: crossEntropy, optimizer: adam({ lr }), clipNorm: CLIP_NORM });
+    this.sampler = new Sampler(net, corpus.vocabulary);
+  }
+
+  /** @param checkpoint to go on from; its text must be `corpus` and its settings `settings`. */
+  static async create(
+    runtime: Runtime,
+    corpus: Corpus,
+    settings: Settings,
+    checkpoint?: Checkpoint,
+  ): Promise<Training> {
+    if (checkpoint !== undefined) checkText(checkpoint, corpus);
+    const model = buildModel(settings, corpus.vocabulary.size);
+    const net = await runtime.load(model, { seed: settings.seed });
+    try {
+      const training = new Training(runtime, net, corpus, settings);
+      if (checkpoint !== undefined) {
+        training.#trainer.load(checkpoint.bytes);
+        training.#smoothed = checkpoint.smoothed;
+      }
+      return training;
+    } catch (error) {
+      net.dispose();
+      throw error;
+    }
+  }
+
+  /** Steps taken, those in flight included. */
+  get steps(): number {
+    return this.#trainer.steps;
+  }
+
+  get smoothedLoss(): number {
+    return this.#smoothed.value;
+  }
+
+  get charactersPerStep(): number {
+    return this.settings.batch * this.settings.sequence;
+  }
+
+  /** Used from the next step that is queued. */
+  set learningRate(value: number) {
+    this.#trainer.learningRate = value;
+  }
+
+  #step(): Promise<number> {
+    const { x, y } = this.#batches.at(this.#trainer.steps);
+    const shape = [this.#batches.sequence, this.#batches.batch];
+    // What is queued has its data already, so the memory can serve the next step.
+    using inputs = this.#runtime.tensor(x, { shape });
+    using targets = this.#runtime.tensor(y, { shape });
+    return this.#trainer.step(inputs, targets);
+  }
+
+  /**
+   * Trains, and yields each loss in order. Steps are queued ahead while `more` says so; when it says no, those in
+   * flight are waited for, so that behind the loop nothing is left running.
+   */
+  async *run(more: () => boolean): AsyncGenerator<StepResult> {
+    const onCPU = this.#runtime.backend.kind === 'cpu';
+    const inFlight: { step: number; loss: Promise<number> }[] = [];
+    let ahead = onCPU ? 1 : MIN_AHEAD;
+    this.speedometer.start(performance.now());
+    try {
+      while (true) {
+        while (inFlight.length < ahead && more()) {
+          const loss = this.#step();
+          // Looked at in its turn; until then a failure must not count as unhandled.
+          loss.catch(() => undefined);
+          inFlight.push({ step: this.#trainer.steps, loss });
+        }
+        const next = inFlight.shift();
+        if (next === undefined) return;
+        const loss = await next.loss;
+        const { seconds } = this.speedometer;
+        this.speedometer.add(this.charactersPerStep, performance.now());
+        if (!onCPU) {
+          const perStep = this.speedometer.seconds - seconds;
+          const wanted = Math.ceil(AHEAD_SECONDS / Math.max(perStep, 1e-6));
+          // One at a time: the first losses after a pause come in a burst, and say little.
+          ahead = Math.min(MAX_AHEAD, Math.max(MIN_AHEAD, Math.min(wanted, ahead + 1)));
+        }
+        yield { step: next.step, loss, smoothed: this.#smoothed.add(loss) };
+        // The CPU backend works within step(): without a break nothing else would ever have its turn.
+        if (onCPU) await new Promise((resolve) => setTimeout(resolve));
+      }
+    } finally {
+      await Promise.allSettled(inFlight.map(({ loss }) => loss));
+    }
+  }
+
+  /** All that is needed to go on as if nothing had happened. Only between two `run`s. */
+  save(): Promise<Uint8Array<ArrayBuffer>> {
+    return this.#trainer.save(checkpointMetadata(this.settings, this.corpus, this.#smoothed));
+  }
+
+  /** The plan of a training step, as text. */
+  explain(): string {
+    const { x, y } = this.#batches.at(0);
+    const shape = [this.#batches.sequence, this.#batches.batch];
+    using inputs = this.#runtime.tensor(x, { shape });
+    using targets = this.#runtime.tensor(y, { shape });
+    return this.#trainer.explain(inputs, targets);
+  }
+
+  dispose(): void {
+    this.sampler[Symbol.dispose]();
+    this.net.dispose();
+  }
+
+  [Symbol.dispose](): void {
+    this.dispose();
+  }
+}
