@@ -130,7 +130,9 @@ export function lower(graph: GraphView, args: readonly Value[], donate: Donate):
     const place = read(source, true);
     const whole =
       place.view.offset === 0 && sizeOf(place.view.shape) === place.storage.size && isBindable(place);
-    const own = whole && place.storage.outside === undefined && !claimed.has(place.storage);
+    // A result's memory comes used: what holds a gap is copied there, zeros included.
+    const inner = place.storage.outside === undefined && place.storage.pinned !== true;
+    const own = whole && inner && !claimed.has(place.storage);
     const donor = donate[index];
     if (whole && donor !== undefined && place.storage === argumentStorage[donor]) return place;
     const dense: Place = { ...place, view: denseView(value.shape) };
