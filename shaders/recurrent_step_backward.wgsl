@@ -98,19 +98,19 @@ fn recurrent_step_backward(@builtin(global_invocation_id) id: vec3u) {
   let unit_U = min(unit + U, HIDDEN - 1u);
   // @end
   if (params.next < params.steps) {
+    // @unroll G GATES
     for (var quad = 0u; quad < (HIDDEN + 3u) / 4u; quad++) {
-      // @unroll G GATES
-      // @unroll R ROWS
-      let d_G_R = four_gradients(base_R + RECURRENT_SLOT[G] * HIDDEN, quad * 4u);
-      // @end
       // @unroll U UNITS
-      let weight_G_U = weight[(G * ((HIDDEN + 3u) / 4u) + quad) * HIDDEN + unit_U];
-      // @unroll R ROWS
-      sum_R_U += dot(weight_G_U, d_G_R);
+      let weight_U = weight[(G * ((HIDDEN + 3u) / 4u) + quad) * HIDDEN + unit_U];
       // @end
+      // @unroll R ROWS
+      let d_R = four_gradients(base_R + RECURRENT_SLOT[G] * HIDDEN, quad * 4u);
+      // @unroll U UNITS
+      sum_R_U += dot(weight_U, d_R);
       // @end
       // @end
     }
+    // @end
   }
   // @unroll R ROWS
   // @unroll U UNITS

@@ -1,6 +1,8 @@
 // Per row of logits: loss = log(sum of exp) - logit[label], and the log of the sum, which the backward pass reuses.
 // The maximum is taken out first, so no exp overflows.
 
+// @include lib/linear_id.wgsl
+
 struct Params {
   rows: u32,
   classes: u32,
@@ -15,8 +17,12 @@ override WORKGROUP: u32 = 16;
 @group(0) @binding(4) var<storage, read_write> log_sum: array<f32>;        // (rows)
 
 @compute @workgroup_size(WORKGROUP)
-fn softmax_cross_entropy(@builtin(global_invocation_id) id: vec3u) {
-  let row = id.x;
+fn softmax_cross_entropy(
+  @builtin(workgroup_id) group: vec3u,
+  @builtin(num_workgroups) groups: vec3u,
+  @builtin(local_invocation_index) local: u32,
+) {
+  let row = linear_id(group, groups, local, WORKGROUP);
   if (row >= params.rows) {
     return;
   }
