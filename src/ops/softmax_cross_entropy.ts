@@ -49,7 +49,7 @@ export const softmaxCrossEntropyOp: Op<None> = defineOp({
         log_sum: bindDense(logSum),
       },
       uniforms: { rows: logits.view.shape[0], classes: logits.view.shape[1] },
-      workgroups: [Math.ceil(logits.view.shape[0] / 16), 1, 1],
+      workgroups: gridFor(logits.view.shape[0], 16),
     }),
   ],
   cost: (_, [logits]) => 4 * sizeOf(logits.shape),
