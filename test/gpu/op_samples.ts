@@ -623,9 +623,13 @@ export const samples: Readonly<Record<string, readonly Sample[]>> = {
   ...structureSamples,
 };
 
+const foldedSoftmax = sample('a grid folded over y', [f32([1_048_577, 1]), i32([1_048_577], 1)], (x, y) =>
+  softmaxCrossEntropy(x, y),
+);
+
 /** Too large or too steep for finite differences. */
 export const deviceSamples: Readonly<Record<string, readonly Sample[]>> = {
   elementwise: [foldedElementwise],
   gather: [foldedGather],
-  softmax_cross_entropy: [hugeLogits],
+  softmax_cross_entropy: [hugeLogits, foldedSoftmax],
 };
