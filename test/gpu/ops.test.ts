@@ -3,7 +3,8 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 
 import { createRuntime, GatewiseError, valueAndGrad, type Runtime, type Tensor } from '../../src/index.ts';
 import { add, mul, square, tanh } from '../../src/expr/arith.ts';
-import { nodesOf, Value, type Op, type Tolerance } from '../../src/graph/value.ts';
+import { GPU_TARGET, SOFTWARE_TARGET, type Target } from '../../src/graph/launch.ts';
+import { Node, nodesOf, Value, type Op, type Tolerance } from '../../src/graph/value.ts';
 import { apply } from '../../src/ops/apply.ts';
 import { gather, gatherOp } from '../../src/ops/gather.ts';
 import { allOps } from '../../src/ops/index.ts';
@@ -95,6 +96,48 @@ describe.each(allOps.map(({ name }) => name))('%s', (op) => {
       ).toBeLessThanOrEqual(1);
       expect(sameBits(second[i], first[i]), `output ${i}, the same bits again`).toBe(true);
     });
+  });
+});
+
+/** The same graph, with launches chosen for another kind of device. */
+function launchedFor(target: Target, outputs: readonly Value[]): Value[] {
+  const moved = new Map<Value, Value>();
+  const at = (value: Value): Value => moved.get(value) ?? value;
+  for (const node of nodesOf(outputs)) {
+    const { gpu } = node.op;
+    const op: Op = gpu === undefined ? node.op : { ...node.op, gpu: (placed) => gpu(placed, target) };
+    const copy = new Node(op, node.attrs, node.inputs.map(at), node.outputs);
+    node.outputs.forEach((output, i) => moved.set(output, copy.outputs[i]));
+  }
+  return outputs.map(at);
+}
+
+describe('tiles for the other kind of device', () => {
+  let gpu: Runtime;
+  let cpu: Runtime;
+  beforeAll(async () => {
+    gpu = await createRuntime({ backend: 'webgpu' });
+    cpu = await createRuntime({ backend: 'cpu' });
+  });
+  afterAll(() => {
+    gpu.dispose();
+    cpu.dispose();
+  });
+
+  const choosing = allOps.filter((op) => (op.gpu?.length ?? 0) > 1);
+  test('there are ops that choose', () => expect(choosing.map(({ name }) => name)).toContain('matmul'));
+
+  const list = choosing.flatMap(({ name }) =>
+    (samples[name] ?? []).map((sample): [string, Sample] => [`${name}: ${sample.name}`, sample]),
+  );
+  test.each(list)('%s', async (_, sample) => {
+    const other = gpu.backend.description.includes('(software)') ? GPU_TARGET : SOFTWARE_TARGET;
+    const build = (...values: Value[]): Value[] => launchedFor(other, outputsOf(sample, values));
+    const [expected] = await run(cpu, sample, 1);
+    const [got] = await run(gpu, { ...sample, build }, 1);
+    expected.forEach((numbers, i) =>
+      expect(worst(got[i], numbers, toleranceOf(sample))).toBeLessThanOrEqual(1),
+    );
   });
 });
 
