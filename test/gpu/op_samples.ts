@@ -188,6 +188,13 @@ const sizes: readonly (readonly [number, number, number])[] = [
   [33, 3, 7],
   [65, 17, 1],
   [9, 130, 67],
+  // Rows or columns whose neighbours lie four by four, of one operand or of both.
+  [4, 4, 4],
+  [8, 12, 20],
+  [5, 8, 16],
+  [12, 16, 3],
+  [8, 7, 12],
+  [33, 64, 36],
 ];
 
 const matmulSamples: Sample[] = [
@@ -209,6 +216,12 @@ const matmulSamples: Sample[] = [
   ),
   sample('sliced operands', [f32([9, 11]), f32([11, 9])], (a, b) =>
     matmul(slice(slice(a, 0, 1, 8), 1, 3, 8), slice(slice(b, 0, 2, 7), 1, 1, 4)),
+  ),
+  sample('sliced operands that begin at a multiple of four', [f32([9, 16]), f32([16, 24])], (a, b) =>
+    matmul(slice(slice(a, 0, 2, 7), 1, 4, 12), slice(slice(b, 0, 4, 12), 1, 8, 20)),
+  ),
+  sample('sliced operands that begin between', [f32([9, 16]), f32([16, 24])], (a, b) =>
+    matmul(slice(slice(a, 0, 2, 7), 1, 3, 11), slice(slice(b, 0, 4, 12), 1, 7, 19)),
   ),
   sample('broadcast operands', [f32([1, 7]), f32([7, 1])], (a, b) =>
     matmul(broadcast(a, [5, 7]), broadcast(b, [7, 3])),

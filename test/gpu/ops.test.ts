@@ -1,7 +1,14 @@
 // Every op on the device against its CPU reference, on awkward shapes, and the same bits twice.
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 
-import { createRuntime, GatewiseError, valueAndGrad, type Runtime, type Tensor } from '../../src/index.ts';
+import {
+  createRuntime,
+  GatewiseError,
+  grad,
+  valueAndGrad,
+  type Runtime,
+  type Tensor,
+} from '../../src/index.ts';
 import { add, mul, square, tanh } from '../../src/expr/arith.ts';
 import { GPU_TARGET, SOFTWARE_TARGET, type Target } from '../../src/graph/launch.ts';
 import { Node, nodesOf, Value, type Op, type Tolerance } from '../../src/graph/value.ts';
@@ -11,7 +18,8 @@ import { allOps } from '../../src/ops/index.ts';
 import { matmul } from '../../src/ops/matmul.ts';
 import { recurrent } from '../../src/ops/recurrent.ts';
 import { softmaxCrossEntropy } from '../../src/ops/softmax_cross_entropy.ts';
-import { mean, sum } from '../../src/ops/structure.ts';
+import { max, mean, reshape, slice, sum, transpose } from '../../src/ops/structure.ts';
+import { gru } from '../../src/cells/gru.ts';
 import {
   allCells,
   deviceSamples,
@@ -149,6 +157,49 @@ test('the measure of errors tells right from wrong', () => {
   expect(worst(Float32Array.of(NaN, 100), expected, tolerance)).toBe(Infinity);
   expect(worst(Float32Array.of(1, 100), Float32Array.of(1, 100), { absolute: 0, relative: 0 })).toBe(0);
   expect(worst(Float32Array.of(1, 101), expected, { absolute: 0, relative: 0 })).toBe(Infinity);
+});
+
+describe('NaN around an operand does not reach the result', () => {
+  let gpu: Runtime;
+  beforeAll(async () => {
+    gpu = await createRuntime({ backend: 'webgpu' });
+  });
+  afterAll(() => gpu.dispose());
+
+  const inner: Record<string, (x: Value, index: Value) => Value> = {
+    'product of odd sizes': (x) => matmul(slice(x, 1, 0, 7), slice(slice(x, 0, 0, 7), 1, 0, 5)),
+    'product of multiples of four': (x) => matmul(x, transpose(x)),
+    'product of transposes': (x) => matmul(transpose(x), x),
+    'product with a bias': (x) =>
+      add(matmul(slice(x, 1, 1, 6), slice(slice(x, 0, 0, 5), 1, 0, 3)), slice(x, 1, 2, 5)),
+    elementwise: (x) => tanh(mul(x, 2)),
+    'sum over rows': (x) => sum(x, 0),
+    'maximum over columns': (x) => max(x, 1),
+    'softmax cross-entropy': (x, index) => softmaxCrossEntropy(x, index),
+    gather: (x, index) => gather(x, index),
+    'scatter, as the gradient of gather': (x, index) => grad((x: Value) => sum(square(gather(x, index))))(x),
+    recurrent: (x) =>
+      recurrent(
+        gru,
+        reshape(slice(x, 1, 0, 6), [4, 2, 6]),
+        slice(slice(x, 0, 0, 6), 1, 0, 2),
+        reshape(slice(slice(x, 0, 0, 2), 1, 0, 2), [1, 2, 2]),
+      ).output,
+  };
+
+  test.each(Object.entries(inner))('%s', async (_, build) => {
+    const data = new Float32Array(16 * 16).fill(NaN);
+    for (let row = 0; row < 8; row++)
+      for (let i = 0; i < 8; i++) data[(row + 4) * 16 + i + 4] = Math.sin(row * 8 + i);
+    const compiled = gpu.compile((x: Value, index: Value) =>
+      build(slice(slice(x, 0, 4, 12), 1, 4, 12), index),
+    );
+    const result = await compiled(
+      gpu.tensor(data, { shape: [16, 16] }),
+      Int32Array.of(0, 7, 3, 3, 5, 1, 0, 2),
+    ).read();
+    expect(result.findIndex((x) => !Number.isFinite(x))).toBe(-1);
+  });
 });
 
 describe('check mode', () => {

@@ -100,6 +100,15 @@ describe('golden plans', () => {
     `);
   });
 
+  test('an expression that is repeated is not computed for every copy', () => {
+    const [x, y] = [arg(5, 1), arg(5, 64)];
+    const plan = makePlan([x, y], [mul(broadcast(tanh(x), [5, 64]), y)]);
+    expect(plan.steps.map(({ outputs: [out] }) => out.view.shape)).toEqual([
+      [5, 1],
+      [5, 64],
+    ]);
+  });
+
   test('a value used twice is computed once, and written once', () => {
     const x = arg(3, 5);
     expect(text([x], [sum(tanh(x), 0), sum(tanh(x), 1)])).toMatchInlineSnapshot(`
