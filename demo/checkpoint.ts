@@ -18,6 +18,12 @@ export interface Checkpoint {
   readonly bytes: Uint8Array;
 }
 
+/** A file name; the ending is the same on the page and in the terminal, and each reads the other's. */
+export function checkpointName(corpus: Corpus, cell: string): string {
+  const stem = corpus.name.replace(/\.[^.]*$/, '').toLowerCase();
+  return `${stem.replace(/[^\p{L}\p{N}]+/gu, '-')}-${cell}.checkpoint.safetensors`;
+}
+
 /** The strings to store beside the tensors. */
 export function checkpointMetadata(
   settings: Settings,

@@ -1,29 +1,30 @@
 // What is shown of a training: its smoothed loss, and how fast it goes. Nothing here is an estimate but the smoothing.
 import { GatewiseError } from '../src/index.ts';
 
-const SMOOTHING = 0.98;
+const LONGEST_MEMORY = 50;
 const SPEED_WINDOW_SECONDS = 10;
 
-/** A running mean that forgets: each step weighs 0.98 of the next. Exact from the first step on, as Adam's means are. */
+/** A running mean that forgets: over about the last quarter of the steps at first, over the last 50 later. */
 export class Smoothed {
-  #sum = 0;
-  #weight = 0;
+  #value = NaN;
+  #count = 0;
 
   /** @returns the mean with this value. */
   add(value: number): number {
-    this.#sum = SMOOTHING * this.#sum + (1 - SMOOTHING) * value;
-    this.#weight = SMOOTHING * this.#weight + (1 - SMOOTHING);
-    return this.value;
+    this.#count++;
+    const share = Math.max(1 / LONGEST_MEMORY, 4 / (this.#count + 3));
+    this.#value = this.#count === 1 ? value : this.#value + share * (value - this.#value);
+    return this.#value;
   }
 
   /** NaN before the first value. */
   get value(): number {
-    return this.#sum / this.#weight;
+    return this.#value;
   }
 
   /** For a checkpoint, to go on from exactly. */
   toString(): string {
-    return JSON.stringify([this.#sum, this.#weight]);
+    return JSON.stringify([this.#count === 0 ? 0 : this.#value, this.#count]);
   }
 
   static parse(text: string): Smoothed {
@@ -31,7 +32,8 @@ export class Smoothed {
     if (!Array.isArray(parsed) || parsed.length !== 2 || !parsed.every(Number.isFinite))
       throw new GatewiseError('file', `checkpoint: expected a smoothed loss of two numbers, got ${text}`);
     const smoothed = new Smoothed();
-    [smoothed.#sum, smoothed.#weight] = parsed as [number, number];
+    [smoothed.#value, smoothed.#count] = parsed as [number, number];
+    if (smoothed.#count === 0) smoothed.#value = NaN;
     return smoothed;
   }
 }

@@ -1,6 +1,6 @@
 // `npm run train`: trains a character model in the terminal, with checkpoints; goes on from the last one after Ctrl-C.
 import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
-import { basename, extname } from 'node:path';
+import { basename } from 'node:path';
 
 import { MultiBar, Presets } from 'cli-progress';
 import { Command, InvalidArgumentError, Option } from 'commander';
@@ -8,7 +8,7 @@ import { Command, InvalidArgumentError, Option } from 'commander';
 import { createRuntime, GatewiseError, type Runtime } from '../src/index.ts';
 import { nodeGPU } from '../src/node/index.ts';
 import { BOOK_NAME, BOOK_URL } from './book.ts';
-import { readCheckpoint, settingsConflict, type Checkpoint } from './checkpoint.ts';
+import { checkpointName, readCheckpoint, settingsConflict, type Checkpoint } from './checkpoint.ts';
 import {
   CELLS,
   DEFAULTS,
@@ -183,10 +183,7 @@ async function main(): Promise<void> {
   const names = ['cell', ...Object.keys(NUMBERS)] as (keyof Settings)[];
   const given = names.filter((name) => command.getOptionValueSource(name) === 'cli');
   const corpus = readText(options.file);
-  const stem = basename(corpus.name, extname(corpus.name))
-    .toLowerCase()
-    .replace(/[^\p{L}\p{N}]+/gu, '-');
-  const path = options.checkpoint ?? `${stem}-${options.cell}.checkpoint.safetensors`;
+  const path = options.checkpoint ?? checkpointName(corpus, options.cell);
   const checkpoint = lastCheckpoint(
     path,
     options.fresh,

@@ -24,13 +24,13 @@ export interface StepResult {
 
 export class Training implements Disposable {
   readonly corpus: Corpus;
-  readonly settings: Settings;
   readonly net: Net;
   readonly speedometer = new Speedometer();
   readonly sampler: Sampler;
   readonly #runtime: Runtime;
   readonly #trainer: Trainer;
   readonly #batches: Batches;
+  #settings: Settings;
   #smoothed = new Smoothed();
 
   private constructor(runtime: Runtime, net: Net, corpus: Corpus, settings: Settings) {
@@ -38,7 +38,7 @@ export class Training implements Disposable {
     this.#runtime = runtime;
     this.net = net;
     this.corpus = corpus;
-    this.settings = settings;
+    this.#settings = settings;
     this.#batches = new Batches(corpus.tokens, sequence, batch, seed);
     this.#trainer = net.trainer({ loss: crossEntropy, optimizer: adam({ lr }), clipNorm: CLIP_NORM });
     this.sampler = new Sampler(net, corpus.vocabulary);
@@ -67,6 +67,11 @@ export class Training implements Disposable {
     }
   }
 
+  /** As begun, but for the learning rate, which may have been changed since. */
+  get settings(): Settings {
+    return this.#settings;
+  }
+
   /** Steps taken, those in flight included. */
   get steps(): number {
     return this.#trainer.steps;
@@ -81,8 +86,9 @@ export class Training implements Disposable {
   }
 
   /** Used from the next step that is queued. */
-  set learningRate(value: number) {
-    this.#trainer.learningRate = value;
+  set learningRate(lr: number) {
+    this.#trainer.learningRate = lr;
+    this.#settings = { ...this.#settings, lr };
   }
 
   #step(): Promise<number> {

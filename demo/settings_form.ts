@@ -1,0 +1,81 @@
+// The controls of the settings, made from the table of settings.
+import { CELLS, NUMBERS, parseCell, parseNumber, type NumberSetting, type Settings } from './settings.ts';
+
+// What a field steps by; any number in range may be typed.
+const STEPS: Partial<Record<NumberSetting, number>> = {
+  hidden: 16,
+  embedding: 8,
+  batch: 4,
+  sequence: 8,
+  lr: 0.001,
+};
+
+export class SettingsForm {
+  readonly #form: HTMLFormElement;
+
+  constructor(form: HTMLFormElement, cells: HTMLElement, numbers: HTMLElement) {
+    this.#form = form;
+    for (const cell of Object.keys(CELLS)) {
+      const label = document.createElement('label');
+      const input = document.createElement('input');
+      Object.assign(input, { type: 'radio', name: 'cell', value: cell });
+      label.append(input, cell.toUpperCase());
+      cells.append(label);
+    }
+    for (const [name, { label: text, min, max, whole }] of Object.entries(NUMBERS)) {
+      const label = document.createElement('label');
+      const input = document.createElement('input');
+      Object.assign(input, { type: 'number', name, min, max, required: true });
+      input.step = whole ? '1' : 'any';
+      input.inputMode = whole ? 'numeric' : 'decimal';
+      const step = STEPS[name as NumberSetting];
+      if (step !== undefined) input.addEventListener('keydown', (event) => stepBy(event, input, step));
+      label.append(text, input);
+      numbers.append(label);
+    }
+    form.addEventListener('submit', (event) => event.preventDefault());
+  }
+
+  #field(name: string): HTMLInputElement | RadioNodeList {
+    const field = this.#form.elements.namedItem(name);
+    if (!(field instanceof HTMLInputElement || field instanceof RadioNodeList))
+      throw new Error(`settings: expected a field named ${name}`);
+    return field;
+  }
+
+  set(settings: Settings): void {
+    for (const [name, value] of Object.entries(settings)) this.#field(name).value = String(value);
+  }
+
+  /** Points at the field that is wrong, if there is one. */
+  get isValid(): boolean {
+    return this.#form.reportValidity();
+  }
+
+  /** @throws GatewiseError where a field is not what it must be. */
+  get(): Settings {
+    const numbers = (Object.keys(NUMBERS) as NumberSetting[]).map((name) => [
+      name,
+      parseNumber(name, this.#field(name).value),
+    ]);
+    return { cell: parseCell(this.#field('cell').value), ...Object.fromEntries(numbers) };
+  }
+
+  /** After every change that leaves all fields right. */
+  onChange(changed: (settings: Settings) => void): void {
+    this.#form.addEventListener('input', () => {
+      if (this.#form.checkValidity()) changed(this.get());
+    });
+  }
+}
+
+/** The arrow keys go in useful steps, where the browser's own would count by one. */
+function stepBy(event: KeyboardEvent, input: HTMLInputElement, step: number): void {
+  const direction = { ArrowUp: 1, ArrowDown: -1 }[event.key];
+  if (direction === undefined) return;
+  event.preventDefault();
+  const next = Math.round(input.valueAsNumber / step + direction) * step;
+  const bounded = Math.min(Number(input.max), Math.max(Number(input.min), next));
+  input.value = String(Number(bounded.toPrecision(6)));
+  input.dispatchEvent(new Event('input', { bubbles: true }));
+}
