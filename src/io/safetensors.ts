@@ -58,8 +58,8 @@ export function parseSafetensors(bytes: Uint8Array): SafetensorsFile {
     refuse(`the tensors end at byte ${end}, but the file has ${bytes.byteLength - start} bytes of data`);
   const tensors = new Map(
     entries.map(({ name, dtype, shape, from, to }): [string, NamedTensor] => {
-      // A copy, so that the data is aligned.
-      const data = bytes.slice(start + from, start + to).buffer;
+      // A copy, so that the data is aligned; not slice(), which for Node's Buffer is a view.
+      const data = new Uint8Array(bytes.subarray(start + from, start + to)).buffer;
       return [name, { dtype, shape, data: dtype === 'i32' ? new Int32Array(data) : new Float32Array(data) }];
     }),
   );
