@@ -22,7 +22,6 @@ const QUADS = 1u;
 const R = 0u;
 const C = 0u;
 const I = 0u;
-const J = 0u;
 
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> a: array<f32>;
@@ -113,13 +112,6 @@ fn result_index(at: vec4u) -> u32 {
 }
 // @end
 
-fn store(m: u32, n: u32, product: f32) {
-  if (m < params.m && n < params.n) {
-    let at = vec4u(0u, 0u, m, n);
-    out[result_index(at)] = epilogue(product, at);
-  }
-}
-
 @compute @workgroup_size(WORKGROUP)
 fn matmul(
   @builtin(workgroup_id) group: vec3u,
@@ -155,13 +147,19 @@ fn matmul(
     // @end
     // @end
   }
+  // The sums leave the registers here, so that the epilogue is compiled once and not for each of them.
+  var product: array<vec4f, BANDS * QUADS * 4u>;
   // @unroll R BANDS
   // @unroll C QUADS
   // @unroll I 4
-  // @unroll J 4
-  store(m + 4u * R + I, n + 4u * C + J, sum_R_C_I[J]);
+  product[(R * 4u + I) * QUADS + C] = sum_R_C_I;
   // @end
   // @end
   // @end
-  // @end
+  for (var r = 0u; r < min(4u * BANDS, params.m - m); r++) {
+    for (var c = 0u; c < min(4u * QUADS, params.n - n); c++) {
+      let at = vec4u(0u, 0u, m + r, n + c);
+      out[result_index(at)] = epilogue(product[r * QUADS + c / 4u][c % 4u], at);
+    }
+  }
 }

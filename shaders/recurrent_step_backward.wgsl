@@ -112,11 +112,16 @@ fn recurrent_step_backward(@builtin(global_invocation_id) id: vec3u) {
     }
     // @end
   }
+  // The sums leave the registers here, so that the update is compiled once and not for each of them.
+  var product: array<f32, ROWS * UNITS>;
   // @unroll R ROWS
   // @unroll U UNITS
-  if (row + R < params.batch && unit + U < HIDDEN) {
-    update(row + R, unit + U, sum_R_U);
+  product[R * UNITS + U] = sum_R_U;
+  // @end
+  // @end
+  for (var r = 0u; r < min(ROWS, params.batch - row); r++) {
+    for (var u = 0u; u < min(UNITS, HIDDEN - unit); u++) {
+      update(row + r, unit + u, product[r * UNITS + u]);
+    }
   }
-  // @end
-  // @end
 }
