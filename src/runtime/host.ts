@@ -30,9 +30,10 @@ export function toHostTensor(what: string, value: HostData, shape?: Shape, dtype
   if (wanted === 'f32')
     return { shape: target, dtype: 'f32', data: data instanceof Int32Array ? Float32Array.from(data) : data };
   if (data instanceof Int32Array) return { shape: target, dtype: 'i32', data };
-  const fraction = data.find((x) => !Number.isInteger(x));
-  if (fraction !== undefined)
-    throw new GatewiseError('dtype', `${what}: expected whole numbers (i32), got ${fraction}`);
+  // Also what is whole but too large, which an Int32Array would wrap.
+  const odd = data.find((x) => x !== (x | 0));
+  if (odd !== undefined)
+    throw new GatewiseError('dtype', `${what}: expected whole numbers of 32 bits (i32), got ${odd}`);
   return { shape: target, dtype: 'i32', data: Int32Array.from(data) };
 }
 
