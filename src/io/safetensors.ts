@@ -16,7 +16,10 @@ export interface SafetensorsFile {
 
 /** As the reference implementation: no header is longer. */
 const MAX_HEADER = 100_000_000;
-const dtypes: Record<string, DType> = { F32: 'f32', I32: 'i32' };
+const dtypes: ReadonlyMap<unknown, DType> = new Map([
+  ['F32', 'f32'],
+  ['I32', 'i32'],
+]);
 const names: Record<DType, string> = { f32: 'F32', i32: 'I32' };
 
 function refuse(problem: string, cause?: unknown): never {
@@ -33,15 +36,23 @@ function isRecord(value: unknown): value is Record<string, unknown> {
  *   shape and bytes disagree, or tensors overlap or leave gaps.
  */
 export function parseSafetensors(bytes: Uint8Array): SafetensorsFile {
+  if (!(bytes instanceof Uint8Array)) {
+    throw new GatewiseError(
+      'argument',
+      `safetensors: expected a Uint8Array, got ${show(bytes)}; wrap an ArrayBuffer as new Uint8Array(buffer)`,
+    );
+  }
   if (bytes.byteLength < 8)
     refuse(`expected at least 8 bytes, got ${bytes.byteLength}; the file is truncated or is another format`);
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const length = view.getBigUint64(0, true);
-  if (length > BigInt(MAX_HEADER) || 8n + length > BigInt(bytes.byteLength)) {
+  if (8n + length > BigInt(bytes.byteLength)) {
     refuse(
       `the header claims ${length} bytes, but the file has ${bytes.byteLength - 8} behind its first 8; the file is truncated or is another format`,
     );
   }
+  if (length > BigInt(MAX_HEADER))
+    refuse(`the header claims ${length} bytes; expected at most ${MAX_HEADER}; the file is another format`);
   const start = 8 + Number(length);
   const header = parseHeader(bytes.subarray(8, start));
   const metadata = parseMetadata(header['__metadata__']);
@@ -94,9 +105,9 @@ function checkEntry(
 ): { name: string; dtype: DType; shape: number[]; from: number; to: number } {
   if (!isRecord(entry)) refuse(`tensor ${show(name)} is not described by an object`);
   const { dtype, shape, data_offsets: offsets } = entry;
-  const known = typeof dtype === 'string' ? dtypes[dtype] : undefined;
+  const known = dtypes.get(dtype);
   if (known === undefined)
-    refuse(`tensor ${show(name)} has dtype ${show(dtype)}; expected ${Object.keys(dtypes).join(' or ')}`);
+    refuse(`tensor ${show(name)} has dtype ${show(dtype)}; expected ${[...dtypes.keys()].join(' or ')}`);
   const isCount = (n: unknown): n is number => Number.isSafeInteger(n) && (n as number) >= 0;
   if (!Array.isArray(shape) || !shape.every(isCount))
     refuse(`tensor ${show(name)} has shape ${show(shape)}; expected whole numbers`);
@@ -117,18 +128,32 @@ function checkEntry(
   return { name, dtype: known, shape, from, to };
 }
 
-/** Writes a file; tensors lie in the order given. */
+/**
+ * Writes a file; tensors lie in the order given.
+ * @throws GatewiseError `argument` where a tensor's data is not of its shape, or it is called `__metadata__`.
+ */
 export function serializeSafetensors(
   tensors: ReadonlyMap<string, NamedTensor>,
   metadata: Readonly<Record<string, string>> = {},
 ): Uint8Array<ArrayBuffer> {
   let end = 0;
-  const header: Record<string, unknown> = Object.keys(metadata).length > 0 ? { __metadata__: metadata } : {};
+  const header: [string, unknown][] = Object.keys(metadata).length > 0 ? [['__metadata__', metadata]] : [];
   for (const [name, { dtype, shape, data }] of tensors) {
-    header[name] = { dtype: names[dtype], shape, data_offsets: [end, end + data.byteLength] };
+    if (name === '__metadata__')
+      throw new GatewiseError(
+        'argument',
+        'safetensors: "__metadata__" is where a file keeps its metadata; give the tensor another name',
+      );
+    if (data.length !== sizeOf(shape))
+      throw new GatewiseError(
+        'argument',
+        `safetensors: tensor ${show(name)} of shape ${show(shape)} needs ${sizeOf(shape)} numbers, got ${data.length}`,
+      );
+    header.push([name, { dtype: names[dtype], shape, data_offsets: [end, end + data.byteLength] }]);
     end += data.byteLength;
   }
-  const json = new TextEncoder().encode(JSON.stringify(header));
+  // Not by assignment, which for the name `__proto__` would set the prototype.
+  const json = new TextEncoder().encode(JSON.stringify(Object.fromEntries(header)));
   // Padded with spaces, so that the data is aligned to 8 bytes.
   const padded = Math.ceil(json.byteLength / 8) * 8;
   const bytes = new Uint8Array(8 + padded + end).fill(0x20, 8, 8 + padded);
