@@ -1,0 +1,170 @@
+// What a user may pass where a tensor is expected: nested lists and typed arrays, and the rules of shape and dtype.
+import { array, assert, float, integer, property, tuple } from 'fast-check';
+import { describe, expect, test } from 'vitest';
+
+import { sizeOf } from '../../src/core/shape.ts';
+import { toHostTensor, type HostData } from '../../src/runtime/host.ts';
+
+const failure = (code: string, message: RegExp): Error =>
+  expect.objectContaining({
+    name: 'GatewiseError',
+    code,
+    message: expect.stringMatching(message) as string,
+  }) as Error;
+const host = (value: unknown): ReturnType<typeof toHostTensor> => toHostTensor('input', value as HostData);
+
+describe('shapes', () => {
+  test.each<[HostData, number[], number[]]>([
+    [3, [], [3]],
+    [[3], [1], [3]],
+    [[1, 2, 3], [3], [1, 2, 3]],
+    [
+      [
+        [1, 2],
+        [3, 4],
+        [5, 6],
+      ],
+      [3, 2],
+      [1, 2, 3, 4, 5, 6],
+    ],
+    [[[[7]]], [1, 1, 1], [7]],
+  ])('%j', (value, shape, data) => {
+    const tensor = host(value);
+    expect(tensor.shape).toEqual(shape);
+    expect(tensor.dtype).toBe('f32');
+    expect([...tensor.data]).toEqual(data);
+  });
+
+  test('any nested list keeps its order, row-major', () => {
+    const nest = (data: readonly number[], [size, ...rest]: readonly number[]): HostData =>
+      size === undefined
+        ? data[0]
+        : (Array.from({ length: size }, (_, i) => {
+            const step = sizeOf(rest);
+            return nest(data.slice(i * step, (i + 1) * step), rest);
+          }) as HostData);
+    const shapes = array(integer({ min: 1, max: 4 }), { maxLength: 4 });
+    assert(
+      property(
+        shapes.chain((shape) =>
+          tuple(
+            shapes.map(() => shape),
+            array(float({ noNaN: true }), { minLength: sizeOf(shape), maxLength: sizeOf(shape) }),
+          ),
+        ),
+        ([shape, data]) => {
+          const tensor = host(nest(data, shape));
+          expect(tensor.shape).toEqual(shape);
+          expect([...tensor.data]).toEqual(data);
+        },
+      ),
+    );
+  });
+
+  test('another shape of as many elements', () => {
+    expect(toHostTensor('x', [1, 2, 3, 4, 5, 6], [2, 3])).toMatchObject({ shape: [2, 3] });
+    expect(toHostTensor('x', new Float32Array(6), [3, 1, 2])).toMatchObject({ shape: [3, 1, 2] });
+    expect(toHostTensor('x', [5], [])).toMatchObject({ shape: [] });
+  });
+
+  test('a shape of more or fewer elements is refused', () => {
+    expect(() => toHostTensor('x', new Float32Array(6), [4, 2])).toThrow(
+      failure('shape', /^x: shape \[4, 2\] needs 8 numbers, got 6/),
+    );
+    for (const shape of [[0], [2, -3], [1.5, 4], [NaN]])
+      expect(() => toHostTensor('x', new Float32Array(6), shape)).toThrow(
+        failure('shape', /^x: every size must be a whole number of at least 1, got \[/),
+      );
+  });
+
+  test.each<[string, unknown, RegExp]>([
+    ['of two lengths', [[1, 2], [3]], /input: lists side by side have shapes \[2\] and \[1\]/],
+    [
+      'deep inside',
+      [
+        [[1], [2]],
+        [[3], [4, 5]],
+      ],
+      /shapes \[1\] and \[2\]; expected one shape/,
+    ],
+    ['of two depths', [1, [2]], /shapes \[\] and \[1\]/],
+    ['of two depths, the deeper first', [[[1]], [2]], /shapes \[1, 1\]? ?and|shapes \[1\] and \[\]/],
+    ['without elements', [], /a list has no elements; every size must be at least 1/],
+    ['without elements, nested', [[], []], /a list has no elements/],
+  ])('lists %s are refused', (_, value, message) => {
+    expect(() => host(value)).toThrow(failure('shape', message));
+  });
+
+  test('a typed array without elements is refused', () => {
+    expect(() => host(new Float32Array(0))).toThrow(failure('shape', /at least 1, got \[0\]/));
+  });
+});
+
+describe('what is no number', () => {
+  test.each<[unknown, RegExp]>([
+    ['text', /got "text"/],
+    [['1', '2'], /got "1"/],
+    [[1, null], /got null/],
+    [[1, undefined], /got nothing/],
+    [[1, true], /got true/],
+    [10n, /got 10/],
+    [{ length: 2 }, /got Object/],
+    [new Uint8Array(3), /got \[0, 0, 0\]/],
+    [undefined, /got nothing/],
+    [() => 1, /got function/],
+  ])('%o', (value, got) => {
+    expect(() => host(value)).toThrow(failure('argument', got));
+    expect(() => host(value)).toThrow(
+      /^input: expected a tensor, a number, nested lists of numbers or a Float32Array, Float64Array or Int32Array/,
+    );
+  });
+});
+
+describe('dtypes', () => {
+  test('a typed array is its own data, of rank 1', () => {
+    for (const data of [Float32Array.of(1, 2), Float64Array.of(1, 2), Int32Array.of(1, 2)]) {
+      const tensor = host(data);
+      expect(tensor.data).toBe(data);
+      expect(tensor.shape).toEqual([2]);
+      expect(tensor.dtype).toBe(data instanceof Int32Array ? 'i32' : 'f32');
+    }
+  });
+
+  test('lists are f32, whole numbers too, and keep the digits of a float64', () => {
+    expect(host([1, 2]).dtype).toBe('f32');
+    expect(host([0.1]).data[0]).toBe(0.1);
+  });
+
+  test('whole numbers become i32 where indices are wanted', () => {
+    const whole: HostData[] = [[1, -2], Float32Array.of(1, -2), Float64Array.of(1, -2), Int32Array.of(1, -2)];
+    for (const value of whole) {
+      const tensor = toHostTensor('y', value, undefined, 'i32');
+      expect(tensor.dtype).toBe('i32');
+      expect(tensor.data).toEqual(Int32Array.of(1, -2));
+    }
+  });
+
+  test('an Int32Array becomes f32 where features are wanted', () => {
+    const tensor = toHostTensor('x', Int32Array.of(1, -2), undefined, 'f32');
+    expect(tensor).toEqual({ shape: [2], dtype: 'f32', data: Float32Array.of(1, -2) });
+  });
+
+  test.each([0.5, NaN, Infinity, -Infinity, 2 ** 31, -(2 ** 31) - 1, 2 ** 40])(
+    '%d is no index, and is not rounded or wrapped to one',
+    (odd) => {
+      expect(() => toHostTensor('y', [1, odd], undefined, 'i32')).toThrow(
+        failure('dtype', /^y: expected whole numbers.*i32.*, got /),
+      );
+      expect(() => toHostTensor('y', Float64Array.of(odd), undefined, 'i32')).toThrow(String(odd));
+    },
+  );
+
+  test('the first and the last i32', () => {
+    const ends = [-(2 ** 31), 2 ** 31 - 1];
+    expect([...toHostTensor('y', ends, undefined, 'i32').data]).toEqual(ends);
+  });
+
+  test('NaN and Infinity are f32 like others', () => {
+    expect([...host([NaN, -Infinity]).data]).toEqual([NaN, -Infinity]);
+  });
+});

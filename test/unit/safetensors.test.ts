@@ -1,0 +1,283 @@
+// A safetensors file is believed only after every claim was checked: whatever is wrong is refused, and the message says what.
+import {
+  array,
+  assert,
+  constantFrom,
+  dictionary,
+  integer,
+  property,
+  string,
+  tuple,
+  uint8Array,
+} from 'fast-check';
+import { describe, expect, test } from 'vitest';
+
+import {
+  GatewiseError,
+  parseSafetensors,
+  serializeSafetensors,
+  type DType,
+  type NamedTensor,
+} from '../../src/index.ts';
+
+const small = (): Uint8Array<ArrayBuffer> =>
+  serializeSafetensors(
+    new Map<string, NamedTensor>([
+      ['weight', { shape: [2, 3], dtype: 'f32', data: Float32Array.of(1, 2, 3, 4, 5, 6) }],
+      ['ids', { shape: [2], dtype: 'i32', data: Int32Array.of(-7, 8) }],
+    ]),
+    { format: 'pt' },
+  );
+
+/** A file of any header text and any number of data bytes; `claim` is the header length that it states. */
+function file(header: unknown, dataBytes = 0, claim?: bigint): Uint8Array<ArrayBuffer> {
+  const json = new TextEncoder().encode(typeof header === 'string' ? header : JSON.stringify(header));
+  const bytes = new Uint8Array(8 + json.byteLength + dataBytes);
+  new DataView(bytes.buffer).setBigUint64(0, claim ?? BigInt(json.byteLength), true);
+  bytes.set(json, 8);
+  return bytes;
+}
+
+function refusal(bytes: Uint8Array): string {
+  try {
+    parseSafetensors(bytes);
+  } catch (error) {
+    if (error instanceof GatewiseError && error.code === 'file') return error.message;
+    throw error;
+  }
+  throw new Error('expected the file to be refused, but it was read');
+}
+
+const f32 = (shape: unknown, offsets: unknown): object => ({ dtype: 'F32', shape, data_offsets: offsets });
+
+describe('round trip', () => {
+  const tensor = tuple(
+    constantFrom<DType[]>('f32', 'i32'),
+    array(integer({ min: 0, max: 4 }), { maxLength: 3 }),
+  ).chain(([dtype, shape]) => {
+    const bytes = 4 * shape.reduce((product, n) => product * n, 1);
+    return uint8Array({ minLength: bytes, maxLength: bytes }).map(({ buffer }): NamedTensor => {
+      const own = buffer.slice(0, bytes) as ArrayBuffer;
+      return { dtype, shape, data: dtype === 'f32' ? new Float32Array(own) : new Int32Array(own) };
+    });
+  });
+  const name = string({ unit: 'binary', maxLength: 12 }).filter((text) => text !== '__metadata__');
+  const bytesOf = ({ buffer, byteOffset, byteLength }: Float32Array | Int32Array): number[] =>
+    Array.from(new Uint8Array(buffer, byteOffset, byteLength));
+
+  test('names, shapes, dtypes, every bit of the data, and the metadata', () => {
+    assert(
+      property(
+        array(tuple(name, tensor), { maxLength: 5 }),
+        dictionary(string(), string(), { maxKeys: 4 }),
+        (list, metadata) => {
+          const tensors = new Map(list);
+          const read = parseSafetensors(serializeSafetensors(tensors, metadata));
+          expect(Object.entries(read.metadata).sort()).toEqual(Object.entries(metadata).sort());
+          expect([...read.tensors.keys()].sort()).toEqual([...tensors.keys()].sort());
+          for (const [key, { shape, dtype, data }] of tensors) {
+            const got = read.tensors.get(key);
+            expect(got).toMatchObject({ shape, dtype });
+            expect(got?.data.constructor).toBe(data.constructor);
+            expect(got && bytesOf(got.data)).toEqual(bytesOf(data));
+          }
+        },
+      ),
+    );
+  });
+
+  test('names that mean something to JavaScript are names like any other', () => {
+    const data = Float32Array.of(1);
+    const tensors = new Map<string, NamedTensor>(
+      ['__proto__', 'constructor', '10', ''].map((key) => [key, { shape: [1], dtype: 'f32', data }]),
+    );
+    const metadata = JSON.parse('{"__proto__": "a"}') as Record<string, string>;
+    const read = parseSafetensors(serializeSafetensors(tensors, metadata));
+    expect([...read.tensors.keys()].sort()).toEqual([...tensors.keys()].sort());
+    expect(Object.entries(read.metadata)).toEqual([['__proto__', 'a']]);
+  });
+
+  test('the data is aligned to 8 bytes, whatever the names', () => {
+    for (let length = 1; length <= 16; length++) {
+      const bytes = serializeSafetensors(
+        new Map([['w'.repeat(length), { shape: [], dtype: 'f32', data: Float32Array.of(1) }]]),
+      );
+      expect(Number(new DataView(bytes.buffer).getBigUint64(0, true)) % 8).toBe(0);
+    }
+  });
+
+  test('a view of part of an array is written as that part', () => {
+    const data = Float32Array.of(1, 2, 3, 4).subarray(1, 3);
+    const bytes = serializeSafetensors(new Map([['w', { shape: [2], dtype: 'f32', data }]]));
+    expect(parseSafetensors(bytes).tensors.get('w')?.data).toEqual(Float32Array.of(2, 3));
+  });
+
+  test("a tensor cannot be called as the metadata is, and its shape must be its data's", () => {
+    const data = Float32Array.of(1, 2);
+    const write = (key: string, shape: number[]) => () =>
+      serializeSafetensors(new Map([[key, { shape, dtype: 'f32', data }]]));
+    expect(write('__metadata__', [2])).toThrow(/"__metadata__".*another name/);
+    expect(write('w', [3])).toThrow(/"w".*\[3\].*3 numbers.*got 2/);
+  });
+});
+
+describe('bytes that lie anywhere', () => {
+  const content = parseSafetensors(small());
+
+  test('a Buffer from the pool of Node, whose slice() is a view', () => {
+    const source = small();
+    const pooled = Buffer.from(source);
+    expect(pooled.buffer.byteLength).toBeGreaterThan(pooled.byteLength);
+    const read = parseSafetensors(pooled);
+    expect(read).toEqual(content);
+    // What was read is a copy, not the pool's memory.
+    pooled.fill(0xff);
+    expect(read).toEqual(content);
+  });
+
+  test.each([1, 2, 3, 4, 5, 8])('a Uint8Array that begins at byte %i of its buffer', (offset) => {
+    const source = small();
+    const whole = new Uint8Array(offset + source.byteLength + 5).fill(0xee);
+    whole.set(source, offset);
+    const part = whole.subarray(offset, offset + source.byteLength);
+    expect(parseSafetensors(part)).toEqual(content);
+    expect(refusal(part.subarray(0, -1))).toMatch(/truncated/);
+  });
+
+  test('anything but a Uint8Array is not read', () => {
+    for (const wrong of [small().buffer, 'text', null, Float32Array.of(1)])
+      expect(() => parseSafetensors(wrong as unknown as Uint8Array)).toThrow(
+        expect.objectContaining({
+          code: 'argument',
+          message: expect.stringMatching(/expected a Uint8Array, got/) as string,
+        }) as Error,
+      );
+  });
+});
+
+describe('a damaged file', () => {
+  test('truncated at any byte', () => {
+    const bytes = small();
+    for (let length = 0; length < bytes.byteLength; length++)
+      expect(refusal(bytes.subarray(0, length))).toMatch(/truncated/);
+  });
+
+  test('with bytes behind its end', () => {
+    const bytes = small();
+    const longer = new Uint8Array(bytes.byteLength + 1);
+    longer.set(bytes);
+    expect(refusal(longer)).toMatch(/end at byte 32, but the file has 33 bytes/);
+  });
+
+  test('any one byte of the header length changed', () => {
+    const bytes = small();
+    for (let at = 0; at < 8; at++) {
+      for (const flip of [1, 2, 8, 0x40, 0x80, 0xff]) {
+        const damaged = bytes.slice();
+        damaged[at] ^= flip;
+        refusal(damaged);
+      }
+    }
+  });
+
+  test.each<[string, bigint, RegExp]>([
+    ['nothing', 0n, /header is not JSON/],
+    ['a byte less', -1n, /header is not JSON/],
+    ['2^53 + 1', 2n ** 53n + 1n, /claims 9007199254740993 bytes/],
+    ['2^64 - 1', 2n ** 64n - 1n, /claims 18446744073709551615 bytes/],
+  ])('whose header length claims %s', (_, claim, message) => {
+    const header = JSON.stringify({ w: f32([1], [0, 4]) });
+    const stated = claim < 0n ? BigInt(header.length) + claim : claim;
+    expect(refusal(file(header, 4, stated))).toMatch(message);
+  });
+
+  test('whose header is longer than any header may be', () => {
+    const bytes = new Uint8Array(8 + 100_000_001);
+    new DataView(bytes.buffer).setBigUint64(0, 100_000_001n, true);
+    expect(refusal(bytes)).toMatch(/claims 100000001 bytes; expected at most 100000000/);
+  });
+
+  test.each<[string, string]>([
+    ['half a header', '{"w": {"dtype": "F32", '],
+    ['not JSON', 'PK\u0003\u0004 a zip archive'],
+    ['nothing but spaces', '        '],
+  ])('whose header is %s', (_, header) => {
+    expect(refusal(file(header))).toMatch(/header is not JSON; the file is damaged or is another format/);
+  });
+
+  test('whose header is not UTF-8', () => {
+    const bytes = file('{"w": 1}');
+    bytes[10] = 0xff;
+    expect(refusal(bytes)).toMatch(/header is not JSON/);
+  });
+
+  test.each(['[]', 'null', '3', '"text"'])('whose header is %s', (header) => {
+    expect(refusal(file(header))).toMatch(/header is not a JSON object/);
+  });
+
+  test.each<[unknown, RegExp]>([
+    [[], /__metadata__ is not an object/],
+    ['text', /__metadata__ is not an object/],
+    [null, /__metadata__ is not an object/],
+    [{ steps: 3 }, /__metadata__ "steps" is not a string/],
+  ])('whose metadata is %j', (metadata, message) => {
+    expect(refusal(file({ __metadata__: metadata }))).toMatch(message);
+  });
+
+  test.each<[string, unknown, RegExp]>([
+    ['a tensor that is a number', 3, /"w" is not described by an object/],
+    ['a tensor that is null', null, /"w" is not described by an object/],
+    ['no fields', {}, /"w" has dtype nothing; expected F32 or I32/],
+    ['F64', { dtype: 'F64', shape: [1], data_offsets: [0, 8] }, /dtype "F64"; expected F32 or I32/],
+    ['a dtype in lower case', { ...f32([2], [0, 8]), dtype: 'f32' }, /dtype "f32"; expected F32 or I32/],
+    ['a dtype that objects have', { ...f32([2], [0, 8]), dtype: 'toString' }, /dtype "toString"; expected/],
+    ['a dtype that is no text', { ...f32([2], [0, 8]), dtype: 32 }, /dtype 32; expected F32 or I32/],
+    ['no shape', f32(undefined, [0, 8]), /shape nothing; expected whole numbers/],
+    ['a shape that is a number', f32(2, [0, 8]), /shape 2; expected whole numbers/],
+    ['half an element', f32([1.5], [0, 8]), /shape \[1\.5\]; expected whole numbers/],
+    ['a size below 0', f32([-1, -2], [0, 8]), /shape \[-1, -2\]; expected whole numbers/],
+    ['a size that is text', f32(['2'], [0, 8]), /shape \["2"\]; expected whole numbers/],
+    ['a size past all numbers', f32([2 ** 60], [0, 8]), /expected whole numbers/],
+    ['no offsets', f32([2], undefined), /data_offsets nothing; expected its first byte/],
+    ['one offset', f32([2], [8]), /data_offsets \[8\]; expected/],
+    ['three offsets', f32([2], [0, 4, 8]), /data_offsets \[0, 4, 8\]; expected/],
+    ['an offset below 0', f32([2], [-8, 0]), /data_offsets \[-8, 0\]; expected/],
+    ['offsets that are text', f32([2], ['0', '8']), /data_offsets \["0", "8"\]; expected/],
+    ['offsets backwards', f32([2], [8, 0]), /claims bytes 8 to 0 of 8/],
+    ['bytes past the end', f32([3], [0, 12]), /claims bytes 0 to 12 of 8; the file is truncated or damaged/],
+    ['more elements than bytes', f32([3], [0, 8]), /shape \[3\] needs 12 bytes, but claims 8/],
+    ['fewer elements than bytes', f32([1], [0, 8]), /shape \[1\] needs 4 bytes, but claims 8/],
+    ['a scalar of two elements', f32([], [0, 8]), /shape \[\] needs 4 bytes, but claims 8/],
+    ['a product that overflows', f32([2 ** 40, 2 ** 40], [0, 8]), /needs \S+ bytes, but claims 8/],
+    ['a size of 0 among others', f32([0, 2], [0, 8]), /shape \[0, 2\] needs 0 bytes, but claims 8/],
+  ])('with %s', (_, entry, message) => {
+    expect(refusal(file({ w: entry }, 8))).toMatch(message);
+  });
+
+  test.each<[string, [number, number], [number, number], RegExp]>([
+    ['overlap', [0, 8], [4, 12], /"b" begins at byte 4; expected 8/],
+    ['are the same bytes', [0, 8], [0, 8], /"b" begins at byte 0; expected 8/],
+    ['leave a gap', [0, 8], [12, 20], /"b" begins at byte 12; expected 8/],
+    ['leave a gap, in any order', [12, 20], [0, 8], /"a" begins at byte 12; expected 8/],
+    ['leave bytes before the first', [4, 12], [12, 20], /"a" begins at byte 4; expected 0/],
+    ['leave bytes behind the last', [0, 8], [8, 16], /end at byte 16, but the file has 20 bytes/],
+  ])('whose tensors %s', (_, a, b, message) => {
+    expect(refusal(file({ a: f32([2], a), b: f32([2], b) }, 20))).toMatch(message);
+  });
+
+  test('of any bytes at all', () => {
+    assert(
+      property(uint8Array({ maxLength: 64 }), (bytes) => {
+        refusal(bytes);
+      }),
+    );
+  });
+});
+
+test('tensors may lie in another order than the header names them', () => {
+  const bytes = file({ b: f32([1], [4, 8]), a: f32([1], [0, 4]) }, 8);
+  new DataView(bytes.buffer).setFloat32(bytes.byteLength - 8, 1, true);
+  new DataView(bytes.buffer).setFloat32(bytes.byteLength - 4, 2, true);
+  const { tensors } = parseSafetensors(bytes);
+  expect([tensors.get('a')?.data[0], tensors.get('b')?.data[0]]).toEqual([1, 2]);
+});
