@@ -3,8 +3,9 @@
 //   h_t = tanh(W_hhᵀ·h_{t−1} + W_xhᵀ·x_t)
 //   y_t = W_hyᵀ·h_t
 //
-// A loop in the function is a chain in the graph, so its gradient runs back through time by itself. The built-in cell does
-// the same with one product for the inputs of all steps and one kernel a step; both must give the same numbers.
+// A loop in the function is a chain in the graph, so its gradient runs back through time by itself. The built-in
+// cell does the same with one product for the inputs of all steps and one kernel a step; both must give the same
+// numbers.
 import {
   add,
   elmanTanh,

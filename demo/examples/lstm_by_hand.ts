@@ -1,12 +1,14 @@
 // An LSTM, three ways, and what each costs.
 //
-//   i = σ(W_i·[x, h] + b_i)    f = σ(W_f·[x, h] + b_f)    g = tanh(W_g·[x, h] + b_g)    o = σ(W_o·[x, h] + b_o)
-//   c' = f∘c + i∘g             h' = o∘tanh(c')
+//   i = σ(W_i·[x, h] + b_i)      f = σ(W_f·[x, h] + b_f)
+//   g = tanh(W_g·[x, h] + b_g)   o = σ(W_o·[x, h] + b_o)
+//   c' = f∘c + i∘g               h' = o∘tanh(c')
 //
-// First as it is written: four linear layers, each on [x, h]. Then as one linear layer, four times as wide, cut in four: the
-// same numbers, with one large product in the place of four small ones. Last the built-in layer, which prepares first (it
-// packs its weights, and multiplies the inputs of all steps at once) and then needs one kernel a step. A GPU pays for every
-// kernel it is sent, so the dispatches of the plans are counted, for one step and for a sequence.
+// First as it is written: four linear layers, each on [x, h]. Then as one linear layer, four times as wide, cut in
+// four: the same numbers, with one large product in the place of four small ones. Last the built-in layer, which
+// prepares first (it packs its weights, and multiplies the inputs of all steps at once) and then needs one kernel a
+// step. A GPU pays for every kernel it is sent, so the dispatches of the plans are counted, for one step and for a
+// sequence.
 import {
   add,
   concat,
@@ -92,7 +94,8 @@ async function sameWeights(runtime: Runtime) {
   const row = (list: readonly number[], i: number, width: number): number[] =>
     list.slice(i * width, (i + 1) * width);
 
-  // The layer keeps the columns for x and for h apart and has two biases; a layer on [x, h] has them side by side, and one.
+  // The layer keeps the columns for x and for h apart and has two biases; a layer on [x, h] has them side by side,
+  // and one bias.
   const rows = Array.from({ length: 4 * HIDDEN }, (_, i) => i);
   const weight = rows.map((i) => [
     ...row(data('weight_ih_l0'), i, INPUTS),

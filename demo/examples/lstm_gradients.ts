@@ -1,5 +1,5 @@
-// The gradients of an LSTM against PyTorch's: LSTM(10, 20) over 5 steps of 3 sequences from a zero state, and as the loss
-// the sum of all it puts out. In PyTorch:
+// The gradients of an LSTM against PyTorch's: LSTM(10, 20) over 5 steps of 3 sequences from a zero state, and as the
+// loss the sum of all it puts out. In PyTorch:
 //
 //   lstm = torch.nn.LSTM(10, 20)
 //   output, _ = lstm(x)
