@@ -3,7 +3,15 @@ import { GatewiseError, show } from '../core/errors.ts';
 import { add } from '../expr/arith.ts';
 import type { Value } from '../graph/value.ts';
 import { matmul } from '../ops/matmul.ts';
-import { checkSize, parameterOf, uniform, type Layer, type Parameter, type Values } from './layer.ts';
+import {
+  checkOptions,
+  checkSize,
+  parameterOf,
+  uniform,
+  type Layer,
+  type Parameter,
+  type Values,
+} from './layer.ts';
 
 /** y = x · weightᵀ + bias; x is (…, inFeatures), y (…, outFeatures). */
 export class Linear implements Layer {
@@ -16,7 +24,9 @@ export class Linear implements Layer {
   readonly outFeatures: number;
   readonly bias: boolean;
 
-  constructor(inFeatures: number, outFeatures: number, { bias = true }: { bias?: boolean } = {}) {
+  constructor(inFeatures: number, outFeatures: number, options: { readonly bias?: boolean } = {}) {
+    checkOptions('Linear', options, ['bias']);
+    const { bias = true } = options;
     checkSize('Linear', 'inFeatures', inFeatures);
     checkSize('Linear', 'outFeatures', outFeatures);
     this.inFeatures = inFeatures;

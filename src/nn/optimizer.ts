@@ -3,6 +3,7 @@
 import { GatewiseError, show } from '../core/errors.ts';
 import { add, div, mul, sqrt, sub } from '../expr/arith.ts';
 import type { Expr } from '../expr/expr.ts';
+import { checkOptions } from './layer.ts';
 
 export type Scalars = Readonly<Record<string, Expr>>;
 
@@ -18,7 +19,8 @@ export interface Optimizer {
   readonly update: (values: Scalars, scalars: Scalars) => Scalars;
 }
 
-function checkPositive(optimizer: string, option: string, value: number, allowZero = false): void {
+/** Throws unless an option is a finite number above 0, or 0 where that is allowed. */
+export function checkPositive(optimizer: string, option: string, value: number, allowZero = false): void {
   if (!Number.isFinite(value) || value < 0 || (value === 0 && !allowZero)) {
     throw new GatewiseError(
       'argument',
@@ -34,7 +36,9 @@ export interface SGDOptions {
 }
 
 /** Stochastic gradient descent, as torch.optim.SGD: b ← momentum·b + g, p ← p - lr·b. */
-export function sgd({ lr, momentum = 0 }: SGDOptions): Optimizer {
+export function sgd(options: SGDOptions): Optimizer {
+  checkOptions('sgd', options, ['lr', 'momentum']);
+  const { lr, momentum = 0 } = options;
   checkPositive('sgd', 'lr', lr, true);
   checkPositive('sgd', 'momentum', momentum, true);
   return {
@@ -60,7 +64,9 @@ export interface AdamOptions {
 }
 
 /** Adam (Kingma and Ba, 2015), as torch.optim.Adam. */
-export function adam({ lr = 1e-3, betas = [0.9, 0.999], eps = 1e-8 }: AdamOptions = {}): Optimizer {
+export function adam(options: AdamOptions = {}): Optimizer {
+  checkOptions('adam', options, ['lr', 'betas', 'eps']);
+  const { lr = 1e-3, betas = [0.9, 0.999], eps = 1e-8 } = options;
   checkPositive('adam', 'lr', lr, true);
   checkPositive('adam', 'eps', eps);
   const [beta1, beta2] = betas;

@@ -41,9 +41,16 @@ export class Net implements Disposable, NetContext {
 
   /** All parameters, flat; the trainer updates them in place. */
   get weights(): Tensor {
-    if (this.#weights.isDisposed)
-      throw new GatewiseError('disposed', `${this.model.name}: the net was used after dispose()`);
+    this.#checkAlive();
     return this.#weights;
+  }
+
+  #checkAlive(): void {
+    if (this.#weights.isDisposed)
+      throw new GatewiseError(
+        'disposed',
+        `${this.model.name}: the net was used after dispose(); load it again`,
+      );
   }
 
   /** How many numbers the model learns. */
@@ -133,11 +140,13 @@ export class Net implements Disposable, NetContext {
    * @param options.batch sequences side by side; 1 unless given.
    */
   stream(options: { readonly batch?: number } = {}): Stream {
+    this.#checkAlive();
     return this.#keep(new Stream(this, options.batch ?? 1));
   }
 
   /** Trains the weights in place. */
   trainer(options: TrainerOptions): Trainer {
+    this.#checkAlive();
     return this.#keep(new Trainer(this, options));
   }
 

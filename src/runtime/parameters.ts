@@ -96,9 +96,13 @@ export class ParameterLayout {
     );
   }
 
-  /** @throws GatewiseError `file` where a file has tensors that the model has not. */
-  checkKnown(tensors: ReadonlyMap<string, NamedTensor>): void {
-    const unknown = [...tensors.keys()].find((name) => !this.entries.some((entry) => entry.name === name));
+  /**
+   * @param prefixes of the tensors that the file may have for each parameter.
+   * @throws GatewiseError `file` where a file has tensors that the model has not.
+   */
+  checkKnown(tensors: ReadonlyMap<string, NamedTensor>, prefixes: readonly string[] = ['']): void {
+    const known = new Set(prefixes.flatMap((prefix) => this.entries.map(({ name }) => prefix + name)));
+    const unknown = [...tensors.keys()].find((name) => !known.has(name));
     if (unknown !== undefined) {
       throw new GatewiseError(
         'file',

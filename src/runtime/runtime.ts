@@ -117,6 +117,11 @@ export class Runtime implements Disposable {
  */
 export async function createRuntime(options: RuntimeOptions = {}): Promise<Runtime> {
   const { backend, device, check = false, precision = 'float32' } = options;
+  if (backend !== undefined && backend !== 'webgpu' && backend !== 'cpu')
+    throw new GatewiseError(
+      'argument',
+      `createRuntime: backend must be "webgpu" or "cpu", got ${show(backend)}`,
+    );
   if (backend === 'cpu') return new Runtime(new CPUBackend(precision));
   if (device !== undefined) {
     return new Runtime(new WebGPUBackend({ device, ownsDevice: false, check }));

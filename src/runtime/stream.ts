@@ -28,8 +28,7 @@ export class Stream implements Disposable {
    * @param x one step's input: (batch) tokens or (batch, I) features. With a batch of 1, one token or (I) features do.
    */
   push(x: Tensor | HostData): Tensor {
-    if (this.#disposed)
-      throw new GatewiseError('disposed', 'stream: push() after dispose(); make a new stream');
+    this.#checkAlive('push');
     const net = this.#net;
     const input = net.input('push', x);
     const features = net.model.inputDType === 'i32' ? 0 : 1;
@@ -61,7 +60,13 @@ export class Stream implements Disposable {
 
   /** Back to zero states. */
   reset(): void {
+    this.#checkAlive('reset');
     for (const state of this.#states) state.backend.write(state.buffer, new Float32Array(state.buffer.size));
+  }
+
+  #checkAlive(method: string): void {
+    if (this.#disposed)
+      throw new GatewiseError('disposed', `stream: ${method}() after dispose(); make a new stream`);
   }
 
   dispose(): void {

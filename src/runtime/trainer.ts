@@ -6,8 +6,9 @@ import { Expr } from '../expr/expr.ts';
 import { gradients } from '../graph/autodiff.ts';
 import type { Value } from '../graph/value.ts';
 import { parseSafetensors, serializeSafetensors } from '../io/safetensors.ts';
+import { checkOptions } from '../nn/layer.ts';
 import type { Loss } from '../nn/loss.ts';
-import type { Optimizer } from '../nn/optimizer.ts';
+import { checkPositive, type Optimizer } from '../nn/optimizer.ts';
 import { elementwise } from '../ops/elementwise.ts';
 import { constant, slice, sum, zeros } from '../ops/structure.ts';
 import { inputName } from '../ops/wgsl_expression.ts';
@@ -25,28 +26,44 @@ export interface TrainerOptions {
   readonly clipNorm?: number;
 }
 
+/** Made so far; the last one's number tells its programs from those of others. */
+let trainers = 0;
+
 export class Trainer implements Disposable {
-  /** Used from the next step on. */
-  learningRate: number;
   readonly #net: NetContext;
   readonly #options: TrainerOptions;
   readonly #moments: readonly Tensor[];
   readonly #lossValue: Tensor;
+  /** Trainers of one net share its programs' cache, and what they trace differs by all of their options. */
+  readonly #key: string;
+  #learningRate: number;
   #steps = 0;
   #disposed = false;
 
   /** Made by `net.trainer`. */
   constructor(net: NetContext, options: TrainerOptions) {
-    const { clipNorm, optimizer } = options;
+    checkOptions('trainer', options, ['loss', 'optimizer', 'clipNorm']);
+    const { loss, clipNorm, optimizer } = options;
     if (clipNorm !== undefined && !(clipNorm > 0))
       throw new GatewiseError('argument', `trainer: clipNorm must be above 0, got ${show(clipNorm)}`);
     this.#net = net;
     this.#options = options;
-    this.learningRate = optimizer.lr;
+    this.#key = `step ${loss.name} ${optimizer.name} ${++trainers}`;
+    this.#learningRate = optimizer.lr;
     this.#moments = optimizer.states.map(() => net.runtime.allocate([net.layout.size], 'f32'));
     for (const tensor of this.#moments)
       tensor.backend.write(tensor.buffer, new Float32Array(net.layout.size));
     this.#lossValue = net.runtime.allocate([], 'f32');
+  }
+
+  /** Used from the next step on. */
+  get learningRate(): number {
+    return this.#learningRate;
+  }
+
+  set learningRate(rate: number) {
+    checkPositive('trainer', 'learningRate', rate, true);
+    this.#learningRate = rate;
   }
 
   /** Steps taken so far. */
@@ -60,11 +77,9 @@ export class Trainer implements Disposable {
    * @throws GatewiseError `not-finite` (as a rejection) where the loss is NaN or infinite.
    */
   step(x: Tensor | HostData, y: Tensor | HostData): Promise<number> {
-    if (this.#disposed)
-      throw new GatewiseError('disposed', 'trainer: step() after dispose(); make a new trainer');
+    this.#checkAlive('step');
     const args = this.#arguments(x, y);
     const program = this.#program(args);
-    this.#steps++;
     const [loss] = program.run(
       args,
       [
@@ -73,7 +88,7 @@ export class Trainer implements Disposable {
       ],
       [0],
     );
-    return this.#checkedLoss(loss, this.#steps);
+    return this.#checkedLoss(loss, ++this.#steps);
   }
 
   async #checkedLoss(read: Promise<ArrayLike<number>>, step: number): Promise<number> {
@@ -89,6 +104,7 @@ export class Trainer implements Disposable {
 
   /** The plan of a step on such a batch. */
   plan(x: Tensor | HostData, y: Tensor | HostData): Plan {
+    this.#checkAlive('plan');
     return this.#program(this.#arguments(x, y)).plan;
   }
 
@@ -110,11 +126,7 @@ export class Trainer implements Disposable {
   }
 
   #program(args: readonly Argument[]): Program {
-    return this.#net.program(
-      `step ${this.#options.loss.name} ${this.#options.optimizer.name}`,
-      args,
-      (values) => this.#trace(values),
-    );
+    return this.#net.program(this.#key, args, (values) => this.#trace(values));
   }
 
   #trace(values: readonly Value[]): Traced {
@@ -160,6 +172,7 @@ export class Trainer implements Disposable {
 
   /** Weights, optimizer states and step count as safetensors: all that is needed to go on as if nothing had happened. */
   async save(metadata: Readonly<Record<string, string>> = {}): Promise<Uint8Array<ArrayBuffer>> {
+    this.#checkAlive('save');
     const { layout, weights } = this.#net;
     const { optimizer } = this.#options;
     const steps = this.#steps;
@@ -179,6 +192,7 @@ export class Trainer implements Disposable {
 
   /** Goes on from what `save` wrote. @returns the metadata of the file. @throws GatewiseError `file` where it does not fit. */
   load(bytes: Uint8Array): Readonly<Record<string, string>> {
+    this.#checkAlive('load');
     const { tensors, metadata } = parseSafetensors(bytes);
     const { layout, weights } = this.#net;
     const { optimizer } = this.#options;
@@ -189,12 +203,19 @@ export class Trainer implements Disposable {
         `trainer: expected a checkpoint of ${optimizer.name} with its steps, got optimizer ${show(metadata['optimizer'])} and steps ${show(metadata['steps'])}`,
       );
     }
+    const prefixes = optimizer.states.map((state) => `optimizer.${state}.`);
+    layout.checkKnown(tensors, ['', ...prefixes]);
     const flat = layout.fromTensors(tensors);
-    const moments = optimizer.states.map((state) => layout.fromTensors(tensors, `optimizer.${state}.`));
+    const moments = prefixes.map((prefix) => layout.fromTensors(tensors, prefix));
     weights.backend.write(weights.buffer, flat);
     moments.forEach((moment, i) => weights.backend.write(this.#moments[i].buffer, moment));
     this.#steps = steps;
     return metadata;
+  }
+
+  #checkAlive(method: string): void {
+    if (this.#disposed)
+      throw new GatewiseError('disposed', `trainer: ${method}() after dispose(); make a new trainer`);
   }
 
   /** Frees the optimizer's states; the net stays. */
