@@ -32,9 +32,9 @@ export interface Plan {
  */
 export function makePlan(args: readonly Value[], outputs: readonly Value[], donate: Donate = []): Plan {
   const graph = new GraphView(outputs);
-  const unbound = graph.nodes
-    .flatMap((node) => node.inputs)
-    .find((input) => input.node === undefined && !args.includes(input));
+  const unbound = [...graph.nodes.flatMap((node) => node.inputs), ...outputs].find(
+    (value) => value.node === undefined && !args.includes(value),
+  );
   if (unbound !== undefined) {
     throw new GatewiseError(
       'argument',
