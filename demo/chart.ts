@@ -7,11 +7,13 @@ import type { StepResult } from './training.ts';
 
 // Beyond this every second point is left out, and from then on every second step: what stays is as it was measured.
 const MAX_POINTS = 8000;
-const BASELINES: Readonly<Record<keyof Baselines, string>> = {
-  uniform: 'every character equally likely',
-  frequency: 'how often each occurs',
-  pairs: 'knowing the one before',
+// In words, and in as few as fit on a phone.
+const BASELINES: Readonly<Record<keyof Baselines, readonly [string, string]>> = {
+  uniform: ['every character equally likely', 'equal odds'],
+  frequency: ['how often each occurs', 'counts'],
+  pairs: ['knowing the one before', 'pairs'],
 };
+const NARROW = 420;
 
 export class Chart {
   readonly #host: HTMLElement;
@@ -119,7 +121,7 @@ export class Chart {
   }
 
   #range(min: number | null, max: number | null): [number, number] {
-    const top = Math.max(max ?? 0, (this.#baselines?.uniform ?? 4) + 0.15);
+    const top = Math.max(max ?? 0, (this.#baselines?.uniform ?? 4) + 0.4);
     const bottom = Math.min(min ?? Infinity, (this.#baselines?.pairs ?? 2) - 0.5);
     return [Math.max(0, Math.floor(bottom * 4) / 4), top];
   }
@@ -152,7 +154,7 @@ export class Chart {
     ctx.font = font.replace('12px', `${12 * ratio}px`);
     ctx.textAlign = 'right';
     for (const { words, y } of this.#baselinePlaces(plot)) {
-      const at = [words, bbox.left + bbox.width - 4 * ratio, y + 15 * ratio] as const;
+      const at = [words, bbox.left + bbox.width - 4 * ratio, y - 5 * ratio] as const;
       ctx.strokeText(...at);
       ctx.fillText(...at);
     }
@@ -163,7 +165,7 @@ export class Chart {
     const baselines = this.#baselines;
     if (baselines === undefined) return [];
     return (Object.keys(BASELINES) as (keyof Baselines)[]).map((name) => ({
-      words: `${BASELINES[name]}: ${baselines[name].toFixed(2)}`,
+      words: `${BASELINES[name][this.#host.clientWidth < NARROW ? 1 : 0]}: ${baselines[name].toFixed(2)}`,
       y: Math.round(plot.valToPos(baselines[name], 'y', true)),
     }));
   }

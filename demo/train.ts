@@ -238,7 +238,7 @@ async function main(): Promise<void> {
   console.log(
     signal.aborted && training.steps < options.steps
       ? `Stopped at step ${training.steps}, saved in ${path}. The same command goes on from here; --fresh starts over.`
-      : `Done: ${training.steps} steps, loss ${training.smoothedLoss.toFixed(4)} nats per character, saved in ${path}.`,
+      : `Done at step ${training.steps}, loss ${training.smoothedLoss.toFixed(4)} nats per character, saved in ${path}.`,
   );
 }
 

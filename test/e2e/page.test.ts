@@ -1,0 +1,220 @@
+// The demo page as a visitor meets it: served by `npm start`, opened in headless Chrome.
+import { spawn, type ChildProcess } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { join } from 'node:path';
+
+import type { AxeResults, RunOptions } from 'axe-core';
+import { chromium, type Browser, type Page } from 'playwright-core';
+import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+
+import { parseSafetensors } from '../../src/index.ts';
+import { browserArguments, findBrowser } from '../setup/browser.mjs';
+
+const root = join(import.meta.dirname, '../..');
+const WAIT = { timeout: 60_000 };
+// Small enough to take a step in a few milliseconds on a software adapter.
+const SMALL = 'hidden=16&embedding=8&batch=4&sequence=16&lr=0.01';
+
+let server: ChildProcess;
+let browser: Browser;
+let address: string;
+let page: Page;
+let complaints: string[];
+
+beforeAll(async () => {
+  server = spawn(process.execPath, ['demo/start.mjs', '--port', '0'], {
+    cwd: root,
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  const executablePath = findBrowser();
+  if (executablePath === undefined) throw new Error('page: expected a browser, found none');
+  browser = await chromium.launch({ executablePath, args: browserArguments() });
+  address = await new Promise<string>((resolve, reject) => {
+    server.stdout?.on('data', (chunk) => {
+      const url = /http:\S+/.exec(String(chunk))?.[0];
+      if (url !== undefined) resolve(url);
+    });
+    server.on('exit', (code) => reject(new Error(`npm start ended with ${code}`)));
+  });
+});
+
+afterAll(async () => {
+  await browser?.close();
+  server?.kill();
+});
+
+afterEach(async () => {
+  await page.close();
+  if (complaints.length > 0) throw new Error(`the page complains: ${complaints.join('\n')}`);
+});
+
+/** Opens the page; errors of any kind that it prints are kept, and make the test fail. */
+async function open(query: string): Promise<void> {
+  page = await browser.newPage({ acceptDownloads: true });
+  complaints = [];
+  page.on('pageerror', (error) => complaints.push(error.message));
+  page.on('console', (message) => {
+    if (['error', 'warning'].includes(message.type())) complaints.push(message.text());
+  });
+  await page.goto(`${address}?${query}`);
+  await page.waitForFunction(() => 'gatewise' in window, null, WAIT);
+}
+
+const button = (name: string): ReturnType<Page['getByRole']> =>
+  page.getByRole('button', { name, exact: true });
+const losses = (): Promise<readonly number[]> => page.evaluate(() => window.gatewise.losses);
+const stateIs = async (state: string): Promise<void> => {
+  await page.waitForFunction((wanted) => window.gatewise.state === wanted, state, WAIT);
+};
+const stepsReach = async (steps: number): Promise<void> => {
+  await page.waitForFunction((count) => window.gatewise.losses.length >= count, steps, WAIT);
+};
+
+/** As a file that is dropped on the page. */
+async function drop(name: string, content: string): Promise<void> {
+  const data = await page.evaluateHandle(
+    ([name, content]) => {
+      const transfer = new DataTransfer();
+      transfer.items.add(new File([content!], name!, { type: 'text/plain' }));
+      return transfer;
+    },
+    [name, content],
+  );
+  await page.dispatchEvent('body', 'dragover', { dataTransfer: data });
+  await page.dispatchEvent('body', 'drop', { dataTransfer: data });
+}
+
+test('trains at once on WebGPU; the same seed gives the same losses, another seed others', async () => {
+  const run = async (seed: number): Promise<readonly number[]> => {
+    await open(`${SMALL}&seed=${seed}&steps=60`);
+    await stateIs('done');
+    return losses();
+  };
+  const first = await run(3);
+  expect(await page.locator('#adapter').textContent()).toMatch(/^Runs on WebGPU: /);
+  expect(first).toHaveLength(60);
+  const mean = (values: readonly number[]): number => values.reduce((sum, x) => sum + x, 0) / values.length;
+  expect(first[0]).toBeGreaterThan(4);
+  expect(mean(first.slice(-10))).toBeLessThan(first[0]! - 0.8);
+  expect(await page.locator('#loss').textContent()).toMatch(/^\d\.\d{3}$/);
+  expect(await page.locator('#samples li').count()).toBeGreaterThan(1);
+  await page.close();
+  expect(await run(3)).toEqual(first);
+  await page.close();
+  expect(await run(4)).not.toEqual(first);
+});
+
+test('pauses, goes on, and resets to the same start', async () => {
+  await open(`${SMALL}&seed=5`);
+  await stepsReach(10);
+  await button('Pause').click();
+  await stateIs('paused');
+  const before = await losses();
+  await page.waitForTimeout(300);
+  expect(await losses()).toEqual(before);
+  await button('Start').click();
+  await stepsReach(before.length + 5);
+  await button('Reset').click();
+  await page.waitForFunction((many) => window.gatewise.losses.length < many, before.length, WAIT);
+  await stepsReach(10);
+  expect((await losses()).slice(0, 10)).toEqual(before.slice(0, 10));
+});
+
+test('a checkpoint that was saved is loaded, and goes on as if nothing had happened', async () => {
+  await open(`${SMALL}&seed=7`);
+  await stepsReach(10);
+  await button('Pause').click();
+  await stateIs('paused');
+  const downloading = page.waitForEvent('download');
+  await button('Save').click();
+  const download = await downloading;
+  expect(download.suggestedFilename()).toBe('moby-dick-lstm.checkpoint.safetensors');
+  const path = await download.path();
+  const file = readFileSync(path);
+  const saved = await losses();
+  const { metadata } = parseSafetensors(new Uint8Array(file));
+  expect(metadata['steps']).toBe(String(saved.length));
+
+  await button('Start').click();
+  await stepsReach(saved.length + 10);
+  await button('Pause').click();
+  await stateIs('paused');
+  const further = (await losses()).slice(saved.length, saved.length + 10);
+
+  // Into a page with other settings, so that nothing can be left over.
+  await page.close();
+  await open('cell=gru&hidden=8&batch=2&sequence=8&seed=1');
+  await stepsReach(1);
+  await button('Pause').click();
+  await stateIs('paused');
+  await page.locator('#load-file').setInputFiles({
+    name: 'a.safetensors',
+    mimeType: 'application/octet-stream',
+    buffer: file,
+  });
+  await page.waitForFunction((steps) => window.gatewise.firstStep === steps, saved.length, WAIT);
+  await expect.poll(() => page.getByLabel('Hidden size').inputValue()).toBe('16');
+  await button('Start').click();
+  await stepsReach(10);
+  expect((await losses()).slice(0, 10)).toEqual(further);
+});
+
+test('trains on a text that is dropped on it, and refuses a file that is none', async () => {
+  await open(`${SMALL}&seed=1`);
+  await stepsReach(2);
+  await drop('waves.txt', 'the sea rolls on; '.repeat(60));
+  await page.waitForFunction(
+    () => document.getElementById('text-name')?.textContent === 'waves.txt',
+    null,
+    WAIT,
+  );
+  await stepsReach(2);
+  // 12 different characters instead of the book's 83: a smaller loss from the first step on.
+  expect((await losses())[0]).toBeLessThan(3);
+  const before = (await losses()).length;
+  await drop('broken.safetensors', 'no checkpoint at all');
+  await page.getByRole('alert').getByText('the header claims').waitFor(WAIT);
+  await stepsReach(before + 2);
+});
+
+test('works on the CPU, and says why', async () => {
+  await open(`${SMALL}&seed=3&steps=20&backend=cpu`);
+  await stateIs('done');
+  expect(await page.locator('#adapter').textContent()).toMatch(/CPU.*because this address asks for it/);
+  const curve = await losses();
+  expect(curve).toHaveLength(20);
+  expect(curve.at(-1)).toBeLessThan(curve[0]!);
+});
+
+test('says in plain words what is wrong', async () => {
+  await open(`hidden=many&steps=1`);
+  await page.getByRole('alert').getByText('expected a whole number from 1 to 2048, got "many"').waitFor(WAIT);
+  await stateIs('done');
+  await page.getByLabel('Sequence length').fill('1024');
+  await button('Text file …').waitFor();
+  await drop('short.txt', 'too short for that');
+  await page.getByRole('alert').getByText('a text of more than 1024 characters').waitFor(WAIT);
+  expect(await page.locator('#text-name').textContent()).toBe('Moby Dick');
+});
+
+test.each(['light', 'dark'] as const)(
+  'is accessible and fits a narrow phone in %s colours',
+  async (colorScheme) => {
+    await open(`${SMALL}&steps=20`);
+    await page.emulateMedia({ colorScheme });
+    await page.setViewportSize({ width: 360, height: 740 });
+    await stateIs('done');
+    await page.getByText('How a step runs').click();
+    expect(await page.locator('#plan').textContent()).toMatch(/dispatches/);
+    expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBe(360);
+    await page.addScriptTag({ path: createRequire(import.meta.url).resolve('axe-core/axe.min.js') });
+    const { violations } = await page.evaluate(async () => {
+      const { axe } = window as unknown as { axe: { run: (options: RunOptions) => Promise<AxeResults> } };
+      return axe.run({});
+    });
+    expect(violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(' ')}`)).toEqual(
+      [],
+    );
+  },
+);

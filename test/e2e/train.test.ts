@@ -1,0 +1,112 @@
+// `npm run train` as it is used: stopped by Ctrl-C and started again, it learns what it would have without.
+import { execFileSync, spawn } from 'node:child_process';
+import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+import { afterAll, beforeAll, expect, test } from 'vitest';
+
+import { parseSafetensors } from '../../src/index.ts';
+
+const root = join(import.meta.dirname, '../..');
+const launcher = join(root, 'demo/train.mjs');
+const STEPS = 60;
+const small = ['--hidden', '16', '--embedding', '8', '--batch', '4', '--sequence', '16', '--seed', '3'];
+const short = ['--steps', String(STEPS), '--every', '5', '--sample', '8'];
+
+let folder: string;
+
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), 'gatewise-train-'));
+  const line = 'The sea rolls on as it rolled five thousand years ago; ';
+  writeFileSync(join(folder, 'sea.txt'), line.repeat(40));
+  writeFileSync(join(folder, 'other.txt'), line.repeat(41));
+});
+
+afterAll(() => {
+  rmSync(folder, { recursive: true, force: true });
+});
+
+interface Ended {
+  readonly code: number | null;
+  readonly output: string;
+}
+
+/** Runs the trainer; once it has printed `interruptAt` it gets what Ctrl-C sends: SIGINT to all of its processes. */
+function train(options: readonly string[], interruptAt?: string): Promise<Ended> {
+  return new Promise((resolve) => {
+    const child = spawn(process.execPath, [launcher, ...options], { cwd: folder, detached: true });
+    let output = '';
+    const take = (chunk: unknown): void => {
+      const before = output;
+      output += String(chunk);
+      if (interruptAt !== undefined && !before.includes(interruptAt) && output.includes(interruptAt))
+        process.kill(-(child.pid ?? NaN), 'SIGINT');
+    };
+    child.stdout.on('data', take);
+    child.stderr.on('data', take);
+    child.on('close', (code) => resolve({ code, output }));
+  });
+}
+
+const read = (name: string): ReturnType<typeof parseSafetensors> =>
+  parseSafetensors(new Uint8Array(readFileSync(join(folder, name))));
+
+test('Ctrl-C saves, the same command goes on, and the result is that of an uninterrupted run', async () => {
+  const files = ['--file', 'sea.txt', '--cell', 'gru'];
+  const whole = await train([...files, ...small, ...short, '--checkpoint', 'whole.safetensors']);
+  expect(whole.output).toMatch(/Adapter +WebGPU: .*\n/);
+  expect(whole.output).toMatch(/GRU, 1 × 16.*parameters/);
+  expect(whole.output).toMatch(new RegExp(`Done at step ${STEPS},`));
+  expect(whole.code).toBe(0);
+
+  const stopped = await train([...files, ...small, ...short], '· step 5');
+  expect(stopped.code).toBe(0);
+  const at = Number(
+    /Stopped at step (\d+), saved in sea-gru.checkpoint.safetensors/.exec(stopped.output)?.[1],
+  );
+  expect(at).toBeGreaterThanOrEqual(5);
+  expect(at).toBeLessThan(STEPS);
+  expect(read('sea-gru.checkpoint.safetensors').metadata['steps']).toBe(String(at));
+  cpSync(join(folder, 'sea-gru.checkpoint.safetensors'), join(folder, 'stopped.safetensors'));
+
+  // The settings come from the checkpoint.
+  const resumed = await train([...files, ...short]);
+  expect(resumed.output).toMatch(new RegExp(`going on from step ${at}\n`));
+  const one = read('whole.safetensors');
+  const two = read('sea-gru.checkpoint.safetensors');
+  // The smoothed loss holds every loss of the run, to the last bit.
+  expect(two.metadata).toEqual(one.metadata);
+  expect(two.tensors).toEqual(one.tensors);
+  expect(read('stopped.safetensors').tensors).not.toEqual(one.tensors);
+});
+
+test('refuses a checkpoint that does not fit, says why, and starts over when told to', () => {
+  const run = (...options: string[]): string => {
+    try {
+      return execFileSync(
+        process.execPath,
+        [launcher, '--backend', 'cpu', '--checkpoint', 'c.safetensors', ...options],
+        {
+          cwd: folder,
+          encoding: 'utf8',
+          stdio: 'pipe',
+        },
+      );
+    } catch (error) {
+      return (error as { stderr: string }).stderr;
+    }
+  };
+  const first = run('--file', 'sea.txt', ...small, '--steps', '2', '--sample', '0');
+  expect(first).toMatch(/Adapter +CPU/);
+  expect(first).toMatch(/Done at step 2,/);
+  expect(run('--file', 'sea.txt', '--hidden', '32')).toMatch(/has hidden 16, not 32.*--fresh/);
+  expect(run('--file', 'other.txt')).toMatch(/it learned "sea.txt".*but the text here is "other.txt"/);
+  expect(run('--file', 'nowhere.txt')).toMatch(/there is no nowhere.txt/);
+  expect(read('c.safetensors').metadata).toMatchObject({ steps: '2', hidden: '16' });
+  expect(run('--file', 'other.txt', '--fresh', '--hidden', '8', '--steps', '1', '--sample', '0')).toMatch(
+    /Done at step 1,/,
+  );
+  expect(read('c.safetensors').metadata).toMatchObject({ steps: '1', hidden: '8' });
+  expect(existsSync(join(folder, 'c.safetensors.part'))).toBe(false);
+});
