@@ -118,7 +118,7 @@ const session = new Session(readOptions(), {
     const loss = latest === undefined ? 'before any step' : `loss ${latest.smoothed.toFixed(2)}`;
     return samples.begin(`step ${steps.toLocaleString('en')} · ${steps === 0 ? 'before any step' : loss}`);
   },
-  onError: showError,
+  onError: (error) => showError(error),
 });
 
 window.gatewise = {
@@ -187,7 +187,7 @@ function show(): void {
 function showAdapter({ backend, fallbackReason }: Runtime): void {
   root.dataset['backend'] = backend.kind;
   const why = fallbackReason ?? 'this address asks for it (backend=cpu)';
-  const onCPU = `Runs on the ${backend.description}, much slower than on WebGPU, because ${why}. It begins with a smaller model.`;
+  const onCPU = `Runs on the ${backend.description}, much slower than on WebGPU, because ${why}. Its defaults are smaller.`;
   text('adapter', backend.kind === 'cpu' ? onCPU : `Runs on ${backend.description}`);
 }
 
@@ -196,11 +196,12 @@ function showPlan(training: Training): void {
   text('plan', training.explain());
 }
 
-function showError(error: unknown): void {
+/** @param what happened, in plain words; by the error's code unless given. */
+function showError(error: unknown, what?: string): void {
   const alert = element('alert', HTMLElement);
   const code = error instanceof GatewiseError ? error.code : '';
   const title = document.createElement('strong');
-  title.textContent = FAILURES[code] ?? 'Something went wrong. Press Reset to start over.';
+  title.textContent = what ?? FAILURES[code] ?? 'Something went wrong. Press Reset to start over.';
   alert.replaceChildren(title, error instanceof Error ? error.message : String(error));
   alert.hidden = false;
 }
@@ -229,7 +230,7 @@ function noteSettings(): void {
 /** What a user asked for, with what goes wrong shown on the page. */
 function attempt(task: () => Promise<void>): void {
   hideError();
-  task().catch(showError);
+  task().catch((error: unknown) => showError(error));
 }
 
 async function readBook(): Promise<Corpus> {
@@ -333,7 +334,7 @@ function presetSettings(defaults: Settings): Settings {
   try {
     return parseSettings((name) => query.get(name) ?? undefined, defaults);
   } catch (error) {
-    showError(error);
+    showError(error, 'The address asks for what cannot be, so these are the defaults.');
     return defaults;
   }
 }

@@ -135,17 +135,16 @@ class Progress {
     this.#total = total;
     this.#every = every;
     if (!process.stdout.isTTY) return;
-    const format = '{bar} {value}/{total}  loss {loss}  {speed} chars/s  {eta} left';
+    const format = '{bar} {value}/{total}  loss {loss}  {speed} chars/s  {left} left';
     const options = { format, stream: process.stdout, hideCursor: true, barsize: 24, autopadding: true };
     this.#bars = new MultiBar(options, Presets.shades_classic);
-    this.#bar = this.#bars.create(total, done, { loss: '–', speed: '–', eta: '–' });
+    this.#bar = this.#bars.create(total, done, { loss: '–', speed: '–', left: '–' });
   }
 
   update(step: number, loss: number, speed: number | undefined, charactersPerStep: number): void {
     const perSecond = speed === undefined ? '–' : Math.round(speed).toLocaleString('en');
     const left = speed === undefined ? '–' : duration(((this.#total - step) * charactersPerStep) / speed);
-    if (this.#bar !== undefined)
-      this.#bar.update(step, { loss: loss.toFixed(4), speed: perSecond, eta: left });
+    if (this.#bar !== undefined) this.#bar.update(step, { loss: loss.toFixed(4), speed: perSecond, left });
     else if (step % this.#every === 0 || step === this.#total)
       console.log(`step ${step}/${this.#total}  loss ${loss.toFixed(4)}  ${perSecond} chars/s  ${left} left`);
   }
