@@ -431,6 +431,13 @@ describe.each(['webgpu', 'cpu'] as const)('%s', (backend) => {
     expectClose(await stream.push([7]).read(), await onward.read());
   });
 
+  test('a file whose tensor has as many numbers in another shape is refused', async () => {
+    const bytes = await (await runtime.load(new Embedding(4, 6))).save();
+    await expect(runtime.load(new Embedding(6, 4), { weights: bytes })).rejects.toThrow(
+      /"weight" must have shape \[6, 4\], got \[4, 6\]/,
+    );
+  });
+
   test('a model without states has no stream', async () => {
     const net = await runtime.load(new Linear(2, 2));
     expect(() => net.stream()).toThrow(code('unsupported'));
