@@ -14,6 +14,7 @@ import {
   type Recurrent,
   type RNNOptions,
   type Runtime,
+  type Shape,
   type Value,
 } from '../src/index.ts';
 
@@ -28,8 +29,8 @@ export interface CaseError {
   readonly share: number;
 }
 
-function refuse(problem: string): never {
-  throw new GatewiseError('file', `recurrent case: ${problem}`);
+function refuse(problem: string, cause?: unknown): never {
+  throw new GatewiseError('file', `recurrent case: ${problem}`, { cause });
 }
 
 /** Reads a case. @throws GatewiseError where the file or an option is not what the format says, or not supported. */
@@ -37,42 +38,69 @@ export function readCase(bytes: Uint8Array): RecurrentCase {
   const { tensors, metadata } = parseSafetensors(bytes);
   if (metadata['format'] !== 'recurrent-case/1')
     refuse(`expected format recurrent-case/1, got ${metadata['format']}`);
-  const options = JSON.parse(metadata['options'] ?? refuse('there are no options')) as RNNOptions &
-    Record<string, unknown>;
-  const layer = makeLayer(metadata['kind'], options);
-  const states = layer.cell.states;
-  const known = new Set([
-    'input',
-    'lengths',
-    ...states.map((state) => `${state}0`),
-    ...layer.parameters.map(({ name }) => `param.${name}`),
-    ...['output', ...states.map((state) => `${state}N`)].flatMap((name) => [
-      `expected.${name}`,
-      `cotangent.${name}`,
-    ]),
-  ]);
-  for (const name of tensors.keys()) {
-    if (!known.has(name.replace(/^expected_grad\./, ''))) refuse(`unknown tensor "${name}"`);
-  }
+  const layer = makeLayer(metadata['kind'], readOptions(metadata['options']));
   if (tensors.has('lengths')) {
     throw new GatewiseError(
       'unsupported',
       `recurrent case: sequences of different lengths ("lengths") are not supported`,
     );
   }
+  const shapes = shapesOf(layer, tensors);
+  for (const [name, shape] of shapes) {
+    const tensor = tensors.get(name) ?? refuse(`no tensor "${name}"`);
+    if (tensor.dtype !== 'f32' || tensor.shape.join() !== shape.join()) {
+      refuse(
+        `tensor "${name}": expected f32 [${shape.join(', ')}], got ${tensor.dtype} [${tensor.shape.join(', ')}]`,
+      );
+    }
+  }
+  for (const name of tensors.keys()) if (!shapes.has(name)) refuse(`unknown tensor "${name}"`);
   return { layer, tensors };
 }
 
-function makeLayer(kind: string | undefined, options: RNNOptions & Record<string, unknown>): Recurrent {
+type Options = RNNOptions & Readonly<Record<string, unknown>>;
+
+const isSwitch = (value: unknown): boolean => typeof value === 'boolean';
+const isCount = (value: unknown): boolean => Number.isSafeInteger(value) && (value as number) >= 0;
+const ALWAYS: readonly [name: string, expected: string, holds: (value: unknown) => boolean][] = [
+  ['inputSize', 'a whole number', isCount],
+  ['hiddenSize', 'a whole number', isCount],
+  ['numLayers', 'a whole number', isCount],
+  ['bias', 'true or false', isSwitch],
+  ['batchFirst', 'true or false', isSwitch],
+  ['bidirectional', 'true or false', isSwitch],
+  ['projSize', 'a whole number', isCount],
+];
+
+/** The options that every case has. What else there is, and what the sizes are, is for the layer to refuse. */
+function readOptions(text: string = refuse('there are no options')): Options {
+  let options: unknown;
+  try {
+    options = JSON.parse(text);
+  } catch (cause) {
+    refuse(`the options are not JSON: ${text}`, cause);
+  }
+  if (typeof options !== 'object' || options === null || Array.isArray(options))
+    refuse(`expected the options to be a JSON object, got ${text}`);
+  const found = options as Options;
+  for (const [name, expected, holds] of ALWAYS) {
+    if (!holds(found[name]))
+      refuse(`option "${name}": expected ${expected}, got ${JSON.stringify(found[name]) ?? 'nothing'}`);
+  }
+  return found;
+}
+
+function makeLayer(kind: string | undefined, options: Options): Recurrent {
   // What a case says at its default is no demand on the layer.
   const { bidirectional, projSize, ...rest } = options;
-  const asked = {
-    ...(bidirectional === true ? { bidirectional } : {}),
+  const all = {
+    ...rest,
+    ...(bidirectional === false ? {} : { bidirectional }),
     ...(projSize === 0 ? {} : { projSize }),
-  };
-  const all = { ...rest, ...asked } as RNNOptions;
+  } as RNNOptions;
   switch (kind) {
     case 'rnn':
+      if (all.nonlinearity === undefined) refuse('option "nonlinearity": expected tanh or relu, got nothing');
       return new RNN(all);
     case 'lstm':
       return new LSTM(all);
@@ -81,6 +109,39 @@ function makeLayer(kind: string | undefined, options: RNNOptions & Record<string
     default:
       return refuse(`unknown kind "${kind}"; expected rnn, lstm or gru`);
   }
+}
+
+/** The shape of every tensor that a case of this layer must hold, and of no other; initial states where they are given. */
+function shapesOf(layer: Recurrent, tensors: RecurrentCase['tensors']): ReadonlyMap<string, Shape> {
+  const { shape } = tensors.get('input') ?? refuse('no tensor "input"');
+  if (shape.length !== 3 || shape.includes(0) || shape[2] !== layer.inputSize) {
+    refuse(
+      `tensor "input": expected ${layer.batchFirst ? '[B, T' : '[T, B'}, ${layer.inputSize}], got [${shape.join(', ')}]`,
+    );
+  }
+  const states = layer.states.map((state) => ({
+    name: state.name,
+    shape: state.shape(shape[layer.batchFirst ? 0 : 1]),
+  }));
+  const made: [string, Shape][] = [
+    ['output', [shape[0], shape[1], layer.hiddenSize]],
+    ...states.map(({ name, shape }): [string, Shape] => [`${name}N`, shape]),
+  ];
+  const given: [string, Shape][] = [
+    ['input', shape],
+    ...states
+      .map(({ name, shape }): [string, Shape] => [`${name}0`, shape])
+      .filter(([name]) => tensors.has(name)),
+    ...layer.parameters.map(({ name, shape }): [string, Shape] => [`param.${name}`, shape]),
+  ];
+  const prefixed = (prefix: string, list: [string, Shape][]): [string, Shape][] =>
+    list.map(([name, shape]) => [prefix + name, shape]);
+  return new Map([
+    ...given,
+    ...prefixed('expected_grad.', given),
+    ...prefixed('expected.', made),
+    ...prefixed('cotangent.', made),
+  ]);
 }
 
 /** Runs a case forward and backward. @returns the error of each value and gradient as a share of its tolerance. */
