@@ -1,8 +1,13 @@
-// sigmoid and tanh that are finite for every finite input. WGSL's own tanh inherits its accuracy from
-// sinh / cosh and is indeterminate past |x| = 88 (gpuweb issue 4458).
+// sigmoid and tanh that are finite for every finite input, and NaN for NaN, so that a broken input shows in the loss.
+// WGSL's own tanh inherits its accuracy from sinh / cosh and is indeterminate past |x| = 88 (gpuweb issue 4458).
+
+/// Tested on the bits, since a compiler may assume that no number is NaN.
+fn is_nan(x: f32) -> bool {
+  return (bitcast<u32>(x) & 0x7fffffffu) > 0x7f800000u;
+}
 
 fn stable_sigmoid(x: f32) -> f32 {
-  return 1.0 / (1.0 + exp(-clamp(x, -80.0, 80.0)));
+  return select(1.0 / (1.0 + exp(-clamp(x, -80.0, 80.0))), x, is_nan(x));
 }
 
 fn stable_tanh(x: f32) -> f32 {
@@ -11,5 +16,5 @@ fn stable_tanh(x: f32) -> f32 {
   let series = 1.0 + s * (-0.333333333 + s * (0.133333333 + s * (-0.0539682540
       + s * (0.0218694885 + s * (-0.00886323553 + s * 0.00359212804)))));
   let magnitude = 1.0 - 2.0 / (exp(2.0 * min(abs(x), 15.0)) + 1.0);
-  return select(sign(x) * magnitude, x * series, abs(x) < 0.5);
+  return select(select(sign(x) * magnitude, x * series, abs(x) < 0.5), x, is_nan(x));
 }
