@@ -9,7 +9,8 @@ export { Tensor } from './runtime/tensor.ts';
 export type { Trainer, TrainerOptions } from './runtime/trainer.ts';
 
 export { Embedding } from './nn/embedding.ts';
-export type { Layer } from './nn/layer.ts';
+export type { Layer, Parameter, State, Values } from './nn/layer.ts';
+export { Random } from './core/random.ts';
 export { Linear } from './nn/linear.ts';
 export { crossEntropy, mse, type Loss } from './nn/loss.ts';
 export { adam, sgd, type AdamOptions, type Optimizer, type SGDOptions } from './nn/optimizer.ts';
@@ -48,6 +49,7 @@ export { recurrent, recurrentNaive } from './ops/recurrent.ts';
 export { softmaxCrossEntropy } from './ops/softmax_cross_entropy.ts';
 export {
   broadcast,
+  chunk,
   concat,
   constant,
   max,
@@ -59,7 +61,7 @@ export {
   transpose,
   zeros,
 } from './ops/structure.ts';
-export type { Plan } from './plan/plan.ts';
+export { countDispatches, type Plan } from './plan/plan.ts';
 export { printPlan } from './plan/print.ts';
 
 export {

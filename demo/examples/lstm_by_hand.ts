@@ -19,14 +19,14 @@ import {
   reshape,
   sigmoid,
   slice,
-  split,
+  chunk,
+  countDispatches,
   tanh,
   type Plan,
   type Runtime,
   type Tensor,
   type Value,
 } from '../../src/index.ts';
-import { countDispatches } from '../../src/plan/plan.ts';
 import { main } from './support/main.ts';
 
 const BATCH = 3;
@@ -74,7 +74,7 @@ function separate(x: Value, states: States, layers: readonly LinearWeights[]): S
 /** One linear layer on [x, h], cut in four. */
 function fused(x: Value, states: States, { weight, bias }: LinearWeights): States {
   const linear = new Linear(INPUTS + HIDDEN, 4 * HIDDEN);
-  return overTime(x, states, (xh, c) => update(split(linear.forward(xh, { weight, bias }).output, 4), c));
+  return overTime(x, states, (xh, c) => update(chunk(linear.forward(xh, { weight, bias }).output, 4, -1), c));
 }
 
 const lstm = new LSTM({ inputSize: INPUTS, hiddenSize: HIDDEN });

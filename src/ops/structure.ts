@@ -236,19 +236,34 @@ export function slice(
   return apply(sliceOp, { start: x.shape.map((_, i) => (i === at ? from : 0)), shape }, [x]);
 }
 
-/** Cuts one axis into equal parts, or into parts of the given sizes. */
-export function split(x: Value, parts: number | readonly number[], axis = -1): Value[] {
+/** Cuts one axis into parts of a size, the last of which may be smaller, or of the given sizes; as torch.split. */
+export function split(x: Value, sizes: number | readonly number[], axis = 0): Value[] {
   const at = normalizeAxis('split', axis, x.shape.length);
   const size = x.shape[at];
-  const sizes = typeof parts === 'number' ? Array.from({ length: parts }, () => size / parts) : parts;
-  if (sizes.reduce((a, b) => a + b, 0) !== size || !sizes.every((n) => Number.isInteger(n) && n > 0)) {
+  const all =
+    typeof sizes === 'number'
+      ? Array.from({ length: Math.ceil(size / sizes) }, (_, i) => Math.min(sizes, size - i * sizes))
+      : sizes;
+  if (all.reduce((a, b) => a + b, 0) !== size || !all.every((n) => Number.isInteger(n) && n > 0)) {
     throw new GatewiseError(
       'shape',
-      `split: axis ${axis} of size ${size} cannot be cut into ${typeof parts === 'number' ? `${parts} equal parts` : show(parts)}`,
+      `split: axis ${axis} of size ${size} cannot be cut into parts of ${show(sizes)}; expected whole sizes of at least 1 that sum to ${size}`,
     );
   }
   let start = 0;
-  return sizes.map((n) => slice(x, at, start, (start += n)));
+  return all.map((n) => slice(x, at, start, (start += n)));
+}
+
+/** Cuts one axis into that many equal parts, as torch.chunk; the axis must divide evenly. */
+export function chunk(x: Value, chunks: number, axis = 0): Value[] {
+  const size = x.shape[normalizeAxis('chunk', axis, x.shape.length)];
+  if (!Number.isInteger(chunks) || chunks < 1 || size % chunks !== 0) {
+    throw new GatewiseError(
+      'shape',
+      `chunk: axis ${axis} of size ${size} cannot be cut into ${show(chunks)} equal parts`,
+    );
+  }
+  return split(x, size / chunks, axis);
 }
 
 /** NumPy's broadcasting to a shape. */

@@ -1,4 +1,4 @@
-// Asking for a device: with the limits that large tensors and many bindings need, where the adapter has them.
+// Asking for a device, with as large buffers and bindings as the adapter has.
 import { GatewiseError } from '../core/errors.ts';
 
 export interface AdapterOptions {

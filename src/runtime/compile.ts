@@ -10,6 +10,7 @@ import type { Plan } from '../plan/plan.ts';
 import { printPlan } from '../plan/print.ts';
 import { toHostTensor, type HostData } from './host.ts';
 import type { MemoryPool } from './memory_pool.ts';
+import { signatureKey } from './net_context.ts';
 import { Program, type Argument } from './program.ts';
 import { Tensor } from './tensor.ts';
 
@@ -60,6 +61,7 @@ export function compileFunction<Args extends readonly unknown[], Result>(
   backend: Backend,
   pool: MemoryPool,
   fn: (...args: Args) => Result,
+  onDispose: () => void,
 ): Compiled<Args, Result> {
   const name = fn.name === '' ? 'compiled function' : fn.name;
   const entries = new Recent<Entry>(MAX_PROGRAMS, ({ program }) => program.dispose());
@@ -76,7 +78,7 @@ export function compileFunction<Args extends readonly unknown[], Result>(
         );
       const argument = leaf instanceof Tensor ? leaf : toHostTensor(`${name}: argument ${path}`, leaf);
       flat.push(argument);
-      return `${argument.dtype}${show(argument.shape)}`;
+      return signatureKey([argument]);
     });
     const key = JSON.stringify(structure);
     return { entry: entries.get(key, () => trace(args, flat)), flat };
@@ -122,6 +124,7 @@ export function compileFunction<Args extends readonly unknown[], Result>(
     explain: (...args: readonly unknown[]): string => printPlan(prepare(args).entry.program.plan),
     dispose: (): void => {
       disposed = true;
+      onDispose();
       entries.clear();
     },
   }) as Compiled<Args, Result>;

@@ -1,6 +1,6 @@
 // What a user may pass where a tensor is expected, and how it becomes shape and data.
 import { GatewiseError, show } from '../core/errors.ts';
-import { checkShape, sizeOf, type DType, type Shape } from '../core/shape.ts';
+import { checkShape, sameShape, sizeOf, type DType, type Shape } from '../core/shape.ts';
 
 export type NestedNumbers = number | readonly NestedNumbers[];
 
@@ -49,7 +49,7 @@ function shapeOf(what: string, value: NestedNumbers): number[] {
   if (list.length === 0)
     throw new GatewiseError('shape', `${what}: a list has no elements; every size must be at least 1`);
   const shapes = list.map((item) => shapeOf(what, item));
-  const odd = shapes.find((shape) => show(shape) !== show(shapes[0]));
+  const odd = shapes.find((shape) => !sameShape(shape, shapes[0]));
   if (odd !== undefined)
     throw new GatewiseError(
       'shape',

@@ -8,7 +8,7 @@ import type { Layer } from '../nn/layer.ts';
 import type { Plan } from '../plan/plan.ts';
 import { printPlan } from '../plan/print.ts';
 import type { HostData } from './host.ts';
-import { toArgument, type Memory, type NetContext } from './net_context.ts';
+import { signatureKey, toArgument, type Memory, type NetContext } from './net_context.ts';
 import type { ParameterLayout } from './parameters.ts';
 import { Program, type Argument, type Traced } from './program.ts';
 import { Stream } from './stream.ts';
@@ -30,9 +30,17 @@ export class Net implements Disposable, NetContext {
   readonly #weights: Tensor;
   readonly #programs = new Recent<Program>(MAX_PROGRAMS, (program) => program.dispose());
   readonly #dependents = new Set<Disposable>();
+  readonly #onDispose: () => void;
 
   /** Made by `runtime.load`. */
-  constructor(runtime: Memory, model: Layer, layout: ParameterLayout, weights: Tensor) {
+  constructor(
+    runtime: Memory,
+    model: Layer,
+    layout: ParameterLayout,
+    weights: Tensor,
+    onDispose: () => void,
+  ) {
+    this.#onDispose = onDispose;
     this.runtime = runtime;
     this.model = model;
     this.layout = layout;
@@ -127,7 +135,7 @@ export class Net implements Disposable, NetContext {
   }
 
   program(key: string, args: readonly Argument[], trace: (args: readonly Value[]) => Traced): Program {
-    const full = `${key}: ${args.map(({ dtype, shape }) => `${dtype}${show(shape)}`).join()}`;
+    const full = `${key}: ${signatureKey(args)}`;
     return this.#programs.get(full, () => new Program(this.runtime.backend, key.split(' ')[0], args, trace));
   }
 
@@ -150,6 +158,10 @@ export class Net implements Disposable, NetContext {
     return this.#keep(new Trainer(this, options));
   }
 
+  forget(dependent: Disposable): void {
+    this.#dependents.delete(dependent);
+  }
+
   #keep<T extends Disposable>(dependent: T): T {
     this.#dependents.add(dependent);
     return dependent;
@@ -165,6 +177,7 @@ export class Net implements Disposable, NetContext {
 
   /** Frees the weights, the plans, and what was made from this net. */
   dispose(): void {
+    this.#onDispose();
     for (const dependent of this.#dependents) dependent[Symbol.dispose]();
     this.#programs.clear();
     this.#weights.dispose();

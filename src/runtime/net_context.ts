@@ -23,6 +23,8 @@ export interface NetContext {
   readonly weights: Tensor;
   /** The program of that key for arguments of these shapes, traced at the first use. */
   program(key: string, args: readonly Argument[], trace: (args: readonly Value[]) => Traced): Program;
+  /** No longer freed with the net. */
+  forget(dependent: Disposable): void;
   /** What the model reads, as an argument of the right dtype. */
   input(what: string, x: Tensor | HostData): Argument;
 }
@@ -34,4 +36,9 @@ export function toArgument(what: string, value: Tensor | HostData, dtype: DType 
     throw new GatewiseError('dtype', `${what}: expected ${dtype}, got a tensor of ${value.dtype}`);
   }
   return value;
+}
+
+/** What a plan depends on of its arguments, as a key. */
+export function signatureKey(args: readonly { readonly dtype: DType; readonly shape: Shape }[]): string {
+  return args.map(({ dtype, shape }) => `${dtype}[${shape.join()}]`).join();
 }

@@ -100,9 +100,9 @@ export class ParameterLayout {
    * @param prefixes of the tensors that the file may have for each parameter.
    * @throws GatewiseError `file` where a file has tensors that the model has not.
    */
-  checkKnown(tensors: ReadonlyMap<string, NamedTensor>, prefixes: readonly string[] = ['']): void {
+  checkKnown(names: Iterable<string>, prefixes: readonly string[] = ['']): void {
     const known = new Set(prefixes.flatMap((prefix) => this.entries.map(({ name }) => prefix + name)));
-    const unknown = [...tensors.keys()].find((name) => !known.has(name));
+    const unknown = [...names].find((name) => !known.has(name));
     if (unknown !== undefined) {
       throw new GatewiseError(
         'file',

@@ -5,7 +5,7 @@ import { WebGPUBackend } from '../backend/webgpu/webgpu_backend.ts';
 import { GatewiseError, show } from '../core/errors.ts';
 import { sizeOf, type DType, type Shape } from '../core/shape.ts';
 import { parseSafetensors } from '../io/safetensors.ts';
-import type { Layer } from '../nn/layer.ts';
+import { checkOptions, type Layer } from '../nn/layer.ts';
 import { acquireDevice, type AdapterOptions } from './adapter.ts';
 import { compileFunction, type Compiled } from './compile.ts';
 import { toHostTensor, type HostData } from './host.ts';
@@ -19,7 +19,7 @@ export interface RuntimeOptions extends AdapterOptions {
   readonly backend?: 'webgpu' | 'cpu';
   /** A device of the application's own; it is not destroyed on dispose. */
   readonly device?: GPUDevice;
-  /** Run every step of every plan on the CPU too, and throw where they differ. Slow; await each call before the next. */
+  /** Run every step of every plan on the CPU too, and throw where they differ. Slow, and needs WebGPU. */
   readonly check?: boolean;
   /** How the CPU backend keeps numbers; `float64` for gradient checks. `float32` unless given. */
   readonly precision?: Precision;
@@ -65,8 +65,9 @@ export class Runtime implements Disposable {
   /** A function over traced values as one over tensors: traced and planned once for each signature. */
   compile<Args extends readonly unknown[], Result>(fn: (...args: Args) => Result): Compiled<Args, Result> {
     this.#checkAlive();
-    const compiled = compileFunction(this.backend, this.#pool, fn);
-    this.#owned.add({ [Symbol.dispose]: () => compiled.dispose() });
+    const owned = { [Symbol.dispose]: (): void => compiled.dispose() };
+    const compiled = compileFunction(this.backend, this.#pool, fn, () => this.#owned.delete(owned));
+    this.#owned.add(owned);
     return compiled;
   }
 
@@ -81,11 +82,13 @@ export class Runtime implements Disposable {
     let flat: Float32Array;
     if (weights === undefined) flat = layout.initial(seed);
     else {
-      const { tensors } = parseSafetensors(weights);
-      layout.checkKnown(tensors);
+      const { tensors, metadata } = parseSafetensors(weights);
+      // A trainer's checkpoint holds the optimizer's states beside the weights.
+      const isWeight = (name: string): boolean => !('optimizer' in metadata && name.startsWith('optimizer.'));
+      layout.checkKnown([...tensors.keys()].filter(isWeight));
       flat = layout.fromTensors(tensors);
     }
-    const net = new Net(this, model, layout, this.tensor(flat));
+    const net: Net = new Net(this, model, layout, this.tensor(flat), () => this.#owned.delete(net));
     this.#owned.add(net);
     // The weights have arrived, or the error is thrown here.
     await this.backend.idle();
@@ -122,6 +125,23 @@ export async function createRuntime(options: RuntimeOptions = {}): Promise<Runti
       'argument',
       `createRuntime: backend must be "webgpu" or "cpu", got ${show(backend)}`,
     );
+  checkOptions('createRuntime', options, [
+    'backend',
+    'device',
+    'gpu',
+    'powerPreference',
+    'check',
+    'precision',
+  ]);
+  const refuse = (problem: string): never => {
+    throw new GatewiseError('argument', `createRuntime: ${problem}`);
+  };
+  if (precision === 'float64' && backend !== 'cpu')
+    refuse("precision 'float64' needs backend: 'cpu'; WebGPU has no float64");
+  if (backend === 'cpu' && check)
+    refuse("check compares WebGPU with the CPU; leave it out with backend: 'cpu'");
+  if (backend === 'cpu' && device !== undefined)
+    refuse("a device was given with backend: 'cpu'; leave out one of them");
   if (backend === 'cpu') return new Runtime(new CPUBackend(precision));
   if (device !== undefined) {
     return new Runtime(new WebGPUBackend({ device, ownsDevice: false, check }));
@@ -130,7 +150,8 @@ export async function createRuntime(options: RuntimeOptions = {}): Promise<Runti
     const own = await acquireDevice(options);
     return new Runtime(new WebGPUBackend({ device: own, ownsDevice: true, check }));
   } catch (error) {
-    const optional = backend === undefined && error instanceof GatewiseError && error.code === 'no-adapter';
+    const optional =
+      backend === undefined && !check && error instanceof GatewiseError && error.code === 'no-adapter';
     if (!optional) throw error;
     return new Runtime(new CPUBackend(precision), error.message);
   }

@@ -71,6 +71,7 @@ export class Stream implements Disposable {
 
   dispose(): void {
     this.#disposed = true;
+    this.#net.forget(this);
     for (const state of this.#states) state.dispose();
   }
 

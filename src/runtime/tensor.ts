@@ -4,6 +4,9 @@ import { GatewiseError, show } from '../core/errors.ts';
 import { sizeOf, type DType, type Shape } from '../core/shape.ts';
 import type { NumberArray } from '../graph/launch.ts';
 
+/** Gives back the memory of tensors that were collected without dispose(), some time later. */
+const forgotten = new FinalizationRegistry<() => void>((release) => release());
+
 export class Tensor implements Disposable {
   readonly shape: Shape;
   readonly dtype: DType;
@@ -25,6 +28,7 @@ export class Tensor implements Disposable {
     this.dtype = dtype;
     this.#buffer = buffer;
     this.#release = release;
+    forgotten.register(this, () => release(buffer), this);
   }
 
   /** The memory. @throws GatewiseError `disposed` after dispose. */
@@ -57,9 +61,10 @@ export class Tensor implements Disposable {
     return this.#buffer === undefined;
   }
 
-  /** Gives the memory back. A second call does nothing. */
+  /** Gives the memory back at once; without it that happens when the tensor is collected. A second call does nothing. */
   dispose(): void {
     if (this.#buffer === undefined) return;
+    forgotten.unregister(this);
     this.#release(this.#buffer);
     this.#buffer = undefined;
   }

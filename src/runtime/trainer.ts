@@ -2,6 +2,7 @@
 // before the next.
 import { GatewiseError, show } from '../core/errors.ts';
 import { add, div, minimum, mul, sqrt, square } from '../expr/arith.ts';
+import { Recent } from '../core/recent.ts';
 import { Expr } from '../expr/expr.ts';
 import { gradients } from '../graph/autodiff.ts';
 import type { Value } from '../graph/value.ts';
@@ -15,8 +16,8 @@ import { inputName } from '../ops/wgsl_expression.ts';
 import type { Plan } from '../plan/plan.ts';
 import { printPlan } from '../plan/print.ts';
 import { toHostTensor, type HostData } from './host.ts';
-import { toArgument, type NetContext } from './net_context.ts';
-import type { Argument, Program, Traced } from './program.ts';
+import { signatureKey, toArgument, type NetContext } from './net_context.ts';
+import { Program, type Argument, type Traced } from './program.ts';
 import type { Tensor } from './tensor.ts';
 
 export interface TrainerOptions {
@@ -26,16 +27,15 @@ export interface TrainerOptions {
   readonly clipNorm?: number;
 }
 
-/** Made so far; the last one's number tells its programs from those of others. */
-let trainers = 0;
+/** Plans kept for batches of different shapes. */
+const MAX_PROGRAMS = 16;
 
 export class Trainer implements Disposable {
   readonly #net: NetContext;
   readonly #options: TrainerOptions;
   readonly #moments: readonly Tensor[];
   readonly #lossValue: Tensor;
-  /** Trainers of one net share its programs' cache, and what they trace differs by all of their options. */
-  readonly #key: string;
+  readonly #programs = new Recent<Program>(MAX_PROGRAMS, (program) => program.dispose());
   #learningRate: number;
   #steps = 0;
   #disposed = false;
@@ -43,12 +43,13 @@ export class Trainer implements Disposable {
   /** Made by `net.trainer`. */
   constructor(net: NetContext, options: TrainerOptions) {
     checkOptions('trainer', options, ['loss', 'optimizer', 'clipNorm']);
-    const { loss, clipNorm, optimizer } = options;
+    const { clipNorm, optimizer } = options;
     if (clipNorm !== undefined && !(clipNorm > 0))
       throw new GatewiseError('argument', `trainer: clipNorm must be above 0, got ${show(clipNorm)}`);
+    if (net.layout.entries.length === 0)
+      throw new GatewiseError('unsupported', `trainer: ${net.model.name} has no parameters to train`);
     this.#net = net;
     this.#options = options;
-    this.#key = `step ${loss.name} ${optimizer.name} ${++trainers}`;
     this.#learningRate = optimizer.lr;
     this.#moments = optimizer.states.map(() => net.runtime.allocate([net.layout.size], 'f32'));
     for (const tensor of this.#moments)
@@ -74,7 +75,8 @@ export class Trainer implements Disposable {
   /**
    * Queues one step on a batch and resolves with its loss, before the update. Awaiting is not needed before the next
    * step.
-   * @throws GatewiseError `not-finite` (as a rejection) where the loss is NaN or infinite.
+   * @throws GatewiseError at once where the batch does not fit, and `not-finite` (as a rejection) where the loss is NaN or
+   *   infinite.
    */
   step(x: Tensor | HostData, y: Tensor | HostData): Promise<number> {
     this.#checkAlive('step');
@@ -126,7 +128,9 @@ export class Trainer implements Disposable {
   }
 
   #program(args: readonly Argument[]): Program {
-    return this.#net.program(this.#key, args, (values) => this.#trace(values));
+    const make = (): Program =>
+      new Program(this.#net.runtime.backend, 'step', args, (values) => this.#trace(values));
+    return this.#programs.get(signatureKey(args), make);
   }
 
   #trace(values: readonly Value[]): Traced {
@@ -183,10 +187,10 @@ export class Trainer implements Disposable {
         tensors.set(name, tensor);
     });
     return serializeSafetensors(tensors, {
+      ...metadata,
       format: 'pt',
       optimizer: optimizer.name,
       steps: String(steps),
-      ...metadata,
     });
   }
 
@@ -204,7 +208,7 @@ export class Trainer implements Disposable {
       );
     }
     const prefixes = optimizer.states.map((state) => `optimizer.${state}.`);
-    layout.checkKnown(tensors, ['', ...prefixes]);
+    layout.checkKnown(tensors.keys(), ['', ...prefixes]);
     const flat = layout.fromTensors(tensors);
     const moments = prefixes.map((prefix) => layout.fromTensors(tensors, prefix));
     weights.backend.write(weights.buffer, flat);
@@ -221,6 +225,8 @@ export class Trainer implements Disposable {
   /** Frees the optimizer's states; the net stays. */
   dispose(): void {
     this.#disposed = true;
+    this.#net.forget(this);
+    this.#programs.clear();
     this.#lossValue.dispose();
     for (const tensor of this.#moments) tensor.dispose();
   }

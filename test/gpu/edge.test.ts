@@ -144,7 +144,7 @@ describe.each(['webgpu', 'cpu'] as const)('%s', (backend) => {
     expect(() => bend(Int32Array.of(1, 2))).toThrow(code('dtype'));
     expect(() => bend(Int32Array.of(1, 2))).toThrow('tanh: expected f32, got i32');
     expect(() => runtime.tensor([0.5], { dtype: 'i32' })).toThrow(
-      'tensor: expected whole numbers (i32), got 0.5',
+      'tensor: expected whole numbers of 32 bits (i32), got 0.5',
     );
     expect(() => bend('x' as unknown as number[])).toThrow(code('argument'));
   });

@@ -83,11 +83,14 @@ export class CheckedExecutable {
 
 function compare(step: Step, index: number, { view }: Region, got: NumberArray, expected: NumberArray): void {
   const { absolute, relative } = step.op.tolerance;
-  let scale = 0;
-  walk([view], ([at]) => (scale = Math.max(scale, Math.abs(expected[at]))));
+  let scale = 1;
+  walk([view], ([at]) => {
+    const size = Math.abs(expected[at]);
+    if (Number.isFinite(size)) scale = Math.max(scale, size);
+  });
   let element = 0;
   walk([view], ([at]) => {
-    const limit = absolute * Math.max(1, scale) + relative * Math.abs(expected[at]);
+    const limit = absolute * scale + (Number.isFinite(expected[at]) ? relative * Math.abs(expected[at]) : 0);
     // Written so that a NaN on one side alone fails.
     const same = Math.abs(got[at] - expected[at]) <= limit || Object.is(got[at], expected[at]);
     if (!same) {

@@ -4,18 +4,22 @@ import { Recent } from '../../core/recent.ts';
 import { sizeOf } from '../../core/shape.ts';
 import type { Binding, Dispatch, NumberArray, Target } from '../../graph/launch.ts';
 import { dispatchesOf, type Plan } from '../../plan/plan.ts';
+import { createStorage } from './buffers.ts';
 import { BufferUsage } from './flags.ts';
 import type { Pipeline, Pipelines } from './pipelines.ts';
 import type { Staging } from './staging.ts';
 
-/** Runs whose argument and output buffers were seen lately keep their bind groups. */
-const MAX_BOUND = 16;
+/** Bind groups that a launch keeps: one for each set of arguments and outputs that it met lately. */
+const MAX_GROUPS = 64;
 
 interface Launch {
   readonly dispatch: Dispatch;
   readonly pipeline: Pipeline;
   /** Byte offsets of the rows of uniforms. */
   readonly offsets: Uint32Array;
+  /** Buffers of the plan that it binds and that change from run to run: arguments and outputs. */
+  readonly outside: readonly number[];
+  readonly groups: Recent<GPUBindGroup>;
 }
 
 export class WebGPUExecutable {
@@ -26,7 +30,6 @@ export class WebGPUExecutable {
   readonly #temporaries: readonly (GPUBuffer | undefined)[];
   /** Per step of the plan. */
   readonly #launches: readonly (readonly Launch[])[];
-  readonly #bound = new Recent<readonly (readonly GPUBindGroup[])[]>(MAX_BOUND);
   readonly #ids = new WeakMap<GPUBuffer, number>();
   #nextId = 0;
 
@@ -34,17 +37,16 @@ export class WebGPUExecutable {
     this.plan = plan;
     this.#device = device;
     this.#staging = staging;
-    this.#temporaries = plan.buffers.map(({ kind, size, label }) =>
-      kind === 'temporary'
-        ? device.createBuffer({ label, size: bufferBytes(size), usage: STORAGE })
-        : undefined,
-    );
+    // Before any memory is made: where a step has no kernel, nothing is left behind.
     const dispatches = plan.steps.map((step) => dispatchesOf(step, target));
     const alignment = device.limits.minUniformBufferOffsetAlignment;
     const row = (d: Dispatch): number => Math.ceil(d.kernel.uniforms.size / alignment) * alignment;
     const total = dispatches.flat().reduce((sum, d) => sum + row(d) * d.uniforms.length, 0);
+    this.#temporaries = plan.buffers.map(({ kind, size, label }) =>
+      kind === 'temporary' ? createStorage(device, size, label) : undefined,
+    );
     this.#uniforms = device.createBuffer({
-      label: 'uniforms',
+      label: 'gatewise uniforms',
       size: Math.max(total, 16),
       usage: BufferUsage.UNIFORM,
       mappedAtCreation: true,
@@ -59,7 +61,14 @@ export class WebGPUExecutable {
           next += row(dispatch);
           return at;
         });
-        return { dispatch, pipeline: pipelines.for(dispatch), offsets: Uint32Array.from(offsets) };
+        const buffers = Object.values(dispatch.bindings).map(({ buffer }) => buffer);
+        return {
+          dispatch,
+          pipeline: pipelines.for(dispatch),
+          offsets: Uint32Array.from(offsets),
+          outside: [...new Set(buffers)].filter((buffer) => plan.buffers[buffer].kind !== 'temporary'),
+          groups: new Recent<GPUBindGroup>(MAX_GROUPS),
+        };
       }),
     );
     this.#uniforms.unmap();
@@ -72,18 +81,18 @@ export class WebGPUExecutable {
     outputs: readonly GPUBuffer[],
     only?: number,
   ): void {
-    const groups = this.#groupsFor(args, outputs);
     let current: GPUComputePipeline | undefined;
     for (let step = 0; step < this.#launches.length; step++) {
       if (only !== undefined && step !== only) continue;
       const launches = this.#launches[step];
       for (let i = 0; i < launches.length; i++) {
         const { dispatch, pipeline, offsets } = launches[i];
+        const group = this.#groupFor(launches[i], args, outputs);
         if (pipeline.pipeline !== current) pass.setPipeline(pipeline.pipeline);
         current = pipeline.pipeline;
         const [x, y, z] = dispatch.workgroups;
         for (let row = 0; row < offsets.length; row++) {
-          pass.setBindGroup(0, groups[step][i], offsets, row, 1);
+          pass.setBindGroup(0, group, offsets, row, 1);
           pass.dispatchWorkgroups(x, y, z);
         }
       }
@@ -118,37 +127,29 @@ export class WebGPUExecutable {
     return this.#temporaries[buffer] ?? (kind === 'argument' ? args[index] : outputs[index]);
   }
 
-  #groupsFor(
-    args: readonly GPUBuffer[],
-    outputs: readonly GPUBuffer[],
-  ): readonly (readonly GPUBindGroup[])[] {
+  /** A launch that binds no argument and no output has one bind group for life. */
+  #groupFor(launch: Launch, args: readonly GPUBuffer[], outputs: readonly GPUBuffer[]): GPUBindGroup {
     let key = '';
-    for (const buffer of args) key += `${this.#idOf(buffer)},`;
-    for (const buffer of outputs) key += `${this.#idOf(buffer)},`;
-    return this.#bound.get(key, () => this.#makeGroups(args, outputs));
+    for (const buffer of launch.outside) key += `${this.#idOf(this.bufferOf(buffer, args, outputs))},`;
+    return launch.groups.get(key, () => this.#makeGroup(launch, args, outputs));
   }
 
-  #makeGroups(
+  #makeGroup(
+    { dispatch: { kernel, bindings }, pipeline }: Launch,
     args: readonly GPUBuffer[],
     outputs: readonly GPUBuffer[],
-  ): readonly (readonly GPUBindGroup[])[] {
-    return this.#launches.map((launches) =>
-      launches.map(({ dispatch, pipeline }) => {
-        const bound = Object.entries(dispatch.bindings).map(([name, binding]): GPUBindGroupEntry => ({
-          binding: dispatch.kernel.bindings[name].binding,
-          resource: resourceOf(this.bufferOf(binding.buffer, args, outputs), binding),
-        }));
-        const uniforms = {
-          binding: dispatch.kernel.uniforms.binding,
-          resource: { buffer: this.#uniforms, size: dispatch.kernel.uniforms.size },
-        };
-        return this.#device.createBindGroup({
-          label: dispatch.kernel.name,
-          layout: pipeline.layout,
-          entries: [uniforms, ...bound],
-        });
-      }),
-    );
+  ): GPUBindGroup {
+    const bound = Object.entries(bindings).map(([name, binding]): GPUBindGroupEntry => ({
+      binding: kernel.bindings[name].binding,
+      resource: resourceOf(this.bufferOf(binding.buffer, args, outputs), binding),
+    }));
+    const { binding, size } = kernel.uniforms;
+    const uniforms = { binding, resource: { buffer: this.#uniforms, size } };
+    return this.#device.createBindGroup({
+      label: `gatewise ${kernel.name}`,
+      layout: pipeline.layout,
+      entries: [uniforms, ...bound],
+    });
   }
 
   #idOf(buffer: GPUBuffer): number {
@@ -161,16 +162,8 @@ export class WebGPUExecutable {
   dispose(): void {
     this.#uniforms.destroy();
     for (const buffer of this.#temporaries) buffer?.destroy();
-    this.#bound.clear();
+    for (const launch of this.#launches.flat()) launch.groups.clear();
   }
-}
-
-/** How buffers that kernels read and write are made. */
-export const STORAGE: number = BufferUsage.STORAGE | BufferUsage.COPY_SRC | BufferUsage.COPY_DST;
-
-/** Whole vec4s, so that a packed kernel may bind to the end. */
-export function bufferBytes(elements: number): number {
-  return Math.max(16, Math.ceil(elements / 4) * 16);
 }
 
 function resourceOf(buffer: GPUBuffer, { offset, size }: Binding): GPUBufferBinding {

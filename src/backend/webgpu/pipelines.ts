@@ -26,10 +26,6 @@ export class Pipelines {
     this.#report = report;
   }
 
-  get count(): number {
-    return this.#known.size;
-  }
-
   for(dispatch: Dispatch): Pipeline {
     const { kernel, constants } = dispatch;
     const names = Object.keys(kernel.bindings).filter((name) => name in dispatch.bindings);
@@ -38,7 +34,7 @@ export class Pipelines {
     const known = this.#known.get(key);
     if (known !== undefined) return known;
     const layout = this.#device.createBindGroupLayout({
-      label: kernel.name,
+      label: `gatewise ${kernel.name}`,
       entries: [
         {
           binding: kernel.uniforms.binding,
@@ -56,8 +52,11 @@ export class Pipelines {
       ],
     });
     const pipeline = this.#device.createComputePipeline({
-      label: kernel.name,
-      layout: this.#device.createPipelineLayout({ label: kernel.name, bindGroupLayouts: [layout] }),
+      label: `gatewise ${kernel.name}`,
+      layout: this.#device.createPipelineLayout({
+        label: `gatewise ${kernel.name}`,
+        bindGroupLayouts: [layout],
+      }),
       compute: {
         module: this.#module(kernel.name, code),
         entryPoint: kernel.name,
@@ -72,7 +71,7 @@ export class Pipelines {
   #module(name: string, code: string): GPUShaderModule {
     const known = this.#modules.get(code);
     if (known !== undefined) return known;
-    const module = this.#device.createShaderModule({ label: name, code });
+    const module = this.#device.createShaderModule({ label: `gatewise ${name}`, code });
     void module.getCompilationInfo().then(({ messages }) => {
       const errors = messages.filter(({ type }) => type === 'error');
       if (errors.length === 0) return;

@@ -5,8 +5,9 @@ import { GPU_TARGET, SOFTWARE_TARGET, type NumberArray, type Target } from '../.
 import type { Plan } from '../../plan/plan.ts';
 import type { Backend, DeviceBuffer, Executable } from '../backend.ts';
 import { describeAdapter, isSoftware } from './adapter_info.ts';
+import { createStorage } from './buffers.ts';
 import { CheckedExecutable, CheckQueue } from './check.ts';
-import { bufferBytes, STORAGE, WebGPUExecutable } from './executable.ts';
+import { WebGPUExecutable } from './executable.ts';
 import { Pipelines } from './pipelines.ts';
 import { Staging } from './staging.ts';
 
@@ -52,6 +53,8 @@ export class WebGPUBackend implements Backend {
     this.#target = isSoftware(device) ? SOFTWARE_TARGET : GPU_TARGET;
     this.#pipelines = new Pipelines(device, (error) => (this.#failure ??= error));
     this.#staging = new Staging(device, () => this.#failure);
+    // Outside the scopes, an application's own errors are told from these by the label.
+    device.addEventListener('uncapturederror', this.#onError);
     void device.lost.then(({ reason, message }) => {
       if (this.#disposed) return;
       this.#failure = new GatewiseError(
@@ -61,23 +64,26 @@ export class WebGPUBackend implements Backend {
     });
   }
 
-  get pipelineCount(): number {
-    return this.#pipelines.count;
-  }
+  readonly #onError = ({ error }: GPUUncapturedErrorEvent): void => {
+    if (this.#options.ownsDevice || error.message.includes('gatewise'))
+      this.#refused('uncaptured', error.message);
+  };
 
   createBuffer(size: number): WebGPUBuffer {
-    const bytes = bufferBytes(size);
-    const { maxBufferSize, maxStorageBufferBindingSize } = this.device.limits;
-    if (bytes > Math.min(maxBufferSize, maxStorageBufferBindingSize)) {
-      throw new GatewiseError(
-        'unsupported',
-        `a tensor of ${bytes} bytes is above the device's limit of ${Math.min(maxBufferSize, maxStorageBufferBindingSize)} bytes a binding; use a smaller batch or a shorter sequence`,
-      );
-    }
-    return new WebGPUBuffer(this.device.createBuffer({ label: 'tensor', size: bytes, usage: STORAGE }), size);
+    this.#checkAlive();
+    return new WebGPUBuffer(
+      this.#scoped(() => createStorage(this.device, size, 'tensor')),
+      size,
+    );
+  }
+
+  /** What went wrong on the device is thrown by whatever is done next. */
+  #checkAlive(): void {
+    if (this.#failure !== undefined) throw this.#failure;
   }
 
   write(buffer: DeviceBuffer, data: NumberArray): void {
+    this.#checkAlive();
     const words = data instanceof Float64Array ? Float32Array.from(data) : data;
     this.device.queue.writeBuffer(gpuBuffer(buffer), 0, words as GPUAllowSharedBufferSource);
   }
@@ -88,7 +94,8 @@ export class WebGPUBackend implements Backend {
       : this.#readNow(buffer, size, dtype);
   }
 
-  #readNow(buffer: DeviceBuffer, size: number, dtype: DType): Promise<NumberArray> {
+  async #readNow(buffer: DeviceBuffer, size: number, dtype: DType): Promise<NumberArray> {
+    this.#checkAlive();
     const encoder = this.device.createCommandEncoder({ label: 'gatewise read' });
     const readback = this.#staging.copy(encoder, gpuBuffer(buffer), 0, size, dtype);
     this.device.queue.submit([encoder.finish()]);
@@ -106,7 +113,7 @@ export class WebGPUBackend implements Backend {
     let first = true;
     return {
       run: (args, outputs, reads) => {
-        if (this.#failure !== undefined) throw this.#failure;
+        this.#checkAlive();
         const run = (): Promise<NumberArray>[] =>
           (checked ?? executable).run(args.map(gpuBuffer), outputs.map(gpuBuffer), reads);
         if (!first) return run();
@@ -120,31 +127,34 @@ export class WebGPUBackend implements Backend {
   #scoped<T>(action: () => T): T {
     this.device.pushErrorScope('out-of-memory');
     this.device.pushErrorScope('validation');
-    const result = action();
-    for (const kind of ['validation', 'out-of-memory']) {
-      // A failed scope means a lost device, which is reported on its own.
-      void this.device.popErrorScope().then(
-        (error) => {
-          if (error !== null)
-            this.#failure ??= new GatewiseError(
-              'device',
-              `the device refused a command (${kind}): ${error.message}`,
-            );
-        },
-        () => undefined,
-      );
+    try {
+      return action();
+    } finally {
+      // Popped whatever happens: a scope left behind would swallow the application's own errors.
+      for (const kind of ['validation', 'out of memory']) {
+        // A failed scope means a lost device, which is reported on its own.
+        void this.device.popErrorScope().then(
+          (error) => error !== null && this.#refused(kind, error.message),
+          () => undefined,
+        );
+      }
     }
-    return result;
+  }
+
+  #refused(kind: string, message: string): void {
+    this.#failure ??= new GatewiseError('device', `the device refused a command (${kind}): ${message}`);
   }
 
   async idle(): Promise<void> {
     await this.#checks.done;
     await this.device.queue.onSubmittedWorkDone();
-    if (this.#failure !== undefined) throw this.#failure;
+    this.#checkAlive();
   }
 
   dispose(): void {
     this.#disposed = true;
+    this.#failure = new GatewiseError('disposed', 'runtime: used after dispose(); create a new one');
+    this.device.removeEventListener('uncapturederror', this.#onError);
     this.#staging.dispose();
     if (this.#options.ownsDevice) this.device.destroy();
   }

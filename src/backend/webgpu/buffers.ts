@@ -1,0 +1,21 @@
+// Memory on the device for tensors and temporaries.
+import { GatewiseError } from '../../core/errors.ts';
+import { BufferUsage } from './flags.ts';
+
+const STORAGE: number = BufferUsage.STORAGE | BufferUsage.COPY_SRC | BufferUsage.COPY_DST;
+
+/**
+ * A buffer that kernels may read and write, in whole vec4s, so that a packed kernel may bind to the end.
+ * @throws GatewiseError `unsupported` above what the device can bind.
+ */
+export function createStorage(device: GPUDevice, elements: number, label: string): GPUBuffer {
+  const size = Math.max(16, Math.ceil(elements / 4) * 16);
+  const limit = Math.min(device.limits.maxBufferSize, device.limits.maxStorageBufferBindingSize);
+  if (size > limit) {
+    throw new GatewiseError(
+      'unsupported',
+      `a ${label} of ${size} bytes is above the device's limit of ${limit} bytes a binding; use a smaller batch or a shorter sequence`,
+    );
+  }
+  return device.createBuffer({ label: `gatewise ${label}`, size, usage: STORAGE });
+}
