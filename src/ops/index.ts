@@ -1,6 +1,7 @@
 // Every op, for whoever enumerates them: conformance tests, gradient checks, tables.
 // To add an op: a file here that declares it, and its name in this list.
 import type { Op } from '../graph/value.ts';
+import { copyOp } from './copy.ts';
 import { elementwiseOp } from './elementwise.ts';
 import { gatherOp, scatterOp } from './gather.ts';
 import { matmulOp } from './matmul.ts';
@@ -31,6 +32,7 @@ export const allOps: readonly Op[] = [
   any(softmaxCrossEntropyBackwardOp),
   any(recurrentOp),
   any(recurrentBackwardOp),
+  any(copyOp),
   any(reshapeOp),
   any(transposeOp),
   any(sliceOp),

@@ -4,6 +4,7 @@ import { sizeOf } from '../core/shape.ts';
 import { denseView, isDense, reshapeView, sameView, type View } from '../core/view.ts';
 import { Expr } from '../expr/expr.ts';
 import type { Op, Value } from '../graph/value.ts';
+import { copyOp } from '../ops/copy.ts';
 import { elementwiseOp, type ElementwiseAttrs } from '../ops/elementwise.ts';
 import { concatOp, constantOp, emptyOp, gapOp } from '../ops/structure.ts';
 import { inputName } from '../ops/wgsl_expression.ts';
@@ -44,17 +45,15 @@ export function lower(graph: GraphView, args: readonly Value[], donate: Donate):
   args.forEach((arg, i) => places.of(arg, () => argumentStorage[i]));
 
   const emitElementwise = (expr: Expr, inputs: readonly Place[], output: Place, label: string): void => {
-    if (output.dtype !== 'f32') {
-      throw new GatewiseError(
-        'unsupported',
-        `${label}: an i32 tensor of shape [${output.view.shape.join(', ')}] would have to be copied; only f32 can be, so lay the indices out as they are read`,
-      );
-    }
     const attrs: ElementwiseAttrs = { exprs: [expr], shape: output.view.shape, label };
     steps.push({ op: elementwiseOp as Op, attrs, label, inputs, outputs: [output], scratch: [] });
   };
-  const emitCopy = (from: Place, to: Place): void =>
-    emitElementwise(Expr.input(inputName(0)), [from], to, 'copy');
+  const emitCopy = (from: Place, to: Place): void => {
+    if (to.dtype === 'f32') emitElementwise(Expr.input(inputName(0)), [from], to, 'copy');
+    // A kernel that moves floats may flush small integers, whose bits are those of subnormal floats.
+    else
+      steps.push({ op: copyOp as Op, attrs: {}, label: 'copy', inputs: [from], outputs: [to], scratch: [] });
+  };
 
   /** Constants are written where something other than an expression reads them. */
   const ensureFilled = (base: Value): void => {

@@ -12,6 +12,7 @@ import { Expr } from '../../src/expr/expr.ts';
 import { scalarOps } from '../../src/expr/scalar_ops.ts';
 import type { Value } from '../../src/graph/value.ts';
 import { apply, applyAll } from '../../src/ops/apply.ts';
+import { copyOp } from '../../src/ops/copy.ts';
 import { elementwise } from '../../src/ops/elementwise.ts';
 import { gather, scatterOp } from '../../src/ops/gather.ts';
 import { matmul } from '../../src/ops/matmul.ts';
@@ -366,6 +367,23 @@ const gatherSamples: Sample[] = [
 
 const foldedGather = sample('a grid folded over y', [f32([3, 1459]), i32([1451], 3)], (t, i) => gather(t, i));
 
+// -- copy: of indices, shown by what they pick
+
+const copySamples: Sample[] = [
+  ...[1, 63, 64, 65, 1021].map((n) =>
+    sample(`of ${n}`, [f32([n, 1]), i32([n], n)], (t, i) => gather(t, apply(copyOp, {}, [i]))),
+  ),
+  sample('of a slice', [f32([7, 2]), i32([5, 6], 7)], (t, i) =>
+    gather(t, apply(copyOp, {}, [slice(i, 1, 1, 5)])),
+  ),
+  sample('of four axes in another order', [f32([7, 2]), i32([2, 3, 4, 5], 7)], (t, i) =>
+    gather(t, apply(copyOp, {}, [transpose(i, [3, 1, 0, 2])])),
+  ),
+  sample('of a broadcast', [f32([7, 2]), i32([3, 1], 7)], (t, i) =>
+    gather(t, apply(copyOp, {}, [broadcast(i, [2, 3, 5])])),
+  ),
+];
+
 const scatterSamples: Sample[] = [
   ...tables.map(([rows, width, count]) =>
     sample(`${count} into ${rows}×${width}`, [f32([count, width]), i32([count], rows)], (x, i) =>
@@ -633,6 +651,7 @@ export const samples: Readonly<Record<string, readonly Sample[]>> = {
   softmax_cross_entropy_backward: softmaxBackwardSamples,
   recurrent: recurrentSamples,
   recurrent_backward: recurrentBackwardSamples,
+  copy: copySamples,
   ...structureSamples,
 };
 

@@ -1,0 +1,34 @@
+// Whole numbers from one strided view to another: small ones are subnormal as floats, which a kernel may flush to 0.
+// One invocation copies one element.
+
+// @include lib/operand.wgsl
+// @include lib/linear_id.wgsl
+
+struct Params {
+  dims: vec4u,                    // the shape, padded with 1 in front
+  size: u32,                      // dims.x * dims.y * dims.z * dims.w
+  source: Operand,
+  out: Operand,
+}
+
+override WORKGROUP: u32 = 64;
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> source: array<i32>;
+@group(0) @binding(2) var<storage, read_write> out: array<i32>;
+
+@compute @workgroup_size(WORKGROUP)
+fn copy(
+  @builtin(workgroup_id) group: vec3u,
+  @builtin(num_workgroups) groups: vec3u,
+  @builtin(local_invocation_index) local: u32,
+) {
+  let i = linear_id(group, groups, local, WORKGROUP);
+  if (i >= params.size) {
+    return;
+  }
+  let plane = i / params.dims.w;
+  let cube = plane / params.dims.z;
+  let at = vec4u(cube / params.dims.y, cube % params.dims.y, plane % params.dims.z, i % params.dims.w);
+  out[element_index(params.out, at)] = source[element_index(params.source, at)];
+}

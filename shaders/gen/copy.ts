@@ -1,0 +1,21 @@
+// Generated from copy.wgsl by shaders/reflect.ts; do not edit.
+import type { Kernel } from '../../src/core/kernel.ts';
+
+export const copy: Kernel<
+  'source' | 'out',
+  { readonly dims: readonly [number, number, number, number]; readonly size: number; readonly source: { readonly strides: readonly [number, number, number, number]; readonly offset: number }; readonly out: { readonly strides: readonly [number, number, number, number]; readonly offset: number } },
+  'WORKGROUP',
+  never,
+  never
+> = {
+  name: 'copy',
+  bindings: {
+    source: { binding: 1, access: 'read' },
+    out: { binding: 2, access: 'read_write' },
+  },
+  uniforms: { binding: 0, size: 96, layout: {"kind":"struct","members":{"dims":{"offset":0,"layout":{"kind":"u32","width":4}},"size":{"offset":16,"layout":{"kind":"u32","width":1}},"source":{"offset":32,"layout":{"kind":"struct","members":{"strides":{"offset":0,"layout":{"kind":"u32","width":4}},"offset":{"offset":16,"layout":{"kind":"u32","width":1}}}}},"out":{"offset":64,"layout":{"kind":"struct","members":{"strides":{"offset":0,"layout":{"kind":"u32","width":4}},"offset":{"offset":16,"layout":{"kind":"u32","width":1}}}}}}} },
+  constants: ['WORKGROUP'],
+  splices: [],
+  unrolls: [],
+  code: "// Whole numbers from one strided view to another: small ones are subnormal as floats, which a kernel may flush to 0.\n// One invocation copies one element.\n\n// How a kernel reads a tensor through a view: an offset and a stride per axis, both in elements.\n// Generated code spells an index out with the axes that it needs; element_index serves any view.\n\nstruct Operand {\n  strides: vec4u,\n  offset: u32,\n}\n\nfn element_index(operand: Operand, at: vec4u) -> u32 {\n  return operand.offset + dot(at, operand.strides);\n}\n// The index of an invocation in a grid that may be folded over y, since x stops at 65535 workgroups.\n\nfn linear_id(group: vec3u, groups: vec3u, local: u32, size: u32) -> u32 {\n  return (group.y * groups.x + group.x) * size + local;\n}\n\nstruct Params {\n  dims: vec4u,                    // the shape, padded with 1 in front\n  size: u32,                      // dims.x * dims.y * dims.z * dims.w\n  source: Operand,\n  out: Operand,\n}\n\noverride WORKGROUP: u32 = 64;\n\n@group(0) @binding(0) var<uniform> params: Params;\n@group(0) @binding(1) var<storage, read> source: array<i32>;\n@group(0) @binding(2) var<storage, read_write> out: array<i32>;\n\n@compute @workgroup_size(WORKGROUP)\nfn copy(\n  @builtin(workgroup_id) group: vec3u,\n  @builtin(num_workgroups) groups: vec3u,\n  @builtin(local_invocation_index) local: u32,\n) {\n  let i = linear_id(group, groups, local, WORKGROUP);\n  if (i >= params.size) {\n    return;\n  }\n  let plane = i / params.dims.w;\n  let cube = plane / params.dims.z;\n  let at = vec4u(cube / params.dims.y, cube % params.dims.y, plane % params.dims.z, i % params.dims.w);\n  out[element_index(params.out, at)] = source[element_index(params.source, at)];\n}\n",
+};

@@ -1,0 +1,42 @@
+// Copies of whole numbers, which the plan makes where a view does not do. Those of floats are elementwise expressions.
+import { GatewiseError } from '../core/errors.ts';
+import { sizeOf } from '../core/shape.ts';
+import { walk } from '../core/view.ts';
+import { bindWhole, dispatch } from '../graph/launch.ts';
+import { defineOp, type Op } from '../graph/value.ts';
+import { copy as kernel } from '../../shaders/gen/copy.ts';
+import { collapseTo, four, gridFor, operandUniform } from './wgsl_expression.ts';
+
+export const copyOp: Op<Record<never, never>> = defineOp({
+  name: 'copy',
+  summary: 'whole numbers (i32) laid out another way; the plan puts it where a view does not do',
+  infer: (_, [x]) => {
+    if (x.dtype !== 'i32') throw new GatewiseError('dtype', `copy: expected i32, got ${x.dtype}`);
+    return [x];
+  },
+  readsStrided: () => true,
+  writesStrided: true,
+  cpu: (_, [source], [out]) =>
+    walk([source.view, out.view], ([from, to]) => {
+      out.data[to] = source.data[from];
+    }),
+  gpu: ({ inputs: [source], outputs: [out] }) => {
+    const [from, to] = collapseTo('copy', 4, [source.view, out.view]);
+    const size = sizeOf(from.shape);
+    return [
+      dispatch(kernel, {
+        bindings: { source: bindWhole(source), out: bindWhole(out) },
+        uniforms: {
+          dims: four(from.shape, 1),
+          size,
+          source: operandUniform(from),
+          out: operandUniform(to),
+        },
+        workgroups: gridFor(size, 64),
+      }),
+    ];
+  },
+  // None flows through whole numbers.
+  grad: () => [undefined],
+  tolerance: { absolute: 0, relative: 0 },
+});

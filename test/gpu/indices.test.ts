@@ -1,0 +1,59 @@
+// Indices: cut, joined and laid out another way before they are used, and what is refused because it lies outside.
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+
+import { createRuntime, gather, softmaxCrossEntropy, type Runtime, type Value } from '../../src/index.ts';
+import { concat, reshape, slice, transpose } from '../../src/ops/structure.ts';
+
+/** Rows that name themselves. */
+const table = (rows: number): number[][] => Array.from({ length: rows }, (_, row) => [row]);
+const tokens = Int32Array.of(3, 1, 4, 1, 5, 2, 6, 5, 3, 0);
+
+describe.each(['webgpu', 'cpu'] as const)('%s', (backend) => {
+  let runtime: Runtime;
+  beforeAll(async () => {
+    runtime = await createRuntime({ backend });
+  });
+  afterAll(() => runtime.dispose());
+
+  const numbers = async (result: { read: () => Promise<ArrayLike<number>> }): Promise<number[]> =>
+    Array.from(await result.read());
+
+  test('tokens and their successors are slices of one argument', async () => {
+    const both = runtime.compile((t: Value, logits: Value, all: Value) => [
+      gather(t, slice(all, 0, 0, -1)),
+      gather(t, slice(all, 0, 1)),
+      softmaxCrossEntropy(logits, slice(all, 0, 1)),
+    ]);
+    const logits = Array.from({ length: 9 }, () => Array.from({ length: 7 }, () => 0));
+    const [x, y, losses] = both(table(7), logits, tokens);
+    expect(await numbers(x)).toEqual([...tokens.slice(0, -1)]);
+    expect(await numbers(y)).toEqual([...tokens.slice(1)]);
+    for (const loss of await numbers(losses)) expect(loss).toBeCloseTo(Math.log(7), 5);
+  });
+
+  test('columns, transposes and pieces put together', async () => {
+    const pick = runtime.compile((t: Value, i: Value) => [
+      gather(t, slice(i, 1, 1, 4)),
+      gather(t, transpose(i)),
+      gather(t, concat([slice(i, 1, 3), slice(i, 1, 0, 1)], 1)),
+    ]);
+    const results = pick(table(7), runtime.tensor(tokens, { shape: [2, 5] }));
+    expect(await Promise.all(results.map(numbers))).toEqual([
+      [1, 4, 1, 6, 5, 3],
+      [3, 2, 1, 6, 4, 5, 1, 3, 5, 0],
+      [1, 5, 3, 3, 0, 2],
+    ]);
+  });
+
+  test('whole numbers keep their bits, as results and however they lie', async () => {
+    const all = Int32Array.of(0, 1, -1, 2 ** 31 - 1, -(2 ** 31), 2 ** 24 + 1);
+    const turn = runtime.compile((x: Value) => {
+      const matrix = reshape(x, [2, 3]);
+      return [x, transpose(matrix), concat([slice(x, 0, 4), x], 0)];
+    });
+    const [same, turned, joined] = turn(all);
+    expect([same.dtype, await numbers(same)]).toEqual(['i32', [...all]]);
+    expect(await numbers(turned)).toEqual([0, 3, 1, 4, 2, 5].map((at) => all[at]));
+    expect(await numbers(joined)).toEqual([...all.slice(4), ...all]);
+  });
+});
