@@ -154,7 +154,7 @@ export class Chart {
     ctx.font = font.replace('12px', `${12 * ratio}px`);
     ctx.textAlign = 'right';
     for (const { words, y } of this.#baselinePlaces(plot)) {
-      const at = [words, bbox.left + bbox.width - 4 * ratio, y - 5 * ratio] as const;
+      const at = [words, bbox.left + bbox.width - 4 * ratio, y - 7 * ratio] as const;
       ctx.strokeText(...at);
       ctx.fillText(...at);
     }
