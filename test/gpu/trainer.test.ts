@@ -234,6 +234,29 @@ describe.each(['webgpu', 'cpu'] as const)('%s', (backend) => {
       },
     );
 
+    test.each([
+      ['the default eps counts for gradients of its size', {}, 1e-8],
+      ['eps is added to the corrected root', { eps: 1 }, 1],
+      ['betas and eps are those given', { betas: [0.5, 0.9], eps: 1e-3 } as const, 1e-3],
+    ])('adam: %s', async (_, given, scale) => {
+      const { betas, eps } = { betas: [0.9, 0.999], eps: 1e-8, ...given };
+      const { net, trainer } = await prepare(new Linear(1, 1, { bias: false }), {
+        loss: dot,
+        optimizer: adam({ lr: 0.1, ...given }),
+      });
+      let [p] = await weightsOf(net);
+      let [m, v] = [0, 0];
+      for (const [i, g] of [scale, -3 * scale, 0, 2 * scale].entries()) {
+        m = betas[0] * m + (1 - betas[0]) * g;
+        v = betas[1] * v + (1 - betas[1]) * g * g;
+        const root = Math.sqrt(v / (1 - betas[1] ** (i + 1)));
+        p -= (0.1 * m) / (1 - betas[0] ** (i + 1)) / (root + eps);
+        await trainer.step([[1]], [[g]]);
+        expect((await weightsOf(net))[0], `step ${i + 1}`).toBeCloseTo(p, 6);
+      }
+      net.dispose();
+    });
+
     test('two trainers of one net do not share their settings', async () => {
       const step = async (options: Parameters<Net['trainer']>[0][]): Promise<number[]> => {
         const net = await runtime.load(new Linear(1, 2, { bias: false }), { seed: 1 });
