@@ -1,0 +1,113 @@
+// What is disposed of is freed, and what is bound again is not bound anew: counted on a device of the test's own.
+import { afterEach, beforeEach, expect, test } from 'vitest';
+
+import {
+  adam,
+  createRuntime,
+  crossEntropy,
+  Embedding,
+  GatewiseError,
+  Linear,
+  LSTM,
+  Sequential,
+  where,
+  type Runtime,
+  type Value,
+} from '../../src/index.ts';
+
+let device: GPUDevice;
+let runtime: Runtime;
+let live: Set<GPUBuffer>;
+let groups = 0;
+
+beforeEach(async () => {
+  const adapter = await navigator.gpu.requestAdapter();
+  if (adapter === null) throw new Error('no WebGPU adapter');
+  device = await adapter.requestDevice();
+  live = new Set();
+  groups = 0;
+  const createBuffer = device.createBuffer.bind(device);
+  device.createBuffer = (descriptor) => {
+    const buffer = createBuffer(descriptor);
+    const destroy = buffer.destroy.bind(buffer);
+    live.add(buffer);
+    buffer.destroy = () => {
+      live.delete(buffer);
+      return destroy();
+    };
+    return buffer;
+  };
+  const createBindGroup = device.createBindGroup.bind(device);
+  device.createBindGroup = (descriptor) => {
+    groups++;
+    return createBindGroup(descriptor);
+  };
+  runtime = await createRuntime({ device });
+});
+afterEach(() => {
+  runtime.dispose();
+  device.destroy();
+});
+
+const model = (): Sequential =>
+  new Sequential([new Embedding(7, 4), new LSTM({ inputSize: 4, hiddenSize: 5 }), new Linear(5, 7)]);
+const tokens = [
+  [1, 2],
+  [3, 4],
+];
+const options = { loss: crossEntropy, optimizer: adam() };
+
+test('trainers that were disposed of leave nothing behind', async () => {
+  const net = await runtime.load(model());
+  const after: number[] = [];
+  for (let i = 0; i < 3; i++) {
+    const trainer = net.trainer(options);
+    await trainer.step(tokens, tokens);
+    trainer.dispose();
+    after.push(live.size);
+  }
+  expect(after[2]).toBe(after[0]);
+});
+
+test('batches kept on the device are bound once', async () => {
+  const trainer = (await runtime.load(model())).trainer(options);
+  const batches = Array.from({ length: 20 }, () => runtime.tensor(tokens, { dtype: 'i32' }));
+  const epoch = async (): Promise<number> => {
+    const before = groups;
+    for (const batch of batches) await trainer.step(batch, batch);
+    return groups - before;
+  };
+  expect(await epoch()).toBeGreaterThan(0);
+  expect(await epoch()).toBe(0);
+});
+
+test('dispose frees every buffer on a borrowed device, tensors that were handed out included', async () => {
+  const net = await runtime.load(model());
+  const output = net.run(tokens);
+  net.stream();
+  runtime.tensor([1, 2, 3]);
+  await output.read();
+  expect(live.size).toBeGreaterThan(0);
+  runtime.dispose();
+  expect(live.size).toBe(0);
+  await expect(output.read()).rejects.toThrow(expect.objectContaining({ code: 'disposed' }) as GatewiseError);
+});
+
+test('a trace that fails leaves no error scope on the device', async () => {
+  const failing = runtime.compile((x: Value) => where(x, x, Infinity));
+  expect(() => failing([1, 2])).toThrow(GatewiseError);
+  await expect(device.popErrorScope()).rejects.toThrow();
+});
+
+test('a command that the device refuses is an error at the next turn, not old data', async () => {
+  const double = runtime.compile((x: Value) => x.apply('mul', [x, 2]));
+  expect([...(await double([1, 2]).read())]).toEqual([2, 4]);
+  // Stands in for memory that runs out: the next buffer is not valid.
+  const createBuffer = device.createBuffer;
+  device.createBuffer = (descriptor) => createBuffer({ ...descriptor, size: descriptor.size + 2 ** 50 });
+  const run = async (): Promise<unknown> => {
+    const results = [double([3, 4]), double([5, 6])];
+    return Promise.all(results.map((tensor) => tensor.read()));
+  };
+  await expect(run()).rejects.toThrow(GatewiseError);
+});
