@@ -1,7 +1,7 @@
 // The plan: a flat list of steps over buffers. Data only; a backend runs it.
 import { GatewiseError } from '../core/errors.ts';
 import { sizeOf } from '../core/shape.ts';
-import { viewEnd } from '../core/view.ts';
+import { sameView, viewEnd, type View } from '../core/view.ts';
 import { GPU_TARGET, type Dispatch, type Region, type Target } from '../graph/launch.ts';
 import type { Cost, Placed, Signature, Value } from '../graph/value.ts';
 import { GraphView } from './graph_view.ts';
@@ -22,8 +22,16 @@ export interface Plan {
   /** Which buffer each argument is in; undefined for arguments that nothing reads. */
   readonly argumentBuffers: readonly (number | undefined)[];
   readonly outputs: readonly Region[];
-  /** Arguments that hold indices: how many values they may take, from 0 on. */
-  readonly indexLimits: ReadonlyMap<number, number>;
+  /** What is read as indices, once for each way of reading. */
+  readonly indexLimits: readonly IndexLimit[];
+}
+
+/** A part of an argument that is read as indices, and how many values they may take, from 0 on. */
+export interface IndexLimit {
+  readonly argument: number;
+  /** Which of the argument's elements. */
+  readonly view: View;
+  readonly limit: number;
 }
 
 /**
@@ -76,13 +84,22 @@ function costOf({ op, attrs, inputs, outputs }: LoweredStep): Cost {
   return { flop, bytes: 4 * touched.reduce((a, b) => a + b, 0) };
 }
 
-function indexLimitsOf(graph: GraphView, args: readonly Value[]): Map<number, number> {
-  const limits = new Map<number, number>();
-  for (const node of graph.nodes) {
-    for (const { input, limit } of node.op.indexLimits?.(node.inputs) ?? []) {
-      const argument = args.indexOf(graph.resolve(graph.canonical(node.inputs[input])).base);
-      if (argument >= 0) limits.set(argument, Math.min(limit, limits.get(argument) ?? Infinity));
+function indexLimitsOf(graph: GraphView, args: readonly Value[]): IndexLimit[] {
+  const limits: IndexLimit[] = [];
+  const add = (value: Value, limit: number): void => {
+    const { base, view } = graph.resolve(graph.canonical(value));
+    if (base.node !== undefined) {
+      // Copied or put together: all that goes into it counts, even where only a part is then read.
+      for (const input of base.node.inputs) add(input, limit);
+      return;
     }
+    const argument = args.indexOf(base);
+    const known = limits.findIndex((other) => other.argument === argument && sameView(other.view, view));
+    if (known < 0) limits.push({ argument, view, limit });
+    else limits[known] = { argument, view, limit: Math.min(limit, limits[known].limit) };
+  };
+  for (const node of graph.nodes) {
+    for (const { input, limit } of node.op.indexLimits?.(node.inputs) ?? []) add(node.inputs[input], limit);
   }
   return limits;
 }

@@ -2,6 +2,7 @@
 import type { Backend, DeviceBuffer, Executable } from '../backend/backend.ts';
 import { GatewiseError, show } from '../core/errors.ts';
 import { sameShape, sizeOf } from '../core/shape.ts';
+import { collapse, walk } from '../core/view.ts';
 import type { NumberArray } from '../graph/launch.ts';
 import { Value, type Signature } from '../graph/value.ts';
 import type { Donate } from '../plan/lower.ts';
@@ -79,16 +80,16 @@ export class Program {
     return buffer;
   }
 
-  #checkIndices({ data, dtype }: HostTensor, index: number): void {
-    const limit = this.plan.indexLimits.get(index);
-    if (limit === undefined || dtype !== 'i32') return;
-    for (let i = 0; i < data.length; i++) {
-      if (data[i] < 0 || data[i] >= limit) {
+  #checkIndices({ data }: HostTensor, index: number): void {
+    for (const { argument, view, limit } of this.plan.indexLimits) {
+      if (argument !== index) continue;
+      walk(collapse([view]), ([at]) => {
+        if (data[at] >= 0 && data[at] < limit) return;
         throw new GatewiseError(
           'argument',
-          `${this.#name}: element ${i} of argument ${index} is the index ${data[i]}; expected 0 to ${limit - 1}`,
+          `${this.#name}: element ${at} of argument ${index} is the index ${data[at]}; expected 0 to ${limit - 1}`,
         );
-      }
+      });
     }
   }
 

@@ -56,4 +56,29 @@ describe.each(['webgpu', 'cpu'] as const)('%s', (backend) => {
     expect(await numbers(turned)).toEqual([0, 3, 1, 4, 2, 5].map((at) => all[at]));
     expect(await numbers(joined)).toEqual([...all.slice(4), ...all]);
   });
+
+  test('each use of host data has a limit of its own', async () => {
+    const pick = runtime.compile((few: Value, many: Value, i: Value) => [
+      gather(few, slice(i, 0, 0, 2)),
+      gather(many, slice(i, 0, 2)),
+    ]);
+    const use = (...indices: number[]): Promise<number[][]> =>
+      Promise.all(pick(table(2), table(10), Int32Array.from(indices)).map(numbers));
+    expect(await use(1, 0, 9, 2)).toEqual([
+      [1, 0],
+      [9, 2],
+    ]);
+    expect(() => use(1, 2, 9, 2)).toThrow('element 1 of argument 2 is the index 2; expected 0 to 1');
+    expect(() => use(1, 0, 9, 10)).toThrow('element 3 of argument 2 is the index 10; expected 0 to 9');
+  });
+
+  test('an index is refused through a copy and a concat', () => {
+    const pick = runtime.compile((t: Value, i: Value) => {
+      const turned = reshape(transpose(reshape(i, [2, 2])), [4]);
+      return gather(t, concat([turned, slice(i, 0, 0, 1)], 0));
+    });
+    expect(() => pick(table(3), Int32Array.of(0, 1, 3, 2))).toThrow(
+      'element 2 of argument 1 is the index 3; expected 0 to 2',
+    );
+  });
 });

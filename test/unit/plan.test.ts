@@ -220,12 +220,10 @@ test('a training step of a small model: as many dispatches as it takes and no mo
   const plan = makePlan([...parameters, x, y], [loss, ...gradients]);
   const loops = 2 * (steps + 2);
   expect(dispatches(plan)).toBeLessThanOrEqual(loops + 24);
-  expect(plan.indexLimits).toEqual(
-    new Map([
-      [6, classes],
-      [7, classes],
-    ]),
-  );
+  expect(plan.indexLimits.map(({ argument, limit }) => [argument, limit])).toEqual([
+    [6, classes],
+    [7, classes],
+  ]);
   expect(plan.steps.some(({ label }) => label === 'copy')).toBe(false);
 });
 
@@ -252,6 +250,28 @@ test('integers that no view can give are copied by an op of their own', () => {
   const table = arg(5, 2);
   const plan = makePlan([table, x], [gather(table, transpose(x))]);
   expect(plan.steps.map(({ op }) => op.name)).toEqual(['copy', 'gather']);
+});
+
+test('an index has a limit for each use, and keeps it through copies and concats', () => {
+  const [small, large, x] = [arg(2, 1), arg(10, 1), indices(2, 6)];
+  const columns = slice(x, 1, 2, 4);
+  const limits = (...outputs: Value[]): unknown[] =>
+    makePlan([small, large, x], outputs).indexLimits.map(({ argument, view, limit }) => [
+      argument,
+      view.offset,
+      view.shape,
+      limit,
+    ]);
+  expect(limits(gather(small, slice(x, 0, 0, 1)), gather(large, slice(x, 0, 1)))).toEqual([
+    [2, 0, [6], 2],
+    [2, 6, [6], 10],
+  ]);
+  expect(limits(gather(large, x), gather(small, x))).toEqual([[2, 0, [12], 2]]);
+  expect(limits(gather(small, columns))).toEqual([[2, 2, [2, 2], 2]]);
+  expect(limits(gather(large, concat([columns, slice(x, 1, 5)], 1)))).toEqual([
+    [2, 2, [2, 2], 10],
+    [2, 5, [2, 1], 10],
+  ]);
 });
 
 /** What the values are, one node at a time: no plan, no fusion, every tensor in memory of its own. */
