@@ -9,7 +9,7 @@ import {
   type NamedTensor,
   type Runtime,
 } from '../../src/index.ts';
-import { readCase, runCase, worstOf } from '../recurrent_case.ts';
+import { readCase, runCase, worstOf, type CaseError } from '../recurrent_case.ts';
 
 let runtimes: Runtime[] = [];
 beforeAll(async () => {
@@ -30,16 +30,58 @@ test.each(cases)('$name', async ({ load }) => {
   }
 });
 
-test('a value that is off is seen', async () => {
-  const { layer, tensors } = readCase(await cases[0].load());
-  const output = tensors.get('expected.output');
-  if (output === undefined) throw new Error('the first case has no output');
-  const data = Float32Array.from(output.data);
-  data[0] += 1e-3;
-  const wrong = new Map([...tensors, ['expected.output', { ...output, data }] as const]);
-  const worst = worstOf(await runCase({ layer, tensors: wrong }, runtimes[0]));
-  expect(worst.tensor).toBe('expected.output');
-  expect(worst.share).toBeGreaterThan(1);
+describe('an error is seen', () => {
+  /** The errors of a case that has all tensors an LSTM may have, after a change to its tensors. */
+  async function errorsOf(
+    change: (name: string, data: Float32Array) => void,
+  ): Promise<{ expected: string[]; errors: readonly CaseError[] }> {
+    const found = cases.find(({ name }) => name.endsWith('lstm_i8_h16_l1_t9_b4_h0_c0'));
+    if (found === undefined) throw new Error(`expected that case, got ${cases.map((c) => c.name).join()}`);
+    const { layer, tensors } = readCase(await found.load());
+    const expected = [...tensors.keys()].filter((name) => name.startsWith('expected'));
+    const changed = new Map(
+      [...tensors].map(([name, tensor]) => {
+        const data = Float32Array.from(tensor.data);
+        if (expected.includes(name)) change(name, data);
+        return [name, { ...tensor, data }] as const;
+      }),
+    );
+    return { expected, errors: await runCase({ layer, tensors: changed }, runtimes[0]) };
+  }
+
+  test('in the last element of every value and gradient', async () => {
+    const { expected, errors } = await errorsOf((_, data) => {
+      const largest = data.reduce((a, b) => Math.max(a, Math.abs(b)), 0);
+      data[data.length - 1] += 0.01 * largest;
+    });
+    expect(errors.map(({ tensor }) => tensor).toSorted()).toEqual(expected.toSorted());
+    expect(errors.filter(({ share }) => !(share > 1))).toEqual([]);
+  });
+
+  test('in one tensor, as the worst of all', async () => {
+    const { errors } = await errorsOf((name, data) => {
+      if (name === 'expected_grad.c0') data[0] += 1;
+    });
+    expect(worstOf(errors).tensor).toBe('expected_grad.c0');
+    expect(errors.filter(({ share }) => share > 1)).toHaveLength(1);
+  });
+
+  test.each([
+    ['NaN', NaN],
+    ['Infinity', Infinity],
+  ])('where there is %s', async (_, value) => {
+    const { errors } = await errorsOf((name, data) => {
+      if (name === 'expected.hN') data[data.length - 1] = value;
+    });
+    expect(worstOf(errors)).toEqual({ tensor: 'expected.hN', share: Infinity });
+  });
+
+  test('where all is expected to be 0, which has no tolerance', async () => {
+    const { errors } = await errorsOf((name, data) => {
+      if (name === 'expected.cN') data.fill(0);
+    });
+    expect(worstOf(errors)).toEqual({ tensor: 'expected.cN', share: Infinity });
+  });
 });
 
 describe('a case that is not what the format says', () => {
