@@ -148,7 +148,10 @@ export interface Op<Attrs = unknown> {
     cotangents: readonly (Value | undefined)[],
   ) => readonly (Value | undefined)[];
   /** Inputs that hold indices, and how many values they may take from 0 on. */
-  readonly indexLimits?: (inputs: readonly Signature[]) => readonly { input: number; limit: number }[];
+  readonly indexLimits?: (
+    inputs: readonly Signature[],
+    outputs: readonly Signature[],
+  ) => readonly { input: number; limit: number }[];
   /** GPU against CPU, in float32. */
   readonly tolerance: Tolerance;
 }

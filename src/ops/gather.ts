@@ -1,4 +1,6 @@
 // Rows of a table by index, and its transpose: what an embedding layer does, forward and backward.
+// Index inputs are checked before a run, so neither meets one outside the table unless a device computed it. Then gather
+// takes the nearest row and scatter drops the source row: no memory but the table's is touched.
 import { GatewiseError, show } from '../core/errors.ts';
 import { sizeOf } from '../core/shape.ts';
 import { bindDense, dispatch } from '../graph/launch.ts';
@@ -56,6 +58,7 @@ export const scatterOp: Op<{ readonly rows: number }> = defineOp({
     }
     return [{ shape: [rows, source.shape[1]], dtype: 'f32' }];
   },
+  indexLimits: (_, [table]) => [{ input: 1, limit: table.shape[0] }],
   cpu: (_, [source, index], [out]) => {
     const [rows, width] = out.view.shape;
     const total = new Float64Array(rows * width);
@@ -80,8 +83,9 @@ export const scatterOp: Op<{ readonly rows: number }> = defineOp({
 });
 
 /**
- * Rows of `table` (V, E) by `index`, of any shape: (…, E). Indices must lie in 0 to V - 1; what a program feeds in is
- * checked when it is fed.
+ * Rows of `table` (V, E) by `index`, of any shape: (…, E). Indices must lie in 0 to V - 1. Each call checks them: of host
+ * data those elements that are read, of a tensor that was made from host data its smallest and largest element. A tensor
+ * that a compiled function returned is not checked; indices outside then take the nearest row and have no gradient.
  */
 export function gather(table: Value, index: Value): Value {
   expectValue('gather: table', table, 'f32');

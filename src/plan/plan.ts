@@ -99,7 +99,8 @@ function indexLimitsOf(graph: GraphView, args: readonly Value[]): IndexLimit[] {
     else limits[known] = { argument, view, limit: Math.min(limit, limits[known].limit) };
   };
   for (const node of graph.nodes) {
-    for (const { input, limit } of node.op.indexLimits?.(node.inputs) ?? []) add(node.inputs[input], limit);
+    for (const { input, limit } of node.op.indexLimits?.(node.inputs, node.outputs) ?? [])
+      add(node.inputs[input], limit);
   }
   return limits;
 }

@@ -72,12 +72,25 @@ export class Program {
           `${this.#name}: argument ${index} is a tensor of another runtime; read() it there and pass the data`,
         );
       }
+      this.#checkRange(arg, index);
       return arg.buffer;
     }
     this.#checkIndices(arg, index);
     const buffer = (this.#uploads[index] ??= this.#backend.createBuffer(sizeOf(arg.shape), arg.dtype));
     this.#backend.write(buffer, arg.data);
     return buffer;
+  }
+
+  /** What is on the device cannot be looked at from here, so that a tensor is judged by its smallest and its largest. */
+  #checkRange({ range }: Tensor, index: number): void {
+    if (range === undefined) return;
+    for (const { argument, limit } of this.plan.indexLimits) {
+      if (argument !== index || (range.smallest >= 0 && range.largest < limit)) continue;
+      throw new GatewiseError(
+        'argument',
+        `${this.#name}: argument ${index} is a tensor of indices from ${range.smallest} to ${range.largest}; expected 0 to ${limit - 1}. A tensor is checked as a whole: if only a part of it is read so, pass that part as a tensor of its own`,
+      );
+    }
   }
 
   #checkIndices({ data }: HostTensor, index: number): void {

@@ -7,12 +7,19 @@ import type { NumberArray } from '../graph/launch.ts';
 /** Gives back the memory of tensors that were collected without dispose(), some time later. */
 const forgotten = new FinalizationRegistry<() => void>((release) => release());
 
+/** The smallest and the largest of some numbers. */
+export interface NumberRange {
+  readonly smallest: number;
+  readonly largest: number;
+}
+
 export class Tensor implements Disposable {
   readonly shape: Shape;
   readonly dtype: DType;
   /** The backend it belongs to. */
   readonly backend: Backend;
   #buffer: DeviceBuffer | undefined;
+  #range: NumberRange | undefined;
   readonly #release: (buffer: DeviceBuffer) => void;
 
   /** Made by a runtime; `release` takes the memory back. */
@@ -40,6 +47,23 @@ export class Tensor implements Disposable {
       );
     }
     return this.#buffer;
+  }
+
+  /** Of whole numbers that came from the host; undefined for what a device has computed, and for f32. */
+  get range(): NumberRange | undefined {
+    return this.#range;
+  }
+
+  /** Fills it when it is made: as many numbers as it has elements, in row-major order. */
+  write(data: NumberArray): void {
+    if (data.length !== sizeOf(this.shape)) {
+      throw new GatewiseError(
+        'shape',
+        `tensor ${show(this.shape)}: expected ${sizeOf(this.shape)} numbers to write, got ${data.length}`,
+      );
+    }
+    this.backend.write(this.buffer, data);
+    if (this.dtype === 'i32') this.#range = rangeOf(data);
   }
 
   /** All elements in row-major order: Float32Array (Float64Array on a float64 runtime) or Int32Array. */
@@ -72,4 +96,13 @@ export class Tensor implements Disposable {
   [Symbol.dispose](): void {
     this.dispose();
   }
+}
+
+function rangeOf(data: NumberArray): NumberRange {
+  let [smallest, largest] = [data[0], data[0]];
+  for (let i = 1; i < data.length; i++) {
+    if (data[i] < smallest) smallest = data[i];
+    if (data[i] > largest) largest = data[i];
+  }
+  return { smallest, largest };
 }

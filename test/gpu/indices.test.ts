@@ -1,7 +1,17 @@
 // Indices: cut, joined and laid out another way before they are used, and what is refused because it lies outside.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
-import { createRuntime, gather, softmaxCrossEntropy, type Runtime, type Value } from '../../src/index.ts';
+import {
+  createRuntime,
+  gather,
+  GatewiseError,
+  grad,
+  softmaxCrossEntropy,
+  sum,
+  type Runtime,
+  type Tensor,
+  type Value,
+} from '../../src/index.ts';
 import { concat, reshape, slice, transpose } from '../../src/ops/structure.ts';
 
 /** Rows that name themselves. */
@@ -79,6 +89,41 @@ describe.each(['webgpu', 'cpu'] as const)('%s', (backend) => {
     });
     expect(() => pick(table(3), Int32Array.of(0, 1, 3, 2))).toThrow(
       'element 2 of argument 1 is the index 3; expected 0 to 2',
+    );
+  });
+
+  /** Whole numbers in the runtime's memory. */
+  const onDevice = (...indices: number[]): Tensor => {
+    const tensor = runtime.allocate([indices.length], 'i32');
+    tensor.write(Int32Array.from(indices));
+    return tensor;
+  };
+
+  test('indices that lie in a tensor are checked by their range', async () => {
+    const pick = runtime.compile((t: Value, i: Value) => gather(t, i));
+    expect(await numbers(pick(table(4), onDevice(3, 0, 2)))).toEqual([3, 0, 2]);
+    expect(() => pick(table(4), onDevice(99, -5))).toThrow(
+      'argument 1 is a tensor of indices from -5 to 99; expected 0 to 3',
+    );
+    expect(() => pick(table(4), onDevice(0, 4))).toThrow(GatewiseError);
+    expect(() => pick(table(4), onDevice(0, -1))).toThrow(GatewiseError);
+  });
+
+  test('a gradient checks indices though the rows themselves are not needed', () => {
+    const slope = runtime.compile(grad((t: Value, i: Value) => sum(gather(t, i))));
+    expect(() => slope(table(4), Int32Array.of(0, 4))).toThrow('index 4; expected 0 to 3');
+    expect(() => slope(table(4), onDevice(0, 4))).toThrow('from 0 to 4; expected 0 to 3');
+  });
+
+  test('memory that is used again forgets the range of what it held', async () => {
+    const pick = runtime.compile((t: Value, i: Value) => gather(t, i));
+    onDevice(9, 9).dispose();
+    expect(await numbers(pick(table(2), onDevice(1, 0)))).toEqual([1, 0]);
+  });
+
+  test('a tensor takes as many numbers as it has elements', () => {
+    expect(() => runtime.allocate([2], 'i32').write(Int32Array.of(1))).toThrow(
+      'tensor [2]: expected 2 numbers to write, got 1',
     );
   });
 });
