@@ -58,7 +58,7 @@ export class Runtime implements Disposable {
   tensor(data: HostData, options: { readonly shape?: Shape; readonly dtype?: DType } = {}): Tensor {
     const host = toHostTensor('tensor', data, options.shape, options.dtype);
     const tensor = this.allocate(host.shape, host.dtype);
-    this.backend.write(tensor.buffer, host.data);
+    tensor.write(host.data);
     return tensor;
   }
 
