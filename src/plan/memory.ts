@@ -1,6 +1,6 @@
 // From storages to buffers: results written in place where nothing reads the input any more, and buffers shared by
 // storages whose lifetimes do not meet (colouring of an interval graph, greedy by first use).
-import { sizeOf } from '../core/shape.ts';
+import { sizeOf, type DType } from '../core/shape.ts';
 import { denseView, sameView } from '../core/view.ts';
 import { Expr } from '../expr/expr.ts';
 import type { InPlace, Op } from '../graph/value.ts';
@@ -13,6 +13,7 @@ export interface BufferSpec {
   readonly kind: 'argument' | 'output' | 'temporary';
   /** Which argument or output. */
   readonly index?: number;
+  readonly dtype: DType;
   /** Elements of 4 bytes. */
   readonly size: number;
   readonly label: string;
@@ -143,22 +144,21 @@ export function colour(
   outputs: readonly Place[],
   root: (storage: Storage) => Storage,
 ): { buffers: BufferSpec[]; bufferOf: (storage: Storage) => number } {
-  const buffers: { kind: BufferSpec['kind']; index?: number; size: number; label: string }[] = [];
+  const buffers: (Omit<BufferSpec, 'size'> & { size: number })[] = [];
   const chosen = new Map<Storage, number>();
-  const add = (storage: Storage, spec: BufferSpec): void => {
-    chosen.set(storage, buffers.push({ ...spec }) - 1);
+  const add = (storage: Storage, kind: Pick<BufferSpec, 'kind' | 'index'>): void => {
+    const { size, dtype, label } = storage;
+    chosen.set(storage, buffers.push({ ...kind, size, dtype, label }) - 1);
   };
   const touched = steps.map(({ inputs, outputs: made, scratch }) =>
     [...inputs, ...made, ...scratch].map(({ storage }) => root(storage)),
   );
   for (const storage of new Set([...touched.flat(), ...outputs.map((place) => root(place.storage))])) {
-    if (storage.outside !== undefined)
-      add(storage, { ...storage.outside, size: storage.size, label: storage.label });
+    if (storage.outside !== undefined) add(storage, storage.outside);
   }
   outputs.forEach((place, index) => {
     const storage = root(place.storage);
-    if (!chosen.has(storage))
-      add(storage, { kind: 'output', index, size: storage.size, label: storage.label });
+    if (!chosen.has(storage)) add(storage, { kind: 'output', index });
   });
   const last = new Map<Storage, number>();
   touched.forEach((storages, i) => storages.forEach((storage) => last.set(storage, i)));
@@ -166,17 +166,18 @@ export function colour(
   touched.forEach((storages, i) => {
     for (const storage of storages) {
       if (chosen.has(storage)) continue;
-      // The smallest free buffer that is large enough, else the largest, which grows.
       if (storage.pinned === true) {
-        add(storage, { kind: 'temporary', size: storage.size, label: storage.label });
+        add(storage, { kind: 'temporary' });
         continue;
       }
-      const fitting = free.filter((b) => buffers[b].size >= storage.size);
+      // The smallest free buffer of its kind of number that is large enough, else the largest, which grows.
+      const alike = free.filter((b) => buffers[b].dtype === storage.dtype);
+      const fitting = alike.filter((b) => buffers[b].size >= storage.size);
       const best =
         fitting.length > 0
           ? fitting.reduce((a, b) => (buffers[b].size < buffers[a].size ? b : a))
-          : free.toSorted((a, b) => buffers[b].size - buffers[a].size).at(0);
-      if (best === undefined) add(storage, { kind: 'temporary', size: storage.size, label: storage.label });
+          : alike.toSorted((a, b) => buffers[b].size - buffers[a].size).at(0);
+      if (best === undefined) add(storage, { kind: 'temporary' });
       else {
         free = free.filter((b) => b !== best);
         buffers[best].size = Math.max(buffers[best].size, storage.size);

@@ -58,8 +58,8 @@ export class CPUBackend implements Backend {
   }
 
   prepare(plan: Plan): Executable {
-    const own = plan.buffers.map(({ kind, size }) =>
-      kind === 'temporary' ? this.#allocate(size, 'f32') : undefined,
+    const own = plan.buffers.map(({ kind, size, dtype }) =>
+      kind === 'temporary' ? this.#allocate(size, dtype) : undefined,
     );
     return {
       run: (args, outputs, reads) => {
