@@ -31,13 +31,15 @@ function headOf(file: string): string {
 const tables: Record<string, () => string> = {
   ops: () =>
     table(
-      ['op', 'what it does', 'runs as', 'gradient', 'GPU against CPU'],
+      ['op', 'what it does', 'runs as', 'gradient', 'tolerance'],
       allOps.map((op) => {
         const { absolute, relative } = op.tolerance;
         const runs =
           op.gpu !== undefined ? 'kernel' : op.view !== undefined ? 'view' : 'resolved by the plan';
         const tolerance =
-          op.gpu === undefined || absolute + relative === 0 ? 'exact' : `${absolute} + ${relative}·│x│`;
+          op.gpu === undefined || absolute + relative === 0
+            ? 'exact'
+            : `${absolute.toExponential()}, ${relative.toExponential()}`;
         return [`\`${op.name}\``, op.summary, runs, op.grad === undefined ? '–' : 'yes', tolerance];
       }),
     ),
