@@ -178,7 +178,7 @@ export function recurrent(
   return { output: outputs[2], final: outputs[3] };
 }
 
-/** One step of a cell from the graph's own ops: what the fused kernel is compared with. */
+/** All steps of a cell from the graph's own ops: what the fused kernel is compared with. */
 export function recurrentNaive(
   cell: Cell,
   products: Value,

@@ -2,7 +2,6 @@
 import type { Cell } from '../cells/cell.ts';
 import {
   bindDense,
-  bindWhole,
   chooseTile,
   dispatch,
   sliceRegion,
@@ -147,7 +146,7 @@ export function recurrentBackwardGPU(
     dispatch(recurrent_step_backward, {
       bindings: {
         stash: bindDense(stash),
-        states: bindWhole(states),
+        states: bindDense(states),
         weight: bindDense(scratch[0]),
         carry: bindDense(carry),
         ...(dOutput === undefined ? {} : { d_output: bindDense(dOutput) }),

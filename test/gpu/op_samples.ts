@@ -531,6 +531,14 @@ const recurrentBackwardSamples: Sample[] = [
       return applyAll(recurrentBackwardOp, { cell: elmanTanh }, [stash, states, w, carry, d]);
     },
   ),
+  sample(
+    'of states that begin inside a tensor',
+    [f32([2, 3, 1, 5]), f32([64 + 45]), f32([5, 5]), f32([1, 3, 5])],
+    (stash, x, w, carry) => {
+      const states = reshape(slice(x, 0, 64), [1, 3, 3, 5]);
+      return applyAll(recurrentBackwardOp, { cell: elmanTanh }, [stash, states, w, carry]);
+    },
+  ),
 ];
 
 // -- structure
