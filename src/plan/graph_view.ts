@@ -57,11 +57,16 @@ export class GraphView {
     };
     const isOpaque = (item: unknown): item is object =>
       item instanceof Expr || (typeof item === 'object' && item !== null && 'apply' in item);
+    // JSON has no word for these, and different numbers must not become one.
+    const isUnwritable = (item: unknown): item is number =>
+      typeof item === 'number' && (!Number.isFinite(item) || Object.is(item, -0));
+    const written = (item: unknown): unknown => {
+      if (isOpaque(item)) return `id ${idOf(item)}`;
+      return isUnwritable(item) ? `number ${Object.is(item, -0) ? '-0' : item}` : item;
+    };
     const first = new Map<string, Node>();
     return nodes.filter((node) => {
-      const attrs = JSON.stringify(node.attrs, (_, item: unknown) =>
-        isOpaque(item) ? `id ${idOf(item)}` : item,
-      );
+      const attrs = JSON.stringify(node.attrs, (_, item: unknown) => written(item));
       const key = `${node.op.name} ${attrs} ${this.inputsOf(node).map(idOf).join()}`;
       const same = first.get(key);
       if (same === undefined) {

@@ -30,6 +30,7 @@ import {
   transpose,
   zeros,
 } from '../../src/ops/structure.ts';
+import { GraphView } from '../../src/plan/graph_view.ts';
 import type { Donate } from '../../src/plan/lower.ts';
 import { countDispatches, makePlan, type Plan } from '../../src/plan/plan.ts';
 import { printPlan, quantity } from '../../src/plan/print.ts';
@@ -235,6 +236,14 @@ test('quantities are short', () => {
     '1.23 MB',
     '2.50 GB',
   ]);
+});
+
+test('constants that JSON cannot write are not merged, equal ones are', () => {
+  const numbers = [NaN, Infinity, -Infinity, 0, -0];
+  const outputs = [...numbers, ...numbers].map((value) => constant(value, [1]));
+  const plan = makePlan([], outputs);
+  expect(runPlan(plan, []).map(([value]) => value)).toEqual([...numbers, ...numbers]);
+  expect(new GraphView(outputs).nodes).toHaveLength(numbers.length);
 });
 
 test('a value from elsewhere is refused', () => {
