@@ -11,6 +11,7 @@ import { apply, applyAll } from './apply.ts';
 import { broadcast } from './structure.ts';
 import {
   collapseTo,
+  countOperations,
   expressionBody,
   four,
   gridFor,
@@ -70,7 +71,7 @@ export const elementwiseOp: Op<ElementwiseAttrs> = defineOp({
     );
   },
   gpu: ({ attrs, inputs, outputs }) => elementwiseGPU(attrs, inputs, outputs),
-  cost: ({ exprs, shape }) => exprs.length * sizeOf(shape),
+  cost: ({ exprs, shape }) => countOperations(exprs) * sizeOf(shape),
   grad: (node, cotangents) => {
     const { exprs, shape } = node.attrs;
     const present = cotangents.flatMap((d, i) => (d === undefined ? [] : [{ d, root: exprs[i] }]));

@@ -10,6 +10,7 @@ import { matmul as kernel } from '../../shaders/gen/matmul.ts';
 import { apply } from './apply.ts';
 import { reshape, transpose, transposeOp } from './structure.ts';
 import {
+  countOperations,
   expressionBody,
   four,
   gridFor,
@@ -139,7 +140,7 @@ export const matmulOp: Op<MatmulAttrs> = defineOp({
       }),
     ];
   },
-  cost: (_, [a], [out]) => 2 * a.shape[1] * sizeOf(out.shape),
+  cost: ({ epilogue }, [a], [out]) => (2 * a.shape[1] + countOperations([epilogue])) * sizeOf(out.shape),
   grad: (node, [d]) => {
     const [a, b] = node.inputs;
     if (d === undefined) return [];

@@ -5,12 +5,14 @@ import type { Cell } from '../cells/cell.ts';
 import { GatewiseError, show } from '../core/errors.ts';
 import { sizeOf } from '../core/shape.ts';
 import { reshapeView, sliceView, type View } from '../core/view.ts';
+import type { Expr } from '../expr/expr.ts';
 import { defineOp, expectValue, type Inside, type Op, type Signature, type Value } from '../graph/value.ts';
 import { applyAll } from './apply.ts';
 import { matmul } from './matmul.ts';
 import { recurrentBackwardCPU, recurrentCPU } from './recurrent_cpu.ts';
 import { packedSize, recurrentBackwardGPU, recurrentGPU, type RecurrentAttrs } from './recurrent_kernel.ts';
 import { concat, empty, reshape, slice, sum, transpose, zeros } from './structure.ts';
+import { countOperations } from './wgsl_expression.ts';
 
 /** The part of a view that begins at `start`, under another shape. */
 function within(
@@ -23,6 +25,12 @@ function within(
   if (view === undefined)
     throw new GatewiseError('internal', `recurrent: no view of ${show(block)} as ${show(shape)}`);
   return view;
+}
+
+/** Of each row and step the recurrent product, and of each of its units the cell's update or derivative. */
+function costOf(update: readonly Expr[], { shape: stash }: Signature, { shape: weight }: Signature): number {
+  const [steps, batch, , hidden] = stash;
+  return steps * batch * (2 * sizeOf(weight) + countOperations(update) * hidden);
 }
 
 export const recurrentOp: Op<RecurrentAttrs> = defineOp({
@@ -80,7 +88,7 @@ export const recurrentOp: Op<RecurrentAttrs> = defineOp({
   scratch: ({ cell }, [stash]) => [packedSize(cell.gates.length, stash.shape[3])],
   cpu: recurrentCPU,
   gpu: recurrentGPU,
-  cost: (_, [stash, weight]) => 2 * stash.shape[0] * stash.shape[1] * sizeOf(weight.shape),
+  cost: ({ cell }, [stash, weight]) => costOf(cell.program.states, stash, weight),
   grad: (node, [, , dOutput, dFinal]) => {
     const { cell } = node.attrs;
     const [, weight, initial] = node.inputs;
@@ -121,8 +129,7 @@ export const recurrentBackwardOp: Op<RecurrentAttrs> = defineOp({
   scratch: ({ cell }, [stash]) => [packedSize(cell.gates.length, stash.shape[3])],
   cpu: recurrentBackwardCPU,
   gpu: recurrentBackwardGPU,
-  cost: (_, [stash, , weight]: readonly Signature[]) =>
-    2 * stash.shape[0] * stash.shape[1] * sizeOf(weight.shape),
+  cost: ({ cell }, [stash, , weight]) => costOf(cell.program.gradients, stash, weight),
   tolerance: { absolute: 2e-5, relative: 1e-4 },
 });
 

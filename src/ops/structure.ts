@@ -8,6 +8,7 @@ import { Expr } from '../expr/expr.ts';
 import { defineOp, expectValue, type Op, type Value } from '../graph/value.ts';
 import { apply } from './apply.ts';
 import { reduceCPU, reduceGPU, reduceScratch, type ReduceAttrs } from './reduce_kernel.ts';
+import { countOperations } from './wgsl_expression.ts';
 
 const exact = { absolute: 0, relative: 0 };
 
@@ -168,7 +169,7 @@ export const reduceOp: Op<ReduceAttrs> = defineOp({
   scratch: reduceScratch,
   cpu: reduceCPU,
   gpu: reduceGPU,
-  cost: (_, inputs) => sizeOf(inputs[0].shape),
+  cost: ({ prologue }, inputs) => (countOperations([prologue]) + 1) * sizeOf(inputs[0].shape),
   grad: (node, [d]) => {
     const [x] = node.inputs;
     if (d === undefined) return [undefined];

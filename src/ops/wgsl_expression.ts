@@ -1,7 +1,7 @@
 // What the kernels with a spliced expression share: the operands' uniforms and the WGSL of the expression.
 import { GatewiseError, show } from '../core/errors.ts';
 import { collapse, type View } from '../core/view.ts';
-import type { Expr } from '../expr/expr.ts';
+import { topological, type Expr } from '../expr/expr.ts';
 import { toWGSL } from '../expr/wgsl.ts';
 import { bindWhole, type Binding, type Region } from '../graph/launch.ts';
 
@@ -18,6 +18,11 @@ export const inputName = (position: number): string => `in${position}`;
 /** The position of an input name such as `in3`. */
 export function inputPosition(name: string): number {
   return Number(name.slice('in'.length));
+}
+
+/** FLOP of expressions, computed once: an operation that several share counts once. */
+export function countOperations(exprs: readonly Expr[]): number {
+  return topological(exprs).filter(({ kind }) => 'op' in kind).length;
 }
 
 /** Right-aligned four axes; axes in front are 1 wide with stride 0. */

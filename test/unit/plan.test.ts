@@ -11,6 +11,7 @@ import { Random } from '../../src/core/random.ts';
 import { sizeOf, type Shape } from '../../src/core/shape.ts';
 import { denseView, walk } from '../../src/core/view.ts';
 import { add, exp, maximum, mul, sigmoid, sub, tanh } from '../../src/expr/arith.ts';
+import { topological } from '../../src/expr/expr.ts';
 import type { NumberArray, Region } from '../../src/graph/launch.ts';
 import { nodesOf, Value } from '../../src/graph/value.ts';
 import { gather } from '../../src/ops/gather.ts';
@@ -49,8 +50,8 @@ describe('golden plans', () => {
     const [x, w, b] = [arg(8, 16), arg(16, 4), arg(4)];
     expect(text([x, w, b], [tanh(add(matmul(x, w), b))])).toMatchInlineSnapshot(`
       "step  op                               buffers                                        dispatches    FLOP  bytes
-      0     matmul, tanh(add(product, in2))  arg0[8×16], arg1[16×4], arg2[8×4] → out0[8×4]           1  1.02 k  912 B
-            total                                                                                    1  1.02 k  912 B
+      0     matmul, tanh(add(product, in2))  arg0[8×16], arg1[16×4], arg2[8×4] → out0[8×4]           1  1.09 k  912 B
+            total                                                                                    1  1.09 k  912 B
       0 temporary buffers, 0 B: arg0 512 B, arg1 256 B, arg2 16 B, out0 128 B"
     `);
   });
@@ -59,8 +60,8 @@ describe('golden plans', () => {
     const [x, y] = [arg(3, 5), arg(5)];
     expect(text([x, y], [mul(sigmoid(add(x, y)), sub(2, exp(x)))])).toMatchInlineSnapshot(`
       "step  op                                                          buffers                           dispatches  FLOP  bytes
-      0     elementwise: mul(sigmoid(add(in0, in1)), sub(2, exp(in0)))  arg0[3×5], arg1[3×5] → out0[3×5]           1    15  140 B
-            total                                                                                                  1    15  140 B
+      0     elementwise: mul(sigmoid(add(in0, in1)), sub(2, exp(in0)))  arg0[3×5], arg1[3×5] → out0[3×5]           1    75  140 B
+            total                                                                                                  1    75  140 B
       0 temporary buffers, 0 B: arg0 60 B, arg1 20 B, out0 60 B"
     `);
   });
@@ -69,8 +70,8 @@ describe('golden plans', () => {
     const [x, y] = [arg(3, 5), arg(3, 5)];
     expect(text([x, y], [sum(mul(x, y), 1)])).toMatchInlineSnapshot(`
       "step  op                            buffers                         dispatches  FLOP  bytes
-      0     reduce: sum of mul(in0, in1)  arg0[3×5], arg1[3×5] → out0[3]           1    15  132 B
-            total                                                                  1    15  132 B
+      0     reduce: sum of mul(in0, in1)  arg0[3×5], arg1[3×5] → out0[3]           1    30  132 B
+            total                                                                  1    30  132 B
       0 temporary buffers, 0 B: arg0 60 B, arg1 60 B, out0 12 B"
     `);
   });
@@ -92,11 +93,11 @@ describe('golden plans', () => {
     expect([countDispatches(product), countDispatches(loop)]).toEqual([1, steps + 2]);
     expect(printPlan(plan)).toMatchInlineSnapshot(`
       "step  op                         buffers                                                          dispatches    FLOP    bytes
-      0     matmul, add(product, in2)  arg0[21×5], arg1[5×16], arg2[21×16] → t7[21×16]                           1  3.36 k  2.15 kB
-      1     recurrent                  t7[7×3×4×4], arg3[16×4], arg4[2×3×4] → t7[7×3×4×4], t8[2×8×3×4]           9  2.69 k  3.81 kB
-      2     elementwise: copy          t8[7×3×4] → out0[7×3×4]                                                   1      84    672 B
-      3     elementwise: copy          t8[2×3×4] → out1[2×3×4]                                                   1      24    192 B
-            total                                                                                               12  6.16 k  6.82 kB
+      0     matmul, add(product, in2)  arg0[21×5], arg1[5×16], arg2[21×16] → t7[21×16]                           1  3.70 k  2.15 kB
+      1     recurrent                  t7[7×3×4×4], arg3[16×4], arg4[2×3×4] → t7[7×3×4×4], t8[2×8×3×4]           9  3.44 k  3.81 kB
+      2     elementwise: copy          t8[7×3×4] → out0[7×3×4]                                                   1       0    672 B
+      3     elementwise: copy          t8[2×3×4] → out1[2×3×4]                                                   1       0    192 B
+            total                                                                                               12  7.14 k  6.82 kB
       3 temporary buffers, 2.37 kB: arg0 420 B, arg1 320 B, arg2 64 B, arg3 256 B, arg4 96 B, out0 336 B, out1 96 B, t7 1.34 kB, t8 768 B, t9 256 B"
     `);
   });
@@ -137,9 +138,9 @@ describe('golden plans', () => {
     const x = arg(3, 5);
     expect(text([x], [tanh(reshape(transpose(x), [15]))])).toMatchInlineSnapshot(`
       "step  op                      buffers                dispatches  FLOP  bytes
-      0     elementwise: copy       arg0[5×3] → out0[5×3]           1    15  120 B
+      0     elementwise: copy       arg0[5×3] → out0[5×3]           1     0  120 B
       1     elementwise: tanh(in0)  out0[15] → out0[15]             1    15  120 B
-            total                                                   2    30  240 B
+            total                                                   2    15  240 B
       0 temporary buffers, 0 B: arg0 60 B, out0 60 B"
     `);
   });
@@ -150,9 +151,9 @@ describe('golden plans', () => {
     expect(text([x, w, v], [whole])).toMatchInlineSnapshot(`
       "step  op                     buffers                           dispatches  FLOP  bytes
       0     matmul                 arg0[4×6], arg1[6×3] → out0[4×3]           1   144  216 B
-      1     matmul, tanh(product)  arg0[4×6], arg2[6×5] → out0[4×5]           1   240  296 B
-      2     elementwise: copy      arg0[4×2] → out0[4×2]                      1     8   64 B
-            total                                                             3   392  576 B
+      1     matmul, tanh(product)  arg0[4×6], arg2[6×5] → out0[4×5]           1   260  296 B
+      2     elementwise: copy      arg0[4×2] → out0[4×2]                      1     0   64 B
+            total                                                             3   404  576 B
       0 temporary buffers, 0 B: arg0 96 B, arg1 72 B, arg2 120 B, out0 160 B"
     `);
   });
@@ -167,8 +168,8 @@ describe('golden plans', () => {
     const [w, g] = [arg(8, 4), arg(8, 4)];
     expect(text([w, g], [sub(w, mul(g, 0.1))], [0])).toMatchInlineSnapshot(`
       "step  op                                    buffers                           dispatches  FLOP  bytes
-      0     elementwise: sub(in0, mul(in1, 0.1))  arg0[8×4], arg1[8×4] → arg0[8×4]           1    32  384 B
-            total                                                                            1    32  384 B
+      0     elementwise: sub(in0, mul(in1, 0.1))  arg0[8×4], arg1[8×4] → arg0[8×4]           1    64  384 B
+            total                                                                            1    64  384 B
       0 temporary buffers, 0 B: arg0 128 B, arg1 128 B"
     `);
   });
@@ -178,9 +179,9 @@ describe('golden plans', () => {
     const next = sub(w, matmul(g, w));
     expect(text([w, g], [next, matmul(w, w)], [0])).toMatchInlineSnapshot(`
       "step  op                         buffers                                    dispatches  FLOP  bytes
-      0     matmul, sub(in2, product)  arg1[4×4], arg0[4×4], arg0[4×4] → t3[4×4]           1   128  256 B
+      0     matmul, sub(in2, product)  arg1[4×4], arg0[4×4], arg0[4×4] → t3[4×4]           1   144  256 B
       1     matmul                     arg0[4×4], arg0[4×4] → out1[4×4]                    1   128  192 B
-      2     elementwise: copy          t3[4×4] → arg0[4×4]                                 1    16  128 B
+      2     elementwise: copy          t3[4×4] → arg0[4×4]                                 1     0  128 B
             total                                                                          3   272  576 B
       1 temporary buffers, 64 B: arg1 64 B, arg0 64 B, out1 64 B, t3 64 B"
     `);
@@ -236,6 +237,20 @@ test('quantities are short', () => {
     '1.23 MB',
     '2.50 GB',
   ]);
+});
+
+test('the FLOP of a time loop are those of its products and of the cell, in both directions', () => {
+  const [steps, batch, hidden] = [5, 3, 4];
+  const args = [arg(steps, batch, 3 * hidden), arg(3 * hidden, hidden), arg(1, batch, hidden)];
+  const [, gradient] = valueAndGrad(([x, w, h]: Value[]) => sum(recurrent(gru, x, w, h).output))(args);
+  const plan = makePlan(args, [gradient[0]]);
+  const flopOf = (name: string): number[] =>
+    plan.steps.flatMap(({ op, cost }) => (op.name === name ? [cost.flop / (steps * batch * hidden)] : []));
+  const products = 2 * 3 * hidden;
+  const update = topological(gru.program.states).filter(({ args }) => args.length > 0).length;
+  const derivative = topological(gru.program.gradients).filter(({ args }) => args.length > 0).length;
+  expect(flopOf('recurrent')).toEqual([products + update]);
+  expect(flopOf('recurrent_backward')).toEqual([products + derivative]);
 });
 
 test('constants that JSON cannot write are not merged, equal ones are', () => {
