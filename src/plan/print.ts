@@ -6,9 +6,11 @@ import { countDispatches, type Plan } from './plan.ts';
 /** 1234567 as `1.23 M`. */
 export function quantity(value: number, unit = ''): string {
   const steps = ['', 'k', 'M', 'G', 'T'];
-  const power = value < 1000 ? 0 : Math.min(steps.length - 1, Math.floor(Math.log10(value) / 3));
-  const scaled = value / 1000 ** power;
-  const text = power === 0 ? String(scaled) : scaled.toPrecision(3);
+  // As it is printed: 999999 is 1.00 M.
+  const rounded = value < 1000 ? value : Number(value.toPrecision(3));
+  const power = rounded < 1000 ? 0 : Math.min(steps.length - 1, Math.floor(Math.log10(rounded) / 3));
+  const scaled = rounded / 1000 ** power;
+  const text = power === 0 || scaled >= 1000 ? String(scaled) : scaled.toPrecision(3);
   return `${text} ${steps[power]}${unit}`.trimEnd();
 }
 

@@ -237,6 +237,13 @@ test('quantities are short', () => {
     '1.23 MB',
     '2.50 GB',
   ]);
+  expect([999_499, 999_500, 999_999, 999_999_999, 2.5e15].map((n) => quantity(n))).toEqual([
+    '999 k',
+    '1.00 M',
+    '1.00 M',
+    '1.00 G',
+    '2500 T',
+  ]);
 });
 
 test('the FLOP of a time loop are those of its products and of the cell, in both directions', () => {
