@@ -55,7 +55,7 @@ fn reduce(
     at.z = i / params.reduced.y;
     at.w = i % params.reduced.y;
     let value = element(at);
-    total = select(total + value, max(total, value), MAXIMUM);
+    total = select(total + value, nan_max(total, value), MAXIMUM);
   }
   out[target_index] = total;
 }

@@ -1,9 +1,19 @@
-// sigmoid and tanh that are finite for every finite input, and NaN for NaN, so that a broken input shows in the loss.
+// sigmoid and tanh that are finite for every finite input. They, max and min are NaN for NaN, so that a broken input
+// shows in the loss.
 // WGSL's own tanh inherits its accuracy from sinh / cosh and is indeterminate past |x| = 88 (gpuweb issue 4458).
 
 /// Tested on the bits, since a compiler may assume that no number is NaN.
 fn is_nan(x: f32) -> bool {
   return (bitcast<u32>(x) & 0x7fffffffu) > 0x7f800000u;
+}
+
+/// WGSL's max and min of NaN and a number may be the number.
+fn nan_max(a: f32, b: f32) -> f32 {
+  return select(select(max(a, b), b, is_nan(b)), a, is_nan(a));
+}
+
+fn nan_min(a: f32, b: f32) -> f32 {
+  return select(select(min(a, b), b, is_nan(b)), a, is_nan(a));
 }
 
 fn stable_sigmoid(x: f32) -> f32 {

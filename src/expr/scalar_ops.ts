@@ -28,13 +28,13 @@ export const scalarOps: Record<ScalarOpName, ScalarOp> = {
   maximum: {
     arity: 2,
     cpu: (a, b) => Math.max(a, b),
-    wgsl: (a, b) => `max(${a}, ${b})`,
+    wgsl: (a, b) => `nan_max(${a}, ${b})`,
     grad: (d, [a, b]) => [where(less(a, b), 0, d), where(less(a, b), d, 0)],
   },
   minimum: {
     arity: 2,
     cpu: (a, b) => Math.min(a, b),
-    wgsl: (a, b) => `min(${a}, ${b})`,
+    wgsl: (a, b) => `nan_min(${a}, ${b})`,
     grad: (d, [a, b]) => [where(less(b, a), 0, d), where(less(b, a), d, 0)],
   },
   less: {
@@ -80,7 +80,7 @@ export const scalarOps: Record<ScalarOpName, ScalarOp> = {
   relu: {
     arity: 1,
     cpu: (a) => Math.max(a, 0),
-    wgsl: (a) => `max(${a}, 0.0)`,
+    wgsl: (a) => `nan_max(${a}, 0.0)`,
     grad: (d, [a]) => [where(less(0, a), d, 0)],
   },
 };

@@ -5,7 +5,11 @@ import {
   add,
   createRuntime,
   lstm,
+  max,
+  maximum,
+  minimum,
   recurrent,
+  relu,
   sigmoid,
   sum,
   tanh,
@@ -116,6 +120,28 @@ describe.each(['webgpu', 'cpu'] as const)('%s', (backend) => {
       .compile((x: Value) => tanh(x))(inputs)
       .read();
     expect(got.findIndex((y, i) => Math.abs(y) > 1 || y * inputs[i] < 0)).toBe(-1);
+  });
+
+  test('NaN stays NaN, so that a broken input shows', async () => {
+    const nonlinear = runtime.compile((x: Value, y: Value) => [
+      sigmoid(x),
+      tanh(x),
+      relu(x),
+      maximum(x, y),
+      maximum(y, x),
+      minimum(x, y),
+      minimum(y, x),
+    ]);
+    const results = await Promise.all(nonlinear([NaN, 1], [2, 2]).map((result) => result.read()));
+    expect(results.map(([broken]) => broken)).toEqual(results.map(() => NaN));
+    expect(results.slice(2).map(([, sound]) => sound)).toEqual([1, 2, 2, 1, 1]);
+    const largest = runtime.compile((x: Value) => max(x, 1));
+    const rows = [0, 1, 2].map((at) => [3, 1, 2].map((x, i) => (i === at ? NaN : x)));
+    expect([...(await largest([...rows, [3, 1, 2]]).read())]).toEqual([NaN, NaN, NaN, 3]);
+    // In two stages.
+    const long = Float32Array.from({ length: 300 }, (_, i) => (i === 123 ? NaN : i));
+    const whole = runtime.compile((x: Value) => max(x));
+    expect(await whole(long).item()).toBeNaN();
   });
 
   test('their derivatives', async () => {
