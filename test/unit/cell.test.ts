@@ -100,7 +100,7 @@ test('the WGSL of a cell is its formula', () => {
 
     fn cell(gate: array<f32, SLOTS>, state: array<f32, STATES>) -> array<f32, STATES> {
       let v0 = gate[0];
-      let v1 = max(v0, 0.0);
+      let v1 = nan_max(v0, 0.0);
       return array<f32, STATES>(v1);
     }
 
