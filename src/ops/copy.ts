@@ -5,7 +5,7 @@ import { walk } from '../core/view.ts';
 import { bindWhole, dispatch } from '../graph/launch.ts';
 import { defineOp, type Op } from '../graph/value.ts';
 import { copy as kernel } from '../../shaders/gen/copy.ts';
-import { collapseTo, four, gridFor, operandUniform } from './wgsl_expression.ts';
+import { four, gridFor, launchesOf, operandUniform } from './wgsl_expression.ts';
 
 export const copyOp: Op<Record<never, never>> = defineOp({
   name: 'copy',
@@ -21,17 +21,18 @@ export const copyOp: Op<Record<never, never>> = defineOp({
       out.data[to] = source.data[from];
     }),
   gpu: ({ inputs: [source], outputs: [out] }) => {
-    const [from, to] = collapseTo('copy', 4, [source.view, out.view]);
-    const size = sizeOf(from.shape);
+    const launches = launchesOf([source.view, out.view]);
+    const { shape } = launches[0][0];
+    const size = sizeOf(shape);
     return [
       dispatch(kernel, {
         bindings: { source: bindWhole(source), out: bindWhole(out) },
-        uniforms: {
-          dims: four(from.shape, 1),
+        uniforms: launches.map(([from, to]) => ({
+          dims: four(shape, 1),
           size,
           source: operandUniform(from),
           out: operandUniform(to),
-        },
+        })),
         workgroups: gridFor(size, 64),
       }),
     ];

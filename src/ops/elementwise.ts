@@ -1,7 +1,7 @@
 // Any scalar expression, element by element: arithmetic with broadcasting, activations, losses, optimizer updates.
 import { GatewiseError } from '../core/errors.ts';
 import { broadcastShapes, sameShape, sizeOf, type Shape } from '../core/shape.ts';
-import { walk } from '../core/view.ts';
+import { walk, type View } from '../core/view.ts';
 import { evaluator } from '../expr/evaluate.ts';
 import { constantOf, derivative, Expr, inputsOf, substitute } from '../expr/expr.ts';
 import { dispatch, type Dispatch, type Region } from '../graph/launch.ts';
@@ -10,7 +10,6 @@ import { elementwise as kernel } from '../../shaders/gen/elementwise.ts';
 import { apply, applyAll } from './apply.ts';
 import { broadcast } from './structure.ts';
 import {
-  collapseTo,
   countOperations,
   expressionBody,
   four,
@@ -18,9 +17,11 @@ import {
   indexText,
   inputName,
   inputPosition,
+  launchesOf,
   operandTable,
   operandUniform,
   shareBindings,
+  type OperandUniform,
 } from './wgsl_expression.ts';
 
 export interface ElementwiseAttrs {
@@ -123,25 +124,24 @@ export function compactInputs<T>(exprs: readonly Expr[], inputs: readonly T[]): 
   return { roots: substitute(exprs, renamed), used };
 }
 
-/** The kernel's one dispatch. */
+/** The kernel's one dispatch, with a launch for each block of axes. */
 function elementwiseGPU(
   { exprs }: ElementwiseAttrs,
   inputs: readonly Region[],
   outputs: readonly Region[],
 ): Dispatch[] {
-  const views = collapseTo(
-    'elementwise',
-    4,
-    [...outputs, ...inputs].map(({ view }) => view),
-  );
+  const launches = launchesOf([...outputs, ...inputs].map(({ view }) => view));
+  // One text for all: it leaves out an offset only where that is 0 even in the last launch, whose offsets are largest.
+  const views = launches[launches.length - 1];
   const { shape } = views[0];
   const { bindings, nameOf } = shareBindings(inputs, inputNames, outputs, outputNames);
-  const rows = new Map(
-    views.map((view, i) => [
-      i < outputs.length ? FIRST_OUTPUT + i : i - outputs.length,
-      operandUniform(view),
-    ]),
-  );
+  const rows = (launch: readonly View[]): Map<number, OperandUniform> =>
+    new Map(
+      launch.map((view, i) => [
+        i < outputs.length ? FIRST_OUTPUT + i : i - outputs.length,
+        operandUniform(view),
+      ]),
+    );
   const body = expressionBody(
     exprs,
     (i) => `${nameOf(i)}[${indexText(i, views[outputs.length + i])}]`,
@@ -153,7 +153,11 @@ function elementwiseGPU(
       bindings,
       constants: { RANK: Math.max(1, shape.length) },
       splices: { element: `fn element(at: vec4u) {\n${body}\n}` },
-      uniforms: { dims: four(shape, 1), size: sizeOf(shape), operands: operandTable(10, rows) },
+      uniforms: launches.map((launch) => ({
+        dims: four(shape, 1),
+        size: sizeOf(shape),
+        operands: operandTable(10, rows(launch)),
+      })),
       workgroups: gridFor(sizeOf(shape), 64),
     }),
   ];

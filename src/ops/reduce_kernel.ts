@@ -145,14 +145,25 @@ export function reduceGPU({
   ];
 }
 
+/** The groups of axes that the kernel addresses: so many that stay, and so many that are folded. */
+const MAX_GROUPS = 2;
+
+/** Whether the kernel can walk these inputs and a dense result. The plan asks; a launch relies on it. */
+export function isReducible(inputs: readonly View[], axes: readonly number[]): boolean {
+  const views = inputs.map((view) => parts(view, axes));
+  const result = denseView(views[0].kept.shape);
+  return [[...views.map(({ kept }) => kept), result], views.map(({ folded }) => folded)].every(
+    (group) => collapse(group)[0].shape.length <= MAX_GROUPS,
+  );
+}
+
 function pair(views: readonly View[]): View[] {
   const collapsed = collapse(views);
-  if (collapsed[0].shape.length > 2) {
+  if (collapsed[0].shape.length > MAX_GROUPS)
     throw new GatewiseError(
-      'unsupported',
-      `reduce: the axes of ${show(views[0].shape)} that stay or vanish form more than two groups; reshape or transpose first`,
+      'internal',
+      `reduce: expected at most ${MAX_GROUPS} groups of axes, got ${show(collapsed[0].shape)}`,
     );
-  }
   return collapsed;
 }
 

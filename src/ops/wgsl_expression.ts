@@ -1,6 +1,5 @@
 // What the kernels with a spliced expression share: the operands' uniforms and the WGSL of the expression.
-import { GatewiseError, show } from '../core/errors.ts';
-import { collapse, type View } from '../core/view.ts';
+import { collapse, transposeView, walk, type View } from '../core/view.ts';
 import { topological, type Expr } from '../expr/expr.ts';
 import { toWGSL } from '../expr/wgsl.ts';
 import { bindWhole, type Binding, type Region } from '../graph/launch.ts';
@@ -59,16 +58,32 @@ export function operandTable(size: number, rows: ReadonlyMap<number, OperandUnif
   return Array.from({ length: size }, (_, i) => rows.get(i) ?? absent);
 }
 
-/** Merges axes jointly; at most `limit` may be left, as a kernel addresses no more. */
-export function collapseTo(what: string, limit: number, views: readonly View[]): View[] {
+/** The axes that a kernel which goes element by element addresses in one launch. */
+const MAX_AXES = 4;
+
+/** Whether one launch walks these views of one shape together. */
+export function isOneLaunch(views: readonly View[]): boolean {
+  return collapse(views)[0].shape.length <= MAX_AXES;
+}
+
+/**
+ * Views that are walked together, with jointly merged axes, once for each launch: where more than MAX_AXES are left, the
+ * smallest are walked launch by launch. The last launch has the largest offsets.
+ */
+export function launchesOf(views: readonly View[]): View[][] {
   const collapsed = collapse(views);
-  if (collapsed[0].shape.length > limit) {
-    throw new GatewiseError(
-      'unsupported',
-      `${what}: shape ${show(views[0].shape)} with these strides has ${collapsed[0].shape.length} independent axes; at most ${limit} are supported, so reshape or copy the operands first`,
-    );
-  }
-  return collapsed;
+  const sizes = collapsed[0].shape;
+  const bySize = sizes.map((_, axis) => axis).sort((a, b) => sizes[b] - sizes[a]);
+  const inner = bySize.slice(0, MAX_AXES).sort((a, b) => a - b);
+  const outer = bySize.slice(MAX_AXES);
+  const blocks = collapsed.map((view) => transposeView(view, inner));
+  const launches: View[][] = [];
+  walk(
+    collapsed.map((view) => transposeView(view, outer)),
+    (offsets) =>
+      launches.push(blocks.map(({ shape, strides }, i) => ({ shape, strides, offset: offsets[i] }))),
+  );
+  return launches;
 }
 
 /**

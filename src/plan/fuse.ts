@@ -1,8 +1,8 @@
 // Fusion: elementwise expressions move into the op that reads them (elementwise, reduce) or that feeds them (matmul).
 import { sizeOf, type Shape } from '../core/shape.ts';
-import { isDense, reshapeView, type View } from '../core/view.ts';
+import { denseView, isDense, reshapeView, transposeView, type View } from '../core/view.ts';
 import { constantOf, Expr, substitute } from '../expr/expr.ts';
-import type { Node, Op, Value } from '../graph/value.ts';
+import { Value, type Node, type Op } from '../graph/value.ts';
 import {
   compactInputs,
   elementwiseOp,
@@ -11,9 +11,9 @@ import {
   type ElementwiseAttrs,
 } from '../ops/elementwise.ts';
 import { matmulOp, MAX_MATMUL_EXTRAS, PRODUCT, type MatmulAttrs } from '../ops/matmul.ts';
-import type { ReduceAttrs } from '../ops/reduce_kernel.ts';
+import { isReducible, type ReduceAttrs } from '../ops/reduce_kernel.ts';
 import { constantOp, reduceOp } from '../ops/structure.ts';
-import { inputName } from '../ops/wgsl_expression.ts';
+import { inputName, isOneLaunch } from '../ops/wgsl_expression.ts';
 import type { GraphView } from './graph_view.ts';
 
 /** A tensor that a fused op reads. */
@@ -55,12 +55,13 @@ export function fuse(graph: GraphView, inPlace: ReadonlySet<Value>): Fused[] {
   // Readers first, so that a producer knows whether its only reader has taken it.
   for (const node of graph.nodes.toReversed()) {
     if (taken.has(node)) continue;
-    fused.push(fuseNode(graph, node, taken, inPlace));
+    fused.push(...fuseNode(graph, node, taken, inPlace).toReversed());
   }
   return fused.reverse();
 }
 
-function fuseNode(graph: GraphView, node: Node, taken: Set<Node>, inPlace: ReadonlySet<Value>): Fused {
+/** What a node becomes, in the order of computation. */
+function fuseNode(graph: GraphView, node: Node, taken: Set<Node>, inPlace: ReadonlySet<Value>): Fused[] {
   const values = graph.inputsOf(node);
   const sources = values.map((value): Source => graph.resolve(value));
   const plain: Fused = {
@@ -73,32 +74,86 @@ function fuseNode(graph: GraphView, node: Node, taken: Set<Node>, inPlace: Reado
   if (isOp(node, elementwiseOp)) {
     const attrs = node.attrs as ElementwiseAttrs;
     const room = MAX_ELEMENTWISE_BINDINGS - node.outputs.filter((output) => !inPlace.has(output)).length;
-    const body = pull(graph, { exprs: attrs.exprs, sources }, values, room, taken);
+    const fits = (views: readonly View[]): boolean => isOneLaunch([denseView(attrs.shape), ...views]);
+    const body = pull(graph, { exprs: attrs.exprs, sources }, values, { room, fits }, taken);
     const label = attrs.label ?? describe(body.exprs);
     const product = attrs.exprs.length === 1 ? withProduct(graph, node, body, taken) : undefined;
     if (product !== undefined) {
       const own = `matmul, ${describe([product.attrs.epilogue])}`;
-      return { ...product, outputs: node.outputs, label: attrs.label ?? own };
+      return [{ ...product, outputs: node.outputs, label: attrs.label ?? own }];
     }
     const next: ElementwiseAttrs = { ...attrs, exprs: body.exprs };
-    return { ...plain, attrs: next, sources: body.sources, label };
+    return [{ ...plain, attrs: next, sources: body.sources, label }];
   }
   if (isOp(node, reduceOp)) {
     const attrs = node.attrs as ReduceAttrs;
     const pulled = new Set<Node>();
-    const body = pull(graph, { exprs: [attrs.prologue], sources }, values, 7, pulled);
+    const fits = (views: readonly View[]): boolean => isReducible(views, attrs.axes);
+    const body = pull(graph, { exprs: [attrs.prologue], sources }, values, { room: 7, fits }, pulled);
     // A reduction needs one source for its shape; what is made of constants alone stays a step of its own.
-    if (body.sources.length === 0) return plain;
+    if (body.sources.length === 0) return reducible(plain, attrs);
     pulled.forEach((producer) => taken.add(producer));
     const [prologue] = body.exprs;
     const label = 'input' in prologue.kind ? attrs.kind : `${attrs.kind} of ${describe([prologue])}`;
-    return { ...plain, attrs: { ...attrs, prologue } satisfies ReduceAttrs, sources: body.sources, label };
+    return reducible({ ...plain, sources: body.sources, label }, { ...attrs, prologue });
   }
-  return plain;
+  return [plain];
 }
 
-/** Replaces sources by the expressions that make them, as long as each has this one reader and all fit into `room`. */
-function pull(graph: GraphView, start: Body, values: readonly Value[], room: number, taken: Set<Node>): Body {
+/** A reduction as the kernel can address it: where it cannot, of a copy in which the folded axes come last. */
+function reducible(item: Fused, attrs: ReduceAttrs): Fused[] {
+  const { kind, axes, prologue } = attrs;
+  // A constant that is read by a kernel is written out.
+  const views = item.sources.map(({ base, view }) =>
+    isOp(base.node, constantOp) ? denseView(view.shape) : view,
+  );
+  const { shape } = views[0];
+  const kept = shape.map((_, axis) => axis).filter((axis) => !axes.includes(axis));
+  // A result of three axes or more, strided as a piece of a concat, could have more groups than the kernel addresses.
+  const op = kept.length > 2 ? { ...item.op, writesStrided: false } : item.op;
+  if (isReducible(views, axes)) return [{ ...item, op, attrs }];
+  const order = [...kept, ...axes];
+  const copy = new Value({ shape: order.map((axis) => shape[axis]), dtype: 'f32' });
+  const copied: ElementwiseAttrs = { exprs: [prologue], shape: copy.shape };
+  const last: ReduceAttrs = {
+    kind,
+    axes: axes.map((_, i) => kept.length + i),
+    prologue: Expr.input(inputName(0)),
+  };
+  return [
+    {
+      op: elementwiseOp as Op,
+      attrs: copied,
+      sources: item.sources.map((source) => ({ ...source, view: transposeView(source.view, order) })),
+      outputs: [copy],
+      label: 'copy',
+    },
+    {
+      ...item,
+      op,
+      attrs: last,
+      sources: [{ base: copy, view: denseView(copy.shape), single: true }],
+      label: kind,
+    },
+  ];
+}
+
+/** What a kernel can read. */
+interface Reach {
+  /** Buffers. */
+  readonly room: number;
+  /** Whether it can walk these views together. */
+  readonly fits: (views: readonly View[]) => boolean;
+}
+
+/** Replaces sources by the expressions that make them, as long as each has this one reader and the kernel can read all. */
+function pull(
+  graph: GraphView,
+  start: Body,
+  values: readonly Value[],
+  { room, fits }: Reach,
+  taken: Set<Node>,
+): Body {
   let body = start;
   let pending = values.map((value, i) => ({ value, position: i, views: graph.resolve(value).chain }));
   while (pending.length > 0) {
@@ -128,6 +183,7 @@ function pull(graph: GraphView, start: Body, values: readonly Value[], room: num
     const kept = compactSources(next).used;
     if (kept.length > MAX_ELEMENTWISE_INPUTS || new Set(kept.map((source) => source.base)).size > room)
       continue;
+    if (kept.length > 0 && !fits(kept.map((source) => source.view))) continue;
     taken.add(producer);
     inner.forEach((input, i) => {
       pending.push({

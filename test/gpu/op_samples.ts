@@ -159,6 +159,20 @@ const elementwiseSamples: Sample[] = [
     where(less(a, b), relu(a), minimum(abs(a), maximum(b, 0.1))),
   ),
   sample('equal', [f32([4, 4])], (x) => where(equal(x, transpose(x)), x, 0)),
+  sample('five axes in another order', [f32([2, 3, 4, 3, 2])], (x) => tanh(transpose(x, [4, 3, 2, 1, 0]))),
+  sample('six axes in another order, from an offset', [f32([2, 3, 2, 3, 2, 3]), f32([3, 1, 3, 1])], (a, b) =>
+    mul(slice(transpose(a, [5, 2, 3, 4, 1, 0]), 0, 1), b),
+  ),
+  sample(
+    'fused views of more axes than one launch walks',
+    [f32([2, 3, 2, 3, 2]), f32([2, 1, 1]), f32([2])],
+    (x, b, c) => add(transpose(mul(x, b), [4, 1, 2, 3, 0]), c),
+  ),
+  sample(
+    'of five axes, written into a concat',
+    [f32([2, 3, 2, 3, 2]), f32([3, 1, 3, 1]), f32([2, 3, 2, 3, 1])],
+    (x, b, c) => concat([add(transpose(x, [0, 3, 2, 1, 4]), b), c], 4),
+  ),
   sample('a chain in place', [f32([5, 7]), f32([7, 5])], (a, b) => {
     const product = exp(matmul(a, b));
     const share = div(product, reshape(sum(product, 1), [5, 1]));
@@ -331,6 +345,26 @@ const reduceSamples: Sample[] = [
     grad((bias: Value) => mean(add(x, bias)))(b),
   ),
   sample('of the transposed product', [f32([5, 7]), f32([7, 6])], (a, b) => sum(transpose(matmul(a, b)), 0)),
+  sample(
+    'of a product with a row, more groups of axes than the kernel walks',
+    [f32([2, 3, 4, 5]), f32([5])],
+    (x, b) => sum(mul(x, b), 1),
+  ),
+  ...[[0], [1, 3], [0, 2, 4], [0, 1, 2, 3, 4]].flatMap((axes) => [
+    sample(`of five axes in another order, over ${axes}`, [f32([2, 3, 4, 3, 2])], (x) =>
+      max(tanh(transpose(x, [4, 3, 2, 1, 0])), axes),
+    ),
+    sample(`of five axes, over ${axes}`, [f32([2, 3, 4, 3, 2])], (x) => sum(x, axes)),
+    sample(`of constants of five axes, over ${axes}`, [], () => sum(constant(0.25, [2, 3, 4, 3, 2]), axes)),
+  ]),
+  sample('of six axes with every other factor', [f32([2, 3, 2, 3, 2, 3]), f32([3, 1, 3, 1, 3])], (a, b) =>
+    sum(mul(a, b), [1, 3, 5]),
+  ),
+  sample(
+    'of three axes, written into concats',
+    [f32([2, 3, 4, 5]), f32([2, 3, 1]), f32([2, 2, 5])],
+    (x, b, c) => concat([concat([sum(x, 3), b], 2), c], 1),
+  ),
   sample('with a root on top', [f32([5, 66])], (x) => arith.sqrt(add(sum(square(x), 1), 1))),
   sample('of a reduction', [f32([5, 7, 9])], (x) => max(sum(x, 2), 0)),
   sample('written into a concat', [f32([5, 66]), f32([3])], (a, b) => concat([b, sum(a, 1), b], 0)),
@@ -378,6 +412,9 @@ const copySamples: Sample[] = [
   ),
   sample('of four axes in another order', [f32([7, 2]), i32([2, 3, 4, 5], 7)], (t, i) =>
     gather(t, apply(copyOp, {}, [transpose(i, [3, 1, 0, 2])])),
+  ),
+  sample('of five axes in another order', [f32([7, 2]), i32([2, 3, 2, 3, 2], 7)], (t, i) =>
+    gather(t, apply(copyOp, {}, [transpose(i, [4, 3, 2, 1, 0])])),
   ),
   sample('of a broadcast', [f32([7, 2]), i32([3, 1], 7)], (t, i) =>
     gather(t, apply(copyOp, {}, [broadcast(i, [2, 3, 5])])),

@@ -66,6 +66,39 @@ describe('golden plans', () => {
     `);
   });
 
+  test('a sum leaves the expression whose operands have more groups of axes than its kernel walks', () => {
+    const [x, b] = [arg(2, 3, 4, 5), arg(5)];
+    expect(text([x, b], [sum(mul(x, b), 1)])).toMatchInlineSnapshot(`
+      "step  op                          buffers                                     dispatches  FLOP    bytes
+      0     elementwise: mul(in0, in1)  arg0[2×3×4×5], arg1[2×3×4×5] → t3[2×3×4×5]           1   120    980 B
+      1     reduce: sum                 t3[2×3×4×5] → out0[2×4×5]                            1   120    640 B
+            total                                                                            2   240  1.62 kB
+      1 temporary buffers, 480 B: arg0 480 B, arg1 20 B, out0 160 B, t3 480 B"
+    `);
+  });
+
+  test('a sum over every other axis is of a copy in which they lie side by side', () => {
+    const x = arg(2, 3, 4, 3, 2);
+    expect(text([x], [sum(x, [0, 2, 4])])).toMatchInlineSnapshot(`
+      "step  op                 buffers                          dispatches  FLOP    bytes
+      0     elementwise: copy  arg0[3×3×2×4×2] → t2[3×3×2×4×2]           2     0  1.15 kB
+      1     reduce: sum        t2[3×3×2×4×2] → out0[3×3]                 1   144    612 B
+            total                                                        3   144  1.76 kB
+      1 temporary buffers, 576 B: arg0 576 B, out0 36 B, t2 576 B"
+    `);
+  });
+
+  test('an expression with more axes than a launch walks stays apart', () => {
+    const [x, b, c] = [arg(2, 3, 2, 3, 2), arg(2, 1, 1), arg(2)];
+    expect(text([x, b, c], [add(transpose(mul(x, b), [4, 1, 2, 3, 0]), c)])).toMatchInlineSnapshot(`
+      "step  op                          buffers                                           dispatches  FLOP    bytes
+      0     elementwise: mul(in0, in1)  arg0[2×3×2×3×2], arg1[2×3×2×3×2] → t4[2×3×2×3×2]           1    72    584 B
+      1     elementwise: add(in0, in1)  t4[2×3×2×3×2], arg2[2×3×2×3×2] → out0[2×3×2×3×2]           1    72    584 B
+            total                                                                                  2   144  1.17 kB
+      1 temporary buffers, 288 B: arg0 288 B, arg1 8 B, arg2 8 B, out0 288 B, t4 288 B"
+    `);
+  });
+
   test('a sum takes the expression that it sums', () => {
     const [x, y] = [arg(3, 5), arg(3, 5)];
     expect(text([x, y], [sum(mul(x, y), 1)])).toMatchInlineSnapshot(`
