@@ -211,12 +211,24 @@ function hideError(): void {
 }
 
 /** Whether the fields say something else than what is trained. */
-function noteSettings(): void {
+function settingsChanged(): boolean {
   const used = session.training?.settings;
   const wanted = form.get();
-  const changed =
+  return (
     used !== undefined &&
-    (Object.keys(wanted) as (keyof Settings)[]).some((name) => wanted[name] !== used[name]);
+    (Object.keys(wanted) as (keyof Settings)[]).some((name) => wanted[name] !== used[name])
+  );
+}
+
+/** Goes on; where nothing has been learned yet, with the settings of the form. */
+async function start(): Promise<void> {
+  const fresh = session.training?.steps === 0 && settingsChanged() && form.isValid;
+  if (fresh && corpus !== undefined) await session.begin(corpus, form.get());
+  await session.start();
+}
+
+function noteSettings(): void {
+  const changed = settingsChanged();
   text(
     'settings-note',
     changed
@@ -275,7 +287,7 @@ const take = (file: File): void =>
 
 function wire(): void {
   buttons['toggle'].addEventListener('click', () =>
-    attempt(() => (session.state === 'running' ? session.pause() : session.start())),
+    attempt(() => (session.state === 'running' ? session.pause() : start())),
   );
   buttons['reset'].addEventListener('click', () => {
     const text = corpus;

@@ -1,3 +1,4 @@
+/// <reference lib="esnext.disposable" preserve="true" />
 // gatewise: recurrent nets on WebGPU, run and trained. Everything public.
 export { createRuntime, type LoadOptions, type Runtime, type RuntimeOptions } from './runtime/runtime.ts';
 export type { Compiled } from './runtime/compile.ts';

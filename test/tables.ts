@@ -25,7 +25,7 @@ function headOf(file: string): string {
     lines.findIndex((line) => !line.startsWith('// ')),
   );
   const text = comment.map((line) => line.slice(3)).join(' ');
-  return /^.*?(?=\.(?: |$))/.exec(text)?.[0] ?? text;
+  return /^.*?[^.\s](?=\.(?: |$))/.exec(text)?.[0] ?? text;
 }
 
 const tables: Record<string, () => string> = {

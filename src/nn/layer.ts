@@ -59,6 +59,17 @@ export const uniform =
   (random: Random): number =>
     random.uniform(-bound, bound);
 
+/** Throws unless `layer` is a layer, made with `new`. */
+export function checkLayer(what: string, layer: unknown): asserts layer is Layer {
+  const found = layer as Partial<Layer> | undefined | null;
+  if (typeof found?.forward !== 'function' || !Array.isArray(found.parameters)) {
+    throw new GatewiseError(
+      'argument',
+      `${what}: expected a layer, such as new LSTM({ … }) or new Sequential([ … ]), got ${show(layer)}`,
+    );
+  }
+}
+
 /** Throws unless a size option is a whole number of at least 1. */
 export function checkSize(layer: string, option: string, value: number): void {
   if (!Number.isInteger(value) || value < 1) {
@@ -69,12 +80,24 @@ export function checkSize(layer: string, option: string, value: number): void {
   }
 }
 
+/** PyTorch's options that are known and not there yet. */
+const NOT_YET: readonly string[] = ['bidirectional', 'dropout', 'projSize'];
+
 /** Throws where an option is not one of `known`: a misspelt or unsupported option must not be ignored. */
-export function checkOptions(layer: string, options: object, known: readonly string[]): void {
+export function checkOptions(
+  layer: string,
+  options: unknown,
+  known: readonly string[],
+): asserts options is object {
+  if (typeof options !== 'object' || options === null || Array.isArray(options))
+    throw new GatewiseError(
+      'argument',
+      `${layer}: expected options { ${known.join(', ')} }, got ${show(options)}`,
+    );
   const unknown = Object.keys(options).find((key) => !known.includes(key));
   if (unknown !== undefined)
     throw new GatewiseError(
       'unsupported',
-      `${layer}: option ${show(unknown)} is not supported; expected ${known.join(', ')}`,
+      `${layer}: option ${show(unknown)} is ${NOT_YET.includes(unknown) ? 'not supported yet' : 'unknown'}; expected ${known.join(', ')}`,
     );
 }

@@ -2,7 +2,7 @@
 import { GatewiseError, show } from '../core/errors.ts';
 import type { DType } from '../core/shape.ts';
 import type { Value } from '../graph/value.ts';
-import type { Layer, Parameter, State, Values } from './layer.ts';
+import { checkLayer, type Layer, type Parameter, type State, type Values } from './layer.ts';
 
 export class Sequential implements Layer {
   readonly name = 'Sequential';
@@ -15,6 +15,9 @@ export class Sequential implements Layer {
   constructor(layers: readonly Layer[]) {
     if (layers.length === 0)
       throw new GatewiseError('argument', 'Sequential: expected at least one layer, got none');
+    if (!Array.isArray(layers))
+      throw new GatewiseError('argument', `Sequential: expected a list of layers, got ${show(layers)}`);
+    layers.forEach((layer, i) => checkLayer(`Sequential: layer ${i}`, layer));
     const named = <T extends { readonly name: string }>(items: readonly T[], i: number): T[] =>
       items.map((item) => ({ ...item, name: `${i}.${item.name}` }));
     this.layers = layers;

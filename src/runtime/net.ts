@@ -4,7 +4,7 @@ import { Recent } from '../core/recent.ts';
 import { sizeOf } from '../core/shape.ts';
 import type { Value } from '../graph/value.ts';
 import { serializeSafetensors } from '../io/safetensors.ts';
-import type { Layer } from '../nn/layer.ts';
+import { checkOptions, type Layer } from '../nn/layer.ts';
 import type { Plan } from '../plan/plan.ts';
 import { printPlan } from '../plan/print.ts';
 import type { HostData } from './host.ts';
@@ -122,7 +122,7 @@ export class Net implements Disposable, NetContext {
   }
 
   #prepare(args: readonly Argument[], names: readonly string[], withStates: boolean): Program {
-    return this.program(`run ${names.join()} ${withStates}`, args, ([flat, x, ...values]) => {
+    const trace = ([flat, x, ...values]: readonly Value[]): Traced => {
       const states = Object.fromEntries(names.map((name, i) => [name, values[i]]));
       const result = this.model.forward(x, this.layout.unpack(flat), states);
       return {
@@ -131,12 +131,20 @@ export class Net implements Disposable, NetContext {
           ...(withStates ? this.model.states.map(({ name }) => result.states[name]) : []),
         ],
       };
-    });
+    };
+    const argumentNames = ['weights', 'input', ...names.map((name) => `state ${name}`)];
+    return this.program(`run ${names.join()} ${withStates}`, args, trace, argumentNames);
   }
 
-  program(key: string, args: readonly Argument[], trace: (args: readonly Value[]) => Traced): Program {
-    const full = `${key}: ${signatureKey(args)}`;
-    return this.#programs.get(full, () => new Program(this.runtime.backend, key.split(' ')[0], args, trace));
+  program(
+    key: string,
+    args: readonly Argument[],
+    trace: (args: readonly Value[]) => Traced,
+    argumentNames: readonly string[] = [],
+  ): Program {
+    const make = (): Program =>
+      new Program(this.runtime.backend, key.split(' ')[0], args, trace, argumentNames);
+    return this.#programs.get(`${key}: ${signatureKey(args)}`, make);
   }
 
   input(what: string, x: Tensor | HostData): Argument {
@@ -148,6 +156,7 @@ export class Net implements Disposable, NetContext {
    * @param options.batch sequences side by side; 1 unless given.
    */
   stream(options: { readonly batch?: number } = {}): Stream {
+    checkOptions('stream', options, ['batch']);
     this.#checkAlive();
     return this.#keep(new Stream(this, options.batch ?? 1));
   }

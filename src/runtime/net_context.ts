@@ -22,7 +22,12 @@ export interface NetContext {
   /** All parameters, flat. */
   readonly weights: Tensor;
   /** The program of that key for arguments of these shapes, traced at the first use. */
-  program(key: string, args: readonly Argument[], trace: (args: readonly Value[]) => Traced): Program;
+  program(
+    key: string,
+    args: readonly Argument[],
+    trace: (args: readonly Value[]) => Traced,
+    argumentNames?: readonly string[],
+  ): Program;
   /** No longer freed with the net. */
   forget(dependent: Disposable): void;
   /** What the model reads, as an argument of the right dtype. */

@@ -24,6 +24,8 @@ export class Program {
   readonly #name: string;
   readonly #donate: Donate;
   readonly #executable: Executable;
+  /** What errors call the arguments. */
+  readonly #argumentNames: readonly string[];
   /** Memory for arguments that come from the host, kept between runs. */
   readonly #uploads: (DeviceBuffer | undefined)[];
 
@@ -32,6 +34,7 @@ export class Program {
     name: string,
     signatures: readonly Signature[],
     trace: (args: readonly Value[]) => Traced,
+    argumentNames: readonly string[] = [],
   ) {
     const args = signatures.map((signature) => new Value(signature));
     const { outputs, donate = [] } = trace(args);
@@ -40,6 +43,7 @@ export class Program {
     this.#donate = donate;
     this.plan = makePlan(args, outputs, donate);
     this.#executable = backend.prepare(this.plan);
+    this.#argumentNames = signatures.map((_, i) => argumentNames[i] ?? `argument ${i}`);
     this.#uploads = signatures.map(() => undefined);
   }
 
@@ -62,14 +66,14 @@ export class Program {
     if (arg.dtype !== expected.dtype || !sameShape(arg.shape, expected.shape)) {
       throw new GatewiseError(
         'shape',
-        `${this.#name}: argument ${index} must be ${expected.dtype} ${show(expected.shape)}, got ${arg.dtype} ${show(arg.shape)}`,
+        `${this.#name}: ${this.#argumentNames[index]} must be ${expected.dtype} ${show(expected.shape)}, got ${arg.dtype} ${show(arg.shape)}`,
       );
     }
     if (arg instanceof Tensor) {
       if (arg.backend !== this.#backend) {
         throw new GatewiseError(
           'argument',
-          `${this.#name}: argument ${index} is a tensor of another runtime; read() it there and pass the data`,
+          `${this.#name}: ${this.#argumentNames[index]} is a tensor of another runtime; read() it there and pass the data`,
         );
       }
       this.#checkRange(arg, index);
@@ -88,7 +92,7 @@ export class Program {
       if (argument !== index || (range.smallest >= 0 && range.largest < limit)) continue;
       throw new GatewiseError(
         'argument',
-        `${this.#name}: argument ${index} is a tensor of indices from ${range.smallest} to ${range.largest}; expected 0 to ${limit - 1}. A tensor is checked as a whole: if only a part of it is read so, pass that part as a tensor of its own`,
+        `${this.#name}: ${this.#argumentNames[index]} is a tensor of indices from ${range.smallest} to ${range.largest}; expected 0 to ${limit - 1}. A tensor is checked as a whole: if only a part of it is read so, pass that part as a tensor of its own`,
       );
     }
   }
@@ -100,7 +104,7 @@ export class Program {
         if (data[at] >= 0 && data[at] < limit) return;
         throw new GatewiseError(
           'argument',
-          `${this.#name}: element ${at} of argument ${index} is the index ${data[at]}; expected 0 to ${limit - 1}`,
+          `${this.#name}: element ${at} of ${this.#argumentNames[index]} is the index ${data[at]}; expected 0 to ${limit - 1}`,
         );
       });
     }

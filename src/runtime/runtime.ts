@@ -5,7 +5,7 @@ import { WebGPUBackend } from '../backend/webgpu/webgpu_backend.ts';
 import { GatewiseError, show } from '../core/errors.ts';
 import { sizeOf, type DType, type Shape } from '../core/shape.ts';
 import { parseSafetensors } from '../io/safetensors.ts';
-import { checkOptions, type Layer } from '../nn/layer.ts';
+import { checkLayer, checkOptions, type Layer } from '../nn/layer.ts';
 import { acquireDevice, type AdapterOptions } from './adapter.ts';
 import { compileFunction, type Compiled } from './compile.ts';
 import { toHostTensor, type HostData } from './host.ts';
@@ -72,7 +72,10 @@ export class Runtime implements Disposable {
   }
 
   /** Puts a model on the backend, with weights drawn from a seed or read from a file. */
-  async load(model: Layer, { seed = 0, weights }: LoadOptions = {}): Promise<Net> {
+  async load(model: Layer, options: LoadOptions = {}): Promise<Net> {
+    checkLayer('load', model);
+    checkOptions('load', options, ['seed', 'weights']);
+    const { seed = 0, weights } = options;
     const layout = new ParameterLayout(model);
     if (!Number.isSafeInteger(seed) || seed < 0)
       throw new GatewiseError(
@@ -136,6 +139,10 @@ export async function createRuntime(options: RuntimeOptions = {}): Promise<Runti
   const refuse = (problem: string): never => {
     throw new GatewiseError('argument', `createRuntime: ${problem}`);
   };
+  if (device !== undefined && typeof device.createBuffer !== 'function')
+    refuse(`device must be a GPUDevice, got ${show(device)}`);
+  if (options.gpu !== undefined && typeof options.gpu.requestAdapter !== 'function')
+    refuse(`gpu must be a GPU such as navigator.gpu or await nodeGPU(), got ${show(options.gpu)}`);
   if (precision === 'float64' && backend !== 'cpu')
     refuse("precision 'float64' needs backend: 'cpu'; WebGPU has no float64");
   if (backend === 'cpu' && check)

@@ -1,9 +1,11 @@
 // Streaming: one step at a time, states on the device and updated in place.
 import { GatewiseError, show } from '../core/errors.ts';
 import { checkSize } from '../nn/layer.ts';
+import type { Value } from '../graph/value.ts';
 import { reshape } from '../ops/structure.ts';
 import type { HostData } from './host.ts';
 import type { NetContext } from './net_context.ts';
+import type { Traced } from './program.ts';
 import type { Tensor } from './tensor.ts';
 
 export class Stream implements Disposable {
@@ -43,7 +45,7 @@ export class Stream implements Disposable {
     const rest = input.shape.slice(short ? 0 : 1);
     const shape = timeAxis === 0 ? [1, this.batch, ...rest] : [this.batch, 1, ...rest];
     const args = [net.weights, input, ...this.#states];
-    const program = net.program('push', args, ([flat, step, ...states]) => {
+    const trace = ([flat, step, ...states]: readonly Value[]): Traced => {
       const named = Object.fromEntries(net.model.states.map(({ name }, i) => [name, states[i]]));
       const result = net.model.forward(reshape(step, shape), net.layout.unpack(flat), named);
       const output = reshape(result.output, [this.batch, ...result.output.shape.slice(2)]);
@@ -51,7 +53,8 @@ export class Stream implements Disposable {
         outputs: [output, ...net.model.states.map(({ name }) => result.states[name])],
         donate: [undefined, ...states.map((_, i) => 2 + i)],
       };
-    });
+    };
+    const program = net.program('push', args, trace, ['weights', 'input']);
     const { view, dtype } = program.plan.outputs[0];
     const output = net.runtime.allocate(view.shape, dtype);
     program.run(args, [output.buffer, ...this.#states.map((state) => state.buffer)]);

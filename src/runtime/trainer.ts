@@ -43,7 +43,17 @@ export class Trainer implements Disposable {
   /** Made by `net.trainer`. */
   constructor(net: NetContext, options: TrainerOptions) {
     checkOptions('trainer', options, ['loss', 'optimizer', 'clipNorm']);
-    const { clipNorm, optimizer } = options;
+    const { loss, clipNorm, optimizer } = options;
+    if (typeof loss?.apply !== 'function')
+      throw new GatewiseError(
+        'argument',
+        `trainer: expected a loss such as crossEntropy or mse, got ${show(loss)}`,
+      );
+    if (typeof optimizer?.update !== 'function')
+      throw new GatewiseError(
+        'argument',
+        `trainer: expected an optimizer such as adam({ lr: 1e-3 }) or sgd({ lr: 0.1 }), got ${show(optimizer)}`,
+      );
     if (clipNorm !== undefined && !(clipNorm > 0))
       throw new GatewiseError('argument', `trainer: clipNorm must be above 0, got ${show(clipNorm)}`);
     if (net.layout.entries.length === 0)
@@ -128,8 +138,9 @@ export class Trainer implements Disposable {
   }
 
   #program(args: readonly Argument[]): Program {
+    const names = ['weights', ...this.#options.optimizer.states, 'scalars', 'input', 'target'];
     const make = (): Program =>
-      new Program(this.#net.runtime.backend, 'step', args, (values) => this.#trace(values));
+      new Program(this.#net.runtime.backend, 'step', args, (values) => this.#trace(values), names);
     return this.#programs.get(signatureKey(args), make);
   }
 

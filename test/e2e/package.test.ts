@@ -124,8 +124,8 @@ test.each([
   const compilerOptions = {
     module,
     moduleResolution,
-    target: 'es2023',
-    lib: ['es2023', 'esnext.disposable', 'dom'],
+    target: 'es2022',
+    lib: ['es2022', 'dom'],
     types: [],
     strict: true,
     exactOptionalPropertyTypes: true,

@@ -15,11 +15,7 @@ const blocks = [...readFileSync(join(root, 'README.md'), 'utf8').matchAll(/^```t
 function check(programs: readonly string[]): string {
   const folder = mkdtempSync(join(tmpdir(), 'gatewise-readme-'));
   try {
-    // The reader's own data.
-    const given = 'declare const batches: { x: number[][]; y: number[][] }[];\n';
-    programs.forEach((code, i) =>
-      writeFileSync(join(folder, `block${i}.ts`), `${given}${code}\nexport {};\n`),
-    );
+    programs.forEach((code, i) => writeFileSync(join(folder, `block${i}.ts`), `${code}\nexport {};\n`));
     const compilerOptions = {
       noEmit: true,
       noUnusedLocals: false,

@@ -105,7 +105,7 @@ describe('layers', () => {
       'bidirectional',
       () => new LSTM(unknown({ bidirectional: true }) as typeof options),
       'unsupported',
-      /LSTM: option "bidirectional" is not supported; expected inputSize, hiddenSize/,
+      /LSTM: option "bidirectional" is not supported yet; expected inputSize, hiddenSize/,
     ],
     [
       'a misspelt option',
@@ -171,7 +171,7 @@ describe('optimizers and trainers', () => {
       'a misspelt option of adam',
       () => adam({ learningRate: 0.1 } as object),
       'unsupported',
-      /adam: option "learningRate" is not supported; expected lr, betas, eps/,
+      /adam: option "learningRate" is unknown; expected lr, betas, eps/,
     ],
     [
       'an option that sgd has not',
@@ -530,4 +530,42 @@ test('WebGPU where there is none', async () => {
     'cpu',
     expect.stringMatching(/no adapter/),
   ]);
+});
+
+describe('what is no object of ours', () => {
+  const model = new Linear(1, 1);
+
+  test('options that are none, or misspelt', async () => {
+    // @ts-expect-error a number instead of options
+    expect(() => adam(0.01)).toThrow(failure('argument', /adam: expected options .*got 0.01/));
+    // @ts-expect-error a misspelt option
+    await expect(runtime.load(model, { sed: 1 })).rejects.toThrow(
+      failure('unsupported', /load: option "sed" is unknown/),
+    );
+  });
+
+  test('layers, losses, optimizers, GPUs', async () => {
+    // @ts-expect-error a class instead of a layer
+    expect(() => new Sequential([Linear])).toThrow(
+      failure('argument', /Sequential: layer 0: expected a layer/),
+    );
+    // @ts-expect-error a class instead of a layer
+    await expect(runtime.load(Linear)).rejects.toThrow(failure('argument', /load: expected a layer/));
+    const net = await runtime.load(model);
+    // @ts-expect-error no optimizer
+    expect(() => net.trainer({ loss: mse })).toThrow(failure('argument', /trainer: expected an optimizer/));
+    // @ts-expect-error no loss
+    expect(() => net.trainer({ optimizer: adam() })).toThrow(failure('argument', /trainer: expected a loss/));
+    // @ts-expect-error a promise that was not awaited
+    await expect(createRuntime({ gpu: Promise.resolve() })).rejects.toThrow(
+      failure('argument', /await nodeGPU/),
+    );
+  });
+
+  test('an index is named by what the caller passed', async () => {
+    const net = await runtime.load(new Sequential([new Embedding(4, 2)]));
+    expect(() => net.run([[9]])).toThrow(
+      failure('argument', /run: element 0 of input is the index 9; expected 0 to 3/),
+    );
+  });
 });
