@@ -188,6 +188,7 @@ async function main(): Promise<void> {
     options.fresh,
     Object.fromEntries(given.map((name) => [name, options[name]])),
   );
+  // Every name of the table of settings is an option with a default, so all are there.
   const settings =
     checkpoint?.settings ??
     (Object.fromEntries(names.map((name) => [name, options[name]])) as unknown as Settings);

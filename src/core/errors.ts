@@ -29,6 +29,7 @@ export function show(value: unknown): string {
   if (value === undefined) return 'nothing';
   if (typeof value === 'function') return `function ${value.name}`;
   if (Array.isArray(value) || ArrayBuffer.isView(value)) {
+    // Typed arrays are lists too, which TypeScript's ArrayBufferView does not say.
     const list = Array.from(value as unknown as ArrayLike<unknown>);
     const head = list.slice(0, 8).map(show).join(', ');
     return `[${head}${list.length > 8 ? ', …' : ''}]`;

@@ -88,6 +88,7 @@ export function compileFunction<Args extends readonly unknown[], Result>(
     let rebuild: Entry['rebuild'] = () => undefined;
     const program = new Program(backend, name, flat, (values) => {
       let next = 0;
+      // The nesting of `args` with values for leaves, which is what fn was declared with.
       const traced = mapEach(args, () => values[next++]) as unknown as Args;
       const result: unknown = fn(...traced);
       rebuild = (tensors) => {

@@ -121,6 +121,23 @@ test('pauses, goes on, and resets to the same start', async () => {
   expect((await losses()).slice(0, 10)).toEqual(before.slice(0, 10));
 });
 
+test('Start takes the settings of the form as long as nothing has been learned', async () => {
+  const parameters = async (): Promise<string> =>
+    (await page.locator('body').innerText()).match(/[\d,]+ parameters/)?.[0] ?? '';
+  await open(`${SMALL}&seed=5`);
+  await stepsReach(2);
+  await button('Pause').click();
+  await stateIs('paused');
+  const before = await parameters();
+  await button('Reset').click();
+  await page.waitForFunction(() => window.gatewise.losses.length === 0, undefined, WAIT);
+  await page.getByText('GRU', { exact: true }).click();
+  await button('Start').click();
+  await stepsReach(2);
+  expect(before).not.toBe('');
+  expect(await parameters()).not.toBe(before);
+});
+
 test('a checkpoint that was saved is loaded, and goes on as if nothing had happened', async () => {
   await open(`${SMALL}&seed=7`);
   await stepsReach(10);
