@@ -9,6 +9,7 @@ export type { Stream } from './runtime/stream.ts';
 export { Tensor } from './runtime/tensor.ts';
 export type { Trainer, TrainerOptions } from './runtime/trainer.ts';
 
+export { Noise, type Context } from './nn/context.ts';
 export { Embedding } from './nn/embedding.ts';
 export type { Layer, Parameter, State, Values } from './nn/layer.ts';
 export { Random } from './core/random.ts';

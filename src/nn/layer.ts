@@ -4,6 +4,7 @@ import { GatewiseError, show } from '../core/errors.ts';
 import type { Random } from '../core/random.ts';
 import { sizeOf, type DType, type Shape } from '../core/shape.ts';
 import type { Value } from '../graph/value.ts';
+import type { Context } from './context.ts';
 
 export interface Parameter {
   /** As in PyTorch's `state_dict`. */
@@ -31,9 +32,15 @@ export interface Layer {
   readonly timeAxis: 0 | 1 | undefined;
   /**
    * @param parameters by name. @param states by name, from before the first step; zeros where absent.
+   * @param context lengths, masks and noise.
    * @returns the output, and the states after the last step, by name.
    */
-  forward(x: Value, parameters: Values, states?: Values): { output: Value; states: Values };
+  forward(
+    x: Value,
+    parameters: Values,
+    states?: Values,
+    context?: Context,
+  ): { output: Value; states: Values };
 }
 
 /** The parameter of that name. */

@@ -2,6 +2,7 @@
 import { GatewiseError, show } from '../core/errors.ts';
 import type { DType } from '../core/shape.ts';
 import type { Value } from '../graph/value.ts';
+import type { Context } from './context.ts';
 import { checkLayer, type Layer, type Parameter, type State, type Values } from './layer.ts';
 
 export class Sequential implements Layer {
@@ -33,7 +34,12 @@ export class Sequential implements Layer {
     this.timeAxis = [...axes][0];
   }
 
-  forward(x: Value, parameters: Values, states: Values = {}): { output: Value; states: Values } {
+  forward(
+    x: Value,
+    parameters: Values,
+    states: Values = {},
+    context: Context = {},
+  ): { output: Value; states: Values } {
     const unknown = Object.keys(states).find((name) => !this.states.some((state) => state.name === name));
     if (unknown !== undefined)
       throw new GatewiseError(
@@ -49,7 +55,7 @@ export class Sequential implements Layer {
             name.startsWith(`${i}.`) ? [[name.slice(`${i}.`.length), value]] : [],
           ),
         );
-      const result = layer.forward(output, own(parameters), own(states));
+      const result = layer.forward(output, own(parameters), own(states), context);
       output = result.output;
       for (const [name, value] of Object.entries(result.states)) after[`${i}.${name}`] = value;
     });
