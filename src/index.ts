@@ -48,6 +48,7 @@ export { Value } from './graph/value.ts';
 export { gather } from './ops/gather.ts';
 export { matmul } from './ops/matmul.ts';
 export { recurrent, recurrentNaive } from './ops/recurrent.ts';
+export { sequenceMask } from './ops/sequence_mask.ts';
 export { softmaxCrossEntropy } from './ops/softmax_cross_entropy.ts';
 export {
   broadcast,

@@ -6,6 +6,7 @@ import { elementwiseOp } from './elementwise.ts';
 import { gatherOp, scatterOp } from './gather.ts';
 import { matmulOp } from './matmul.ts';
 import { recurrentBackwardOp, recurrentOp } from './recurrent.ts';
+import { sequenceMaskOp } from './sequence_mask.ts';
 import { softmaxCrossEntropyBackwardOp, softmaxCrossEntropyOp } from './softmax_cross_entropy.ts';
 import {
   broadcastOp,
@@ -32,6 +33,7 @@ export const allOps: readonly Op[] = [
   any(softmaxCrossEntropyBackwardOp),
   any(recurrentOp),
   any(recurrentBackwardOp),
+  any(sequenceMaskOp),
   any(copyOp),
   any(reshapeOp),
   any(transposeOp),

@@ -17,6 +17,7 @@ import { elementwise } from '../../src/ops/elementwise.ts';
 import { gather, scatterOp } from '../../src/ops/gather.ts';
 import { matmul } from '../../src/ops/matmul.ts';
 import { recurrent, recurrentBackwardOp } from '../../src/ops/recurrent.ts';
+import { sequenceMask } from '../../src/ops/sequence_mask.ts';
 import { softmaxCrossEntropy } from '../../src/ops/softmax_cross_entropy.ts';
 import {
   broadcast,
@@ -421,6 +422,28 @@ const copySamples: Sample[] = [
   ),
 ];
 
+// -- sequence_mask
+
+const sequenceMaskSamples: Sample[] = [
+  ...(
+    [
+      [1, 1],
+      [1, 7],
+      [5, 1],
+      [7, 9],
+      [33, 5],
+    ] as const
+  ).map(([steps, batch]) =>
+    sample(`${steps} steps of ${batch}`, [f32([steps, batch]), i32([batch], steps + 2)], (x, lengths) =>
+      mul(x, sequenceMask(lengths, steps)),
+    ),
+  ),
+  sample('alone', [i32([11], 9)], (lengths) => sequenceMask(lengths, 7)),
+  sample('of a slice, transposed', [f32([4, 6]), i32([9], 7)], (x, lengths) =>
+    mul(x, transpose(sequenceMask(slice(lengths, 0, 3, 7), 6))),
+  ),
+];
+
 const scatterSamples: Sample[] = [
   ...tables.map(([rows, width, count]) =>
     sample(`${count} into ${rows}×${width}`, [f32([count, width]), i32([count], rows)], (x, i) =>
@@ -696,6 +719,7 @@ export const samples: Readonly<Record<string, readonly Sample[]>> = {
   softmax_cross_entropy_backward: softmaxBackwardSamples,
   recurrent: recurrentSamples,
   recurrent_backward: recurrentBackwardSamples,
+  sequence_mask: sequenceMaskSamples,
   copy: copySamples,
   ...structureSamples,
 };

@@ -1,0 +1,21 @@
+// Generated from sequence_mask.wgsl by shaders/reflect.ts; do not edit.
+import type { Kernel } from '../../src/core/kernel.ts';
+
+export const sequence_mask: Kernel<
+  'lengths' | 'out',
+  { readonly batch: number; readonly size: number },
+  'WORKGROUP',
+  never,
+  never
+> = {
+  name: 'sequence_mask',
+  bindings: {
+    lengths: { binding: 1, access: 'read' },
+    out: { binding: 2, access: 'read_write' },
+  },
+  uniforms: { binding: 0, size: 16, layout: {"kind":"struct","members":{"batch":{"offset":0,"layout":{"kind":"u32","width":1}},"size":{"offset":4,"layout":{"kind":"u32","width":1}}}} },
+  constants: ['WORKGROUP'],
+  splices: [],
+  unrolls: [],
+  code: "// Which steps of each sequence count: out[t, b] = 1 where t < length[b], else 0. One invocation writes one element.\n\n// The index of an invocation in a grid that may be folded over y, since x stops at 65535 workgroups.\n\nfn linear_id(group: vec3u, groups: vec3u, local: u32, size: u32) -> u32 {\n  return (group.y * groups.x + group.x) * size + local;\n}\n\nstruct Params {\n  batch: u32,\n  size: u32,      // steps * batch\n}\n\noverride WORKGROUP: u32 = 64;\n\n@group(0) @binding(0) var<uniform> params: Params;\n@group(0) @binding(1) var<storage, read> lengths: array<i32>;      // (batch)\n@group(0) @binding(2) var<storage, read_write> out: array<f32>;    // (steps, batch)\n\n@compute @workgroup_size(WORKGROUP)\nfn sequence_mask(\n  @builtin(workgroup_id) group: vec3u,\n  @builtin(num_workgroups) groups: vec3u,\n  @builtin(local_invocation_index) local: u32,\n) {\n  let i = linear_id(group, groups, local, WORKGROUP);\n  if (i >= params.size) {\n    return;\n  }\n  out[i] = select(0.0, 1.0, i32(i / params.batch) < lengths[i % params.batch]);\n}\n",
+};

@@ -1,0 +1,54 @@
+// Lengths of sequences as a mask over their steps, as tf.sequence_mask has it, with time in front.
+import { GatewiseError, show } from '../core/errors.ts';
+import { sizeOf } from '../core/shape.ts';
+import { bindDense, dispatch } from '../graph/launch.ts';
+import { defineOp, expectValue, type Op, type Value } from '../graph/value.ts';
+import { sequence_mask as kernel } from '../../shaders/gen/sequence_mask.ts';
+import { apply } from './apply.ts';
+import { gridFor } from './wgsl_expression.ts';
+
+export const sequenceMaskOp: Op<{ readonly steps: number }> = defineOp({
+  name: 'sequence_mask',
+  summary: 'lengths (B) as a mask (T, B): 1 where the step is before the length, else 0',
+  infer: ({ steps }, [lengths]) => {
+    if (lengths.shape.length !== 1)
+      throw new GatewiseError(
+        'shape',
+        `sequenceMask: expected lengths (B), got ${show(lengths.shape)}; reshape them to one axis`,
+      );
+    return [{ shape: [steps, lengths.shape[0]], dtype: 'f32' }];
+  },
+  cpu: (_, [lengths], [out]) => {
+    const [steps, batch] = out.view.shape;
+    for (let t = 0; t < steps; t++) {
+      for (let b = 0; b < batch; b++)
+        out.data[out.view.offset + t * batch + b] = t < lengths.data[lengths.view.offset + b] ? 1 : 0;
+    }
+  },
+  gpu: ({ inputs: [lengths], outputs: [out] }) => [
+    dispatch(kernel, {
+      bindings: { lengths: bindDense(lengths), out: bindDense(out) },
+      uniforms: { batch: lengths.view.shape[0], size: sizeOf(out.view.shape) },
+      workgroups: gridFor(sizeOf(out.view.shape), 64),
+    }),
+  ],
+  // None flows through whole numbers.
+  grad: () => [undefined],
+  tolerance: { absolute: 0, relative: 0 },
+});
+
+/**
+ * 1 where a step lies within its sequence, else 0. No gradient flows to the lengths.
+ * @param lengths i32 (B); 0 and less mask every step, `steps` and more none. @param steps T, a whole number of at least 1.
+ * @returns f32 (T, B).
+ * @throws GatewiseError `argument`, `dtype` or `shape` where `lengths` or `steps` is none of that.
+ */
+export function sequenceMask(lengths: Value, steps: number): Value {
+  expectValue('sequenceMask: lengths', lengths, 'i32');
+  if (!Number.isInteger(steps) || steps < 1)
+    throw new GatewiseError(
+      'argument',
+      `sequenceMask: steps must be a whole number of at least 1, got ${show(steps)}`,
+    );
+  return apply(sequenceMaskOp, { steps }, [lengths]);
+}
