@@ -1,4 +1,4 @@
-// sigmoid and tanh that are finite for every finite input. They, max and min are NaN for NaN, so that a broken input
+// sigmoid, tanh and softplus that are finite for every finite input. They, max and min are NaN for NaN, so that a broken input
 // shows in the loss.
 // WGSL's own tanh inherits its accuracy from sinh / cosh and is indeterminate past |x| = 88 (gpuweb issue 4458).
 
@@ -27,4 +27,22 @@ fn stable_tanh(x: f32) -> f32 {
       + s * (0.0218694885 + s * (-0.00886323553 + s * 0.00359212804)))));
   let magnitude = 1.0 - 2.0 / (exp(2.0 * min(abs(x), 15.0)) + 1.0);
   return select(select(sign(x) * magnitude, x * series, abs(x) < 0.5), x, is_nan(x));
+}
+
+/// e^x for x in [-110, 0] to a few units in the last place. WGSL's exp loses |x| of them, so it is given what is left of x
+/// beside a multiple of log 2, which is held in two parts (Cody and Waite, 1980).
+fn exp_of_negative(x: f32) -> f32 {
+  let k = round(x * 1.44269504);
+  return ldexp(exp((x - k * 0.693359375) + k * 2.12194440e-4), i32(k));
+}
+
+fn softplus(x: f32) -> f32 {
+  // max(x, 0) + log(1 + e), e = e^-|x|. WGSL's log is right only to 2^-21 near 1, so that its series takes its place:
+  // log(1 + e) = 2 artanh(t / 2), t = 2e / (2 + e) <= 2/3, up to t^13.
+  let e = exp_of_negative(max(-abs(x), -110.0));
+  let t = e / (1.0 + 0.5 * e);
+  let q = 0.25 * t * t;
+  let series = 1.0 + q * (0.333333333 + q * (0.2 + q * (0.142857143 + q * (0.111111111
+      + q * (0.0909090909 + q * 0.0769230769)))));
+  return select(max(x, 0.0) + t * series, x, is_nan(x));
 }

@@ -20,7 +20,8 @@ export type ScalarOpName =
   | 'abs'
   | 'sigmoid'
   | 'tanh'
-  | 'relu';
+  | 'relu'
+  | 'softplus';
 
 /** What the words of arithmetic work on. */
 export interface Arith<Self> {
@@ -86,8 +87,15 @@ export const sigmoid: Unary = unary('sigmoid');
 export const tanh: Unary = unary('tanh');
 /** max(x, 0); its gradient at 0 is 0, as in PyTorch. */
 export const relu: Unary = unary('relu');
+/** log(1 + e^x), finite for every finite x and close to e^x where that is small. */
+export const softplus: Unary = unary('softplus');
+/** log(sigmoid(x)) = -softplus(-x), finite for every finite x. */
+export const logsigmoid: Unary = (x) => neg(softplus(neg(x)));
 /** x·x. */
 export const square: Unary = (x) => mul(x, x);
+/** `x` no smaller than `low` and no larger than `high`; on either bound the gradient still goes to `x`, as in PyTorch. */
+export const clamp = <T extends Arith<T>>(x: T, low: Operand<T>, high: Operand<T>): T =>
+  minimum(maximum(x, low), high);
 /** `a` where condition is not 0, else `b`. No gradient flows to the condition. */
 export const where = <T extends Arith<T>>(condition: T, a: Operand<T>, b: Operand<T>): T =>
   call('where', [condition, a, b]);

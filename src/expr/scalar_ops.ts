@@ -1,6 +1,18 @@
 // The scalar operations, one row each: value in float64, WGSL text, derivative.
 // To add one: a row here and a word in arith.ts; if WGSL lacks it, a function in shaders/lib/nonlinear.wgsl.
-import { abs, div, equal, less, mul, neg, sub, where, type Arith, type ScalarOpName } from './arith.ts';
+import {
+  abs,
+  div,
+  equal,
+  less,
+  mul,
+  neg,
+  sigmoid,
+  sub,
+  where,
+  type Arith,
+  type ScalarOpName,
+} from './arith.ts';
 
 export interface ScalarOp {
   readonly arity: number;
@@ -82,5 +94,11 @@ export const scalarOps: Record<ScalarOpName, ScalarOp> = {
     cpu: (a) => Math.max(a, 0),
     wgsl: (a) => `nan_max(${a}, 0.0)`,
     grad: (d, [a]) => [where(less(0, a), d, 0)],
+  },
+  softplus: {
+    arity: 1,
+    cpu: (a) => Math.max(a, 0) + Math.log1p(Math.exp(-Math.abs(a))),
+    wgsl: (a) => `softplus(${a})`,
+    grad: (d, [a]) => [mul(d, sigmoid(a))],
   },
 };

@@ -1,9 +1,10 @@
-// sigmoid and tanh are finite and right for every finite float32, alone and inside a cell, on both backends.
+// sigmoid, tanh and softplus are finite and right for every finite float32, alone and inside a cell, on both backends.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
 import {
   add,
   createRuntime,
+  logsigmoid,
   lstm,
   max,
   maximum,
@@ -11,6 +12,7 @@ import {
   recurrent,
   relu,
   sigmoid,
+  softplus,
   sum,
   tanh,
   valueAndGrad,
@@ -73,6 +75,7 @@ const magnitudes = [
 ];
 const inputs = Float32Array.from([...dense, ...magnitudes, ...magnitudes.map((x) => -x), 0, -0]);
 
+const exactSoftplus = (x: number): number => Math.max(x, 0) + Math.log1p(Math.exp(-Math.abs(x)));
 const exactSigmoid = (x: number): number => 1 / (1 + Math.exp(-x));
 
 /** The inputs at which `got` is not finite, or further from `exact` than `limit` allows. */
@@ -115,6 +118,14 @@ describe.each(['webgpu', 'cpu'] as const)('%s', (backend) => {
     ).toEqual([]);
   });
 
+  test('softplus and logsigmoid', async () => {
+    const [plus, log] = runtime.compile((x: Value) => [softplus(x), logsigmoid(x)])(inputs);
+    // Relative to the value; a device may take subnormal numbers for 0.
+    const limit = (y: number): number => Math.max(1e-6 * Math.abs(y), 1.2e-38);
+    expect(wrong(inputs, await plus.read(), exactSoftplus, limit)).toEqual([]);
+    expect(wrong(inputs, await log.read(), (x) => -exactSoftplus(-x), limit)).toEqual([]);
+  });
+
   test('tanh keeps the sign and never leaves [-1, 1]', async () => {
     const got = await runtime
       .compile((x: Value) => tanh(x))(inputs)
@@ -127,6 +138,8 @@ describe.each(['webgpu', 'cpu'] as const)('%s', (backend) => {
       sigmoid(x),
       tanh(x),
       relu(x),
+      softplus(x),
+      logsigmoid(x),
       maximum(x, y),
       maximum(y, x),
       minimum(x, y),
@@ -134,7 +147,9 @@ describe.each(['webgpu', 'cpu'] as const)('%s', (backend) => {
     ]);
     const results = await Promise.all(nonlinear([NaN, 1], [2, 2]).map((result) => result.read()));
     expect(results.map(([broken]) => broken)).toEqual(results.map(() => NaN));
-    expect(results.slice(2).map(([, sound]) => sound)).toEqual([1, 2, 2, 1, 1]);
+    expect(results.filter((_, i) => ![0, 1, 3, 4].includes(i)).map(([, sound]) => sound)).toEqual([
+      1, 2, 2, 1, 1,
+    ]);
     const largest = runtime.compile((x: Value) => max(x, 1));
     const rows = [0, 1, 2].map((at) => [3, 1, 2].map((x, i) => (i === at ? NaN : x)));
     expect([...(await largest([...rows, [3, 1, 2]]).read())]).toEqual([NaN, NaN, NaN, 3]);
@@ -145,10 +160,13 @@ describe.each(['webgpu', 'cpu'] as const)('%s', (backend) => {
   });
 
   test('their derivatives', async () => {
-    const gradients = runtime.compile(valueAndGrad(([a, b]: Value[]) => add(sum(sigmoid(a)), sum(tanh(b)))));
-    const [, [dSigmoid, dTanh]] = gradients([inputs, inputs]);
+    const gradients = runtime.compile(
+      valueAndGrad(([a, b, c]: Value[]) => add(add(sum(sigmoid(a)), sum(tanh(b))), sum(softplus(c)))),
+    );
+    const [, [dSigmoid, dTanh, dSoftplus]] = gradients([inputs, inputs, inputs]);
     const slope = (x: number): number => exactSigmoid(x) * exactSigmoid(-x);
     expect(wrong(inputs, await dSigmoid.read(), slope, () => 1e-6)).toEqual([]);
+    expect(wrong(inputs, await dSoftplus.read(), exactSigmoid, () => 1e-6)).toEqual([]);
     expect(
       wrong(
         inputs,

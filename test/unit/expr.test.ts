@@ -7,8 +7,10 @@ import { GatewiseError } from '../../src/core/errors.ts';
 import { Random } from '../../src/core/random.ts';
 import {
   add,
+  clamp,
   div,
   exp,
+  logsigmoid,
   mul,
   neg,
   sigmoid,
@@ -70,6 +72,7 @@ describe('every scalar operation', () => {
     sigmoid: [[-30], [-1.5], [0], [2], [30]],
     tanh: [[-5], [-1.5], [0], [1e-4], [2]],
     relu: [[2], [-2]],
+    softplus: [[-30], [-1.5], [0], [2], [30]],
   };
   const names = Object.keys(scalarOps) as ScalarOpName[];
 
@@ -89,6 +92,14 @@ describe('every scalar operation', () => {
         expect(valueOf(part, { ...at, d: 1.75 })).toBeCloseTo(1.75 * expected, 8);
       });
     }
+  });
+
+  test('words made of others', () => {
+    expect(valueOf(logsigmoid(x), { x: -30 })).toBe(-30 - Math.log1p(Math.exp(-30)));
+    expect(valueOf(logsigmoid(x), { x: 30 })).toBe(-Math.log1p(Math.exp(-30)));
+    expect([-3, -1, 0.5, 2, 3].map((at) => valueOf(clamp(x, -1, 2), { x: at }))).toEqual([-1, -1, 0.5, 2, 2]);
+    const [slope] = derivative([clamp(x, -1, 2)], [Expr.constant(1)], ['x']);
+    expect([-3, -1, 0.5, 2, 3].map((at) => valueOf(slope, { x: at }))).toEqual([0, 1, 1, 1, 0]);
   });
 
   test('conventions where there is no derivative', () => {
