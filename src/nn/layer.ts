@@ -30,6 +30,8 @@ export interface Layer {
   readonly inputDType: DType | undefined;
   /** The axis of time in the layer's input and output; undefined for layers that do not know of time. */
   readonly timeAxis: 0 | 1 | undefined;
+  /** Whether the output at a step depends on no later step, as a stream needs it; true where absent. */
+  readonly causal?: boolean;
   /**
    * @param parameters by name. @param states by name, from before the first step; zeros where absent.
    * @param context lengths, masks and noise.

@@ -12,6 +12,7 @@ export class Sequential implements Layer {
   readonly states: readonly State[];
   readonly inputDType: DType | undefined;
   readonly timeAxis: 0 | 1 | undefined;
+  readonly causal: boolean;
 
   constructor(layers: readonly Layer[]) {
     if (layers.length === 0)
@@ -32,6 +33,7 @@ export class Sequential implements Layer {
         'Sequential: some layers are batchFirst and some are not; give all the same option',
       );
     this.timeAxis = [...axes][0];
+    this.causal = layers.every(({ causal = true }) => causal);
   }
 
   forward(

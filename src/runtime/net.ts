@@ -4,13 +4,14 @@ import { Recent } from '../core/recent.ts';
 import { sizeOf } from '../core/shape.ts';
 import type { Value } from '../graph/value.ts';
 import { serializeSafetensors } from '../io/safetensors.ts';
-import { checkOptions, type Layer } from '../nn/layer.ts';
+import { checkOptions, type Layer, type Values } from '../nn/layer.ts';
 import type { Plan } from '../plan/plan.ts';
 import { printPlan } from '../plan/print.ts';
 import type { HostData } from './host.ts';
 import { signatureKey, toArgument, type Memory, type NetContext } from './net_context.ts';
 import type { ParameterLayout } from './parameters.ts';
 import { Program, type Argument, type Traced } from './program.ts';
+import { sequenceArguments, type SequenceOptions } from './sequences.ts';
 import { Stream } from './stream.ts';
 import type { Tensor } from './tensor.ts';
 import { Trainer, type TrainerOptions } from './trainer.ts';
@@ -18,7 +19,7 @@ import { Trainer, type TrainerOptions } from './trainer.ts';
 /** Plans kept for inputs of different shapes; beyond that the one unused for longest is made again when needed. */
 const MAX_PROGRAMS = 16;
 
-export interface RunOptions {
+export interface RunOptions extends SequenceOptions {
   /** States before the first step, by name (an LSTM's `h` and `c`; in a Sequential `1.h`); zeros where absent. */
   readonly states?: Readonly<Record<string, Tensor | HostData>>;
 }
@@ -85,30 +86,20 @@ export class Net implements Disposable, NetContext {
   }
 
   /** The plan of `run` for such an input, as text. */
-  explain(x: Tensor | HostData): string {
-    return printPlan(this.plan(x));
+  explain(x: Tensor | HostData, options: RunOptions = {}): string {
+    return printPlan(this.plan(x, options));
   }
 
-  plan(x: Tensor | HostData): Plan {
-    return this.#prepare([this.weights, this.input('run', x)], [], false).plan;
+  plan(x: Tensor | HostData, options: RunOptions = {}): Plan {
+    return this.#prepare(x, options, false).program.plan;
   }
 
   #run(
     x: Tensor | HostData,
-    { states = {} }: RunOptions,
+    options: RunOptions,
     withStates: boolean,
   ): { output: Tensor; states: Record<string, Tensor> } {
-    const names = Object.keys(states);
-    const unknown = names.find((name) => !this.model.states.some((state) => state.name === name));
-    if (unknown !== undefined) {
-      throw new GatewiseError(
-        'argument',
-        `run: the model has no state ${show(unknown)}; expected ${show(this.model.states.map(({ name }) => name))}`,
-      );
-    }
-    const given = names.map((name) => toArgument(`run: state ${name}`, states[name], 'f32'));
-    const args = [this.weights, this.input('run', x), ...given];
-    const program = this.#prepare(args, names, withStates);
+    const { program, args } = this.#prepare(x, options, withStates);
     const tensors = program.plan.outputs.map(({ view, dtype }) => this.runtime.allocate(view.shape, dtype));
     program.run(
       args,
@@ -121,10 +112,33 @@ export class Net implements Disposable, NetContext {
     };
   }
 
-  #prepare(args: readonly Argument[], names: readonly string[], withStates: boolean): Program {
-    const trace = ([flat, x, ...values]: readonly Value[]): Traced => {
-      const states = Object.fromEntries(names.map((name, i) => [name, values[i]]));
-      const result = this.model.forward(x, this.layout.unpack(flat), states);
+  /** The program for such an input, and what to run it with. */
+  #prepare(
+    x: Tensor | HostData,
+    options: RunOptions,
+    withStates: boolean,
+  ): { program: Program; args: readonly Argument[] } {
+    checkOptions('run', options, ['states', 'lengths', 'mask']);
+    const { states = {} } = options;
+    const names = Object.keys(states);
+    const unknown = names.find((name) => !this.model.states.some((state) => state.name === name));
+    if (unknown !== undefined) {
+      throw new GatewiseError(
+        'argument',
+        `run: the model has no state ${show(unknown)}; expected ${show(this.model.states.map(({ name }) => name))}`,
+      );
+    }
+    const weights = this.weights;
+    const input = this.input('run', x);
+    const initial = names.map((name) => toArgument(`run: state ${name}`, states[name], 'f32'));
+    const sequences = sequenceArguments('run', this.model, input, options);
+    const told = Object.keys(sequences);
+    const args = [weights, input, ...initial, ...Object.values(sequences)];
+    const trace = ([flat, sequence, ...values]: readonly Value[]): Traced => {
+      const named = (keys: readonly string[], from: number): Values =>
+        Object.fromEntries(keys.map((key, i) => [key, values[from + i]]));
+      const parameters = this.layout.unpack(flat);
+      const result = this.model.forward(sequence, parameters, named(names, 0), named(told, names.length));
       return {
         outputs: [
           result.output,
@@ -132,8 +146,9 @@ export class Net implements Disposable, NetContext {
         ],
       };
     };
-    const argumentNames = ['weights', 'input', ...names.map((name) => `state ${name}`)];
-    return this.program(`run ${names.join()} ${withStates}`, args, trace, argumentNames);
+    const argumentNames = ['weights', 'input', ...names.map((name) => `state ${name}`), ...told];
+    const key = `run ${argumentNames.join()} ${withStates}`;
+    return { program: this.program(key, args, trace, argumentNames), args };
   }
 
   program(
@@ -158,20 +173,20 @@ export class Net implements Disposable, NetContext {
   stream(options: { readonly batch?: number } = {}): Stream {
     checkOptions('stream', options, ['batch']);
     this.#checkAlive();
-    return this.#keep(new Stream(this, options.batch ?? 1));
+    return this.keep(new Stream(this, options.batch ?? 1));
   }
 
   /** Trains the weights in place. */
   trainer(options: TrainerOptions): Trainer {
     this.#checkAlive();
-    return this.#keep(new Trainer(this, options));
+    return this.keep(new Trainer(this, options));
   }
 
   forget(dependent: Disposable): void {
     this.#dependents.delete(dependent);
   }
 
-  #keep<T extends Disposable>(dependent: T): T {
+  keep<T extends Disposable>(dependent: T): T {
     this.#dependents.add(dependent);
     return dependent;
   }

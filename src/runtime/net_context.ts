@@ -28,6 +28,8 @@ export interface NetContext {
     trace: (args: readonly Value[]) => Traced,
     argumentNames?: readonly string[],
   ): Program;
+  /** Freed with the net. */
+  keep<T extends Disposable>(dependent: T): T;
   /** No longer freed with the net. */
   forget(dependent: Disposable): void;
   /** What the model reads, as an argument of the right dtype. */

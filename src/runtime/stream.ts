@@ -1,11 +1,15 @@
 // Streaming: one step at a time, states on the device and updated in place.
 import { GatewiseError, show } from '../core/errors.ts';
-import { checkSize } from '../nn/layer.ts';
+import { where } from '../expr/arith.ts';
 import type { Value } from '../graph/value.ts';
+import { sizeOf, type Shape } from '../core/shape.ts';
+import { checkSize, type Layer, type State } from '../nn/layer.ts';
+import { Sequential } from '../nn/sequential.ts';
 import { reshape } from '../ops/structure.ts';
-import type { HostData } from './host.ts';
+import { toHostTensor, type HostData } from './host.ts';
 import type { NetContext } from './net_context.ts';
 import type { Traced } from './program.ts';
+import { statesFromFile, statesToFile } from './stream_file.ts';
 import type { Tensor } from './tensor.ts';
 
 export class Stream implements Disposable {
@@ -14,15 +18,14 @@ export class Stream implements Disposable {
   readonly #states: readonly Tensor[];
   #disposed = false;
 
-  /** Made by `net.stream`. */
-  constructor(net: NetContext, batch: number) {
+  /** Made by `net.stream` and `fork`. @param states to take over; zeros unless given. */
+  constructor(net: NetContext, batch: number, states?: readonly Tensor[]) {
     checkSize('stream', 'batch', batch);
-    if (net.model.states.length === 0)
-      throw new GatewiseError('unsupported', `stream: ${net.model.name} has no recurrent state; use run()`);
+    checkStreams(net.model);
     this.#net = net;
     this.batch = batch;
-    this.#states = net.model.states.map(({ shape }) => net.runtime.allocate(shape(batch), 'f32'));
-    this.reset();
+    this.#states = states ?? net.model.states.map(({ shape }) => net.runtime.allocate(shape(batch), 'f32'));
+    if (states === undefined) this.reset();
   }
 
   /**
@@ -61,10 +64,82 @@ export class Stream implements Disposable {
     return output;
   }
 
-  /** Back to zero states. */
-  reset(): void {
+  /**
+   * Back to zero states, without waiting.
+   * @param rows of the batch, from 0; the others go on untouched. All unless given.
+   * @throws GatewiseError `argument` where a row is not in the batch.
+   */
+  reset(rows?: number | readonly number[]): void {
     this.#checkAlive('reset');
-    for (const state of this.#states) state.backend.write(state.buffer, new Float32Array(state.buffer.size));
+    if (rows === undefined) {
+      for (const state of this.#states)
+        state.backend.write(state.buffer, new Float32Array(state.buffer.size));
+      return;
+    }
+    const keep = new Float32Array(this.batch).fill(1);
+    for (const row of typeof rows === 'number' ? [rows] : rows) {
+      if (!Number.isInteger(row) || row < 0 || row >= this.batch)
+        throw new GatewiseError(
+          'argument',
+          `reset: expected rows of the batch, 0 to ${this.batch - 1}, got ${show(row)}`,
+        );
+      keep[row] = 0;
+    }
+    const { states: declared } = this.#net.model;
+    const args = [toHostTensor('reset', keep), ...this.#states];
+    const trace = ([kept, ...states]: readonly Value[]): Traced => ({
+      // Chosen and not multiplied: NaN · 0 is NaN.
+      outputs: states.map((state, i) => where(reshape(kept, alongBatch(declared[i], this.batch)), state, 0)),
+      donate: states.map((_, i) => 1 + i),
+    });
+    this.#net.program('reset', args, trace).run(
+      args,
+      this.#states.map((state) => state.buffer),
+    );
+  }
+
+  /** Copies of the states as they are after the last push, by name. The caller owns them. */
+  states(): Record<string, Tensor> {
+    this.#checkAlive('states');
+    const copies = this.#copies();
+    return Object.fromEntries(this.#net.model.states.map(({ name }, i) => [name, copies[i]]));
+  }
+
+  /** A second stream that goes on from where this one is; from then on neither sees the other. */
+  fork(): Stream {
+    this.#checkAlive('fork');
+    return this.#net.keep(new Stream(this.#net, this.batch, this.#copies()));
+  }
+
+  #copies(): Tensor[] {
+    const copies = this.#states.map(({ shape, dtype }) => this.#net.runtime.allocate(shape, dtype));
+    const program = this.#net.program('states', this.#states, (states) => ({ outputs: states }));
+    program.run(
+      this.#states,
+      copies.map((copy) => copy.buffer),
+    );
+    return copies;
+  }
+
+  /**
+   * The states as they are after the last push, as safetensors in float32. @param metadata strings to store beside them.
+   */
+  async save(metadata: Readonly<Record<string, string>> = {}): Promise<Uint8Array<ArrayBuffer>> {
+    this.#checkAlive('save');
+    const states = await Promise.all(this.#states.map((state) => state.read()));
+    return statesToFile(this.#net.model, this.batch, states, metadata);
+  }
+
+  /**
+   * Goes on from what `save` wrote, here or on another machine.
+   * @returns the metadata of the file.
+   * @throws GatewiseError `file` where it is of another model or batch; the states then stay what they were.
+   */
+  restore(bytes: Uint8Array): Readonly<Record<string, string>> {
+    this.#checkAlive('restore');
+    const { states, metadata } = statesFromFile(this.#net.model, this.batch, bytes);
+    this.#states.forEach((state, i) => state.write(states[i]));
+    return metadata;
   }
 
   #checkAlive(method: string): void {
@@ -81,4 +156,31 @@ export class Stream implements Disposable {
   [Symbol.dispose](): void {
     this.dispose();
   }
+}
+
+/** Throws unless the model has states to keep and an output that does not wait for what is to come. */
+function checkStreams(model: Layer): void {
+  const leaves = (layer: Layer): readonly Layer[] =>
+    layer instanceof Sequential ? layer.layers.flatMap(leaves) : [layer];
+  const ahead = leaves(model).find(({ causal }) => causal === false);
+  if (ahead !== undefined)
+    throw new GatewiseError(
+      'unsupported',
+      `stream: ${ahead.name} is bidirectional: its output at a step depends on later steps; use run()`,
+    );
+  if (model.states.length === 0)
+    throw new GatewiseError('unsupported', `stream: ${model.name} has no recurrent state; use run()`);
+}
+
+/** The shape of a state with all sizes 1 but the batch's. */
+function alongBatch({ name, shape }: State, batch: number): Shape {
+  // The batch's axis is the one that grows with it.
+  const other = shape(batch + 1);
+  const result = shape(batch).map((n, axis) => (n === other[axis] ? 1 : n));
+  if (sizeOf(result) !== batch)
+    throw new GatewiseError(
+      'unsupported',
+      `reset: state ${show(name)} of shape ${show(shape(batch))} has no axis of the batch's ${batch} rows; use reset() for all`,
+    );
+  return result;
 }
