@@ -36,6 +36,11 @@ export function philox(
   return [c0, c1, c2, c3];
 }
 
+/** Uniform in [0, 1): the upper 24 bits of a word, which a float32 holds exactly, so that devices get the same number. */
+export function unitUniform(word: number): number {
+  return (word >>> 8) / 2 ** 24;
+}
+
 export class Random {
   readonly seed: number;
   readonly stream: number;

@@ -1,7 +1,7 @@
 // The generator against its authors' numbers, and the distributions against their moments.
 import { describe, expect, test } from 'vitest';
 
-import { philox, Random } from '../../src/core/random.ts';
+import { philox, Random, unitUniform } from '../../src/core/random.ts';
 
 const hex = (words: readonly number[]): string =>
   words.map((word) => word.toString(16).padStart(8, '0')).join(' ');
@@ -21,6 +21,18 @@ test.each([
   ],
 ] as const)('philox4x32-10 of %o under %o', (counter, key, expected) => {
   expect(hex(philox(counter, key))).toBe(expected);
+});
+
+test('a word as a float32 in [0, 1)', () => {
+  expect([0, 0xff, 0x100, 0x80000000, 0xffffffff].map(unitUniform)).toEqual([
+    0,
+    0,
+    2 ** -24,
+    0.5,
+    1 - 2 ** -24,
+  ]);
+  for (const word of [0x12345678, 0xfedcba98, 0xffffffff])
+    expect(Math.fround(unitUniform(word))).toBe(unitUniform(word));
 });
 
 describe('Random', () => {
