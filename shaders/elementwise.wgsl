@@ -1,4 +1,4 @@
-// Any expression over strided inputs, element by element, with up to three outputs.
+// Any expression over strided inputs, element by element, with up to four outputs.
 // One invocation computes one element. An optimizer update is this kernel with in-place outputs.
 
 // @include lib/nonlinear.wgsl
@@ -8,7 +8,7 @@
 struct Params {
   dims: vec4u,                    // the shape, padded with 1 in front
   size: u32,                      // dims.x * dims.y * dims.z * dims.w
-  operands: array<Operand, 10>,   // in0 to in6, then out0 to out2
+  operands: array<Operand, 11>,   // in0 to in6, then out0 to out3
 }
 
 override WORKGROUP: u32 = 64;
@@ -25,6 +25,7 @@ override RANK: u32 = 4;           // how many of dims are not 1, counted from th
 @group(0) @binding(8) var<storage, read_write> out0: array<f32>;
 @group(0) @binding(9) var<storage, read_write> out1: array<f32>;
 @group(0) @binding(10) var<storage, read_write> out2: array<f32>;
+@group(0) @binding(11) var<storage, read_write> out3: array<f32>;
 
 // @splice element
 fn element(at: vec4u) {

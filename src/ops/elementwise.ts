@@ -35,13 +35,13 @@ export interface ElementwiseAttrs {
 
 export const MAX_ELEMENTWISE_BINDINGS = 8;
 const inputNames = ['in0', 'in1', 'in2', 'in3', 'in4', 'in5', 'in6'] as const;
-const outputNames = ['out0', 'out1', 'out2'] as const;
+const outputNames = ['out0', 'out1', 'out2', 'out3'] as const;
 export const MAX_ELEMENTWISE_INPUTS: number = inputNames.length;
 const FIRST_OUTPUT = inputNames.length;
 
 export const elementwiseOp: Op<ElementwiseAttrs> = defineOp({
   name: 'elementwise',
-  summary: 'a scalar expression at every element, with up to three outputs',
+  summary: 'a scalar expression at every element, with up to four outputs',
   infer: ({ exprs, shape }, inputs) => {
     if (exprs.length > outputNames.length || inputs.length > inputNames.length) {
       throw new GatewiseError(
@@ -156,7 +156,7 @@ function elementwiseGPU(
       uniforms: launches.map((launch) => ({
         dims: four(shape, 1),
         size: sizeOf(shape),
-        operands: operandTable(10, rows(launch)),
+        operands: operandTable(inputNames.length + outputNames.length, rows(launch)),
       })),
       workgroups: gridFor(sizeOf(shape), 64),
     }),

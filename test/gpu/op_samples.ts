@@ -156,6 +156,10 @@ const elementwiseSamples: Sample[] = [
     const [x, y] = [Expr.input(inputName(0)), Expr.input(inputName(1))];
     return elementwise([add(x, y), mul(x, tanh(y)), maximum(x, y)], [a, b]);
   }),
+  sample('four outputs of one kernel', [f32([5, 3]), f32([3])], (a, b) => {
+    const [x, y] = [Expr.input(inputName(0)), Expr.input(inputName(1))];
+    return elementwise([sub(x, y), mul(x, y), minimum(x, y), tanh(x)], [a, b]);
+  }),
   sample('relu, minimum, maximum, where', [f32([31], -2, 2), f32([31], -2, 2)], (a, b) =>
     where(less(a, b), relu(a), minimum(abs(a), maximum(b, 0.1))),
   ),
