@@ -1,11 +1,15 @@
-// Per row of logits: loss = log(sum of exp) - logit[label], and the log of the sum, which the backward pass reuses.
-// The maximum is taken out first, so no exp overflows.
+// Per row of logits: loss = log(sum of exp) - logit[label], the log of the sum, which the backward pass reuses, and
+// whether the row counts. One whose label is ignore_index does not, and its loss is 0.
+// With smoothing s the label is 1 - s of the chosen class and s of all classes alike. The maximum is taken out first, so
+// no exp overflows.
 
 // @include lib/linear_id.wgsl
 
 struct Params {
   rows: u32,
   classes: u32,
+  ignore_index: i32,
+  smoothing: f32,
 }
 
 override WORKGROUP: u32 = 16;
@@ -15,6 +19,7 @@ override WORKGROUP: u32 = 16;
 @group(0) @binding(2) var<storage, read> label: array<i32>;                // (rows)
 @group(0) @binding(3) var<storage, read_write> loss: array<f32>;           // (rows)
 @group(0) @binding(4) var<storage, read_write> log_sum: array<f32>;        // (rows)
+@group(0) @binding(5) var<storage, read_write> counts: array<f32>;         // (rows), 1 or 0
 
 @compute @workgroup_size(WORKGROUP)
 fn softmax_cross_entropy(
@@ -24,6 +29,12 @@ fn softmax_cross_entropy(
 ) {
   let row = linear_id(group, groups, local, WORKGROUP);
   if (row >= params.rows) {
+    return;
+  }
+  if (label[row] == params.ignore_index) {
+    loss[row] = 0.0;
+    log_sum[row] = 0.0;
+    counts[row] = 0.0;
     return;
   }
   let base = row * params.classes;
@@ -36,6 +47,16 @@ fn softmax_cross_entropy(
     total += exp(logits[base + c] - largest);
   }
   let chosen = u32(clamp(label[row], 0, i32(params.classes) - 1));
+  var below = largest - logits[base + chosen];
+  // Not a product with 0: a class may have the logit -infinity.
+  if (params.smoothing > 0.0) {
+    var mean = 0.0;
+    for (var c = 0u; c < params.classes; c++) {
+      mean += (largest - logits[base + c]) / f32(params.classes);
+    }
+    below += params.smoothing * (mean - below);
+  }
   log_sum[row] = largest + log(total);
-  loss[row] = largest - logits[base + chosen] + log(total);
+  loss[row] = below + log(total);
+  counts[row] = 1.0;
 }

@@ -1,10 +1,13 @@
-// d logits[r, c] = (softmax(logits[r])[c] - (c == label[r])) * d loss[r].
+// d logits[r, c] = (softmax(logits[r])[c] - target[c]) * d loss[r]. The target is 1 at the label and 0 elsewhere,
+// smoothed; rows whose label is ignore_index have no gradient.
 
 // @include lib/linear_id.wgsl
 
 struct Params {
   classes: u32,
   size: u32,      // rows * classes
+  ignore_index: i32,
+  smoothing: f32,
 }
 
 override WORKGROUP: u32 = 64;
@@ -27,6 +30,11 @@ fn softmax_cross_entropy_backward(
     return;
   }
   let row = i / params.classes;
+  if (label[row] == params.ignore_index) {
+    d_logits[i] = 0.0;
+    return;
+  }
   let hit = select(0.0, 1.0, i32(i % params.classes) == label[row]);
-  d_logits[i] = (exp(logits[i] - log_sum[row]) - hit) * d_loss[row];
+  let target_share = hit + params.smoothing * (1.0 / f32(params.classes) - hit);
+  d_logits[i] = (exp(logits[i] - log_sum[row]) - target_share) * d_loss[row];
 }

@@ -147,11 +147,12 @@ export interface Op<Attrs = unknown> {
     node: Node<Attrs>,
     cotangents: readonly (Value | undefined)[],
   ) => readonly (Value | undefined)[];
-  /** Inputs that hold indices, and how many values they may take from 0 on. */
+  /** Inputs that hold indices: how many values they may take from 0 on, and one more that they may take. */
   readonly indexLimits?: (
+    attrs: Attrs,
     inputs: readonly Signature[],
     outputs: readonly Signature[],
-  ) => readonly { input: number; limit: number }[];
+  ) => readonly { readonly input: number; readonly limit: number; readonly except?: number }[];
   /** GPU against CPU, in float32. */
   readonly tolerance: Tolerance;
 }

@@ -5,15 +5,24 @@ import { bindDense, dispatch } from '../graph/launch.ts';
 import { defineOp, expectValue, type Op, type Value } from '../graph/value.ts';
 import { softmax_cross_entropy as kernel } from '../../shaders/gen/softmax_cross_entropy.ts';
 import { softmax_cross_entropy_backward as backwardKernel } from '../../shaders/gen/softmax_cross_entropy_backward.ts';
-import { apply } from './apply.ts';
+import { apply, applyAll } from './apply.ts';
 import { reshape } from './structure.ts';
 import { gridFor } from './wgsl_expression.ts';
 
-type None = Record<never, never>;
+/** PyTorch's options of a cross-entropy. */
+export interface CrossEntropyOptions {
+  /** Labels of this value do not count: their loss and its gradient are 0. -100 unless given. */
+  readonly ignoreIndex?: number;
+  /** The part of the target, 0 to 1, that is spread over all classes alike; 0 unless given. */
+  readonly labelSmoothing?: number;
+}
 
-export const softmaxCrossEntropyOp: Op<None> = defineOp({
+type Attrs = Required<CrossEntropyOptions>;
+
+export const softmaxCrossEntropyOp: Op<Attrs> = defineOp({
   name: 'softmax_cross_entropy',
-  summary: 'logits (N, C) and labels (N): losses (N), and the log of each row’s sum of exponentials (N)',
+  summary:
+    'logits (N, C) and labels (N): losses (N), the log of each row’s sum of exponentials (N), and whether it counts (N)',
   infer: (_, [logits, label]) => {
     if (logits.shape.length !== 2 || label.shape.length !== 1 || logits.shape[0] !== label.shape[0]) {
       throw new GatewiseError(
@@ -21,63 +30,85 @@ export const softmaxCrossEntropyOp: Op<None> = defineOp({
         `softmaxCrossEntropy: expected logits (N, C) and labels (N), got ${show(logits.shape)} and ${show(label.shape)}`,
       );
     }
-    return [
-      { shape: [logits.shape[0]], dtype: 'f32' },
-      { shape: [logits.shape[0]], dtype: 'f32' },
-    ];
+    const row = { shape: [logits.shape[0]], dtype: 'f32' } as const;
+    return [row, row, row];
   },
-  indexLimits: ([logits]) => [{ input: 1, limit: logits.shape[1] }],
-  cpu: (_, [logits, label], [loss, logSum]) => {
+  indexLimits: ({ ignoreIndex }, [logits]) => [{ input: 1, limit: logits.shape[1], except: ignoreIndex }],
+  cpu: ({ ignoreIndex, labelSmoothing }, [logits, label], [loss, logSum, counts]) => {
     const [rows, classes] = logits.view.shape;
     for (let row = 0; row < rows; row++) {
       const base = logits.view.offset + row * classes;
+      const wanted = label.data[label.view.offset + row];
+      const write = (value: number, log: number, count: number): void => {
+        loss.data[loss.view.offset + row] = value;
+        logSum.data[logSum.view.offset + row] = log;
+        counts.data[counts.view.offset + row] = count;
+      };
+      if (wanted === ignoreIndex) {
+        write(0, 0, 0);
+        continue;
+      }
       let largest = -Infinity;
       for (let c = 0; c < classes; c++) largest = Math.max(largest, logits.data[base + c]);
       let total = 0;
       for (let c = 0; c < classes; c++) total += Math.exp(logits.data[base + c] - largest);
-      const chosen = Math.min(Math.max(label.data[label.view.offset + row], 0), classes - 1);
-      logSum.data[logSum.view.offset + row] = largest + Math.log(total);
-      loss.data[loss.view.offset + row] = largest - logits.data[base + chosen] + Math.log(total);
+      const chosen = Math.min(Math.max(wanted, 0), classes - 1);
+      let below = largest - logits.data[base + chosen];
+      // Not a product with 0: a class may have the logit -infinity.
+      if (labelSmoothing > 0) {
+        let mean = 0;
+        for (let c = 0; c < classes; c++) mean += (largest - logits.data[base + c]) / classes;
+        below += labelSmoothing * (mean - below);
+      }
+      write(below + Math.log(total), largest + Math.log(total), 1);
     }
   },
-  gpu: ({ inputs: [logits, label], outputs: [loss, logSum] }) => [
+  gpu: ({ attrs, inputs: [logits, label], outputs: [loss, logSum, counts] }) => [
     dispatch(kernel, {
       bindings: {
         logits: bindDense(logits),
         label: bindDense(label),
         loss: bindDense(loss),
         log_sum: bindDense(logSum),
+        counts: bindDense(counts),
       },
-      uniforms: { rows: logits.view.shape[0], classes: logits.view.shape[1] },
+      uniforms: {
+        rows: logits.view.shape[0],
+        classes: logits.view.shape[1],
+        ignore_index: attrs.ignoreIndex,
+        smoothing: attrs.labelSmoothing,
+      },
       workgroups: gridFor(logits.view.shape[0], 16),
     }),
   ],
   cost: (_, [logits]) => 4 * sizeOf(logits.shape),
   grad: (node, [d]) => {
     const [logits, label] = node.inputs;
-    return [d && apply(softmaxCrossEntropyBackwardOp, {}, [logits, label, node.outputs[1], d]), undefined];
+    const inputs = d && [logits, label, node.outputs[1], d];
+    return [inputs && apply(softmaxCrossEntropyBackwardOp, node.attrs, inputs), undefined];
   },
   tolerance: { absolute: 1e-5, relative: 1e-5 },
 });
 
-export const softmaxCrossEntropyBackwardOp: Op<None> = defineOp({
+export const softmaxCrossEntropyBackwardOp: Op<Attrs> = defineOp({
   name: 'softmax_cross_entropy_backward',
   summary: '(softmax - one-hot) · d loss, of the logits’ shape',
   infer: (_, [logits]) => [logits],
-  cpu: (_, [logits, label, logSum, dLoss], [dLogits]) => {
+  cpu: ({ ignoreIndex, labelSmoothing }, [logits, label, logSum, dLoss], [dLogits]) => {
     const [rows, classes] = logits.view.shape;
     for (let row = 0; row < rows; row++) {
+      const wanted = label.data[label.view.offset + row];
+      const log = logSum.data[logSum.view.offset + row];
+      const d = dLoss.data[dLoss.view.offset + row];
       for (let c = 0; c < classes; c++) {
-        const p = Math.exp(
-          logits.data[logits.view.offset + row * classes + c] - logSum.data[logSum.view.offset + row],
-        );
-        const hit = label.data[label.view.offset + row] === c ? 1 : 0;
-        dLogits.data[dLogits.view.offset + row * classes + c] =
-          (p - hit) * dLoss.data[dLoss.view.offset + row];
+        const p = Math.exp(logits.data[logits.view.offset + row * classes + c] - log);
+        const hit = wanted === c ? 1 : 0;
+        const target = hit + labelSmoothing * (1 / classes - hit);
+        dLogits.data[dLogits.view.offset + row * classes + c] = wanted === ignoreIndex ? 0 : (p - target) * d;
       }
     }
   },
-  gpu: ({ inputs: [logits, label, logSum, dLoss], outputs: [dLogits] }) => [
+  gpu: ({ attrs, inputs: [logits, label, logSum, dLoss], outputs: [dLogits] }) => [
     dispatch(backwardKernel, {
       bindings: {
         logits: bindDense(logits),
@@ -86,7 +117,12 @@ export const softmaxCrossEntropyBackwardOp: Op<None> = defineOp({
         d_loss: bindDense(dLoss),
         d_logits: bindDense(dLogits),
       },
-      uniforms: { classes: logits.view.shape[1], size: sizeOf(logits.view.shape) },
+      uniforms: {
+        classes: logits.view.shape[1],
+        size: sizeOf(logits.view.shape),
+        ignore_index: attrs.ignoreIndex,
+        smoothing: attrs.labelSmoothing,
+      },
       workgroups: gridFor(sizeOf(logits.view.shape), 64),
     }),
   ],
@@ -95,10 +131,22 @@ export const softmaxCrossEntropyBackwardOp: Op<None> = defineOp({
 });
 
 /**
- * -log softmax(logits)[label] for each row.
- * @param logits f32 (…, C). @param label i32 (…), each 0 to C - 1. @returns f32 (…), in nats.
+ * -log softmax(logits)[label] for each row, as torch.nn.functional.cross_entropy with `reduction='none'`.
+ * @param logits f32 (…, C). @param label i32 (…), each 0 to C - 1 or `options.ignoreIndex`.
+ * @returns f32 (…), in nats; 0 where the label is ignored.
  */
-export function softmaxCrossEntropy(logits: Value, label: Value): Value {
+export function softmaxCrossEntropy(logits: Value, label: Value, options: CrossEntropyOptions = {}): Value {
+  return crossEntropyRows(logits, label, options).losses;
+}
+
+/** The losses of `softmaxCrossEntropy`, and 1 where a row counts, 0 where its label is ignored; both f32 (…). */
+export function crossEntropyRows(
+  logits: Value,
+  label: Value,
+  options: CrossEntropyOptions,
+): { readonly losses: Value; readonly counts: Value } {
+  const { ignoreIndex = -100, labelSmoothing = 0 } = options;
+  checkCrossEntropyOptions('softmaxCrossEntropy', { ignoreIndex, labelSmoothing });
   expectValue('softmaxCrossEntropy: logits', logits, 'f32');
   expectValue('softmaxCrossEntropy: labels', label, 'i32');
   if (!sameShape(logits.shape.slice(0, -1), label.shape)) {
@@ -108,6 +156,26 @@ export function softmaxCrossEntropy(logits: Value, label: Value): Value {
     );
   }
   const classes = logits.shape[logits.shape.length - 1];
-  const losses = apply(softmaxCrossEntropyOp, {}, [reshape(logits, [-1, classes]), reshape(label, [-1])]);
-  return reshape(losses, label.shape);
+  const [losses, , counts] = applyAll(softmaxCrossEntropyOp, { ignoreIndex, labelSmoothing }, [
+    reshape(logits, [-1, classes]),
+    reshape(label, [-1]),
+  ]);
+  return { losses: reshape(losses, label.shape), counts: reshape(counts, label.shape) };
+}
+
+/** @throws GatewiseError `argument` where an option is given and not what it may be. */
+export function checkCrossEntropyOptions(
+  what: string,
+  { ignoreIndex = -100, labelSmoothing = 0 }: CrossEntropyOptions,
+): void {
+  if (ignoreIndex !== (ignoreIndex | 0))
+    throw new GatewiseError(
+      'argument',
+      `${what}: ignoreIndex must be a whole number of 32 bits, got ${show(ignoreIndex)}`,
+    );
+  if (!(labelSmoothing >= 0 && labelSmoothing <= 1))
+    throw new GatewiseError(
+      'argument',
+      `${what}: labelSmoothing must lie in 0 to 1, got ${show(labelSmoothing)}`,
+    );
 }

@@ -32,6 +32,8 @@ export interface IndexLimit {
   /** Which of the argument's elements. */
   readonly view: View;
   readonly limit: number;
+  /** One more value that they may take. */
+  readonly except?: number;
 }
 
 /**
@@ -86,21 +88,24 @@ function costOf({ op, attrs, inputs, outputs }: LoweredStep): Cost {
 
 function indexLimitsOf(graph: GraphView, args: readonly Value[]): IndexLimit[] {
   const limits: IndexLimit[] = [];
-  const add = (value: Value, limit: number): void => {
+  const add = (value: Value, limit: number, except: number | undefined): void => {
     const { base, view } = graph.resolve(graph.canonical(value));
     if (base.node !== undefined) {
       // Copied or put together: all that goes into it counts, even where only a part is then read.
-      for (const input of base.node.inputs) add(input, limit);
+      for (const input of base.node.inputs) add(input, limit, except);
       return;
     }
     const argument = args.indexOf(base);
-    const known = limits.findIndex((other) => other.argument === argument && sameView(other.view, view));
-    if (known < 0) limits.push({ argument, view, limit });
-    else limits[known] = { argument, view, limit: Math.min(limit, limits[known].limit) };
+    const known = limits.findIndex(
+      (other) => other.argument === argument && other.except === except && sameView(other.view, view),
+    );
+    const made = { argument, view, limit, ...(except === undefined ? {} : { except }) };
+    if (known < 0) limits.push(made);
+    else limits[known] = { ...made, limit: Math.min(limit, limits[known].limit) };
   };
   for (const node of graph.nodes) {
-    for (const { input, limit } of node.op.indexLimits?.(node.inputs, node.outputs) ?? [])
-      add(node.inputs[input], limit);
+    for (const { input, limit, except } of node.op.indexLimits?.(node.attrs, node.inputs, node.outputs) ?? [])
+      add(node.inputs[input], limit, except);
   }
   return limits;
 }

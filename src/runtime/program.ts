@@ -6,9 +6,9 @@ import { collapse, walk } from '../core/view.ts';
 import type { NumberArray } from '../graph/launch.ts';
 import { Value, type Signature } from '../graph/value.ts';
 import type { Donate } from '../plan/lower.ts';
-import { makePlan, type Plan } from '../plan/plan.ts';
+import { makePlan, type IndexLimit, type Plan } from '../plan/plan.ts';
 import type { HostTensor } from './host.ts';
-import { Tensor } from './tensor.ts';
+import { rangeWithout, Tensor } from './tensor.ts';
 
 export interface Traced {
   readonly outputs: readonly Value[];
@@ -88,23 +88,24 @@ export class Program {
   /** What is on the device cannot be looked at from here, so that a tensor is judged by its smallest and its largest. */
   #checkRange({ range }: Tensor, index: number): void {
     if (range === undefined) return;
-    for (const { argument, limit } of this.plan.indexLimits) {
-      if (argument !== index || (range.smallest >= 0 && range.largest < limit)) continue;
+    for (const limit of this.plan.indexLimits) {
+      const { smallest, largest } = rangeWithout(range, limit.except);
+      if (limit.argument !== index || (smallest >= 0 && largest < limit.limit)) continue;
       throw new GatewiseError(
         'argument',
-        `${this.#name}: ${this.#argumentNames[index]} is a tensor of indices from ${range.smallest} to ${range.largest}; expected 0 to ${limit - 1}. A tensor is checked as a whole: if only a part of it is read so, pass that part as a tensor of its own`,
+        `${this.#name}: ${this.#argumentNames[index]} is a tensor of indices from ${range.smallest} to ${range.largest}; expected ${expectedIndices(limit)}. A tensor is checked as a whole: if only a part of it is read so, pass that part as a tensor of its own`,
       );
     }
   }
 
   #checkIndices({ data }: HostTensor, index: number): void {
-    for (const { argument, view, limit } of this.plan.indexLimits) {
-      if (argument !== index) continue;
-      walk(collapse([view]), ([at]) => {
-        if (data[at] >= 0 && data[at] < limit) return;
+    for (const limit of this.plan.indexLimits) {
+      if (limit.argument !== index) continue;
+      walk(collapse([limit.view]), ([at]) => {
+        if ((data[at] >= 0 && data[at] < limit.limit) || data[at] === limit.except) return;
         throw new GatewiseError(
           'argument',
-          `${this.#name}: element ${at} of ${this.#argumentNames[index]} is the index ${data[at]}; expected 0 to ${limit - 1}`,
+          `${this.#name}: element ${at} of ${this.#argumentNames[index]} is the index ${data[at]}; expected ${expectedIndices(limit)}`,
         );
       });
     }
@@ -115,4 +116,8 @@ export class Program {
     for (const buffer of this.#uploads) buffer?.destroy();
     this.#uploads.fill(undefined);
   }
+}
+
+function expectedIndices({ limit, except }: IndexLimit): string {
+  return `0 to ${limit - 1}${except === undefined ? '' : ` or ${except}`}`;
 }

@@ -7,9 +7,11 @@ import type { NumberArray } from '../graph/launch.ts';
 /** Gives back the memory of tensors that were collected without dispose(), some time later. */
 const forgotten = new FinalizationRegistry<() => void>((release) => release());
 
-/** The smallest and the largest of some numbers. */
+/** The smallest and the largest of some numbers, and those next to them, which are infinite where there is but one. */
 export interface NumberRange {
   readonly smallest: number;
+  readonly secondSmallest: number;
+  readonly secondLargest: number;
   readonly largest: number;
 }
 
@@ -99,10 +101,24 @@ export class Tensor implements Disposable {
 }
 
 function rangeOf(data: NumberArray): NumberRange {
-  let [smallest, largest] = [data[0], data[0]];
-  for (let i = 1; i < data.length; i++) {
-    if (data[i] < smallest) smallest = data[i];
-    if (data[i] > largest) largest = data[i];
+  let [smallest, largest] = [Infinity, -Infinity];
+  let [secondSmallest, secondLargest] = [Infinity, -Infinity];
+  for (const x of data) {
+    if (x < smallest) [smallest, secondSmallest] = [x, smallest];
+    else if (x > smallest && x < secondSmallest) secondSmallest = x;
+    if (x > largest) [largest, secondLargest] = [x, largest];
+    else if (x < largest && x > secondLargest) secondLargest = x;
   }
-  return { smallest, largest };
+  return { smallest, secondSmallest, secondLargest, largest };
+}
+
+/** The range of the numbers other than `value`; from infinity to -infinity where there is no other. */
+export function rangeWithout(
+  { smallest, secondSmallest, secondLargest, largest }: NumberRange,
+  value: number | undefined,
+): { readonly smallest: number; readonly largest: number } {
+  return {
+    smallest: smallest === value ? secondSmallest : smallest,
+    largest: largest === value ? secondLargest : largest,
+  };
 }
