@@ -8,9 +8,15 @@ import type { Tensor } from './tensor.ts';
 
 /** Either of the two, or neither: then every step of every sequence counts. */
 export interface SequenceOptions {
-  /** The valid steps of each sequence, (B), each 1 to T, in any order; the rest of a sequence is padding. */
+  /**
+   * The valid steps of each sequence, (B), each 1 to T, in any order; the rest of a sequence is padding. A recurrent
+   * layer gives 0 there, and its final states are those after the last valid step.
+   */
   readonly lengths?: Tensor | HostData;
-  /** 1 where a step counts and 0 where it is masked, in any pattern: (T, B), or (B, T) with `batchFirst`. */
+  /**
+   * 1 where a step counts and 0 where it is masked, in any pattern: (T, B), or (B, T) with `batchFirst`. A recurrent
+   * layer carries its states over a masked step and repeats its output there.
+   */
   readonly mask?: Tensor | HostData;
 }
 

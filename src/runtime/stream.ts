@@ -1,8 +1,8 @@
 // Streaming: one step at a time, states on the device and updated in place.
 import { GatewiseError, show } from '../core/errors.ts';
+import { sizeOf, type Shape } from '../core/shape.ts';
 import { where } from '../expr/arith.ts';
 import type { Value } from '../graph/value.ts';
-import { sizeOf, type Shape } from '../core/shape.ts';
 import { checkSize, type Layer, type State } from '../nn/layer.ts';
 import { Sequential } from '../nn/sequential.ts';
 import { reshape } from '../ops/structure.ts';
