@@ -4,6 +4,7 @@ import type { Op } from '../graph/value.ts';
 import { copyOp } from './copy.ts';
 import { elementwiseOp } from './elementwise.ts';
 import { gatherOp, scatterOp } from './gather.ts';
+import { linearScanBackwardOp, linearScanOp } from './linear_scan.ts';
 import { matmulOp } from './matmul.ts';
 import { recurrentBackwardOp, recurrentOp } from './recurrent.ts';
 import { sequenceMaskOp } from './sequence_mask.ts';
@@ -33,6 +34,8 @@ export const allOps: readonly Op[] = [
   any(softmaxCrossEntropyBackwardOp),
   any(recurrentOp),
   any(recurrentBackwardOp),
+  any(linearScanOp),
+  any(linearScanBackwardOp),
   any(sequenceMaskOp),
   any(copyOp),
   any(reshapeOp),

@@ -15,6 +15,7 @@ import { apply, applyAll } from '../../src/ops/apply.ts';
 import { copyOp } from '../../src/ops/copy.ts';
 import { elementwise } from '../../src/ops/elementwise.ts';
 import { gather, scatterOp } from '../../src/ops/gather.ts';
+import { linearScan, linearScanBackwardOp, linearScanOf } from '../../src/ops/linear_scan.ts';
 import { matmul } from '../../src/ops/matmul.ts';
 import { recurrent, recurrentBackwardOp } from '../../src/ops/recurrent.ts';
 import { sequenceMask } from '../../src/ops/sequence_mask.ts';
@@ -605,6 +606,139 @@ const recurrentBackwardSamples: Sample[] = [
   ),
 ];
 
+// -- linear scan
+
+/** Columns that fill no device and those that fill a small one; steps for one chunk, for whole chunks and for a rest. */
+const scanShapes: readonly (readonly [steps: number, batch: number, hidden: number])[] = [
+  [1, 1, 1],
+  [1, 3, 5],
+  [2, 1, 3],
+  [3, 5, 7],
+  [7, 3, 11],
+  [64, 1, 1],
+  [64, 5, 13],
+  [129, 3, 5],
+  [129, 1, 67],
+  [1000, 1, 3],
+];
+
+interface ScanCase {
+  readonly reverse: boolean;
+  readonly initial: boolean;
+}
+
+const scanCases: readonly ScanCase[] = [false, true].flatMap((reverse) =>
+  [false, true].map((initial) => ({ reverse, initial })),
+);
+const scanName = (shape: Shape, { reverse, initial }: ScanCase): string =>
+  `${shape.join('×')}${reverse ? ', reversed' : ''}${initial ? ', from a state' : ''}`;
+const scanInputs = (shape: Shape, { initial }: ScanCase): InputSpec[] => [
+  f32(shape, -1, 1.1),
+  f32(shape),
+  ...(initial ? [f32(shape.slice(1))] : []),
+];
+const scan =
+  ({ reverse }: ScanCase) =>
+  (a: Value, b: Value, initial?: Value): Value =>
+    linearScan(a, b, { reverse, ...(initial && { initial }) });
+
+/** Two gates and a candidate, as a minimal LSTM has them. */
+const [keepGate, inputGate, candidate] = [0, 1, 2].map((slot) => Expr.input(inputName(slot)));
+const gatedStep = [sigmoid(sub(keepGate, inputGate)), mul(sigmoid(inputGate), tanh(candidate))] as const;
+const gated = (reverse: boolean, x: Value, mask?: Value, initial?: Value): Value =>
+  linearScanOf(gatedStep, [x], { reverse, ...(mask && { mask: less(mask, 0.3) }), ...(initial && { initial }) });
+
+const linearScanSamples: Sample[] = [
+  ...scanShapes.flatMap((shape) =>
+    scanCases.map((kind) => sample(scanName(shape, kind), scanInputs(shape, kind), scan(kind))),
+  ),
+  sample('that forgets slowly', [f32([1000, 2, 3], 0.99, 1), f32([1000, 2, 3])], (a, b) => linearScan(a, b)),
+  sample('that forgets at once', [f32([130, 2, 3]), f32([130, 2, 3])], (a, b) =>
+    linearScan(mul(a, where(less(a, 0.5), 0, 1)), b),
+  ),
+  sample('of one value twice', [f32([65, 3, 5])], (x) => linearScan(x, x)),
+  sample('over what it reads', [f32([65, 3, 5]), f32([65, 3, 5])], (a, b) =>
+    linearScan(sigmoid(a), tanh(b), { reverse: true }),
+  ),
+  sample('over the values of both', [f32([65, 3, 5])], (x) => {
+    const y = tanh(x);
+    return linearScan(y, y);
+  }),
+  sample('of strided inputs', [f32([5, 70, 3]), f32([70, 4, 9]), f32([9, 7])], (a, b, initial) =>
+    linearScan(transpose(a, [1, 2, 0]), slice(slice(b, 1, 1, 4), 2, 2, 7), {
+      initial: transpose(slice(slice(initial, 0, 3, 8), 1, 2, 5)),
+    }),
+  ),
+  sample('of one factor for each unit', [f32([7]), f32([65, 3, 7])], (a, b) =>
+    linearScan(broadcast(sigmoid(a), [65, 3, 7]), b),
+  ),
+  sample('of constants', [f32([65, 3, 7])], (b) =>
+    linearScan(constant(0.5, [65, 3, 7]), b, { initial: constant(2, [3, 7]) }),
+  ),
+  sample('written into columns', [f32([65, 3, 4]), f32([65, 3, 4])], (a, b) =>
+    concat([linearScan(a, b), linearScan(a, b, { reverse: true })], 2),
+  ),
+  ...[5, 129].flatMap((steps) =>
+    [false, true].flatMap((reverse) => {
+      const name = `of gates, T ${steps}${reverse ? ', reversed' : ''}`;
+      const x = f32([steps, 3, 3, 5], -3, 3);
+      return [
+        sample(name, [x], (x) => gated(reverse, x)),
+        sample(`${name}, masked`, [x, f32([steps, 3])], (x, mask) => gated(reverse, x, mask)),
+        sample(`${name}, masked, from a state`, [x, f32([steps, 3]), f32([3, 5])], (x, mask, initial) =>
+          gated(reverse, x, mask, initial),
+        ),
+      ];
+    }),
+  ),
+];
+
+const linearScanBackwardSamples: Sample[] = [
+  ...scanShapes.flatMap((shape) =>
+    scanCases.map((kind) =>
+      sample(scanName(shape, kind), [f32(shape), ...scanInputs(shape, kind)], (d, ...inputs) =>
+        grad(([a, b, initial]: Value[]) => sum(mul(scan(kind)(a, b, initial), d)))(inputs),
+      ),
+    ),
+  ),
+  sample('of one value twice', [f32([65, 3, 5]), f32([65, 3, 5])], (x, d) =>
+    grad((x: Value) => sum(mul(linearScan(x, x), d)))(x),
+  ),
+  sample('of a plain sum', [f32([65, 3, 5])], (x) => grad((x: Value) => sum(linearScan(sigmoid(x), x)))(x)),
+  sample('of both directions in columns', [f32([65, 3, 4]), f32([65, 3, 8])], (x, d) =>
+    grad((x: Value) => {
+      const a = sigmoid(x);
+      return sum(mul(concat([linearScan(a, x), linearScan(a, x, { reverse: true })], 2), d));
+    })(x),
+  ),
+  ...[5, 129].flatMap((steps) =>
+    [false, true].map((reverse) =>
+      sample(
+        `of gates, T ${steps}${reverse ? ', reversed' : ''}, masked`,
+        [f32([steps, 3, 3, 5], -3, 3), f32([steps, 3]), f32([3, 5]), f32([steps, 3, 5])],
+        (x, mask, initial, d) =>
+          grad(([x, initial]: Value[]) => sum(mul(gated(reverse, x, mask, initial), d)))([x, initial]),
+      ),
+    ),
+  ),
+  ...[1, 65].flatMap((steps) =>
+    [false, true].map((reverse) =>
+      sample(
+        `on its own, T ${steps}${reverse ? ', reversed' : ''}`,
+        [f32([steps, 3, 3, 5], -3, 3), f32([steps, 3]), f32([steps, 3, 5]), f32([steps, 3, 5]), f32([3, 5])],
+        (x, mask, h, d, initial) =>
+          applyAll(linearScanBackwardOp, { reverse, step: gatedStep, sources: 1, masked: true }, [
+            x,
+            less(mask, 0.3),
+            h,
+            d,
+            initial,
+          ]),
+      ),
+    ),
+  ),
+];
+
 // -- structure
 
 const structureSamples: Record<string, readonly Sample[]> = {
@@ -723,6 +857,8 @@ export const samples: Readonly<Record<string, readonly Sample[]>> = {
   softmax_cross_entropy_backward: softmaxBackwardSamples,
   recurrent: recurrentSamples,
   recurrent_backward: recurrentBackwardSamples,
+  linear_scan: linearScanSamples,
+  linear_scan_backward: linearScanBackwardSamples,
   sequence_mask: sequenceMaskSamples,
   copy: copySamples,
   ...structureSamples,

@@ -1,0 +1,37 @@
+// What each chunk of a linear scan but the last does to the state: one pair of coefficients, those of its steps composed.
+// One invocation owns one column of one chunk.
+
+// @include lib/nonlinear.wgsl
+// @include lib/operand.wgsl
+// @include lib/linear_id.wgsl
+// @include lib/linear_scan.wgsl
+
+@group(0) @binding(6) var<storage, read_write> aggregates: array<f32>;   // (2, chunks - 1, columns): all x, then all y
+
+@compute @workgroup_size(WORKGROUP)
+fn linear_scan_aggregate(
+  @builtin(workgroup_id) group: vec3u,
+  @builtin(num_workgroups) groups: vec3u,
+  @builtin(local_invocation_index) local: u32,
+) {
+  let column = linear_id(group, groups, local, WORKGROUP);
+  if (column >= params.columns) {
+    return;
+  }
+  let first = group.z * params.chunk;
+  let end = first + params.chunk;
+  var whole = vec2f(1.0, 0.0);
+  for (var position = first; position < end; position += AHEAD) {
+    // Several steps are loaded before the first is needed.
+    // @unroll I AHEAD
+    let step_I = coefficients(place(min(position + I, end - 1u), column));
+    // @end
+    // @unroll I AHEAD
+    if (position + I < end) {
+      whole = vec2f(step_I.x * whole.x, step_I.x * whole.y + step_I.y);
+    }
+    // @end
+  }
+  aggregates[group.z * params.columns + column] = whole.x;
+  aggregates[(params.chunks - 1u + group.z) * params.columns + column] = whole.y;
+}

@@ -1,0 +1,182 @@
+// A linear recurrence over time, element by element: h_t = a_t · h_{t-1} + b_t. What a step does to the state is a pair of
+// numbers, and doing one step after the other is associative, (a2·a1, a2·b1 + b2), so the steps need not wait for each
+// other: Blelloch, "Prefix sums and their applications" (1990).
+// a and b are expressions over the slots of the inputs, so that a layer's gates are read once and stored nowhere.
+import { GatewiseError, show } from '../core/errors.ts';
+import { sameShape, sizeOf } from '../core/shape.ts';
+import { add, mul, where } from '../expr/arith.ts';
+import { Expr, substitute } from '../expr/expr.ts';
+import { gradients } from '../graph/autodiff.ts';
+import { defineOp, expectValue, type Op, type Signature, type Value } from '../graph/value.ts';
+import { apply, applyAll } from './apply.ts';
+import { elementwise } from './elementwise.ts';
+import { linearScanBackwardCPU, linearScanCPU } from './linear_scan_cpu.ts';
+import { aggregateSizes, linearScanBackwardGPU, linearScanGPU } from './linear_scan_kernel.ts';
+import { D_A, D_B, MAX_SLOTS, partsOf, slotGradients, type LinearScanAttrs } from './linear_scan_parts.ts';
+import { broadcastOp, concat, constant, reshape, slice, sum, zeros } from './structure.ts';
+import { countOperations, inputName } from './wgsl_expression.ts';
+
+const slotsOf = (sources: readonly Signature[]): number =>
+  sources.reduce((total, { shape }) => total + shape[2], 0);
+
+/** Throws unless the inputs fit each other. @returns T, B, slots, H. */
+function checkInputs(attrs: LinearScanAttrs, inputs: readonly Signature[], backward: boolean): number[] {
+  const { sources, mask, initial } = partsOf(attrs, inputs, backward);
+  const [steps, batch, , hidden] = sources[0].shape;
+  const slots = slotsOf(sources);
+  const fits = (got: Signature | undefined, expected: readonly number[]): boolean =>
+    got === undefined || sameShape(got.shape, expected);
+  if (
+    !sources.every((source) => fits(source, [steps, batch, source.shape[2], hidden])) ||
+    !fits(mask, [steps, batch]) ||
+    !fits(initial, [batch, hidden])
+  )
+    throw new GatewiseError(
+      'shape',
+      `linear_scan: expected sources (T, B, slots, H)${mask === undefined ? '' : ', a mask (T, B)'}${initial === undefined ? '' : ', an initial state (B, H)'}, got ${inputs.map(({ shape }) => show(shape)).join(', ')}`,
+    );
+  if (slots > MAX_SLOTS || sources.length + Number(attrs.masked) > 2)
+    throw new GatewiseError(
+      'unsupported',
+      `linear_scan: expected at most ${MAX_SLOTS} slots of at most two sources, or of one and a mask; got ${slots} of ${sources.length}`,
+    );
+  return [steps, batch, slots, hidden];
+}
+
+const room = (_: LinearScanAttrs, [source]: readonly Signature[]): number[] =>
+  aggregateSizes(source.shape[0], source.shape[1] * source.shape[3]);
+
+export const linearScanOp: Op<LinearScanAttrs> = defineOp({
+  name: 'linear_scan',
+  summary:
+    'h_t = a_t · h_{t-1} + b_t for T steps, a and b expressions over slots (T, B, slots, H): h (T, B, H); optionally a mask (T, B), h_0 (B, H)',
+  infer: (attrs, inputs) => {
+    const [steps, batch, , hidden] = checkInputs(attrs, inputs, false);
+    return [{ shape: [steps, batch, hidden], dtype: 'f32' }];
+  },
+  readsStrided: () => true,
+  writesStrided: true,
+  inPlace: ({ sources }) =>
+    Array.from({ length: sources }, (_, input) => ({ input, output: 0, must: false })),
+  scratch: room,
+  cpu: linearScanCPU,
+  gpu: linearScanGPU,
+  cost: ({ step }, _, [h]) => (countOperations(step) + 2) * sizeOf(h.shape),
+  grad: (node, [dh]) => {
+    if (dh === undefined) return [];
+    const { sources, mask, initial } = partsOf(node.attrs, node.inputs, false);
+    const inputs = [...sources, mask, node.outputs[0], dh, initial].filter((input) => input !== undefined);
+    const [dSlots, dInitial] = applyAll(linearScanBackwardOp, node.attrs, inputs);
+    let slot = 0;
+    const dSources = sources.map(({ shape }) => slice(dSlots, 2, slot, (slot += shape[2])));
+    return [...dSources, ...(mask === undefined ? [] : [undefined]), dInitial];
+  },
+  tolerance: { absolute: 1e-5, relative: 2e-5 },
+});
+
+export const linearScanBackwardOp: Op<LinearScanAttrs> = defineOp({
+  name: 'linear_scan_backward',
+  summary: 'the scan the other way: from slots, optionally a mask, h, d h and h_0 to d slots and d h_0',
+  infer: (attrs, inputs) => {
+    const shape = checkInputs(attrs, inputs, true);
+    const { initial } = partsOf(attrs, inputs, true);
+    return [{ shape, dtype: 'f32' }, ...(initial === undefined ? [] : [initial])];
+  },
+  readsStrided: () => true,
+  inPlace: ({ sources }) => (sources === 1 ? [{ input: 0, output: 0, must: false }] : []),
+  scratch: room,
+  cpu: linearScanBackwardCPU,
+  gpu: linearScanBackwardGPU,
+  cost: ({ step }, _, [{ shape }]) =>
+    (countOperations([step[0], ...slotGradients(step, shape[2])]) + 4) * (sizeOf(shape) / shape[2]),
+  // Rare, so by way of the ops that compute the same.
+  grad: (node, cotangents) => {
+    // Views of their own: what makes h out of the sources is no part of this.
+    const inputs = node.inputs.map((input) => apply(broadcastOp, { shape: input.shape }, [input]));
+    const outputs = backwardOfOps(node.attrs, inputs);
+    const loss = outputs
+      .flatMap((output, i) => {
+        const d = cotangents[i];
+        return d === undefined ? [] : [sum(mul(output, d))];
+      })
+      .reduce((a, b) => add(a, b));
+    return gradients(loss, inputs, constant(1));
+  },
+  tolerance: { absolute: 1e-5, relative: 2e-5 },
+});
+
+/** What linear_scan_backward computes, from a scan of its coefficients and elementwise ops. */
+function backwardOfOps(attrs: LinearScanAttrs, inputs: readonly Value[]): Value[] {
+  const { sources, mask, h, dh, initial } = partsOf(attrs, inputs, true);
+  if (h === undefined || dh === undefined)
+    throw new GatewiseError('internal', 'linear_scan_backward: no h or d h');
+  const [steps, batch, hidden] = h.shape;
+  const slots = sources.flatMap((source) =>
+    Array.from({ length: source.shape[2] }, (_, slot) => reshape(slice(source, 2, slot, slot + 1), h.shape)),
+  );
+  const counts = mask && reshape(mask, [steps, batch, 1]);
+  const unless = (masked: number, x: Value): Value => (counts === undefined ? x : where(counts, x, masked));
+  /** (T, B, H) a step later in the scan's order, with the state before the first step in front. */
+  const delay = (x: Value, reverse: boolean, first: Value = zeros([batch, hidden])): Value => {
+    const kept = steps === 1 ? [] : [reverse ? slice(x, 0, 1, steps) : slice(x, 0, 0, steps - 1)];
+    const added = reshape(first, [1, batch, hidden]);
+    return concat(reverse ? [...kept, added] : [added, ...kept]);
+  };
+  const a = unless(1, elementwise([attrs.step[0]], slots, h.shape)[0]);
+  const passedBack = linearScan(a, mul(a, dh), { reverse: !attrs.reverse });
+  const dB = add(dh, delay(passedBack, !attrs.reverse));
+  const dA = mul(dB, delay(h, attrs.reverse, initial));
+  const names = new Map([
+    [D_A, Expr.input(inputName(slots.length))],
+    [D_B, Expr.input(inputName(slots.length + 1))],
+  ]);
+  const dSlots = substitute(slotGradients(attrs.step, slots.length), names).map((expr) =>
+    reshape(unless(0, elementwise([expr], [...slots, dA, dB], h.shape)[0]), [steps, batch, 1, hidden]),
+  );
+  const last = attrs.reverse ? steps - 1 : 0;
+  return [
+    concat(dSlots, 2),
+    ...(initial === undefined ? [] : [reshape(slice(passedBack, 0, last, last + 1), [batch, hidden])]),
+  ];
+}
+
+export interface LinearScanOptions {
+  /** The state before the first step, (B, H); zeros where absent. */
+  readonly initial?: Value;
+  /** From the last step to the first: h_t = a_t · h_{t+1} + b_t. */
+  readonly reverse?: boolean;
+}
+
+/**
+ * h_t = a_t · h_{t-1} + b_t, element by element, in parallel over time where B·H alone would leave a device idle. It
+ * then multiplies the a of neighbouring steps first: where |a| stays above 1 that product may overflow before h does.
+ * @param a f32 (T, B, H). @param b f32 (T, B, H).
+ * @returns h at every step, (T, B, H).
+ * @throws GatewiseError `argument`, `dtype` or `shape` where the inputs are no such values.
+ */
+export function linearScan(a: Value, b: Value, options: LinearScanOptions = {}): Value {
+  expectValue('linearScan: a', a, 'f32');
+  if (a.shape.length !== 3)
+    throw new GatewiseError('shape', `linearScan: a must be (T, B, H), got ${show(a.shape)}`);
+  expectValue('linearScan: b', b, 'f32', a.shape);
+  const [steps, batch, hidden] = a.shape;
+  const sources = [a, b].map((x) => reshape(x, [steps, batch, 1, hidden]));
+  return linearScanOf([Expr.input(inputName(0)), Expr.input(inputName(1))], sources, options);
+}
+
+/**
+ * As linearScan, with a and b of a step as expressions over the slots of `sources`.
+ * @param step over `in0`…: the slots of all sources, one behind the other. @param sources each f32 (T, B, slots, H).
+ * @param options.mask f32 (T, B): where it is 0, the state is carried and what the sources hold is not looked at.
+ */
+export function linearScanOf(
+  step: LinearScanAttrs['step'],
+  sources: readonly Value[],
+  { initial, reverse = false, mask }: LinearScanOptions & { readonly mask?: Value } = {},
+): Value {
+  const [{ shape }] = sources;
+  if (mask !== undefined) expectValue('linearScan: mask', mask, 'f32', shape.slice(0, 2));
+  if (initial !== undefined) expectValue('linearScan: initial', initial, 'f32', [shape[1], shape[3]]);
+  const inputs = [...sources, mask, initial].filter((input) => input !== undefined);
+  return apply(linearScanOp, { reverse, step, sources: sources.length, masked: mask !== undefined }, inputs);
+}

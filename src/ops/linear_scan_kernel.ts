@@ -1,0 +1,248 @@
+// How a linear scan runs on a device: one dispatch, or, where the columns do not fill it, one more before that for what
+// whole chunks of steps do to the state.
+import { GatewiseError } from '../core/errors.ts';
+import { sameView, type View } from '../core/view.ts';
+import {
+  bindWhole,
+  chooseTile,
+  dispatch,
+  GPU_TARGET,
+  type Dispatch,
+  type Region,
+  type Target,
+} from '../graph/launch.ts';
+import type { Placed } from '../graph/value.ts';
+import { linear_scan } from '../../shaders/gen/linear_scan.ts';
+import { linear_scan_aggregate } from '../../shaders/gen/linear_scan_aggregate.ts';
+import {
+  D_A,
+  D_B,
+  maskView,
+  partsOf,
+  slotGradients,
+  slotViews,
+  stateView,
+  type LinearScanAttrs,
+} from './linear_scan_parts.ts';
+import {
+  expressionBody,
+  gridFor,
+  indexText,
+  operandTable,
+  operandUniform,
+  shareBindings,
+  type OperandUniform,
+} from './wgsl_expression.ts';
+
+const inputNames = ['in0', 'in1', 'in2', 'in3', 'in4'] as const;
+const outputNames = ['out0', 'out1'] as const;
+const WORKGROUP = 64;
+const OPERANDS = 16;
+/** Below that a chunk costs more than it saves. */
+const MIN_CHUNK = 8;
+
+/**
+ * Into how many chunks the steps are cut: as few as fill the target. Both passes go through a chunk's steps, so two
+ * chunks would take as long as one; and the last chunk composes all before it, so past √(2T) more of them take longer.
+ */
+function chunksFor(steps: number, columns: number, target: Target): { chunk: number; chunks: number } {
+  const counts = [1];
+  for (let n = 4; n * n <= 2 * steps && n * MIN_CHUNK <= steps; n *= 2) counts.push(n);
+  const chunk = Math.ceil(steps / chooseTile(counts, target, (n) => n * columns));
+  return { chunk, chunks: Math.ceil(steps / chunk) };
+}
+
+/** Room for the aggregates, if any: no target wants more chunks than a GPU. */
+export function aggregateSizes(steps: number, columns: number): number[] {
+  const { chunks } = chunksFor(steps, columns, GPU_TARGET);
+  return chunks === 1 ? [] : [2 * (chunks - 1) * columns];
+}
+
+/** Tensors as WGSL: the text of each element at `at`, and the uniforms that the texts read. */
+class Texts {
+  readonly #nameOf: (region: Region) => string;
+  readonly #rows: View[] = [];
+
+  constructor(nameOf: (region: Region) => string) {
+    this.#nameOf = nameOf;
+  }
+
+  element(region: Region, view: View = region.view): string {
+    const known = this.#rows.findIndex((other) => sameView(other, view));
+    const row = known >= 0 ? known : this.#rows.push(view) - 1;
+    return `${this.#nameOf(region)}[${indexText(row, this.#rows[row])}]`;
+  }
+
+  get table(): OperandUniform[] {
+    return operandTable(OPERANDS, new Map(this.#rows.map(operandUniform).entries()));
+  }
+}
+
+const lines = (...text: readonly (string | undefined)[]): string =>
+  text.filter((line) => line !== undefined && line !== '').join('\n');
+
+/** What a pass reads and writes, and the WGSL of it. */
+interface Pass {
+  readonly reverse: boolean;
+  readonly shape: readonly number[];
+  readonly inputs: readonly Region[];
+  /** The inputs that the coefficients read. */
+  readonly read: readonly Region[];
+  readonly outputs: readonly Region[];
+  readonly coefficients: (texts: Texts) => string;
+  readonly splices: (texts: Texts) => { readonly initial?: string; readonly finish: string };
+}
+
+function passDispatches(pass: Pass, aggregates: Region | undefined, target: Target): Dispatch[] {
+  const { reverse, shape, inputs, read, outputs } = pass;
+  const [steps, batch, units] = shape;
+  const columns = batch * units;
+  const { chunk, chunks } =
+    aggregates === undefined ? { chunk: steps, chunks: 1 } : chunksFor(steps, columns, target);
+  const [x, y] = gridFor(columns, WORKGROUP);
+  const launch = (texts: Texts) => ({
+    constants: { WORKGROUP, REVERSE: reverse ? 1 : 0 },
+    counts: { AHEAD: Math.min(4, chunk) },
+    uniforms: { steps, units, columns, chunk, chunks, operands: texts.table },
+  });
+  const scan = (): Dispatch => {
+    const { bindings, nameOf } = shareBindings(inputs, inputNames, outputs, outputNames);
+    const texts = new Texts((region) =>
+      inputs.includes(region) ? nameOf(inputs.indexOf(region)) : outputNames[outputs.indexOf(region)],
+    );
+    const coefficients = pass.coefficients(texts);
+    const skip = 'fn skip(state: f32, chunk: u32, column: u32) -> f32 {\n  return state;\n}';
+    const splices = { ...pass.splices(texts), coefficients, ...(chunks === 1 ? { skip } : {}) };
+    const all =
+      chunks === 1 || aggregates === undefined
+        ? bindings
+        : { ...bindings, aggregates: bindWhole(aggregates) };
+    return dispatch(linear_scan, { ...launch(texts), bindings: all, splices, workgroups: [x, y, chunks] });
+  };
+  if (chunks === 1 || aggregates === undefined) return [scan()];
+  const { bindings, nameOf } = shareBindings(read, inputNames, [aggregates], ['aggregates']);
+  const texts = new Texts((region) => nameOf(read.indexOf(region)));
+  const splices = { coefficients: pass.coefficients(texts) };
+  return [
+    dispatch(linear_scan_aggregate, { ...launch(texts), bindings, splices, workgroups: [x, y, chunks - 1] }),
+    scan(),
+  ];
+}
+
+/** The sources' slots and the mask as texts. */
+function stepTexts(texts: Texts, sources: readonly Region[], mask: Region | undefined, hidden: number) {
+  return {
+    slots: sources.flatMap((source) => slotViews(source.view).map((view) => texts.element(source, view))),
+    masked: mask && `${texts.element(mask, maskView(mask.view, hidden))} == 0.0`,
+  };
+}
+
+export function linearScanGPU(
+  { attrs, inputs, outputs, scratch: [aggregates] }: Placed<LinearScanAttrs>,
+  target: Target,
+): Dispatch[] {
+  const [out] = outputs;
+  const { shape } = out.view;
+  const { sources, mask, initial } = partsOf(attrs, inputs, false);
+  const pass: Pass = {
+    reverse: attrs.reverse,
+    shape,
+    inputs,
+    read: inputs.filter((region) => region !== initial),
+    outputs,
+    coefficients: (texts) => {
+      const { slots, masked } = stepTexts(texts, sources, mask, shape[2]);
+      return lines(
+        'fn coefficients(at: vec4u) -> vec2f {',
+        masked && `  if (${masked}) {\n    return vec2f(1.0, 0.0);\n  }`,
+        expressionBody(
+          attrs.step,
+          (slot) => slots[slot],
+          ([a, b]) => [`return vec2f(${a}, ${b});`],
+        ),
+        '}',
+      );
+    },
+    splices: (texts) => ({
+      ...(initial && {
+        initial: lines(
+          'fn initial_state(at: vec4u) -> f32 {',
+          `  return ${texts.element(initial, stateView(initial.view, shape[0]))};`,
+          '}',
+        ),
+      }),
+      finish: lines(
+        'fn finish(at: vec4u, before: f32, after: f32, last: bool) {',
+        `  ${texts.element(out)} = after;`,
+        '}',
+      ),
+    }),
+  };
+  return passDispatches(pass, aggregates, target);
+}
+
+/**
+ * The backward pass is a scan the other way. Its state is what the step after passes back, a_{t+1} · d_{t+1}, where
+ * d_t = d h_t + a_{t+1} · d_{t+1} is all that reaches h_t: so it is multiplied by a_t and a_t · d h_t is added.
+ */
+export function linearScanBackwardGPU(
+  { attrs, inputs, outputs, scratch: [aggregates] }: Placed<LinearScanAttrs>,
+  target: Target,
+): Dispatch[] {
+  const [dSlots, dInitial] = outputs;
+  const [steps, batch, count, hidden] = dSlots.view.shape;
+  const { sources, mask, h, dh, initial } = partsOf(attrs, inputs, true);
+  if (h === undefined || dh === undefined)
+    throw new GatewiseError('internal', 'linear_scan_backward: no h or d h');
+  const pass: Pass = {
+    reverse: !attrs.reverse,
+    shape: [steps, batch, hidden],
+    inputs,
+    read: inputs.filter((region) => region !== initial && region !== h),
+    outputs,
+    coefficients: (texts) => {
+      const { slots, masked } = stepTexts(texts, sources, mask, hidden);
+      const d = texts.element(dh);
+      return lines(
+        'fn coefficients(at: vec4u) -> vec2f {',
+        `  let d = ${d};`,
+        masked && `  if (${masked}) {\n    return vec2f(1.0, d);\n  }`,
+        expressionBody(
+          [attrs.step[0]],
+          (slot) => slots[slot],
+          ([a]) => [`return vec2f(${a}, ${a} * d);`],
+        ),
+        '}',
+      );
+    },
+    splices: (texts) => {
+      const { slots, masked } = stepTexts(texts, sources, mask, hidden);
+      const targets = slotViews(dSlots.view).map((view) => texts.element(dSlots, view));
+      const first = initial === undefined ? '0.0' : texts.element(initial, stateView(initial.view, steps));
+      return {
+        finish: lines(
+          'fn h_at(at: vec4u) -> f32 {',
+          `  return ${texts.element(h)};`,
+          '}',
+          'fn finish(at: vec4u, before: f32, after: f32, last: bool) {',
+          dInitial &&
+            `  if (last) {\n    ${texts.element(dInitial, stateView(dInitial.view, steps))} = after;\n  }`,
+          masked &&
+            lines(`  if (${masked}) {`, ...targets.map((to) => `    ${to} = 0.0;`), '    return;', '  }'),
+          `  var h = ${first};`,
+          `  if (!last) {\n    h = h_at(at ${attrs.reverse ? '+' : '-'} vec4u(0u, 1u, 0u, 0u));\n  }`,
+          `  let d_b = ${texts.element(dh)} + before;`,
+          '  let d_a = d_b * h;',
+          expressionBody(
+            slotGradients(attrs.step, count),
+            (slot) => slots[slot],
+            (results) => results.map((value, slot) => `${targets[slot]} = ${value};`),
+            { [D_A]: 'd_a', [D_B]: 'd_b' },
+          ),
+          '}',
+        ),
+      };
+    },
+  };
+  return passDispatches(pass, aggregates, target);
+}
