@@ -10,8 +10,10 @@ export { Tensor } from './runtime/tensor.ts';
 export type { Trainer, TrainerOptions } from './runtime/trainer.ts';
 
 export { Noise, type Context } from './nn/context.ts';
+export { Dropout } from './nn/dropout.ts';
 export { Embedding } from './nn/embedding.ts';
 export type { Layer, Parameter, State, Values } from './nn/layer.ts';
+export { LayerNorm, type LayerNormOptions } from './nn/layer_norm.ts';
 export { Random } from './core/random.ts';
 export { Linear } from './nn/linear.ts';
 export { crossEntropy, mse, type Loss } from './nn/loss.ts';
@@ -48,6 +50,7 @@ export {
   where,
 } from './expr/arith.ts';
 export { Value } from './graph/value.ts';
+export { dropout, dropoutMask, type NumberSource } from './ops/dropout.ts';
 export { gather } from './ops/gather.ts';
 export { matmul } from './ops/matmul.ts';
 export { recurrent, recurrentNaive } from './ops/recurrent.ts';

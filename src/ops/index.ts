@@ -2,6 +2,7 @@
 // To add an op: a file here that declares it, and its name in this list.
 import type { Op } from '../graph/value.ts';
 import { copyOp } from './copy.ts';
+import { dropoutOp } from './dropout.ts';
 import { elementwiseOp } from './elementwise.ts';
 import { gatherOp, scatterOp } from './gather.ts';
 import { linearScanBackwardOp, linearScanOp } from './linear_scan.ts';
@@ -36,6 +37,7 @@ export const allOps: readonly Op[] = [
   any(recurrentBackwardOp),
   any(linearScanOp),
   any(linearScanBackwardOp),
+  any(dropoutOp),
   any(sequenceMaskOp),
   any(copyOp),
   any(reshapeOp),

@@ -13,13 +13,14 @@ import { scalarOps } from '../../src/expr/scalar_ops.ts';
 import type { Value } from '../../src/graph/value.ts';
 import { apply, applyAll } from '../../src/ops/apply.ts';
 import { copyOp } from '../../src/ops/copy.ts';
+import { dropout, dropoutMask } from '../../src/ops/dropout.ts';
 import { elementwise } from '../../src/ops/elementwise.ts';
 import { gather, scatterOp } from '../../src/ops/gather.ts';
 import { linearScan, linearScanBackwardOp, linearScanOf } from '../../src/ops/linear_scan.ts';
 import { matmul } from '../../src/ops/matmul.ts';
 import { recurrent, recurrentBackwardOp } from '../../src/ops/recurrent.ts';
 import { sequenceMask } from '../../src/ops/sequence_mask.ts';
-import { softmaxCrossEntropy } from '../../src/ops/softmax_cross_entropy.ts';
+import { crossEntropyRows, softmaxCrossEntropy } from '../../src/ops/softmax_cross_entropy.ts';
 import {
   broadcast,
   concat,
@@ -427,6 +428,33 @@ const copySamples: Sample[] = [
   ),
 ];
 
+// -- dropout
+
+/** Any words of 32 bits, as seeds are. */
+const seed = i32([2], 2 ** 32);
+const drawn = (x: Value, p: number, key: Value, stream = 0): Value =>
+  dropout(x, p, { seed: key, stream: () => stream });
+
+const dropoutSamples: Sample[] = [
+  ...[1, 3, 4, 5, 255, 256, 257, 1021].map((n) =>
+    sample(`of ${n}`, [f32([n]), seed], (x, key) => drawn(x, 0.3, key)),
+  ),
+  sample('of a scalar, nearly never dropped', [f32([]), seed], (x, key) => drawn(x, 1e-9, key)),
+  sample('of three axes, after an expression', [f32([3, 5, 7]), seed], (x, key) =>
+    drawn(tanh(x), 0.5, key, 4_000_000_000),
+  ),
+  sample('of a transpose, before an expression', [f32([5, 9]), seed], (x, key) =>
+    square(drawn(transpose(x), 0.9, key, 2)),
+  ),
+  sample('with a slice of seeds', [f32([5, 9]), i32([5], 2 ** 32)], (x, keys) =>
+    drawn(x, 0.25, slice(keys, 0, 1, 3)),
+  ),
+  sample('two streams of one seed', [f32([5, 9]), seed], (x, key) =>
+    drawn(drawn(x, 0.25, key, 0), 0.25, key, 1),
+  ),
+  sample('as a mask', [f32([5, 9]), seed], (x, key) => mul(x, dropoutMask([9], 0.5, key, 3))),
+];
+
 // -- sequence_mask
 
 const sequenceMaskSamples: Sample[] = [
@@ -486,6 +514,15 @@ const softmaxSamples: Sample[] = [
     softmaxCrossEntropy(transpose(x), y),
   ),
   sample('mean loss', [f32([17, 5], -4, 4), i32([17], 5)], (x, y) => mean(softmaxCrossEntropy(x, y))),
+  sample('ignored labels, and which rows count', [f32([17, 5], -4, 4), i32([17], 5)], (x, y) => {
+    const { losses, counts } = crossEntropyRows(x, y, { ignoreIndex: 2 });
+    return [losses, counts];
+  }),
+  ...logitShapes.map(([n, c]) =>
+    sample(`smoothed, ${n}×${c}`, [f32([n, c], -4, 4), i32([n], c)], (x, y) =>
+      softmaxCrossEntropy(x, y, { ignoreIndex: 1, labelSmoothing: 0.3 }),
+    ),
+  ),
 ];
 
 /** Far apart: exp of them would overflow. */
@@ -501,6 +538,11 @@ const softmaxBackwardSamples: Sample[] = [
   ),
   sample('of the mean over three axes', [f32([2, 3, 5], -4, 4), i32([2, 3], 5)], (x, y) =>
     grad((logits: Value) => mean(softmaxCrossEntropy(logits, y)))(x),
+  ),
+  sample('smoothed, with ignored labels', [f32([19, 5], -4, 4), i32([19], 5), f32([19])], (x, y, w) =>
+    grad((logits: Value) =>
+      sum(mul(softmaxCrossEntropy(logits, y, { ignoreIndex: 3, labelSmoothing: 0.1 }), w)),
+    )(x),
   ),
 ];
 
@@ -859,6 +901,7 @@ export const samples: Readonly<Record<string, readonly Sample[]>> = {
   recurrent_backward: recurrentBackwardSamples,
   linear_scan: linearScanSamples,
   linear_scan_backward: linearScanBackwardSamples,
+  dropout: dropoutSamples,
   sequence_mask: sequenceMaskSamples,
   copy: copySamples,
   ...structureSamples,

@@ -1,0 +1,90 @@
+// PyTorch's nn.LayerNorm (Ba et al., "Layer normalization", 2016).
+import { GatewiseError, show } from '../core/errors.ts';
+import { sameShape, sizeOf, type Shape } from '../core/shape.ts';
+import { add, div, mul, sqrt, square, sub } from '../expr/arith.ts';
+import { Expr } from '../expr/expr.ts';
+import { expectValue, type Value } from '../graph/value.ts';
+import { elementwise } from '../ops/elementwise.ts';
+import { broadcast, reshape, sum } from '../ops/structure.ts';
+import { inputName } from '../ops/wgsl_expression.ts';
+import { checkOptions, checkSize, parameterOf, type Layer, type Parameter, type Values } from './layer.ts';
+
+export interface LayerNormOptions {
+  /** Added to the variance; 1e-5 unless given. */
+  readonly eps?: number;
+  /** Whether there is a `weight`, and a `bias` unless that is false; true unless given. */
+  readonly elementwiseAffine?: boolean;
+  /** Whether there is a `bias` beside the `weight`; true unless given. */
+  readonly bias?: boolean;
+}
+
+/**
+ * y = (x - mean) / √(variance + eps) · weight + bias over the last axes, whose sizes are `normalizedShape`; x and y are
+ * f32 (…, normalizedShape). The variance is the mean of (x - mean)², with nothing subtracted from the count.
+ */
+export class LayerNorm implements Layer {
+  readonly name = 'LayerNorm';
+  readonly parameters: readonly Parameter[];
+  readonly states = [] as const;
+  readonly inputDType = 'f32';
+  readonly timeAxis = undefined;
+  readonly normalizedShape: Shape;
+  readonly eps: number;
+  readonly elementwiseAffine: boolean;
+  readonly bias: boolean;
+
+  constructor(normalizedShape: number | readonly number[], options: LayerNormOptions = {}) {
+    checkOptions('LayerNorm', options, ['eps', 'elementwiseAffine', 'bias']);
+    const { eps = 1e-5, elementwiseAffine = true, bias = true } = options;
+    const shape = typeof normalizedShape === 'number' ? [normalizedShape] : normalizedShape;
+    if (!Array.isArray(shape) || shape.length === 0)
+      throw new GatewiseError(
+        'argument',
+        `LayerNorm: normalizedShape must be a size or a list of at least one, got ${show(normalizedShape)}`,
+      );
+    for (const size of shape) checkSize('LayerNorm', 'normalizedShape', size);
+    if (!(eps >= 0 && eps < Infinity))
+      throw new GatewiseError('argument', `LayerNorm: eps must be a number of at least 0, got ${show(eps)}`);
+    this.normalizedShape = shape;
+    this.eps = eps;
+    this.elementwiseAffine = elementwiseAffine;
+    this.bias = elementwiseAffine && bias;
+    const parameter = (name: string, value: number): Parameter => ({ name, shape, initial: () => value });
+    this.parameters = [
+      ...(elementwiseAffine ? [parameter('weight', 1)] : []),
+      ...(this.bias ? [parameter('bias', 0)] : []),
+    ];
+  }
+
+  forward(x: Value, parameters: Values): { output: Value; states: Values } {
+    expectValue('LayerNorm: input', x, 'f32');
+    const first = x.shape.length - this.normalizedShape.length;
+    if (first < 0 || !sameShape(x.shape.slice(first), this.normalizedShape)) {
+      throw new GatewiseError(
+        'shape',
+        `LayerNorm: expected input (…, ${this.normalizedShape.join(', ')}), got ${show(x.shape)}`,
+      );
+    }
+    const axes = this.normalizedShape.map((_, i) => first + i);
+    const kept = x.shape.map((n, axis) => (axis < first ? n : 1));
+    const total = (values: Value): Value => broadcast(reshape(sum(values, axes), kept), x.shape);
+    const share = 1 / sizeOf(this.normalizedShape);
+    const average = total(mul(x, share));
+    const variance = total(pointwise([x, average], (x, average) => mul(square(sub(x, average)), share)));
+    const affine = this.parameters.map(({ name }) => parameterOf(this, parameters, name));
+    const output = pointwise([x, average, variance, ...affine], (x, average, variance, weight, bias) => {
+      const normal = div(sub(x, average), sqrt(add(variance, this.eps)));
+      const scaled = this.elementwiseAffine ? mul(normal, weight) : normal;
+      return this.bias ? add(scaled, bias) : scaled;
+    });
+    return { output, states: {} };
+  }
+}
+
+/**
+ * One expression of several values. It is one step of the plan and so is each of its derivatives, which compute it again
+ * from the inputs: word by word, all that lies between would be kept for the backward pass.
+ */
+function pointwise(inputs: readonly Value[], expression: (...inputs: Expr[]) => Expr): Value {
+  return elementwise([expression(...inputs.map((_, i) => Expr.input(inputName(i))))], inputs)[0];
+}

@@ -1,0 +1,99 @@
+// Dropout (Srivastava et al., "Dropout: a simple way to prevent neural networks from overfitting", JMLR 2014), scaled
+// while training. Its mask is a function of seed, stream and element: the backward pass draws it again.
+import { GatewiseError, show } from '../core/errors.ts';
+import { philox, unitUniform } from '../core/random.ts';
+import { sizeOf, type Shape } from '../core/shape.ts';
+import { bindDense, dispatch } from '../graph/launch.ts';
+import { defineOp, expectValue, type Op, type Value } from '../graph/value.ts';
+import { dropout as kernel } from '../../shaders/gen/dropout.ts';
+import { apply } from './apply.ts';
+import { constant, zeros } from './structure.ts';
+import { gridFor } from './wgsl_expression.ts';
+
+interface DropoutAttrs {
+  /** The share that is dropped, above 0 and below 1. */
+  readonly p: number;
+  readonly stream: number;
+}
+
+/** The numbers as the device has them, so that both backends keep the same elements and scale them by the same factor. */
+const rounded = ({ p }: DropoutAttrs): { p: number; scale: number } => ({
+  p: Math.fround(p),
+  scale: Math.fround(1 / (1 - p)),
+});
+
+export const dropoutOp: Op<DropoutAttrs> = defineOp({
+  name: 'dropout',
+  summary: 'each element times 1 / (1 - p), or 0 with probability p, by a seed (2) and a stream',
+  infer: (_, [x, seed]) => {
+    if (seed.dtype !== 'i32' || seed.shape.length !== 1 || seed.shape[0] !== 2)
+      throw new GatewiseError(
+        'shape',
+        `dropout: expected a seed i32 [2], got ${seed.dtype} ${show(seed.shape)}`,
+      );
+    return [x];
+  },
+  cpu: (attrs, [x, seed], [out]) => {
+    const { p, scale } = rounded(attrs);
+    const [low, high] = [0, 1].map((i) => seed.data[seed.view.offset + i] >>> 0);
+    const size = sizeOf(x.view.shape);
+    for (let start = 0; start < size; start += 4) {
+      const words = philox([start / 4, attrs.stream, 0, 0], [low, high]);
+      for (let i = start; i < Math.min(start + 4, size); i++) {
+        const factor = unitUniform(words[i - start]) >= p ? scale : 0;
+        out.data[out.view.offset + i] = x.data[x.view.offset + i] * factor;
+      }
+    }
+  },
+  gpu: ({ attrs, inputs: [x, seed], outputs: [out] }) => {
+    const size = sizeOf(x.view.shape);
+    return [
+      dispatch(kernel, {
+        bindings: { x: bindDense(x), seed: bindDense(seed), out: bindDense(out) },
+        uniforms: { size, stream: attrs.stream, ...rounded(attrs) },
+        workgroups: gridFor(Math.ceil(size / 4), 64),
+      }),
+    ];
+  },
+  cost: (_, [x]) => sizeOf(x.shape),
+  grad: (node, [d]) => [d && apply(dropoutOp, node.attrs, [d, node.inputs[1]]), undefined],
+  tolerance: { absolute: 0, relative: 0 },
+});
+
+/** Where random numbers come from; `Noise` is one. */
+export interface NumberSource {
+  /** i32 (2): two words of any 32 bits, the key of the generator. */
+  readonly seed: Value;
+  /** A number for each that draws: two of one seed and one stream draw the same. */
+  stream(): number;
+}
+
+/** Throws unless `p` is a probability. */
+export function checkProbability(what: string, option: string, p: number): void {
+  if (typeof p !== 'number' || !(p >= 0 && p <= 1))
+    throw new GatewiseError('argument', `${what}: ${option} must be a number from 0 to 1, got ${show(p)}`);
+}
+
+/**
+ * PyTorch's F.dropout while training: each element of `x`, f32 of any shape, is 0 with probability `p` and else scaled by
+ * 1 / (1 - p). Element i in row-major order is kept where the first 24 bits of word i % 4 of
+ * philox4x32-10(counter (i / 4, stream, 0, 0), key seed), as a fraction of 2^24, are at least p.
+ * Without a draw, p = 0 gives `x` itself and p = 1 zeros.
+ * @throws GatewiseError `argument` where `p` is not from 0 to 1; `dtype` or `shape` where `x` or the seed does not fit.
+ */
+export function dropout(x: Value, p: number, noise: NumberSource): Value {
+  expectValue('dropout: input', x, 'f32');
+  checkProbability('dropout', 'p', p);
+  if (p === 0) return x;
+  if (p === 1) return zeros(x.shape);
+  expectValue('dropout: seed', noise.seed, 'i32', [2]);
+  return apply(dropoutOp, { p, stream: noise.stream() }, [x, noise.seed]);
+}
+
+/**
+ * What `dropout` multiplies by, to be applied more than once, as variational dropout does: f32 of `shape`, 0 with
+ * probability `p` and else 1 / (1 - p). The same seed and stream give the same mask.
+ */
+export function dropoutMask(shape: Shape, p: number, seed: Value, stream: number): Value {
+  return dropout(constant(1, shape), p, { seed, stream: () => stream });
+}
