@@ -67,13 +67,15 @@ export class LayerNorm implements Layer {
     }
     const axes = this.normalizedShape.map((_, i) => first + i);
     const kept = x.shape.map((n, axis) => (axis < first ? n : 1));
-    const total = (values: Value): Value => broadcast(reshape(sum(values, axes), kept), x.shape);
-    const share = 1 / sizeOf(this.normalizedShape);
-    const average = total(mul(x, share));
-    const variance = total(pointwise([x, average], (x, average) => mul(square(sub(x, average)), share)));
+    const sumOf = (values: Value): Value => broadcast(reshape(sum(values, axes), kept), x.shape);
+    // Sums are divided where they are read: times 1 / count, which is rounded, every mean would be off to one side.
+    const count = sizeOf(this.normalizedShape);
+    const centre = (x: Expr, total: Expr): Expr => sub(x, div(total, count));
+    const total = sumOf(x);
+    const squares = sumOf(pointwise([x, total], (x, total) => square(centre(x, total))));
     const affine = this.parameters.map(({ name }) => parameterOf(this, parameters, name));
-    const output = pointwise([x, average, variance, ...affine], (x, average, variance, weight, bias) => {
-      const normal = div(sub(x, average), sqrt(add(variance, this.eps)));
+    const output = pointwise([x, total, squares, ...affine], (x, total, squares, weight, bias) => {
+      const normal = div(centre(x, total), sqrt(add(div(squares, count), this.eps)));
       const scaled = this.elementwiseAffine ? mul(normal, weight) : normal;
       return this.bias ? add(scaled, bias) : scaled;
     });

@@ -11,6 +11,7 @@ import * as arith from '../../src/expr/arith.ts';
 import { Expr } from '../../src/expr/expr.ts';
 import { scalarOps } from '../../src/expr/scalar_ops.ts';
 import type { Value } from '../../src/graph/value.ts';
+import { LayerNorm } from '../../src/nn/layer_norm.ts';
 import { apply, applyAll } from '../../src/ops/apply.ts';
 import { copyOp } from '../../src/ops/copy.ts';
 import { dropout, dropoutMask } from '../../src/ops/dropout.ts';
@@ -373,6 +374,12 @@ const reduceSamples: Sample[] = [
     (x, b, c) => concat([concat([sum(x, 3), b], 2), c], 1),
   ),
   sample('with a root on top', [f32([5, 66])], (x) => arith.sqrt(add(sum(square(x), 1), 1))),
+  sample('as a layer norm', [f32([5, 3, 66]), f32([66]), f32([66])], (x, weight, bias) => {
+    return new LayerNorm(66).forward(x, { weight, bias }).output;
+  }),
+  sample('as a layer norm over two axes, without parameters', [f32([2, 3, 4, 5])], (x) => {
+    return new LayerNorm([4, 5], { elementwiseAffine: false }).forward(x, {}).output;
+  }),
   sample('of a reduction', [f32([5, 7, 9])], (x) => max(sum(x, 2), 0)),
   sample('written into a concat', [f32([5, 66]), f32([3])], (a, b) => concat([b, sum(a, 1), b], 0)),
   sample('written into columns', [f32([5, 66]), f32([5, 1])], (a, b) =>
@@ -688,7 +695,11 @@ const scan =
 const [keepGate, inputGate, candidate] = [0, 1, 2].map((slot) => Expr.input(inputName(slot)));
 const gatedStep = [sigmoid(sub(keepGate, inputGate)), mul(sigmoid(inputGate), tanh(candidate))] as const;
 const gated = (reverse: boolean, x: Value, mask?: Value, initial?: Value): Value =>
-  linearScanOf(gatedStep, [x], { reverse, ...(mask && { mask: less(mask, 0.3) }), ...(initial && { initial }) });
+  linearScanOf(gatedStep, [x], {
+    reverse,
+    ...(mask && { mask: less(mask, 0.3) }),
+    ...(initial && { initial }),
+  });
 
 const linearScanSamples: Sample[] = [
   ...scanShapes.flatMap((shape) =>
