@@ -7,6 +7,7 @@ export type { HostData } from './runtime/host.ts';
 export type { Net, RunOptions } from './runtime/net.ts';
 export type { Stream } from './runtime/stream.ts';
 export { Tensor } from './runtime/tensor.ts';
+export type { StepOptions } from './runtime/step_arguments.ts';
 export type { Trainer, TrainerOptions } from './runtime/trainer.ts';
 
 export { Noise, type Context } from './nn/context.ts';
@@ -16,8 +17,19 @@ export type { Layer, Parameter, State, Values } from './nn/layer.ts';
 export { LayerNorm, type LayerNormOptions } from './nn/layer_norm.ts';
 export { Random } from './core/random.ts';
 export { Linear } from './nn/linear.ts';
-export { crossEntropy, mse, type Loss } from './nn/loss.ts';
-export { adam, sgd, type AdamOptions, type Optimizer, type SGDOptions } from './nn/optimizer.ts';
+export { bceWithLogits, crossEntropy, crossEntropyWith, mse, type Loss } from './nn/loss.ts';
+export {
+  adam,
+  adamw,
+  rmsprop,
+  sgd,
+  type AdamOptions,
+  type AdamWOptions,
+  type LearningRate,
+  type Optimizer,
+  type RMSpropOptions,
+  type SGDOptions,
+} from './nn/optimizer.ts';
 export { GRU, LSTM, Recurrent, RNN, type RecurrentOptions, type RNNOptions } from './nn/recurrent.ts';
 export { Sequential } from './nn/sequential.ts';
 
@@ -55,7 +67,7 @@ export { gather } from './ops/gather.ts';
 export { matmul } from './ops/matmul.ts';
 export { recurrent, recurrentNaive } from './ops/recurrent.ts';
 export { sequenceMask } from './ops/sequence_mask.ts';
-export { softmaxCrossEntropy } from './ops/softmax_cross_entropy.ts';
+export { softmaxCrossEntropy, type CrossEntropyOptions } from './ops/softmax_cross_entropy.ts';
 export {
   broadcast,
   chunk,

@@ -1,38 +1,99 @@
-// Losses: a scalar from a model's output and a target, averaged over all elements as PyTorch does by default.
+// Losses: a scalar from a model's output and a target, averaged over all elements that count, as PyTorch does by default.
 import { GatewiseError, show } from '../core/errors.ts';
-import { sameShape, type DType } from '../core/shape.ts';
-import { square, sub } from '../expr/arith.ts';
+import { sameShape, sizeOf, type DType } from '../core/shape.ts';
+import { add, div, maximum, mul, neg, softplus, square, sub, where } from '../expr/arith.ts';
 import { expectValue, type Value } from '../graph/value.ts';
-import { softmaxCrossEntropy } from '../ops/softmax_cross_entropy.ts';
-import { mean } from '../ops/structure.ts';
+import {
+  checkCrossEntropyOptions,
+  crossEntropyRows,
+  type CrossEntropyOptions,
+} from '../ops/softmax_cross_entropy.ts';
+import { broadcast, mean, reshape, sum } from '../ops/structure.ts';
+import { checkOptions } from './layer.ts';
 
 export interface Loss {
   readonly name: string;
   /** What the target holds. */
   readonly targetDType: DType;
-  readonly apply: (output: Value, target: Value) => Value;
+  /**
+   * @param mask f32 of the target's leading axes, such as (T, B): 1 where a target counts, 0 where it does not. The mean is
+   *   over those that count; where none does, the loss and its gradient are 0, as in Keras (PyTorch's 0 / 0 is NaN, and
+   *   would be in every weight after the step).
+   */
+  readonly apply: (output: Value, target: Value, mask?: Value) => Value;
 }
 
-/** Mean of -log softmax(output)[target], in nats; output f32 (…, C), target i32 (…). The classes are the last axis. */
-export const crossEntropy: Loss = {
-  name: 'crossEntropy',
-  targetDType: 'i32',
-  apply: (output, target) => mean(softmaxCrossEntropy(output, target)),
-};
+/**
+ * Cross-entropy with PyTorch's options: mean of -log softmax(output)[target], in nats, over the targets that are not
+ * `ignoreIndex`; output f32 (…, C), target i32 (…). The classes are the last axis.
+ */
+export function crossEntropyWith(options: CrossEntropyOptions): Loss {
+  checkOptions('crossEntropyWith', options, ['ignoreIndex', 'labelSmoothing']);
+  checkCrossEntropyOptions('crossEntropyWith', options);
+  return {
+    name: 'crossEntropy',
+    targetDType: 'i32',
+    apply: (output, target, mask) => {
+      const { losses, counts } = crossEntropyRows(output, target, options);
+      if (mask === undefined) return ratio(sum(losses), sum(counts));
+      const counted = weights('crossEntropy', mask, target);
+      return ratio(sum(where(counted, losses, 0)), sum(mul(counts, counted)));
+    },
+  };
+}
+
+/** Cross-entropy as torch.nn.CrossEntropyLoss() has it: targets of -100 do not count. See `crossEntropyWith`. */
+export const crossEntropy: Loss = crossEntropyWith({});
 
 /** Mean of (output - target)²; both f32 of one shape. */
-export const mse: Loss = {
-  name: 'mse',
-  targetDType: 'f32',
-  apply: (output, target) => {
-    expectValue('mse: output', output, 'f32');
-    expectValue('mse: target', target, 'f32');
-    if (!sameShape(output.shape, target.shape)) {
-      throw new GatewiseError(
-        'shape',
-        `mse: expected a target of the output's shape ${show(output.shape)}, got ${show(target.shape)}`,
-      );
-    }
-    return mean(square(sub(output, target)));
-  },
-};
+export const mse: Loss = elementLoss('mse', (output, target) => square(sub(output, target)));
+
+/**
+ * Binary cross-entropy of sigmoid(output), as torch.nn.BCEWithLogitsLoss: mean of -target·log σ(output) -
+ * (1 - target)·log σ(-output), in nats, finite for every finite output; both f32 of one shape, targets 0 to 1.
+ */
+export const bceWithLogits: Loss = elementLoss('bceWithLogits', (output, target) =>
+  // Without 1 - σ and without a difference of large numbers.
+  add(mul(target, softplus(neg(output))), mul(sub(1, target), softplus(output))),
+);
+
+/** The mean of an expression of output and target, element by element. */
+function elementLoss(name: string, of: (output: Value, target: Value) => Value): Loss {
+  return {
+    name,
+    targetDType: 'f32',
+    apply: (output, target, mask) => {
+      expectValue(`${name}: output`, output, 'f32');
+      expectValue(`${name}: target`, target, 'f32');
+      if (!sameShape(output.shape, target.shape)) {
+        throw new GatewiseError(
+          'shape',
+          `${name}: expected a target of the output's shape ${show(output.shape)}, got ${show(target.shape)}`,
+        );
+      }
+      if (mask === undefined) return mean(of(output, target));
+      const counted = weights(name, mask, target);
+      // What does not count is not looked at: there, padding may be NaN.
+      const seen = (x: Value): Value => where(counted, x, 0);
+      const total = sum(where(counted, of(seen(output), seen(target)), 0));
+      return ratio(total, mul(sum(mask), sizeOf(target.shape) / sizeOf(mask.shape)));
+    },
+  };
+}
+
+/** The mask at each element of the target. */
+function weights(name: string, mask: Value, target: Value): Value {
+  expectValue(`${name}: mask`, mask, 'f32');
+  if (!sameShape(mask.shape, target.shape.slice(0, mask.shape.length)))
+    throw new GatewiseError(
+      'shape',
+      `${name}: expected a mask of the leading axes of the target ${show(target.shape)}, got ${show(mask.shape)}`,
+    );
+  const inner = target.shape.slice(mask.shape.length).map(() => 1);
+  return broadcast(reshape(mask, [...mask.shape, ...inner]), target.shape);
+}
+
+/** A sum over a count; 0 where nothing counts. */
+function ratio(total: Value, count: Value): Value {
+  return div(total, maximum(count, 1));
+}

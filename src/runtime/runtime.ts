@@ -86,8 +86,9 @@ export class Runtime implements Disposable {
     if (weights === undefined) flat = layout.initial(seed);
     else {
       const { tensors, metadata } = parseSafetensors(weights);
-      // A trainer's checkpoint holds the optimizer's states beside the weights.
-      const isWeight = (name: string): boolean => !('optimizer' in metadata && name.startsWith('optimizer.'));
+      // A trainer's checkpoint holds the states of the optimizer and of the model beside the weights.
+      const isWeight = (name: string): boolean =>
+        !('optimizer' in metadata && /^(optimizer|state)\./.test(name));
       layout.checkKnown([...tensors.keys()].filter(isWeight));
       flat = layout.fromTensors(tensors);
     }

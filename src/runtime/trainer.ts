@@ -1,30 +1,31 @@
-// Training: forward, loss, backward, clip and update are one plan, so a step is one submit, and needs no readback
-// before the next.
+// Training: a step is one plan and so one submit, and needs no readback before the next.
 import { GatewiseError, show } from '../core/errors.ts';
-import { add, div, minimum, mul, sqrt, square } from '../expr/arith.ts';
 import { Recent } from '../core/recent.ts';
-import { Expr } from '../expr/expr.ts';
-import { gradients } from '../graph/autodiff.ts';
-import type { Value } from '../graph/value.ts';
-import { parseSafetensors, serializeSafetensors } from '../io/safetensors.ts';
 import { checkOptions } from '../nn/layer.ts';
-import type { Loss } from '../nn/loss.ts';
-import { checkPositive, type Optimizer } from '../nn/optimizer.ts';
-import { elementwise } from '../ops/elementwise.ts';
-import { constant, slice, sum, zeros } from '../ops/structure.ts';
-import { inputName } from '../ops/wgsl_expression.ts';
+import { checkPositive, checkRate, rateAt, type LearningRate } from '../nn/optimizer.ts';
 import type { Plan } from '../plan/plan.ts';
 import { printPlan } from '../plan/print.ts';
+import { readCheckpoint, writeCheckpoint } from './checkpoint.ts';
 import { toHostTensor, type HostData } from './host.ts';
 import { signatureKey, toArgument, type NetContext } from './net_context.ts';
-import { Program, type Argument, type Traced } from './program.ts';
+import { Program, type Argument } from './program.ts';
+import { batchArguments, type StepOptions } from './step_arguments.ts';
 import type { Tensor } from './tensor.ts';
+import { TrainStates } from './train_states.ts';
+import { momentName, traceStep, type StepRecipe } from './train_step.ts';
 
-export interface TrainerOptions {
-  readonly loss: Loss;
-  readonly optimizer: Optimizer;
-  /** Scales the gradient of all parameters so that its L2 norm is at most this, as torch's clip_grad_norm_. */
-  readonly clipNorm?: number;
+export interface TrainerOptions extends StepRecipe {
+  /**
+   * What dropout and zoneout draw from: a whole number from 0 to 2^53 - 1, 0 unless given. The same seed, data and weights
+   * give the same run, bit for bit on the same adapter, also through a checkpoint.
+   */
+  readonly seed?: number;
+  /**
+   * Keras's word for truncated back-propagation through time: each step begins with the states that the step before ended
+   * with, so that batches are consecutive pieces of B long sequences. No gradient flows from one step to another. See
+   * `resetStates`. False unless given: each step begins at zero.
+   */
+  readonly stateful?: boolean;
 }
 
 /** Plans kept for batches of different shapes. */
@@ -34,46 +35,37 @@ export class Trainer implements Disposable {
   readonly #net: NetContext;
   readonly #options: TrainerOptions;
   readonly #moments: readonly Tensor[];
+  /** Of the model, kept from step to step; undefined unless stateful. */
+  readonly #states: TrainStates | undefined;
   readonly #lossValue: Tensor;
   readonly #programs = new Recent<Program>(MAX_PROGRAMS, (program) => program.dispose());
-  #learningRate: number;
+  #learningRate: LearningRate;
   #steps = 0;
   #disposed = false;
 
   /** Made by `net.trainer`. */
   constructor(net: NetContext, options: TrainerOptions) {
-    checkOptions('trainer', options, ['loss', 'optimizer', 'clipNorm']);
-    const { loss, clipNorm, optimizer } = options;
-    if (typeof loss?.apply !== 'function')
-      throw new GatewiseError(
-        'argument',
-        `trainer: expected a loss such as crossEntropy or mse, got ${show(loss)}`,
-      );
-    if (typeof optimizer?.update !== 'function')
-      throw new GatewiseError(
-        'argument',
-        `trainer: expected an optimizer such as adam({ lr: 1e-3 }) or sgd({ lr: 0.1 }), got ${show(optimizer)}`,
-      );
-    if (clipNorm !== undefined && !(clipNorm > 0))
-      throw new GatewiseError('argument', `trainer: clipNorm must be above 0, got ${show(clipNorm)}`);
+    checkTrainerOptions(options);
+    const { optimizer, stateful = false } = options;
     if (net.layout.entries.length === 0)
       throw new GatewiseError('unsupported', `trainer: ${net.model.name} has no parameters to train`);
     this.#net = net;
     this.#options = options;
     this.#learningRate = optimizer.lr;
+    this.#states = stateful ? new TrainStates(net.model, net.runtime) : undefined;
     this.#moments = optimizer.states.map(() => net.runtime.allocate([net.layout.size], 'f32'));
     for (const tensor of this.#moments)
       tensor.backend.write(tensor.buffer, new Float32Array(net.layout.size));
     this.#lossValue = net.runtime.allocate([], 'f32');
   }
 
-  /** Used from the next step on. */
+  /** That of the next step. A number or a schedule that is set counts from the next step on, in place of the optimizer's. */
   get learningRate(): number {
-    return this.#learningRate;
+    return rateAt(this.#learningRate, this.#steps);
   }
 
-  set learningRate(rate: number) {
-    checkPositive('trainer', 'learningRate', rate, true);
+  set learningRate(rate: LearningRate) {
+    checkRate('trainer', 'learningRate', rate);
     this.#learningRate = rate;
   }
 
@@ -88,144 +80,132 @@ export class Trainer implements Disposable {
    * @throws GatewiseError at once where the batch does not fit, and `not-finite` (as a rejection) where the loss is NaN or
    *   infinite.
    */
-  step(x: Tensor | HostData, y: Tensor | HostData): Promise<number> {
+  step(x: Tensor | HostData, y: Tensor | HostData, options: StepOptions = {}): Promise<number> {
     this.#checkAlive('step');
-    const args = this.#arguments(x, y);
+    const rate = this.learningRate;
+    const args = this.#arguments(x, y, options, rate);
     const program = this.#program(args);
-    const [loss] = program.run(
-      args,
-      [
-        this.#lossValue.buffer,
-        ...args.slice(0, 1 + this.#moments.length).map((arg) => (arg as Tensor).buffer),
-      ],
-      [0],
-    );
-    return this.#checkedLoss(loss, ++this.#steps);
+    const replaced = [this.#net.weights, ...this.#moments, ...(this.#states?.tensors ?? [])];
+    const outputs = [this.#lossValue, ...replaced].map(({ buffer }) => buffer);
+    const [loss] = program.run(Object.values(args), outputs, [0]);
+    this.#states?.advance();
+    return this.#checkedLoss(loss, ++this.#steps, rate);
   }
 
-  async #checkedLoss(read: Promise<ArrayLike<number>>, step: number): Promise<number> {
+  async #checkedLoss(read: Promise<ArrayLike<number>>, step: number, rate: number): Promise<number> {
     const [loss] = Array.from(await read);
     if (!Number.isFinite(loss)) {
       throw new GatewiseError(
         'not-finite',
-        `trainer: the loss of step ${step} is ${loss}; expected a finite number. Lower the learning rate (${this.learningRate}) or clipNorm (${show(this.#options.clipNorm)}), and look for NaN in the input`,
+        `trainer: the loss of step ${step} is ${loss}; expected a finite number. Lower the learning rate (${rate}) or clipNorm (${show(this.#options.clipNorm)}), and look for NaN in the input`,
       );
     }
     return loss;
   }
 
+  /**
+   * With `stateful`: the next step begins at zero states, and its batch may have another size.
+   * @param rows of the batch, from 0, that begin at zero; the others go on. All unless given.
+   * @throws GatewiseError `argument` where a row is not in the batch, `unsupported` without `stateful`.
+   */
+  resetStates(rows?: number | readonly number[]): void {
+    this.#checkAlive('resetStates');
+    if (this.#states === undefined)
+      throw new GatewiseError(
+        'unsupported',
+        'trainer: resetStates() without stateful: true; each step begins at zero states anyway',
+      );
+    this.#states.reset(rows);
+  }
+
   /** The plan of a step on such a batch. */
-  plan(x: Tensor | HostData, y: Tensor | HostData): Plan {
+  plan(x: Tensor | HostData, y: Tensor | HostData, options: StepOptions = {}): Plan {
     this.#checkAlive('plan');
-    return this.#program(this.#arguments(x, y)).plan;
+    return this.#program(this.#arguments(x, y, options, this.learningRate)).plan;
   }
 
   /** The plan of a step on such a batch, as text. */
-  explain(x: Tensor | HostData, y: Tensor | HostData): string {
-    return printPlan(this.plan(x, y));
+  explain(x: Tensor | HostData, y: Tensor | HostData, options: StepOptions = {}): string {
+    return printPlan(this.plan(x, y, options));
   }
 
-  #arguments(x: Tensor | HostData, y: Tensor | HostData): Argument[] {
-    const { loss, optimizer } = this.#options;
-    const scalars = Object.values(optimizer.scalars(this.#steps + 1, this.learningRate));
-    return [
-      this.#net.weights,
-      ...this.#moments,
-      toHostTensor('trainer', scalars),
-      this.#net.input('step', x),
-      toArgument('step: target', y, loss.targetDType),
-    ];
+  #arguments(
+    x: Tensor | HostData,
+    y: Tensor | HostData,
+    options: StepOptions,
+    rate: number,
+  ): Record<string, Argument> {
+    const { loss, optimizer, seed = 0 } = this.#options;
+    const scalars = Object.values(optimizer.scalars(this.#steps + 1, rate));
+    const { input, ...rest } = batchArguments(this.#net, x, options, this.#states);
+    return {
+      weights: this.#net.weights,
+      ...Object.fromEntries(optimizer.states.map((name, i) => [momentName(name), this.#moments[i]])),
+      scalars: toHostTensor('trainer', scalars),
+      input,
+      target: toArgument('step: target', y, loss.targetDType),
+      noise: { shape: [2], dtype: 'i32', data: Int32Array.of(seedWord(seed), this.#steps) },
+      ...rest,
+    };
   }
 
-  #program(args: readonly Argument[]): Program {
-    const names = ['weights', ...this.#options.optimizer.states, 'scalars', 'input', 'target'];
+  #program(args: Readonly<Record<string, Argument>>): Program {
+    const { model, layout, runtime } = this.#net;
+    const names = Object.keys(args);
+    const list = Object.values(args);
     const make = (): Program =>
-      new Program(this.#net.runtime.backend, 'step', args, (values) => this.#trace(values), names);
-    return this.#programs.get(signatureKey(args), make);
+      new Program(
+        runtime.backend,
+        'step',
+        list,
+        (values) =>
+          traceStep(
+            model,
+            layout,
+            this.#options,
+            Object.fromEntries(names.map((name, i) => [name, values[i]])),
+          ),
+        names,
+      );
+    return this.#programs.get(`${names.join()}: ${signatureKey(list)}`, make);
   }
 
-  #trace(values: readonly Value[]): Traced {
-    const { loss, optimizer, clipNorm } = this.#options;
-    const count = this.#moments.length;
-    const [flat, ...moments] = values.slice(0, 1 + count);
-    const [scalars, x, y] = values.slice(1 + count);
-    const { layout, model } = this.#net;
-    const parameters = layout.unpack(flat);
-    const value = loss.apply(model.forward(x, parameters).output, y);
-    const wrt = layout.entries.map(({ name }) => parameters[name]);
-    const found = gradients(value, wrt, constant(1));
-    const gradient = layout.pack(found.map((g, i) => g ?? zeros(wrt[i].shape)));
-    const clipped = clipNorm === undefined ? gradient : mul(gradient, clipFactor(gradient, clipNorm));
-    const updated = this.#update(optimizer, flat, clipped, moments, scalars);
-    return { outputs: [value, ...updated], donate: [undefined, ...updated.map((_, i) => i)] };
-  }
-
-  /** One elementwise op for all parameters and optimizer states. */
-  #update(
-    optimizer: Optimizer,
-    flat: Value,
-    gradient: Value,
-    moments: readonly Value[],
-    scalars: Value,
-  ): readonly Value[] {
-    const names = ['p', 'g', ...optimizer.states];
-    const scalarNames = Object.keys(optimizer.scalars(1, this.learningRate));
-    const inputs = [flat, gradient, ...moments, ...scalarNames.map((_, i) => slice(scalars, 0, i, i + 1))];
-    const input = (offset: number) => (name: string, i: number) =>
-      [name, Expr.input(inputName(offset + i))] as const;
-    const next = optimizer.update(
-      Object.fromEntries(names.map(input(0))),
-      Object.fromEntries(scalarNames.map(input(names.length))),
-    );
-    return elementwise(
-      ['p', ...optimizer.states].map((name) => next[name]),
-      inputs,
-      [],
-      optimizer.name,
-    );
-  }
-
-  /** Weights, optimizer states and step count as safetensors: all that is needed to go on as if nothing had happened. */
+  /**
+   * Weights, optimizer states, step count and, with `stateful`, the model's states as safetensors: all that a trainer with
+   * the same options needs to go on as if nothing had happened.
+   */
   async save(metadata: Readonly<Record<string, string>> = {}): Promise<Uint8Array<ArrayBuffer>> {
     this.#checkAlive('save');
     const { layout, weights } = this.#net;
-    const { optimizer } = this.#options;
     const steps = this.#steps;
-    const [flat, ...moments] = await Promise.all([weights, ...this.#moments].map((tensor) => tensor.read()));
-    const tensors = layout.toTensors(flat);
-    moments.forEach((moment, i) => {
-      for (const [name, tensor] of layout.toTensors(moment, `optimizer.${optimizer.states[i]}.`))
-        tensors.set(name, tensor);
-    });
-    return serializeSafetensors(tensors, {
-      ...metadata,
-      format: 'pt',
-      optimizer: optimizer.name,
-      steps: String(steps),
-    });
+    const [states, flat, ...moments] = await Promise.all([
+      this.#states?.save() ?? new Map<string, never>(),
+      ...[weights, ...this.#moments].map((tensor) => tensor.read()),
+    ]);
+    return writeCheckpoint(
+      layout,
+      this.#options.optimizer,
+      { weights: flat, moments, states, steps },
+      metadata,
+    );
   }
 
   /** Goes on from what `save` wrote. @returns the metadata of the file. @throws GatewiseError `file` where it does not fit. */
   load(bytes: Uint8Array): Readonly<Record<string, string>> {
     this.#checkAlive('load');
-    const { tensors, metadata } = parseSafetensors(bytes);
     const { layout, weights } = this.#net;
-    const { optimizer } = this.#options;
-    const steps = Number(metadata['steps']);
-    if (metadata['optimizer'] !== optimizer.name || !Number.isSafeInteger(steps) || steps < 0) {
+    const file = readCheckpoint(layout, this.#options.optimizer, bytes);
+    if (this.#states === undefined && file.states.size > 0)
       throw new GatewiseError(
         'file',
-        `trainer: expected a checkpoint of ${optimizer.name} with its steps, got optimizer ${show(metadata['optimizer'])} and steps ${show(metadata['steps'])}`,
+        'trainer: the checkpoint holds states of the model, as a stateful trainer saves them; make the trainer with stateful: true',
       );
-    }
-    const prefixes = optimizer.states.map((state) => `optimizer.${state}.`);
-    layout.checkKnown(tensors.keys(), ['', ...prefixes]);
-    const flat = layout.fromTensors(tensors);
-    const moments = prefixes.map((prefix) => layout.fromTensors(tensors, prefix));
-    weights.backend.write(weights.buffer, flat);
-    moments.forEach((moment, i) => weights.backend.write(this.#moments[i].buffer, moment));
-    this.#steps = steps;
-    return metadata;
+    const restoreStates = this.#states?.restorer(file.states);
+    weights.backend.write(weights.buffer, file.weights);
+    file.moments.forEach((moment, i) => weights.backend.write(this.#moments[i].buffer, moment));
+    restoreStates?.();
+    this.#steps = file.steps;
+    return file.metadata;
   }
 
   #checkAlive(method: string): void {
@@ -233,12 +213,13 @@ export class Trainer implements Disposable {
       throw new GatewiseError('disposed', `trainer: ${method}() after dispose(); make a new trainer`);
   }
 
-  /** Frees the optimizer's states; the net stays. */
+  /** Frees the states of the optimizer and of the model; the net stays. */
   dispose(): void {
     this.#disposed = true;
     this.#net.forget(this);
     this.#programs.clear();
     this.#lossValue.dispose();
+    this.#states?.dispose();
     for (const tensor of this.#moments) tensor.dispose();
   }
 
@@ -247,8 +228,24 @@ export class Trainer implements Disposable {
   }
 }
 
-/** min(1, limit / (norm + 1e-6)), the factor of torch.nn.utils.clip_grad_norm_. */
-function clipFactor(gradient: Value, limit: number): Value {
-  const norm = sqrt(sum(square(gradient)));
-  return minimum(div(limit, add(norm, 1e-6)), 1);
+function checkTrainerOptions(options: TrainerOptions): void {
+  checkOptions('trainer', options, ['loss', 'optimizer', 'clipValue', 'clipNorm', 'seed', 'stateful']);
+  const { loss, optimizer, clipValue, clipNorm, seed = 0, stateful = false } = options;
+  const refuse = (problem: string): never => {
+    throw new GatewiseError('argument', `trainer: ${problem}`);
+  };
+  if (typeof loss?.apply !== 'function')
+    refuse(`expected a loss such as crossEntropy or mse, got ${show(loss)}`);
+  if (typeof optimizer?.update !== 'function')
+    refuse(`expected an optimizer such as adam({ lr: 1e-3 }) or sgd({ lr: 0.1 }), got ${show(optimizer)}`);
+  if (clipValue !== undefined) checkPositive('trainer', 'clipValue', clipValue);
+  if (clipNorm !== undefined && !(clipNorm > 0)) refuse(`clipNorm must be above 0, got ${show(clipNorm)}`);
+  if (!Number.isSafeInteger(seed) || seed < 0)
+    refuse(`seed must be a whole number from 0 to 2^53 - 1, got ${show(seed)}`);
+  if (typeof stateful !== 'boolean') refuse(`stateful must be true or false, got ${show(stateful)}`);
+}
+
+/** A seed of up to 53 bits as 32: itself where it has no more. */
+function seedWord(seed: number): number {
+  return (seed | 0) ^ Math.imul(Math.floor(seed / 2 ** 32), 0x9e3779b9);
 }

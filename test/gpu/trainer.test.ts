@@ -4,6 +4,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vite
 
 import {
   adam,
+  adamw,
   createRuntime,
   crossEntropy,
   div,
@@ -13,6 +14,7 @@ import {
   LSTM,
   mean,
   mse,
+  rmsprop,
   RNN,
   Sequential,
   sgd,
@@ -32,17 +34,18 @@ import optimizerRuns from '../fixtures/optimizers.json' with { type: 'json' };
 interface OptimizerRun {
   readonly name: string;
   readonly optimizer: string;
-  readonly options: {
-    readonly lr: number;
-    readonly momentum?: number;
-    readonly nesterov?: boolean;
-    readonly betas?: readonly number[];
-    readonly eps?: number;
-  };
+  /** By PyTorch's names. */
+  readonly options: Readonly<Record<string, number | boolean | readonly number[]>>;
+  readonly clipValue: number | null;
   readonly clipNorm: number | null;
+  readonly schedule: string | null;
+  readonly p: readonly (readonly number[])[];
+}
+
+interface OptimizerRuns {
   readonly p0: readonly number[];
   readonly grads: readonly (readonly number[])[];
-  readonly p: readonly (readonly number[])[];
+  readonly runs: readonly OptimizerRun[];
 }
 
 const failure = (code: string, message: RegExp): Error =>
@@ -195,44 +198,53 @@ describe.each(['webgpu', 'cpu'] as const)('%s', (backend) => {
       targetDType: 'f32',
       apply: (output, target) => sum(mul(output, target)),
     };
-    const optimizerOf = ({ optimizer, options }: OptimizerRun): Optimizer => {
-      const { lr, momentum, nesterov, betas, eps } = options;
-      if (nesterov === true) throw new Error('sgd with nesterov is not one of the optimizers');
-      if (optimizer === 'sgd') return sgd({ lr, ...(momentum === undefined ? {} : { momentum }) });
-      if (optimizer !== 'adam') throw new Error(`expected sgd or adam, got ${optimizer}`);
-      return adam({
-        lr,
-        ...(betas === undefined ? {} : { betas: [betas[0], betas[1]] }),
-        ...(eps === undefined ? {} : { eps }),
-      });
+    /** Factors of the rate by step, as torch's LambdaLR has them. */
+    const schedules: Record<string, (step: number) => number> = {
+      warmup: (step) => Math.min(1, (step + 1) / 10) / (1 + step),
     };
+    const optimizerOf = ({ optimizer, options, schedule }: OptimizerRun): Optimizer => {
+      const ours = Object.fromEntries(
+        Object.entries(options).map(([name, value]) => [
+          name === 'weight_decay' ? 'weightDecay' : name,
+          value,
+        ]),
+      );
+      if (schedule !== null) {
+        const base = Number(options['lr']);
+        ours['lr'] = ((step: number) => base * schedules[schedule](step)) as unknown as number;
+      }
+      if (optimizer === 'sgd') return sgd(ours as unknown as Parameters<typeof sgd>[0]);
+      if (optimizer === 'rmsprop') return rmsprop(ours);
+      if (optimizer === 'adam') return adam(ours);
+      if (optimizer === 'adamw') return adamw(ours);
+      throw new Error(`expected one of the optimizers, got ${optimizer}`);
+    };
+    const { p0, grads, runs } = optimizerRuns as OptimizerRuns;
 
-    test.each((optimizerRuns as readonly OptimizerRun[]).map((run) => [run.name, run] as const))(
-      '%s',
-      async (_, run) => {
-        const { clipNorm, p0, grads, p } = run;
-        // Five rows of one weight: the output for the input 1 is the parameter itself.
-        const { net, trainer } = await prepare(new Linear(1, p0.length, { bias: false }), {
-          loss: dot,
-          optimizer: optimizerOf(run),
-          ...(clipNorm === null ? {} : { clipNorm }),
+    test.each(runs.map((run) => [run.name, run] as const))('%s', async (_, run) => {
+      const { clipValue, clipNorm, p } = run;
+      // Five rows of one weight: the output for the input 1 is the parameter itself.
+      const { net, trainer } = await prepare(new Linear(1, p0.length, { bias: false }), {
+        loss: dot,
+        optimizer: optimizerOf(run),
+        ...(clipValue !== null && { clipValue }),
+        ...(clipNorm !== null && { clipNorm }),
+      });
+      const flat = new Float32Array(net.layout.size);
+      flat.set(p0);
+      runtime.backend.write(net.weights.buffer, flat);
+      for (const [i, g] of grads.entries()) {
+        await trainer.step([[1]], [g as number[]]);
+        const got = await weightsOf(net);
+        p[i].forEach((expected, k) => {
+          expect(
+            Math.abs(got[k] - expected),
+            `step ${i + 1}, element ${k}: got ${got[k]}, expected ${expected}`,
+          ).toBeLessThanOrEqual(4e-6 + 2e-6 * Math.abs(expected));
         });
-        const flat = new Float32Array(net.layout.size);
-        flat.set(p0);
-        runtime.backend.write(net.weights.buffer, flat);
-        for (const [i, g] of grads.entries()) {
-          await trainer.step([[1]], [g as number[]]);
-          const got = await weightsOf(net);
-          p[i].forEach((expected, k) => {
-            expect(
-              Math.abs(got[k] - expected),
-              `step ${i + 1}, element ${k}: got ${got[k]}, expected ${expected}`,
-            ).toBeLessThanOrEqual(2e-6 + 2e-6 * Math.abs(expected));
-          });
-        }
-        net.dispose();
-      },
-    );
+      }
+      net.dispose();
+    });
 
     test.each([
       ['the default eps counts for gradients of its size', {}, 1e-8],

@@ -175,9 +175,9 @@ describe('optimizers and trainers', () => {
     ],
     [
       'an option that sgd has not',
-      () => sgd({ lr: 1, nesterov: true } as { lr: number }),
+      () => sgd({ lr: 1, maximize: true } as { lr: number }),
       'unsupported',
-      /sgd: option "nesterov" .*expected lr, momentum/,
+      /sgd: option "maximize" .*expected lr, momentum/,
     ],
   ])('%s', (_, call, code, message) => {
     expect(call).toThrow(failure(code, message));
@@ -191,7 +191,7 @@ describe('optimizers and trainers', () => {
       );
     const misspelt = { loss: mse, optimizer: adam(), clipnorm: 1 };
     expect(() => net.trainer(misspelt)).toThrow(
-      failure('unsupported', /trainer: option "clipnorm" .*expected loss, optimizer, clipNorm/),
+      failure('unsupported', /trainer: option "clipnorm" .*expected loss, optimizer, .*clipNorm/),
     );
   });
 

@@ -1,0 +1,76 @@
+// What a training step takes beside the trainer's own: the batch, what is said of it, and the states it begins with.
+import { GatewiseError, show } from '../core/errors.ts';
+import { checkOptions, type Layer } from '../nn/layer.ts';
+import type { HostData } from './host.ts';
+import { toArgument, type NetContext } from './net_context.ts';
+import type { Argument } from './program.ts';
+import { sequenceArguments, type SequenceOptions } from './sequences.ts';
+import type { Tensor } from './tensor.ts';
+import type { TrainStates } from './train_states.ts';
+import { stateName } from './train_step.ts';
+
+/** `lengths` or `mask` go to the model's layers; a loss of a target for each step leaves out what they leave out. */
+export interface StepOptions extends SequenceOptions {
+  /** States before the first step, by name, as in `net.run`; zeros where absent. Not with `stateful`. */
+  readonly states?: Readonly<Record<string, Tensor | HostData>>;
+}
+
+type Arguments = Readonly<Record<string, Argument>>;
+
+/** By the names of `traceStep`. @param kept the states of a stateful trainer. */
+export function batchArguments(
+  net: NetContext,
+  x: Tensor | HostData,
+  options: StepOptions,
+  kept: TrainStates | undefined,
+): Arguments & { readonly input: Argument } {
+  checkOptions('step', options, ['lengths', 'mask', 'states']);
+  const { model } = net;
+  const input = net.input('step', x);
+  const sequences = sequenceArguments('step', model, input, options);
+  const states =
+    kept === undefined
+      ? givenStates(model, options.states ?? {})
+      : keptStates(model, kept, input, options.states);
+  return { input, ...sequences, ...states };
+}
+
+function keptStates(
+  { states, timeAxis = 0 }: Layer,
+  kept: TrainStates,
+  input: Argument,
+  given: StepOptions['states'],
+): Arguments {
+  if (given !== undefined)
+    throw new GatewiseError(
+      'argument',
+      'step: states were given, but a stateful trainer begins with those of its last step; leave out one of the two',
+    );
+  if (input.shape.length < 2)
+    throw new GatewiseError(
+      'shape',
+      `step: a stateful trainer expects input (${timeAxis === 0 ? 'T, B' : 'B, T'}, …), got ${show(input.shape)}`,
+    );
+  const rows = kept.prepare(input.shape[1 - timeAxis]);
+  return {
+    kept: rows,
+    ...Object.fromEntries(states.map(({ name }, i) => [stateName(name), kept.tensors[i]])),
+  };
+}
+
+/** States that the caller gives for one step, as arguments. */
+function givenStates(model: Layer, states: Readonly<Record<string, Tensor | HostData>>): Arguments {
+  const known = model.states.map(({ name }) => name);
+  const unknown = Object.keys(states).find((name) => !known.includes(name));
+  if (unknown !== undefined)
+    throw new GatewiseError(
+      'argument',
+      `step: the model has no state ${show(unknown)}; expected ${show(known)}`,
+    );
+  return Object.fromEntries(
+    Object.entries(states).map(([name, state]) => [
+      stateName(name),
+      toArgument(`step: state ${name}`, state, 'f32'),
+    ]),
+  );
+}

@@ -1,0 +1,146 @@
+// The states of a stateful trainer, on the device from step to step, and which rows of the batch begin at zero.
+import { GatewiseError, show } from '../core/errors.ts';
+import { sameShape, sizeOf, type Shape } from '../core/shape.ts';
+import { where } from '../expr/arith.ts';
+import type { Value } from '../graph/value.ts';
+import type { NamedTensor } from '../io/safetensors.ts';
+import type { Layer, State } from '../nn/layer.ts';
+import { reshape } from '../ops/structure.ts';
+import type { Memory } from './net_context.ts';
+import type { Argument } from './program.ts';
+import type { Tensor } from './tensor.ts';
+
+/** A state with zeros in the rows of the batch where `kept`, (B), is 0. */
+export function clearRows(state: State, value: Value, kept: Value): Value {
+  const axis = batchAxis(state);
+  const rows = value.shape.map((n, i) => (i === axis ? n : 1));
+  // Chosen and not multiplied: NaN · 0 is NaN.
+  return where(reshape(kept, rows), value, 0);
+}
+
+/** The axis that grows with the batch. */
+function batchAxis({ name, shape }: State): number {
+  const [one, two] = [shape(1), shape(2)];
+  const axis = one.findIndex((n, i) => two[i] === 2 * n);
+  if (axis < 0 || sizeOf(two) !== 2 * sizeOf(one) || one[axis] !== 1)
+    throw new GatewiseError(
+      'unsupported',
+      `trainer: state ${show(name)} has no axis of the batch's size; stateful needs one`,
+    );
+  return axis;
+}
+
+export class TrainStates {
+  readonly #model: Layer;
+  readonly #memory: Memory;
+  #tensors: readonly Tensor[] = [];
+  /** For each row of the batch 1 where its states go on, 0 where they begin at zero. */
+  #kept = new Float32Array(0);
+
+  constructor(model: Layer, memory: Memory) {
+    if (model.states.length === 0 || model.timeAxis === undefined)
+      throw new GatewiseError(
+        'unsupported',
+        `trainer: stateful needs recurrent states, and ${model.name} has none; leave it out`,
+      );
+    if (model.causal === false)
+      throw new GatewiseError(
+        'unsupported',
+        `trainer: stateful with ${model.name}, which is bidirectional: what runs backwards cannot go on from an earlier batch`,
+      );
+    model.states.forEach(batchAxis);
+    this.#model = model;
+    this.#memory = memory;
+  }
+
+  /** One for each of the model's states, in its order; none before the first step. */
+  get tensors(): readonly Tensor[] {
+    return this.#tensors;
+  }
+
+  /** For a step on a batch of this size: what says which rows go on. */
+  prepare(batch: number): Argument {
+    const { length } = this.#kept;
+    if (length !== batch) {
+      if (this.#kept.includes(1))
+        throw new GatewiseError(
+          'argument',
+          `step: the batch has ${batch} sequences, but the states of the last step are those of ${length}; call resetStates() first`,
+        );
+      this.#allocate(batch);
+    }
+    return { shape: [batch], dtype: 'f32', data: this.#kept.slice() };
+  }
+
+  #allocate(batch: number): void {
+    this.dispose();
+    this.#tensors = this.#model.states.map(({ shape }) => this.#memory.allocate(shape(batch), 'f32'));
+    this.#kept = new Float32Array(batch);
+  }
+
+  /** To be called when a step has been queued. */
+  advance(): void {
+    this.#kept.fill(1);
+  }
+
+  /** @param rows of the batch; all unless given. */
+  reset(rows?: number | readonly number[]): void {
+    const batch = this.#kept.length;
+    const list = rows === undefined ? [...this.#kept.keys()] : typeof rows === 'number' ? [rows] : rows;
+    const odd = list.find((row) => !Number.isInteger(row) || row < 0 || row >= batch);
+    if (odd !== undefined)
+      throw new GatewiseError(
+        'argument',
+        `resetStates: expected rows of the batch, ${batch === 0 ? 'of which there is none before the first step' : `0 to ${batch - 1}`}, got ${show(odd)}`,
+      );
+    for (const row of list) this.#kept[row] = 0;
+  }
+
+  /** Copies for a file, by name; none where the next step begins at zero anyway. */
+  async save(): Promise<Map<string, NamedTensor>> {
+    const kept = this.#kept.slice();
+    if (!kept.includes(1)) return new Map();
+    const states = await Promise.all(this.#tensors.map((tensor) => tensor.read()));
+    return new Map(
+      this.#model.states.map((state, i) => {
+        const { shape } = this.#tensors[i];
+        const row = rowOf(shape, batchAxis(state));
+        const data = Float32Array.from(states[i], (x, at) => (kept[row(at)] === 1 ? x : 0));
+        return [state.name, { shape, dtype: 'f32', data }];
+      }),
+    );
+  }
+
+  /** Checks states from a file. @returns what takes them over. */
+  restorer(file: ReadonlyMap<string, NamedTensor>): () => void {
+    if (file.size === 0) return () => this.reset();
+    const [first] = this.#model.states;
+    const batch = file.get(first.name)?.shape[batchAxis(first)] ?? 0;
+    const states = this.#model.states.map(({ name, shape }) => {
+      const tensor = file.get(name);
+      if (tensor === undefined || tensor.dtype !== 'f32' || !sameShape(tensor.shape, shape(batch)))
+        throw new GatewiseError(
+          'file',
+          `trainer: expected state ${show(name)} as f32 ${show(shape(batch))}, got ${tensor === undefined ? 'none' : `${tensor.dtype} ${show(tensor.shape)}`}; was the file saved from another model?`,
+        );
+      return tensor.data;
+    });
+    return () => {
+      if (batch !== this.#kept.length) this.#allocate(batch);
+      this.#tensors.forEach((tensor, i) => tensor.write(states[i]));
+      this.advance();
+    };
+  }
+
+  dispose(): void {
+    for (const tensor of this.#tensors) tensor.dispose();
+    this.#tensors = [];
+    this.#kept = new Float32Array(0);
+  }
+}
+
+/** Which row of the batch an element belongs to. */
+function rowOf(shape: Shape, axis: number): (at: number) => number {
+  const inner = sizeOf(shape.slice(axis + 1));
+  return (at) => Math.floor(at / inner) % shape[axis];
+}

@@ -1,0 +1,142 @@
+// One training step as a graph: forward, loss, backward, clip and update.
+import { add, clamp, div, minimum, mul, sqrt, square } from '../expr/arith.ts';
+import { GatewiseError } from '../core/errors.ts';
+import { Expr } from '../expr/expr.ts';
+import { gradients } from '../graph/autodiff.ts';
+import type { Value } from '../graph/value.ts';
+import { Noise, type Context } from '../nn/context.ts';
+import type { Layer, Values } from '../nn/layer.ts';
+import type { Loss } from '../nn/loss.ts';
+import type { Optimizer } from '../nn/optimizer.ts';
+import { elementwise } from '../ops/elementwise.ts';
+import { sequenceMask } from '../ops/sequence_mask.ts';
+import { constant, slice, sum, transpose, zeros } from '../ops/structure.ts';
+import { inputName } from '../ops/wgsl_expression.ts';
+import type { ParameterLayout } from './parameters.ts';
+import type { Traced } from './program.ts';
+import { clearRows } from './train_states.ts';
+
+/** What a step minimises, and how. */
+export interface StepRecipe {
+  readonly loss: Loss;
+  readonly optimizer: Optimizer;
+  /**
+   * Bounds each element of the gradient to -clipValue to clipValue, as torch's clip_grad_value_. With both, elements are
+   * bounded first, then the norm of what they give.
+   */
+  readonly clipValue?: number;
+  /** Scales the gradient of all parameters so that its L2 norm is at most this, as torch's clip_grad_norm_. */
+  readonly clipNorm?: number;
+}
+
+/** The name under which a step takes a state of the optimizer. */
+export const momentName = (state: string): string => `optimizer.${state}`;
+/** The name under which a step takes a state of the model. */
+export const stateName = (state: string): string => `state.${state}`;
+
+/**
+ * Traces a step.
+ * @param args by name: `weights`, the optimizer's states, `scalars`, `input`, `target` and `noise`; `lengths` or `mask`;
+ *   states of the model, and `kept`, with which they are written back: 1 for rows of the batch that go on, 0 for others.
+ * @returns the loss, then what takes the place of the weights, the optimizer's states and, with `kept`, the model's.
+ */
+export function traceStep(
+  model: Layer,
+  layout: ParameterLayout,
+  recipe: StepRecipe,
+  args: Readonly<Record<string, Value | undefined>>,
+): Traced {
+  const take = (name: string): Value => {
+    const value = args[name];
+    if (value === undefined) throw new GatewiseError('internal', `step: no argument ${name}`);
+    return value;
+  };
+  const { loss, optimizer } = recipe;
+  const { lengths, mask, kept } = args;
+  const [flat, x, target] = ['weights', 'input', 'target'].map(take);
+  const context: Context = {
+    noise: new Noise(take('noise')),
+    ...(lengths && { lengths }),
+    ...(mask && { mask }),
+  };
+  const initial = model.states.flatMap((state) => {
+    const value = args[stateName(state.name)];
+    if (value === undefined) return [];
+    return [[state.name, kept === undefined ? value : clearRows(state, value, kept)] as const];
+  });
+  const parameters = layout.unpack(flat);
+  const { output, states } = model.forward(x, parameters, Object.fromEntries(initial), context);
+  const value = applyLoss(loss, output, target, stepMask(model, context, x, output, target));
+  const gradient = clip(recipe, gradientOf(layout, value, parameters));
+  const moments = optimizer.states.map((name) => take(momentName(name)));
+  const updated = update(optimizer, [flat, gradient, ...moments], take('scalars'));
+  const carried = kept === undefined ? [] : model.states;
+  const names = [
+    'weights',
+    ...optimizer.states.map(momentName),
+    ...carried.map(({ name }) => stateName(name)),
+  ];
+  const position = Object.keys(args);
+  return {
+    outputs: [value, ...updated, ...carried.map(({ name }) => states[name])],
+    donate: [undefined, ...names.map((name) => position.indexOf(name))],
+  };
+}
+
+/** Which elements of the target count, where some do not: of a target for each step of the input. */
+function stepMask(
+  { timeAxis }: Layer,
+  { lengths, mask }: Context,
+  x: Value,
+  ...stepwise: readonly Value[]
+): Value | undefined {
+  // One output for each sequence has all of them count; the layers have looked at the lengths.
+  if (stepwise.some(({ shape }) => shape[0] !== x.shape[0] || shape[1] !== x.shape[1])) return undefined;
+  if (lengths === undefined) return mask;
+  return timeAxis === 1 ? transpose(sequenceMask(lengths, x.shape[1])) : sequenceMask(lengths, x.shape[0]);
+}
+
+function applyLoss(loss: Loss, output: Value, target: Value, mask: Value | undefined): Value {
+  if (mask === undefined) return loss.apply(output, target);
+  // A loss that does not know of masks would count the padding.
+  if (loss.apply.length < 3)
+    throw new GatewiseError(
+      'unsupported',
+      `step: lengths or a mask were given, but the loss ${loss.name} takes no mask; declare it as apply(output, target, mask) and leave out what is masked`,
+    );
+  return loss.apply(output, target, mask);
+}
+
+/** The gradient with respect to all parameters, flat as they are. */
+function gradientOf(layout: ParameterLayout, loss: Value, parameters: Values): Value {
+  const wrt = layout.entries.map(({ name }) => parameters[name]);
+  const found = gradients(loss, wrt, constant(1));
+  return layout.pack(found.map((g, i) => g ?? zeros(wrt[i].shape)));
+}
+
+function clip({ clipValue, clipNorm }: StepRecipe, gradient: Value): Value {
+  const bounded = clipValue === undefined ? gradient : clamp(gradient, -clipValue, clipValue);
+  if (clipNorm === undefined) return bounded;
+  // min(1, limit / (norm + 1e-6)), the factor of torch.nn.utils.clip_grad_norm_.
+  const norm = sqrt(sum(square(bounded)));
+  return mul(bounded, minimum(div(clipNorm, add(norm, 1e-6)), 1));
+}
+
+/** One elementwise op for all parameters and optimizer states. @param tensors p, g and the states. */
+function update(optimizer: Optimizer, tensors: readonly Value[], scalars: Value): readonly Value[] {
+  const names = ['p', 'g', ...optimizer.states];
+  const scalarNames = Object.keys(optimizer.scalars(1, 0));
+  const inputs = [...tensors, ...scalarNames.map((_, i) => slice(scalars, 0, i, i + 1))];
+  const input = (offset: number) => (name: string, i: number) =>
+    [name, Expr.input(inputName(offset + i))] as const;
+  const next = optimizer.update(
+    Object.fromEntries(names.map(input(0))),
+    Object.fromEntries(scalarNames.map(input(names.length))),
+  );
+  return elementwise(
+    ['p', ...optimizer.states].map((name) => next[name]),
+    inputs,
+    [],
+    optimizer.name,
+  );
+}
