@@ -17,6 +17,7 @@ export type { Layer, Parameter, State, Values } from './nn/layer.ts';
 export { LayerNorm, type LayerNormOptions } from './nn/layer_norm.ts';
 export { Random } from './core/random.ts';
 export { Linear } from './nn/linear.ts';
+export { MinGRU, MinLSTM, type MinRNN, type MinRNNOptions } from './nn/min_rnn.ts';
 export { bceWithLogits, crossEntropy, crossEntropyWith, mse, type Loss } from './nn/loss.ts';
 export {
   adam,
@@ -65,6 +66,7 @@ export { Value } from './graph/value.ts';
 export { dropout, dropoutMask, type NumberSource } from './ops/dropout.ts';
 export { gather } from './ops/gather.ts';
 export { matmul } from './ops/matmul.ts';
+export { linearScan, type LinearScanOptions } from './ops/linear_scan.ts';
 export { recurrent, recurrentNaive } from './ops/recurrent.ts';
 export { sequenceMask } from './ops/sequence_mask.ts';
 export { softmaxCrossEntropy, type CrossEntropyOptions } from './ops/softmax_cross_entropy.ts';
