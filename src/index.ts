@@ -87,6 +87,16 @@ export {
 export { countDispatches, type Plan } from './plan/plan.ts';
 export { printPlan } from './plan/print.ts';
 
+export { convertWeights } from './io/convert_weights.ts';
+export {
+  layouts,
+  type Directions,
+  type TensorLayout,
+  type WeightBlock,
+  type WeightKind,
+  type WeightLayout,
+  type WeightPart,
+} from './io/weight_layouts.ts';
 export {
   parseSafetensors,
   serializeSafetensors,

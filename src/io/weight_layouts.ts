@@ -1,0 +1,223 @@
+// One table of how PyTorch, ONNX, Keras, TensorFlow and WebNN keep the weights of recurrent layers: their names, the
+// order of their gates, which way their matrices lie and how many biases they have.
+
+/** What the numbers are for. `gru` resets after the recurrent product, as PyTorch does, `gru_reset_before` before it. */
+export type WeightKind = 'rnn' | 'lstm' | 'gru' | 'gru_reset_before';
+
+/**
+ * The blocks that tensors are made of, of one gate each, but for `weight_hr`. I inputs, H units, R the size of h.
+ * `bias` is the sum of `bias_ih` and `bias_hh`, where a framework keeps no more; `weight_c` are peepholes.
+ */
+export type WeightPart =
+  | 'weight_ih' // (H, I)
+  | 'weight_hh' // (H, R)
+  | 'bias_ih' // (H)
+  | 'bias_hh' // (H)
+  | 'bias' // (H)
+  | 'weight_hr' // (R, H)
+  | 'weight_c'; // (H)
+
+export interface WeightBlock {
+  readonly part: WeightPart;
+  /** By PyTorch's name: a of rnn, i f g o of lstm, r z n of gru. */
+  readonly gate: string;
+}
+
+/** How one tensor is laid together from blocks. */
+export interface TensorLayout {
+  readonly rank: 1 | 2;
+  /** Matrices lie as (inputs, units), and not as (units, inputs). */
+  readonly transposed: boolean;
+  /** From top to bottom, from left to right. A bias or a peephole is a row. */
+  readonly blocks: readonly (readonly WeightBlock[])[];
+  /** May be missing while others of its kind are there; it is 0 then. */
+  readonly optional?: boolean;
+}
+
+/** Where a layer's two directions lie. */
+export type Directions =
+  /** On an axis in front of every tensor, which is there for one direction too. */
+  | { readonly axis: true }
+  /** In tensors with names of their own; `layered`: that hold the number of the layer, and other layers are beside it. */
+  | {
+      readonly name: (tensor: string, layer: number, direction: number, directions: number) => string;
+      readonly layered?: boolean;
+    };
+
+export interface WeightLayout {
+  /** For errors: `keras lstm`. */
+  readonly name: string;
+  readonly kind: WeightKind;
+  readonly directions: Directions;
+  readonly tensors: Readonly<Record<string, TensorLayout>>;
+  /** What the framework adds to the forget gate's bias when it runs; 0 unless given. */
+  readonly forgetBias?: number;
+}
+
+/** The gates of each kind, in PyTorch's order. */
+export const gatesOf: Readonly<Record<WeightKind, string>> = {
+  rnn: 'a',
+  lstm: 'ifgo',
+  gru: 'rzn',
+  gru_reset_before: 'rzn',
+};
+
+const row = (part: WeightPart, gates: string): WeightBlock[] => [...gates].map((gate) => ({ part, gate }));
+const column = (part: WeightPart, gates: string): WeightBlock[][] => row(part, gates).map((block) => [block]);
+
+/** A matrix of (G·H, inputs). */
+const tall = (part: WeightPart, gates: string): TensorLayout => ({
+  rank: 2,
+  transposed: false,
+  blocks: column(part, gates),
+});
+/** Matrices of (inputs, G·H), one above the other. */
+const wide = (parts: readonly WeightPart[], gates: string): TensorLayout => ({
+  rank: 2,
+  transposed: true,
+  blocks: parts.map((part) => row(part, gates)),
+});
+/** A vector of (G·H), or several in one. */
+const vector = (parts: readonly WeightPart[], gates: string): TensorLayout => ({
+  rank: 1,
+  transposed: false,
+  blocks: [parts.flatMap((part) => row(part, gates))],
+});
+/** Vectors of (G·H) as rows of a matrix. */
+const rows = (parts: readonly WeightPart[], gates: string): TensorLayout => ({
+  rank: 2,
+  transposed: false,
+  blocks: parts.map((part) => row(part, gates)),
+});
+
+// Two biases; a name for each layer and direction. Peepholes, which PyTorch does not have, are named as its other weights.
+function pytorch(kind: WeightKind): WeightLayout {
+  const gates = gatesOf[kind];
+  return {
+    name: `pytorch ${kind}`,
+    kind,
+    directions: {
+      name: (tensor, layer, direction) => `${tensor}_l${layer}${['', '_reverse'][direction]}`,
+      layered: true,
+    },
+    tensors: {
+      weight_ih: tall('weight_ih', gates),
+      weight_hh: tall('weight_hh', gates),
+      bias_ih: vector(['bias_ih'], gates),
+      bias_hh: vector(['bias_hh'], gates),
+      ...(kind === 'lstm' && {
+        weight_hr: tall('weight_hr', 'h'),
+        weight_ci: vector(['weight_c'], 'i'),
+        weight_cf: vector(['weight_c'], 'f'),
+        weight_co: vector(['weight_c'], 'o'),
+      }),
+    },
+  };
+}
+
+// https://onnx.ai/onnx/operators/onnx__LSTM.html, onnx__GRU.html, onnx__RNN.html: two biases in one tensor.
+const onnx = (kind: WeightKind, gates: string): WeightLayout => ({
+  name: `onnx ${kind}`,
+  kind,
+  directions: { axis: true },
+  tensors: {
+    W: tall('weight_ih', gates),
+    R: tall('weight_hh', gates),
+    B: vector(['bias_ih', 'bias_hh'], gates),
+    ...(kind === 'lstm' && { P: vector(['weight_c'], 'iof') }),
+  },
+});
+
+// Keras and TF.js: one bias, but two for the GRU that resets after the product. Bidirectional layers hold two layers.
+const keras = (kind: WeightKind, gates: string): WeightLayout => ({
+  name: `keras ${kind}`,
+  kind,
+  directions: {
+    name: (tensor, _, direction, directions) =>
+      directions === 1 ? tensor : `${['forward', 'backward'][direction]}/${tensor}`,
+  },
+  tensors: {
+    kernel: wide(['weight_ih'], gates),
+    recurrent_kernel: wide(['weight_hh'], gates),
+    bias: kind === 'gru' ? rows(['bias_ih', 'bias_hh'], gates) : vector(['bias'], gates),
+  },
+});
+
+// TensorFlow 1's cells: one kernel for [x; h], one bias, forget bias added when the cell runs (LSTMCell, BasicLSTMCell
+// and TF.js's basicLSTMCell: 1 unless said otherwise).
+const tensorflow = (kind: WeightKind, tensors: WeightLayout['tensors'], forgetBias = 0): WeightLayout => ({
+  name: `tensorflow ${kind}`,
+  kind,
+  directions: {
+    name: (tensor, _, direction, directions) =>
+      directions === 1 ? tensor : `${['fw', 'bw'][direction]}/${tensor}`,
+  },
+  tensors,
+  forgetBias,
+});
+const XH = ['weight_ih', 'weight_hh'] as const;
+
+// https://www.w3.org/TR/webnn/#api-mlgraphbuilder-lstm and -gru: either bias may be missing.
+const webnn = (kind: WeightKind, gates: string): WeightLayout => ({
+  name: `webnn ${kind} (${gates})`,
+  kind,
+  directions: { axis: true },
+  tensors: {
+    weight: tall('weight_ih', gates),
+    recurrentWeight: tall('weight_hh', gates),
+    bias: { ...vector(['bias_ih'], gates), optional: true },
+    recurrentBias: { ...vector(['bias_hh'], gates), optional: true },
+    ...(kind === 'lstm' && { peepholeWeight: vector(['weight_c'], 'iof') }),
+  },
+});
+
+/** How each framework keeps each kind of layer: `convertWeights` reads and writes all of them. */
+export const layouts = {
+  pytorch: {
+    rnn: pytorch('rnn'),
+    lstm: pytorch('lstm'),
+    gru: pytorch('gru'),
+    gru_reset_before: pytorch('gru_reset_before'),
+  },
+  onnx: {
+    rnn: onnx('rnn', 'a'),
+    lstm: onnx('lstm', 'iofg'),
+    gru: onnx('gru', 'zrn'),
+    gru_reset_before: onnx('gru_reset_before', 'zrn'),
+  },
+  keras: {
+    rnn: keras('rnn', 'a'),
+    lstm: keras('lstm', 'ifgo'),
+    gru: keras('gru', 'zrn'),
+    gru_reset_before: keras('gru_reset_before', 'zrn'),
+  },
+  tensorflow: {
+    rnn: tensorflow('rnn', { kernel: wide(XH, 'a'), bias: vector(['bias'], 'a') }),
+    lstm: tensorflow(
+      'lstm',
+      {
+        kernel: wide(XH, 'igfo'),
+        bias: vector(['bias'], 'igfo'),
+        w_i_diag: vector(['weight_c'], 'i'),
+        w_f_diag: vector(['weight_c'], 'f'),
+        w_o_diag: vector(['weight_c'], 'o'),
+        'projection/kernel': wide(['weight_hr'], 'h'),
+      },
+      1,
+    ),
+    gru_reset_before: tensorflow('gru_reset_before', {
+      'gates/kernel': wide(XH, 'rz'),
+      'gates/bias': vector(['bias'], 'rz'),
+      'candidate/kernel': wide(XH, 'n'),
+      'candidate/bias': vector(['bias'], 'n'),
+    }),
+  },
+  webnn: {
+    lstm: webnn('lstm', 'iofg'),
+    lstm_ifgo: webnn('lstm', 'ifgo'),
+    gru: webnn('gru', 'zrn'),
+    gru_rzn: webnn('gru', 'rzn'),
+    gru_reset_before: webnn('gru_reset_before', 'zrn'),
+    gru_reset_before_rzn: webnn('gru_reset_before', 'rzn'),
+  },
+} satisfies Readonly<Record<string, Readonly<Record<string, WeightLayout>>>>;

@@ -1,0 +1,606 @@
+// The table of weight layouts: by hand, both ways, and against what the frameworks computed with the weights.
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+
+import { assert, boolean, constantFrom, integer, property, record } from 'fast-check';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+
+import {
+  convertWeights,
+  createRuntime,
+  GRU,
+  layouts,
+  LSTM,
+  parseSafetensors,
+  Random,
+  RNN,
+  type NamedTensor,
+  type Recurrent,
+  type Runtime,
+  type Shape,
+  type Value,
+  type WeightLayout,
+} from '../../src/index.ts';
+
+type Tensors = ReadonlyMap<string, NamedTensor>;
+
+const all: WeightLayout[] = Object.values(layouts).flatMap((kinds) => Object.values(kinds));
+const ownOf = ({ kind }: WeightLayout): WeightLayout => layouts.pytorch[kind];
+
+/** Numbers by the names and shapes of PyTorch. */
+function named(entries: readonly (readonly [string, Shape, ArrayLike<number>])[]): Tensors {
+  return new Map(
+    entries.map(([name, shape, data]) => [name, { shape, dtype: 'f32', data: Float32Array.from(data) }]),
+  );
+}
+const plain = (tensors: Tensors): Record<string, { shape: Shape; data: number[] }> =>
+  Object.fromEntries([...tensors].map(([name, { shape, data }]) => [name, { shape, data: [...data] }]));
+
+describe('each layout, by hand', () => {
+  // H 2, I 1; of each gate a decade, units and columns counted within it.
+  const lstmWeights = named([
+    ['weight_ih_l0', [8, 1], [10, 11, 20, 21, 30, 31, 40, 41]],
+    [
+      'weight_hh_l0',
+      [8, 2],
+      [110, 111, 112, 113, 120, 121, 122, 123, 130, 131, 132, 133, 140, 141, 142, 143],
+    ],
+    ['bias_ih_l0', [8], [210, 211, 220, 221, 230, 231, 240, 241]],
+    ['bias_hh_l0', [8], [0.5, 0.5, 0.25, 0.25, 0, 0, 1, 1]],
+  ]);
+  const peepholes = named([
+    ['weight_ci_l0', [2], [51, 52]],
+    ['weight_cf_l0', [2], [61, 62]],
+    ['weight_co_l0', [2], [71, 72]],
+  ]);
+  const peepholeLSTM = new Map([...lstmWeights, ...peepholes]);
+  const gruWeights = named([
+    ['weight_ih_l0', [3, 2], [10, 11, 20, 21, 30, 31]],
+    ['weight_hh_l0', [3, 1], [110, 120, 130]],
+    ['bias_ih_l0', [3], [210, 220, 230]],
+    ['bias_hh_l0', [3], [0.5, 0.25, 0.125]],
+  ]);
+
+  test('onnx lstm: i o f c, biases behind each other, peepholes i o f', () => {
+    expect(plain(convertWeights(peepholeLSTM, layouts.pytorch.lstm, layouts.onnx.lstm))).toEqual({
+      W: { shape: [1, 8, 1], data: [10, 11, 40, 41, 20, 21, 30, 31] },
+      R: {
+        shape: [1, 8, 2],
+        data: [110, 111, 112, 113, 140, 141, 142, 143, 120, 121, 122, 123, 130, 131, 132, 133],
+      },
+      B: {
+        shape: [1, 16],
+        data: [210, 211, 240, 241, 220, 221, 230, 231, 0.5, 0.5, 1, 1, 0.25, 0.25, 0, 0],
+      },
+      P: { shape: [1, 6], data: [51, 52, 71, 72, 61, 62] },
+    });
+  });
+
+  test('webnn lstm: as onnx with iofg, as pytorch with ifgo, peepholes i o f in both', () => {
+    const iofg = convertWeights(peepholeLSTM, layouts.pytorch.lstm, layouts.webnn.lstm);
+    const onnx = convertWeights(peepholeLSTM, layouts.pytorch.lstm, layouts.onnx.lstm);
+    expect(iofg.get('weight')).toEqual(onnx.get('W'));
+    expect(iofg.get('recurrentWeight')).toEqual(onnx.get('R'));
+    expect(plain(iofg)['bias']).toEqual({ shape: [1, 8], data: [210, 211, 240, 241, 220, 221, 230, 231] });
+    expect(plain(iofg)['recurrentBias']).toEqual({ shape: [1, 8], data: [0.5, 0.5, 1, 1, 0.25, 0.25, 0, 0] });
+    const ifgo = convertWeights(peepholeLSTM, layouts.pytorch.lstm, layouts.webnn.lstm_ifgo);
+    expect(ifgo.get('weight')?.data).toEqual(lstmWeights.get('weight_ih_l0')?.data);
+    for (const tensors of [iofg, ifgo])
+      expect(plain(tensors)['peepholeWeight']).toEqual({ shape: [1, 6], data: [51, 52, 71, 72, 61, 62] });
+  });
+
+  test('keras lstm: i f c o, transposed, one bias', () => {
+    expect(plain(convertWeights(lstmWeights, layouts.pytorch.lstm, layouts.keras.lstm))).toEqual({
+      kernel: { shape: [1, 8], data: [10, 11, 20, 21, 30, 31, 40, 41] },
+      recurrent_kernel: {
+        shape: [2, 8],
+        data: [110, 112, 120, 122, 130, 132, 140, 142, 111, 113, 121, 123, 131, 133, 141, 143],
+      },
+      bias: { shape: [8], data: [210.5, 211.5, 220.25, 221.25, 230, 231, 241, 242] },
+    });
+  });
+
+  test('tensorflow lstm: i j f o, [x; h] in one kernel, the forget bias taken off, peepholes apart', () => {
+    expect(plain(convertWeights(peepholeLSTM, layouts.pytorch.lstm, layouts.tensorflow.lstm))).toEqual({
+      kernel: {
+        shape: [3, 8],
+        data: [
+          [10, 11, 30, 31, 20, 21, 40, 41],
+          [110, 112, 130, 132, 120, 122, 140, 142],
+          [111, 113, 131, 133, 121, 123, 141, 143],
+        ].flat(),
+      },
+      bias: { shape: [8], data: [210.5, 211.5, 230, 231, 219.25, 220.25, 241, 242] },
+      w_i_diag: { shape: [2], data: [51, 52] },
+      w_f_diag: { shape: [2], data: [61, 62] },
+      w_o_diag: { shape: [2], data: [71, 72] },
+    });
+  });
+
+  test('tensorflow lstm: a projection is (H, R), and the kernel (I + R, 4·H)', () => {
+    const projected = named([
+      ['weight_ih_l0', [8, 1], [10, 11, 20, 21, 30, 31, 40, 41]],
+      ['weight_hh_l0', [8, 1], [110, 111, 120, 121, 130, 131, 140, 141]],
+      ['weight_hr_l0', [1, 2], [5, 6]],
+    ]);
+    expect(plain(convertWeights(projected, layouts.pytorch.lstm, layouts.tensorflow.lstm))).toEqual({
+      kernel: {
+        shape: [2, 8],
+        data: [10, 11, 30, 31, 20, 21, 40, 41, 110, 111, 130, 131, 120, 121, 140, 141],
+      },
+      bias: { shape: [8], data: [0, 0, 0, 0, -1, -1, 0, 0] },
+      'projection/kernel': { shape: [2, 1], data: [5, 6] },
+    });
+  });
+
+  test('gru: z r h of onnx, keras and webnn; r z n of webnn', () => {
+    const to = (layout: WeightLayout): ReturnType<typeof plain> =>
+      plain(convertWeights(gruWeights, layouts.pytorch.gru, layout));
+    expect(to(layouts.onnx.gru)).toEqual({
+      W: { shape: [1, 3, 2], data: [20, 21, 10, 11, 30, 31] },
+      R: { shape: [1, 3, 1], data: [120, 110, 130] },
+      B: { shape: [1, 6], data: [220, 210, 230, 0.25, 0.5, 0.125] },
+    });
+    expect(to(layouts.keras.gru)).toEqual({
+      kernel: { shape: [2, 3], data: [20, 10, 30, 21, 11, 31] },
+      recurrent_kernel: { shape: [1, 3], data: [120, 110, 130] },
+      bias: { shape: [2, 3], data: [220, 210, 230, 0.25, 0.5, 0.125] },
+    });
+    expect(to(layouts.webnn.gru)['weight'].data).toEqual([20, 21, 10, 11, 30, 31]);
+    expect(to(layouts.webnn.gru_rzn)['weight'].data).toEqual([10, 11, 20, 21, 30, 31]);
+  });
+
+  test('gru that resets before: one bias of keras, two kernels of tensorflow', () => {
+    const to = (layout: WeightLayout): ReturnType<typeof plain> =>
+      plain(convertWeights(gruWeights, layouts.pytorch.gru_reset_before, layout));
+    expect(to(layouts.keras.gru_reset_before)['bias']).toEqual({
+      shape: [3],
+      data: [220.25, 210.5, 230.125],
+    });
+    expect(to(layouts.tensorflow.gru_reset_before)).toEqual({
+      'gates/kernel': { shape: [3, 2], data: [10, 20, 11, 21, 110, 120] },
+      'gates/bias': { shape: [2], data: [210.5, 220.25] },
+      'candidate/kernel': { shape: [3, 1], data: [30, 31, 130] },
+      'candidate/bias': { shape: [1], data: [230.125] },
+    });
+  });
+
+  test('two directions: an axis, or names', () => {
+    const rnn = named([
+      ['weight_ih_l3', [1, 1], [1]],
+      ['weight_hh_l3', [1, 1], [2]],
+      ['weight_ih_l3_reverse', [1, 1], [3]],
+      ['weight_hh_l3_reverse', [1, 1], [4]],
+    ]);
+    const to = (layout: WeightLayout): ReturnType<typeof plain> =>
+      plain(convertWeights(rnn, layouts.pytorch.rnn, layout, 3));
+    expect(to(layouts.onnx.rnn)).toEqual({
+      W: { shape: [2, 1, 1], data: [1, 3] },
+      R: { shape: [2, 1, 1], data: [2, 4] },
+    });
+    expect(to(layouts.keras.rnn)).toEqual({
+      'forward/kernel': { shape: [1, 1], data: [1] },
+      'forward/recurrent_kernel': { shape: [1, 1], data: [2] },
+      'backward/kernel': { shape: [1, 1], data: [3] },
+      'backward/recurrent_kernel': { shape: [1, 1], data: [4] },
+    });
+    expect(Object.keys(to(layouts.tensorflow.rnn))).toEqual(['fw/kernel', 'fw/bias', 'bw/kernel', 'bw/bias']);
+  });
+
+  test("of a PyTorch net's layers the one that is asked for", () => {
+    const net = named(
+      [0, 1, 10].flatMap((layer) => [
+        [`weight_ih_l${layer}`, [1, 1], [layer + 0.25]] as const,
+        [`weight_hh_l${layer}`, [1, 1], [layer + 0.5]] as const,
+      ]),
+    );
+    const { W, R } = plain(convertWeights(net, layouts.pytorch.rnn, layouts.onnx.rnn, 1));
+    expect([W.data, R.data]).toEqual([[1.25], [1.5]]);
+  });
+
+  test('either bias of webnn may be missing, and is 0', () => {
+    const given = named([
+      ['weight', [1, 3, 1], [1, 2, 3]],
+      ['recurrentWeight', [1, 3, 1], [4, 5, 6]],
+      ['recurrentBias', [1, 3], [7, 8, 9]],
+    ]);
+    const own = plain(convertWeights(given, layouts.webnn.gru, layouts.pytorch.gru));
+    expect(own['bias_ih_l0'].data).toEqual([0, 0, 0]);
+    expect(own['bias_hh_l0'].data).toEqual([8, 7, 9]);
+  });
+});
+
+describe('there and back', () => {
+  interface Draw {
+    readonly inputs: number;
+    readonly units: number;
+    readonly directions: number;
+    readonly layer: number;
+    readonly bias: boolean;
+    readonly peepholes: boolean;
+    readonly projection: boolean;
+    readonly seed: number;
+  }
+  const has = (layout: WeightLayout, part: string): boolean =>
+    Object.values(layout.tensors).some(({ blocks }) => blocks[0][0].part === part);
+
+  /** Weights by PyTorch's names, as much of them as `layout` has a place for. */
+  function draw(layout: WeightLayout, given: Draw): Tensors {
+    const { inputs: I, units: H, directions, layer, seed } = given;
+    const rows = { rnn: 1, lstm: 4, gru: 3, gru_reset_before: 3 }[layout.kind] * H;
+    const R = given.projection && has(layout, 'weight_hr') ? Math.ceil(H / 2) : undefined;
+    const shapes: [string, Shape][] = [
+      ['weight_ih', [rows, I]],
+      ['weight_hh', [rows, R ?? H]],
+    ];
+    if (given.bias) shapes.push(['bias_ih', [rows]], ['bias_hh', [rows]]);
+    if (R !== undefined) shapes.push(['weight_hr', [R, H]]);
+    if (given.peepholes && has(layout, 'weight_c'))
+      shapes.push(...['i', 'f', 'o'].map((gate): [string, Shape] => [`weight_c${gate}`, [H]]));
+    const random = new Random(seed);
+    return named(
+      ['', '_reverse'].slice(0, directions).flatMap((suffix) =>
+        shapes.map(([name, shape]) => {
+          const length = shape.reduce((a, b) => a * b, 1);
+          return [
+            `${name}_l${layer}${suffix}`,
+            shape,
+            Array.from({ length }, () => random.normal()),
+          ] as const;
+        }),
+      ),
+    );
+  }
+
+  const isBias = (name: string): boolean => name.startsWith('bias_');
+  const others = (tensors: Tensors): unknown => [...tensors].filter(([name]) => !isBias(name));
+  /** What each gate's two biases come to, of all directions. */
+  const biasSums = (tensors: Tensors): number[] =>
+    [...tensors]
+      .filter(([name]) => name.startsWith('bias_ih'))
+      .flatMap(([name, { data }]) => {
+        const second = tensors.get(name.replace('_ih', '_hh'));
+        return [...data].map((value, i) => value + (second?.data[i] ?? NaN));
+      });
+
+  const draws = record({
+    inputs: integer({ min: 1, max: 5 }),
+    units: integer({ min: 1, max: 5 }),
+    directions: integer({ min: 1, max: 2 }),
+    layer: constantFrom(0, 1, 12),
+    bias: boolean(),
+    peepholes: boolean(),
+    projection: boolean(),
+    seed: integer({ min: 0, max: 2 ** 31 }),
+  });
+
+  test.each(all.map((layout) => [layout.name, layout] as const))('%s', (_, layout) => {
+    assert(
+      property(draws, (given) => {
+        const own = draw(layout, given);
+        const theirs = convertWeights(own, ownOf(layout), layout, given.layer);
+        const back = convertWeights(theirs, layout, ownOf(layout), given.layer);
+        // Theirs bit for bit; ours but for the biases, of which the sum counts.
+        expect(convertWeights(back, ownOf(layout), layout, given.layer)).toEqual(theirs);
+        expect(others(back)).toEqual(others(own));
+        const expected = biasSums(own);
+        biasSums(back).forEach((sum, i) => expect(sum).toBeCloseTo(expected[i] ?? 0, 5));
+      }),
+    );
+  });
+
+  test('from any framework to any other', () => {
+    const own = draw(layouts.keras.lstm, {
+      inputs: 3,
+      units: 2,
+      directions: 2,
+      layer: 0,
+      bias: true,
+      peepholes: false,
+      projection: false,
+      seed: 1,
+    });
+    const lstms = all.filter(({ kind }) => kind === 'lstm');
+    for (const from of lstms) {
+      for (const to of lstms) {
+        const direct = convertWeights(convertWeights(own, layouts.pytorch.lstm, from), from, to);
+        const back = convertWeights(direct, to, layouts.pytorch.lstm);
+        expect(others(back)).toEqual(others(own));
+        const expected = biasSums(own);
+        biasSums(back).forEach((sum, i) => expect(sum).toBeCloseTo(expected[i], 5));
+      }
+    }
+  });
+});
+
+describe('what a framework computed', () => {
+  const folder = join(import.meta.dirname, '../fixtures/frameworks');
+  const files = readdirSync(folder).filter((file) => file.endsWith('.st'));
+
+  interface FrameworkCase {
+    readonly layout: WeightLayout;
+    readonly attributes: Readonly<Record<string, unknown>>;
+    /** By the framework's names. */
+    readonly weights: Tensors;
+    readonly tensor: (name: string) => NamedTensor | undefined;
+  }
+
+  function readCase(file: string): FrameworkCase {
+    const { tensors, metadata } = parseSafetensors(readFileSync(join(folder, file)));
+    if (metadata['format'] !== 'framework-case/1') throw new Error(`${file}: not a framework case`);
+    const kinds: Readonly<Record<string, WeightLayout>> = { ...layouts }[metadata['framework'] as 'onnx'];
+    const layout = kinds[metadata['layout']];
+    const attributes = JSON.parse(metadata['attributes']) as FrameworkCase['attributes'];
+    const weights = [...tensors].filter(([name]) => name.startsWith('weight.'));
+    return {
+      layout:
+        'forget_bias' in attributes ? { ...layout, forgetBias: attributes['forget_bias'] as number } : layout,
+      attributes,
+      weights: new Map(weights.map(([name, tensor]) => [name.slice('weight.'.length), tensor])),
+      tensor: (name) => tensors.get(name),
+    };
+  }
+
+  test('there are cases of every framework that runs here', () => {
+    const of = (prefix: string): number => files.filter((file) => file.startsWith(prefix)).length;
+    expect([of('onnx_'), of('keras_'), of('tfjs_')]).toEqual([31, 15, 8]);
+  });
+
+  test.each(files)('%s: its weights, there and back', (file) => {
+    const { layout, weights } = readCase(file);
+    const own = convertWeights(weights, layout, ownOf(layout));
+    expect(convertWeights(own, ownOf(layout), layout)).toEqual(weights);
+  });
+
+  let runtime: Runtime;
+  beforeAll(async () => {
+    runtime = await createRuntime({ backend: 'cpu' });
+  });
+  afterAll(() => runtime.dispose());
+
+  /** Steps in the opposite order: (T, …). */
+  function flipped({ shape, dtype, data }: NamedTensor): NamedTensor {
+    const row = data.length / shape[0];
+    return {
+      shape,
+      dtype,
+      data: data.map((_, i) => data[data.length - row * (Math.floor(i / row) + 1) + (i % row)]),
+    };
+  }
+
+  function makeLayer({ layout, attributes, tensor }: FrameworkCase, parameters: Tensors): Recurrent {
+    const options = {
+      inputSize: tensor('input')?.shape[2] ?? 0,
+      hiddenSize:
+        (tensor('expected.output')?.shape[2] ?? 0) / (parameters.has('weight_ih_l0_reverse') ? 2 : 1),
+      bias: parameters.has('bias_ih_l0'),
+    };
+    const relu = String(attributes['activations']) === 'Relu';
+    if (layout.kind === 'rnn') return new RNN({ ...options, nonlinearity: relu ? 'relu' : 'tanh' });
+    return layout.kind === 'lstm' ? new LSTM(options) : new GRU(options);
+  }
+
+  /** What a case needs that no layer has yet. The weights of such a case are converted above all the same. */
+  function needs({ layout, attributes, weights, tensor }: FrameworkCase): string | undefined {
+    const list =
+      attributes['activations'] ?? attributes['recurrent_activation'] ?? attributes['recurrentActivation'];
+    if (attributes['bidirectional'] === true || attributes['direction'] === 'bidirectional')
+      return 'two directions';
+    if (tensor('lengths') !== undefined) return 'lengths';
+    if (tensor('mask') !== undefined) return 'a mask';
+    if (layout.kind === 'gru_reset_before') return 'a reset before the product';
+    if (weights.has('P')) return 'peepholes';
+    if ('clip' in attributes) return 'clipping';
+    if ('input_forget' in attributes) return 'coupled gates';
+    if (list !== undefined && !['Relu', 'sigmoid'].includes(String(list))) return 'other activations';
+    return undefined;
+  }
+
+  test('cases that wait for a layer', () => {
+    const counts: Record<string, number> = {};
+    for (const file of files) {
+      const what = needs(readCase(file)) ?? 'nothing';
+      counts[what] = (counts[what] ?? 0) + 1;
+    }
+    expect(counts).toEqual({
+      nothing: 17,
+      'two directions': 13,
+      lengths: 1,
+      'a mask': 3,
+      'a reset before the product': 5,
+      peepholes: 3,
+      clipping: 3,
+      'coupled gates': 1,
+      'other activations': 8,
+    });
+  });
+
+  const ready = files.filter((file) => needs(readCase(file)) === undefined);
+  test.each(ready)('%s: its output, from a layer with its weights', async (file) => {
+    const one = readCase(file);
+    const { layout, attributes, weights, tensor } = one;
+    const parameters = convertWeights(weights, layout, ownOf(layout));
+    const layer = makeLayer(one, parameters);
+    const reverse = attributes['direction'] === 'reverse';
+    const inTime = (given: NamedTensor): NamedTensor => (reverse ? flipped(given) : given);
+    const need = (name: string): NamedTensor => {
+      const found = tensor(name);
+      if (found === undefined) throw new Error(`${file}: expected a tensor ${name}`);
+      return found;
+    };
+    const put = ({ shape, data }: NamedTensor): ReturnType<Runtime['tensor']> =>
+      runtime.tensor(data, { shape });
+    const states = layer.cell.states.filter((state) => tensor(`${state}0`) !== undefined);
+    const run = runtime.compile(
+      (x: Value, given: Readonly<Record<string, Value>>, initial: Readonly<Record<string, Value>>) =>
+        layer.forward(x, given, initial),
+    );
+    const result = run(
+      put(inTime(need('input'))),
+      Object.fromEntries([...parameters].map(([name, each]) => [name, put(each)])),
+      Object.fromEntries(states.map((state) => [state, put(need(`${state}0`))])),
+    );
+    const made = [
+      ['expected.output', result.output],
+      ...layer.cell.states.map((state) => [`expected.${state}N`, result.states[state]] as const),
+    ] as const;
+    const errors = await Promise.all(
+      made.map(async ([name, got]) => {
+        const expected = name === 'expected.output' ? inTime(need(name)) : need(name);
+        expect(got.shape).toEqual(expected.shape);
+        const data = await got.read();
+        return { name, error: Math.max(...expected.data.map((value, i) => Math.abs(value - data[i]))) };
+      }),
+    );
+    expect(errors.filter(({ error }) => !(error <= 1e-5))).toEqual([]);
+    run.dispose();
+  });
+});
+
+describe('refused', () => {
+  const zeros = (shape: Shape): NamedTensor => ({
+    shape,
+    dtype: 'f32',
+    data: new Float32Array(shape.reduce((a, b) => a * b, 1)),
+  });
+  const good = (): Map<string, NamedTensor> =>
+    new Map([
+      ['kernel', zeros([3, 8])],
+      ['recurrent_kernel', zeros([2, 8])],
+      ['bias', zeros([8])],
+    ]);
+
+  test.each<[string, (tensors: Map<string, NamedTensor>) => void, RegExp]>([
+    [
+      'no matrix',
+      (t) => t.delete('recurrent_kernel'),
+      /keras lstm.*no tensor "recurrent_kernel"; got kernel, bias/,
+    ],
+    [
+      'an unknown tensor',
+      (t) => t.set('Bias', zeros([8])),
+      /unknown tensor "Bias"; expected kernel, recurrent_kernel/,
+    ],
+    [
+      'one direction of two',
+      (t) => t.set('backward/bias', zeros([8])),
+      /unknown tensor "kernel"; expected forward\/kernel/,
+    ],
+    [
+      'another rank',
+      (t) => t.set('kernel', zeros([1, 3, 8])),
+      /"kernel": expected f32 \[I, 4·H\], got f32 \[1, 3, 8\]/,
+    ],
+    [
+      'a matrix that lies the other way',
+      (t) => t.set('kernel', zeros([8, 3])),
+      /"kernel": expected f32 \[I, 4·H\].*\[8, 3\]/,
+    ],
+    [
+      'another number of units',
+      (t) => t.set('bias', zeros([12])),
+      /"bias": expected f32 \[4·H\] = \[8\], got f32 \[12\]/,
+    ],
+    [
+      'no inputs',
+      (t) => t.set('kernel', zeros([0, 8])),
+      /"kernel": expected f32 \[I, 4·H\], got f32 \[0, 8\]/,
+    ],
+    ['two biases', (t) => t.set('bias', zeros([2, 8])), /"bias": expected f32 \[4·H\], got f32 \[2, 8\]/],
+    [
+      'whole numbers',
+      (t) => t.set('bias', { shape: [8], dtype: 'i32', data: new Int32Array(8) }),
+      /"bias": expected f32 \[4·H\], got i32 \[8\]/,
+    ],
+    [
+      'too few numbers',
+      (t) => t.set('bias', { shape: [8], dtype: 'f32', data: new Float32Array(7) }),
+      /"bias": expected f32 \[4·H\], 8 numbers and not 7/,
+    ],
+  ])('keras lstm weights with %s', (_, change, message) => {
+    const tensors = good();
+    expect(convertWeights(tensors, layouts.keras.lstm, layouts.pytorch.lstm).size).toBe(4);
+    change(tensors);
+    expect(() => convertWeights(tensors, layouts.keras.lstm, layouts.pytorch.lstm)).toThrow(
+      expect.objectContaining({ code: 'file', message: expect.stringMatching(message) as string }) as Error,
+    );
+  });
+
+  test('more than two directions', () => {
+    const tensors = new Map([
+      ['W', zeros([3, 2, 1])],
+      ['R', zeros([3, 2, 2])],
+    ]);
+    expect(() => convertWeights(tensors, layouts.onnx.rnn, layouts.pytorch.rnn)).toThrow(
+      /"W": expected f32 \[directions, H, I\] with 1 or 2 directions, got f32 \[3, 2, 1\]/,
+    );
+  });
+
+  test('other directions of one tensor than of another', () => {
+    const tensors = new Map([
+      ['W', zeros([2, 2, 1])],
+      ['R', zeros([1, 2, 2])],
+    ]);
+    expect(() => convertWeights(tensors, layouts.onnx.rnn, layouts.pytorch.rnn)).toThrow(
+      /"R": expected f32 \[directions, H, H\] = \[2, 2, 2\], got f32 \[1, 2, 2\]/,
+    );
+  });
+
+  test('one peephole of three', () => {
+    const tensors = new Map([
+      ['weight_ih_l0', zeros([8, 3])],
+      ['weight_hh_l0', zeros([8, 2])],
+      ['weight_ci_l0', zeros([2])],
+    ]);
+    expect(() => convertWeights(tensors, layouts.pytorch.lstm, layouts.onnx.lstm)).toThrow(
+      /pytorch lstm weights: no tensor "weight_cf_l0"/,
+    );
+  });
+
+  test('peepholes and projections where there is no place for them', () => {
+    const tensors = new Map([
+      ['weight_ih_l0', zeros([8, 3])],
+      ['weight_hh_l0', zeros([8, 1])],
+      ['weight_hr_l0', zeros([1, 2])],
+    ]);
+    expect(() => convertWeights(tensors, layouts.pytorch.lstm, layouts.onnx.lstm)).toThrow(
+      expect.objectContaining({
+        code: 'unsupported',
+        message: 'onnx lstm weights: the layer has projections, for which there is no place',
+      }) as Error,
+    );
+  });
+
+  test('layouts of two kinds', () => {
+    expect(() => convertWeights(good(), layouts.keras.lstm, layouts.pytorch.gru)).toThrow(
+      expect.objectContaining({
+        code: 'argument',
+        message: expect.stringMatching(/keras lstm and pytorch gru/) as string,
+      }) as Error,
+    );
+  });
+
+  test("a GRU's two biases as one, unless the recurrent one of n is 0", () => {
+    const single: WeightLayout = {
+      ...layouts.keras.gru_reset_before,
+      name: 'a gru of one bias',
+      kind: 'gru',
+    };
+    const tensors = (n: number): Tensors =>
+      named([
+        ['weight_ih_l0', [3, 1], [1, 2, 3]],
+        ['weight_hh_l0', [3, 1], [4, 5, 6]],
+        ['bias_ih_l0', [3], [10, 20, 30]],
+        ['bias_hh_l0', [3], [1, 2, n]],
+      ]);
+    expect(() => convertWeights(tensors(3), layouts.pytorch.gru, single)).toThrow(
+      expect.objectContaining({
+        code: 'unsupported',
+        message: expect.stringMatching(/a gru of one bias weights: .*needs two for the gate n/) as string,
+      }) as Error,
+    );
+    const one = convertWeights(tensors(0), layouts.pytorch.gru, single);
+    expect(plain(one)['bias'].data).toEqual([22, 11, 30]);
+    expect(plain(convertWeights(one, single, layouts.pytorch.gru))['bias_hh_l0'].data).toEqual([0, 0, 0]);
+  });
+});
