@@ -7,7 +7,9 @@ import {
   adamw,
   createRuntime,
   crossEntropy,
+  crossEntropyWith,
   div,
+  Dropout,
   Embedding,
   GRU,
   Linear,
@@ -151,6 +153,46 @@ describe('what a step costs the device', () => {
       expect(later.created()).toEqual({});
     },
   );
+
+  test('with states that are kept, lengths, noise, a schedule and all that an optimizer has, too', async () => {
+    const model = new Sequential([
+      new Embedding(TOKENS, 3),
+      new Dropout(0.3),
+      new LSTM({ inputSize: 3, hiddenSize: 7, numLayers: 2 }),
+      new Linear(7, TOKENS),
+    ]);
+    using net = await runtime.load(model);
+    const trainer = net.trainer({
+      loss: crossEntropyWith({ ignoreIndex: 0, labelSmoothing: 0.1 }),
+      optimizer: rmsprop({
+        lr: (step) => 1e-3 / (1 + step),
+        weightDecay: 0.1,
+        momentum: 0.5,
+        centered: true,
+      }),
+      clipValue: 0.1,
+      clipNorm: 1,
+      seed: 2 ** 40,
+      stateful: true,
+    });
+    const data = batches(6);
+    const counter = count();
+    const step = (i: number): Promise<number> =>
+      trainer.step(data[i].x, data[i].y, { lengths: data[i].x[0].map((_, b) => 1 + ((b + i) % 6)) });
+    await step(0);
+    await step(1);
+    expect(counter.submits()).toBe(2);
+    vi.restoreAllMocks();
+    const later = count();
+    await step(2);
+    trainer.resetStates([1, 3]);
+    await step(3);
+    trainer.resetStates();
+    await step(4);
+    await step(5);
+    expect(later.submits()).toBe(4);
+    expect(later.created()).toEqual({});
+  });
 
   test('with tensors as arguments, too', async () => {
     using net = await runtime.load(character('LSTM'));
