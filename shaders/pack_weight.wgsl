@@ -4,6 +4,8 @@
 // @include lib/linear_id.wgsl
 
 struct Params {
+  first: u32,         // element of the source at which the first matrix begins
+  start: u32,         // vec4 of the result at which it begins
   blocks: u32,        // matrices that follow each other
   depth: u32,         // rows of each: what the product sums over
   units: u32,         // columns of each
@@ -31,7 +33,7 @@ fn pack_weight(
   let unit = i % params.units;
   let quad = (i / params.units) % quads;
   let part = (i / params.units) / quads;
-  let base = part * params.strides.x + unit * params.strides.z;
+  let base = params.first + part * params.strides.x + unit * params.strides.z;
   var four = vec4f();
   for (var n = 0u; n < 4u; n++) {
     let row = quad * 4u + n;
@@ -39,5 +41,5 @@ fn pack_weight(
       four[n] = weight[base + row * params.strides.y];
     }
   }
-  packed[part * params.packed.x + quad * params.packed.y + unit * params.packed.z] = four;
+  packed[params.start + part * params.packed.x + quad * params.packed.y + unit * params.packed.z] = four;
 }

@@ -31,13 +31,31 @@ export {
   type RMSpropOptions,
   type SGDOptions,
 } from './nn/optimizer.ts';
-export { GRU, LSTM, Recurrent, RNN, type RecurrentOptions, type RNNOptions } from './nn/recurrent.ts';
+export { GRU, LSTM, Recurrent, RNN, type RNNOptions } from './nn/recurrent.ts';
+export type { RecurrentOptions } from './nn/recurrent_options.ts';
 export { Sequential } from './nn/sequential.ts';
 
-export { apart, defineCell, type Cell, type CellDeclaration } from './cells/cell.ts';
+export { activation, type Activation, type ActivationName } from './cells/activations.ts';
+export { defineCell, type Cell } from './cells/cell.ts';
+export { apart, inputOnly, late, type CellDeclaration, type SpecialGate } from './cells/declaration.ts';
 export { elmanRelu, elmanTanh } from './cells/elman.ts';
 export { gru } from './cells/gru.ts';
+export { gruLayerNorm } from './cells/gru_layer_norm.ts';
+export { gruResetBefore } from './cells/gru_reset_before.ts';
+export { indrnn } from './cells/indrnn.ts';
+export { normalise } from './cells/layer_norm.ts';
 export { lstm } from './cells/lstm.ts';
+export { lstmCoupled } from './cells/lstm_coupled.ts';
+export { lstmLayerNorm } from './cells/lstm_layer_norm.ts';
+export { lstmPeephole } from './cells/lstm_peephole.ts';
+export { lstmProjected } from './cells/lstm_projected.ts';
+export { minGRU } from './cells/min_gru.ts';
+export { minLSTM } from './cells/min_lstm.ts';
+export { minimalGatedUnit } from './cells/minimal_gated_unit.ts';
+export { onnxGRU, onnxLSTM, onnxRNN } from './cells/onnx.ts';
+export type { ONNXGRUOptions, ONNXLSTMOptions, ONNXOptions } from './cells/onnx.ts';
+export { withRecurrentDropout, withZoneout, type ZoneoutRates } from './cells/regularised.ts';
+export { slstm } from './cells/slstm.ts';
 
 export {
   abs,
@@ -67,7 +85,14 @@ export { dropout, dropoutMask, type NumberSource } from './ops/dropout.ts';
 export { gather } from './ops/gather.ts';
 export { matmul } from './ops/matmul.ts';
 export { linearScan, type LinearScanOptions } from './ops/linear_scan.ts';
-export { recurrent, recurrentNaive } from './ops/recurrent.ts';
+export {
+  recurrent,
+  recurrentNaive,
+  recurrentSequence,
+  type RecurrentWeights,
+  type SequenceArguments,
+  type SequenceResult,
+} from './ops/recurrent_layer.ts';
 export { sequenceMask } from './ops/sequence_mask.ts';
 export { softmaxCrossEntropy, type CrossEntropyOptions } from './ops/softmax_cross_entropy.ts';
 export {

@@ -10,6 +10,7 @@ import {
   RNN,
   sum,
   valueAndGrad,
+  type Context,
   type NamedTensor,
   type Recurrent,
   type RNNOptions,
@@ -39,18 +40,13 @@ export function readCase(bytes: Uint8Array): RecurrentCase {
   if (metadata['format'] !== 'recurrent-case/1')
     refuse(`expected format recurrent-case/1, got ${metadata['format']}`);
   const layer = makeLayer(metadata['kind'], readOptions(metadata['options']));
-  if (tensors.has('lengths')) {
-    throw new GatewiseError(
-      'unsupported',
-      `recurrent case: sequences of different lengths ("lengths") are not supported`,
-    );
-  }
   const shapes = shapesOf(layer, tensors);
   for (const [name, shape] of shapes) {
     const tensor = tensors.get(name) ?? refuse(`no tensor "${name}"`);
-    if (tensor.dtype !== 'f32' || tensor.shape.join() !== shape.join()) {
+    const dtype = name === 'lengths' ? 'i32' : 'f32';
+    if (tensor.dtype !== dtype || tensor.shape.join() !== shape.join()) {
       refuse(
-        `tensor "${name}": expected f32 [${shape.join(', ')}], got ${tensor.dtype} [${tensor.shape.join(', ')}]`,
+        `tensor "${name}": expected ${dtype} [${shape.join(', ')}], got ${tensor.dtype} [${tensor.shape.join(', ')}]`,
       );
     }
   }
@@ -91,21 +87,15 @@ function readOptions(text: string = refuse('there are no options')): Options {
 }
 
 function makeLayer(kind: string | undefined, options: Options): Recurrent {
-  // What a case says at its default is no demand on the layer.
-  const { bidirectional, projSize, ...rest } = options;
-  const all = {
-    ...rest,
-    ...(bidirectional === false ? {} : { bidirectional }),
-    ...(projSize === 0 ? {} : { projSize }),
-  } as RNNOptions;
   switch (kind) {
     case 'rnn':
-      if (all.nonlinearity === undefined) refuse('option "nonlinearity": expected tanh or relu, got nothing');
-      return new RNN(all);
+      if (options.nonlinearity === undefined)
+        refuse('option "nonlinearity": expected tanh or relu, got nothing');
+      return new RNN(options);
     case 'lstm':
-      return new LSTM(all);
+      return new LSTM(options);
     case 'gru':
-      return new GRU(all);
+      return new GRU(options);
     default:
       return refuse(`unknown kind "${kind}"; expected rnn, lstm or gru`);
   }
@@ -124,7 +114,7 @@ function shapesOf(layer: Recurrent, tensors: RecurrentCase['tensors']): Readonly
     shape: state.shape(shape[layer.batchFirst ? 0 : 1]),
   }));
   const made: [string, Shape][] = [
-    ['output', [shape[0], shape[1], layer.hiddenSize]],
+    ['output', [shape[0], shape[1], layer.outputSize * (layer.bidirectional ? 2 : 1)]],
     ...states.map(({ name, shape }): [string, Shape] => [`${name}N`, shape]),
   ];
   const given: [string, Shape][] = [
@@ -138,6 +128,7 @@ function shapesOf(layer: Recurrent, tensors: RecurrentCase['tensors']): Readonly
     list.map(([name, shape]) => [prefix + name, shape]);
   return new Map([
     ...given,
+    ...(tensors.has('lengths') ? [['lengths', [shape[layer.batchFirst ? 0 : 1]]] as const] : []),
     ...prefixed('expected_grad.', given),
     ...prefixed('expected.', made),
     ...prefixed('cotangent.', made),
@@ -161,9 +152,13 @@ export async function runCase({ layer, tensors }: RecurrentCase, runtime: Runtim
   // Everything that has a gradient is the first argument; what came out is kept from the trace.
   type Named = Readonly<Record<string, Value>>;
   let outputs: Named = {};
-  const loss = (given: { input: Value; parameters: Named; states: Named }, cotangents: Named): Value => {
+  const loss = (
+    given: { input: Value; parameters: Named; states: Named },
+    cotangents: Named,
+    context: Context,
+  ): Value => {
     const states = Object.fromEntries(initial.map((name) => [name.slice(0, -1), given.states[name]]));
-    const result = layer.forward(given.input, given.parameters, states);
+    const result = layer.forward(given.input, given.parameters, states, context);
     outputs = {
       output: result.output,
       ...Object.fromEntries(layer.cell.states.map((state) => [`${state}N`, result.states[state]])),
@@ -171,8 +166,8 @@ export async function runCase({ layer, tensors }: RecurrentCase, runtime: Runtim
     return values.map((name) => sum(mul(outputs[name], cotangents[name]))).reduce((a, b) => add(a, b));
   };
   const run = runtime.compile(
-    (given: { input: Value; parameters: Named; states: Named }, cotangents: Named) => {
-      const [, gradient] = valueAndGrad(loss)(given, cotangents);
+    (given: { input: Value; parameters: Named; states: Named }, cotangents: Named, context: Context) => {
+      const [, gradient] = valueAndGrad(loss)(given, cotangents, context);
       return { outputs, gradient };
     },
   );
@@ -180,6 +175,7 @@ export async function runCase({ layer, tensors }: RecurrentCase, runtime: Runtim
   const result = run(
     { input: pick(['input'])['input'], parameters: pick(names, 'param.'), states: pick(initial) },
     pick(values, 'cotangent.'),
+    tensors.has('lengths') ? pick(['lengths']) : {},
   );
   const { input, parameters, states } = result.gradient;
   const got = [

@@ -4,9 +4,7 @@ import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-import { elmanRelu, elmanTanh } from '../src/cells/elman.ts';
-import { gru } from '../src/cells/gru.ts';
-import { lstm } from '../src/cells/lstm.ts';
+import { allCells } from '../src/cells/index.ts';
 import { allOps } from '../src/ops/index.ts';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
@@ -45,13 +43,25 @@ const tables: Record<string, () => string> = {
     ),
   cells: () =>
     table(
-      ['cell', 'gates', 'states', 'stored for training, bytes per (step, row, unit)'],
-      [elmanTanh, elmanRelu, lstm, gru].map(({ name, gates, states, slots }) => [
-        `\`${name}\``,
-        gates.join(' '),
-        states.join(' '),
-        String(4 * (slots + states.length)),
-      ]),
+      [
+        'cell',
+        'gates',
+        'states',
+        'weights per unit',
+        'dispatches per step, forward and backward',
+        'stored for training, bytes per (step, row, unit)',
+      ],
+      allCells.map(({ name, gates, states, weights, program }) => {
+        const { slots, forward, backward } = program({ bias: true, masked: false });
+        return [
+          `\`${name}\``,
+          gates.map((gate) => (gate.kind === 'sum' ? gate.name : `${gate.name} (${gate.kind})`)).join(' '),
+          states.join(' '),
+          weights.map((weight) => weight.name).join(' ') || '–',
+          `${forward.length}, ${backward.length}`,
+          String(4 * (slots.length + states.length)),
+        ];
+      }),
     ),
   kernels: () =>
     table(

@@ -1,7 +1,8 @@
 // Cho et al., "Learning phrase representations using RNN encoder-decoder", 2014, with the reset applied after the
 // recurrent product; PyTorch's nn.GRU.
 import { add, mul, sigmoid, sub, tanh } from '../expr/arith.ts';
-import { apart, defineCell, type Cell } from './cell.ts';
+import { defineCell, type Cell } from './cell.ts';
+import { apart } from './declaration.ts';
 
 export const gru: Cell = defineCell({
   name: 'gru',

@@ -1,16 +1,22 @@
 // The whole preprocessing of a WGSL file. Lines that begin with `// @` direct it, so each file compiles as it stands:
 //   // @splice NAME … // @end    the lines between are replaced by generated text
 //   // @unroll X COUNT … // @end the lines between are repeated; X becomes 0u, 1u, … and a part _X of a name becomes _0, _1, …
+// A storage buffer named in readOnly is declared `read`, where the kernel does not write it in this use.
 // COUNT is a number or a name given by the caller; a line `const COUNT = 1u;` takes the value given. (`// @include` is resolved when the shaders are reflected.)
 import { GatewiseError } from './errors.ts';
 
 export interface Template {
   readonly splices?: Readonly<Record<string, string>>;
   readonly counts?: Readonly<Record<string, number>>;
+  readonly readOnly?: readonly string[];
 }
 
-export function expand(code: string, { splices = {}, counts = {} }: Template): string {
-  const lines = code.split('\n');
+export function expand(code: string, { splices = {}, counts = {}, readOnly = [] }: Template): string {
+  const declared = readOnly.reduce(
+    (text, name) => text.replace(`var<storage, read_write> ${name}:`, `var<storage, read> ${name}:`),
+    code,
+  );
+  const lines = declared.split('\n');
   let at = 0;
 
   /** Lines up to the matching `// @end`, or to the end of the text. */

@@ -31,7 +31,12 @@ export function evaluator(roots: readonly Expr[], inputs: readonly string[]): Ev
         );
       }
       loads.push([to, input]);
-    } else {
+    } else if ('across' in expr.kind)
+      throw new GatewiseError(
+        'internal',
+        `expression: ${expr} reaches across units and cannot be evaluated here`,
+      );
+    else {
       const [a, b, c] = expr.args;
       calls.push({ run: scalarOps[expr.kind.op].cpu, to, a: slotOf(a), b: slotOf(b), c: slotOf(c) });
     }

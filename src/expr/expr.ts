@@ -1,5 +1,5 @@
-// Scalar expressions: a small immutable DAG of numbers, named inputs and scalar operations.
-// Equal expressions are one object, so shared parts are computed once whatever they are turned into.
+// Scalar expressions: a small immutable DAG of numbers, named inputs and scalar operations, and of sums across the units
+// of a layer. Equal expressions are one object, so shared parts are computed once whatever they are turned into.
 import { GatewiseError } from '../core/errors.ts';
 import { add, type Arith, type ScalarOpName } from './arith.ts';
 import { scalarOps } from './scalar_ops.ts';
@@ -7,7 +7,18 @@ import { scalarOps } from './scalar_ops.ts';
 export type ExprKind =
   | { readonly op: ScalarOpName }
   | { readonly constant: number }
-  | { readonly input: string };
+  | { readonly input: string }
+  /**
+   * Reaches across units, one linear map for each operand, and sums what they give: `mean` is the mean over all units,
+   * any other name is a matrix, with `MATRIX'` for its transpose. Whoever evaluates an expression replaces these first.
+   */
+  | { readonly across: readonly string[] };
+
+/** The name of a map's adjoint: a mean is its own. */
+export function adjoint(map: string): string {
+  if (map === 'mean') return map;
+  return map.endsWith("'") ? map.slice(0, -1) : `${map}'`;
+}
 
 let nextId = 0;
 const interned = new Map<string, WeakRef<Expr>>();
@@ -57,6 +68,11 @@ export class Expr implements Arith<Expr> {
     );
   }
 
+  /** The sum of linear maps across units, one for each operand. */
+  static across(maps: readonly string[], operands: readonly Expr[]): Expr {
+    return Expr.#make(`@${maps.join()}(${operands.map(({ id }) => id).join()})`, { across: maps }, operands);
+  }
+
   apply(op: ScalarOpName, args: readonly (Expr | number)[]): Expr {
     return Expr.operation(op, args);
   }
@@ -65,6 +81,7 @@ export class Expr implements Arith<Expr> {
   toString(): string {
     if ('constant' in this.kind) return String(this.kind.constant);
     if ('input' in this.kind) return this.kind.input;
+    if ('across' in this.kind) return this.kind.across.map((map, i) => `${map}·${this.args[i]}`).join(' + ');
     return `${this.kind.op}(${this.args.join(', ')})`;
   }
 }
@@ -117,45 +134,67 @@ export function inputsOf(roots: readonly Expr[]): string[] {
   return topological(roots).flatMap((expr) => ('input' in expr.kind ? [expr.kind.input] : []));
 }
 
+/** `roots` rebuilt from the leaves up: an expression for which `replace` gives another is that one. */
+export function rewrite(roots: readonly Expr[], replace: (expr: Expr) => Expr | undefined): Expr[] {
+  const done = new Map<Expr, Expr>();
+  const visit = (expr: Expr): Expr => {
+    const known = done.get(expr);
+    if (known !== undefined) return known;
+    const { kind } = expr;
+    let made = replace(expr);
+    if (made === undefined) {
+      const args = expr.args.map(visit);
+      if ('op' in kind) made = Expr.operation(kind.op, args);
+      else made = 'across' in kind ? Expr.across(kind.across, args) : expr;
+    }
+    done.set(expr, made);
+    return made;
+  };
+  return roots.map(visit);
+}
+
 /** `roots` with inputs replaced by name; inputs without a replacement stay. */
 export function substitute(roots: readonly Expr[], replace: ReadonlyMap<string, Expr>): Expr[] {
-  const done = new Map<Expr, Expr>();
-  for (const expr of topological(roots)) {
-    if ('input' in expr.kind) done.set(expr, replace.get(expr.kind.input) ?? expr);
-    else if ('op' in expr.kind) {
-      done.set(
-        expr,
-        Expr.operation(
-          expr.kind.op,
-          expr.args.map((arg) => done.get(arg) ?? arg),
-        ),
-      );
-    } else done.set(expr, expr);
-  }
-  return roots.map((root) => done.get(root) ?? root);
+  return rewrite(roots, ({ kind }) => ('input' in kind ? replace.get(kind.input) : undefined));
 }
 
 /**
- * Reverse-mode derivative: the cotangents of the named inputs, given those of the roots.
+ * Reverse mode: the cotangent of every expression below `roots`, given those of the roots.
  * Griewank and Walther, "Evaluating derivatives", 2008, chapter 3.
+ * @param stops expressions that pass nothing on to their operands.
  */
-export function derivative(
+export function cotangents(
   roots: readonly Expr[],
-  cotangents: readonly Expr[],
-  inputs: readonly string[],
-): Expr[] {
+  seeds: readonly Expr[],
+  stops: ReadonlySet<Expr> = new Set(),
+): (expr: Expr) => Expr {
   const zero = Expr.constant(0);
   const total = new Map<Expr, Expr>();
   const give = (expr: Expr, cotangent: Expr): void => {
     total.set(expr, add(total.get(expr) ?? zero, cotangent));
   };
-  roots.forEach((root, i) => give(root, cotangents[i]));
+  roots.forEach((root, i) => give(root, seeds[i]));
   for (const expr of topological(roots).reverse()) {
     const d = total.get(expr);
-    if (d === undefined || !('op' in expr.kind)) continue;
-    scalarOps[expr.kind.op].grad(d, expr.args, expr).forEach((part, i) => {
-      if (part !== 0) give(expr.args[i], part);
-    });
+    if (d === undefined || stops.has(expr)) continue;
+    const { kind } = expr;
+    if ('op' in kind) {
+      scalarOps[kind.op].grad(d, expr.args, expr).forEach((part, i) => {
+        if (part !== 0) give(expr.args[i], part);
+      });
+    } else if ('across' in kind) {
+      kind.across.forEach((map, i) => give(expr.args[i], Expr.across([adjoint(map)], [d])));
+    }
   }
-  return inputs.map((name) => total.get(Expr.input(name)) ?? zero);
+  return (expr) => total.get(expr) ?? zero;
+}
+
+/** The cotangents of the named inputs, given those of the roots. */
+export function derivative(
+  roots: readonly Expr[],
+  seeds: readonly Expr[],
+  inputs: readonly string[],
+): Expr[] {
+  const of = cotangents(roots, seeds);
+  return inputs.map((name) => of(Expr.input(name)));
 }

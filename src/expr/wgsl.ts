@@ -21,6 +21,11 @@ export function toWGSL(
   const text = new Map<Expr, string>();
   const statements: string[] = [];
   for (const expr of topological(roots)) {
+    if ('across' in expr.kind)
+      throw new GatewiseError(
+        'internal',
+        `expression: ${expr} reaches across units and has no WGSL of its own`,
+      );
     if ('constant' in expr.kind) text.set(expr, literal(expr.kind.constant));
     else {
       const name = `v${statements.length}`;

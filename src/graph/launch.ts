@@ -27,6 +27,8 @@ export interface Dispatch {
   readonly bindings: Readonly<Record<string, Binding>>;
   readonly uniforms: readonly object[];
   readonly workgroups: readonly [number, number, number];
+  /** Neighbours that name one loop are launched in turn, one row of uniforms each. */
+  readonly loop?: object;
 }
 
 /** What the shape of a launch is chosen for. */
@@ -69,16 +71,33 @@ export function dispatch<
     readonly constants?: Readonly<Partial<Record<C, number>>>;
     readonly splices?: Readonly<Partial<Record<S, string>>>;
     readonly counts?: Readonly<Record<N, number>>;
+    /** Bindings that this use of the kernel only reads. */
+    readonly readOnly?: readonly NoInfer<B>[];
+    readonly loop?: object;
   },
 ): Dispatch {
-  const { bindings, uniforms, workgroups, constants = {}, splices = {}, counts = {} } = launch;
+  const {
+    bindings,
+    uniforms,
+    workgroups,
+    constants = {},
+    splices = {},
+    counts = {},
+    readOnly = [],
+    loop,
+  } = launch;
   return {
     kernel: kernel as Kernel,
-    template: { splices: splices as Record<string, string>, counts: counts as Record<string, number> },
+    template: {
+      splices: splices as Record<string, string>,
+      counts: counts as Record<string, number>,
+      ...(readOnly.length > 0 ? { readOnly } : {}),
+    },
     constants: constants as Record<string, number>,
     bindings: bindings as Record<string, Binding>,
     uniforms: Array.isArray(uniforms) ? (uniforms as readonly U[]) : [uniforms as U],
     workgroups,
+    ...(loop === undefined ? {} : { loop }),
   };
 }
 

@@ -1,118 +1,120 @@
 // The recurrent sequence: T steps of any cell over the input products, and its backward pass.
 // The structure is that of Appleyard et al., "Optimizing performance of recurrent neural networks on GPUs" (2016):
 // the input product of all steps is one matmul before the loop, the weights' gradients are one matmul each after it.
-import type { Cell } from '../cells/cell.ts';
 import { GatewiseError, show } from '../core/errors.ts';
-import { sizeOf } from '../core/shape.ts';
-import { reshapeView, sliceView, type View } from '../core/view.ts';
-import type { Expr } from '../expr/expr.ts';
-import { defineOp, expectValue, type Inside, type Op, type Signature, type Value } from '../graph/value.ts';
+import { mul } from '../expr/arith.ts';
+import { operationsOf, type Phase } from '../cells/phases.ts';
+import { defineOp, type Inside, type Op, type Signature, type Value } from '../graph/value.ts';
 import { applyAll } from './apply.ts';
 import { matmul } from './matmul.ts';
 import { recurrentBackwardCPU, recurrentCPU } from './recurrent_cpu.ts';
-import { packedSize, recurrentBackwardGPU, recurrentGPU, type RecurrentAttrs } from './recurrent_kernel.ts';
-import { concat, empty, reshape, slice, sum, transpose, zeros } from './structure.ts';
-import { countOperations } from './wgsl_expression.ts';
+import { packedSize, recurrentBackwardGPU, recurrentGPU } from './recurrent_kernel.ts';
+import { RecurrentLayout, rolesOf, type RecurrentAttrs } from './recurrent_layout.ts';
+import { concat, reshape, slice, sum, transpose, zeros } from './structure.ts';
 
-/** The part of a view that begins at `start`, under another shape. */
-function within(
-  whole: View,
-  start: readonly number[],
-  block: readonly number[],
-  shape: readonly number[],
-): View {
-  const view = reshapeView(sliceView(whole, start, block), shape);
-  if (view === undefined)
-    throw new GatewiseError('internal', `recurrent: no view of ${show(block)} as ${show(shape)}`);
-  return view;
+/** Of each row and step the products, and of each unit the cell's update or derivative. */
+function costOf(
+  attrs: RecurrentAttrs,
+  phases: readonly Phase[],
+  [, steps, batch]: readonly number[],
+): number {
+  const layout = new RecurrentLayout(attrs);
+  const perRow = phases.map((phase) => {
+    const terms = phase.products.flatMap((product) => product.terms);
+    const depth = terms.reduce((total, term) => total + layout.width(term.depth), 0);
+    return layout.width(phase.width) * (2 * depth + operationsOf(phase));
+  });
+  return layout.directions * steps * batch * perRow.reduce((a, b) => a + b, 0);
 }
 
-/** Of each row and step the recurrent product, and of each of its units the cell's update or derivative. */
-function costOf(update: readonly Expr[], { shape: stash }: Signature, { shape: weight }: Signature): number {
-  const [steps, batch, , hidden] = stash;
-  return steps * batch * (2 * sizeOf(weight) + countOperations(update) * hidden);
+/** Throws unless the inputs fit each other. */
+function checkInputs(attrs: RecurrentAttrs, inputs: readonly Signature[]): void {
+  const layout = new RecurrentLayout(attrs);
+  const { stash, initial, matrices, vectors, rows, seed } = rolesOf(attrs, inputs, false);
+  const expect = (what: string, got: Signature | undefined, shape: readonly number[]): void => {
+    if (got !== undefined && show(got.shape) !== show(shape))
+      throw new GatewiseError(
+        'shape',
+        `recurrent (${attrs.cell.name}): ${what} must be ${show(shape)}, got ${show(got.shape)}`,
+      );
+  };
+  const [, steps, batch] = stash.shape;
+  const { directions } = layout;
+  expect('stash', stash, [directions, steps, batch, layout.row]);
+  expect('initial', initial, [directions * batch * layout.stateUnits]);
+  for (const own of matrices)
+    layout.matrices.forEach(({ name, shape }, i) => expect(`weight_${name}`, own[i], shape));
+  expect('vectors', vectors, [directions * layout.vectors]);
+  expect('rows', rows, [layout.rowsSize(steps, batch)]);
+  expect('seed', seed, [2]);
 }
 
 export const recurrentOp: Op<RecurrentAttrs> = defineOp({
   name: 'recurrent',
   summary:
-    'T steps of a cell: products (T, B, slots, H), W_hh (G·H, H), initial states (S, B, H), optionally b_hh (G·H)',
-  // Outputs: pre-activations, states at times 0 to T, the output (h at 1 to T), the final states.
-  infer: ({ cell }, [stash, weight, initial, bias]) => {
-    const [steps, batch, slots, hidden] = stash.shape;
-    const gates = cell.gates.length;
-    const expected = {
-      products: [steps, batch, cell.slots, hidden],
-      weight: [gates * hidden, hidden],
-      initial: [cell.states.length, batch, hidden],
-      bias: [gates * hidden],
-    };
-    const got = {
-      products: stash.shape,
-      weight: weight.shape,
-      initial: initial.shape,
-      bias: bias?.shape ?? expected.bias,
-    };
-    for (const key of ['products', 'weight', 'initial', 'bias'] as const) {
-      if (show(expected[key]) !== show(got[key]) || slots !== cell.slots) {
-        throw new GatewiseError(
-          'shape',
-          `recurrent (${cell.name}): ${key} must be ${show(expected[key])}, got ${show(got[key])}`,
-        );
-      }
-    }
+    'T steps of a cell in one or both directions: stash (D, T, B, row) that starts with the input products, initial states, weights, vectors, masks',
+  // Outputs: the stash filled, all states, the output (h of every step), the final states.
+  infer: (attrs, inputs) => {
+    checkInputs(attrs, inputs);
+    const [stash] = inputs;
+    const layout = new RecurrentLayout(attrs);
+    const [directions, steps, batch] = stash.shape;
+    const all = directions * (steps + 1) * batch * layout.stateUnits;
     return [
       stash,
-      { shape: [cell.states.length, steps + 1, batch, hidden], dtype: 'f32' },
-      { shape: [steps, batch, hidden], dtype: 'f32' },
-      { shape: initial.shape, dtype: 'f32' },
+      { shape: [all], dtype: 'f32' },
+      { shape: [steps, batch, directions, layout.stateWidth(0)], dtype: 'f32' },
+      ...attrs.cell.states.map((_, s): Signature => ({
+        shape: [directions, batch, layout.stateWidth(s)],
+        dtype: 'f32',
+      })),
     ];
   },
-  inside: ({ cell }, [stash]): readonly (Inside | undefined)[] => {
-    const [steps, batch, , hidden] = stash.shape;
-    const count = cell.states.length;
+  inside: (attrs, [stash]): readonly (Inside | undefined)[] => {
+    const layout = new RecurrentLayout(attrs);
+    const [directions, steps, batch] = stash.shape;
+    const row = (s: number): number => batch * layout.stateWidth(s);
     return [
       undefined,
       undefined,
       {
         output: 1,
-        view: (whole) => within(whole, [0, 1, 0, 0], [1, steps, batch, hidden], [steps, batch, hidden]),
+        // Direction 0 at times 1 to T, direction 1 at times 0 to T - 1 of its own part.
+        view: ({ offset }) => ({
+          shape: [steps, batch, directions, layout.stateWidth(0)],
+          strides: [row(0), layout.stateWidth(0), steps * row(0), 1],
+          offset: offset + row(0),
+        }),
       },
-      {
+      // Direction 0 ends at time T, direction 1 at time 0, which lie side by side.
+      ...attrs.cell.states.map((_, s): Inside => ({
         output: 1,
-        view: (whole) => within(whole, [0, steps, 0, 0], [count, 1, batch, hidden], [count, batch, hidden]),
-      },
+        view: ({ offset }) => ({
+          shape: [directions, batch, layout.stateWidth(s)],
+          strides: [row(s), layout.stateWidth(s), 1],
+          offset: offset + layout.stateOffset[s] * directions * (steps + 1) * batch + steps * row(s),
+        }),
+      })),
     ];
   },
   inPlace: () => [{ input: 0, output: 0, must: true }],
-  scratch: ({ cell }, [stash]) => [packedSize(cell.gates.length, stash.shape[3])],
+  scratch: (attrs) => [packedSize(attrs, false)],
   cpu: recurrentCPU,
   gpu: recurrentGPU,
-  cost: ({ cell }, [stash, weight]) => costOf(cell.program.states, stash, weight),
-  grad: (node, [, , dOutput, dFinal]) => {
-    const { cell } = node.attrs;
-    const [, weight, initial] = node.inputs;
-    const [stash, states] = node.outputs;
-    const inputs = [
+  cost: (attrs, [stash]) => costOf(attrs, new RecurrentLayout(attrs).program.forward, stash.shape),
+  grad: (node, [, , dOutput, ...dFinals]) => {
+    const { attrs, inputs, outputs } = node;
+    const [stash, states] = outputs;
+    const finals = outputs.slice(3).map((final, s) => reshape(dFinals[s] ?? zeros(final.shape), [-1]));
+    const carry = dFinals.every((d) => d === undefined) ? zeros(inputs[1].shape) : concat(finals);
+    const [dStash, dInitial] = applyAll(recurrentBackwardOp, attrs, [
       stash,
       states,
-      weight,
-      dFinal ?? zeros(initial.shape),
+      carry,
+      ...inputs.slice(2),
       ...(dOutput === undefined ? [] : [dOutput]),
-    ];
-    const [dStash, dInitial] = applyAll(recurrentBackwardOp, { cell }, inputs);
-    const [steps, batch, , hidden] = stash.shape;
-    const before = reshape(slice(reshape(slice(states, 0, 0, 1), states.shape.slice(1)), 0, 0, steps), [
-      steps * batch,
-      hidden,
     ]);
-    // Gates whose recurrent parts lie side by side share a product.
-    const runs = recurrentRuns(cell).map(({ slot, gates }) =>
-      reshape(slice(dStash, 2, slot, slot + gates), [steps * batch, gates * hidden]),
-    );
-    const dWeight = concat(runs.map((d) => matmul(transpose(d), before)));
-    const dBias = concat(runs.map((d) => sum(d, 0)));
-    return [dStash, dWeight, dInitial, dBias];
+    return weightGradients(attrs, inputs, dStash, states, dInitial);
   },
   tolerance: { absolute: 2e-5, relative: 1e-4 },
 });
@@ -120,103 +122,138 @@ export const recurrentOp: Op<RecurrentAttrs> = defineOp({
 export const recurrentBackwardOp: Op<RecurrentAttrs> = defineOp({
   name: 'recurrent_backward',
   summary:
-    'the reverse loop: from pre-activations, states, W_hh, d final states and d output to d pre-activations and d initial states',
-  infer: (_, [stash, , , carry]) => [stash, carry],
+    'the reverse loop: from the stash, all states, weights, d final states and d output to the gradients of the gates, in the stash, and of the initial states',
+  infer: (_, [stash, , carry]) => [stash, carry],
   inPlace: () => [
     { input: 0, output: 0, must: true },
-    { input: 3, output: 1, must: true },
+    { input: 2, output: 1, must: true },
   ],
-  scratch: ({ cell }, [stash]) => [packedSize(cell.gates.length, stash.shape[3])],
+  scratch: (attrs) => [packedSize(attrs, true)],
   cpu: recurrentBackwardCPU,
   gpu: recurrentBackwardGPU,
-  cost: ({ cell }, [stash, , weight]) => costOf(cell.program.gradients, stash, weight),
+  cost: (attrs, [stash]) => costOf(attrs, new RecurrentLayout(attrs).program.backward, stash.shape),
   tolerance: { absolute: 2e-5, relative: 1e-4 },
 });
 
-/** Runs of gates whose recurrent slots are neighbours, in the gates' order. */
-function recurrentRuns(cell: Cell): { slot: number; gates: number }[] {
-  const runs: { slot: number; gates: number }[] = [];
-  for (const slot of cell.recurrentSlot) {
-    const last = runs.at(-1);
-    if (last !== undefined && slot === last.slot + last.gates) last.gates++;
-    else runs.push({ slot, gates: 1 });
-  }
-  return runs;
-}
+/** The gradients of all inputs of the forward op, from the gates' gradients that the reverse loop left in the stash. */
+function weightGradients(
+  attrs: RecurrentAttrs,
+  inputs: readonly Value[],
+  dStash: Value,
+  states: Value,
+  dInitial: Value,
+): (Value | undefined)[] {
+  const layout = new RecurrentLayout(attrs);
+  const { program } = layout;
+  const { cell, hidden, bias } = attrs;
+  const [directions, steps, batch] = dStash.shape;
+  const { vectors, rows, seed, matrices } = rolesOf(attrs, inputs, false);
+  const count = steps * batch;
 
-/**
- * Runs a cell over a sequence.
- * @param products (T, B, G·H): the input part of every gate's pre-activation, its bias included.
- * @param weight W_hh (G·H, H), rows in the order of the cell's gates.
- * @param initial (S, B, H): the states before the first step, in the cell's order.
- * @param bias b_hh (G·H), added to the recurrent part.
- * @returns `output` (T, B, H), h after each step, and `final` (S, B, H), the states after the last.
- */
-export function recurrent(
-  cell: Cell,
-  products: Value,
-  weight: Value,
-  initial: Value,
-  bias?: Value,
-): { output: Value; final: Value } {
-  const what = `recurrent (${cell.name})`;
-  expectValue(`${what}: products`, products, 'f32');
-  expectValue(`${what}: weight`, weight, 'f32');
-  expectValue(`${what}: initial`, initial, 'f32');
-  const gates = cell.gates.length;
-  if (products.shape.length !== 3 || products.shape[2] % gates !== 0) {
-    throw new GatewiseError(
-      'shape',
-      `${what}: products must be (T, B, ${gates}·H), got ${show(products.shape)}`,
-    );
-  }
-  const [steps, batch, width] = products.shape;
-  const parts = reshape(products, [steps, batch, gates, width / gates]);
-  // Room for the recurrent parts that are kept apart; the step kernel fills it.
-  const apartSlots = cell.slots - gates;
-  const stash =
-    apartSlots === 0 ? parts : concat([parts, empty([steps, batch, apartSlots, width / gates])], 2);
-  const outputs = applyAll(recurrentOp, { cell }, [
-    stash,
-    weight,
-    initial,
-    ...(bias === undefined ? [] : [bias]),
-  ]);
-  return { output: outputs[2], final: outputs[3] };
-}
-
-/** All steps of a cell from the graph's own ops: what the fused kernel is compared with. */
-export function recurrentNaive(
-  cell: Cell,
-  products: Value,
-  weight: Value,
-  initial: Value,
-  bias?: Value,
-): { output: Value; final: Value } {
-  const gates = cell.gates.length;
-  let states =
-    initial.shape[0] === 1
-      ? [reshape(initial, initial.shape.slice(1))]
-      : cell.states.map((_, s) => reshape(slice(initial, 0, s, s + 1), initial.shape.slice(1)));
-  const outputs: Value[] = [];
-  const [steps, batch, width] = products.shape;
-  const hidden = width / gates;
-  for (let t = 0; t < steps; t++) {
-    const input = reshape(slice(products, 0, t, t + 1), [batch, width]);
-    const product = matmul(states[0], weight, { transposeB: true });
-    const recurrentPart = bias === undefined ? product : product.apply('add', [product, bias]);
-    const slots: Value[] = [];
-    cell.recurrentSlot.forEach((slot, g) => {
-      const x = slice(input, 1, g * hidden, (g + 1) * hidden);
-      const r = slice(recurrentPart, 1, g * hidden, (g + 1) * hidden);
-      slots[g] = slot === g ? x.apply('add', [x, r]) : x;
-      slots[slot] = slot === g ? slots[g] : r;
-    });
-    states = cell.apply(slots, states);
-    outputs.push(reshape(states[0], [1, batch, hidden]));
-  }
-  return {
-    output: concat(outputs),
-    final: concat(states.map((state) => reshape(state, [1, batch, hidden]))),
+  /** Neighbouring slots of one direction, (T·B, units). */
+  const slots = (direction: number, first: number, size: number): Value => {
+    const offset = layout.slotOffset[first];
+    const own = slice(slice(dStash, 0, direction, direction + 1), 3, offset, offset + size);
+    return reshape(own, [count, size]);
   };
+  /** A state before each step, (T·B, W). */
+  const before = (direction: number, s: number): Value => {
+    const width = layout.stateWidth(s);
+    const row = batch * width;
+    const first = (layout.stateOffset[s] * directions + direction * width) * (steps + 1) * batch;
+    const start = first + (direction === 0 ? 0 : row);
+    return reshape(slice(states, 0, start, start + steps * row), [count, width]);
+  };
+  /** What a product was taken with, (T·B, depth). */
+  const sourceOf = (direction: number, v: number): Value => {
+    const { source, matrix } = program.products[v];
+    if ('slot' in source)
+      return slots(direction, source.slot, matrix === 'hr' ? hidden : layout.stateWidth(0));
+    const h = before(direction, source.state);
+    if (!source.kept || rows === undefined) return h;
+    const width = layout.stateWidth(0);
+    const keep = slice(rows, 0, direction * batch * width, (direction + 1) * batch * width);
+    return reshape(mul(reshape(h, [steps, batch, width]), reshape(keep, [batch, width])), [count, width]);
+  };
+  const sameSource = (a: number, b: number): boolean =>
+    show(Object.entries(program.products[a].source).flat()) ===
+    show(Object.entries(program.products[b].source).flat());
+
+  /** Parts of a matrix; those with one source and neighbouring slots share a product. */
+  const matrixGradient = (direction: number, name: 'hh' | 'hr', shape: readonly number[]): Value => {
+    const height = name === 'hh' ? hidden : shape[0];
+    const pieces: Value[] = [];
+    for (let part = 0; part < shape[0] / height; part++) {
+      const found = program.products.flatMap((p, v) => (p.matrix === name && p.part === part ? [v] : []));
+      if (found.length === 0) {
+        pieces.push(zeros([height, shape[1]]));
+        continue;
+      }
+      let run = 1;
+      if (found.length === 1) {
+        const [first] = found;
+        const { gradient } = program.products[first];
+        const next = (n: number): number =>
+          program.products.findIndex((p) => p.matrix === name && p.part === part + n);
+        const joins = (n: number): boolean => {
+          const v = next(n);
+          const isAlone =
+            program.products.filter((p) => p.matrix === name && p.part === part + n).length === 1;
+          return isAlone && program.products[v].gradient === gradient + n && sameSource(first, v);
+        };
+        while (part + run < shape[0] / height && joins(run)) run++;
+        const d = slots(direction, gradient, run * height);
+        pieces.push(matmul(transpose(d), sourceOf(direction, first)));
+      } else {
+        const all = found.map((v) =>
+          matmul(transpose(slots(direction, program.products[v].gradient, height)), sourceOf(direction, v)),
+        );
+        pieces.push(all.reduce((a, b) => a.apply('add', [a, b])));
+      }
+      part += run - 1;
+    }
+    return concat(pieces);
+  };
+
+  /** Sums over all rows and steps; slots that lie side by side are one sum. */
+  const columnSums = (direction: number, list: readonly (number | undefined)[]): Value[] => {
+    const runs: { slot: number | undefined; size: number }[] = [];
+    for (const slot of list) {
+      const last = runs.at(-1);
+      if (last?.slot !== undefined && slot === last.slot + last.size) last.size++;
+      else runs.push({ slot, size: 1 });
+    }
+    return runs.map(({ slot, size }) =>
+      slot === undefined ? zeros([size * hidden]) : sum(slots(direction, slot, size * hidden), 0),
+    );
+  };
+  const biasSlots = bias
+    ? cell.recurrentGates.map(
+        (_, part) => program.products.find((p) => p.matrix === 'hh' && p.part === part)?.gradient,
+      )
+    : [];
+  const perDirection = Array.from({ length: directions }, (_, direction) => direction);
+  const dVectors =
+    vectors && concat(perDirection.flatMap((d) => columnSums(d, [...biasSlots, ...program.weightGradients])));
+  return [
+    inputGradient(layout, dStash),
+    dInitial,
+    ...matrices.flatMap((_, direction) =>
+      layout.matrices.map(({ name, shape }) => matrixGradient(direction, name, shape)),
+    ),
+    ...(vectors === undefined ? [] : [dVectors]),
+    ...(rows === undefined ? [] : [undefined]),
+    ...(seed === undefined ? [] : [undefined]),
+  ];
+}
+
+/** The stash's gradient: that of the input products, in their slots; nothing reads the rest. */
+function inputGradient({ program, slotOffset, row }: RecurrentLayout, dStash: Value): Value {
+  if (program.inputGradients.every((slot, gate) => slot === gate)) return dStash;
+  const pieces = program.inputGradients.map((slot) =>
+    slice(dStash, 3, slotOffset[slot], slotOffset[slot + 1] ?? row),
+  );
+  const used = slotOffset[pieces.length] ?? row;
+  const rest = used < row ? [slice(dStash, 3, used, row)] : [];
+  return concat([...pieces, ...rest], 3);
 }

@@ -1,111 +1,298 @@
-// The recurrent layer's reference: plain loops over time, rows and units, float64 accumulation, for any cell.
-import { cotangentInput, gateInput, stateInput } from '../cells/cell.ts';
-import { evaluator } from '../expr/evaluate.ts';
+// The recurrent layer's reference: plain loops over time, phases, rows and units, float64 accumulation, for any cell.
+import { parsePlace } from '../cells/program.ts';
+import type { Phase, Term, Width } from '../cells/phases.ts';
+import { philox, unitUniform } from '../core/random.ts';
+import { evaluator, type Evaluate } from '../expr/evaluate.ts';
+import { inputsOf, type Expr } from '../expr/expr.ts';
 import type { Operand } from '../graph/launch.ts';
-import type { RecurrentAttrs } from './recurrent_kernel.ts';
+import { RecurrentLayout, rolesOf, type RecurrentAttrs } from './recurrent_layout.ts';
 
-export function recurrentCPU(
-  { cell }: RecurrentAttrs,
-  [, weight, initial, bias]: readonly Operand[],
-  [stash, states]: readonly Operand[],
-): void {
-  const [steps, batch, slots, hidden] = stash.view.shape;
-  const gates = cell.gates.length;
-  const evaluate = evaluator(
-    cell.program.states,
-    [...cell.gates.map((_, i) => i), ...extraSlots(gates, slots)]
-      .map(gateInput)
-      .concat(cell.states.map((_, s) => stateInput(s))),
-  );
-  const values = new Float64Array(slots + cell.states.length);
-  const next = new Float64Array(cell.states.length);
-  const product = new Float64Array(gates * hidden);
-  // states: (STATES, T + 1, B, H)
-  const stateAt = (state: number, time: number, row: number): number =>
-    states.view.offset + ((state * (steps + 1) + time) * batch + row) * hidden;
-  for (let s = 0; s < cell.states.length; s++) {
-    for (let i = 0; i < batch * hidden; i++)
-      states.data[stateAt(s, 0, 0) + i] = initial.data[initial.view.offset + s * batch * hidden + i];
+/** One row of one step: what places are relative to. */
+interface Moment {
+  readonly direction: number;
+  /** The step, counted in the order of processing; -1 once the backward loop is through. */
+  readonly order: number;
+  readonly row: number;
+}
+
+/** A place at a moment: element `at + unit` of `data`. */
+interface Place {
+  readonly data: { [index: number]: number };
+  readonly at: number;
+}
+
+interface Compiled {
+  readonly inputs: readonly string[];
+  readonly evaluate: Evaluate;
+  readonly results: Float64Array;
+}
+
+class Machine {
+  readonly layout: RecurrentLayout;
+  readonly #attrs: RecurrentAttrs;
+  readonly #roles: ReturnType<typeof rolesOf<Operand>>;
+  readonly #stash: Operand;
+  readonly #states: Operand;
+  readonly #carry: Operand | undefined;
+  readonly steps: number;
+  readonly batch: number;
+  readonly #compiled = new Map<readonly Expr[], Compiled>();
+
+  constructor(
+    attrs: RecurrentAttrs,
+    roles: ReturnType<typeof rolesOf<Operand>>,
+    stash: Operand,
+    states: Operand,
+    carry?: Operand,
+  ) {
+    this.layout = new RecurrentLayout(attrs);
+    this.#attrs = attrs;
+    this.#roles = roles;
+    this.#stash = stash;
+    this.#states = states;
+    this.#carry = carry;
+    [, this.steps, this.batch] = stash.view.shape;
   }
-  for (let step = 0; step < steps; step++) {
-    for (let row = 0; row < batch; row++) {
-      const h = stateAt(0, step, row);
-      for (let i = 0; i < gates * hidden; i++) {
-        let total = bias === undefined ? 0 : bias.data[bias.view.offset + i];
-        const w = weight.view.offset + i * hidden;
-        for (let k = 0; k < hidden; k++) total += weight.data[w + k] * states.data[h + k];
-        product[i] = total;
+
+  #time({ direction, order }: Moment): number {
+    return direction === 0 ? order : this.steps - 1 - order;
+  }
+
+  /** Where state `s` lies before the step, or with `after` behind it. */
+  stateAt(s: number, { direction, order, row }: Moment, after: number): number {
+    const { layout, steps, batch } = this;
+    const index = direction === 0 ? order + after : steps - order - after;
+    const first = layout.stateOffset[s] * layout.directions * (steps + 1) * batch;
+    return (
+      this.#states.view.offset +
+      first +
+      ((direction * (steps + 1) + index) * batch + row) * layout.stateWidth(s)
+    );
+  }
+
+  carryAt(s: number, operand: Operand, { direction, row }: Moment): number {
+    const { layout, batch } = this;
+    const first = layout.stateOffset[s] * layout.directions * batch;
+    return operand.view.offset + first + (direction * batch + row) * layout.stateWidth(s);
+  }
+
+  #stashAt(slot: number, moment: Moment): number {
+    const { layout, steps, batch } = this;
+    const { direction, row } = moment;
+    const at = ((direction * steps + this.#time(moment)) * batch + row) * layout.row;
+    return this.#stash.view.offset + at + layout.slotOffset[slot];
+  }
+
+  place(name: string, moment: Moment): Place {
+    const { layout, batch, steps } = this;
+    const { direction, row } = moment;
+    const [kind, index] = parsePlace(name);
+    const within = (operand: Operand | undefined, at: number): Place =>
+      operand === undefined ? ZERO : { data: operand.data, at: operand.view.offset + at };
+    switch (kind) {
+      case 'slot':
+        return { data: this.#stash.data, at: this.#stashAt(index, moment) };
+      case 'following':
+        return moment.order + 1 < steps
+          ? { data: this.#stash.data, at: this.#stashAt(index, { ...moment, order: moment.order + 1 }) }
+          : ZERO;
+      case 'state':
+      case 'after':
+        return { data: this.#states.data, at: this.stateAt(index, moment, kind === 'after' ? 1 : 0) };
+      case 'carry':
+        return this.#carry === undefined
+          ? ZERO
+          : { data: this.#carry.data, at: this.carryAt(index, this.#carry, moment) };
+      case 'output':
+        return within(
+          this.#roles.dOutput,
+          ((this.#time(moment) * batch + row) * layout.directions + direction) * layout.stateWidth(0),
+        );
+      case 'bias':
+        return within(this.#roles.vectors, direction * layout.vectors + index * this.#attrs.hidden);
+      case 'weight':
+        return within(
+          this.#roles.vectors,
+          direction * layout.vectors + layout.weightOffset + index * this.#attrs.hidden,
+        );
+      default:
+        return within(this.#roles.rows, (direction * batch + row) * layout.stateWidth(0));
+    }
+  }
+
+  /** Values that are not memory at a unit: the mask, and what is drawn. */
+  #special(name: string, moment: Moment, unit: number, width: number): number | undefined {
+    const { direction, row } = moment;
+    const { rows, seed } = this.#roles;
+    const [kind, index] = parsePlace(name);
+    if (kind === 'active' && rows !== undefined) {
+      const at = (direction * this.steps + this.#time(moment)) * this.batch + row;
+      return rows.data[rows.view.offset + this.layout.keepSize(this.batch) + at];
+    }
+    if (kind === 'noise' && seed !== undefined) {
+      const { data, view } = seed;
+      const words = philox(
+        [row * width + unit, this.#attrs.stream, this.#time(moment) * 2 + direction, 1 + (index >> 2)],
+        [data[view.offset] >>> 0, data[view.offset + 1] >>> 0],
+      );
+      return unitUniform(words[index & 3]);
+    }
+    return undefined;
+  }
+
+  #compile(roots: readonly Expr[]): Compiled {
+    const known = this.#compiled.get(roots);
+    if (known !== undefined) return known;
+    const inputs = inputsOf(roots);
+    const made = { inputs, evaluate: evaluator(roots, inputs), results: new Float64Array(roots.length) };
+    this.#compiled.set(roots, made);
+    return made;
+  }
+
+  /** The values of expressions at each unit, given to `use` one unit after the other. */
+  each(
+    roots: readonly Expr[],
+    moment: Moment,
+    width: Width,
+    named: ReadonlyMap<string, ArrayLike<number>>,
+    use: (unit: number, results: Float64Array) => void,
+  ): void {
+    const { inputs, evaluate, results } = this.#compile(roots);
+    const units = this.layout.width(width);
+    const values = new Float64Array(inputs.length);
+    const loads = inputs.map((name): ((unit: number) => number) => {
+      const given = named.get(name);
+      if (given !== undefined) return given.length === 1 ? () => given[0] : (unit) => given[unit];
+      if (/^(active|noise)/.test(name)) return (unit) => this.#special(name, moment, unit, units) ?? 0;
+      const { data, at } = this.place(name, moment);
+      return data === ZERO.data ? () => 0 : (unit) => data[at + unit];
+    });
+    for (let unit = 0; unit < units; unit++) {
+      loads.forEach((load, i) => (values[i] = load(unit)));
+      evaluate(values, results);
+      use(unit, results);
+    }
+  }
+
+  /** Adds matrix · source to `total`. */
+  #multiply(
+    { matrix, source, depth }: Term,
+    moment: Moment,
+    sources: readonly Expr[],
+    total: Float64Array,
+  ): void {
+    const transposed = matrix.endsWith("'");
+    const [kind, part] = [matrix.slice(0, 2), Number(matrix.slice(3).replace("'", ''))];
+    const index = this.layout.matrices.findIndex(({ name }) => name === kind);
+    const weight = this.#roles.matrices[moment.direction][index];
+    const [, columns] = this.layout.matrices[index].shape;
+    const vector = new Float64Array(this.layout.width(depth));
+    if (!('input' in source.kind) || this.place(source.kind.input, moment).data !== ZERO.data)
+      this.each(sources, moment, depth, new Map(), (unit, [value]) => (vector[unit] = value));
+    const first = weight.view.offset + part * this.#attrs.hidden * columns;
+    if (transposed) {
+      for (let k = 0; k < vector.length; k++) {
+        for (let u = 0; u < total.length; u++) total[u] += vector[k] * weight.data[first + k * columns + u];
       }
-      const base = stash.view.offset + (step * batch + row) * slots * hidden;
-      for (let unit = 0; unit < hidden; unit++) {
-        values.fill(0);
-        for (let g = 0; g < gates; g++) values[g] = stash.data[base + g * hidden + unit];
-        for (let g = 0; g < gates; g++) values[cell.recurrentSlot[g]] += product[g * hidden + unit];
-        for (let slot = 0; slot < slots; slot++) stash.data[base + slot * hidden + unit] = values[slot];
-        for (let s = 0; s < next.length; s++) values[slots + s] = states.data[stateAt(s, step, row) + unit];
-        evaluate(values, next);
-        for (let s = 0; s < next.length; s++) states.data[stateAt(s, step + 1, row) + unit] = next[s];
+    } else {
+      for (let u = 0; u < total.length; u++) {
+        let sum = 0;
+        for (let k = 0; k < vector.length; k++) sum += vector[k] * weight.data[first + u * columns + k];
+        total[u] += sum;
       }
     }
   }
+
+  run(phase: Phase, prepared: Prepared, moment: Moment): void {
+    const named = new Map<string, Float64Array>();
+    phase.products.forEach(({ name, terms }, p) => {
+      const total = new Float64Array(this.layout.width(phase.width));
+      terms.forEach((term, t) => this.#multiply(term, moment, prepared.sources[p][t], total));
+      named.set(name, total);
+    });
+    const finishing = moment.order < 0;
+    if (!finishing) {
+      phase.means.forEach(({ name, width }, m) => {
+        let total = 0;
+        this.each(prepared.means[m], moment, width, named, (_, [value]) => (total += value));
+        named.set(name, Float64Array.of(total / this.layout.width(width)));
+      });
+    }
+    const writes = finishing ? phase.finish : phase.writes;
+    const places = writes.map(({ to }) => this.place(to, moment));
+    this.each(finishing ? prepared.finish : prepared.writes, moment, phase.width, named, (unit, results) => {
+      places.forEach(({ data, at }, i) => (data[at + unit] = results[i]));
+    });
+  }
+}
+
+const ZERO: Place = { data: new Float64Array(1), at: 0 };
+
+/** A phase's expressions as lists that stay the same objects, so that each is compiled once. */
+interface Prepared {
+  readonly sources: readonly (readonly (readonly Expr[])[])[];
+  readonly means: readonly (readonly Expr[])[];
+  readonly writes: readonly Expr[];
+  readonly finish: readonly Expr[];
+}
+
+function prepare({ products, means, writes, finish }: Phase): Prepared {
+  return {
+    sources: products.map(({ terms }) => terms.map(({ source }) => [source])),
+    means: means.map(({ of }) => [of]),
+    writes: writes.map(({ value }) => value),
+    finish: finish.map(({ value }) => value),
+  };
+}
+
+function runAll(machine: Machine, phases: readonly Phase[], orders: readonly number[]): void {
+  const prepared = phases.map(prepare);
+  for (const order of orders) {
+    phases.forEach((phase, i) => {
+      if (order < 0 && phase.finish.length === 0) return;
+      for (let direction = 0; direction < machine.layout.directions; direction++)
+        for (let row = 0; row < machine.batch; row++)
+          machine.run(phase, prepared[i], { direction, order, row });
+    });
+  }
+}
+
+export function recurrentCPU(
+  attrs: RecurrentAttrs,
+  inputs: readonly Operand[],
+  [stash, states]: readonly Operand[],
+): void {
+  const roles = rolesOf(attrs, inputs, false);
+  const machine = new Machine(attrs, roles, stash, states);
+  const { layout, steps, batch } = machine;
+  layout.program.stateWidths.forEach((_, s) => {
+    for (let direction = 0; direction < layout.directions; direction++) {
+      for (let row = 0; row < batch; row++) {
+        const moment = { direction, order: 0, row };
+        const [from, to] = [machine.carryAt(s, roles.initial, moment), machine.stateAt(s, moment, 0)];
+        for (let unit = 0; unit < layout.stateWidth(s); unit++)
+          states.data[to + unit] = roles.initial.data[from + unit];
+      }
+    }
+  });
+  runAll(
+    machine,
+    layout.program.forward,
+    Array.from({ length: steps }, (_, order) => order),
+  );
 }
 
 export function recurrentBackwardCPU(
-  { cell }: RecurrentAttrs,
-  [, states, weight, , dOutput]: readonly Operand[],
+  attrs: RecurrentAttrs,
+  inputs: readonly Operand[],
   [stash, carry]: readonly Operand[],
 ): void {
-  const [steps, batch, slots, hidden] = stash.view.shape;
-  const gates = cell.gates.length;
-  const count = cell.states.length;
-  const names = [...cell.gates.map((_, i) => i), ...extraSlots(gates, slots)].map(gateInput);
-  const evaluate = evaluator(cell.program.gradients, [
-    ...names,
-    ...cell.states.map((_, s) => stateInput(s)),
-    ...cell.states.map((_, s) => cotangentInput(s)),
-  ]);
-  const values = new Float64Array(slots + 2 * count);
-  const gradient = new Float64Array(slots + count);
-  const product = new Float64Array(hidden);
-  for (let next = steps; next >= 0; next--) {
-    for (let row = 0; row < batch; row++) {
-      product.fill(0);
-      if (next < steps) {
-        const base = stash.view.offset + (next * batch + row) * slots * hidden;
-        for (let g = 0; g < gates; g++) {
-          for (let k = 0; k < hidden; k++) {
-            const d = stash.data[base + cell.recurrentSlot[g] * hidden + k];
-            const w = weight.view.offset + (g * hidden + k) * hidden;
-            for (let unit = 0; unit < hidden; unit++) product[unit] += d * weight.data[w + unit];
-          }
-        }
-      }
-      const step = next - 1;
-      const base = stash.view.offset + (step * batch + row) * slots * hidden;
-      for (let unit = 0; unit < hidden; unit++) {
-        const d = (s: number): number => carry.view.offset + (s * batch + row) * hidden + unit;
-        if (next === 0) {
-          carry.data[d(0)] += product[unit];
-          continue;
-        }
-        for (let slot = 0; slot < slots; slot++) values[slot] = stash.data[base + slot * hidden + unit];
-        for (let s = 0; s < count; s++) {
-          values[slots + s] =
-            states.data[states.view.offset + ((s * (steps + 1) + step) * batch + row) * hidden + unit];
-          values[slots + count + s] = carry.data[d(s)];
-        }
-        values[slots + count] += product[unit];
-        if (dOutput !== undefined)
-          values[slots + count] += dOutput.data[dOutput.view.offset + (step * batch + row) * hidden + unit];
-        evaluate(values, gradient);
-        for (let slot = 0; slot < slots; slot++) stash.data[base + slot * hidden + unit] = gradient[slot];
-        for (let s = 0; s < count; s++) carry.data[d(s)] = gradient[slots + s];
-      }
-    }
-  }
-}
-
-/** The slots behind the gates' own: recurrent parts that are kept apart. */
-function extraSlots(gates: number, slots: number): number[] {
-  return Array.from({ length: slots - gates }, (_, i) => gates + i);
+  const roles = rolesOf(attrs, inputs, true);
+  const machine = new Machine(attrs, roles, stash, roles.states, carry);
+  // From the last step to the first, then what the initial states' gradients still lack.
+  runAll(
+    machine,
+    machine.layout.program.backward,
+    Array.from({ length: machine.steps + 1 }, (_, i) => machine.steps - 1 - i),
+  );
 }

@@ -1,30 +1,23 @@
-// How a recurrent layer's time loop runs on a device: the weights packed once, then one dispatch per step.
-import type { Cell } from '../cells/cell.ts';
-import {
-  bindDense,
-  chooseTile,
-  dispatch,
-  sliceRegion,
-  type Dispatch,
-  type Region,
-  type Target,
-} from '../graph/launch.ts';
+// How a recurrent layer's time loop runs on a device: the weights packed once, then one dispatch per step and phase.
+import type { Phase } from '../cells/phases.ts';
+import { bindDense, chooseTile, dispatch, type Dispatch, type Region, type Target } from '../graph/launch.ts';
 import type { Placed } from '../graph/value.ts';
 import { pack_weight } from '../../shaders/gen/pack_weight.ts';
 import { recurrent_step } from '../../shaders/gen/recurrent_step.ts';
-import { recurrent_step_backward } from '../../shaders/gen/recurrent_step_backward.ts';
-import { cellWGSL } from './cell_wgsl.ts';
 import { copyDispatch } from './elementwise.ts';
+import { phaseWGSL, readingsOf, type Reading } from './phase_wgsl.ts';
+import { RecurrentLayout, rolesOf, type RecurrentAttrs } from './recurrent_layout.ts';
 import { gridFor } from './wgsl_expression.ts';
-
-export interface RecurrentAttrs {
-  readonly cell: Cell;
-}
 
 const WORKGROUP = 16;
 
+interface Tile {
+  readonly rows: number;
+  readonly units: number;
+}
+
 /** What one invocation owns, largest first: each weight that it loads serves all its rows, each state all its units. */
-const FORWARD_TILES = [
+const TILES_OF_MANY_PRODUCTS: readonly Tile[] = [
   { rows: 16, units: 4 },
   { rows: 8, units: 4 },
   { rows: 16, units: 2 },
@@ -33,8 +26,8 @@ const FORWARD_TILES = [
   { rows: 4, units: 1 },
   { rows: 2, units: 1 },
   { rows: 1, units: 1 },
-] as const;
-const BACKWARD_TILES = [
+];
+const TILES_OF_ONE_PRODUCT: readonly Tile[] = [
   { rows: 16, units: 8 },
   { rows: 8, units: 8 },
   { rows: 16, units: 4 },
@@ -43,121 +36,225 @@ const BACKWARD_TILES = [
   { rows: 4, units: 1 },
   { rows: 2, units: 1 },
   { rows: 1, units: 1 },
-] as const;
+];
 
-interface Tile {
-  readonly rows: number;
+/** Where each phase's weights lie, packed, in vec4s. */
+interface Packing {
+  readonly phases: readonly { readonly readings: readonly Reading[]; readonly starts: readonly number[] }[];
+  readonly perDirection: number;
+}
+
+const quadsOf = (depth: number): number => Math.ceil(depth / 4);
+
+function packingOf(layout: RecurrentLayout, phases: readonly Phase[]): Packing {
+  let next = 0;
+  const list = phases.map((phase) => {
+    const readings = readingsOf(layout, phase);
+    const starts = readings.map(({ depth, takes }) => {
+      const start = next;
+      next += quadsOf(depth) * takes.length * layout.width(phase.width);
+      return start;
+    });
+    return { readings, starts };
+  });
+  return { phases: list, perDirection: next };
+}
+
+/** Elements of the packed weights of a pass. */
+export function packedSize(attrs: RecurrentAttrs, backward: boolean): number {
+  const layout = new RecurrentLayout(attrs);
+  const { forward, backward: back } = layout.program;
+  return Math.max(4, 4 * layout.directions * packingOf(layout, backward ? back : forward).perDirection);
+}
+
+/** A part of a matrix and where it goes; neighbours at equal distances are packed by one launch. */
+interface Piece {
+  readonly matrix: number;
+  readonly part: number;
+  readonly transposed: boolean;
+  readonly depth: number;
   readonly units: number;
+  readonly takes: number;
+  readonly start: number;
 }
 
-/** What both directions of a cell's step share: constants, counts, and workgroups that cover all rows and units. */
-function launchOf(cell: Cell, tiles: readonly Tile[], target: Target, batch: number, hidden: number) {
-  // A tile of more rows than there are would compute the last one again.
-  const fitting = tiles.filter(({ rows }) => rows < 2 * batch);
-  const { rows, units } = chooseTile(
-    fitting,
-    target,
-    (tile) => Math.ceil(batch / tile.rows) * Math.ceil(hidden / tile.units),
+function packDispatches(
+  attrs: RecurrentAttrs,
+  layout: RecurrentLayout,
+  phases: readonly Phase[],
+  { phases: packed, perDirection }: Packing,
+  matrices: readonly (readonly Region[])[],
+  scratch: Region,
+): Dispatch[] {
+  const pieces = packed.flatMap(({ readings, starts }, p) =>
+    readings.flatMap(({ takes, depth }, i) =>
+      takes.map(({ term }, take): Piece => {
+        const units = layout.width(phases[p].width);
+        return {
+          matrix: layout.matrices.findIndex(({ name }) => name === term.matrix.slice(0, 2)),
+          part: Number.parseInt(term.matrix.slice(3), 10),
+          transposed: term.matrix.endsWith("'"),
+          depth,
+          units,
+          takes: takes.length,
+          start: starts[i] + take * units,
+        };
+      }),
+    ),
   );
-  const workgroups: [number, number, number] = [
-    Math.ceil(hidden / (units * WORKGROUP)),
-    Math.ceil(batch / rows),
-    1,
-  ];
-  return {
-    constants: { HIDDEN: hidden, WORKGROUP },
-    counts: {
-      GATES: cell.gates.length,
-      SLOTS: cell.slots,
-      STATES: cell.states.length,
-      ROWS: rows,
-      UNITS: units,
-    },
-    workgroups,
-  };
+  const runs: Piece[][] = [];
+  for (const piece of pieces) {
+    const run = runs.at(-1);
+    const last = run?.at(-1);
+    const alike =
+      last !== undefined &&
+      (['matrix', 'transposed', 'depth', 'units', 'takes'] as const).every((key) => last[key] === piece[key]);
+    const step = run !== undefined && run.length > 1 ? run[1].start - run[0].start : undefined;
+    if (
+      alike &&
+      piece.part === last.part + 1 &&
+      (step ?? piece.start - last.start) === piece.start - last.start
+    )
+      run?.push(piece);
+    else runs.push([piece]);
+  }
+  return matrices.flatMap((own, direction) =>
+    runs.map((run) => {
+      const [{ matrix, part, transposed, depth, units, takes, start }] = run;
+      const [, columns] = layout.matrices[matrix].shape;
+      const size = attrs.hidden * columns;
+      return dispatch(pack_weight, {
+        bindings: { weight: bindDense(own[matrix]), packed: bindDense(scratch) },
+        uniforms: {
+          first: part * size,
+          start: direction * perDirection + start,
+          blocks: run.length,
+          depth,
+          units,
+          strides: transposed ? [size, columns, 1] : [size, 1, columns],
+          packed: [run.length > 1 ? run[1].start - start : 0, takes * units, 1],
+        },
+        workgroups: gridFor(run.length * quadsOf(depth) * units, 64),
+      });
+    }),
+  );
 }
 
-/** Elements of a packed W_hh: quads of 4 k are whole, so an odd hidden size is padded. */
-export function packedSize(gates: number, hidden: number): number {
-  return gates * Math.ceil(hidden / 4) * 4 * hidden;
+/** One dispatch per phase, launched in turn, for each row of uniforms. */
+function loopDispatches(
+  attrs: RecurrentAttrs,
+  placed: Placed<RecurrentAttrs>,
+  backward: boolean,
+  target: Target,
+): Dispatch[] {
+  const layout = new RecurrentLayout(attrs);
+  const roles = rolesOf(attrs, placed.inputs, backward);
+  const [stash, second] = placed.outputs;
+  const [, steps, batch] = stash.view.shape;
+  const phases = backward ? layout.program.backward : layout.program.forward;
+  const packing = packingOf(layout, phases);
+  const optional = { vectors: roles.vectors, rows: roles.rows, seed: roles.seed, d_output: roles.dOutput };
+  const given = Object.fromEntries(
+    Object.entries(optional).flatMap(([name, region]) =>
+      region === undefined ? [] : [[name, bindDense(region)]],
+    ),
+  );
+  const loop = {};
+  const launches = phases.map((phase, p) => {
+    const { readings, starts } = packing.phases[p];
+    const width = layout.width(phase.width);
+    const tiles = phase.products.length > 1 ? TILES_OF_MANY_PRODUCTS : TILES_OF_ONE_PRODUCT;
+    // A tile of more rows than there are would compute the last one again.
+    const { rows, units } = chooseTile(
+      tiles.filter((tile) => tile.rows < 2 * batch),
+      target,
+      (tile) => layout.directions * Math.ceil(batch / tile.rows) * Math.ceil(width / tile.units),
+    );
+    const uniforms = Array.from({ length: steps }, (_, i) => ({
+      next: backward ? steps - i : i + 1,
+      steps,
+      batch,
+    }));
+    return dispatch(recurrent_step, {
+      bindings: {
+        stash: bindDense(stash),
+        states: bindDense(backward ? roles.states : second),
+        ...(readings.length > 0 ? { weight: bindDense(placed.scratch[0]) } : {}),
+        ...(backward ? { carry: bindDense(second) } : {}),
+        ...given,
+      },
+      readOnly: backward ? ['states'] : [],
+      constants: { WORKGROUP },
+      counts: { GROUPS: readings.length, TAKES: readings[0]?.takes.length ?? 0, ROWS: rows, UNITS: units },
+      splices: {
+        phase: phaseWGSL({
+          attrs,
+          layout,
+          phase,
+          readings,
+          packed: { perDirection: packing.perDirection, starts },
+          hasOutputGradient: roles.dOutput !== undefined,
+        }),
+      },
+      uniforms: phase.finish.length > 0 ? [...uniforms, { next: 0, steps, batch }] : uniforms,
+      workgroups: [Math.ceil(width / (units * WORKGROUP)), Math.ceil(batch / rows), layout.directions],
+      loop,
+    });
+  });
+  return [...packDispatches(attrs, layout, phases, packing, roles.matrices, placed.scratch[0]), ...launches];
 }
 
-/** W_hh (GATES·H, H) as vec4s over k; `transposed` for the backward product, which sums over the gates' rows. */
-function pack(weight: Region, packed: Region, gates: number, transposed: boolean): Dispatch {
-  const hidden = weight.view.shape[1];
-  const quads = Math.ceil(hidden / 4);
-  const matrix = hidden * hidden;
-  return dispatch(pack_weight, {
-    bindings: { weight: bindDense(weight), packed: bindDense(packed) },
-    uniforms: {
-      blocks: gates,
-      depth: hidden,
-      units: hidden,
-      strides: transposed ? [matrix, hidden, 1] : [matrix, 1, hidden],
-      packed: transposed ? [quads * hidden, hidden, 1] : [hidden, gates * hidden, 1],
-    },
-    workgroups: gridFor(gates * quads * hidden, 64),
+/** The initial states (D, B, W) of each state, written to the time at which each direction starts. */
+function startDispatches(
+  attrs: RecurrentAttrs,
+  initial: Region,
+  states: Region,
+  steps: number,
+  batch: number,
+): Dispatch[] {
+  const layout = new RecurrentLayout(attrs);
+  const { directions, stateOffset, stateUnits } = layout;
+  const isEven = new Set(layout.program.stateWidths).size === 1;
+  // States of one width are one copy.
+  const groups = isEven ? [0] : stateOffset.map((_, s) => s);
+  return groups.flatMap((s) => {
+    const width = layout.stateWidth(s);
+    const count = isEven ? stateUnits / width : 1;
+    const shape = [count, directions, batch, width];
+    const from = directions * batch * width;
+    const all = (steps + 1) * batch * width;
+    return copyDispatch(
+      {
+        ...initial,
+        view: {
+          shape,
+          strides: [from, batch * width, width, 1],
+          offset: initial.view.offset + stateOffset[s] * directions * batch,
+        },
+      },
+      {
+        ...states,
+        view: {
+          shape,
+          strides: [directions * all, all + steps * batch * width, width, 1],
+          offset: states.view.offset + stateOffset[s] * directions * (steps + 1) * batch,
+        },
+      },
+    );
   });
 }
 
-export function recurrentGPU(
-  { attrs, inputs, outputs, scratch }: Placed<RecurrentAttrs>,
-  target: Target,
-): Dispatch[] {
-  const { cell } = attrs;
-  const [, weight, initial, bias] = inputs;
+export function recurrentGPU(placed: Placed<RecurrentAttrs>, target: Target): Dispatch[] {
+  const { attrs, inputs, outputs } = placed;
   const [stash, states] = outputs;
-  const [steps, batch, , hidden] = stash.view.shape;
-  const first = sliceRegion(states, [0, 0, 0, 0], [cell.states.length, 1, batch, hidden]);
-  const start: Region = {
-    ...initial,
-    view: { ...initial.view, shape: first.view.shape, strides: [batch * hidden, 0, hidden, 1] },
-  };
+  const [, steps, batch] = stash.view.shape;
+  const { initial } = rolesOf(attrs, inputs, false);
   return [
-    pack(weight, scratch[0], cell.gates.length, false),
-    ...copyDispatch(start, first),
-    dispatch(recurrent_step, {
-      bindings: {
-        stash: bindDense(stash),
-        states: bindDense(states),
-        weight: bindDense(scratch[0]),
-        ...(bias === undefined ? {} : { bias: bindDense(bias) }),
-      },
-      ...launchOf(cell, FORWARD_TILES, target, batch, hidden),
-      splices: {
-        cell: cellWGSL(cell),
-        ...(bias === undefined ? { bias: 'fn bias_at(i: u32) -> f32 {\n  return 0.0;\n}' } : {}),
-      },
-      uniforms: Array.from({ length: steps }, (_, step) => ({ step, steps, batch })),
-    }),
+    ...startDispatches(attrs, initial, states, steps, batch),
+    ...loopDispatches(attrs, placed, false, target),
   ];
 }
 
-export function recurrentBackwardGPU(
-  { attrs, inputs, outputs, scratch }: Placed<RecurrentAttrs>,
-  target: Target,
-): Dispatch[] {
-  const { cell } = attrs;
-  const [, states, weight, , dOutput] = inputs;
-  const [stash, carry] = outputs;
-  const [steps, batch, , hidden] = stash.view.shape;
-  return [
-    pack(weight, scratch[0], cell.gates.length, true),
-    dispatch(recurrent_step_backward, {
-      bindings: {
-        stash: bindDense(stash),
-        states: bindDense(states),
-        weight: bindDense(scratch[0]),
-        carry: bindDense(carry),
-        ...(dOutput === undefined ? {} : { d_output: bindDense(dOutput) }),
-      },
-      ...launchOf(cell, BACKWARD_TILES, target, batch, hidden),
-      splices: {
-        cell: cellWGSL(cell),
-        ...(dOutput === undefined ? { d_output: 'fn d_output_at(i: u32) -> f32 {\n  return 0.0;\n}' } : {}),
-      },
-      // From the last step to the first, then the initial state.
-      uniforms: Array.from({ length: steps + 1 }, (_, i) => ({ next: steps - i, steps, batch })),
-    }),
-  ];
+export function recurrentBackwardGPU(placed: Placed<RecurrentAttrs>, target: Target): Dispatch[] {
+  return loopDispatches(placed.attrs, placed, true, target);
 }

@@ -1,10 +1,13 @@
-/// <reference types="vite/client" />
 // Small graphs over awkward shapes for every op: what conformance tests and gradient checks run. A new op needs its
 // samples here, under its name; op_samples.test.ts fails until it has them.
-import { apart, defineCell, type Cell } from '../../src/cells/cell.ts';
+import { defineCell, type Cell } from '../../src/cells/cell.ts';
+import { apart } from '../../src/cells/declaration.ts';
 import { elmanTanh } from '../../src/cells/elman.ts';
+import { allCells as declaredCells } from '../../src/cells/index.ts';
 import { gru } from '../../src/cells/gru.ts';
 import { lstm } from '../../src/cells/lstm.ts';
+import { lstmProjected } from '../../src/cells/lstm_projected.ts';
+import { withRecurrentDropout } from '../../src/cells/regularised.ts';
 import { Random } from '../../src/core/random.ts';
 import type { Shape } from '../../src/core/shape.ts';
 import * as arith from '../../src/expr/arith.ts';
@@ -19,7 +22,8 @@ import { elementwise } from '../../src/ops/elementwise.ts';
 import { gather, scatterOp } from '../../src/ops/gather.ts';
 import { linearScan, linearScanBackwardOp, linearScanOf } from '../../src/ops/linear_scan.ts';
 import { matmul } from '../../src/ops/matmul.ts';
-import { recurrent, recurrentBackwardOp } from '../../src/ops/recurrent.ts';
+import { recurrentBackwardOp } from '../../src/ops/recurrent.ts';
+import { recurrent, type SequenceResult } from '../../src/ops/recurrent_layer.ts';
 import { sequenceMask } from '../../src/ops/sequence_mask.ts';
 import { crossEntropyRows, softmaxCrossEntropy } from '../../src/ops/softmax_cross_entropy.ts';
 import {
@@ -41,6 +45,7 @@ import { inputName } from '../../src/ops/wgsl_expression.ts';
 import { grad } from '../../src/runtime/grad.ts';
 import type { Runtime } from '../../src/runtime/runtime.ts';
 import type { Tensor } from '../../src/runtime/tensor.ts';
+import { runFused, runInputs, type RunSize } from '../recurrent_run.ts';
 
 const { abs, add, div, equal, exp, less, maximum, minimum, mul, relu, sigmoid, square, sub, tanh, where } =
   arith;
@@ -101,16 +106,8 @@ export const unusualCell: Cell = defineCell({
   },
 });
 
-const isCell = (item: unknown): item is Cell =>
-  typeof item === 'object' && item !== null && 'recurrentSlot' in item;
-const cellModules: Record<string, Record<string, unknown>> = import.meta.glob('../../src/cells/*.ts', {
-  eager: true,
-});
 /** Every cell that the library declares, and the unusual one. */
-export const allCells: readonly Cell[] = [
-  ...Object.values(cellModules).flatMap((module) => Object.values(module).filter(isCell)),
-  unusualCell,
-];
+export const allCells: readonly Cell[] = [...declaredCells, unusualCell];
 
 // -- elementwise
 
@@ -555,48 +552,50 @@ const softmaxBackwardSamples: Sample[] = [
 
 // -- recurrent
 
-interface RecurrentSize {
-  readonly cell: Cell;
-  readonly steps: number;
-  readonly batch: number;
-  readonly hidden: number;
-  readonly bias: boolean;
-}
-
 const hiddenSizes = [1, 3, 5, 16, 31, 64];
 const batchSizes = [1, 2, 3, 5, 8, 9, 17];
 const stepCounts = [1, 2, 5];
 
-/** Every cell at every hidden size; batch, steps and bias take turns. Many gates, rows and units at once compile slowly. */
-const recurrentSizes: readonly RecurrentSize[] = allCells.flatMap((cell, c) =>
-  hiddenSizes.map((hidden, h) => ({
-    cell,
-    hidden,
-    batch: batchSizes[(6 * c + h + 1) % batchSizes.length],
-    steps: stepCounts[(c + h) % stepCounts.length],
-    bias: (c + h) % 2 === 0,
-  })),
+/** Cells with variational dropout are made of others. */
+const droppedCells = [withRecurrentDropout(lstm), withRecurrentDropout(lstmProjected)];
+
+/** Every cell at every hidden size it takes; all else takes turns. Many gates, rows and units at once compile slowly. */
+const recurrentSizes: readonly RunSize[] = [...allCells, ...droppedCells].flatMap((cell, c) =>
+  hiddenSizes
+    .filter((hidden) => !cell.projects || hidden > 1)
+    .map((hidden, h): RunSize => ({
+      cell,
+      hidden,
+      batch: batchSizes[(6 * c + h + 1) % batchSizes.length],
+      steps: stepCounts[(c + h) % stepCounts.length],
+      bias: (c + h) % 2 === 0,
+      directions: (c + Math.floor(h / 2)) % 2 === 0 ? 1 : 2,
+      masked: h % 3 === 1,
+    })),
 );
 
-const sizeName = ({ cell, steps, batch, hidden, bias }: RecurrentSize): string =>
-  `${cell.name}, T ${steps}, B ${batch}, H ${hidden}${bias ? ', bias' : ''}`;
+const sizeName = ({ cell, steps, batch, hidden, bias, directions, masked }: RunSize): string =>
+  `${cell.name}, T ${steps}, B ${batch}, H ${hidden}, D ${directions}${bias ? ', bias' : ''}${masked ? ', masked' : ''}`;
 
-function recurrentInputs({ cell, steps, batch, hidden, bias }: RecurrentSize): InputSpec[] {
-  const gates = cell.gates.length;
-  const bound = 1 / Math.sqrt(hidden);
-  return [
-    f32([steps, batch, gates * hidden], -2, 2),
-    f32([gates * hidden, hidden], -bound, bound),
-    f32([cell.states.length, batch, hidden]),
-    ...(bias ? [f32([gates * hidden])] : []),
-  ];
+/** Numbers of the size that each has in a net. */
+function recurrentInputs(size: RunSize): InputSpec[] {
+  const bound = 1 / Math.sqrt(size.hidden);
+  return runInputs(size).map(({ name, shape }) => {
+    if (name.startsWith('products')) return f32(shape, -2, 2);
+    if (name.startsWith('weight')) return f32(shape, -bound, bound);
+    return f32(shape, -1, 1);
+  });
 }
+
+/** The last input, a mask, as 1 or 0. */
+const withMask = ({ masked }: RunSize, values: readonly Value[]): Value[] =>
+  values.map((value, i) => (masked && i === values.length - 1 ? less(value, 0.3) : value));
 
 const recurrentSamples: Sample[] = [
   ...recurrentSizes.map((size) =>
-    sample(sizeName(size), recurrentInputs(size), (x, w, h, b) => {
-      const { output, final } = recurrent(size.cell, x, w, h, b);
-      return [output, final];
+    sample(sizeName(size), recurrentInputs(size), (...values) => {
+      const { output, finals } = runFused(size, withMask(size, values));
+      return [output, ...finals];
     }),
   ),
   sample('two layers', [f32([3, 2, 20]), f32([20, 5]), f32([2, 2, 5]), f32([5, 20])], (x, w, h, between) => {
@@ -613,44 +612,63 @@ const recurrentSamples: Sample[] = [
 ];
 
 const weighted = (x: Value): Value => sum(mul(x, sigmoid(x)));
+const sumOf = (values: readonly Value[]): Value => values.reduce((a, b) => add(a, b));
 
 const recurrentBackwardSamples: Sample[] = [
   ...recurrentSizes.map((size) =>
     sample(sizeName(size), recurrentInputs(size), (...inputs) =>
-      grad(([x, w, h, b]: Value[]) => {
-        const { output, final } = recurrent(size.cell, x, w, h, b);
-        return add(weighted(output), sum(square(final)));
+      grad((values: Value[]) => {
+        const { output, finals } = runFused(size, withMask(size, values));
+        return add(weighted(output), sumOf(finals.map((final) => sum(square(final)))));
       })(inputs),
     ),
   ),
-  ...allCells.flatMap((cell) => {
-    const size = { cell, steps: 1, batch: 3, hidden: 5, bias: true };
-    const losses: Record<string, (run: { output: Value; final: Value }) => Value> = {
+  ...[...allCells, ...droppedCells].flatMap((cell, c) => {
+    const losses: Record<string, (run: SequenceResult) => Value> = {
       'of the output alone': ({ output }) => weighted(output),
-      'of the final states alone': ({ final }) => weighted(final),
-      'of plain sums': ({ output, final }) => add(sum(output), sum(final)),
+      'of the final states alone': ({ finals }) => sumOf(finals.map(weighted)),
+      'of plain sums': ({ output, finals }) => add(sum(output), sumOf(finals.map((final) => sum(final)))),
     };
-    return Object.entries(losses).flatMap(([what, loss]) =>
-      [1, 4].map((steps) =>
-        sample(`${cell.name}, T ${steps}, ${what}`, recurrentInputs({ ...size, steps }), (...inputs) =>
-          grad(([x, w, h, b]: Value[]) => loss(recurrent(cell, x, w, h, b)))(inputs),
-        ),
-      ),
-    );
+    return Object.entries(losses).map(([what, loss], n) => {
+      const size: RunSize = {
+        cell,
+        steps: 1 + 3 * ((c + n) % 2),
+        batch: 3,
+        hidden: 5,
+        bias: true,
+        directions: (c + n) % 3 === 0 ? 2 : 1,
+        masked: false,
+      };
+      return sample(`${sizeName(size)}, ${what}`, recurrentInputs(size), (...inputs) =>
+        grad((values: Value[]) => loss(runFused(size, values)))(inputs),
+      );
+    });
   }),
   sample(
     'on its own',
-    [f32([2, 3, 1, 5]), f32([1, 3, 3, 5]), f32([5, 5]), f32([1, 3, 5]), f32([2, 3, 5])],
-    (stash, states, w, carry, d) => {
-      return applyAll(recurrentBackwardOp, { cell: elmanTanh }, [stash, states, w, carry, d]);
+    [f32([1, 2, 3, 5]), f32([3 * 3 * 5]), f32([15]), f32([5, 5]), f32([2, 3, 1, 5])],
+    (stash, states, carry, w, d) => {
+      const attrs = { cell: elmanTanh, hidden: 5, projection: 0, directions: 1, bias: false } as const;
+      return applyAll(recurrentBackwardOp, { ...attrs, masked: false, stream: 0 }, [
+        stash,
+        states,
+        carry,
+        w,
+        d,
+      ]);
     },
   ),
   sample(
     'of states that begin inside a tensor',
-    [f32([2, 3, 4, 5]), f32([64 + 45]), f32([15, 5]), f32([1, 3, 5])],
-    (stash, x, w, carry) => {
-      const states = reshape(slice(x, 0, 64), [1, 3, 3, 5]);
-      return applyAll(recurrentBackwardOp, { cell: gru }, [stash, states, w, carry]);
+    [f32([1, 2, 3, 20]), f32([64 + 45]), f32([15]), f32([15, 5])],
+    (stash, x, carry, w) => {
+      const attrs = { cell: gru, hidden: 5, projection: 0, directions: 1, bias: false } as const;
+      return applyAll(recurrentBackwardOp, { ...attrs, masked: false, stream: 0 }, [
+        stash,
+        slice(x, 0, 64),
+        carry,
+        w,
+      ]);
     },
   ),
 ];

@@ -16,7 +16,7 @@ import { apply } from '../../src/ops/apply.ts';
 import { gather, gatherOp } from '../../src/ops/gather.ts';
 import { allOps } from '../../src/ops/index.ts';
 import { matmul } from '../../src/ops/matmul.ts';
-import { recurrent } from '../../src/ops/recurrent.ts';
+import { recurrent } from '../../src/ops/recurrent_layer.ts';
 import { softmaxCrossEntropy } from '../../src/ops/softmax_cross_entropy.ts';
 import { max, mean, reshape, slice, sum, transpose } from '../../src/ops/structure.ts';
 import { gru } from '../../src/cells/gru.ts';

@@ -4,6 +4,7 @@ import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 
 import { runStepOnCPU } from '../../src/backend/cpu/cpu_backend.ts';
+import type { Phase } from '../../src/cells/phases.ts';
 import { gru } from '../../src/cells/gru.ts';
 import { lstm } from '../../src/cells/lstm.ts';
 import { GatewiseError } from '../../src/core/errors.ts';
@@ -16,7 +17,7 @@ import type { NumberArray, Region } from '../../src/graph/launch.ts';
 import { nodesOf, Value } from '../../src/graph/value.ts';
 import { gather } from '../../src/ops/gather.ts';
 import { matmul } from '../../src/ops/matmul.ts';
-import { recurrent } from '../../src/ops/recurrent.ts';
+import { recurrent } from '../../src/ops/recurrent_layer.ts';
 import { softmaxCrossEntropy } from '../../src/ops/softmax_cross_entropy.ts';
 import {
   broadcast,
@@ -125,13 +126,14 @@ describe('golden plans', () => {
     expect(plan.steps.map(({ op }) => op.name).slice(0, 2)).toEqual(['matmul', 'recurrent']);
     expect([countDispatches(product), countDispatches(loop)]).toEqual([1, steps + 2]);
     expect(printPlan(plan)).toMatchInlineSnapshot(`
-      "step  op                         buffers                                                          dispatches    FLOP    bytes
-      0     matmul, add(product, in2)  arg0[21×5], arg1[5×16], arg2[21×16] → t7[21×16]                           1  3.70 k  2.15 kB
-      1     recurrent                  t7[7×3×4×4], arg3[16×4], arg4[2×3×4] → t7[7×3×4×4], t8[2×8×3×4]           9  3.44 k  3.81 kB
-      2     elementwise: copy          t8[7×3×4] → out0[7×3×4]                                                   1       0    672 B
-      3     elementwise: copy          t8[2×3×4] → out1[2×3×4]                                                   1       0    192 B
-            total                                                                                               12  7.14 k  6.82 kB
-      3 temporary buffers, 2.37 kB: arg0 420 B, arg1 320 B, arg2 64 B, arg3 256 B, arg4 96 B, out0 336 B, out1 96 B, t7 1.34 kB, t8 768 B, t9 256 B"
+      "step  op                         buffers                                                     dispatches    FLOP    bytes
+      0     matmul, add(product, in2)  arg0[21×5], arg1[5×16], arg2[21×16] → t7[21×16]                      1  3.70 k  2.15 kB
+      1     recurrent                  t7[1×7×3×16], arg4[24], arg3[16×4] → t7[1×7×3×16], t8[192]           9  3.78 k  3.81 kB
+      2     elementwise: copy          t8[1×3×4] → out1[1×3×4]                                              1       0     96 B
+      3     elementwise: copy          t8[1×3×4] → out1[1×3×4]                                              1       0     96 B
+      4     elementwise: copy          t8[7×3×4] → out0[7×3×4]                                              1       0    672 B
+            total                                                                                          13  7.48 k  6.82 kB
+      3 temporary buffers, 2.37 kB: arg0 420 B, arg1 320 B, arg2 64 B, arg4 96 B, arg3 256 B, out0 336 B, out1 96 B, t7 1.34 kB, t8 768 B, t9 256 B"
     `);
   });
 
@@ -287,8 +289,10 @@ test('the FLOP of a time loop are those of its products and of the cell, in both
   const flopOf = (name: string): number[] =>
     plan.steps.flatMap(({ op, cost }) => (op.name === name ? [cost.flop / (steps * batch * hidden)] : []));
   const products = 2 * 3 * hidden;
-  const update = topological(gru.program.states).filter(({ args }) => args.length > 0).length;
-  const derivative = topological(gru.program.gradients).filter(({ args }) => args.length > 0).length;
+  const { forward, backward } = gru.program({ bias: false, masked: false });
+  const operations = ([{ writes }]: readonly Phase[]): number =>
+    topological(writes.map(({ value }) => value)).filter(({ args }) => args.length > 0).length;
+  const [update, derivative] = [operations(forward), operations(backward)];
   expect(flopOf('recurrent')).toEqual([products + update]);
   expect(flopOf('recurrent_backward')).toEqual([products + derivative]);
 });

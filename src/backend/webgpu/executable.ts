@@ -85,15 +85,22 @@ export class WebGPUExecutable {
     for (let step = 0; step < this.#launches.length; step++) {
       if (only !== undefined && step !== only) continue;
       const launches = this.#launches[step];
-      for (let i = 0; i < launches.length; i++) {
-        const { dispatch, pipeline, offsets } = launches[i];
-        const group = this.#groupFor(launches[i], args, outputs);
-        if (pipeline.pipeline !== current) pass.setPipeline(pipeline.pipeline);
-        current = pipeline.pipeline;
-        const [x, y, z] = dispatch.workgroups;
-        for (let row = 0; row < offsets.length; row++) {
-          pass.setBindGroup(0, group, offsets, row, 1);
-          pass.dispatchWorkgroups(x, y, z);
+      for (let first = 0, last = 0; first < launches.length; first = last) {
+        const { loop } = launches[first].dispatch;
+        last = first + 1;
+        while (loop !== undefined && launches[last]?.dispatch.loop === loop) last++;
+        const turn = launches.slice(first, last);
+        const groups = turn.map((launch) => this.#groupFor(launch, args, outputs));
+        const rows = Math.max(...turn.map(({ offsets }) => offsets.length));
+        for (let row = 0; row < rows; row++) {
+          for (let i = 0; i < turn.length; i++) {
+            const { dispatch, pipeline, offsets } = turn[i];
+            if (row >= offsets.length) continue;
+            if (pipeline.pipeline !== current) pass.setPipeline(pipeline.pipeline);
+            current = pipeline.pipeline;
+            pass.setBindGroup(0, groups[i], offsets, row, 1);
+            pass.dispatchWorkgroups(...dispatch.workgroups);
+          }
         }
       }
     }

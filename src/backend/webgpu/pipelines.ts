@@ -43,10 +43,11 @@ export class Pipelines {
         },
         ...names.map((name): GPUBindGroupLayoutEntry => {
           const { binding, access } = kernel.bindings[name];
+          const isRead = access === 'read' || dispatch.template.readOnly?.includes(name) === true;
           return {
             binding,
             visibility: COMPUTE_STAGE,
-            buffer: { type: access === 'read' ? 'read-only-storage' : 'storage' },
+            buffer: { type: isRead ? 'read-only-storage' : 'storage' },
           };
         }),
       ],

@@ -1,0 +1,15 @@
+// Feng et al., "Were RNNs all we needed?", 2024: a GRU whose gates see the input alone. As a loop over time; the layer
+// MinGRU runs the same as a parallel scan.
+import { add, mul, sigmoid, sub } from '../expr/arith.ts';
+import { defineCell, type Cell } from './cell.ts';
+import { inputOnly } from './declaration.ts';
+
+export const minGRU: Cell = defineCell({
+  name: 'min_gru',
+  gates: [inputOnly('z'), inputOnly('n')],
+  states: ['h'],
+  update: ({ z, n }, { h }) => {
+    const take = sigmoid(z);
+    return { h: add(mul(sub(1, take), h), mul(take, n)) };
+  },
+});

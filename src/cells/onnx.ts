@@ -1,0 +1,138 @@
+// The cells of ONNX's operators RNN, GRU and LSTM, with all their attributes (operator set 22). Gates are in this
+// project's order; `importWeights` brings ONNX's into it.
+import { GatewiseError, show } from '../core/errors.ts';
+import { add, clamp, mul, sub, type Arith } from '../expr/arith.ts';
+import { activation, type Activation } from './activations.ts';
+import { defineCell, type Cell } from './cell.ts';
+import { apart, late } from './declaration.ts';
+
+export interface ONNXOptions {
+  /** `activations` with their `activation_alpha` and `activation_beta`: RNN f; GRU f, g; LSTM f, g, h. */
+  readonly activations?: readonly (Activation | string)[];
+  /** Pre-activations are clipped to [-clip, clip]. */
+  readonly clip?: number;
+}
+
+export interface ONNXGRUOptions extends ONNXOptions {
+  /** `linear_before_reset`: the reset is applied after the recurrent product; false unless given, as in ONNX. */
+  readonly linearBeforeReset?: boolean;
+}
+
+export interface ONNXLSTMOptions extends ONNXOptions {
+  /** `input_forget`: the forget gate is 1 - i; false unless given. */
+  readonly inputForget?: boolean;
+  /** Whether the operator has the input P. */
+  readonly peepholes?: boolean;
+}
+
+type Function = <T extends Arith<T>>(x: T) => T;
+
+/** The activations in order, and the clip that comes before them. */
+function functionsOf(what: string, options: ONNXOptions, defaults: readonly string[]) {
+  const { activations = defaults, clip } = options;
+  if (activations.length !== defaults.length)
+    throw new GatewiseError(
+      'argument',
+      `${what}: expected ${defaults.length} activations for one direction, got ${show(activations)}`,
+    );
+  if (clip !== undefined && !(clip > 0))
+    throw new GatewiseError('argument', `${what}: clip must be above 0, got ${show(clip)}`);
+  const functions = activations.map((given) => activation(what, given));
+  const clipped: Function = (x) => (clip === undefined ? x : clamp(x, -clip, clip));
+  return { functions, clipped };
+}
+
+/** h' = f(x W + h R + b). */
+export function onnxRNN(options: ONNXOptions = {}): Cell {
+  const {
+    functions: [f],
+    clipped,
+  } = functionsOf('onnxRNN', options, ['Tanh']);
+  return defineCell({
+    name: 'onnx_rnn',
+    gates: ['a'],
+    states: ['h'],
+    update: ({ a }) => ({ h: f(clipped(a)) }),
+  });
+}
+
+/** Gates r, z, n. */
+export function onnxGRU(options: ONNXGRUOptions = {}): Cell {
+  const {
+    functions: [f, g],
+    clipped,
+  } = functionsOf('onnxGRU', options, ['Sigmoid', 'Tanh']);
+  const mix = <T extends Arith<T>>(z: T, candidate: T, h: T): { h: T } => {
+    const keep = f(clipped(z));
+    return { h: add(mul(sub(1, keep), candidate), mul(keep, h)) };
+  };
+  if (options.linearBeforeReset === true) {
+    return defineCell({
+      name: 'onnx_gru',
+      gates: ['r', 'z', apart('n')],
+      states: ['h'],
+      update: ({ r, z, n }, { h }) => mix(z, g(clipped(add(n.input, mul(f(clipped(r)), n.recurrent)))), h),
+    });
+  }
+  return defineCell({
+    name: 'onnx_gru_reset_before',
+    gates: ['r', 'z', late('n')],
+    states: ['h'],
+    update: ({ r, z, n }, { h }) => mix(z, g(clipped(n(mul(f(clipped(r)), h)))), h),
+  });
+}
+
+/** Gates i, f, g, o; with `inputForget` i, g, o. */
+export function onnxLSTM(options: ONNXLSTMOptions = {}): Cell {
+  const { inputForget = false, peepholes = false } = options;
+  const {
+    functions: [f, g, h],
+    clipped,
+  } = functionsOf('onnxLSTM', options, ['Sigmoid', 'Tanh', 'Tanh']);
+  const step = <T extends Arith<T>>(
+    gates: { readonly i: T; readonly f?: T; readonly g: T; readonly o: T },
+    c: T,
+    peep: { readonly i?: T; readonly f?: T; readonly o?: T },
+  ): { h: T; c: T } => {
+    const gate = (x: T, state: T, weight: T | undefined): T =>
+      f(clipped(weight === undefined ? x : add(x, mul(weight, state))));
+    const input = gate(gates.i, c, peep.i);
+    const forget = gates.f === undefined ? sub(1, input) : gate(gates.f, c, peep.f);
+    const next = add(mul(forget, c), mul(input, g(clipped(gates.g))));
+    return { c: next, h: mul(gate(gates.o, next, peep.o), h(next)) };
+  };
+  const states = ['h', 'c'] as const;
+  if (inputForget && peepholes) {
+    return defineCell({
+      name: 'onnx_lstm_coupled_peephole',
+      gates: ['i', 'g', 'o'],
+      states,
+      weights: { weight_ci: 'uniform', weight_co: 'uniform' },
+      update: (gates, { c }, { weight_ci, weight_co }) => step(gates, c, { i: weight_ci, o: weight_co }),
+    });
+  }
+  if (inputForget) {
+    return defineCell({
+      name: 'onnx_lstm_coupled',
+      gates: ['i', 'g', 'o'],
+      states,
+      update: (gates, { c }) => step(gates, c, {}),
+    });
+  }
+  if (peepholes) {
+    return defineCell({
+      name: 'onnx_lstm_peephole',
+      gates: ['i', 'f', 'g', 'o'],
+      states,
+      weights: { weight_ci: 'uniform', weight_cf: 'uniform', weight_co: 'uniform' },
+      update: (gates, { c }, { weight_ci, weight_cf, weight_co }) =>
+        step(gates, c, { i: weight_ci, f: weight_cf, o: weight_co }),
+    });
+  }
+  return defineCell({
+    name: 'onnx_lstm',
+    gates: ['i', 'f', 'g', 'o'],
+    states,
+    update: (gates, { c }) => step(gates, c, {}),
+  });
+}

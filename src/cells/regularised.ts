@@ -1,0 +1,79 @@
+// A cell as it is trained with noise: zoneout and variational dropout are other cells, made of the one that is given.
+import { GatewiseError, show } from '../core/errors.ts';
+import { add, less, mul, where } from '../expr/arith.ts';
+import { defineCell, type Cell } from './cell.ts';
+
+/** How likely each state keeps its old value; one number is for all states. */
+export type ZoneoutRates = number | Readonly<Record<string, number>>;
+
+const made = new WeakMap<Cell, Map<string, Cell>>();
+
+function remember(cell: Cell, key: string, make: () => Cell): Cell {
+  const known = made.get(cell) ?? new Map<string, Cell>();
+  made.set(cell, known);
+  const found = known.get(key) ?? make();
+  known.set(key, found);
+  return found;
+}
+
+/**
+ * Krueger et al., "Zoneout: regularizing RNNs by randomly preserving hidden activations", 2017: while training each unit
+ * of a state keeps its value with that probability; in inference it is the mean of both, weighted so.
+ */
+export function withZoneout(cell: Cell, rates: ZoneoutRates, training: boolean): Cell {
+  const rateOf = (state: string): number => (typeof rates === 'number' ? rates : (rates[state] ?? 0));
+  if (cell.states.every((state) => rateOf(state) === 0)) return cell;
+  return remember(cell, `zoneout ${cell.states.map(rateOf).join()} ${training}`, () =>
+    defineCell({
+      ...cell.declaration,
+      name: `${cell.name}_zoneout`,
+      update: (gates, states, more) => {
+        const next = cell.declaration.update(gates, states, more);
+        return Object.fromEntries(
+          Object.entries(next).map(([state, value]) => {
+            const [rate, old] = [rateOf(state), states[state]];
+            if (rate === 0) return [state, value];
+            return [
+              state,
+              training
+                ? where(less(more.random(), rate), old, value)
+                : add(mul(old, rate), mul(value, 1 - rate)),
+            ];
+          }),
+        ) as typeof next;
+      },
+    }),
+  );
+}
+
+/** Throws unless rates are probabilities of states that the cell has. */
+export function checkZoneout(what: string, cell: Cell, rates: ZoneoutRates): void {
+  const list = typeof rates === 'number' ? { zoneout: rates } : rates;
+  if (typeof list !== 'object' || list === null)
+    throw new GatewiseError(
+      'argument',
+      `${what}: zoneout must be a number or one for each state, got ${show(rates)}`,
+    );
+  for (const [name, rate] of Object.entries(list)) {
+    if (typeof rates !== 'number' && !cell.states.includes(name))
+      throw new GatewiseError(
+        'argument',
+        `${what}: zoneout names a state ${show(name)}; expected ${show(cell.states)}`,
+      );
+    if (typeof rate !== 'number' || !(rate >= 0 && rate < 1))
+      throw new GatewiseError(
+        'argument',
+        `${what}: zoneout must be at least 0 and below 1, got ${show(rate)}`,
+      );
+  }
+}
+
+/**
+ * Gal and Ghahramani, "A theoretically grounded application of dropout in recurrent neural networks", 2016: h is dropped
+ * in the recurrent product, the same units at every step of a sequence.
+ */
+export function withRecurrentDropout(cell: Cell): Cell {
+  return remember(cell, 'dropout', () =>
+    defineCell({ ...cell.declaration, name: `${cell.name}_dropout`, dropsRecurrent: true }),
+  );
+}

@@ -1,0 +1,25 @@
+// Lengths or a mask of a context, as a mask over time and rows.
+import { GatewiseError } from '../core/errors.ts';
+import { expectValue, type Value } from '../graph/value.ts';
+import { sequenceMask } from '../ops/sequence_mask.ts';
+import { transpose } from '../ops/structure.ts';
+import type { Context } from './context.ts';
+
+/** (T, B), 1 where a step counts; undefined where all do. */
+export function maskOf(
+  what: string,
+  { lengths, mask }: Context,
+  steps: number,
+  batch: number,
+  batchFirst: boolean,
+): Value | undefined {
+  if (lengths !== undefined && mask !== undefined)
+    throw new GatewiseError('argument', `${what}: lengths and mask were both given; give one of them`);
+  if (lengths !== undefined) {
+    expectValue(`${what}: lengths`, lengths, 'i32', [batch]);
+    return sequenceMask(lengths, steps);
+  }
+  if (mask === undefined) return undefined;
+  expectValue(`${what}: mask`, mask, 'f32', batchFirst ? [batch, steps] : [steps, batch]);
+  return batchFirst ? transpose(mask) : mask;
+}

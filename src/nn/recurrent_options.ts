@@ -1,0 +1,99 @@
+// The options of recurrent layers, their meaning and what is said of wrong ones.
+import type { Cell } from '../cells/cell.ts';
+import { checkZoneout, type ZoneoutRates } from '../cells/regularised.ts';
+import { GatewiseError, show } from '../core/errors.ts';
+import { checkProbability } from '../ops/dropout.ts';
+import { checkOptions, checkSize } from './layer.ts';
+
+/** Sizes and options, with PyTorch's names and defaults. */
+export interface RecurrentOptions {
+  readonly inputSize: number;
+  readonly hiddenSize: number;
+  /** Layers stacked on each other; 1 unless given. */
+  readonly numLayers?: number;
+  /** Whether the layers have `bias_ih` and `bias_hh`; true unless given. */
+  readonly bias?: boolean;
+  /** Input and output are (B, T, …) instead of (T, B, …); false unless given. States never change their shape. */
+  readonly batchFirst?: boolean;
+  /** The share of each layer's output, but the last's, that is dropped while training; 0 unless given. */
+  readonly dropout?: number;
+  /** A second direction that goes from the last step to the first; outputs lie side by side. False unless given. */
+  readonly bidirectional?: boolean;
+  /** The size of a projected h, below hiddenSize, of cells that project; 0, which is none, unless given. */
+  readonly projSize?: number;
+  /** Variational dropout: the share of h that is dropped in the recurrent product while training, the same at every step. */
+  readonly recurrentDropout?: number;
+  /** How likely a unit of a state keeps its value while training: one number, or one for each state. */
+  readonly zoneout?: ZoneoutRates;
+  /** Keep from the forward pass only what goes from layer to layer, and compute the rest again for the gradients. */
+  readonly recompute?: boolean;
+}
+
+const OPTIONS: readonly string[] = [
+  'inputSize',
+  'hiddenSize',
+  'numLayers',
+  'bias',
+  'batchFirst',
+  'dropout',
+  'bidirectional',
+  'projSize',
+  'recurrentDropout',
+  'zoneout',
+  'recompute',
+];
+
+export type FullOptions = Required<RecurrentOptions>;
+
+/** All options with their defaults. @param own further options of the layer. */
+export function completeOptions(
+  name: string,
+  cell: Cell,
+  options: RecurrentOptions,
+  own: readonly string[],
+): FullOptions {
+  checkOptions(name, options, [...OPTIONS, ...own]);
+  const full: FullOptions = {
+    numLayers: 1,
+    bias: true,
+    batchFirst: false,
+    dropout: 0,
+    bidirectional: false,
+    projSize: 0,
+    recurrentDropout: 0,
+    zoneout: 0,
+    recompute: false,
+    ...Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)),
+  } as FullOptions;
+  for (const option of ['inputSize', 'hiddenSize', 'numLayers'] as const)
+    checkSize(name, option, full[option]);
+  for (const option of ['bias', 'batchFirst', 'bidirectional', 'recompute'] as const) {
+    if (typeof full[option] !== 'boolean')
+      throw new GatewiseError(
+        'argument',
+        `${name}: ${option} must be true or false, got ${show(full[option])}`,
+      );
+  }
+  for (const option of ['dropout', 'recurrentDropout'] as const) checkProbability(name, option, full[option]);
+  checkZoneout(name, cell, full.zoneout);
+  const { projSize, hiddenSize, recurrentDropout } = full;
+  if (!Number.isInteger(projSize) || projSize < 0 || projSize >= hiddenSize) {
+    throw new GatewiseError(
+      'argument',
+      `${name}: projSize must be a whole number from 0, which is no projection, to below hiddenSize ${hiddenSize}, got ${show(projSize)}`,
+    );
+  }
+  if (projSize > 0 && !cell.projects)
+    throw new GatewiseError(
+      'unsupported',
+      `${name}: the cell ${show(cell.name)} has no projection; leave out projSize`,
+    );
+  if (projSize === 0 && cell.projects)
+    throw new GatewiseError('argument', `${name}: the cell ${show(cell.name)} projects h; give projSize`);
+  if (recurrentDropout > 0 && cell.recurrentGates.every((gate) => cell.gates[gate].kind === 'late'))
+    throw new GatewiseError(
+      'unsupported',
+      `${name}: the cell ${show(cell.name)} has no recurrent product with h to drop in; leave out recurrentDropout`,
+    );
+  return full;
+}

@@ -1,0 +1,196 @@
+// Recurrent sequences as functions of traced values: fused, and from the graph's own ops to compare with.
+import type { Cell } from '../cells/cell.ts';
+import { GatewiseError, show } from '../core/errors.ts';
+import { expectValue, Value } from '../graph/value.ts';
+import { applyAll } from './apply.ts';
+import { matmul } from './matmul.ts';
+import { recurrentOp } from './recurrent.ts';
+import { RecurrentLayout, type RecurrentAttrs } from './recurrent_layout.ts';
+import { broadcast, concat, empty, mean, reshape, slice, zeros } from './structure.ts';
+
+/** Weights of one direction. */
+export interface RecurrentWeights {
+  /** `weight_hh` (G·H, W of h), absent for cells whose gates see the input alone. */
+  readonly hh?: Value;
+  /** `bias_hh` (G·H). */
+  readonly bias?: Value;
+  /** `weight_hr` (P, H), of cells that project. */
+  readonly hr?: Value;
+  /** Weights of one number per unit (H), by the names that the cell gives them. */
+  readonly units?: Readonly<Record<string, Value>>;
+}
+
+export interface SequenceArguments {
+  /** (T, B, G·H) for each direction: the input part of every gate's pre-activation, its bias included; in order of time. */
+  readonly products: readonly Value[];
+  readonly weights: readonly RecurrentWeights[];
+  /**
+   * (D, B, W) for each state, in the cell's order: before the first step of its direction. Or all of them flat in one
+   * value. Zeros where absent.
+   */
+  readonly initial?: readonly Value[] | Value;
+  /** (T, B) for each direction, 1 where a step counts and 0 where the states are carried over it. */
+  readonly mask?: readonly Value[];
+  /** (D, B, W of h): variational dropout's factors, for cells that drop h in the recurrent product. */
+  readonly keep?: Value;
+  /** What the cell's random numbers are drawn from: i32 (2), and which of the model's streams. */
+  readonly noise?: { readonly seed: Value; readonly stream: number };
+}
+
+export interface SequenceResult {
+  /** (T, B, D, W of h): h after each step, in order of time. */
+  readonly output: Value;
+  /** (D, B, W) for each state, after the last step of its direction. */
+  readonly finals: readonly Value[];
+}
+
+/** Runs a cell over a sequence, in one or both directions. */
+export function recurrentSequence(cell: Cell, args: SequenceArguments): SequenceResult {
+  const { products, weights, initial, mask, keep, noise } = args;
+  const what = `recurrent (${cell.name})`;
+  for (const product of products) expectValue(`${what}: products`, product, 'f32');
+  const gates = cell.gates.length;
+  const [first] = products;
+  if (first.shape.length !== 3 || first.shape[2] % gates !== 0)
+    throw new GatewiseError(
+      'shape',
+      `${what}: products must be (T, B, ${gates}·H), got ${show(first.shape)}`,
+    );
+  const [steps, batch, width] = first.shape;
+  const attrs: RecurrentAttrs = {
+    cell,
+    hidden: width / gates,
+    projection: weights[0].hr?.shape[0] ?? 0,
+    directions: products.length === 2 ? 2 : 1,
+    bias: weights[0].bias !== undefined,
+    masked: mask !== undefined,
+    stream: noise?.stream ?? 0,
+  };
+  const layout = new RecurrentLayout(attrs);
+  // Room for what the step kernel fills in behind the input parts.
+  const room = layout.row - width;
+  const stashes = products.map((product) =>
+    room === 0 ? product : concat([product, empty([steps, batch, room])], 2),
+  );
+  const stash = concat(stashes.map((one) => reshape(one, [1, steps, batch, layout.row])));
+  const need = (value: Value | undefined, name: string, shape: readonly number[]): Value => {
+    expectValue(`${what}: ${name}`, value, 'f32', shape);
+    return value;
+  };
+  const matrices = weights.flatMap((own) =>
+    layout.matrices.map(({ name, shape }) => need(own[name], `weight_${name}`, shape)),
+  );
+  const vectors = weights.flatMap((own) => [
+    ...(own.bias === undefined ? [] : [need(own.bias, 'bias_hh', [layout.weightOffset])]),
+    ...cell.weights.map(({ name }) => need(own.units?.[name], `weight ${show(name)}`, [attrs.hidden])),
+  ]);
+  const { directions } = layout;
+  const flat = (values: readonly Value[]): Value => concat(values.map((value) => reshape(value, [-1])));
+  const stateShape = (s: number): readonly number[] => [directions, batch, layout.stateWidth(s)];
+  const start = (): Value => {
+    const size = directions * batch * layout.stateUnits;
+    if (initial === undefined) return zeros([size]);
+    if (initial instanceof Value) return need(initial, 'initial', [size]);
+    return flat(cell.states.map((name, s) => need(initial[s], `state ${show(name)}`, stateShape(s))));
+  };
+  const rows = [
+    ...(cell.dropsRecurrent ? [need(keep, 'keep', [directions, batch, layout.stateWidth(0)])] : []),
+    ...(mask ?? []).map((one) => need(one, 'mask', [steps, batch])),
+  ];
+  if (layout.program.draws > 0 && noise === undefined)
+    throw new GatewiseError('argument', `${what}: the cell draws random numbers; give it noise`);
+  const [, , output, ...finals] = applyAll(recurrentOp, attrs, [
+    stash,
+    start(),
+    ...matrices,
+    ...(vectors.length > 0 ? [concat(vectors)] : []),
+    ...(rows.length > 0 ? [flat(rows)] : []),
+    ...(layout.program.draws > 0 && noise !== undefined ? [noise.seed] : []),
+  ]);
+  return { output, finals };
+}
+
+/**
+ * Runs a cell over a sequence in one direction.
+ * @param products (T, B, G·H): the input part of every gate's pre-activation, its bias included.
+ * @param weight W_hh (G·H, H), rows in the order of the cell's gates.
+ * @param initial (S, B, H): the states before the first step, in the cell's order.
+ * @param bias b_hh (G·H), added to the recurrent part.
+ * @returns `output` (T, B, H), h after each step, and `final` (S, B, H), the states after the last.
+ */
+export function recurrent(
+  cell: Cell,
+  products: Value,
+  weight: Value,
+  initial: Value,
+  bias?: Value,
+): { output: Value; final: Value } {
+  const what = `recurrent (${cell.name})`;
+  expectValue(`${what}: products`, products, 'f32');
+  expectValue(`${what}: initial`, initial, 'f32');
+  const [steps, batch, width] = products.shape;
+  const hidden = width / cell.gates.length;
+  expectValue(`${what}: initial`, initial, 'f32', [cell.states.length, batch, hidden]);
+  const { output, finals } = recurrentSequence(cell, {
+    products: [products],
+    weights: [{ hh: weight, ...(bias === undefined ? {} : { bias }) }],
+    initial: reshape(initial, [-1]),
+  });
+  return { output: reshape(output, [steps, batch, hidden]), final: concat(finals) };
+}
+
+/** One step of a cell from the graph's own ops: the new states, each (B, W). What `recurrentNaive` is made of. */
+export function stepNaive(
+  cell: Cell,
+  input: Value,
+  states: readonly Value[],
+  weights: RecurrentWeights,
+  draw: { readonly keep?: Value; readonly random?: () => Value } = {},
+): Value[] {
+  const [batch, width] = input.shape;
+  const hidden = width / cell.gates.length;
+  const missing = (name: string): never => {
+    throw new GatewiseError(
+      'argument',
+      `recurrent (${cell.name}): the cell reads ${name}, which was not given`,
+    );
+  };
+  const part = (value: Value, axis: number, g: number): Value =>
+    slice(value, axis, g * hidden, (g + 1) * hidden);
+  return cell.apply<Value>({
+    input: (gate) => part(input, 1, gate),
+    product: (g, x) => {
+      const product = matmul(x, part(weights.hh ?? missing('weight_hh'), 0, g), { transposeB: true });
+      return weights.bias === undefined ? product : product.apply('add', [product, part(weights.bias, 0, g)]);
+    },
+    state: (s) => states[s],
+    weight: (w) =>
+      broadcast(weights.units?.[cell.weights[w].name] ?? missing(cell.weights[w].name), [batch, hidden]),
+    keep: () => draw.keep ?? missing('keep'),
+    mean: (x) => broadcast(reshape(mean(x, 1), [batch, 1]), x.shape),
+    project: (x) => matmul(x, weights.hr ?? missing('weight_hr'), { transposeB: true }),
+    random: () => (draw.random ?? (() => missing('random numbers')))(),
+  });
+}
+
+/** All steps of a cell from the graph's own ops, in one direction: what the fused kernel is compared with. */
+export function recurrentNaive(
+  cell: Cell,
+  products: Value,
+  weight: Value,
+  initial: Value,
+  bias?: Value,
+): { output: Value; final: Value } {
+  const [steps, batch, width] = products.shape;
+  const hidden = width / cell.gates.length;
+  let states = cell.states.map((_, s) => reshape(slice(initial, 0, s, s + 1), [batch, hidden]));
+  const outputs = Array.from({ length: steps }, (_, t) => {
+    const input = reshape(slice(products, 0, t, t + 1), [batch, width]);
+    states = stepNaive(cell, input, states, { hh: weight, ...(bias === undefined ? {} : { bias }) });
+    return reshape(states[0], [1, batch, hidden]);
+  });
+  return {
+    output: concat(outputs),
+    final: concat(states.map((state) => reshape(state, [1, batch, hidden]))),
+  };
+}

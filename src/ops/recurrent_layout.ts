@@ -1,0 +1,122 @@
+// How the tensors of a recurrent layer lie in memory: D directions, T steps, B rows; H units, or P of a projected h.
+//   stash    (D, T, B, row)              the slots of a row one behind the other
+//   states   per state (D, T + 1, B, W)  direction 0 starts at time 0, direction 1, which runs backwards, at time T
+//   initial, carry  per state (D, B, W)
+//   vectors  (D, gates·H + weights·H)    bias_hh, then the weights of one number per unit
+//   rows     (D, B, W of h) variational dropout's factors, then (D, T, B) the mask, where there are any
+import type { Cell } from '../cells/cell.ts';
+import type { Width } from '../cells/phases.ts';
+import type { CellProgram } from '../cells/program.ts';
+
+export interface RecurrentAttrs {
+  readonly cell: Cell;
+  readonly hidden: number;
+  /** The size of a projected h; 0 without one. */
+  readonly projection: number;
+  readonly directions: 1 | 2;
+  /** Whether there is a `bias_hh`. */
+  readonly bias: boolean;
+  /** Whether steps may be masked. */
+  readonly masked: boolean;
+  /** Which of the model's random streams the cell draws from. */
+  readonly stream: number;
+}
+
+export class RecurrentLayout {
+  readonly program: CellProgram;
+  readonly directions: number;
+  /** Elements of a row of the stash, and where in it each slot begins. */
+  readonly row: number;
+  readonly slotOffset: readonly number[];
+  /** Units of the states before each, and of all. */
+  readonly stateOffset: readonly number[];
+  readonly stateUnits: number;
+  /** Elements of one direction's vectors, and where bias and weights begin in them. */
+  readonly vectors: number;
+  readonly weightOffset: number;
+  readonly #attrs: RecurrentAttrs;
+
+  constructor(attrs: RecurrentAttrs) {
+    const { cell, bias, masked, directions, hidden } = attrs;
+    this.#attrs = attrs;
+    this.program = cell.program({ bias, masked });
+    this.directions = directions;
+    const before = (widths: readonly Width[]): number[] => {
+      let next = 0;
+      return widths.map((width) => {
+        const at = next;
+        next += this.width(width);
+        return at;
+      });
+    };
+    const { slots, stateWidths } = this.program;
+    this.slotOffset = before(slots);
+    this.row = slots.reduce((sum, width) => sum + this.width(width), 0);
+    this.stateOffset = before(stateWidths);
+    this.stateUnits = stateWidths.reduce((sum, width) => sum + this.width(width), 0);
+    this.weightOffset = bias ? cell.recurrentGates.length * hidden : 0;
+    this.vectors = this.weightOffset + cell.weights.length * hidden;
+  }
+
+  width(width: Width): number {
+    return width === 'hidden' ? this.#attrs.hidden : this.#attrs.projection;
+  }
+
+  stateWidth(state: number): number {
+    return this.width(this.program.stateWidths[state]);
+  }
+
+  /** Elements of `rows` before the mask, and of all. */
+  keepSize(batch: number): number {
+    return this.#attrs.cell.dropsRecurrent ? this.directions * batch * this.stateWidth(0) : 0;
+  }
+
+  rowsSize(steps: number, batch: number): number {
+    return this.keepSize(batch) + (this.#attrs.masked ? this.directions * steps * batch : 0);
+  }
+
+  /** The matrices of one direction: their names and shapes. */
+  get matrices(): { readonly name: 'hh' | 'hr'; readonly shape: readonly [number, number] }[] {
+    const { cell, hidden, projection } = this.#attrs;
+    const gates = cell.recurrentGates.length;
+    return [
+      ...(gates > 0 ? [{ name: 'hh' as const, shape: [gates * hidden, this.stateWidth(0)] as const }] : []),
+      ...(cell.projects ? [{ name: 'hr' as const, shape: [projection, hidden] as const }] : []),
+    ];
+  }
+}
+
+/** The inputs of the recurrent ops by role, from their order. */
+export function rolesOf<T>(
+  attrs: RecurrentAttrs,
+  inputs: readonly T[],
+  backward: boolean,
+): {
+  readonly stash: T;
+  /** Forward. */
+  readonly initial: T;
+  /** Backward. */
+  readonly states: T;
+  readonly carry: T;
+  /** By direction, then by name. */
+  readonly matrices: readonly (readonly T[])[];
+  readonly vectors: T | undefined;
+  readonly rows: T | undefined;
+  readonly seed: T | undefined;
+  /** Backward; absent where nobody reads the output. */
+  readonly dOutput: T | undefined;
+} {
+  const layout = new RecurrentLayout(attrs);
+  let next = 0;
+  const take = (): T => inputs[next++];
+  const stash = take();
+  const initial = take();
+  const carry = backward ? take() : initial;
+  const perDirection = layout.matrices.length;
+  const matrices = Array.from({ length: attrs.directions }, () => Array.from({ length: perDirection }, take));
+  const vectors = layout.vectors > 0 ? take() : undefined;
+  const rows = attrs.masked || attrs.cell.dropsRecurrent ? take() : undefined;
+  const seed = layout.program.draws > 0 ? take() : undefined;
+  const dOutput = backward ? inputs[next] : undefined;
+  return { stash, initial, states: initial, carry, matrices, vectors, rows, seed, dOutput };
+}

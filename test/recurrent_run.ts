@@ -1,0 +1,132 @@
+// A cell over a sequence with every kind of input that it can have, fused and from the graph's own ops, for tests.
+import type { Cell } from '../src/cells/cell.ts';
+import type { Shape } from '../src/core/shape.ts';
+import { where } from '../src/expr/arith.ts';
+import type { Value } from '../src/graph/value.ts';
+import {
+  recurrentSequence,
+  stepNaive,
+  type RecurrentWeights,
+  type SequenceResult,
+} from '../src/ops/recurrent_layer.ts';
+import { broadcast, concat, reshape, slice } from '../src/ops/structure.ts';
+
+export interface RunSize {
+  readonly cell: Cell;
+  readonly steps: number;
+  readonly batch: number;
+  readonly hidden: number;
+  readonly bias: boolean;
+  readonly directions: 1 | 2;
+  /** Steps 1 or 0 in any pattern, for each direction the same. */
+  readonly masked: boolean;
+}
+
+export interface RunInput {
+  readonly name: string;
+  readonly shape: Shape;
+}
+
+export const projectionOf = ({ cell, hidden }: RunSize): number =>
+  cell.projects ? Math.max(1, Math.floor((2 * hidden) / 3)) : 0;
+
+/** Units of each state. */
+const widthOf = (size: RunSize, state: number): number =>
+  size.cell.projects && state === 0 ? projectionOf(size) : size.hidden;
+
+/** The inputs in order: products, initial states, weights, factors of h, masks. */
+export function runInputs(size: RunSize): RunInput[] {
+  const { cell, steps, batch, hidden, bias, directions, masked } = size;
+  const recurrentRows = cell.recurrentGates.length * hidden;
+  const each = Array.from({ length: directions }, (_, d) => d);
+  return [
+    ...each.map((d) => ({ name: `products ${d}`, shape: [steps, batch, cell.gates.length * hidden] })),
+    ...cell.states.map((name, s) => ({
+      name: `initial ${name}`,
+      shape: [directions, batch, widthOf(size, s)],
+    })),
+    ...each.flatMap((d) => [
+      ...(recurrentRows > 0 ? [{ name: `weight_hh ${d}`, shape: [recurrentRows, widthOf(size, 0)] }] : []),
+      ...(recurrentRows > 0 && bias ? [{ name: `bias_hh ${d}`, shape: [recurrentRows] }] : []),
+      ...(cell.projects ? [{ name: `weight_hr ${d}`, shape: [projectionOf(size), hidden] }] : []),
+      ...cell.weights.map(({ name }) => ({ name: `unit ${name} ${d}`, shape: [hidden] })),
+    ]),
+    ...(cell.dropsRecurrent ? [{ name: 'keep', shape: [directions, batch, widthOf(size, 0)] }] : []),
+    ...(masked ? [{ name: 'mask', shape: [steps, batch] }] : []),
+  ];
+}
+
+interface Named {
+  readonly products: readonly Value[];
+  readonly initial: readonly Value[];
+  readonly weights: readonly RecurrentWeights[];
+  readonly keep: Value | undefined;
+  readonly mask: Value | undefined;
+}
+
+function named(size: RunSize, values: readonly Value[]): Named {
+  const byName = new Map(runInputs(size).map(({ name }, i) => [name, values[i]]));
+  const get = (name: string): Value => byName.get(name) as Value;
+  const { cell, directions } = size;
+  const each = Array.from({ length: directions }, (_, d) => d);
+  return {
+    products: each.map((d) => get(`products ${d}`)),
+    initial: cell.states.map((name) => get(`initial ${name}`)),
+    weights: each.map((d) => ({
+      ...(byName.has(`weight_hh ${d}`) ? { hh: get(`weight_hh ${d}`) } : {}),
+      ...(byName.has(`bias_hh ${d}`) ? { bias: get(`bias_hh ${d}`) } : {}),
+      ...(cell.projects ? { hr: get(`weight_hr ${d}`) } : {}),
+      units: Object.fromEntries(cell.weights.map(({ name }) => [name, get(`unit ${name} ${d}`)])),
+    })),
+    keep: byName.get('keep'),
+    mask: byName.get('mask'),
+  };
+}
+
+export function runFused(size: RunSize, values: readonly Value[]): SequenceResult {
+  const { products, initial, weights, keep, mask } = named(size, values);
+  return recurrentSequence(size.cell, {
+    products,
+    initial,
+    weights,
+    ...(keep === undefined ? {} : { keep }),
+    ...(mask === undefined ? {} : { mask: products.map(() => mask) }),
+  });
+}
+
+/** The same, one op after the other. */
+export function runNaive(size: RunSize, values: readonly Value[]): SequenceResult {
+  const { products, initial, weights, keep, mask } = named(size, values);
+  const { cell, steps, batch } = size;
+  const width = widthOf(size, 0);
+  const row = (x: Value, index: number): Value => reshape(slice(x, 0, index, index + 1), x.shape.slice(1));
+  const outputs: Value[] = [];
+  const finals: Value[][] = [];
+  products.forEach((product, d) => {
+    let states = initial.map((state) => row(state, d));
+    const own: Value[] = [];
+    for (let n = 0; n < steps; n++) {
+      const t = d === 0 ? n : steps - 1 - n;
+      const next = stepNaive(
+        cell,
+        row(product, t),
+        states,
+        weights[d],
+        keep === undefined ? {} : { keep: row(keep, d) },
+      );
+      states = next.map((state, s) => {
+        if (mask === undefined) return state;
+        return where(broadcast(reshape(row(mask, t), [batch, 1]), state.shape), state, states[s]);
+      });
+      own[t] = reshape(states[0], [1, batch, 1, width]);
+    }
+    outputs.push(concat(own));
+    finals.push(states);
+  });
+  return {
+    output: concat(outputs, 2),
+    finals: cell.states.map((_, s) =>
+      concat(finals.map((own) => reshape(own[s], [1, batch, widthOf(size, s)]))),
+    ),
+  };
+}
