@@ -2,6 +2,7 @@
 import { GatewiseError, show } from '../core/errors.ts';
 import { sameShape, sizeOf } from '../core/shape.ts';
 import type { NamedTensor } from './safetensors.ts';
+import { axesOf, inLetters, lengthOf, placesOf, solveSizes, type Sizes } from './weight_axes.ts';
 import {
   gatesOf,
   type TensorLayout,
@@ -19,7 +20,8 @@ type Tensors = ReadonlyMap<string, NamedTensor>;
  *
  * A layer without biases, peepholes or a projection has none of their tensors. Where `from` keeps one bias, `bias_ih`
  * gets it and `bias_hh` 0; where `to` keeps one, it gets the sum. A forget bias that `from` adds when it runs goes into
- * `bias_hh`, and what `to` adds is taken off, so that the layer computes the same.
+ * `bias_hh`, and what `to` adds is taken off, so that the layer computes the same. Rows that the layer has no use for
+ * are left out, and written as 0.
  *
  * @param tensors all tensors of the layer by the names of `from`, and no others but those of PyTorch's other layers.
  * @param layer the number in PyTorch's names, as in `weight_ih_l0`.
@@ -50,76 +52,6 @@ function refuse(layout: WeightLayout, problem: string): never {
   throw new GatewiseError('file', `${layout.name} weights: ${problem}`);
 }
 
-// Shapes -------------------------------------------------------------------------------------------------------------
-
-/** I inputs, H units, R the size of h, which is H without a projection. */
-type Letter = 'I' | 'H' | 'R';
-type Sizes = Readonly<Record<Letter, number>>;
-/** How many of each letter an axis is long: I and H once each for TensorFlow's [x; h]. '1' is one row. */
-type Axis = ReadonlyMap<Letter | '1', number>;
-
-/** Rows and columns of a block that is not transposed. */
-const extents: Readonly<Record<WeightPart, readonly [Letter | '1', Letter]>> = {
-  weight_ih: ['H', 'I'],
-  weight_hh: ['H', 'R'],
-  bias_ih: ['1', 'H'],
-  bias_hh: ['1', 'H'],
-  bias: ['1', 'H'],
-  weight_hr: ['R', 'H'],
-  weight_c: ['1', 'H'],
-};
-
-/** The axes of a tensor, without that of directions. */
-function axesOf({ rank, transposed, blocks }: TensorLayout, projects: boolean): Axis[] {
-  const along = (line: readonly WeightBlock[], axis: 0 | 1): Axis => {
-    const counts = new Map<Letter | '1', number>();
-    for (const { part } of line) {
-      const letter = extents[part][transposed ? 1 - axis : axis];
-      const same = letter === 'R' && !projects ? 'H' : letter;
-      counts.set(same, (counts.get(same) ?? 0) + 1);
-    }
-    return counts;
-  };
-  const first = blocks.map((row) => row[0]);
-  return rank === 1 ? [along(blocks[0], 1)] : [along(first, 0), along(blocks[0], 1)];
-}
-
-const inLetters = (axis: Axis): string =>
-  [...axis].map(([letter, n]) => (letter === '1' ? `${n}` : n === 1 ? letter : `${n}·${letter}`)).join(' + ');
-
-const sizeOfLetter = (sizes: Sizes, letter: Letter | '1'): number => (letter === '1' ? 1 : sizes[letter]);
-
-const lengthOf = (axis: Axis, sizes: Sizes): number =>
-  [...axis].reduce((sum, [letter, n]) => sum + n * sizeOfLetter(sizes, letter), 0);
-
-/** Where the rows and columns of a block lie in the numbers of one direction. */
-interface Place {
-  readonly block: WeightBlock;
-  readonly height: number;
-  readonly width: number;
-  readonly at: number;
-  readonly rowStride: number;
-  readonly columnStride: number;
-}
-
-function placesOf({ transposed, blocks }: TensorLayout, sizes: Sizes): Place[] {
-  const sides = ({ part }: WeightBlock): number[] =>
-    extents[part].map((letter) => sizeOfLetter(sizes, letter));
-  const across = transposed ? 0 : 1;
-  const width = blocks[0].reduce((sum, block) => sum + sides(block)[across], 0);
-  let top = 0;
-  return blocks.flatMap((row) => {
-    let at = top * width;
-    top += sides(row[0])[1 - across];
-    return row.map((block): Place => {
-      const [height, columns] = sides(block);
-      const place = { block, height, width: columns, at };
-      at += sides(block)[across];
-      return { ...place, rowStride: transposed ? 1 : width, columnStride: transposed ? width : 1 };
-    });
-  });
-}
-
 // Reading ------------------------------------------------------------------------------------------------------------
 
 /** Tensors that a layer has all of or none of. */
@@ -138,6 +70,9 @@ const groupOf = (layout: TensorLayout): Group => groups[layout.blocks[0][0].part
 /** The numbers of one direction, by part and gate, row by row. */
 type Blocks = ReadonlyMap<string, Float32Array>;
 const keyOf = ({ part, gate }: WeightBlock): string => `${part} ${gate}`;
+/** Whether the kind has such a gate; ONNX keeps a forget gate where it is coupled and has no use for it. */
+const isUsed = ({ kind }: WeightLayout, { part, gate }: WeightBlock): boolean =>
+  part === 'weight_hr' || gatesOf[kind].includes(gate);
 
 interface Named {
   readonly name: string;
@@ -205,8 +140,7 @@ function read(tensors: Tensors, from: WeightLayout, layer: number): { sizes: Siz
   const axes = found.map((one) =>
     axesOf(one.layout, projects).map((axis, i) => ({ one, axis, i: i + front })),
   );
-  const sizes = solve(
-    from,
+  const sizes = solveSizes(
     axes.flat().map(({ one, axis, i }) => ({ axis, length: one.tensor.shape[i], wrong: () => wrong(one) })),
   );
   for (const one of found) {
@@ -222,6 +156,7 @@ function read(tensors: Tensors, from: WeightLayout, layer: number): { sizes: Siz
     const each = tensor.data.length / (front === 1 ? count : 1);
     for (let d = 0; d < tensor.data.length / each; d++) {
       for (const { block, height, width, at, rowStride, columnStride } of placesOf(layout, sizes)) {
+        if (!isUsed(from, block)) continue;
         const numbers = new Float32Array(height * width);
         for (let r = 0; r < height; r++)
           for (let c = 0; c < width; c++)
@@ -231,32 +166,6 @@ function read(tensors: Tensors, from: WeightLayout, layer: number): { sizes: Siz
     }
   }
   return { sizes, directions };
-}
-
-/** The letters' sizes: each from an axis on which all others are known. */
-function solve(
-  from: WeightLayout,
-  axes: readonly { axis: Axis; length: number; wrong: () => never }[],
-): Sizes {
-  const sizes: Partial<Record<Letter, number>> = {};
-  for (let before = -1; before < Object.keys(sizes).length;) {
-    before = Object.keys(sizes).length;
-    for (const { axis, length, wrong } of axes) {
-      const [letter, ...others] = [...axis.keys()].filter((l) => l !== '1' && sizes[l] === undefined);
-      if (letter === undefined || letter === '1' || others.length > 0) continue;
-      const n = axis.get(letter) ?? 1;
-      const rest = length - lengthOf(axis, { I: 0, H: 0, R: 0, ...sizes });
-      if (rest < n || rest % n !== 0) wrong();
-      sizes[letter] = rest / n;
-    }
-  }
-  const { I, H, R = H } = sizes;
-  if (I === undefined || H === undefined || R === undefined)
-    throw new GatewiseError(
-      'argument',
-      `${from.name} weights: the layout's tensors do not tell the layer's sizes`,
-    );
-  return { I, H, R };
 }
 
 /** Both biases of every gate, a forget bias in the recurrent one; none where the layer has none. */
@@ -310,6 +219,7 @@ function write(
     own.forEach((blocks, d) => {
       const start = (d * data.length) / own.length;
       for (const { block, height, width, at, rowStride, columnStride } of placesOf(layout, sizes)) {
+        if (!isUsed(to, block)) continue;
         const numbers = numbersOf(to, blocks, block, sizes);
         for (let r = 0; r < height; r++)
           for (let c = 0; c < width; c++)

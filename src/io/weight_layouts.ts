@@ -1,8 +1,11 @@
 // One table of how PyTorch, ONNX, Keras, TensorFlow and WebNN keep the weights of recurrent layers: their names, the
 // order of their gates, which way their matrices lie and how many biases they have.
 
-/** What the numbers are for. `gru` resets after the recurrent product, as PyTorch does, `gru_reset_before` before it. */
-export type WeightKind = 'rnn' | 'lstm' | 'gru' | 'gru_reset_before';
+/**
+ * What the numbers are for. `gru` resets after the recurrent product, as PyTorch does, `gru_reset_before` before it;
+ * `lstm_coupled` has no forget gate, but 1 - i.
+ */
+export type WeightKind = 'rnn' | 'lstm' | 'lstm_coupled' | 'gru' | 'gru_reset_before';
 
 /**
  * The blocks that tensors are made of, of one gate each, but for `weight_hr`. I inputs, H units, R the size of h.
@@ -58,6 +61,7 @@ export interface WeightLayout {
 export const gatesOf: Readonly<Record<WeightKind, string>> = {
   rnn: 'a',
   lstm: 'ifgo',
+  lstm_coupled: 'igo',
   gru: 'rzn',
   gru_reset_before: 'rzn',
 };
@@ -105,17 +109,16 @@ function pytorch(kind: WeightKind): WeightLayout {
       weight_hh: tall('weight_hh', gates),
       bias_ih: vector(['bias_ih'], gates),
       bias_hh: vector(['bias_hh'], gates),
-      ...(kind === 'lstm' && {
-        weight_hr: tall('weight_hr', 'h'),
-        weight_ci: vector(['weight_c'], 'i'),
-        weight_cf: vector(['weight_c'], 'f'),
-        weight_co: vector(['weight_c'], 'o'),
-      }),
+      ...(kind === 'lstm' && { weight_hr: tall('weight_hr', 'h') }),
+      ...(kind.startsWith('lstm') && { weight_ci: vector(['weight_c'], 'i') }),
+      ...(kind === 'lstm' && { weight_cf: vector(['weight_c'], 'f') }),
+      ...(kind.startsWith('lstm') && { weight_co: vector(['weight_c'], 'o') }),
     },
   };
 }
 
-// https://onnx.ai/onnx/operators/onnx__LSTM.html, onnx__GRU.html, onnx__RNN.html: two biases in one tensor.
+// https://onnx.ai/onnx/operators/onnx__LSTM.html, onnx__GRU.html, onnx__RNN.html: two biases in one tensor. An LSTM with
+// `input_forget` keeps rows for the forget gate all the same.
 const onnx = (kind: WeightKind, gates: string): WeightLayout => ({
   name: `onnx ${kind}`,
   kind,
@@ -124,7 +127,7 @@ const onnx = (kind: WeightKind, gates: string): WeightLayout => ({
     W: tall('weight_ih', gates),
     R: tall('weight_hh', gates),
     B: vector(['bias_ih', 'bias_hh'], gates),
-    ...(kind === 'lstm' && { P: vector(['weight_c'], 'iof') }),
+    ...(kind.startsWith('lstm') && { P: vector(['weight_c'], 'iof') }),
   },
 });
 
@@ -157,7 +160,8 @@ const tensorflow = (kind: WeightKind, tensors: WeightLayout['tensors'], forgetBi
 });
 const XH = ['weight_ih', 'weight_hh'] as const;
 
-// https://www.w3.org/TR/webnn/#api-mlgraphbuilder-lstm and -gru: either bias may be missing.
+// https://www.w3.org/TR/webnn/#api-mlgraphbuilder-lstm and -gru: either bias may be missing. Its peephole of the gate o
+// reads the cell state before the step, where ONNX's and TensorFlow's read the one after it.
 const webnn = (kind: WeightKind, gates: string): WeightLayout => ({
   name: `webnn ${kind} (${gates})`,
   kind,
@@ -176,12 +180,14 @@ export const layouts = {
   pytorch: {
     rnn: pytorch('rnn'),
     lstm: pytorch('lstm'),
+    lstm_coupled: pytorch('lstm_coupled'),
     gru: pytorch('gru'),
     gru_reset_before: pytorch('gru_reset_before'),
   },
   onnx: {
     rnn: onnx('rnn', 'a'),
     lstm: onnx('lstm', 'iofg'),
+    lstm_coupled: onnx('lstm_coupled', 'iofg'),
     gru: onnx('gru', 'zrn'),
     gru_reset_before: onnx('gru_reset_before', 'zrn'),
   },
