@@ -158,7 +158,7 @@ describe('what a step costs the device', () => {
     const model = new Sequential([
       new Embedding(TOKENS, 3),
       new Dropout(0.3),
-      new LSTM({ inputSize: 3, hiddenSize: 7, numLayers: 2 }),
+      new LSTM({ inputSize: 3, hiddenSize: 7, numLayers: 2, dropout: 0.2, zoneout: 0.1 }),
       new Linear(7, TOKENS),
     ]);
     using net = await runtime.load(model);

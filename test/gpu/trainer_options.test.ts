@@ -135,16 +135,19 @@ describe.each(['webgpu', 'cpu'] as const)('%s', (backend) => {
     const lengths = [5, 2, 3];
     const mask = Array.from({ length: STEPS }, (_, t) => lengths.map((length) => (t < length ? 1 : 0)));
     const models = {
-      'time first': { batchFirst: false, lay: (rows: number[][]) => rows },
-      'batch first': { batchFirst: true, lay: swap },
+      'time first': { bidirectional: false, batchFirst: false, lay: (rows: number[][]) => rows },
+      'batch first': { bidirectional: false, batchFirst: true, lay: swap },
+      bidirectional: { bidirectional: true, batchFirst: false, lay: (rows: number[][]) => rows },
     };
     type ModelName = keyof typeof models;
-    const character = (batchFirst: boolean): Layer =>
-      new Sequential([
+    const character = (name: ModelName): Layer => {
+      const { bidirectional, batchFirst } = models[name];
+      return new Sequential([
         new Embedding(TOKENS, 3),
-        new LSTM({ inputSize: 3, hiddenSize: 7, batchFirst }),
-        new Linear(7, TOKENS),
+        new LSTM({ inputSize: 3, hiddenSize: 7, batchFirst, bidirectional }),
+        new Linear(bidirectional ? 14 : 7, TOKENS),
       ]);
+    };
     const [x, y] = [tokens(1), tokens(2)];
     /** Other numbers where a sequence has ended. */
     const padded = (rows: number[][], by: number): number[][] =>
@@ -153,9 +156,9 @@ describe.each(['webgpu', 'cpu'] as const)('%s', (backend) => {
     test.each(Object.keys(models) as ModelName[])(
       '%s: what lies past the lengths does not count',
       async (name) => {
-        const { batchFirst, lay } = models[name];
+        const { lay } = models[name];
         const train = async (by: number): Promise<{ losses: number[]; weights: number[] }> => {
-          using net = await load(character(batchFirst));
+          using net = await load(character(name));
           const trainer = net.trainer({ loss: crossEntropy, optimizer: adam({ lr: 0.1 }) });
           const batch = [lay(padded(x, by)), lay(padded(y, by))] as const;
           const losses = [
@@ -176,8 +179,8 @@ describe.each(['webgpu', 'cpu'] as const)('%s', (backend) => {
     test.each(Object.keys(models) as ModelName[])(
       '%s: the loss is the mean over what counts',
       async (name) => {
-        const { batchFirst, lay } = models[name];
-        using net = await load(character(batchFirst));
+        const { lay } = models[name];
+        using net = await load(character(name));
         const trainer = net.trainer({ loss: crossEntropy, optimizer: sgd({ lr: 0 }) });
         let total = 0;
         for (const [b, length] of lengths.entries()) {
@@ -191,7 +194,7 @@ describe.each(['webgpu', 'cpu'] as const)('%s', (backend) => {
           expected,
           5,
         );
-        // These masks end as the lengths do, so that causal layers give the same.
+        // A mask that ends as the lengths do changes no step that counts.
         expect(await trainer.step(input, target, { mask: lay(mask) })).toBeCloseTo(expected, 5);
         expect(await trainer.step(input, target, { mask: runtime.tensor(lay(mask)) })).toBeCloseTo(
           expected,
@@ -248,7 +251,7 @@ describe.each(['webgpu', 'cpu'] as const)('%s', (backend) => {
     });
 
     test('are refused for a loss that takes no mask', async () => {
-      using net = await load(character(false));
+      using net = await load(character('time first'));
       const plain: Loss = { ...crossEntropy, apply: (output, target) => crossEntropy.apply(output, target) };
       const trainer = net.trainer({ loss: plain, optimizer: adam() });
       expect(() => trainer.step(x, y, { lengths })).toThrow(
@@ -280,7 +283,14 @@ describe.each(['webgpu', 'cpu'] as const)('%s', (backend) => {
       new Sequential([
         new Embedding(TOKENS, 8),
         new Dropout(0.5),
-        new GRU({ inputSize: 8, hiddenSize: 7 }),
+        new GRU({
+          inputSize: 8,
+          hiddenSize: 7,
+          numLayers: 2,
+          dropout: 0.3,
+          zoneout: 0.2,
+          recurrentDropout: 0.1,
+        }),
         new Dropout(0.25),
         new Linear(7, TOKENS),
       ]);
