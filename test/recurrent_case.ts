@@ -39,7 +39,8 @@ export function readCase(bytes: Uint8Array): RecurrentCase {
   const { tensors, metadata } = parseSafetensors(bytes);
   if (metadata['format'] !== 'recurrent-case/1')
     refuse(`expected format recurrent-case/1, got ${metadata['format']}`);
-  const layer = makeLayer(metadata['kind'], readOptions(metadata['options']));
+  const kind = metadata['kind'];
+  const layer = makeLayer(kind, readOptions(kind, metadata['options']));
   const shapes = shapesOf(layer, tensors);
   for (const [name, shape] of shapes) {
     const tensor = tensors.get(name) ?? refuse(`no tensor "${name}"`);
@@ -51,6 +52,9 @@ export function readCase(bytes: Uint8Array): RecurrentCase {
     }
   }
   for (const name of tensors.keys()) if (!shapes.has(name)) refuse(`unknown tensor "${name}"`);
+  const steps = shapes.get('input')?.[layer.timeAxis] ?? 0;
+  const wrong = tensors.get('lengths')?.data.find((length) => length < 1 || length > steps);
+  if (wrong !== undefined) refuse(`tensor "lengths": expected 1 to ${steps}, got ${wrong}`);
   return { layer, tensors };
 }
 
@@ -68,8 +72,8 @@ const ALWAYS: readonly [name: string, expected: string, holds: (value: unknown) 
   ['projSize', 'a whole number', isCount],
 ];
 
-/** The options that every case has. What else there is, and what the sizes are, is for the layer to refuse. */
-function readOptions(text: string = refuse('there are no options')): Options {
+/** The options that every case of this kind has, and no others: what a layer knows besides is none of the format. */
+function readOptions(kind: string | undefined, text: string = refuse('there are no options')): Options {
   let options: unknown;
   try {
     options = JSON.parse(text);
@@ -83,6 +87,9 @@ function readOptions(text: string = refuse('there are no options')): Options {
     if (!holds(found[name]))
       refuse(`option "${name}": expected ${expected}, got ${JSON.stringify(found[name]) ?? 'nothing'}`);
   }
+  const names = [...ALWAYS.map(([name]) => name), ...(kind === 'rnn' ? ['nonlinearity'] : [])];
+  const unknown = Object.keys(found).find((name) => !names.includes(name));
+  if (unknown !== undefined) refuse(`unknown option "${unknown}"; expected ${names.join(', ')}`);
   return found;
 }
 

@@ -18,7 +18,9 @@ beforeAll(async () => {
 afterAll(() => runtimes.forEach((runtime) => runtime.dispose()));
 
 test('there are cases', () => {
-  expect(cases.length).toBeGreaterThanOrEqual(15);
+  expect(cases.length).toBeGreaterThanOrEqual(22);
+  for (const feature of [/bidirectional/, /lengths/, /proj/])
+    expect(cases.some(({ name }) => feature.test(name))).toBe(true);
 });
 
 test.each(cases)('$name', async ({ load }) => {
@@ -142,15 +144,43 @@ describe('a case that is not what the format says', () => {
     ['options that are not JSON', meta('options', '{'), 'file', /options are not JSON: \{/],
     ['options that are a list', meta('options', '[]'), 'file', /options to be a JSON object, got \[\]/],
     ['options that are null', meta('options', 'null'), 'file', /options to be a JSON object, got null/],
-    ['bidirectional', option('bidirectional', true), 'unsupported', /"bidirectional" is not supported yet/],
+    [
+      'one direction of two',
+      option('bidirectional', true),
+      'file',
+      /no tensor "param\.weight_ih_l0_reverse"/,
+    ],
     ['a yes for true', option('bidirectional', 'yes'), 'file', /"bidirectional": .*true or false, got "yes"/],
     ['no bias option', option('bias', undefined), 'file', /"bias": expected true or false, got nothing/],
     ['no numLayers', option('numLayers', undefined), 'file', /"numLayers": .*whole number, got nothing/],
-    ['projSize', option('projSize', 5), 'unsupported', /"projSize" is not supported yet/],
+    [
+      'projSize and no projection',
+      option('projSize', 5),
+      'file',
+      /"param\.weight_hh_l0": expected f32 \[80, 5\]/,
+    ],
+    [
+      'a projSize as large as h',
+      option('projSize', 20),
+      'argument',
+      /projSize must be .*below hiddenSize 20/,
+    ],
     ['no hidden units', option('hiddenSize', 0), 'argument', /hiddenSize must be .*at least 1, got 0/],
-    ['an unknown option', option('dropout', 0.5), 'unsupported', /"dropout" is not supported yet/],
-    ['a nonlinearity', option('nonlinearity', 'relu'), 'unsupported', /"nonlinearity" is unknown/],
-    ['lengths', put('lengths', [3], 'i32'), 'unsupported', /"lengths"/],
+    [
+      'an option of layers alone',
+      option('dropout', 0.5),
+      'file',
+      /unknown option "dropout"; expected inputSize/,
+    ],
+    ['a nonlinearity', option('nonlinearity', 'relu'), 'file', /unknown option "nonlinearity"/],
+    ['a length of 0', put('lengths', [3], 'i32'), 'file', /"lengths": expected 1 to 5, got 0/],
+    [
+      'lengths that are no whole numbers',
+      put('lengths', [3]),
+      'file',
+      /"lengths": expected i32 \[3\], got f32/,
+    ],
+    ['too few lengths', put('lengths', [2], 'i32'), 'file', /"lengths": expected i32 \[3\], got i32 \[2\]/],
     ['no input', remove('input'), 'file', /no tensor "input"/],
     ['no value', remove('expected.cN'), 'file', /no tensor "expected\.cN"/],
     ['no cotangent', remove('cotangent.hN'), 'file', /no tensor "cotangent\.hN"/],
@@ -190,6 +220,21 @@ describe('a case that is not what the format says', () => {
     const reading = readChanged(LSTM, change);
     await expect(reading).rejects.toThrow(message);
     await expect(reading).rejects.toMatchObject({ name: 'GatewiseError', code });
+  });
+
+  test('a length that is more than the steps', async () => {
+    await expect(
+      readChanged(LSTM, (tensors) =>
+        tensors.set('lengths', { shape: [3], dtype: 'i32', data: Int32Array.of(5, 1, 6) }),
+      ),
+    ).rejects.toThrow(/"lengths": expected 1 to 5, got 6/);
+  });
+
+  test('a gru that projects', async () => {
+    const gru = cases.find(({ name }) => /gru_/.test(name));
+    await expect(readChanged(gru?.name ?? 'gru', option('projSize', 2))).rejects.toMatchObject({
+      code: 'unsupported',
+    });
   });
 
   test('an rnn says which nonlinearity', async () => {
