@@ -32,6 +32,14 @@ export {
   type SGDOptions,
 } from './nn/optimizer.ts';
 export { GRU, LSTM, Recurrent, RNN, type RNNOptions } from './nn/recurrent.ts';
+export {
+  GRUCell,
+  LSTMCell,
+  RecurrentCell,
+  RNNCell,
+  type RecurrentCellOptions,
+  type RNNCellOptions,
+} from './nn/recurrent_cell.ts';
 export type { RecurrentOptions } from './nn/recurrent_options.ts';
 export { Sequential } from './nn/sequential.ts';
 

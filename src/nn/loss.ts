@@ -35,9 +35,9 @@ export function crossEntropyWith(options: CrossEntropyOptions): Loss {
     targetDType: 'i32',
     apply: (output, target, mask) => {
       const { losses, counts } = crossEntropyRows(output, target, options);
-      if (mask === undefined) return ratio(sum(losses), sum(counts));
+      if (mask === undefined) return meanOf(losses, sum(counts));
       const counted = weights('crossEntropy', mask, target);
-      return ratio(sum(where(counted, losses, 0)), sum(mul(counts, counted)));
+      return meanOf(where(counted, losses, 0), sum(mul(counts, counted)));
     },
   };
 }
@@ -75,8 +75,8 @@ function elementLoss(name: string, of: (output: Value, target: Value) => Value):
       const counted = weights(name, mask, target);
       // What does not count is not looked at: there, padding may be NaN.
       const seen = (x: Value): Value => where(counted, x, 0);
-      const total = sum(where(counted, of(seen(output), seen(target)), 0));
-      return ratio(total, mul(sum(mask), sizeOf(target.shape) / sizeOf(mask.shape)));
+      const values = where(counted, of(seen(output), seen(target)), 0);
+      return meanOf(values, mul(sum(mask), sizeOf(target.shape) / sizeOf(mask.shape)));
     },
   };
 }
@@ -93,7 +93,8 @@ function weights(name: string, mask: Value, target: Value): Value {
   return broadcast(reshape(mask, [...mask.shape, ...inner]), target.shape);
 }
 
-/** A sum over a count; 0 where nothing counts. */
-function ratio(total: Value, count: Value): Value {
-  return div(total, maximum(count, 1));
+/** The mean of values that are 0 where they do not count; 0 where none does. */
+function meanOf(values: Value, count: Value): Value {
+  // The factor goes inside the sum, where it is fused, and is the gradient, too.
+  return sum(mul(values, div(1, maximum(count, 1))));
 }

@@ -15,7 +15,12 @@ import { broadcast, concat, reshape, slice, transpose, zeros } from '../ops/stru
 import { maskOf } from './mask.ts';
 import type { Context } from './context.ts';
 import { parameterOf, uniform, type Layer, type Parameter, type State, type Values } from './layer.ts';
-import { completeOptions, type FullOptions, type RecurrentOptions } from './recurrent_options.ts';
+import {
+  checkNonlinearity,
+  completeOptions,
+  type FullOptions,
+  type RecurrentOptions,
+} from './recurrent_options.ts';
 
 /** A stack of recurrent layers of one cell. */
 export class Recurrent implements Layer {
@@ -232,13 +237,7 @@ export interface RNNOptions extends Omit<RecurrentOptions, 'projSize'> {
 /** Elman's recurrent layer: h' = tanh(W_ih x + b_ih + W_hh h + b_hh), or relu. */
 export class RNN extends Recurrent {
   constructor(options: RNNOptions) {
-    const { nonlinearity = 'tanh' } = options ?? {};
-    if (nonlinearity !== 'tanh' && nonlinearity !== 'relu') {
-      throw new GatewiseError(
-        'argument',
-        `RNN: nonlinearity must be 'tanh' or 'relu', got ${show(nonlinearity)}`,
-      );
-    }
+    const nonlinearity = checkNonlinearity('RNN', options?.nonlinearity);
     super('RNN', nonlinearity === 'tanh' ? elmanTanh : elmanRelu, options, ['nonlinearity']);
   }
 }

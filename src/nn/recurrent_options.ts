@@ -97,3 +97,11 @@ export function completeOptions(
     );
   return full;
 }
+
+/** Throws unless it is one that PyTorch's RNN has. */
+export function checkNonlinearity(name: string, given: 'tanh' | 'relu' = 'tanh'): 'tanh' | 'relu' {
+  if (given !== 'tanh' && given !== 'relu') {
+    throw new GatewiseError('argument', `${name}: nonlinearity must be 'tanh' or 'relu', got ${show(given)}`);
+  }
+  return given;
+}

@@ -583,6 +583,8 @@ function recurrentInputs(size: RunSize): InputSpec[] {
   return runInputs(size).map(({ name, shape }) => {
     if (name.startsWith('products')) return f32(shape, -2, 2);
     if (name.startsWith('weight')) return f32(shape, -bound, bound);
+    // sLSTM's normaliser divides.
+    if (name === 'initial n') return f32(shape, 0.5, 1.5);
     return f32(shape, -1, 1);
   });
 }

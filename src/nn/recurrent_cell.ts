@@ -1,0 +1,105 @@
+// PyTorch's nn.RNNCell, nn.LSTMCell and nn.GRUCell: one step of a cell, to be called by hand.
+import type { Cell } from '../cells/cell.ts';
+import { elmanRelu, elmanTanh } from '../cells/elman.ts';
+import { gru } from '../cells/gru.ts';
+import { lstm } from '../cells/lstm.ts';
+import { GatewiseError, show } from '../core/errors.ts';
+import { expectValue, type Value } from '../graph/value.ts';
+import { reshape } from '../ops/structure.ts';
+import { checkOptions, type Layer, type Parameter, type State, type Values } from './layer.ts';
+import { Recurrent } from './recurrent.ts';
+import { checkNonlinearity } from './recurrent_options.ts';
+
+export interface RecurrentCellOptions {
+  readonly inputSize: number;
+  readonly hiddenSize: number;
+  /** Whether there are `bias_ih` and `bias_hh`; true unless given. */
+  readonly bias?: boolean;
+  /** The size of a projected h, of cells that project. */
+  readonly projSize?: number;
+}
+
+/** One step of a cell: x (B, inputSize) and states (B, hiddenSize) to the new states. Parameters have no `_l0`. */
+export class RecurrentCell implements Layer {
+  readonly name: string;
+  readonly parameters: readonly Parameter[];
+  readonly states: readonly State[];
+  readonly inputDType = 'f32';
+  readonly timeAxis = undefined;
+  readonly #layer: Recurrent;
+
+  constructor(name: string, cell: Cell, options: RecurrentCellOptions, ownOptions: readonly string[] = []) {
+    checkOptions(name, options, ['inputSize', 'hiddenSize', 'bias', 'projSize', ...ownOptions]);
+    this.name = name;
+    this.#layer = new Recurrent(name, cell, options, ownOptions);
+    this.parameters = this.#layer.parameters.map((parameter) => ({
+      ...parameter,
+      name: parameter.name.replace(/_l0$/, ''),
+    }));
+    this.states = this.#layer.states.map((state) => ({
+      ...state,
+      shape: (batch) => state.shape(batch).slice(1),
+    }));
+  }
+
+  /**
+   * @param x (B, inputSize).
+   * @param states by name, each (B, hiddenSize), h of a cell that projects (B, projSize); zeros where absent.
+   * @returns the new h as `output`, and all new states.
+   */
+  forward(x: Value, parameters: Values, states: Values = {}): { output: Value; states: Values } {
+    expectValue(`${this.name}: input`, x, 'f32');
+    const { inputSize } = this.#layer;
+    if (x.shape.length !== 2 || x.shape[1] !== inputSize)
+      throw new GatewiseError(
+        'shape',
+        `${this.name}: expected input (B, ${inputSize}), got ${show(x.shape)}`,
+      );
+    const [batch] = x.shape;
+    const named = (values: Values, rename: (name: string) => string): Values =>
+      Object.fromEntries(Object.entries(values).map(([name, value]) => [rename(name), value]));
+    for (const { name, shape } of this.states) {
+      if (states[name] !== undefined)
+        expectValue(`${this.name}: state ${show(name)}`, states[name], 'f32', shape(batch));
+    }
+    const stacked = Object.fromEntries(
+      Object.entries(states).map(([name, state]) => [name, reshape(state, [1, ...state.shape])]),
+    );
+    const result = this.#layer.forward(
+      reshape(x, [1, batch, inputSize]),
+      named(parameters, (name) => `${name}_l0`),
+      stacked,
+    );
+    const after = Object.fromEntries(
+      Object.entries(result.states).map(([name, state]) => [name, reshape(state, state.shape.slice(1))]),
+    );
+    return { output: after['h'], states: after };
+  }
+}
+
+export interface RNNCellOptions extends Omit<RecurrentCellOptions, 'projSize'> {
+  /** `tanh` unless given. */
+  readonly nonlinearity?: 'tanh' | 'relu';
+}
+
+/** h' = tanh(W_ih x + b_ih + W_hh h + b_hh), or relu. */
+export class RNNCell extends RecurrentCell {
+  constructor(options: RNNCellOptions) {
+    const nonlinearity = checkNonlinearity('RNNCell', options?.nonlinearity);
+    super('RNNCell', nonlinearity === 'tanh' ? elmanTanh : elmanRelu, options, ['nonlinearity']);
+  }
+}
+
+/** States h and c; gates in the order i, f, g, o. */
+export class LSTMCell extends RecurrentCell {
+  constructor(options: Omit<RecurrentCellOptions, 'projSize'>) {
+    super('LSTMCell', lstm, options);
+  }
+}
+
+/** Gates in the order r, z, n, the reset applied after the recurrent product. */
+export class GRUCell extends RecurrentCell {
+  constructor(options: Omit<RecurrentCellOptions, 'projSize'>) {
+    super('GRUCell', gru, options);
+  }
+}
