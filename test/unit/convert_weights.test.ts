@@ -1,24 +1,13 @@
-// The table of weight layouts: by hand, both ways, and against what the frameworks computed with the weights.
-import { readdirSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
-
+// The table of weight layouts: each by hand, there and back, and what is refused.
 import { assert, boolean, constantFrom, integer, property, record } from 'fast-check';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 
 import {
   convertWeights,
-  createRuntime,
-  GRU,
   layouts,
-  LSTM,
-  parseSafetensors,
   Random,
-  RNN,
   type NamedTensor,
-  type Recurrent,
-  type Runtime,
   type Shape,
-  type Value,
   type WeightLayout,
 } from '../../src/index.ts';
 
@@ -338,154 +327,6 @@ describe('there and back', () => {
         biasSums(back).forEach((sum, i) => expect(sum).toBeCloseTo(expected[i], 5));
       }
     }
-  });
-});
-
-describe('what a framework computed', () => {
-  const folder = join(import.meta.dirname, '../fixtures/frameworks');
-  const files = readdirSync(folder).filter((file) => file.endsWith('.st'));
-
-  interface FrameworkCase {
-    readonly layout: WeightLayout;
-    readonly attributes: Readonly<Record<string, unknown>>;
-    /** By the framework's names. */
-    readonly weights: Tensors;
-    readonly tensor: (name: string) => NamedTensor | undefined;
-  }
-
-  function readCase(file: string): FrameworkCase {
-    const { tensors, metadata } = parseSafetensors(readFileSync(join(folder, file)));
-    if (metadata['format'] !== 'framework-case/1') throw new Error(`${file}: not a framework case`);
-    const kinds: Readonly<Record<string, WeightLayout>> = { ...layouts }[metadata['framework'] as 'onnx'];
-    const layout = kinds[metadata['layout']];
-    const attributes = JSON.parse(metadata['attributes']) as FrameworkCase['attributes'];
-    const weights = [...tensors].filter(([name]) => name.startsWith('weight.'));
-    return {
-      layout:
-        'forget_bias' in attributes ? { ...layout, forgetBias: attributes['forget_bias'] as number } : layout,
-      attributes,
-      weights: new Map(weights.map(([name, tensor]) => [name.slice('weight.'.length), tensor])),
-      tensor: (name) => tensors.get(name),
-    };
-  }
-
-  test('there are cases of every framework that runs here', () => {
-    const of = (prefix: string): number => files.filter((file) => file.startsWith(prefix)).length;
-    expect([of('onnx_'), of('keras_'), of('tfjs_')]).toEqual([31, 15, 8]);
-  });
-
-  test.each(files)('%s: its weights, there and back', (file) => {
-    const { layout, weights } = readCase(file);
-    const own = convertWeights(weights, layout, ownOf(layout));
-    const back = convertWeights(own, ownOf(layout), layout);
-    // But for the rows of a coupled forget gate, which are lost.
-    const expected = layout.kind === 'lstm_coupled' ? convertWeights(weights, layout, layout) : weights;
-    expect(back).toEqual(expected);
-    expect(convertWeights(back, layout, ownOf(layout))).toEqual(own);
-  });
-
-  let runtime: Runtime;
-  beforeAll(async () => {
-    runtime = await createRuntime({ backend: 'cpu' });
-  });
-  afterAll(() => runtime.dispose());
-
-  /** Steps in the opposite order: (T, …). */
-  function flipped({ shape, dtype, data }: NamedTensor): NamedTensor {
-    const row = data.length / shape[0];
-    return {
-      shape,
-      dtype,
-      data: data.map((_, i) => data[data.length - row * (Math.floor(i / row) + 1) + (i % row)]),
-    };
-  }
-
-  function makeLayer({ layout, attributes, tensor }: FrameworkCase, parameters: Tensors): Recurrent {
-    const options = {
-      inputSize: tensor('input')?.shape[2] ?? 0,
-      hiddenSize:
-        (tensor('expected.output')?.shape[2] ?? 0) / (parameters.has('weight_ih_l0_reverse') ? 2 : 1),
-      bias: parameters.has('bias_ih_l0'),
-    };
-    const relu = String(attributes['activations']) === 'Relu';
-    if (layout.kind === 'rnn') return new RNN({ ...options, nonlinearity: relu ? 'relu' : 'tanh' });
-    return layout.kind === 'lstm' ? new LSTM(options) : new GRU(options);
-  }
-
-  /** What a case needs that no layer has yet. The weights of such a case are converted above all the same. */
-  function needs({ layout, attributes, weights, tensor }: FrameworkCase): string | undefined {
-    const list =
-      attributes['activations'] ?? attributes['recurrent_activation'] ?? attributes['recurrentActivation'];
-    if (attributes['bidirectional'] === true || attributes['direction'] === 'bidirectional')
-      return 'two directions';
-    if (tensor('lengths') !== undefined) return 'lengths';
-    if (tensor('mask') !== undefined) return 'a mask';
-    if (layout.kind === 'gru_reset_before') return 'a reset before the product';
-    if (layout.kind === 'lstm_coupled') return 'coupled gates';
-    if (weights.has('P')) return 'peepholes';
-    if ('clip' in attributes) return 'clipping';
-    if (list !== undefined && !['Relu', 'sigmoid'].includes(String(list))) return 'other activations';
-    return undefined;
-  }
-
-  test('cases that wait for a layer', () => {
-    const counts: Record<string, number> = {};
-    for (const file of files) {
-      const what = needs(readCase(file)) ?? 'nothing';
-      counts[what] = (counts[what] ?? 0) + 1;
-    }
-    expect(counts).toEqual({
-      nothing: 17,
-      'two directions': 13,
-      lengths: 1,
-      'a mask': 3,
-      'a reset before the product': 5,
-      peepholes: 2,
-      clipping: 3,
-      'coupled gates': 2,
-      'other activations': 8,
-    });
-  });
-
-  const ready = files.filter((file) => needs(readCase(file)) === undefined);
-  test.each(ready)('%s: its output, from a layer with its weights', async (file) => {
-    const one = readCase(file);
-    const { layout, attributes, weights, tensor } = one;
-    const parameters = convertWeights(weights, layout, ownOf(layout));
-    const layer = makeLayer(one, parameters);
-    const reverse = attributes['direction'] === 'reverse';
-    const inTime = (given: NamedTensor): NamedTensor => (reverse ? flipped(given) : given);
-    const need = (name: string): NamedTensor => {
-      const found = tensor(name);
-      if (found === undefined) throw new Error(`${file}: expected a tensor ${name}`);
-      return found;
-    };
-    const put = ({ shape, data }: NamedTensor): ReturnType<Runtime['tensor']> =>
-      runtime.tensor(data, { shape });
-    const states = layer.cell.states.filter((state) => tensor(`${state}0`) !== undefined);
-    const run = runtime.compile(
-      (x: Value, given: Readonly<Record<string, Value>>, initial: Readonly<Record<string, Value>>) =>
-        layer.forward(x, given, initial),
-    );
-    const result = run(
-      put(inTime(need('input'))),
-      Object.fromEntries([...parameters].map(([name, each]) => [name, put(each)])),
-      Object.fromEntries(states.map((state) => [state, put(need(`${state}0`))])),
-    );
-    const made = [
-      ['expected.output', result.output],
-      ...layer.cell.states.map((state) => [`expected.${state}N`, result.states[state]] as const),
-    ] as const;
-    const errors = await Promise.all(
-      made.map(async ([name, got]) => {
-        const expected = name === 'expected.output' ? inTime(need(name)) : need(name);
-        expect(got.shape).toEqual(expected.shape);
-        const data = await got.read();
-        return { name, error: Math.max(...expected.data.map((value, i) => Math.abs(value - data[i]))) };
-      }),
-    );
-    expect(errors.filter(({ error }) => !(error <= 1e-5))).toEqual([]);
-    run.dispose();
   });
 });
 
