@@ -67,11 +67,9 @@ const isOutgoing = (name: string): boolean => name.startsWith('carry');
 
 /** Whether a vector can be read as it lies in memory, or is h with variational dropout's factors. */
 export function isDirect(expr: Expr): boolean {
-  if ('input' in expr.kind) return !isLocal(expr.kind.input);
+  if ('input' in expr.kind) return !/^(weight|bias|keep)/.test(expr.kind.input) && !isLocal(expr.kind.input);
   return (
-    'op' in expr.kind &&
-    expr.kind.op === 'mul' &&
-    expr.args.every((arg) => 'input' in arg.kind && /^(state|keep)/.test(arg.kind.input))
+    'op' in expr.kind && expr.kind.op === 'mul' && inputsOf(expr.args).toSorted().join() === 'keep0,state0'
   );
 }
 
@@ -93,7 +91,8 @@ interface Level {
 export function cutIntoPhases(roots: readonly Root[], rules: Rules): Phase[] {
   const groups = new Map<string, Group>();
   const levels = new Map<Expr, Level>();
-  const stored = new Map<Expr, { name: string; level: number }>();
+  const stored = new Map<Expr, { name: string; level: number; masked: Expr | undefined }>();
+  const unmasked = new Map<Expr, string>();
   const queue: Root[] = [];
   let names = 0;
 
@@ -136,7 +135,7 @@ export function cutIntoPhases(roots: readonly Root[], rules: Rules): Phase[] {
     const known = stored.get(expr);
     if (known !== undefined) return Expr.input(known.name);
     const name = rules.allocate(expr);
-    stored.set(expr, { name, level: levelOf(expr).own });
+    stored.set(expr, { name, level: levelOf(expr).own, masked: undefined });
     queue.push({ to: name, value: expr });
     return Expr.input(name);
   };
@@ -155,6 +154,16 @@ export function cutIntoPhases(roots: readonly Root[], rules: Rules): Phase[] {
     return placed;
   };
 
+  /** A value as a group can compute it where the step is masked, where what is stored may be something else. */
+  const placeMasked = (value: Expr, group: Group): Expr => {
+    const at = stored.get(value);
+    if (at?.masked === undefined || at.level >= group.level) return place(value, group);
+    const name = unmasked.get(value) ?? rules.allocate(value);
+    if (!unmasked.has(value)) queue.push({ to: name, value });
+    unmasked.set(value, name);
+    return Expr.input(name);
+  };
+
   const meanOf = (expr: Expr, group: Group): Expr => {
     const known = group.means.get(expr);
     if (known !== undefined) return Expr.input(known.name);
@@ -166,16 +175,17 @@ export function cutIntoPhases(roots: readonly Root[], rules: Rules): Phase[] {
     return Expr.input(mean.name);
   };
 
+  const depthOf = (matrix: string): Width => {
+    if (matrix.endsWith("'")) return matrix.startsWith('hr') ? 'projection' : 'hidden';
+    return matrix.startsWith('hr') ? 'hidden' : (rules.widthOf(Expr.input('state0')) ?? 'hidden');
+  };
+
   const productOf = (expr: Expr, maps: readonly string[], group: Group): Expr => {
     const known = group.products.get(expr);
     if (known !== undefined) return Expr.input(known.name);
     const terms = maps.map((matrix, i): Term => {
       const source = expr.args[i];
-      return {
-        matrix,
-        source: isDirect(source) ? source : store(source),
-        depth: rules.widthOf(source) ?? 'hidden',
-      };
+      return { matrix, source: isDirect(source) ? source : store(source), depth: depthOf(matrix) };
     });
     const product: Product = { name: `product${names++}`, terms };
     group.products.set(expr, product);
@@ -190,14 +200,14 @@ export function cutIntoPhases(roots: readonly Root[], rules: Rules): Phase[] {
     const gated =
       masked === undefined || active === undefined
         ? placed
-        : Expr.operation('where', [active, placed, place(masked, group)]);
+        : Expr.operation('where', [active, placed, placeMasked(masked, group)]);
     (finish ? group.finish : group.writes).push({ to, value: gated });
   };
 
-  for (const { to, value } of roots) {
+  for (const { to, value, masked } of roots) {
     const isLeaf = 'input' in value.kind || constantOf(value) !== undefined;
-    if (!isLeaf && !isOutgoing(to) && !stored.has(value))
-      stored.set(value, { name: to, level: levelOf(value).own });
+    if ((!isLeaf || to.startsWith('slot')) && !isOutgoing(to) && !stored.has(value))
+      stored.set(value, { name: to, level: levelOf(value).own, masked });
   }
   queue.push(...roots.filter(({ last }) => last !== true));
   const drain = (): void => {

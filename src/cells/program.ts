@@ -102,7 +102,8 @@ export function makeProgram(cell: CellParts, bias: boolean, masked: boolean, fai
     if (!live.has(Expr.input(`weight${w}`)))
       fail(`update never reads the weight ${JSON.stringify(name)}; use it or leave it out of weights`);
   });
-  const widthOf = widths(fail, slots, stateWidths);
+  const resultWidths = used.map(({ matrix }): Width => (matrix === 'hr' ? 'projection' : 'hidden'));
+  const widthOf = widths(fail, slots, stateWidths, resultWidths);
   after.forEach((value, s) => {
     const width = widthOf(value) ?? stateWidths[s];
     if (width !== stateWidths[s])
@@ -129,7 +130,9 @@ export function makeProgram(cell: CellParts, bias: boolean, masked: boolean, fai
     if (!('input' in value.kind) && !('constant' in value.kind) && !places.has(value))
       places.set(value, `after${s}`);
   });
-  for (const { source: x } of used) if (!isDirect(x) && !places.has(x)) places.set(x, allocate(x));
+  // What a product was taken with is read again, for the gradient of its weights, from a slot.
+  for (const { source: x } of used)
+    if (!isDirect(x) && places.get(x)?.startsWith('slot') !== true) places.set(x, allocate(x));
   for (const { matrix, node } of used)
     if (matrix === 'hr' && !places.has(node)) places.set(node, allocate(node));
   const forwardSlots = slots.length;
@@ -137,7 +140,7 @@ export function makeProgram(cell: CellParts, bias: boolean, masked: boolean, fai
   // -- the derivative
   const isDeferred = new Set<Expr>();
   for (const { node, source: x } of used)
-    if (isDirect(x) && statesIn(x).every((s) => isLinear(x, s))) isDeferred.add(node);
+    if (isDirect(x) && statesIn(x).some((s) => isLinear(x, s))) isDeferred.add(node);
   const carries = states.map((_, s) => Expr.input(`carry${s}`));
   const incoming = states.map((_, s) => {
     let total = carries[s];
@@ -192,7 +195,7 @@ export function makeProgram(cell: CellParts, bias: boolean, masked: boolean, fai
 
   // -- gradients take the place of what nobody reads any more
   const reads = readsOf(backward);
-  const sources = new Set(used.map(({ source: x }) => (isDirect(x) ? '' : places.get(x))));
+  const sources = new Set(used.map(({ source: x }) => (isDirect(x) ? String(x) : places.get(x))));
   const chosen = new Map<string, string>();
   const free = (slot: string, gradient: string): boolean => {
     const written = backward.findIndex(({ writes }) => writes.some(({ to }) => to === gradient));
@@ -246,9 +249,10 @@ export function makeProgram(cell: CellParts, bias: boolean, masked: boolean, fai
     products: used.map(({ matrix, part, source: x }, i) => ({
       matrix,
       part,
-      source: isDirect(x)
-        ? { state: statesIn(x)[0], kept: 'op' in x.kind }
-        : { slot: parsePlace(places.get(x) ?? '')[1] },
+      source:
+        statesIn(x).length > 0 && isDirect(x)
+          ? { state: statesIn(x)[0], kept: 'op' in x.kind }
+          : { slot: parsePlace(places.get(x) ?? String(x))[1] },
       gradient: slotOf(i),
     })),
     inputGradients: inputs.map((_, g) => slotOf(used.length + g)),
@@ -277,6 +281,7 @@ function widths(
   fail: Fail,
   slots: readonly Width[],
   stateWidths: readonly Width[],
+  resultWidths: readonly Width[],
 ): (expr: Expr) => Width | undefined {
   const known = new Map<Expr, Width | undefined>();
   const ofInput = (name: string): Width | undefined => {
@@ -284,7 +289,8 @@ function widths(
     if (kind === 'slot' || kind === 'following') return slots[index];
     if (kind === 'state' || kind === 'after' || kind === 'carry') return stateWidths[index];
     if (kind === 'output' || kind === 'keep') return stateWidths[0];
-    return kind === 'bias' || kind === 'weight' || kind === 'pending' ? 'hidden' : undefined;
+    if (kind === 'pending') return resultWidths[index];
+    return kind === 'bias' || kind === 'weight' ? 'hidden' : undefined;
   };
   const visit = (expr: Expr): Width | undefined => {
     if (known.has(expr)) return known.get(expr);
@@ -294,6 +300,7 @@ function widths(
       const [map] = expr.kind.across;
       if (map.startsWith('hh')) width = map.endsWith("'") ? stateWidths[0] : 'hidden';
       else if (map.startsWith('hr')) width = map.endsWith("'") ? 'hidden' : 'projection';
+      else width = visit(expr.args[0]);
     } else {
       const all = new Set(expr.args.flatMap((arg) => visit(arg) ?? []));
       if (all.size > 1)

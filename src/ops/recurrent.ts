@@ -227,6 +227,22 @@ function weightGradients(
       slot === undefined ? zeros([size * hidden]) : sum(slots(direction, slot, size * hidden), 0),
     );
   };
+  /** Of variational dropout's factors: where a product took h in with them, h times the gradient of what it took in. */
+  const keepGradient = (direction: number): Value => {
+    const shape = [steps, batch, layout.stateWidth(0)];
+    const through = program.products.flatMap(({ source, part, gradient }) => {
+      if (!('kept' in source) || !source.kept) return [];
+      const weight = slice(matrices[direction][0], 0, part * hidden, (part + 1) * hidden);
+      return [matmul(slots(direction, gradient, hidden), weight)];
+    });
+    if (through.length === 0) return zeros([batch * shape[2]]);
+    const total = reshape(
+      through.reduce((a, b) => a.apply('add', [a, b])),
+      shape,
+    );
+    return reshape(sum(mul(total, reshape(before(direction, 0), shape)), 0), [-1]);
+  };
+
   const biasSlots = bias
     ? cell.recurrentGates.map(
         (_, part) => program.products.find((p) => p.matrix === 'hh' && p.part === part)?.gradient,
@@ -235,6 +251,10 @@ function weightGradients(
   const perDirection = Array.from({ length: directions }, (_, direction) => direction);
   const dVectors =
     vectors && concat(perDirection.flatMap((d) => columnSums(d, [...biasSlots, ...program.weightGradients])));
+  const maskSize = layout.rowsSize(steps, batch) - layout.keepSize(batch);
+  const dRows = cell.dropsRecurrent
+    ? concat([...perDirection.map(keepGradient), ...(maskSize > 0 ? [zeros([maskSize])] : [])])
+    : undefined;
   return [
     inputGradient(layout, dStash),
     dInitial,
@@ -242,7 +262,7 @@ function weightGradients(
       layout.matrices.map(({ name, shape }) => matrixGradient(direction, name, shape)),
     ),
     ...(vectors === undefined ? [] : [dVectors]),
-    ...(rows === undefined ? [] : [undefined]),
+    ...(rows === undefined ? [] : [dRows]),
     ...(seed === undefined ? [] : [undefined]),
   ];
 }
