@@ -108,7 +108,8 @@ export function onnxLSTM(options: ONNXLSTMOptions = {}): Cell {
       gates: ['i', 'g', 'o'],
       states,
       weights: { weight_ci: 'uniform', weight_co: 'uniform' },
-      update: (gates, { c }, { weight_ci, weight_co }) => step(gates, c, { i: weight_ci, o: weight_co }),
+      update: ({ i, g, o }, { c }, { weight_ci, weight_co }) =>
+        step({ i, g, o }, c, { i: weight_ci, o: weight_co }),
     });
   }
   if (inputForget) {
@@ -116,7 +117,7 @@ export function onnxLSTM(options: ONNXLSTMOptions = {}): Cell {
       name: 'onnx_lstm_coupled',
       gates: ['i', 'g', 'o'],
       states,
-      update: (gates, { c }) => step(gates, c, {}),
+      update: ({ i, g, o }, { c }) => step({ i, g, o }, c, {}),
     });
   }
   if (peepholes) {
