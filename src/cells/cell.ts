@@ -2,7 +2,7 @@
 // memory and checkpoint names are shared by all cells; the WGSL, the CPU code and the derivative come from here.
 import { GatewiseError, show } from '../core/errors.ts';
 import type { Arith } from '../expr/arith.ts';
-import { checkUpdate, guarded, type Fail } from './check.ts';
+import { checkArgument, checkUpdate, guarded, guardedParts, type Fail } from './check.ts';
 import type {
   Across,
   CellDeclaration,
@@ -20,7 +20,11 @@ export interface Cell extends CellParts {
   readonly program: (options: { readonly bias: boolean; readonly masked: boolean }) => CellProgram;
 }
 
-const RESERVED = ['mean', 'project', 'random'];
+const DECLARED = ['name', 'gates', 'states', 'weights', 'projects', 'dropsRecurrent', 'update'];
+const KINDS: readonly unknown[] = ['sum', 'apart', 'late', 'input'];
+/** What the update is given beside its weights, and parameters that every layer has. */
+const RESERVED = ['mean', 'project', 'random', 'weight_ih', 'weight_hh', 'bias_ih', 'bias_hh', 'weight_hr'];
+const isName = (name: unknown): boolean => typeof name === 'string' && name !== '';
 
 /**
  * Declares a recurrent cell.
@@ -32,17 +36,31 @@ export function defineCell<
   const State extends string = never,
   const Weight extends string = never,
 >(declaration: CellDeclaration<Gates, State, Weight>): Cell {
+  if (typeof declaration !== 'object' || declaration === null)
+    throw new GatewiseError(
+      'argument',
+      `defineCell: expected { ${DECLARED.join(', ')} }, got ${show(declaration)}`,
+    );
   const { name, states, weights = {}, projects = false, dropsRecurrent = false } = declaration;
   const fail: Fail = (problem) => {
     throw new GatewiseError('argument', `cell ${show(name)}: ${problem}`);
   };
+  if (!isName(name)) fail('expected a name');
+  const unknown = Object.keys(declaration).find((key) => !DECLARED.includes(key));
+  if (unknown !== undefined) fail(`${show(unknown)} is unknown; expected ${DECLARED.join(', ')}`);
   if (!Array.isArray(declaration.gates) || declaration.gates.length === 0)
     fail('expected at least one gate, got none');
   const gates = (declaration.gates as readonly GateSpec[]).map((gate): Gate =>
     typeof gate === 'string' ? { name: gate, kind: 'sum' } : gate,
   );
+  const odd = gates.findIndex((gate) => !isName(gate?.name) || !KINDS.includes(gate.kind));
+  if (odd >= 0)
+    fail(
+      `gate ${odd} must be a name, or apart, late or inputOnly of one, got ${show(declaration.gates[odd])}`,
+    );
   if (!Array.isArray(states) || states[0] !== 'h')
     fail(`the first state must be 'h', which feeds the recurrent product; got ${show(states)}`);
+  if (!states.every(isName)) fail(`states must be names, got ${show(states)}`);
   if (typeof declaration.update !== 'function')
     fail(`update must be a function of gates and states, got ${show(declaration.update)}`);
   const weightList = Object.entries<Initial>(weights).map(([weight, initial]) => ({ name: weight, initial }));
@@ -55,7 +73,7 @@ export function defineCell<
   }
   for (const { name: weight, initial } of weightList) {
     if (RESERVED.includes(weight))
-      fail(`a weight cannot be called ${show(weight)}, which the update is given`);
+      fail(`a weight cannot be called ${show(weight)}, which is the name of something else`);
     if (initial !== 'uniform' && !Number.isFinite(initial))
       fail(`weight ${show(weight)} must start as a number or 'uniform', got ${show(initial)}`);
   }
@@ -72,21 +90,29 @@ export function defineCell<
         const call = (x: T): T => {
           if (called.has(gate))
             fail(`update calls the gate ${show(gate)} twice; keep what the first call gives`);
-          if (typeof x?.apply !== 'function')
-            fail(`update calls the gate ${show(gate)} with ${show(x)}; expected an expression`);
+          checkArgument(fail, `the gate ${show(gate)}`, x);
           called.add(gate);
           const input = source.input(i);
           return input.apply('add', [input, source.product(partOf(i), x)]);
         };
+        // For whoever takes it for a number.
+        Object.defineProperty(call, 'name', { value: `${gate}, a gate that is to be called` });
         return [gate, call];
       }
       const [input, recurrent] = [source.input(i), source.product(partOf(i), dropped)];
-      return [gate, kind === 'apart' ? { input, recurrent } : input.apply('add', [input, recurrent])];
+      return [
+        gate,
+        kind === 'apart'
+          ? guardedParts(fail, gate, { input, recurrent })
+          : input.apply('add', [input, recurrent]),
+      ];
     });
     const project = (x: T): T =>
-      projects ? source.project(x) : fail('update projects; declare it with projects: true');
+      projects
+        ? source.project(checkArgument(fail, 'project', x))
+        : fail('update projects; declare it with projects: true');
     const more = {
-      mean: source.mean,
+      mean: (x: T): T => source.mean(checkArgument(fail, 'mean', x)),
       random: source.random,
       project,
       ...Object.fromEntries(weightList.map((weight, i) => [weight.name, source.weight(i)])),

@@ -51,6 +51,7 @@ export function parsePlace(name: string): [kind: string, index: number] {
 }
 
 const zero = Expr.constant(0);
+const sizes: Readonly<Record<Width, string>> = { hidden: 'hidden', projection: 'projected' };
 
 export function makeProgram(cell: CellParts, bias: boolean, masked: boolean, fail: Fail): CellProgram {
   const { gates, states, projects } = cell;
@@ -104,19 +105,21 @@ export function makeProgram(cell: CellParts, bias: boolean, masked: boolean, fai
   });
   const resultWidths = used.map(({ matrix }): Width => (matrix === 'hr' ? 'projection' : 'hidden'));
   const widthOf = widths(fail, slots, stateWidths, resultWidths);
+  if (projects && !used.some(({ matrix }) => matrix === 'hr'))
+    fail('update never projects; call project(x) or leave out projects');
   after.forEach((value, s) => {
     const width = widthOf(value) ?? stateWidths[s];
     if (width !== stateWidths[s])
       fail(
-        `update returns the state ${JSON.stringify(states[s])} with the ${width} size; expected the ${stateWidths[s]} size`,
+        `update returns the state ${JSON.stringify(states[s])} with the ${sizes[width]} size; expected the ${sizes[stateWidths[s]]} size`,
       );
   });
-  if (projects && !used.some(({ matrix }) => matrix === 'hr'))
-    fail('update never projects; call project(x) or leave out projects');
   for (const { matrix, source: x } of used) {
     const expected = matrix === 'hr' ? 'hidden' : stateWidths[0];
     if ((widthOf(x) ?? expected) !== expected)
-      fail(`update gives weight_${matrix} a vector of the ${widthOf(x)} size; expected the ${expected} size`);
+      fail(
+        `update gives weight_${matrix} a vector of the ${sizes[widthOf(x) ?? expected]} size; expected the ${sizes[expected]} size`,
+      );
   }
 
   // -- what the forward step keeps, and where

@@ -22,6 +22,7 @@ function remember(cell: Cell, key: string, make: () => Cell): Cell {
  */
 export function withZoneout(cell: Cell, rates: ZoneoutRates, training: boolean): Cell {
   const rateOf = (state: string): number => (typeof rates === 'number' ? rates : (rates[state] ?? 0));
+  checkZoneout('withZoneout', cell, rates);
   if (cell.states.every((state) => rateOf(state) === 0)) return cell;
   return remember(cell, `zoneout ${cell.states.map(rateOf).join()} ${training}`, () =>
     defineCell({
@@ -36,7 +37,7 @@ export function withZoneout(cell: Cell, rates: ZoneoutRates, training: boolean):
             return [
               state,
               training
-                ? where(less(more.random(), rate), old, value)
+                ? where(less(more.random(), Math.fround(rate)), old, value)
                 : add(mul(old, rate), mul(value, 1 - rate)),
             ];
           }),

@@ -31,9 +31,13 @@ export interface Arith<Self> {
 
 type Operand<T> = T | number;
 
+/** Whether a value is an expression or a traced value; functions have an `apply`, too. */
+export const isArith = (value: unknown): boolean =>
+  typeof value === 'object' && typeof (value as { apply?: unknown } | null)?.apply === 'function';
+
 function call<T extends Arith<T>>(op: ScalarOpName, args: readonly Operand<T>[]): T {
   for (const arg of args) {
-    if (typeof arg !== 'number' && typeof arg?.apply !== 'function') {
+    if (typeof arg !== 'number' && !isArith(arg)) {
       throw new GatewiseError(
         'argument',
         `${op}: expected numbers, expressions or traced values, got ${show(arg)}`,

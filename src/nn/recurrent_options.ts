@@ -52,6 +52,16 @@ export function completeOptions(
   options: RecurrentOptions,
   own: readonly string[],
 ): FullOptions {
+  if (typeof name !== 'string')
+    throw new GatewiseError(
+      'argument',
+      `Recurrent: expected a name, a cell and options, got ${show(name)} first`,
+    );
+  if (typeof cell?.program !== 'function')
+    throw new GatewiseError(
+      'argument',
+      `${name}: expected a cell, such as lstm or what defineCell gives, got ${show(cell)}`,
+    );
   checkOptions(name, options, [...OPTIONS, ...own]);
   const full: FullOptions = {
     numLayers: 1,

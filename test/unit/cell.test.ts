@@ -15,6 +15,8 @@ import { runFused, runInputs, runNaive, type RunSize } from '../recurrent_run.ts
 describe('a mistake in a declaration is named', () => {
   // Declarations that the types refuse too; an application in JavaScript has no types.
   const loose = defineCell as unknown as (declaration: object) => Cell;
+  type Loose = Readonly<Record<string, never>>;
+  type Calls = Readonly<Record<string, (x: never) => never>>;
   const mistakes: Record<string, [declaration: object, message: string]> = {
     'a gate that is not declared': [
       { gates: ['i'], states: ['h'], update: ({ f }: Record<string, never>) => ({ h: tanh(f) }) },
@@ -38,7 +40,7 @@ describe('a mistake in a declaration is named', () => {
     ],
     'a number for a state': [
       { gates: ['i'], states: ['h', 'c'], update: ({ i }: Record<string, never>) => ({ h: tanh(i), c: 0 }) },
-      'cell "odd": update returns 0 as the state "c"; expected an expression of its gates and states',
+      'cell "odd": update returns 0 as the state "c"; expected an expression, made of gates and states with add, mul, tanh and the like',
     ],
     'a state too many': [
       { gates: ['i'], states: ['h'], update: ({ i }: Record<string, never>) => ({ h: tanh(i), c: i }) },
@@ -74,7 +76,157 @@ describe('a mistake in a declaration is named', () => {
     ],
     'a gate kept apart that is read as a sum': [
       { gates: [apart('n')], states: ['h'], update: ({ n }: Record<string, never>) => ({ h: tanh(n) }) },
-      'tanh: expected numbers, expressions or traced values, got Object',
+      'cell "odd": update reads the gate "n" as one number; the gate is kept apart, read n.input and n.recurrent',
+    ],
+    'a part of a gate that there is not': [
+      { gates: [apart('n')], states: ['h'], update: ({ n }: Loose) => ({ h: tanh(n['recurent']) }) },
+      'cell "odd": update reads n.recurent; the gate is kept apart, read n.input and n.recurrent',
+    ],
+    'a weight that is not declared': [
+      { gates: ['a'], states: ['h'], update: ({ a }: Loose, _: Loose, { u }: Loose) => ({ h: mul(a, u) }) },
+      'cell "odd": update reads a weight "u" that is not declared; expected one of ["mean", "random", "project"]',
+    ],
+    'a weight that is never read': [
+      { gates: ['a'], states: ['h'], weights: { u: 1 }, update: ({ a }: Loose) => ({ h: a }) },
+      'cell "odd": update never reads the weight "u"; use it or leave it out of weights',
+    ],
+    'a weight that starts as nobody knows what': [
+      { gates: ['a'], states: ['h'], weights: { u: 'normal' }, update: ({ a }: Loose) => ({ h: a }) },
+      `cell "odd": weight "u" must start as a number or 'uniform', got "normal"`,
+    ],
+    'a weight by the name of a parameter': [
+      { gates: ['a'], states: ['h'], weights: { weight_ih: 1 }, update: ({ a }: Loose) => ({ h: a }) },
+      'cell "odd": a weight cannot be called "weight_ih", which is the name of something else',
+    ],
+    'a weight by the name of a function': [
+      { gates: ['a'], states: ['h'], weights: { mean: 1 }, update: ({ a }: Loose) => ({ h: a }) },
+      'cell "odd": a weight cannot be called "mean", which is the name of something else',
+    ],
+    'a late gate called twice': [
+      { gates: [late('n')], states: ['h'], update: ({ n }: Calls, { h }: Loose) => ({ h: add(n(h), n(h)) }) },
+      'cell "odd": update calls the gate "n" twice; keep what the first call gives',
+    ],
+    'a late gate that is never called': [
+      { gates: ['a', late('n')], states: ['h'], update: ({ a }: Loose) => ({ h: a }) },
+      'cell "odd": update never reads the gate "n"; use it or leave it out of gates',
+    ],
+    'a late gate read as a number': [
+      { gates: ['a', late('n')], states: ['h'], update: ({ a, n }: Loose) => ({ h: add(a, n) }) },
+      'add: expected numbers, expressions or traced values, got function n, a gate that is to be called',
+    ],
+    'a late gate called with a number': [
+      { gates: [late('n')], states: ['h'], update: ({ n }: Calls) => ({ h: n(1 as never) }) },
+      'cell "odd": update calls the gate "n" with 1; expected an expression',
+    ],
+    'a mean of a number': [
+      {
+        gates: ['a'],
+        states: ['h'],
+        update: ({ a }: Loose, _: Loose, { mean }: Calls) => ({ h: add(a, mean(1 as never)) }),
+      },
+      'cell "odd": update calls mean with 1; expected an expression',
+    ],
+    'a projection that is not declared': [
+      {
+        gates: ['a'],
+        states: ['h'],
+        update: ({ a }: Loose, _: Loose, { project }: Calls) => ({ h: project(a) }),
+      },
+      'cell "odd": update projects; declare it with projects: true',
+    ],
+    'a declared projection that never comes': [
+      { gates: ['a'], states: ['h'], projects: true, update: ({ a }: Loose) => ({ h: a }) },
+      'cell "odd": update never projects; call project(x) or leave out projects',
+    ],
+    'a projection of a number': [
+      {
+        gates: ['a'],
+        states: ['h'],
+        projects: true,
+        update: (_: Loose, __: Loose, { project }: Calls) => ({ h: project(1 as never) }),
+      },
+      'cell "odd": update calls project with 1; expected an expression',
+    ],
+    'two sizes in one value': [
+      {
+        gates: ['a'],
+        states: ['h'],
+        projects: true,
+        update: ({ a }: Loose, { h }: Loose, { project }: Calls) => ({ h: project(add(a, h)) }),
+      },
+      'cell "odd": update combines a value of the hidden size with one of the projected size; project the former first',
+    ],
+    'a mean of one size in a value of another': [
+      {
+        gates: ['a'],
+        states: ['h'],
+        projects: true,
+        update: ({ a }: Loose, _: Loose, { project, mean }: Calls) => ({ h: add(project(a), mean(a)) }),
+      },
+      'cell "odd": update combines a value of the hidden size with one of the projected size; project the former first',
+    ],
+    'a projection of what is projected': [
+      {
+        gates: ['a'],
+        states: ['h', 'c'],
+        projects: true,
+        update: ({ a }: Loose, { h }: Loose, { project }: Calls) => ({ h: project(h), c: a }),
+      },
+      'cell "odd": update gives weight_hr a vector of the projected size; expected the hidden size',
+    ],
+    'a late gate of the wrong size': [
+      {
+        gates: ['a', late('n')],
+        states: ['h'],
+        projects: true,
+        update: ({ a, n }: Calls, _: Loose, { project }: Calls) => ({ h: project(n(a as never)) }),
+      },
+      'cell "odd": update gives weight_hh a vector of the hidden size; expected the projected size',
+    ],
+    'a state of the wrong size': [
+      {
+        gates: ['a'],
+        states: ['h', 'c'],
+        projects: true,
+        update: ({ a }: Loose, _: Loose, { project }: Calls) => ({ h: project(a), c: project(a) }),
+      },
+      'cell "odd": update returns the state "c" with the projected size; expected the hidden size',
+    ],
+    'a list returned': [
+      { gates: ['a'], states: ['h'], update: ({ a }: Loose) => [a] },
+      'cell "odd": update returns [Expr]; return an object with all of ["h"]',
+    ],
+    'an expression returned': [
+      { gates: ['a'], states: ['h'], update: ({ a }: Loose) => a },
+      'cell "odd": update returns an expression; return an object with all of ["h"]',
+    ],
+    'no function': [
+      { gates: ['a'], states: ['h'] },
+      'cell "odd": update must be a function of gates and states, got nothing',
+    ],
+    'gates that are not declared at all': [
+      { states: ['h'], update: ({ a }: Loose) => ({ h: a }) },
+      'cell "odd": expected at least one gate, got none',
+    ],
+    'a gate that is no name': [
+      { gates: ['a', 3], states: ['h'], update: ({ a }: Loose) => ({ h: a }) },
+      'cell "odd": gate 1 must be a name, or apart, late or inputOnly of one, got 3',
+    ],
+    'a gate of an unknown kind': [
+      { gates: [{ name: 'a', kind: 'odd' }], states: ['h'], update: ({ a }: Loose) => ({ h: a }) },
+      'cell "odd": gate 0 must be a name, or apart, late or inputOnly of one, got Object',
+    ],
+    'a state that is no name': [
+      { gates: ['a'], states: ['h', 3], update: ({ a }: Loose) => ({ h: a }) },
+      'cell "odd": states must be names, got ["h", 3]',
+    ],
+    'no name': [
+      { name: '', gates: ['a'], states: ['h'], update: ({ a }: Loose) => ({ h: a }) },
+      'cell "": expected a name',
+    ],
+    'a misspelt word': [
+      { gates: ['a'], states: ['h'], project: true, update: ({ a }: Loose) => ({ h: a }) },
+      'cell "odd": "project" is unknown; expected name, gates, states, weights, projects, dropsRecurrent, update',
     ],
   };
 

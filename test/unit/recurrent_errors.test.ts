@@ -1,0 +1,269 @@
+// What recurrent layers and ONNX's cells refuse, before anything runs, and what they say about it.
+import { afterAll, describe, expect, test } from 'vitest';
+
+import {
+  createRuntime,
+  elmanTanh,
+  GRU,
+  gruResetBefore,
+  LSTM,
+  lstm,
+  lstmProjected,
+  minGRU,
+  onnxGRU,
+  onnxLSTM,
+  onnxRNN,
+  Recurrent,
+  RNN,
+  Value,
+  withZoneout,
+  type DType,
+  type ErrorCode,
+  type RecurrentOptions,
+  type Shape,
+} from '../../src/index.ts';
+
+const runtime = await createRuntime({ backend: 'cpu' });
+afterAll(() => runtime.dispose());
+
+const failure = (code: ErrorCode, message: RegExp): Error =>
+  expect.objectContaining({
+    name: 'GatewiseError',
+    code,
+    message: expect.stringMatching(message) as string,
+  }) as Error;
+const value = (shape: Shape, dtype: DType = 'f32'): Value => new Value({ shape, dtype });
+
+type Row = [what: string, call: () => unknown, code: ErrorCode, message: RegExp];
+
+const sizes = { inputSize: 3, hiddenSize: 4 };
+/** Options that the types refuse too. */
+const options = (own: object): RecurrentOptions => ({ ...sizes, ...own }) as RecurrentOptions;
+const layer = (own: object = {}): LSTM => new LSTM(options(own));
+
+describe('options', () => {
+  const whole = (option: string, got: string): RegExp =>
+    new RegExp(`^LSTM: ${option} must be a whole number of at least 1, got ${got}$`);
+  const projection = (got: string): RegExp =>
+    new RegExp(`^LSTM: projSize must be a whole number from 0.* to below hiddenSize 4, got ${got}$`);
+  test.each<Row>([
+    ...([0, -1, 1.5, NaN, '4'] as const).flatMap((size): Row[] => [
+      [
+        `hiddenSize ${size}`,
+        () => layer({ hiddenSize: size }),
+        'argument',
+        whole('hiddenSize', `"?${size}"?`),
+      ],
+      [`inputSize ${size}`, () => layer({ inputSize: size }), 'argument', whole('inputSize', `"?${size}"?`)],
+      [`numLayers ${size}`, () => layer({ numLayers: size }), 'argument', whole('numLayers', `"?${size}"?`)],
+    ]),
+    ...[4, 5, -1, 1.5, NaN].map((size): Row => [
+      `projSize ${size}`,
+      () => layer({ projSize: size }),
+      'argument',
+      projection(String(size)),
+    ]),
+    ...['dropout', 'recurrentDropout'].flatMap((option): Row[] =>
+      [-0.1, 1.1, NaN].map((p) => [
+        `${option} ${p}`,
+        () => layer({ [option]: p }),
+        'argument',
+        new RegExp(`^LSTM: ${option} must be a number from 0 to 1, got ${p}$`),
+      ]),
+    ),
+    ['zoneout 1', () => layer({ zoneout: 1 }), 'argument', /^LSTM: zoneout .*at least 0 and below 1, got 1$/],
+    ['zoneout -0.1', () => layer({ zoneout: -0.1 }), 'argument', /zoneout must be at least 0.*got -0\.1$/],
+    ['zoneout of a state', () => layer({ zoneout: { c: NaN } }), 'argument', /below 1, got NaN$/],
+    [
+      'zoneout of an unknown state',
+      () => layer({ zoneout: { q: 0.5 } }),
+      'argument',
+      /^LSTM: zoneout names a state "q"; expected \["h", "c"\]$/,
+    ],
+    [
+      'zoneout of text',
+      () => layer({ zoneout: '1' }),
+      'argument',
+      /a number or one for each state, got "1"$/,
+    ],
+    ['withZoneout', () => withZoneout(lstm, 2, true), 'argument', /^withZoneout: zoneout must be .*got 2$/],
+    [
+      'a projected GRU',
+      () => new GRU(options({ projSize: 2 })),
+      'unsupported',
+      /^GRU: the cell "gru" has no projection; leave out projSize$/,
+    ],
+    ['a projected RNN', () => new RNN(options({ projSize: 2 })), 'unsupported', /^RNN: .*no projection/],
+    [
+      'a cell that projects, to nothing',
+      () => new Recurrent('Own', lstmProjected, sizes),
+      'argument',
+      /^Own: the cell "lstm_projected" projects h; give projSize$/,
+    ],
+    [
+      'recurrentDropout without a recurrent product',
+      () => new Recurrent('Own', minGRU, { ...sizes, recurrentDropout: 0.5 }),
+      'unsupported',
+      /^Own: the cell "min_gru" has no recurrent product with h to drop in; leave out recurrentDropout$/,
+    ],
+    [
+      'a misspelt option',
+      () => layer({ projsize: 2 }),
+      'unsupported',
+      /^LSTM: option "projsize" is unknown; expected .*projSize/,
+    ],
+    [
+      'a flag that is none',
+      () => layer({ bidirectional: 1 }),
+      'argument',
+      /bidirectional must be true or false, got 1/,
+    ],
+    [
+      'a cell that is only declared',
+      () => new Recurrent('Own', elmanTanh.declaration as never, sizes),
+      'argument',
+      /^Own: expected a cell, such as lstm or what defineCell gives, got Object$/,
+    ],
+    [
+      'no name',
+      () => new Recurrent(lstm as never, sizes as never, undefined as never),
+      'argument',
+      /^Recurrent: expected a name, a cell and options, got Object first$/,
+    ],
+  ])('%s', (_, call, code, message) => {
+    expect(call).toThrow(failure(code, message));
+  });
+
+  test('what is at the bounds passes', () => {
+    layer({ dropout: 0, recurrentDropout: 1, zoneout: 0.999, projSize: 3 });
+    layer({ dropout: 1, projSize: 0, zoneout: { h: 0 } });
+    expect(new Recurrent('Own', gruResetBefore, { ...sizes, recurrentDropout: 0.5 }).outputSize).toBe(4);
+    expect(layer({ numLayers: undefined }).numLayers).toBe(1);
+  });
+});
+
+describe('a call', () => {
+  const x = (): Value => value([5, 2, 3]);
+  const own = layer({ bidirectional: true, numLayers: 2 });
+  const parameters = Object.fromEntries(own.parameters.map(({ name, shape }) => [name, value(shape)]));
+  test.each<Row>([
+    ['no steps', () => own.forward(value([0, 2, 3]), parameters), 'shape', /at least 1, got \[0, 2, 3\]$/],
+    [
+      'another width',
+      () => own.forward(value([5, 2, 4]), parameters),
+      'shape',
+      /^LSTM: expected input \(T, B, 3\), got \[5, 2, 4\]$/,
+    ],
+    [
+      'another width, batch first',
+      () => layer({ batchFirst: true }).forward(value([5, 3]), {}),
+      'shape',
+      /^LSTM: expected input \(B, T, 3\), got \[5, 3\]$/,
+    ],
+    [
+      'indices',
+      () => own.forward(value([5, 2, 3], 'i32'), parameters),
+      'dtype',
+      /^LSTM: input: expected f32, got i32$/,
+    ],
+    [
+      'a state of one direction',
+      () => own.forward(x(), parameters, { c: value([2, 2, 4]) }),
+      'shape',
+      /^LSTM: state "c": expected shape \[4, 2, 4\], got \[2, 2, 4\]$/,
+    ],
+    [
+      'an unknown state',
+      () => own.forward(x(), parameters, { z: value([4, 2, 4]) }),
+      'argument',
+      /^LSTM: no state "z"; expected \["h", "c"\]$/,
+    ],
+    [
+      'lengths of floats',
+      () => own.forward(x(), parameters, {}, { lengths: value([2]) }),
+      'dtype',
+      /^LSTM: lengths: expected i32, got f32$/,
+    ],
+    [
+      'too many lengths',
+      () => own.forward(x(), parameters, {}, { lengths: value([3], 'i32') }),
+      'shape',
+      /^LSTM: lengths: expected shape \[2\], got \[3\]$/,
+    ],
+    [
+      'a mask the other way',
+      () => own.forward(x(), parameters, {}, { mask: value([2, 5]) }),
+      'shape',
+      /^LSTM: mask: expected shape \[5, 2\], got \[2, 5\]$/,
+    ],
+    [
+      'lengths and a mask',
+      () => own.forward(x(), parameters, {}, { lengths: value([2], 'i32'), mask: value([5, 2]) }),
+      'argument',
+      /^LSTM: lengths and mask were both given; give one of them$/,
+    ],
+    [
+      'a parameter too few',
+      () => own.forward(x(), {}),
+      'argument',
+      /^LSTM: no parameter "weight_ih_l0"; expected \["weight_ih_l0", "weight_hh_l0"/,
+    ],
+  ])('%s', (_, call, code, message) => {
+    expect(call).toThrow(failure(code, message));
+  });
+
+  test('lengths on the host are looked at before anything runs', async () => {
+    const net = await runtime.load(layer());
+    const input = [1, 2, 3].map(() => [
+      [1, 2, 3],
+      [4, 5, 6],
+    ]);
+    for (const [lengths, code, message] of [
+      [[0, 3], 'argument', /^run: length 0 must be a whole number of 1 to 3, .*got 0$/],
+      [[3, 4], 'argument', /^run: length 1 must .* 1 to 3, .*got 4$/],
+      [[1.5, 3], 'argument', /^run: length 0 must be a whole number .*got 1\.5$/],
+      [[3], 'shape', /^run: expected lengths of shape \[2\], .*got \[1\]$/],
+    ] as const)
+      expect(() => net.run(input, { lengths })).toThrow(failure(code, message));
+    expect(() => net.run([], {})).toThrow(failure('shape', /every size must be at least 1/));
+  });
+});
+
+describe('ONNX', () => {
+  test.each<Row>([
+    ['clip', () => onnxLSTM({ clip: 0 }), 'argument', /^onnxLSTM: clip must be above 0, got 0$/],
+    ['clip of NaN', () => onnxRNN({ clip: NaN }), 'argument', /^onnxRNN: clip must be above 0, got NaN$/],
+    [
+      'activations of both directions',
+      () => onnxRNN({ activations: ['Tanh', 'Relu'] }),
+      'argument',
+      /^onnxRNN: expected 1 activations for one direction, got \["Tanh", "Relu"\]$/,
+    ],
+    [
+      'too few activations',
+      () => onnxLSTM({ activations: ['Sigmoid', 'Tanh'] }),
+      'argument',
+      /^onnxLSTM: expected 3 activations/,
+    ],
+    [
+      'an unknown activation',
+      () => onnxGRU({ activations: ['Sigmoid', 'Gelu'] }),
+      'unsupported',
+      /^onnxGRU: unknown activation "Gelu"; expected one of Affine, .*ThresholdedRelu$/,
+    ],
+    [
+      'an alpha that is not taken',
+      () => onnxRNN({ activations: [{ name: 'Tanh', alpha: 1 }] }),
+      'argument',
+      /^onnxRNN: Tanh has no alpha of 1$/,
+    ],
+    [
+      'a beta of NaN',
+      () => onnxRNN({ activations: [{ name: 'Affine', beta: NaN }] }),
+      'argument',
+      /^onnxRNN: Affine has no beta of NaN$/,
+    ],
+  ])('%s', (_, call, code, message) => {
+    expect(call).toThrow(failure(code, message));
+  });
+});
