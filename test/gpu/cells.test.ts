@@ -113,10 +113,10 @@ describe('on the device', () => {
   }
 
   test.each([
-    [leaky, 2],
-    [withLate, 4],
-    [withMean, 4],
-  ])('%o trains', async (cell, dispatches) => {
+    ['a cell of two states and a weight per unit', leaky, 2],
+    ['a cell with a late gate', withLate, 4],
+    ['a cell with a mean', withMean, 4],
+  ] as const)('%s trains', async (_, cell, dispatches) => {
     expect(await perStep(cell)).toBe(dispatches);
     const net = await runtime.load(modelOf(cell), { seed: 1 });
     const trainer = net.trainer({ loss: mse, optimizer: adam({ lr: 2e-2 }) });

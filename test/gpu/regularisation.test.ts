@@ -161,13 +161,13 @@ describe('zoneout', () => {
   };
 
   test.each([
-    [elmanTanh, { h: 0.3 }],
-    [gru, { h: 0.3 }],
-    [gruResetBefore, { h: 0.9 }],
-    [lstm, RATES],
-    [lstm, { c: 0.5 }],
-    [slstm, { h: 0.1, n: 0.4, m: 0.4 }],
-  ] as const)('%o %o: the old state where the generator says so, else the formula', async (cell, rates) => {
+    ['elman_tanh, h: 0.3', elmanTanh, { h: 0.3 }],
+    ['gru, h: 0.3', gru, { h: 0.3 }],
+    ['gru_reset_before, h: 0.9', gruResetBefore, { h: 0.9 }],
+    ['lstm, h: 0.3, c: 0.6', lstm, RATES],
+    ['lstm, c: 0.5', lstm, { c: 0.5 }],
+    ['slstm, h: 0.1, n: 0.4, m: 0.4', slstm, { h: 0.1, n: 0.4, m: 0.4 }],
+  ] as const)('%s: the old state where the generator says so, else the formula', async (_, cell, rates) => {
     const layer = layerOf(cell, { zoneout: rates });
     const input = inputOf(layer, 5, 2);
     const got = await runLayer(exact, layer, { ...input, seed: SEED });
