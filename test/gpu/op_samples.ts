@@ -570,7 +570,7 @@ const recurrentSizes: readonly RunSize[] = [...allCells, ...droppedCells].flatMa
       steps: stepCounts[(c + h) % stepCounts.length],
       bias: (c + h) % 2 === 0,
       directions: (c + Math.floor(h / 2)) % 2 === 0 ? 1 : 2,
-      masked: h % 3 === 1,
+      masked: h % 2 === 1,
     })),
 );
 
