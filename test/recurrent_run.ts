@@ -39,21 +39,19 @@ export function runInputs(size: RunSize): RunInput[] {
   const { cell, steps, batch, hidden, bias, directions, masked } = size;
   const recurrentRows = cell.recurrentGates.length * hidden;
   const each = Array.from({ length: directions }, (_, d) => d);
-  return [
-    ...each.map((d) => ({ name: `products ${d}`, shape: [steps, batch, cell.gates.length * hidden] })),
-    ...cell.states.map((name, s) => ({
-      name: `initial ${name}`,
-      shape: [directions, batch, widthOf(size, s)],
-    })),
-    ...each.flatMap((d) => [
-      ...(recurrentRows > 0 ? [{ name: `weight_hh ${d}`, shape: [recurrentRows, widthOf(size, 0)] }] : []),
-      ...(recurrentRows > 0 && bias ? [{ name: `bias_hh ${d}`, shape: [recurrentRows] }] : []),
-      ...(cell.projects ? [{ name: `weight_hr ${d}`, shape: [projectionOf(size), hidden] }] : []),
-      ...cell.weights.map(({ name }) => ({ name: `unit ${name} ${d}`, shape: [hidden] })),
-    ]),
-    ...(cell.dropsRecurrent ? [{ name: 'keep', shape: [directions, batch, widthOf(size, 0)] }] : []),
-    ...(masked ? [{ name: 'mask', shape: [steps, batch] }] : []),
-  ];
+  const list: RunInput[] = [];
+  const give = (name: string, ...shape: number[]): void => void list.push({ name, shape });
+  for (const d of each) give(`products ${d}`, steps, batch, cell.gates.length * hidden);
+  cell.states.forEach((name, s) => give(`initial ${name}`, directions, batch, widthOf(size, s)));
+  for (const d of each) {
+    if (recurrentRows > 0) give(`weight_hh ${d}`, recurrentRows, widthOf(size, 0));
+    if (recurrentRows > 0 && bias) give(`bias_hh ${d}`, recurrentRows);
+    if (cell.projects) give(`weight_hr ${d}`, projectionOf(size), hidden);
+    for (const { name } of cell.weights) give(`unit ${name} ${d}`, hidden);
+  }
+  if (cell.dropsRecurrent) give('keep', directions, batch, widthOf(size, 0));
+  if (masked) give('mask', steps, batch);
+  return list;
 }
 
 interface Named {
@@ -72,12 +70,12 @@ function named(size: RunSize, values: readonly Value[]): Named {
   return {
     products: each.map((d) => get(`products ${d}`)),
     initial: cell.states.map((name) => get(`initial ${name}`)),
-    weights: each.map((d) => ({
-      ...(byName.has(`weight_hh ${d}`) ? { hh: get(`weight_hh ${d}`) } : {}),
-      ...(byName.has(`bias_hh ${d}`) ? { bias: get(`bias_hh ${d}`) } : {}),
-      ...(cell.projects ? { hr: get(`weight_hr ${d}`) } : {}),
-      units: Object.fromEntries(cell.weights.map(({ name }) => [name, get(`unit ${name} ${d}`)])),
-    })),
+    weights: each.map((d): RecurrentWeights => {
+      const units = Object.fromEntries(cell.weights.map(({ name }) => [name, get(`unit ${name} ${d}`)]));
+      const own = { hh: `weight_hh ${d}`, bias: `bias_hh ${d}`, hr: `weight_hr ${d}` };
+      const found = Object.entries(own).filter(([, name]) => byName.has(name));
+      return Object.assign({ units }, Object.fromEntries(found.map(([key, name]) => [key, get(name)])));
+    }),
     keep: byName.get('keep'),
     mask: byName.get('mask'),
   };

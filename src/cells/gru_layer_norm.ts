@@ -11,9 +11,16 @@ export const gruLayerNorm: Cell = defineCell({
   gates: [apart('r'), apart('z'), apart('n')],
   states: ['h'],
   weights: {
-    ...{ gain_ir: 1, gain_iz: 1, gain_in: 1 },
-    ...{ gain_hr: 1, gain_hz: 1, gain_hn: 1 },
-    ...{ shift_r: 0, shift_z: 0, shift_in: 0, shift_hn: 0 },
+    gain_ir: 1,
+    gain_iz: 1,
+    gain_in: 1,
+    gain_hr: 1,
+    gain_hz: 1,
+    gain_hn: 1,
+    shift_r: 0,
+    shift_z: 0,
+    shift_in: 0,
+    shift_hn: 0,
   },
   update: ({ r, z, n }, { h }, { mean, ...w }) => {
     const [xr, xz] = normalise(mean, [r.input, z.input]);

@@ -1,5 +1,5 @@
 // The cells of ONNX's operators RNN, GRU and LSTM, with all their attributes (operator set 22). Gates are in this
-// project's order; `importWeights` brings ONNX's into it.
+// project's order; `convertWeights` brings ONNX's into it.
 import { GatewiseError, show } from '../core/errors.ts';
 import { add, clamp, mul, sub, type Arith } from '../expr/arith.ts';
 import { activation, type Activation } from './activations.ts';

@@ -56,6 +56,8 @@ export interface Rules {
   readonly widthOf: (expr: Expr) => Width | undefined;
   /** Where a value that must be stored goes. */
   readonly allocate: (expr: Expr) => string;
+  /** Values that are stored at masked steps too; all others are 0 there. */
+  readonly always: ReadonlySet<Expr>;
   /** The input that is 1 where a step counts, where steps may be masked. */
   readonly active: Expr | undefined;
 }
@@ -135,8 +137,10 @@ export function cutIntoPhases(roots: readonly Root[], rules: Rules): Phase[] {
     const known = stored.get(expr);
     if (known !== undefined) return Expr.input(known.name);
     const name = rules.allocate(expr);
-    stored.set(expr, { name, level: levelOf(expr).own, masked: undefined });
-    queue.push({ to: name, value: expr });
+    const isAlways = 'input' in expr.kind || rules.always.has(expr);
+    const masked = isAlways ? undefined : Expr.constant(0);
+    stored.set(expr, { name, level: levelOf(expr).own, masked });
+    queue.push({ to: name, value: expr, ...(masked === undefined ? {} : { masked }) });
     return Expr.input(name);
   };
 

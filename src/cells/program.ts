@@ -194,7 +194,13 @@ export function makeProgram(cell: CellParts, bias: boolean, masked: boolean, fai
     name.startsWith('gradient') ? widthOf(distinct[parsePlace(name)[1]]) : undefined;
   const backwardWidthOf = (expr: Expr): Width | undefined =>
     'input' in expr.kind ? (widthOfGradient(expr.kind.input) ?? widthOf(expr)) : widthOf(expr);
-  const backward = cutIntoPhases(backwardRoots, { keep, widthOf: backwardWidthOf, allocate, active });
+  const backward = cutIntoPhases(backwardRoots, {
+    keep,
+    always: new Set(arriving),
+    widthOf: backwardWidthOf,
+    allocate,
+    active,
+  });
 
   // -- gradients take the place of what nobody reads any more
   const reads = readsOf(backward);
@@ -234,11 +240,12 @@ export function makeProgram(cell: CellParts, bias: boolean, masked: boolean, fai
   const forwardRoots: Root[] = [
     ...after.map((value, s): Root => ({ to: `after${s}`, value, masked: Expr.input(`state${s}`) })),
     ...[...places].flatMap(([value, to]): Root[] =>
-      to.startsWith('slot') && needed.has(to) ? [{ to, value }] : [],
+      to.startsWith('slot') && needed.has(to) ? [{ to, value, masked: zero }] : [],
     ),
   ];
   const forward = cutIntoPhases(forwardRoots, {
     keep: new Set(places.keys()),
+    always: new Set(),
     widthOf,
     allocate: (expr) => places.get(expr) ?? allocate(expr),
     active,

@@ -16,8 +16,21 @@ export function gradients(loss: Value, wrt: readonly Value[], seed: Value): (Val
       `grad: expected a loss with one f32 element, got ${loss.dtype} ${show(loss.shape)}; reduce it with sum or mean`,
     );
   }
-  const order = nodesOf([loss]);
-  // Only nodes between the loss and the values asked for take part.
+  return vjp([loss], [seed], wrt);
+}
+
+/**
+ * The cotangents of `wrt`, given those of `outputs`, as far as the outputs depend on them. Each of `wrt` is varied by
+ * itself, even where one is made of another.
+ * @throws GatewiseError `unsupported` where an op on the way has no gradient.
+ */
+export function vjp(
+  outputs: readonly Value[],
+  given: readonly (Value | undefined)[],
+  wrt: readonly Value[],
+): (Value | undefined)[] {
+  const order = nodesOf(outputs, new Set(wrt));
+  // Only nodes between the outputs and the values asked for take part.
   const needed = new Set<Value>(wrt);
   const active = new Set<Node>();
   for (const node of order) {
@@ -25,22 +38,28 @@ export function gradients(loss: Value, wrt: readonly Value[], seed: Value): (Val
     active.add(node);
     node.outputs.forEach((output) => needed.add(output));
   }
-  const cotangents = new Map<Value, Value>([[loss, seed]]);
+  const cotangents = new Map<Value, Value>();
+  const give = (value: Value, d: Value): void => {
+    const known = cotangents.get(value);
+    cotangents.set(value, known === undefined ? d : add(known, d));
+  };
+  outputs.forEach((output, i) => {
+    const d = given[i];
+    if (d !== undefined) give(output, d);
+  });
   for (const node of order.reverse()) {
     if (!active.has(node)) continue;
-    const given = node.outputs.map((output) => cotangents.get(output));
-    if (given.every((d) => d === undefined)) continue;
+    const own = node.outputs.map((output) => cotangents.get(output));
+    if (own.every((d) => d === undefined)) continue;
     if (node.op.grad === undefined) {
       throw new GatewiseError(
         'unsupported',
         `grad: ${node.op.name} has no gradient (second derivatives through it are not supported)`,
       );
     }
-    node.op.grad(node, given).forEach((d, i) => {
+    node.op.grad(node, own).forEach((d, i) => {
       const input = node.inputs[i];
-      if (d === undefined || !needed.has(input)) return;
-      const known = cotangents.get(input);
-      cotangents.set(input, known === undefined ? d : add(known, d));
+      if (d !== undefined && needed.has(input)) give(input, d);
     });
   }
   return wrt.map((value) => cotangents.get(value));

@@ -74,22 +74,26 @@ export function expectValue(
   }
 }
 
-/** Every node that `roots` need, each once, makers before users. */
-export function nodesOf(roots: readonly Value[]): Node[] {
+/**
+ * Every node that `roots` need, each once, makers before users.
+ * @param until values that are taken as given: what makes them is left out.
+ */
+export function nodesOf(roots: readonly Value[], until: ReadonlySet<Value> = new Set()): Node[] {
   const order: Node[] = [];
   const seen = new Set<Node>();
   // An explicit stack: graphs are deeper than call stacks.
   const stack: { node: Node; next: number }[] = [];
-  const push = (node: Node | undefined): void => {
-    if (node === undefined || seen.has(node)) return;
+  const push = (value: Value): void => {
+    const { node } = value;
+    if (node === undefined || seen.has(node) || until.has(value)) return;
     seen.add(node);
     stack.push({ node, next: 0 });
   };
   for (const root of roots) {
-    push(root.node);
+    push(root);
     while (stack.length > 0) {
       const top = stack[stack.length - 1];
-      if (top.next < top.node.inputs.length) push(top.node.inputs[top.next++].node);
+      if (top.next < top.node.inputs.length) push(top.node.inputs[top.next++]);
       else {
         order.push(top.node);
         stack.pop();
@@ -125,8 +129,10 @@ export interface Op<Attrs = unknown> {
   readonly summary: string;
   /** Signatures of the outputs. The only shape rule; throws a GatewiseError. */
   readonly infer: (attrs: Attrs, inputs: readonly Signature[]) => Signature[];
-  /** For ops that only look at their input another way: the view of the output, or undefined where it needs a copy. */
-  readonly view?: (attrs: Attrs, input: View) => View | undefined;
+  /** For ops that only look at an input another way: the view of an output, or undefined where it needs a copy. */
+  readonly view?: (attrs: Attrs, input: View, output: number) => View | undefined;
+  /** Which input an output of such an op looks at; the first unless told. */
+  readonly viewOf?: (output: number) => number;
   /** Outputs that lie inside another output: which one, and where. */
   readonly inside?: (attrs: Attrs, outputs: readonly Signature[]) => readonly (Inside | undefined)[];
   /** Inputs that may be strided views; the others are given dense, at offsets that can be bound. */

@@ -89,10 +89,7 @@ export function checkSize(layer: string, option: string, value: number): void {
   }
 }
 
-/** PyTorch's options that are known and not there yet. */
-const NOT_YET: readonly string[] = ['bidirectional', 'dropout', 'projSize'];
-
-/** Throws where an option is not one of `known`: a misspelt or unsupported option must not be ignored. */
+/** Throws where an option is not one of `known`: a misspelt option must not be ignored. */
 export function checkOptions(
   layer: string,
   options: unknown,
@@ -107,6 +104,6 @@ export function checkOptions(
   if (unknown !== undefined)
     throw new GatewiseError(
       'unsupported',
-      `${layer}: option ${show(unknown)} is ${NOT_YET.includes(unknown) ? 'not supported yet' : 'unknown'}; expected ${known.join(', ')}`,
+      `${layer}: option ${show(unknown)} is unknown; expected ${known.join(', ')}`,
     );
 }

@@ -10,11 +10,18 @@ import { add, where } from '../expr/arith.ts';
 import { expectValue, type Value } from '../graph/value.ts';
 import { dropout, dropoutMask } from '../ops/dropout.ts';
 import { matmul } from '../ops/matmul.ts';
-import { recurrentSequence, type RecurrentWeights } from '../ops/recurrent_layer.ts';
-import { broadcast, concat, reshape, slice, transpose, zeros } from '../ops/structure.ts';
+import { checkpoint } from '../ops/checkpoint.ts';
+import {
+  recurrentSequence,
+  type RecurrentWeights,
+  type SequenceArguments,
+  type SequenceResult,
+} from '../ops/recurrent_layer.ts';
+import { broadcast, concat, reshape, slice, split, transpose, zeros } from '../ops/structure.ts';
 import { maskOf } from './mask.ts';
 import type { Context } from './context.ts';
 import { parameterOf, uniform, type Layer, type Parameter, type State, type Values } from './layer.ts';
+import { segmentSizes } from './segments.ts';
 import {
   checkNonlinearity,
   completeOptions,
@@ -164,26 +171,15 @@ export class Recurrent implements Layer {
     mask: Value | undefined,
     context: Context,
   ): { output: Value; finals: readonly Value[] } {
-    const { bias, recurrentDropout } = this.options;
-    const cell = this.#cell(context);
+    const { recurrentDropout, recompute, bias } = this.options;
     const { noise } = context;
+    const cell = this.#cell(context);
     const [steps, batch] = sequence.shape;
-    const directions = Array.from({ length: this.#directions }, (_, direction) => direction);
-    const parameter = (name: string, direction: number): Value =>
-      parameterOf(this, parameters, name + this.#suffix(layer, direction));
-    const flat = reshape(sequence, [steps * batch, -1]);
-    const products = directions.map((direction) => {
-      const product = matmul(flat, parameter('weight_ih', direction), { transposeB: true });
-      return reshape(bias ? add(product, parameter('bias_ih', direction)) : product, [steps, batch, -1]);
-    });
-    const hasRecurrent = cell.recurrentGates.length > 0;
-    const weights = directions.map((d): RecurrentWeights => ({
-      ...(hasRecurrent ? { hh: parameter('weight_hh', d) } : {}),
-      ...(hasRecurrent && bias ? { bias: parameter('bias_hh', d) } : {}),
-      ...(cell.projects ? { hr: parameter('weight_hr', d) } : {}),
-      units: Object.fromEntries(cell.weights.map(({ name }) => [name, parameter(name, d)])),
-    }));
-    const keep = (): Value | undefined =>
+    const names = this.#parametersOf(layer, 0).map(({ name }) => name.replace(/_l\d+$/, ''));
+    const weights = this.#eachDirection((direction) =>
+      names.map((name) => parameterOf(this, parameters, name + this.#suffix(layer, direction))),
+    );
+    const keep =
       noise && cell.dropsRecurrent
         ? dropoutMask(
             [this.#directions, batch, this.outputSize],
@@ -192,18 +188,77 @@ export class Recurrent implements Layer {
             noise.stream(),
           )
         : undefined;
-    const optional = {
-      initial,
-      mask: mask && directions.map(() => mask),
-      keep: keep(),
-      noise: noise && { seed: noise.seed, stream: noise.stream() },
-    };
-    const { output, finals } = recurrentSequence(cell, {
-      products,
-      weights,
-      ...Object.fromEntries(Object.entries(optional).filter(([, value]) => value !== undefined)),
+    const { slots } = cell.program({ bias, masked: mask !== undefined });
+    const bytesPerStep = 4 * this.#directions * batch * this.hiddenSize * slots.length;
+    const sizes = segmentSizes(steps, this.#directions, bytesPerStep);
+    const pieces = split(sequence, sizes);
+    const masks = mask && split(mask, sizes);
+    let states = initial;
+    const outputs: Value[][] = this.#eachDirection(() => []);
+    sizes.forEach((_, i) => {
+      // One direction works on its way from the front, the other from the back.
+      const at = this.#eachDirection((direction) => (direction === 0 ? i : sizes.length - 1 - i));
+      const stream = noise?.stream() ?? 0;
+      const groups: Group[] = [
+        at.map((n) => pieces[n]),
+        states ?? [],
+        masks ? at.map((n) => masks[n]) : [],
+        keep ? [keep] : [],
+        noise ? [noise.seed] : [],
+        ...weights,
+      ];
+      const run = (values: readonly Value[]): readonly Value[] => {
+        const [xs, before, own, kept, seed, ...matrices] = regroup(groups, values);
+        const { output, finals } = this.#segment(cell, xs, {
+          weights: matrices.map((list) => Object.fromEntries(names.map((name, n) => [name, list[n]]))),
+          ...(before.length > 0 ? { initial: before } : {}),
+          ...(own.length > 0 ? { mask: own } : {}),
+          ...(kept.length > 0 ? { keep: kept[0] } : {}),
+          ...(seed.length > 0 ? { noise: { seed: seed[0], stream } } : {}),
+        });
+        return [output, ...finals];
+      };
+      const inputs = groups.flat();
+      const [output, ...finals] =
+        recompute || sizes.length > 1 ? checkpoint(run, inputs, recompute) : run(inputs);
+      // (T, B, D, H)
+      const ofDirection = sizes.length === 1 ? [output] : split(output, 1, 2);
+      ofDirection.forEach((part, direction) => (outputs[direction][at[direction]] = part));
+      states = finals;
     });
-    return { output: reshape(output, [steps, batch, -1]), finals };
+    const output = concat(
+      outputs.filter((own) => own.length > 0).map((own) => concat(own)),
+      2,
+    );
+    return { output: reshape(output, [steps, batch, -1]), finals: states ?? [] };
+  }
+
+  /** A segment of time: the products of all its steps, then the loop. @param xs (T, B, I), for each direction its own. */
+  #segment(
+    cell: Cell,
+    xs: readonly Value[],
+    {
+      weights,
+      ...rest
+    }: Omit<SequenceArguments, 'products' | 'weights'> & { readonly weights: readonly Values[] },
+  ): SequenceResult {
+    const products = xs.map((x, direction) => {
+      const [steps, batch, width] = x.shape;
+      const { weight_ih, bias_ih } = weights[direction];
+      const product = matmul(reshape(x, [steps * batch, width]), weight_ih, { transposeB: true });
+      return reshape(bias_ih === undefined ? product : add(product, bias_ih), [steps, batch, -1]);
+    });
+    const own = weights.map(({ weight_hh, bias_hh, weight_hr, ...units }): RecurrentWeights => ({
+      units,
+      ...(weight_hh === undefined ? {} : { hh: weight_hh }),
+      ...(bias_hh === undefined ? {} : { bias: bias_hh }),
+      ...(weight_hr === undefined ? {} : { hr: weight_hr }),
+    }));
+    return recurrentSequence(cell, { products, weights: own, ...rest });
+  }
+
+  #eachDirection<T>(make: (direction: number) => T): T[] {
+    return Array.from({ length: this.#directions }, (_, direction) => make(direction));
   }
 
   /** All states of the cell, or undefined where none is given. */
@@ -222,6 +277,14 @@ export class Recurrent implements Layer {
       return state;
     });
   }
+}
+
+type Group = readonly Value[];
+
+/** A flat list in groups as long as those given. */
+function regroup(groups: readonly Group[], flat: readonly Value[]): Group[] {
+  let next = 0;
+  return groups.map(({ length }) => flat.slice(next, (next += length)));
 }
 
 /** x (T, B, …), 0 where the mask (T, B) is. */

@@ -100,11 +100,17 @@ export function completeOptions(
     );
   if (projSize === 0 && cell.projects)
     throw new GatewiseError('argument', `${name}: the cell ${show(cell.name)} projects h; give projSize`);
-  if (recurrentDropout > 0 && cell.recurrentGates.every((gate) => cell.gates[gate].kind === 'late'))
-    throw new GatewiseError(
-      'unsupported',
-      `${name}: the cell ${show(cell.name)} has no recurrent product with h to drop in; leave out recurrentDropout`,
-    );
+  if (recurrentDropout > 0) {
+    const refuse = (why: string): never => {
+      throw new GatewiseError(
+        'unsupported',
+        `${name}: the cell ${show(cell.name)} ${why}; leave out recurrentDropout`,
+      );
+    };
+    if (cell.recurrentGates.length === 0) refuse('has no recurrent weights');
+    const late = cell.gates.find(({ kind }) => kind === 'late');
+    if (late !== undefined) refuse(`works out itself what the weights of its gate ${show(late.name)} take`);
+  }
   return full;
 }
 

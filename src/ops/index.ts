@@ -1,6 +1,7 @@
 // Every op, for whoever enumerates them: conformance tests, gradient checks, tables.
 // To add an op: a file here that declares it, and its name in this list.
 import type { Op } from '../graph/value.ts';
+import { afterOp, checkpointOp } from './checkpoint.ts';
 import { copyOp } from './copy.ts';
 import { dropoutOp } from './dropout.ts';
 import { elementwiseOp } from './elementwise.ts';
@@ -19,6 +20,7 @@ import {
   reduceOp,
   reshapeOp,
   sliceOp,
+  splitOp,
   transposeOp,
 } from './structure.ts';
 
@@ -40,9 +42,12 @@ export const allOps: readonly Op[] = [
   any(dropoutOp),
   any(sequenceMaskOp),
   any(copyOp),
+  any(checkpointOp),
+  any(afterOp),
   any(reshapeOp),
   any(transposeOp),
   any(sliceOp),
+  any(splitOp),
   any(broadcastOp),
   any(concatOp),
   any(constantOp),

@@ -80,10 +80,11 @@ export function recurrentSequence(cell: Cell, args: SequenceArguments): Sequence
   const matrices = weights.flatMap((own) =>
     layout.matrices.map(({ name, shape }) => need(own[name], `weight_${name}`, shape)),
   );
-  const vectors = weights.flatMap((own) => [
-    ...(own.bias === undefined ? [] : [need(own.bias, 'bias_hh', [layout.weightOffset])]),
-    ...cell.weights.map(({ name }) => need(own.units?.[name], `weight ${show(name)}`, [attrs.hidden])),
-  ]);
+  const vectorsOf = ({ bias, units }: RecurrentWeights): Value[] => {
+    const own = cell.weights.map(({ name }) => need(units?.[name], `weight ${show(name)}`, [attrs.hidden]));
+    return bias === undefined ? own : [need(bias, 'bias_hh', [layout.weightOffset])].concat(own);
+  };
+  const vectors = weights.flatMap(vectorsOf);
   const { directions } = layout;
   const flat = (values: readonly Value[]): Value => concat(values.map((value) => reshape(value, [-1])));
   const stateShape = (s: number): readonly number[] => [directions, batch, layout.stateWidth(s)];

@@ -6,7 +6,7 @@ import { broadcastView, reshapeView, sliceView, transposeView } from '../core/vi
 import { div, equal, mul } from '../expr/arith.ts';
 import { Expr } from '../expr/expr.ts';
 import { defineOp, expectValue, type Op, type Value } from '../graph/value.ts';
-import { apply } from './apply.ts';
+import { apply, applyAll } from './apply.ts';
 import { reduceCPU, reduceGPU, reduceScratch, type ReduceAttrs } from './reduce_kernel.ts';
 import { countOperations } from './wgsl_expression.ts';
 
@@ -76,6 +76,28 @@ export const sliceOp: Op<{ readonly start: readonly number[]; readonly shape: Sh
   },
   view: ({ start, shape }, input) => sliceView(input, start, shape),
   grad: (node, [d]) => [d && pad(d, node.attrs.start, node.inputs[0].shape)],
+  tolerance: exact,
+});
+
+export const splitOp: Op<{ readonly axis: number; readonly sizes: readonly number[] }> = defineOp({
+  name: 'split',
+  summary: 'all parts of an axis, side by side',
+  infer: ({ axis, sizes }, [x]) =>
+    sizes.map((size) => ({ shape: x.shape.map((n, i) => (i === axis ? size : n)), dtype: x.dtype })),
+  view: ({ axis, sizes }, input, output) => {
+    const before = sizes.slice(0, output).reduce((a, b) => a + b, 0);
+    const start = input.shape.map((_, i) => (i === axis ? before : 0));
+    return sliceView(
+      input,
+      start,
+      input.shape.map((n, i) => (i === axis ? sizes[output] : n)),
+    );
+  },
+  grad: (node, parts) => {
+    if (parts.every((d) => d === undefined)) return [undefined];
+    const pieces = parts.map((d, i) => d ?? zeros(node.outputs[i].shape));
+    return [concat(pieces, node.attrs.axis)];
+  },
   tolerance: exact,
 });
 
@@ -251,8 +273,7 @@ export function split(x: Value, sizes: number | readonly number[], axis = 0): Va
       `split: axis ${axis} of size ${size} cannot be cut into parts of ${show(sizes)}; expected whole sizes of at least 1 that sum to ${size}`,
     );
   }
-  let start = 0;
-  return all.map((n) => slice(x, at, start, (start += n)));
+  return all.length === 1 ? [x] : [...applyAll(splitOp, { axis: at, sizes: all }, [x])];
 }
 
 /** Cuts one axis into that many equal parts, as torch.chunk; the axis must divide evenly. */

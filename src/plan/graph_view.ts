@@ -96,10 +96,10 @@ export class GraphView {
       const base = node.outputs[inside.output];
       return { base, view: inside.view(denseView(base.shape)), chain: [inside.view], single: false };
     }
-    const { view: lookAt } = node.op;
+    const { view: lookAt, viewOf } = node.op;
     if (lookAt === undefined) return own;
-    const input = this.resolve(this.canonical(node.inputs[0]));
-    const step = (view: View): View | undefined => lookAt(node.attrs, view);
+    const input = this.resolve(this.canonical(node.inputs[viewOf?.(value.index) ?? 0]));
+    const step = (view: View): View | undefined => lookAt(node.attrs, view, value.index);
     const view = step(input.view);
     if (view === undefined) {
       this.copied.add(value);

@@ -103,6 +103,7 @@ export function lower(graph: GraphView, args: readonly Value[], donate: Donate):
     const [output] = item.outputs;
     if (item.op.view !== undefined) {
       graph.resolve(output);
+      // Views of several outputs never need a copy.
       if (graph.copied.has(output)) {
         const from = read(graph.resolve(graph.canonical(nodeOf(output).inputs[0])), true);
         const to = places.of(output);

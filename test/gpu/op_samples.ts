@@ -16,6 +16,7 @@ import { scalarOps } from '../../src/expr/scalar_ops.ts';
 import type { Value } from '../../src/graph/value.ts';
 import { LayerNorm } from '../../src/nn/layer_norm.ts';
 import { apply, applyAll } from '../../src/ops/apply.ts';
+import { checkpoint } from '../../src/ops/checkpoint.ts';
 import { copyOp } from '../../src/ops/copy.ts';
 import { dropout, dropoutMask } from '../../src/ops/dropout.ts';
 import { elementwise } from '../../src/ops/elementwise.ts';
@@ -814,6 +815,18 @@ const linearScanBackwardSamples: Sample[] = [
 
 // -- structure
 
+const checkpointInputs = [f32([5, 3]), f32([3, 3]), f32([3, 4])];
+
+/** A chain whose second link reads what the first has made, both with the first weight. */
+const checkpointed =
+  (recompute: boolean) =>
+  ([x, w, v]: readonly Value[]): Value => {
+    const link = ([a, b]: readonly Value[]): Value[] => [tanh(matmul(a, b)), square(matmul(a, b))];
+    const [first, other] = checkpoint(link, [x, w], recompute);
+    const [second] = checkpoint(link, [first, w], recompute);
+    return sum(mul(matmul(add(second, other), v), matmul(second, v)));
+  };
+
 const structureSamples: Record<string, readonly Sample[]> = {
   reshape: [
     sample('as a view', [f32([3, 10])], (x) => reshape(x, [5, 6])),
@@ -845,9 +858,24 @@ const structureSamples: Record<string, readonly Sample[]> = {
     sample('the back', [f32([7, 3])], (x) => slice(x, 0, -2)),
     sample('columns', [f32([7, 5])], (x) => slice(x, 1, 1, 4)),
     sample('a part of a part', [f32([9, 9])], (x) => slice(slice(slice(x, 0, 1), 1, 2), 0, 3, 5)),
+  ],
+  split: [
     sample('equal parts', [f32([5, 12])], (x) => split(x, 4).map((part, i) => mul(part, i + 1))),
     sample('given parts', [f32([12, 5])], (x) => split(x, [1, 7, 4], 0)),
     sample('of an expression', [f32([5, 12])], (x) => split(tanh(x), 2)),
+    sample('of a part', [f32([5, 12])], (x) => split(split(x, [5, 7], 1)[1], [2, 3], 0)),
+    sample('one of which is read', [f32([7, 3])], (x) => sum(square(split(x, [2, 5])[1]))),
+    sample('of its columns', [f32([5, 12])], (x) => split(x, [1, 7, 4], 1)),
+  ],
+  checkpoint: [
+    sample('gradients of two layers', checkpointInputs, (...inputs) => grad(checkpointed(true))(inputs)),
+    sample('gradients from what was stored', checkpointInputs, (...inputs) =>
+      grad(checkpointed(false))(inputs),
+    ),
+    sample('values', checkpointInputs, (x, w, v) => checkpointed(true)([x, w, v])),
+  ],
+  after: [
+    sample('gradients of two layers', checkpointInputs, (...inputs) => grad(checkpointed(true))(inputs)),
   ],
   broadcast: [
     sample('a scalar', [f32([])], (x) => broadcast(x, [3, 5])),

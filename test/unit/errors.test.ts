@@ -102,12 +102,6 @@ describe('layers', () => {
   const unknown = (extra: object): object => ({ ...options, ...extra });
   test.each<Row>([
     [
-      'bidirectional',
-      () => new LSTM(unknown({ bidirectional: true }) as typeof options),
-      'unsupported',
-      /LSTM: option "bidirectional" is not supported yet; expected inputSize, hiddenSize/,
-    ],
-    [
       'a misspelt option',
       () => new GRU(unknown({ numLayer: 2 }) as typeof options),
       'unsupported',

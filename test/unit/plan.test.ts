@@ -380,9 +380,12 @@ function evaluate(
         start += view.shape[axis];
       }
     } else if (op.view !== undefined) {
-      const view = op.view(attrs, inputs[0].view);
-      let n = 0;
-      if (view !== undefined) walk([view], ([at]) => (first.data[n++] = inputs[0].data[at]));
+      made.forEach(({ data }, output) => {
+        const seen = inputs[op.viewOf?.(output) ?? 0];
+        const view = op.view?.(attrs, seen.view, output);
+        let n = 0;
+        if (view !== undefined) walk([view], ([at]) => (data[n++] = seen.data[at]));
+      });
     } else if (op.name === 'constant') first.data.fill((attrs as { value: number }).value);
     else if (op.cpu !== undefined) {
       for (const pair of op.inPlace?.(attrs) ?? [])

@@ -104,7 +104,13 @@ describe('options', () => {
       'recurrentDropout without a recurrent product',
       () => new Recurrent('Own', minGRU, { ...sizes, recurrentDropout: 0.5 }),
       'unsupported',
-      /^Own: the cell "min_gru" has no recurrent product with h to drop in; leave out recurrentDropout$/,
+      /^Own: the cell "min_gru" has no recurrent weights; leave out recurrentDropout$/,
+    ],
+    [
+      'recurrentDropout where the cell works out what is multiplied',
+      () => new Recurrent('Own', gruResetBefore, { ...sizes, recurrentDropout: 0.5 }),
+      'unsupported',
+      /^Own: the cell "gru_reset_before" works out itself what the weights of its gate "n" take; leave out recurrentDropout$/,
     ],
     [
       'a misspelt option',
@@ -137,7 +143,7 @@ describe('options', () => {
   test('what is at the bounds passes', () => {
     layer({ dropout: 0, recurrentDropout: 1, zoneout: 0.999, projSize: 3 });
     layer({ dropout: 1, projSize: 0, zoneout: { h: 0 } });
-    expect(new Recurrent('Own', gruResetBefore, { ...sizes, recurrentDropout: 0.5 }).outputSize).toBe(4);
+    expect(new Recurrent('Own', gruResetBefore, { ...sizes, recurrentDropout: 0 }).outputSize).toBe(4);
     expect(layer({ numLayers: undefined }).numLayers).toBe(1);
   });
 });

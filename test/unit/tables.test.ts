@@ -11,5 +11,5 @@ test.each(documents)('%s has the tables of today (else: npm run tables)', (docum
 test('a document has a table for each marker', () => {
   const { after } = withTables('ARCHITECTURE.md');
   expect(after).toMatch(/\| `matmul` \|/);
-  expect(after).toMatch(/\| `lstm` \| i f g o \| h c \| 24 \|/);
+  expect(after).toMatch(/\| `lstm` \| i f g o \| h c \| – \| 1, 1 \| 24 \|/);
 });

@@ -22,6 +22,29 @@ interface Launch {
   readonly groups: Recent<GPUBindGroup>;
 }
 
+/** Launches that take turns, one row of uniforms each; most are alone. */
+interface Turn {
+  readonly launches: readonly Launch[];
+  readonly rows: number;
+  /** The bind groups of a run, one for each launch. */
+  readonly groups: GPUBindGroup[];
+}
+
+function turnsOf(launches: readonly Launch[]): Turn[] {
+  const turns: Launch[][] = [];
+  for (const launch of launches) {
+    const { loop } = launch.dispatch;
+    const turn = turns.at(-1);
+    if (loop !== undefined && turn?.[0].dispatch.loop === loop) turn.push(launch);
+    else turns.push([launch]);
+  }
+  return turns.map((turn) => ({
+    launches: turn,
+    rows: Math.max(...turn.map(({ offsets }) => offsets.length)),
+    groups: [],
+  }));
+}
+
 export class WebGPUExecutable {
   readonly plan: Plan;
   readonly #device: GPUDevice;
@@ -29,7 +52,7 @@ export class WebGPUExecutable {
   readonly #uniforms: GPUBuffer;
   readonly #temporaries: readonly (GPUBuffer | undefined)[];
   /** Per step of the plan. */
-  readonly #launches: readonly (readonly Launch[])[];
+  readonly #turns: readonly (readonly Turn[])[];
   readonly #ids = new WeakMap<GPUBuffer, number>();
   #nextId = 0;
 
@@ -53,23 +76,25 @@ export class WebGPUExecutable {
     });
     const view = new DataView(this.#uniforms.getMappedRange());
     let next = 0;
-    this.#launches = dispatches.map((list) =>
-      list.map((dispatch) => {
-        const offsets = dispatch.uniforms.map((values) => {
-          packUniforms(view, next, dispatch.kernel.uniforms.layout, values);
-          const at = next;
-          next += row(dispatch);
-          return at;
-        });
-        const buffers = Object.values(dispatch.bindings).map(({ buffer }) => buffer);
-        return {
-          dispatch,
-          pipeline: pipelines.for(dispatch),
-          offsets: Uint32Array.from(offsets),
-          outside: [...new Set(buffers)].filter((buffer) => plan.buffers[buffer].kind !== 'temporary'),
-          groups: new Recent<GPUBindGroup>(MAX_GROUPS),
-        };
-      }),
+    this.#turns = dispatches.map((list) =>
+      turnsOf(
+        list.map((dispatch) => {
+          const offsets = dispatch.uniforms.map((values) => {
+            packUniforms(view, next, dispatch.kernel.uniforms.layout, values);
+            const at = next;
+            next += row(dispatch);
+            return at;
+          });
+          const buffers = Object.values(dispatch.bindings).map(({ buffer }) => buffer);
+          return {
+            dispatch,
+            pipeline: pipelines.for(dispatch),
+            offsets: Uint32Array.from(offsets),
+            outside: [...new Set(buffers)].filter((buffer) => plan.buffers[buffer].kind !== 'temporary'),
+            groups: new Recent<GPUBindGroup>(MAX_GROUPS),
+          };
+        }),
+      ),
     );
     this.#uniforms.unmap();
   }
@@ -82,19 +107,13 @@ export class WebGPUExecutable {
     only?: number,
   ): void {
     let current: GPUComputePipeline | undefined;
-    for (let step = 0; step < this.#launches.length; step++) {
+    for (let step = 0; step < this.#turns.length; step++) {
       if (only !== undefined && step !== only) continue;
-      const launches = this.#launches[step];
-      for (let first = 0, last = 0; first < launches.length; first = last) {
-        const { loop } = launches[first].dispatch;
-        last = first + 1;
-        while (loop !== undefined && launches[last]?.dispatch.loop === loop) last++;
-        const turn = launches.slice(first, last);
-        const groups = turn.map((launch) => this.#groupFor(launch, args, outputs));
-        const rows = Math.max(...turn.map(({ offsets }) => offsets.length));
+      for (const { launches, groups, rows } of this.#turns[step]) {
+        launches.forEach((launch, i) => (groups[i] = this.#groupFor(launch, args, outputs)));
         for (let row = 0; row < rows; row++) {
-          for (let i = 0; i < turn.length; i++) {
-            const { dispatch, pipeline, offsets } = turn[i];
+          for (let i = 0; i < launches.length; i++) {
+            const { dispatch, pipeline, offsets } = launches[i];
             if (row >= offsets.length) continue;
             if (pipeline.pipeline !== current) pass.setPipeline(pipeline.pipeline);
             current = pipeline.pipeline;
@@ -169,7 +188,7 @@ export class WebGPUExecutable {
   dispose(): void {
     this.#uniforms.destroy();
     for (const buffer of this.#temporaries) buffer?.destroy();
-    for (const launch of this.#launches.flat()) launch.groups.clear();
+    for (const turn of this.#turns.flat()) for (const launch of turn.launches) launch.groups.clear();
   }
 }
 
