@@ -12,8 +12,12 @@ export interface Signature {
   readonly dtype: DType;
 }
 
+let nextOrder = 0;
+
 /** One application of an op. */
 export class Node<Attrs = unknown> {
+  /** Nodes are run in the order in which they were made: what a gradient is made of is used where it is at hand. */
+  readonly order: number = nextOrder++;
   readonly op: Op<Attrs>;
   readonly attrs: Attrs;
   readonly inputs: readonly Value[];
@@ -75,7 +79,7 @@ export function expectValue(
 }
 
 /**
- * Every node that `roots` need, each once, makers before users.
+ * Every node that `roots` need, each once, in the order in which they were made: makers before users.
  * @param until values that are taken as given: what makes them is left out.
  */
 export function nodesOf(roots: readonly Value[], until: ReadonlySet<Value> = new Set()): Node[] {
@@ -100,7 +104,7 @@ export function nodesOf(roots: readonly Value[], until: ReadonlySet<Value> = new
       }
     }
   }
-  return order;
+  return order.sort((a, b) => a.order - b.order);
 }
 
 /** One op of a plan, placed in buffers. */

@@ -190,7 +190,8 @@ export class Recurrent implements Layer {
         : undefined;
     const { slots } = cell.program({ bias, masked: mask !== undefined });
     const bytesPerStep = 4 * this.#directions * batch * this.hiddenSize * slots.length;
-    const sizes = segmentSizes(steps, this.#directions, bytesPerStep);
+    const most = typeof recompute === 'number' ? recompute : steps;
+    const sizes = segmentSizes(steps, this.#directions, bytesPerStep, most);
     const pieces = split(sequence, sizes);
     const masks = mask && split(mask, sizes);
     let states = initial;
@@ -220,7 +221,7 @@ export class Recurrent implements Layer {
       };
       const inputs = groups.flat();
       const [output, ...finals] =
-        recompute || sizes.length > 1 ? checkpoint(run, inputs, recompute) : run(inputs);
+        recompute !== false || sizes.length > 1 ? checkpoint(run, inputs, recompute !== false) : run(inputs);
       // (T, B, D, H)
       const ofDirection = sizes.length === 1 ? [output] : split(output, 1, 2);
       ofDirection.forEach((part, direction) => (outputs[direction][at[direction]] = part));

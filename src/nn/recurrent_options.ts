@@ -25,8 +25,12 @@ export interface RecurrentOptions {
   readonly recurrentDropout?: number;
   /** How likely a unit of a state keeps its value while training: one number, or one for each state. */
   readonly zoneout?: ZoneoutRates;
-  /** Keep from the forward pass only what goes from layer to layer, and compute the rest again for the gradients. */
-  readonly recompute?: boolean;
+  /**
+   * Keep from the forward pass only what goes from layer to layer, and compute the rest again for the gradients, which
+   * are the same bit for bit. A number is how many steps are computed again at a time, at most: a long sequence then
+   * needs memory for so many, and its gradients are summed segment by segment.
+   */
+  readonly recompute?: boolean | number;
 }
 
 const OPTIONS: readonly string[] = [
@@ -77,13 +81,18 @@ export function completeOptions(
   } as FullOptions;
   for (const option of ['inputSize', 'hiddenSize', 'numLayers'] as const)
     checkSize(name, option, full[option]);
-  for (const option of ['bias', 'batchFirst', 'bidirectional', 'recompute'] as const) {
+  for (const option of ['bias', 'batchFirst', 'bidirectional'] as const) {
     if (typeof full[option] !== 'boolean')
       throw new GatewiseError(
         'argument',
         `${name}: ${option} must be true or false, got ${show(full[option])}`,
       );
   }
+  if (typeof full.recompute !== 'boolean' && !(Number.isInteger(full.recompute) && full.recompute > 0))
+    throw new GatewiseError(
+      'argument',
+      `${name}: recompute must be true, false or a whole number of steps, got ${show(full.recompute)}`,
+    );
   for (const option of ['dropout', 'recurrentDropout'] as const) checkProbability(name, option, full[option]);
   checkZoneout(name, cell, full.zoneout);
   const { projSize, hiddenSize, recurrentDropout } = full;

@@ -7,9 +7,18 @@ export const SEGMENT_BYTES: number = 64 * 2 ** 20;
 /**
  * Sizes of the segments, in steps. With two directions the first and the last are of one size, and so on inwards: the
  * directions share each segment's launches, one from the front, one from the back.
+ * @param most steps of a segment; a step more where mirrored sizes need it.
  */
-export function segmentSizes(steps: number, directions: number, bytesPerStep: number): number[] {
-  const least = Math.min(steps, Math.max(1, Math.ceil((steps * bytesPerStep) / SEGMENT_BYTES)));
+export function segmentSizes(
+  steps: number,
+  directions: number,
+  bytesPerStep: number,
+  most: number = steps,
+): number[] {
+  const least = Math.min(
+    steps,
+    Math.max(Math.ceil(steps / most), Math.ceil((steps * bytesPerStep) / SEGMENT_BYTES)),
+  );
   // An even count of mirrored sizes has an even sum.
   const count = directions === 2 && least % 2 === 0 && steps % 2 === 1 ? least + 1 : least;
   const sizes = Array.from({ length: count }, () => Math.floor(steps / count));

@@ -37,7 +37,7 @@ export const checkpointOp: Op<CheckpointAttrs> = defineOp({
     const none = results.map(() => undefined);
     const arrived = cotangents.find((d) => d !== undefined);
     if (!recompute || arrived === undefined) return [...none, ...vjp(results, cotangents, given)];
-    // Not before the gradient has come this far: else all would be stored again.
+    // Other values than those of the forward pass, which would be kept for it; not before the gradient has come this far.
     const again = given.map((x) => apply(afterOp, {}, [x, arrived]));
     return [...none, ...vjp(fn(again), cotangents, again)];
   },
@@ -50,6 +50,10 @@ export const checkpointOp: Op<CheckpointAttrs> = defineOp({
  * @param fn from its inputs alone: gradients do not flow to what it has from elsewhere. It is traced once more.
  */
 export function checkpoint(fn: Traced, inputs: readonly Value[], recompute = true): readonly Value[] {
-  const results = fn(inputs);
-  return applyAll(checkpointOp, { fn, count: results.length, recompute }, [...results, ...inputs]);
+  // An input given twice is one input, whose gradient is counted once.
+  const distinct = [...new Set(inputs)];
+  const places = inputs.map((input) => distinct.indexOf(input));
+  const traced: Traced = (values) => fn(places.map((place) => values[place]));
+  const results = traced(distinct);
+  return applyAll(checkpointOp, { fn: traced, count: results.length, recompute }, [...results, ...distinct]);
 }

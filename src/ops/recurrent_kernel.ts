@@ -1,5 +1,6 @@
 // How a recurrent layer's time loop runs on a device: the weights packed once, then one dispatch per step and phase.
 import type { Phase } from '../cells/phases.ts';
+import { GatewiseError } from '../core/errors.ts';
 import { bindDense, chooseTile, dispatch, type Dispatch, type Region, type Target } from '../graph/launch.ts';
 import type { Placed } from '../graph/value.ts';
 import { pack_weight } from '../../shaders/gen/pack_weight.ts';
@@ -10,6 +11,8 @@ import { RecurrentLayout, rolesOf, type RecurrentAttrs } from './recurrent_layou
 import { gridFor } from './wgsl_expression.ts';
 
 const WORKGROUP = 16;
+/** WebGPU's default limit for each axis of a launch. */
+const MAX_WORKGROUPS = 65535;
 
 interface Tile {
   readonly rows: number;
@@ -170,6 +173,11 @@ function loopDispatches(
       target,
       (tile) => layout.directions * Math.ceil(batch / tile.rows) * Math.ceil(width / tile.units),
     );
+    if (Math.ceil(batch / rows) > MAX_WORKGROUPS)
+      throw new GatewiseError(
+        'unsupported',
+        `recurrent (${attrs.cell.name}): a batch of ${batch} rows is more than a device takes at once; split it`,
+      );
     const uniforms = Array.from({ length: steps }, (_, i) => ({
       next: backward ? steps - i : i + 1,
       steps,

@@ -1,14 +1,13 @@
 // Streaming: one step at a time, states on the device and updated in place.
 import { GatewiseError, show } from '../core/errors.ts';
-import { sizeOf, type Shape } from '../core/shape.ts';
-import { where } from '../expr/arith.ts';
 import type { Value } from '../graph/value.ts';
-import { checkSize, type Layer, type State } from '../nn/layer.ts';
+import { checkSize, type Layer } from '../nn/layer.ts';
 import { Sequential } from '../nn/sequential.ts';
 import { reshape } from '../ops/structure.ts';
 import { toHostTensor, type HostData } from './host.ts';
 import type { NetContext } from './net_context.ts';
 import type { Traced } from './program.ts';
+import { clearRows, rowsOf } from './state_rows.ts';
 import { statesFromFile, statesToFile } from './stream_file.ts';
 import type { Tensor } from './tensor.ts';
 
@@ -77,19 +76,11 @@ export class Stream implements Disposable {
       return;
     }
     const keep = new Float32Array(this.batch).fill(1);
-    for (const row of typeof rows === 'number' ? [rows] : rows) {
-      if (!Number.isInteger(row) || row < 0 || row >= this.batch)
-        throw new GatewiseError(
-          'argument',
-          `reset: expected rows of the batch, 0 to ${this.batch - 1}, got ${show(row)}`,
-        );
-      keep[row] = 0;
-    }
+    for (const row of rowsOf('reset', rows, this.batch)) keep[row] = 0;
     const { states: declared } = this.#net.model;
     const args = [toHostTensor('reset', keep), ...this.#states];
     const trace = ([kept, ...states]: readonly Value[]): Traced => ({
-      // Chosen and not multiplied: NaN · 0 is NaN.
-      outputs: states.map((state, i) => where(reshape(kept, alongBatch(declared[i], this.batch)), state, 0)),
+      outputs: states.map((state, i) => clearRows('reset', declared[i], state, kept)),
       donate: states.map((_, i) => 1 + i),
     });
     this.#net.program('reset', args, trace).run(
@@ -170,17 +161,4 @@ function checkStreams(model: Layer): void {
     );
   if (model.states.length === 0)
     throw new GatewiseError('unsupported', `stream: ${model.name} has no recurrent state; use run()`);
-}
-
-/** The shape of a state with all sizes 1 but the batch's. */
-function alongBatch({ name, shape }: State, batch: number): Shape {
-  // The batch's axis is the one that grows with it.
-  const other = shape(batch + 1);
-  const result = shape(batch).map((n, axis) => (n === other[axis] ? 1 : n));
-  if (sizeOf(result) !== batch)
-    throw new GatewiseError(
-      'unsupported',
-      `reset: state ${show(name)} of shape ${show(shape(batch))} has no axis of the batch's ${batch} rows; use reset() for all`,
-    );
-  return result;
 }

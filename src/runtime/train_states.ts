@@ -1,34 +1,12 @@
 // The states of a stateful trainer, on the device from step to step, and which rows of the batch begin at zero.
 import { GatewiseError, show } from '../core/errors.ts';
 import { sameShape, sizeOf, type Shape } from '../core/shape.ts';
-import { where } from '../expr/arith.ts';
-import type { Value } from '../graph/value.ts';
 import type { NamedTensor } from '../io/safetensors.ts';
-import type { Layer, State } from '../nn/layer.ts';
-import { reshape } from '../ops/structure.ts';
+import type { Layer } from '../nn/layer.ts';
 import type { Memory } from './net_context.ts';
 import type { Argument } from './program.ts';
+import { batchAxis, rowsOf } from './state_rows.ts';
 import type { Tensor } from './tensor.ts';
-
-/** A state with zeros in the rows of the batch where `kept`, (B), is 0. */
-export function clearRows(state: State, value: Value, kept: Value): Value {
-  const axis = batchAxis(state);
-  const rows = value.shape.map((n, i) => (i === axis ? n : 1));
-  // Chosen and not multiplied: NaN · 0 is NaN.
-  return where(reshape(kept, rows), value, 0);
-}
-
-/** The axis that grows with the batch. */
-function batchAxis({ name, shape }: State): number {
-  const [one, two] = [shape(1), shape(2)];
-  const axis = one.findIndex((n, i) => two[i] === 2 * n);
-  if (axis < 0 || sizeOf(two) !== 2 * sizeOf(one) || one[axis] !== 1)
-    throw new GatewiseError(
-      'unsupported',
-      `trainer: state ${show(name)} has no axis of the batch's size; stateful needs one`,
-    );
-  return axis;
-}
 
 export class TrainStates {
   readonly #model: Layer;
@@ -48,7 +26,7 @@ export class TrainStates {
         'unsupported',
         `trainer: stateful with ${model.name}, which is bidirectional: what runs backwards cannot go on from an earlier batch`,
       );
-    model.states.forEach(batchAxis);
+    for (const state of model.states) batchAxis('trainer', state);
     this.#model = model;
     this.#memory = memory;
   }
@@ -85,15 +63,7 @@ export class TrainStates {
 
   /** @param rows of the batch; all unless given. */
   reset(rows?: number | readonly number[]): void {
-    const batch = this.#kept.length;
-    const list = rows === undefined ? [...this.#kept.keys()] : typeof rows === 'number' ? [rows] : rows;
-    const odd = list.find((row) => !Number.isInteger(row) || row < 0 || row >= batch);
-    if (odd !== undefined)
-      throw new GatewiseError(
-        'argument',
-        `resetStates: expected rows of the batch, ${batch === 0 ? 'of which there is none before the first step' : `0 to ${batch - 1}`}, got ${show(odd)}`,
-      );
-    for (const row of list) this.#kept[row] = 0;
+    for (const row of rowsOf('resetStates', rows, this.#kept.length)) this.#kept[row] = 0;
   }
 
   /** Copies for a file, by name; none where the next step begins at zero anyway. */
@@ -104,7 +74,7 @@ export class TrainStates {
     return new Map(
       this.#model.states.map((state, i) => {
         const { shape } = this.#tensors[i];
-        const row = rowOf(shape, batchAxis(state));
+        const row = rowOf(shape, batchAxis('save', state));
         const data = Float32Array.from(states[i], (x, at) => (kept[row(at)] === 1 ? x : 0));
         return [state.name, { shape, dtype: 'f32', data }];
       }),
@@ -115,7 +85,7 @@ export class TrainStates {
   restorer(file: ReadonlyMap<string, NamedTensor>): () => void {
     if (file.size === 0) return () => this.reset();
     const [first] = this.#model.states;
-    const batch = file.get(first.name)?.shape[batchAxis(first)] ?? 0;
+    const batch = file.get(first.name)?.shape[batchAxis('load', first)] ?? 0;
     const states = this.#model.states.map(({ name, shape }) => {
       const tensor = file.get(name);
       if (tensor === undefined || tensor.dtype !== 'f32' || !sameShape(tensor.shape, shape(batch)))

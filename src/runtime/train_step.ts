@@ -14,7 +14,7 @@ import { constant, slice, sum, transpose, zeros } from '../ops/structure.ts';
 import { inputName } from '../ops/wgsl_expression.ts';
 import type { ParameterLayout } from './parameters.ts';
 import type { Traced } from './program.ts';
-import { clearRows } from './train_states.ts';
+import { clearRows } from './state_rows.ts';
 
 /** What a step minimises, and how. */
 export interface StepRecipe {
@@ -62,7 +62,7 @@ export function traceStep(
   const initial = model.states.flatMap((state) => {
     const value = args[stateName(state.name)];
     if (value === undefined) return [];
-    return [[state.name, kept === undefined ? value : clearRows(state, value, kept)] as const];
+    return [[state.name, kept === undefined ? value : clearRows('trainer', state, value, kept)] as const];
   });
   const parameters = layout.unpack(flat);
   const { output, states } = model.forward(x, parameters, Object.fromEntries(initial), context);

@@ -144,7 +144,7 @@ export class Trainer implements Disposable {
       scalars: toHostTensor('trainer', scalars),
       input,
       target: toArgument('step: target', y, loss.targetDType),
-      noise: { shape: [2], dtype: 'i32', data: Int32Array.of(seedWord(seed), this.#steps) },
+      noise: { shape: [2], dtype: 'i32', data: Int32Array.of(seedWord(seed), this.#steps + 1) },
       ...rest,
     };
   }

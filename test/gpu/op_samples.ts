@@ -872,6 +872,13 @@ const structureSamples: Record<string, readonly Sample[]> = {
     sample('gradients from what was stored', checkpointInputs, (...inputs) =>
       grad(checkpointed(false))(inputs),
     ),
+    ...[true, false].map((recompute) =>
+      sample(`an input given twice, ${recompute}`, [f32([3, 3])], (x) =>
+        grad(([a]: Value[]) => sum(checkpoint(([b, c]) => [mul(b, matmul(b, c))], [a, a], recompute)[0]))([
+          x,
+        ]),
+      ),
+    ),
     sample('values', checkpointInputs, (x, w, v) => checkpointed(true)([x, w, v])),
   ],
   after: [

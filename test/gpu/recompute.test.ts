@@ -1,0 +1,154 @@
+// Recompute instead of store: the same gradients bit for bit, in less memory, however long the sequence.
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+
+import {
+  adam,
+  createRuntime,
+  GRU,
+  LSTM,
+  mse,
+  Random,
+  type Layer,
+  type Plan,
+  type Runtime,
+  type Tensor,
+} from '../../src/index.ts';
+import { SEGMENT_BYTES, segmentSizes } from '../../src/nn/segments.ts';
+
+const temporaryBytes = ({ buffers }: Plan): number =>
+  buffers.filter(({ kind }) => kind === 'temporary').reduce((total, { size }) => total + 4 * size, 0);
+
+function normals(runtime: Runtime, seed: number, shape: readonly number[]): Tensor {
+  const random = new Random(seed);
+  const size = shape.reduce((a, b) => a * b, 1);
+  return runtime.tensor(
+    Float32Array.from({ length: size }, () => random.normal()),
+    { shape },
+  );
+}
+
+interface Trained {
+  readonly losses: readonly number[];
+  readonly weights: ArrayLike<number>;
+  readonly plan: Plan;
+}
+
+/** Losses and weights after two steps on a batch of noise. */
+async function train(
+  runtime: Runtime,
+  model: Layer,
+  [steps, batch, width]: readonly [number, number, number],
+  outputs: number,
+  options: { readonly lengths?: readonly number[] } = {},
+): Promise<Trained> {
+  const net = await runtime.load(model, { seed: 1 });
+  const trainer = net.trainer({ loss: mse, optimizer: adam({ lr: 0.01 }), seed: 3 });
+  const x = normals(runtime, 1, [steps, batch, width]);
+  const y = normals(runtime, 2, [steps, batch, outputs]);
+  const plan = trainer.plan(x, y, options);
+  const losses = [await trainer.step(x, y, options), await trainer.step(x, y, options)];
+  const weights = await net.weights.read();
+  for (const held of [x, y, net]) held.dispose();
+  return { losses, weights, plan };
+}
+
+describe.each(['webgpu', 'cpu'] as const)('on %s', (backend) => {
+  let runtime: Runtime;
+  beforeAll(async () => {
+    runtime = await createRuntime({ backend });
+  });
+  afterAll(() => runtime.dispose());
+
+  const noisy = { dropout: 0.3, recurrentDropout: 0.2, zoneout: 0.1 };
+  const models: Record<string, (recompute: boolean) => Layer> = {
+    'three layers of LSTM': (recompute) => new LSTM({ inputSize: 3, hiddenSize: 8, numLayers: 3, recompute }),
+    'both directions of GRU with noise': (recompute) =>
+      new GRU({ inputSize: 3, hiddenSize: 4, numLayers: 2, bidirectional: true, recompute, ...noisy }),
+    'a projected LSTM with noise': (recompute) =>
+      new LSTM({ inputSize: 3, hiddenSize: 11, projSize: 8, numLayers: 2, recompute, ...noisy }),
+  };
+  test.each(
+    Object.entries(models).flatMap(([name, make]) =>
+      [true, false].map((masked) => [name, masked ? 'lengths' : 'no lengths', make, masked] as const),
+    ),
+  )('%s, %s: the same bits', async (_, __, make, masked) => {
+    const options = masked ? { lengths: [9, 1, 4, 7] } : {};
+    const [stored, again] = [
+      await train(runtime, make(false), [9, 4, 3], 8, options),
+      await train(runtime, make(true), [9, 4, 3], 8, options),
+    ];
+    expect(again.losses).toEqual(stored.losses);
+    expect(new Set(stored.losses).size).toBe(2);
+    expect(again.weights).toEqual(stored.weights);
+    // It is computed again.
+    const loops = ({ plan }: Trained): number =>
+      plan.steps.filter(({ op }) => op.name === 'recurrent').length;
+    expect(loops(again)).toBe(2 * loops(stored));
+  });
+});
+
+test('layers share the memory that is computed again', async () => {
+  const runtime = await createRuntime({ backend: 'cpu' });
+  const bytes = async (recompute: boolean): Promise<number> => {
+    const net = await runtime.load(new LSTM({ inputSize: 16, hiddenSize: 16, numLayers: 6, recompute }));
+    const trainer = net.trainer({ loss: mse, optimizer: adam() });
+    const [x, y] = [normals(runtime, 1, [64, 8, 16]), normals(runtime, 2, [64, 8, 16])];
+    return temporaryBytes(trainer.plan(x, y));
+  };
+  expect(await bytes(true)).toBeLessThan(0.6 * (await bytes(false)));
+  runtime.dispose();
+});
+
+describe('segments of time', () => {
+  test('cover all steps, none empty, mirrored for two directions', () => {
+    for (const directions of [1, 2]) {
+      for (let steps = 1; steps < 40; steps++) {
+        for (const perStep of [1, SEGMENT_BYTES / 7, SEGMENT_BYTES / 3.5, SEGMENT_BYTES, 3 * SEGMENT_BYTES]) {
+          const sizes = segmentSizes(steps, directions, perStep);
+          expect(sizes.reduce((a, b) => a + b, 0)).toBe(steps);
+          expect(Math.min(...sizes)).toBeGreaterThan(0);
+          if (directions === 2) expect(sizes.toReversed()).toEqual(sizes);
+        }
+      }
+    }
+  });
+
+  test('what fits is one segment, what does not is several of at most the limit', () => {
+    expect(segmentSizes(100, 1, SEGMENT_BYTES / 100)).toEqual([100]);
+    expect(segmentSizes(100, 1, SEGMENT_BYTES / 25)).toEqual([25, 25, 25, 25]);
+  });
+
+  test('segment by segment it is the same gradient, in the memory of a few', async () => {
+    const runtime = await createRuntime({ backend: 'cpu', precision: 'float64' });
+    for (const bidirectional of [false, true]) {
+      const make = (recompute: boolean | number): Layer =>
+        new GRU({ inputSize: 3, hiddenSize: 4, numLayers: 2, bidirectional, recompute });
+      const outputs = bidirectional ? 8 : 4;
+      const options = { lengths: [40, 1, 17, 23] };
+      const stored = await train(runtime, make(false), [40, 4, 3], outputs, options);
+      const again = await train(runtime, make(7), [40, 4, 3], outputs, options);
+      expect(again.losses[1]).toBeCloseTo(stored.losses[1], 12);
+      Array.from(again.weights).forEach((weight, i) => expect(weight).toBeCloseTo(stored.weights[i], 10));
+      expect(temporaryBytes(again.plan)).toBeLessThan(temporaryBytes(stored.plan));
+    }
+    runtime.dispose();
+  });
+
+  test('a sequence too long for one tensor gives the same bits stored and computed again', async () => {
+    const runtime = await createRuntime({ backend: 'webgpu' });
+    const [steps, batch, hiddenSize] = [33, 4200, 32];
+    const make = (recompute: boolean): Layer => new LSTM({ inputSize: 1, hiddenSize, recompute });
+    expect(segmentSizes(steps, 1, 16 * batch * hiddenSize)).toEqual([16, 17]);
+    const [x, y] = [normals(runtime, 1, [steps, batch, 1]), normals(runtime, 2, [steps, batch, hiddenSize])];
+    const results = [];
+    for (const recompute of [false, true]) {
+      const net = await runtime.load(make(recompute), { seed: 1 });
+      const trainer = net.trainer({ loss: mse, optimizer: adam({ lr: 0.01 }) });
+      const loss = await trainer.step(x, y);
+      results.push([loss, ...(await net.weights.read())]);
+      net.dispose();
+    }
+    expect(results[1]).toEqual(results[0]);
+    runtime.dispose();
+  }, 120_000);
+});
