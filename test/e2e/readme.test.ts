@@ -1,4 +1,4 @@
-// The programs in the README are programs: they type-check against the library.
+// The programs in the READMEs are programs: they type-check against the library, and the tutorial's prints what it says.
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -7,12 +7,19 @@ import { expect, test } from 'vitest';
 
 const root = join(import.meta.dirname, '../..');
 const tsc = join(root, 'node_modules/typescript/bin/tsc');
-const blocks = [...readFileSync(join(root, 'README.md'), 'utf8').matchAll(/^```ts\n([^]*?)^```/gm)].map(
-  ([, code]) => code,
-);
+const tsx = join(root, 'node_modules/tsx/dist/cli.mjs');
 
-/** What the compiler says of the programs, each a module of its own. */
-function check(programs: readonly string[]): string {
+/** The contents of a document's blocks of one kind. */
+function blocksOf(document: string, kind: string): string[] {
+  const text = readFileSync(join(root, document), 'utf8');
+  return [...text.matchAll(new RegExp(`^\`\`\`${kind}\\n([^]*?)^\`\`\``, 'gm'))].map(([, block]) => block);
+}
+
+const blocks = blocksOf('README.md', 'ts');
+const tutorial = blocksOf('src/cells/README.md', 'ts').join('\n');
+
+/** Calls with a folder that holds the programs, each a module of its own, and a configuration to compile them with. */
+function withPrograms(programs: readonly string[], use: (folder: string) => string): string {
   const folder = mkdtempSync(join(tmpdir(), 'gatewise-readme-'));
   try {
     programs.forEach((code, i) => writeFileSync(join(folder, `block${i}.ts`), `${code}\nexport {};\n`));
@@ -24,18 +31,51 @@ function check(programs: readonly string[]): string {
     };
     const config = { extends: join(root, 'tsconfig.json'), compilerOptions, include: ['*.ts'] };
     writeFileSync(join(folder, 'tsconfig.json'), JSON.stringify(config));
-    execFileSync(process.execPath, [tsc, '-p', folder], { encoding: 'utf8' });
-    return '';
+    writeFileSync(join(folder, 'package.json'), JSON.stringify({ type: 'module' }));
+    return use(folder);
   } catch (error) {
-    return error instanceof Error && 'stdout' in error ? String(error.stdout) : String(error);
+    if (!(error instanceof Error && 'stdout' in error && 'stderr' in error)) return String(error);
+    return `${String(error.stdout)}${String(error.stderr)}`;
   } finally {
     rmSync(folder, { recursive: true });
   }
 }
 
-test('every program of the README type-checks', () => {
+/** What the compiler says of the programs. */
+const check = (programs: readonly string[]): string =>
+  withPrograms(programs, (folder) => {
+    execFileSync(process.execPath, [tsc, '-p', folder], { encoding: 'utf8' });
+    return '';
+  });
+
+/** What a program prints, or what it fails with. */
+const run = (program: string): string =>
+  withPrograms([program], (folder) =>
+    execFileSync(
+      process.execPath,
+      [tsx, '--tsconfig', join(folder, 'tsconfig.json'), join(folder, 'block0.ts')],
+      { encoding: 'utf8' },
+    ),
+  );
+
+/** Lines; those of losses and plans without their numbers, which another adapter or a better plan may change. */
+const lines = (text: string): string[] =>
+  text
+    .trimEnd()
+    .split('\n')
+    .map((line) => (/^step|  /.test(line) ? line.replace(/\d+(\.\d+)?( [kM]?B?\b)?/g, '#') : line));
+
+test('every program of the READMEs type-checks', () => {
   expect(blocks.length).toBeGreaterThan(3);
-  expect(check(blocks)).toBe('');
+  expect(tutorial).toContain('defineCell');
+  expect(check([...blocks, tutorial])).toBe('');
+});
+
+test('the tutorial prints what it says', () => {
+  const printed = run(tutorial);
+  expect(lines(printed)).toEqual(blocksOf('src/cells/README.md', 'text').flatMap(lines));
+  const losses = [...printed.matchAll(/loss (\S+)/g)].map(([, loss]) => Number(loss));
+  expect(losses.at(-1)).toBeLessThan(losses[0] / 20);
 });
 
 test('a program that is wrong would be seen', () => {
