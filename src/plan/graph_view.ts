@@ -96,15 +96,24 @@ export class GraphView {
       const base = node.outputs[inside.output];
       return { base, view: inside.view(denseView(base.shape)), chain: [inside.view], single: false };
     }
-    const { view: lookAt, viewOf } = node.op;
+    const { view: lookAt, viewOf = () => 0 } = node.op;
     if (lookAt === undefined) return own;
-    const input = this.resolve(this.canonical(node.inputs[viewOf?.(value.index) ?? 0]));
+    const source = viewOf(value.index);
+    const input = this.resolve(this.canonical(node.inputs[source]));
+    const shared = node.outputs.some(
+      (other) => other !== value && viewOf(other.index) === source && this.uses(other) > 0,
+    );
     const step = (view: View): View | undefined => lookAt(node.attrs, view, value.index);
     const view = step(input.view);
     if (view === undefined) {
       this.copied.add(value);
       return own;
     }
-    return { base: input.base, view, chain: [...input.chain, step], single: single && input.single };
+    return {
+      base: input.base,
+      view,
+      chain: [...input.chain, step],
+      single: single && input.single && !shared,
+    };
   }
 }

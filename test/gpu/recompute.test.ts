@@ -107,7 +107,7 @@ describe('segments of time', () => {
           const sizes = segmentSizes(steps, directions, perStep);
           expect(sizes.reduce((a, b) => a + b, 0)).toBe(steps);
           expect(Math.min(...sizes)).toBeGreaterThan(0);
-          if (directions === 2) expect(sizes.toReversed()).toEqual(sizes);
+          expect(directions === 1 || sizes.toReversed().join() === sizes.join()).toBe(true);
         }
       }
     }
