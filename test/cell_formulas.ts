@@ -132,7 +132,8 @@ export const formulas: Readonly<Record<string, Formula>> = {
     const [i, f, z, o] = four(step);
     const cell = c.map((old, u) => σ(f[u]) * old * exp(m[u]) + exp(i[u]) * tanh(z[u]));
     const normaliser = n.map((old, u) => σ(f[u]) * old * exp(m[u]) + exp(i[u]));
-    const next = m.map((old, u) => max(log(σ(f[u])) + old, i[u]));
+    // Where nothing is kept, the stabiliser is what comes in.
+    const next = m.map((old, u) => (n[u] === 0 ? i[u] : max(log(σ(f[u])) + old, i[u])));
     return {
       h: cell.map((now, u) => (σ(o[u]) * now) / normaliser[u]),
       c: cell.map((now, u) => now / exp(next[u])),

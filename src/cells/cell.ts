@@ -24,7 +24,9 @@ const DECLARED = ['name', 'gates', 'states', 'weights', 'projects', 'dropsRecurr
 const KINDS: readonly unknown[] = ['sum', 'apart', 'late', 'input'];
 /** What the update is given beside its weights, and parameters that every layer has. */
 const RESERVED = ['mean', 'project', 'random', 'weight_ih', 'weight_hh', 'bias_ih', 'bias_hh', 'weight_hr'];
-const isName = (name: unknown): boolean => typeof name === 'string' && name !== '';
+/** Names are printed into the kernels and become names of parameters. */
+const isName = (name: unknown): boolean =>
+  typeof name === 'string' && /^[\p{L}_][^\p{Cc}]*$/u.test(name);
 
 /**
  * Declares a recurrent cell.
@@ -72,6 +74,7 @@ export function defineCell<
     if (repeated !== undefined) fail(`${what} ${show(repeated)} is declared twice`);
   }
   for (const { name: weight, initial } of weightList) {
+    if (!isName(weight)) fail(`weights must have names, got ${show(weight)}`);
     if (RESERVED.includes(weight))
       fail(`a weight cannot be called ${show(weight)}, which is the name of something else`);
     if (initial !== 'uniform' && !Number.isFinite(initial))

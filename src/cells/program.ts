@@ -85,6 +85,10 @@ export function makeProgram(cell: CellParts, bias: boolean, masked: boolean, fai
   };
   const after = cell.apply(source);
   const live = new Set(topological(after));
+  for (const { kind } of live) {
+    if ('constant' in kind && !Number.isFinite(Math.fround(kind.constant)))
+      fail(`update computes with ${kind.constant}; expected numbers that are finite in float32`);
+  }
   const used = products.filter(
     ({ node }, i) => live.has(node) && products.findIndex((p) => p.node === node) === i,
   );

@@ -32,6 +32,8 @@ export interface Layer {
   readonly timeAxis: 0 | 1 | undefined;
   /** Whether the output at a step depends on no later step, as a stream needs it; true where absent. */
   readonly causal?: boolean;
+  /** Whether there is an output for each step of the input; true unless given. */
+  readonly perStep?: boolean;
   /**
    * @param parameters by name. @param states by name, from before the first step; zeros where absent.
    * @param context lengths, masks and noise.

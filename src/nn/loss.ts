@@ -1,6 +1,6 @@
 // Losses: a scalar from a model's output and a target, averaged over all elements that count, as PyTorch does by default.
 import { GatewiseError, show } from '../core/errors.ts';
-import { sameShape, sizeOf, type DType } from '../core/shape.ts';
+import { sameShape, type DType } from '../core/shape.ts';
 import { add, div, maximum, mul, neg, softplus, square, sub, where } from '../expr/arith.ts';
 import { expectValue, type Value } from '../graph/value.ts';
 import {
@@ -8,7 +8,7 @@ import {
   crossEntropyRows,
   type CrossEntropyOptions,
 } from '../ops/softmax_cross_entropy.ts';
-import { broadcast, mean, reshape, sum } from '../ops/structure.ts';
+import { broadcast, constant, mean, reshape, sum } from '../ops/structure.ts';
 import { checkOptions } from './layer.ts';
 
 export interface Loss {
@@ -34,9 +34,14 @@ export function crossEntropyWith(options: CrossEntropyOptions): Loss {
     name: 'crossEntropy',
     targetDType: 'i32',
     apply: (output, target, mask) => {
-      const { losses, counts } = crossEntropyRows(output, target, options);
-      if (mask === undefined) return meanOf(losses, sum(counts));
+      if (mask === undefined) {
+        const { losses, counts } = crossEntropyRows(output, target, options);
+        return meanOf(losses, sum(counts));
+      }
       const counted = weights('crossEntropy', mask, target);
+      // What does not count is not looked at: there, padding may be NaN.
+      const classes = broadcast(reshape(counted, [...target.shape, 1]), output.shape);
+      const { losses, counts } = crossEntropyRows(where(classes, output, 0), target, options);
       return meanOf(where(counted, losses, 0), sum(mul(counts, counted)));
     },
   };
@@ -76,12 +81,12 @@ function elementLoss(name: string, of: (output: Value, target: Value) => Value):
       // What does not count is not looked at: there, padding may be NaN.
       const seen = (x: Value): Value => where(counted, x, 0);
       const values = where(counted, of(seen(output), seen(target)), 0);
-      return meanOf(values, mul(sum(mask), sizeOf(target.shape) / sizeOf(mask.shape)));
+      return meanOf(values, sum(counted));
     },
   };
 }
 
-/** The mask at each element of the target. */
+/** The mask at each element of the target, as 1 or 0. */
 function weights(name: string, mask: Value, target: Value): Value {
   expectValue(`${name}: mask`, mask, 'f32');
   if (!sameShape(mask.shape, target.shape.slice(0, mask.shape.length)))
@@ -90,7 +95,9 @@ function weights(name: string, mask: Value, target: Value): Value {
       `${name}: expected a mask of the leading axes of the target ${show(target.shape)}, got ${show(mask.shape)}`,
     );
   const inner = target.shape.slice(mask.shape.length).map(() => 1);
-  return broadcast(reshape(mask, [...mask.shape, ...inner]), target.shape);
+  // Any other number than 0 counts, as in the layers.
+  const counted = where(mask, constant(1, mask.shape), 0);
+  return broadcast(reshape(counted, [...mask.shape, ...inner]), target.shape);
 }
 
 /** The mean of values that are 0 where they do not count; 0 where none does. */

@@ -6,9 +6,10 @@ import { Expr } from '../expr/expr.ts';
 import { expectValue, type Value } from '../graph/value.ts';
 import { linearScanOf } from '../ops/linear_scan.ts';
 import { matmul } from '../ops/matmul.ts';
-import { sequenceMask } from '../ops/sequence_mask.ts';
+import { checkProbability, dropout } from '../ops/dropout.ts';
 import { concat, reshape, slice, transpose } from '../ops/structure.ts';
 import type { Context } from './context.ts';
+import { maskOf } from './mask.ts';
 import {
   checkOptions,
   checkSize,
@@ -32,9 +33,19 @@ export interface MinRNNOptions {
   readonly batchFirst?: boolean;
   /** Whether a second scan goes from the last step to the first, its h behind the other's; false unless given. */
   readonly bidirectional?: boolean;
+  /** The share of each layer's output, but the last's, that is dropped while training; 0 unless given. */
+  readonly dropout?: number;
 }
 
-const OPTIONS = ['inputSize', 'hiddenSize', 'numLayers', 'bias', 'batchFirst', 'bidirectional'] as const;
+const OPTIONS = [
+  'inputSize',
+  'hiddenSize',
+  'numLayers',
+  'bias',
+  'batchFirst',
+  'bidirectional',
+  'dropout',
+] as const;
 
 /** The a and b of h' = a · h + b, from the products of the gates in their order. */
 type Step = (...products: readonly Expr[]) => readonly [a: Expr, b: Expr];
@@ -48,6 +59,7 @@ export class MinRNN implements Layer {
   readonly bias: boolean;
   readonly batchFirst: boolean;
   readonly bidirectional: boolean;
+  readonly dropout: number;
   readonly parameters: readonly Parameter[];
   /** `h` (numLayers, B, hiddenSize); with `bidirectional` twice as many, each layer's second behind its first. */
   readonly states: readonly State[];
@@ -62,10 +74,11 @@ export class MinRNN implements Layer {
   constructor(name: string, gates: readonly string[], step: Step, options: MinRNNOptions) {
     checkOptions(name, options, OPTIONS);
     const { inputSize, hiddenSize, numLayers = 1 } = options;
-    const { bias = true, batchFirst = false, bidirectional = false } = options;
+    const { bias = true, batchFirst = false, bidirectional = false, dropout: p = 0 } = options;
     checkSize(name, 'inputSize', inputSize);
     checkSize(name, 'hiddenSize', hiddenSize);
     checkSize(name, 'numLayers', numLayers);
+    checkProbability(name, 'dropout', p);
     this.name = name;
     this.inputSize = inputSize;
     this.hiddenSize = hiddenSize;
@@ -73,6 +86,7 @@ export class MinRNN implements Layer {
     this.bias = bias;
     this.batchFirst = batchFirst;
     this.bidirectional = bidirectional;
+    this.dropout = p;
     this.timeAxis = batchFirst ? 1 : 0;
     this.causal = !bidirectional;
     this.#directions = bidirectional ? ['', '_reverse'] : [''];
@@ -105,7 +119,7 @@ export class MinRNN implements Layer {
     x: Value,
     parameters: Values,
     states: Values = {},
-    { lengths, mask }: Context = {},
+    context: Context = {},
   ): { output: Value; states: Values } {
     expectValue(`${this.name}: input`, x, 'f32');
     if (x.shape.length !== 3 || x.shape[2] !== this.inputSize) {
@@ -119,9 +133,8 @@ export class MinRNN implements Layer {
     let sequence = timeFirst(x);
     const [steps, batch] = sequence.shape;
     const given = this.#initial(states, batch);
-    const within = lengths && sequenceMask(lengths, steps);
-    const masked = mask && timeFirst(mask);
-    const counts = within && masked ? mul(within, masked) : (within ?? masked);
+    const counts = maskOf(this.name, context, steps, batch, this.batchFirst);
+    const within = context.lengths && counts;
     const only = (kept: Value, value: Value): Value => where(reshape(kept, [steps, batch, 1]), value, 0);
     // Padding may hold anything, and 0 · NaN in the weights' gradient would be NaN.
     if (counts !== undefined) sequence = only(counts, sequence);
@@ -143,6 +156,9 @@ export class MinRNN implements Layer {
         return h;
       });
       sequence = concat(outputs, 2);
+      const { noise } = context;
+      if (noise !== undefined && layer + 1 < this.numLayers)
+        sequence = dropout(sequence, this.dropout, noise);
     }
     const output = within === undefined ? sequence : only(within, sequence);
     return { output: timeFirst(output), states: { h: concat(finals) } };

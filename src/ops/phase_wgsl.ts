@@ -104,7 +104,7 @@ class Scope {
       case 'active':
         return `select(0.0, 1.0, is_active(direction, ${order}, row))`;
       default: {
-        const counter = `vec4u(row * WIDTH + ${unit}, ${attrs.stream}u, time_of(direction, ${order}) * 2u + direction, ${1 + (index >> 2)}u)`;
+        const counter = `vec4u(row * ${attrs.hidden}u + ${unit}, ${attrs.stream}u, time_of(direction, ${order}) * 2u + direction, ${1 + (index >> 2)}u)`;
         const key = 'vec2u(bitcast<u32>(seed[0]), bitcast<u32>(seed[1]))';
         return `unit_uniform(philox(${counter}, ${key}).${'xyzw'[index & 3]})`;
       }

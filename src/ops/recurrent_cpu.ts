@@ -121,7 +121,7 @@ class Machine {
   }
 
   /** Values that are not memory at a unit: the mask, and what is drawn. */
-  #special(name: string, moment: Moment, unit: number, width: number): number | undefined {
+  #special(name: string, moment: Moment, unit: number): number | undefined {
     const { direction, row } = moment;
     const { rows, seed } = this.#roles;
     const [kind, index] = parsePlace(name);
@@ -132,7 +132,12 @@ class Machine {
     if (kind === 'noise' && seed !== undefined) {
       const { data, view } = seed;
       const words = philox(
-        [row * width + unit, this.#attrs.stream, this.#time(moment) * 2 + direction, 1 + (index >> 2)],
+        [
+          row * this.#attrs.hidden + unit,
+          this.#attrs.stream,
+          this.#time(moment) * 2 + direction,
+          1 + (index >> 2),
+        ],
         [data[view.offset] >>> 0, data[view.offset + 1] >>> 0],
       );
       return unitUniform(words[index & 3]);
@@ -163,7 +168,7 @@ class Machine {
     const loads = inputs.map((name): ((unit: number) => number) => {
       const given = named.get(name);
       if (given !== undefined) return given.length === 1 ? () => given[0] : (unit) => given[unit];
-      if (/^(active|noise)/.test(name)) return (unit) => this.#special(name, moment, unit, units) ?? 0;
+      if (/^(active|noise)/.test(name)) return (unit) => this.#special(name, moment, unit) ?? 0;
       const { data, at } = this.place(name, moment);
       return data === ZERO.data ? () => 0 : (unit) => data[at + unit];
     });

@@ -9,7 +9,10 @@ import type { Tensor } from './tensor.ts';
 import type { TrainStates } from './train_states.ts';
 import { stateName } from './train_step.ts';
 
-/** `lengths` or `mask` go to the model's layers; a loss of a target for each step leaves out what they leave out. */
+/**
+ * `lengths` or `mask` go to the model's layers; a loss of a target for each step leaves out what they leave out. A label
+ * there must still be one of the classes, or the loss's ignored index.
+ */
 export interface StepOptions extends SequenceOptions {
   /** States before the first step, by name, as in `net.run`; zeros where absent. Not with `stateful`. */
   readonly states?: Readonly<Record<string, Tensor | HostData>>;

@@ -85,12 +85,13 @@ export function traceStep(
 
 /** Which elements of the target count, where some do not: of a target for each step of the input. */
 function stepMask(
-  { timeAxis }: Layer,
+  { timeAxis, perStep }: Layer,
   { lengths, mask }: Context,
   x: Value,
   ...stepwise: readonly Value[]
 ): Value | undefined {
   // One output for each sequence has all of them count; the layers have looked at the lengths.
+  if (perStep === false) return undefined;
   if (stepwise.some(({ shape }) => shape[0] !== x.shape[0] || shape[1] !== x.shape[1])) return undefined;
   if (lengths === undefined) return mask;
   return timeAxis === 1 ? transpose(sequenceMask(lengths, x.shape[1])) : sequenceMask(lengths, x.shape[0]);

@@ -333,7 +333,7 @@ describe.each(['webgpu', 'cpu'] as const)('%s', (backend) => {
     });
 
     test('refuses what it does not know', async () => {
-      expect(() => make(kind, { ...SIZES, dropout: 0.5 } as MinRNNOptions)).toThrow(code('unsupported'));
+      expect(() => make(kind, { ...SIZES, zoneout: 0.5 } as MinRNNOptions)).toThrow(code('unsupported'));
       expect(() => make(kind, { ...SIZES, hiddenSize: 0 })).toThrow(code('argument'));
       const net = await runtime.load(make(kind, SIZES));
       expect(() => net.run([[[1, 2]]])).toThrow(code('shape'));
