@@ -25,8 +25,7 @@ const KINDS: readonly unknown[] = ['sum', 'apart', 'late', 'input'];
 /** What the update is given beside its weights, and parameters that every layer has. */
 const RESERVED = ['mean', 'project', 'random', 'weight_ih', 'weight_hh', 'bias_ih', 'bias_hh', 'weight_hr'];
 /** Names are printed into the kernels and become names of parameters. */
-const isName = (name: unknown): boolean =>
-  typeof name === 'string' && /^[\p{L}_][^\p{Cc}]*$/u.test(name);
+const isName = (name: unknown): boolean => typeof name === 'string' && /^[\p{L}_][^\p{Cc}]*$/u.test(name);
 
 /**
  * Declares a recurrent cell.

@@ -4,7 +4,7 @@ import { add, mul, sigmoid, sub, tanh } from '../expr/arith.ts';
 import { defineCell, type Cell } from './cell.ts';
 import { apart } from './declaration.ts';
 
-export const gru: Cell = defineCell({
+export const gru: Cell = /* @__PURE__ */ defineCell({
   name: 'gru',
   gates: ['r', 'z', apart('n')],
   states: ['h'],

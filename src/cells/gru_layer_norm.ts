@@ -6,7 +6,7 @@ import { defineCell, type Cell } from './cell.ts';
 import { apart } from './declaration.ts';
 import { normalise } from './layer_norm.ts';
 
-export const gruLayerNorm: Cell = defineCell({
+export const gruLayerNorm: Cell = /* @__PURE__ */ defineCell({
   name: 'gru_layer_norm',
   gates: [apart('r'), apart('z'), apart('n')],
   states: ['h'],

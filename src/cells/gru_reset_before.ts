@@ -4,7 +4,7 @@ import { add, mul, sigmoid, sub, tanh } from '../expr/arith.ts';
 import { defineCell, type Cell } from './cell.ts';
 import { late } from './declaration.ts';
 
-export const gruResetBefore: Cell = defineCell({
+export const gruResetBefore: Cell = /* @__PURE__ */ defineCell({
   name: 'gru_reset_before',
   gates: ['r', 'z', late('n')],
   states: ['h'],

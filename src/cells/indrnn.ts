@@ -3,7 +3,7 @@ import { add, mul, relu } from '../expr/arith.ts';
 import { defineCell, type Cell } from './cell.ts';
 import { inputOnly } from './declaration.ts';
 
-export const indrnn: Cell = defineCell({
+export const indrnn: Cell = /* @__PURE__ */ defineCell({
   name: 'indrnn',
   gates: [inputOnly('a')],
   states: ['h'],

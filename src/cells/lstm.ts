@@ -2,7 +2,7 @@
 import { add, mul, sigmoid, tanh } from '../expr/arith.ts';
 import { defineCell, type Cell } from './cell.ts';
 
-export const lstm: Cell = defineCell({
+export const lstm: Cell = /* @__PURE__ */ defineCell({
   name: 'lstm',
   gates: ['i', 'f', 'g', 'o'],
   states: ['h', 'c'],

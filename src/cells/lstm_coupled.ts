@@ -2,7 +2,7 @@
 import { add, mul, sigmoid, sub, tanh } from '../expr/arith.ts';
 import { defineCell, type Cell } from './cell.ts';
 
-export const lstmCoupled: Cell = defineCell({
+export const lstmCoupled: Cell = /* @__PURE__ */ defineCell({
   name: 'lstm_coupled',
   gates: ['i', 'g', 'o'],
   states: ['h', 'c'],

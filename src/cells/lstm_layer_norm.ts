@@ -6,7 +6,7 @@ import { defineCell, type Cell } from './cell.ts';
 import { apart } from './declaration.ts';
 import { normalise } from './layer_norm.ts';
 
-export const lstmLayerNorm: Cell = defineCell({
+export const lstmLayerNorm: Cell = /* @__PURE__ */ defineCell({
   name: 'lstm_layer_norm',
   gates: [apart('i'), apart('f'), apart('g'), apart('o')],
   states: ['h', 'c'],

@@ -3,7 +3,7 @@
 import { add, mul, sigmoid, tanh } from '../expr/arith.ts';
 import { defineCell, type Cell } from './cell.ts';
 
-export const lstmPeephole: Cell = defineCell({
+export const lstmPeephole: Cell = /* @__PURE__ */ defineCell({
   name: 'lstm_peephole',
   gates: ['i', 'f', 'g', 'o'],
   states: ['h', 'c'],

@@ -3,7 +3,7 @@
 import { add, mul, sigmoid, tanh } from '../expr/arith.ts';
 import { defineCell, type Cell } from './cell.ts';
 
-export const lstmProjected: Cell = defineCell({
+export const lstmProjected: Cell = /* @__PURE__ */ defineCell({
   name: 'lstm_projected',
   gates: ['i', 'f', 'g', 'o'],
   states: ['h', 'c'],

@@ -4,7 +4,7 @@ import { add, mul, sigmoid, sub } from '../expr/arith.ts';
 import { defineCell, type Cell } from './cell.ts';
 import { inputOnly } from './declaration.ts';
 
-export const minGRU: Cell = defineCell({
+export const minGRU: Cell = /* @__PURE__ */ defineCell({
   name: 'min_gru',
   gates: [inputOnly('z'), inputOnly('n')],
   states: ['h'],

@@ -4,7 +4,7 @@ import { add, logsigmoid, mul, sigmoid, sub } from '../expr/arith.ts';
 import { defineCell, type Cell } from './cell.ts';
 import { inputOnly } from './declaration.ts';
 
-export const minLSTM: Cell = defineCell({
+export const minLSTM: Cell = /* @__PURE__ */ defineCell({
   name: 'min_lstm',
   gates: [inputOnly('f'), inputOnly('i'), inputOnly('n')],
   states: ['h'],

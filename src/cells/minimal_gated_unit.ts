@@ -3,7 +3,7 @@ import { add, mul, sigmoid, sub, tanh } from '../expr/arith.ts';
 import { defineCell, type Cell } from './cell.ts';
 import { late } from './declaration.ts';
 
-export const minimalGatedUnit: Cell = defineCell({
+export const minimalGatedUnit: Cell = /* @__PURE__ */ defineCell({
   name: 'minimal_gated_unit',
   gates: ['f', late('n')],
   states: ['h'],

@@ -6,7 +6,7 @@ import { defineCell, type Cell } from './cell.ts';
 /** The logarithm of what is 0 in float32. */
 const NOTHING = -1000;
 
-export const slstm: Cell = defineCell({
+export const slstm: Cell = /* @__PURE__ */ defineCell({
   name: 'slstm',
   gates: ['i', 'f', 'z', 'o'],
   states: ['h', 'c', 'n', 'm'],

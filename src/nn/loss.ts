@@ -48,16 +48,16 @@ export function crossEntropyWith(options: CrossEntropyOptions): Loss {
 }
 
 /** Cross-entropy as torch.nn.CrossEntropyLoss() has it: targets of -100 do not count. See `crossEntropyWith`. */
-export const crossEntropy: Loss = crossEntropyWith({});
+export const crossEntropy: Loss = /* @__PURE__ */ crossEntropyWith({});
 
 /** Mean of (output - target)²; both f32 of one shape. */
-export const mse: Loss = elementLoss('mse', (output, target) => square(sub(output, target)));
+export const mse: Loss = /* @__PURE__ */ elementLoss('mse', (output, target) => square(sub(output, target)));
 
 /**
  * Binary cross-entropy of sigmoid(output), as torch.nn.BCEWithLogitsLoss: mean of -target·log σ(output) -
  * (1 - target)·log σ(-output), in nats, finite for every finite output; both f32 of one shape, targets 0 to 1.
  */
-export const bceWithLogits: Loss = elementLoss('bceWithLogits', (output, target) =>
+export const bceWithLogits: Loss = /* @__PURE__ */ elementLoss('bceWithLogits', (output, target) =>
   // Without 1 - σ and without a difference of large numbers.
   add(mul(target, softplus(neg(output))), mul(sub(1, target), softplus(output))),
 );

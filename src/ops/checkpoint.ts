@@ -14,7 +14,7 @@ interface CheckpointAttrs {
   readonly recompute: boolean;
 }
 
-export const afterOp: Op<Record<never, never>> = defineOp({
+export const afterOp: Op<Record<never, never>> = /* @__PURE__ */ defineOp({
   name: 'after',
   summary: 'the first input, and whatever is made of it only once there is the second',
   infer: (_, [x]) => [x],
@@ -24,7 +24,7 @@ export const afterOp: Op<Record<never, never>> = defineOp({
 });
 
 /** Inputs: what the function made, then what it was given. */
-export const checkpointOp: Op<CheckpointAttrs> = defineOp({
+export const checkpointOp: Op<CheckpointAttrs> = /* @__PURE__ */ defineOp({
   name: 'checkpoint',
   summary: 'results of a function whose gradient starts from its inputs again',
   infer: ({ count }, inputs) => inputs.slice(0, count),

@@ -7,7 +7,7 @@ import { defineOp, type Op } from '../graph/value.ts';
 import { copy as kernel } from '../../shaders/gen/copy.ts';
 import { four, gridFor, launchesOf, operandUniform } from './wgsl_expression.ts';
 
-export const copyOp: Op<Record<never, never>> = defineOp({
+export const copyOp: Op<Record<never, never>> = /* @__PURE__ */ defineOp({
   name: 'copy',
   summary: 'whole numbers (i32) laid out another way; the plan puts it where a view does not do',
   infer: (_, [x]) => {

@@ -22,7 +22,7 @@ const rounded = ({ p }: DropoutAttrs): { p: number; scale: number } => ({
   scale: Math.fround(1 / (1 - p)),
 });
 
-export const dropoutOp: Op<DropoutAttrs> = defineOp({
+export const dropoutOp: Op<DropoutAttrs> = /* @__PURE__ */ defineOp({
   name: 'dropout',
   summary: 'each element times 1 / (1 - p), or 0 with probability p, by a seed (2) and a stream',
   infer: (_, [x, seed]) => {

@@ -39,7 +39,7 @@ const outputNames = ['out0', 'out1', 'out2', 'out3'] as const;
 export const MAX_ELEMENTWISE_INPUTS: number = inputNames.length;
 const FIRST_OUTPUT = inputNames.length;
 
-export const elementwiseOp: Op<ElementwiseAttrs> = defineOp({
+export const elementwiseOp: Op<ElementwiseAttrs> = /* @__PURE__ */ defineOp({
   name: 'elementwise',
   summary: 'a scalar expression at every element, with up to four outputs',
   infer: ({ exprs, shape }, inputs) => {

@@ -11,7 +11,7 @@ import { apply } from './apply.ts';
 import { reshape } from './structure.ts';
 import { gridFor } from './wgsl_expression.ts';
 
-export const gatherOp: Op<Record<never, never>> = defineOp({
+export const gatherOp: Op<Record<never, never>> = /* @__PURE__ */ defineOp({
   name: 'gather',
   summary: 'rows of a table (V, E) by index (N): (N, E)',
   infer: (_, [table, index]) => {
@@ -46,7 +46,7 @@ export const gatherOp: Op<Record<never, never>> = defineOp({
   tolerance: { absolute: 0, relative: 0 },
 });
 
-export const scatterOp: Op<{ readonly rows: number }> = defineOp({
+export const scatterOp: Op<{ readonly rows: number }> = /* @__PURE__ */ defineOp({
   name: 'scatter',
   summary: 'sums rows (N, E) into a table (V, E) by index (N), in the order of the rows',
   infer: ({ rows }, [source, index]) => {

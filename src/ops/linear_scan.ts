@@ -46,7 +46,7 @@ function checkInputs(attrs: LinearScanAttrs, inputs: readonly Signature[], backw
 const room = (_: LinearScanAttrs, [source]: readonly Signature[]): number[] =>
   aggregateSizes(source.shape[0], source.shape[1] * source.shape[3]);
 
-export const linearScanOp: Op<LinearScanAttrs> = defineOp({
+export const linearScanOp: Op<LinearScanAttrs> = /* @__PURE__ */ defineOp({
   name: 'linear_scan',
   summary:
     'h_t = a_t · h_{t-1} + b_t for T steps, a and b expressions over slots (T, B, slots, H): h (T, B, H); optionally a mask (T, B), h_0 (B, H)',
@@ -74,7 +74,7 @@ export const linearScanOp: Op<LinearScanAttrs> = defineOp({
   tolerance: { absolute: 1e-5, relative: 2e-5 },
 });
 
-export const linearScanBackwardOp: Op<LinearScanAttrs> = defineOp({
+export const linearScanBackwardOp: Op<LinearScanAttrs> = /* @__PURE__ */ defineOp({
   name: 'linear_scan_backward',
   summary: 'the scan the other way: from slots, optionally a mask, h, d h and h_0 to d slots and d h_0',
   infer: (attrs, inputs) => {

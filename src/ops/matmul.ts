@@ -48,7 +48,7 @@ function layoutOf({ strides, offset }: View, first: 'm' | 'k', second: 'k' | 'n'
   return 'strided';
 }
 
-export const matmulOp: Op<MatmulAttrs> = defineOp({
+export const matmulOp: Op<MatmulAttrs> = /* @__PURE__ */ defineOp({
   name: 'matmul',
   summary: 'a (M, K) · b (K, N), with an expression applied to each result',
   infer: (_, [a, b]) => {

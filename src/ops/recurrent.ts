@@ -49,7 +49,7 @@ function checkInputs(attrs: RecurrentAttrs, inputs: readonly Signature[]): void 
   expect('seed', seed, [2]);
 }
 
-export const recurrentOp: Op<RecurrentAttrs> = defineOp({
+export const recurrentOp: Op<RecurrentAttrs> = /* @__PURE__ */ defineOp({
   name: 'recurrent',
   summary:
     'T steps of a cell in one or both directions: stash (D, T, B, row) that starts with the input products, initial states, weights, vectors, masks',
@@ -119,7 +119,7 @@ export const recurrentOp: Op<RecurrentAttrs> = defineOp({
   tolerance: { absolute: 2e-5, relative: 1e-4 },
 });
 
-export const recurrentBackwardOp: Op<RecurrentAttrs> = defineOp({
+export const recurrentBackwardOp: Op<RecurrentAttrs> = /* @__PURE__ */ defineOp({
   name: 'recurrent_backward',
   summary:
     'the reverse loop: from the stash, all states, weights, d final states and d output to the gradients of the gates, in the stash, and of the initial states',

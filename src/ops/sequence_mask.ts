@@ -7,7 +7,7 @@ import { sequence_mask as kernel } from '../../shaders/gen/sequence_mask.ts';
 import { apply } from './apply.ts';
 import { gridFor } from './wgsl_expression.ts';
 
-export const sequenceMaskOp: Op<{ readonly steps: number }> = defineOp({
+export const sequenceMaskOp: Op<{ readonly steps: number }> = /* @__PURE__ */ defineOp({
   name: 'sequence_mask',
   summary: 'lengths (B) as a mask (T, B): 1 where the step is before the length, else 0',
   infer: ({ steps }, [lengths]) => {

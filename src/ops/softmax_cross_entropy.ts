@@ -19,7 +19,7 @@ export interface CrossEntropyOptions {
 
 type Attrs = Required<CrossEntropyOptions>;
 
-export const softmaxCrossEntropyOp: Op<Attrs> = defineOp({
+export const softmaxCrossEntropyOp: Op<Attrs> = /* @__PURE__ */ defineOp({
   name: 'softmax_cross_entropy',
   summary:
     'logits (N, C) and labels (N): losses (N), the log of each row’s sum of exponentials (N), and whether it counts (N)',
@@ -90,7 +90,7 @@ export const softmaxCrossEntropyOp: Op<Attrs> = defineOp({
   tolerance: { absolute: 1e-5, relative: 1e-5 },
 });
 
-export const softmaxCrossEntropyBackwardOp: Op<Attrs> = defineOp({
+export const softmaxCrossEntropyBackwardOp: Op<Attrs> = /* @__PURE__ */ defineOp({
   name: 'softmax_cross_entropy_backward',
   summary: '(softmax - one-hot) · d loss, of the logits’ shape',
   infer: (_, [logits]) => [logits],

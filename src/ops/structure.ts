@@ -12,7 +12,7 @@ import { countOperations } from './wgsl_expression.ts';
 
 const exact = { absolute: 0, relative: 0 };
 
-export const reshapeOp: Op<{ readonly shape: Shape }> = defineOp({
+export const reshapeOp: Op<{ readonly shape: Shape }> = /* @__PURE__ */ defineOp({
   name: 'reshape',
   summary: 'the same elements in the same order under another shape',
   infer: ({ shape }, [x]) => {
@@ -30,7 +30,7 @@ export const reshapeOp: Op<{ readonly shape: Shape }> = defineOp({
   tolerance: exact,
 });
 
-export const transposeOp: Op<{ readonly order: readonly number[] }> = defineOp({
+export const transposeOp: Op<{ readonly order: readonly number[] }> = /* @__PURE__ */ defineOp({
   name: 'transpose',
   summary: 'axes in another order',
   infer: ({ order }, [x]) => {
@@ -59,49 +59,51 @@ export const transposeOp: Op<{ readonly order: readonly number[] }> = defineOp({
   tolerance: exact,
 });
 
-export const sliceOp: Op<{ readonly start: readonly number[]; readonly shape: Shape }> = defineOp({
-  name: 'slice',
-  summary: 'a block of the input',
-  infer: ({ start, shape }, [x]) => {
-    const fits =
-      start.length === x.shape.length &&
-      shape.length === x.shape.length &&
-      start.every((s, axis) => s >= 0 && s + shape[axis] <= x.shape[axis]);
-    if (!fits)
-      throw new GatewiseError(
-        'shape',
-        `slice: start ${show(start)} and shape ${show(shape)} do not fit into ${show(x.shape)}`,
+export const sliceOp: Op<{ readonly start: readonly number[]; readonly shape: Shape }> =
+  /* @__PURE__ */ defineOp({
+    name: 'slice',
+    summary: 'a block of the input',
+    infer: ({ start, shape }, [x]) => {
+      const fits =
+        start.length === x.shape.length &&
+        shape.length === x.shape.length &&
+        start.every((s, axis) => s >= 0 && s + shape[axis] <= x.shape[axis]);
+      if (!fits)
+        throw new GatewiseError(
+          'shape',
+          `slice: start ${show(start)} and shape ${show(shape)} do not fit into ${show(x.shape)}`,
+        );
+      return [{ shape, dtype: x.dtype }];
+    },
+    view: ({ start, shape }, input) => sliceView(input, start, shape),
+    grad: (node, [d]) => [d && pad(d, node.attrs.start, node.inputs[0].shape)],
+    tolerance: exact,
+  });
+
+export const splitOp: Op<{ readonly axis: number; readonly sizes: readonly number[] }> =
+  /* @__PURE__ */ defineOp({
+    name: 'split',
+    summary: 'all parts of an axis, side by side',
+    infer: ({ axis, sizes }, [x]) =>
+      sizes.map((size) => ({ shape: x.shape.map((n, i) => (i === axis ? size : n)), dtype: x.dtype })),
+    view: ({ axis, sizes }, input, output) => {
+      const before = sizes.slice(0, output).reduce((a, b) => a + b, 0);
+      const start = input.shape.map((_, i) => (i === axis ? before : 0));
+      return sliceView(
+        input,
+        start,
+        input.shape.map((n, i) => (i === axis ? sizes[output] : n)),
       );
-    return [{ shape, dtype: x.dtype }];
-  },
-  view: ({ start, shape }, input) => sliceView(input, start, shape),
-  grad: (node, [d]) => [d && pad(d, node.attrs.start, node.inputs[0].shape)],
-  tolerance: exact,
-});
+    },
+    grad: (node, parts) => {
+      if (parts.every((d) => d === undefined)) return [undefined];
+      const pieces = parts.map((d, i) => d ?? zeros(node.outputs[i].shape));
+      return [concat(pieces, node.attrs.axis)];
+    },
+    tolerance: exact,
+  });
 
-export const splitOp: Op<{ readonly axis: number; readonly sizes: readonly number[] }> = defineOp({
-  name: 'split',
-  summary: 'all parts of an axis, side by side',
-  infer: ({ axis, sizes }, [x]) =>
-    sizes.map((size) => ({ shape: x.shape.map((n, i) => (i === axis ? size : n)), dtype: x.dtype })),
-  view: ({ axis, sizes }, input, output) => {
-    const before = sizes.slice(0, output).reduce((a, b) => a + b, 0);
-    const start = input.shape.map((_, i) => (i === axis ? before : 0));
-    return sliceView(
-      input,
-      start,
-      input.shape.map((n, i) => (i === axis ? sizes[output] : n)),
-    );
-  },
-  grad: (node, parts) => {
-    if (parts.every((d) => d === undefined)) return [undefined];
-    const pieces = parts.map((d, i) => d ?? zeros(node.outputs[i].shape));
-    return [concat(pieces, node.attrs.axis)];
-  },
-  tolerance: exact,
-});
-
-export const broadcastOp: Op<{ readonly shape: Shape }> = defineOp({
+export const broadcastOp: Op<{ readonly shape: Shape }> = /* @__PURE__ */ defineOp({
   name: 'broadcast',
   summary: 'repeats axes of size 1 and adds axes in front',
   infer: ({ shape }, [x]) => {
@@ -123,7 +125,7 @@ export const broadcastOp: Op<{ readonly shape: Shape }> = defineOp({
   tolerance: exact,
 });
 
-export const concatOp: Op<{ readonly axis: number }> = defineOp({
+export const concatOp: Op<{ readonly axis: number }> = /* @__PURE__ */ defineOp({
   name: 'concat',
   summary:
     'pieces one behind the other along an axis; the makers of the pieces write straight into the result',
@@ -155,7 +157,7 @@ export const concatOp: Op<{ readonly axis: number }> = defineOp({
   tolerance: exact,
 });
 
-export const constantOp: Op<{ readonly shape: Shape; readonly value: number }> = defineOp({
+export const constantOp: Op<{ readonly shape: Shape; readonly value: number }> = /* @__PURE__ */ defineOp({
   name: 'constant',
   summary: 'one number, repeated; folded into the reader',
   infer: ({ shape }) => [{ shape, dtype: 'f32' }],
@@ -163,7 +165,7 @@ export const constantOp: Op<{ readonly shape: Shape; readonly value: number }> =
   tolerance: exact,
 });
 
-export const gapOp: Op<{ readonly shape: Shape }> = defineOp({
+export const gapOp: Op<{ readonly shape: Shape }> = /* @__PURE__ */ defineOp({
   name: 'gap',
   summary:
     'room between the pieces of a concat that is 0 and stays 0: nothing writes it, and its memory is not shared',
@@ -172,7 +174,7 @@ export const gapOp: Op<{ readonly shape: Shape }> = defineOp({
   tolerance: exact,
 });
 
-export const emptyOp: Op<{ readonly shape: Shape }> = defineOp({
+export const emptyOp: Op<{ readonly shape: Shape }> = /* @__PURE__ */ defineOp({
   name: 'empty',
   summary: 'memory that nothing has written yet',
   infer: ({ shape }) => [{ shape, dtype: 'f32' }],
@@ -180,7 +182,7 @@ export const emptyOp: Op<{ readonly shape: Shape }> = defineOp({
   tolerance: exact,
 });
 
-export const reduceOp: Op<ReduceAttrs> = defineOp({
+export const reduceOp: Op<ReduceAttrs> = /* @__PURE__ */ defineOp({
   name: 'reduce',
   summary: 'sum or maximum over axes, of an expression over the inputs',
   infer: ({ axes }, inputs) => [
