@@ -168,7 +168,7 @@ describe.each(['webgpu', 'cpu'] as const)('%s', (backend) => {
     const zeros = (...shape: number[]): Parameters<typeof run>[0] =>
       runtime.tensor(new Float32Array(shape.reduce((a, b) => a * b, 1)), { shape });
     expect(() => run(zeros(2, 3, 12), zeros(12, 4), zeros(1, 2, 4))).toThrow(
-      'recurrent (gru): initial must be [1, 3, 4], got [1, 2, 4]',
+      'recurrent (gru): initial: expected shape [1, 3, 4], got [1, 2, 4]',
     );
   });
 

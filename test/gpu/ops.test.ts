@@ -30,6 +30,7 @@ import {
   tensorsOf,
   type Sample,
 } from './op_samples.ts';
+import { projectionOf, runFused, runInputs, type RunSize } from '../recurrent_run.ts';
 
 type Numbers = Float32Array | Float64Array | Int32Array;
 
@@ -217,26 +218,36 @@ describe('check mode', () => {
   test.each(allCells.map((cell) => [cell.name, cell] as const))(
     'a training graph of %s passes',
     async (_, cell) => {
-      const gates = cell.gates.length;
+      const size: RunSize = {
+        cell,
+        steps: 4,
+        batch: 3,
+        hidden: 6,
+        bias: true,
+        directions: 1,
+        masked: false,
+      };
+      const [products, ...rest] = runInputs(size);
+      const output = cell.projects ? projectionOf(size) : size.hidden;
       const whole: Sample = {
         name: `whole ${cell.name}`,
         inputs: [
           f32([7, 5]),
-          f32([5, gates * 6]),
-          f32([gates * 6]),
-          f32([gates * 6, 6], -0.4, 0.4),
-          f32([6, 7]),
-          f32([cell.states.length, 3, 6]),
+          f32([5, products.shape[2]]),
+          f32([output, 7]),
+          // sLSTM's normaliser divides.
+          ...rest.map(({ name, shape }) =>
+            name === 'initial n' ? f32(shape, 0.5, 1.5) : f32(shape, -0.4, 0.4),
+          ),
           i32([4, 3], 7),
           i32([4, 3], 7),
         ],
         build: (...values) => {
-          const [table, wx, bias, wh, wy, initial, x, y] = values;
-          const [loss, gradients] = valueAndGrad((parameters: Value[]) => {
-            const [table, wx, bias, wh, wy, initial] = parameters;
-            const { output } = recurrent(cell, matmul(gather(table, x), wx), wh, initial, bias);
-            return mean(softmaxCrossEntropy(matmul(output, wy), y));
-          })([table, wx, bias, wh, wy, initial]);
+          const [x, y] = values.slice(-2);
+          const [loss, gradients] = valueAndGrad(([table, wx, wy, ...own]: Value[]) => {
+            const { output: h } = runFused(size, [matmul(gather(table, x), wx), ...own]);
+            return mean(softmaxCrossEntropy(matmul(reshape(h, [4, 3, output]), wy), y));
+          })(values.slice(0, -2));
           return [loss, ...gradients];
         },
       };
