@@ -40,10 +40,10 @@ export interface MatmulData {
 
 /** A workload with its numbers. */
 export type Task =
-  | { readonly workload: SequenceWorkload; readonly data: SequenceData }
-  | { readonly workload: StreamWorkload; readonly data: StreamData }
-  | { readonly workload: TrainingWorkload; readonly data: TrainingData }
-  | { readonly workload: MatmulWorkload; readonly data: MatmulData };
+  | { readonly kind: 'sequence'; readonly workload: SequenceWorkload; readonly data: SequenceData }
+  | { readonly kind: 'stream'; readonly workload: StreamWorkload; readonly data: StreamData }
+  | { readonly kind: 'training'; readonly workload: TrainingWorkload; readonly data: TrainingData }
+  | { readonly kind: 'matmul'; readonly workload: MatmulWorkload; readonly data: MatmulData };
 
 const GATES = { lstm: 4, gru: 3, rnn: 1 } as const;
 /** Inputs of a stream before they begin anew. */
@@ -94,13 +94,17 @@ export function makeTask(workload: Workload, seed: number): Task {
     case 'sequence': {
       const { cell, steps, batch, inputSize, hiddenSize, numLayers, bidirectional } = workload;
       const weights = recurrentWeights(random, cell, inputSize, hiddenSize, numLayers, bidirectional);
-      return { workload, data: { weights, input: draw(random, steps * batch * inputSize, 1) } };
+      return {
+        kind: 'sequence',
+        workload,
+        data: { weights, input: draw(random, steps * batch * inputSize, 1) },
+      };
     }
     case 'stream': {
       const { cell, inputSize, hiddenSize } = workload;
       const weights = recurrentWeights(random, cell, inputSize, hiddenSize);
       const inputs = Array.from({ length: STREAM_INPUTS }, () => draw(random, inputSize, 1));
-      return { workload, data: { weights, inputs } };
+      return { kind: 'stream', workload, data: { weights, inputs } };
     }
     case 'training': {
       const { cell, steps, batch, classes, hiddenSize } = workload;
@@ -113,11 +117,19 @@ export function makeTask(workload: Workload, seed: number): Task {
       const characters = Int32Array.from({ length: (steps + 1) * batch }, () => random.integer(classes));
       const input = new Float32Array(steps * batch * classes);
       for (let i = 0; i < steps * batch; i++) input[i * classes + characters[i]] = 1;
-      return { workload, data: { weights, linear, input, labels: characters.slice(batch) } };
+      return {
+        kind: 'training',
+        workload,
+        data: { weights, linear, input, labels: characters.slice(batch) },
+      };
     }
     case 'matmul': {
       const { rows, inner, columns } = workload;
-      return { workload, data: { a: draw(random, rows * inner, 1), b: draw(random, inner * columns, 1) } };
+      return {
+        kind: 'matmul',
+        workload,
+        data: { a: draw(random, rows * inner, 1), b: draw(random, inner * columns, 1) },
+      };
     }
   }
 }

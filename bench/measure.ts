@@ -1,0 +1,228 @@
+// Times contestants on one workload, taking turns, so that what disturbs the machine disturbs all alike.
+import { answerOf, errorOf, TOLERANCE, type Reference } from './check.ts';
+import { Unsupported, type Contestant, type Job } from './contestants/contestant.ts';
+import { type ApiCounter, type Counts } from './counters.ts';
+import type { Task } from './data.ts';
+import { makeReference } from './reference.ts';
+import type { Row, Settings, Status } from './results.ts';
+import { summarize } from './statistics.ts';
+
+/** A run of this many milliseconds is its own slope: the round trip is nothing beside it. */
+const LONG_RUN = 1000;
+const WARM_UP_RUNS = 10;
+const WARM_UP_TIME = 1000;
+const MAX_BURST = 256;
+/** Threads that spin after their work are given time to stop. */
+const PAUSE = 20;
+
+/** What differs between a page and Node. */
+export interface Environment {
+  readonly counter: ApiCounter;
+  /** Runs the garbage collector, and the bytes in use; absent where a page may not. */
+  readonly heap?: { collect(): void; used(): number };
+}
+
+export interface Progress {
+  readonly workload: string;
+  readonly contestant: string;
+  readonly doing: 'preparing' | 'timing';
+  /** Of the contestants of this workload, 0 to 1. */
+  readonly done: number;
+}
+
+/** A contestant that answers rightly, and what was measured of it. */
+interface Entrant {
+  readonly row: Row;
+  readonly job: Job;
+  /** Runs in a burst; 1: a run is long enough by itself. */
+  readonly burst: number;
+  readonly first: number;
+  readonly latency: number[];
+  readonly throughput: number[];
+  readonly script: number[];
+  readonly heap: number[];
+  spent: number;
+}
+
+const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
+const pause = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, PAUSE));
+
+export async function measureWorkload(
+  contestants: readonly Contestant[],
+  task: Task,
+  settings: Settings,
+  environment: Environment,
+  report: (progress: Progress) => void,
+): Promise<Row[]> {
+  const order = settings.reversed ? contestants.toReversed() : contestants;
+  const workload = task.workload.name;
+  const references = new Map<string, Promise<Reference>>();
+  const rows = new Map<Contestant, Row>();
+  const entrants = new Map<Contestant, Entrant>();
+  try {
+    for (const [i, contestant] of order.entries()) {
+      report({ workload, contestant: contestant.name, doing: 'preparing', done: i / order.length / 2 });
+      const key = `${contestant.gru}`;
+      const reference = references.get(key) ?? makeReference(task, contestant.gru);
+      references.set(key, reference);
+      const entered = await enter(contestant, task, await reference, settings, environment);
+      if ('job' in entered) entrants.set(contestant, entered);
+      else rows.set(contestant, entered);
+    }
+    await takeTurns([...entrants.values()], settings, environment, (entrant, done) =>
+      report({ workload, contestant: entrant.row.contestant, doing: 'timing', done: 0.5 + done / 2 }),
+    );
+  } finally {
+    for (const { job } of entrants.values()) job.dispose();
+  }
+  // As they were given, whatever the order in which they ran.
+  return contestants.map((contestant) => rows.get(contestant) ?? rowOf(entrants.get(contestant)));
+}
+
+/** Prepares a job, checks its answer, warms it up, counts a run: all but the timing. */
+async function enter(
+  contestant: Contestant,
+  task: Task,
+  reference: Reference,
+  settings: Settings,
+  { counter }: Environment,
+): Promise<Entrant | Row> {
+  const { name, library, backend, gru } = contestant;
+  const kind = 'cell' in task.workload ? task.workload.cell : '';
+  const base = {
+    workload: task.workload.name,
+    contestant: name,
+    library,
+    backend,
+    ...(kind === 'gru' && gru === 'reset before' ? { note: 'its GRU has the reset before the product' } : {}),
+  };
+  const refused = (status: Status, note: string, more: Partial<Row> = {}): Row => ({
+    ...base,
+    status,
+    note,
+    ...more,
+  });
+  let job: Job | undefined;
+  let prepared: { counts: Counts; aliveBytes: number };
+  let error: number;
+  let first: number;
+  try {
+    counter.start();
+    try {
+      const start = performance.now();
+      job = await contestant.prepare(task);
+      const { values, firstAt } = await answerOf(job, task);
+      first = firstAt - start;
+      error = errorOf(values, reference);
+    } finally {
+      prepared = counter.stop();
+    }
+    // Written so that NaN is wrong.
+    if (!(error <= TOLERANCE)) {
+      job.dispose();
+      const note = `differs from the reference by ${error.toPrecision(2)} of its largest number; at most ${TOLERANCE} is right`;
+      return refused('wrong', note, Number.isFinite(error) ? { error } : {});
+    }
+    if (backend === 'webgpu' && prepared.counts.dispatches === 0) {
+      job.dispose();
+      return refused('fell back', 'it dispatched nothing on WebGPU: it ran elsewhere', { error });
+    }
+    const single = await warmUp(job);
+    counter.start();
+    let counts: Counts;
+    try {
+      await job.run();
+      await job.read();
+    } finally {
+      ({ counts } = counter.stop());
+    }
+    const burst =
+      single > LONG_RUN ? 1 : Math.max(4, Math.min(MAX_BURST, Math.round(settings.burst / single)));
+    const onDevice = backend === 'webgpu' ? { counts, gpuBytes: prepared.aliveBytes } : {};
+    return {
+      row: { ...base, status: 'ok', error, ...onDevice },
+      job,
+      burst,
+      first,
+      latency: [],
+      throughput: [],
+      script: [],
+      heap: [],
+      spent: 0,
+    };
+  } catch (cause) {
+    job?.dispose();
+    return refused(cause instanceof Unsupported ? 'unsupported' : 'failed', messageOf(cause));
+  }
+}
+
+/** Runs until it is warm; the median time of a run, in milliseconds. */
+async function warmUp(job: Job): Promise<number> {
+  const times: number[] = [];
+  const begin = performance.now();
+  while (times.length === 0 || (times.length < WARM_UP_RUNS && performance.now() - begin < WARM_UP_TIME)) {
+    const start = performance.now();
+    await job.run();
+    await job.read();
+    times.push(performance.now() - start);
+  }
+  return summarize(times).median;
+}
+
+async function takeTurns(
+  entrants: readonly Entrant[],
+  settings: Settings,
+  { heap }: Environment,
+  report: (entrant: Entrant, done: number) => void,
+): Promise<void> {
+  const goesOn = ({ latency, spent }: Entrant): boolean =>
+    latency.length < settings.minSamples || (latency.length < settings.maxSamples && spent < settings.budget);
+  for (let round = 0; entrants.some(goesOn); round++) {
+    for (const entrant of entrants.filter(goesOn)) {
+      report(entrant, Math.min(1, round / settings.maxSamples));
+      heap?.collect();
+      await pause();
+      await sample(entrant, heap);
+    }
+  }
+}
+
+/** One run by itself, then many back to back. */
+async function sample(entrant: Entrant, heap: Environment['heap']): Promise<void> {
+  const { job, burst } = entrant;
+  const start = performance.now();
+  await job.run();
+  const called = performance.now();
+  await job.read();
+  const single = performance.now() - start;
+  entrant.latency.push(single);
+  if (burst === 1) {
+    entrant.throughput.push(single);
+    entrant.script.push(called - start);
+  } else {
+    const before = heap?.used() ?? 0;
+    const begin = performance.now();
+    for (let run = 0; run < burst; run++) await job.run();
+    const queued = performance.now();
+    await job.read();
+    const end = performance.now();
+    if (heap !== undefined) entrant.heap.push((heap.used() - before) / burst);
+    entrant.throughput.push((end - begin - single) / (burst - 1));
+    entrant.script.push((queued - begin) / burst);
+  }
+  entrant.spent += performance.now() - start;
+}
+
+function rowOf(entrant: Entrant | undefined): Row {
+  if (entrant === undefined) throw new Error('a contestant has neither a row nor an entry');
+  const { row, first, latency, throughput, script, heap } = entrant;
+  const timing = {
+    first,
+    latency: summarize(latency),
+    throughput: summarize(throughput),
+    script: summarize(script),
+  };
+  // A collection in the middle of a burst makes its growth negative: it says nothing.
+  const grown = heap.filter((bytes) => bytes >= 0);
+  return { ...row, timing, ...(grown.length > 0 ? { heapBytes: summarize(grown).median } : {}) };
+}

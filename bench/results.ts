@@ -1,0 +1,87 @@
+// What a run of the benchmark leaves behind, as JSON.
+import type { Calibration } from '../src/index.ts';
+import type { BackendName } from './contestants/contestant.ts';
+import type { Counts } from './counters.ts';
+import type { Floor } from './floor.ts';
+import type { Summary } from './statistics.ts';
+import type { Workload } from './workloads.ts';
+
+/** `wrong`: the answer differs; `fell back`: a WebGPU contestant that dispatched nothing. Neither is timed. */
+export type Status = 'ok' | 'wrong' | 'fell back' | 'unsupported' | 'failed';
+
+/** Times in milliseconds. */
+export interface Timing {
+  /** From an empty model to the first result on the CPU: weights, shaders, one run. */
+  readonly first: number;
+  /** One run, from the call to its result on the CPU. */
+  readonly latency: Summary;
+  /** One run of many back to back: the slope over their number. */
+  readonly throughput: Summary;
+  /** What one run keeps the page's own thread busy until the call has returned. */
+  readonly script: Summary;
+}
+
+export interface Row {
+  readonly workload: string;
+  readonly contestant: string;
+  readonly library: string;
+  readonly backend: BackendName;
+  readonly status: Status;
+  /** Why it is not `ok`, or what to know of the row. */
+  readonly note?: string;
+  /** The largest difference from the reference, as a part of its largest number. */
+  readonly error?: number;
+  readonly timing?: Timing;
+  /** WebGPU calls of one run with its result read, when everything is warm. */
+  readonly counts?: Counts;
+  /** Bytes of GPU buffers that it holds. */
+  readonly gpuBytes?: number;
+  /** JavaScript heap that one run leaves to the collector, in bytes; absent where it cannot be measured. */
+  readonly heapBytes?: number;
+  /** The floor of the workload on this adapter. */
+  readonly floor?: Floor;
+  /** Floor over measured: throughput, of streams latency. */
+  readonly rho?: number;
+  /** As rho, with the multiply-add rate of gatewise's best product in this run in place of the register-only kernel's. */
+  readonly rhoProduct?: number;
+}
+
+export interface Adapter {
+  readonly description: string;
+  readonly software: boolean;
+  readonly vendor: string;
+  readonly architecture: string;
+}
+
+export interface Results {
+  readonly version: 1;
+  /** ISO 8601. */
+  readonly date: string;
+  readonly adapter: Adapter;
+  /** Browser or Node with its version, system, cores. */
+  readonly environment: { readonly agent: string; readonly platform: string; readonly cores: number };
+  /** Of every contestant that was loaded, by name. */
+  readonly versions: Readonly<Record<string, string>>;
+  readonly settings: Settings;
+  readonly calibration: Calibration;
+  readonly workloads: readonly Workload[];
+  readonly rows: readonly Row[];
+}
+
+export interface Settings {
+  readonly seed: number;
+  /** Samples of each contestant and workload, at least and at most. */
+  readonly minSamples: number;
+  readonly maxSamples: number;
+  /** Sampling of a contestant ends when it has taken so long and has its least number of samples; milliseconds. */
+  readonly budget: number;
+  /** How long many runs back to back should take; milliseconds. */
+  readonly burst: number;
+  /** Contestants take turns from the last to the first. */
+  readonly reversed: boolean;
+}
+
+export const presets: Readonly<Record<'quick' | 'full', Settings>> = {
+  quick: { seed: 1, minSamples: 3, maxSamples: 15, budget: 4000, burst: 150, reversed: false },
+  full: { seed: 1, minSamples: 5, maxSamples: 40, budget: 20_000, burst: 250, reversed: false },
+};
