@@ -51,8 +51,8 @@ export function errorOf(answer: Float32Array, { expected, at, size }: Reference)
     values.forEach((value, k) => {
       const off = Math.abs(answer[at[i] + k] - value);
       largest = Math.max(largest, Math.abs(value));
-      // Written so that NaN stays.
-      if (!(off <= difference)) difference = off;
+      // NaN stays: nothing is greater than it.
+      if (Number.isNaN(off) || off > difference) difference = off;
     }),
   );
   return difference / largest;

@@ -59,6 +59,15 @@ export class ApiCounter {
     if (this.#restore.length > 0) throw new Error('counters: already counting');
     this.#tally = nothing();
     this.#alive.clear();
+    try {
+      this.#wrapAll();
+    } catch (error) {
+      this.stop();
+      throw error;
+    }
+  }
+
+  #wrapAll(): void {
     const count =
       (name: keyof Counts): Watch =>
       () =>

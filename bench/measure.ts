@@ -42,6 +42,8 @@ interface Entrant {
   readonly script: number[];
   readonly heap: number[];
   spent: number;
+  /** Why its timing broke off. */
+  failure: string | undefined;
 }
 
 const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
@@ -149,6 +151,7 @@ async function enter(
       script: [],
       heap: [],
       spent: 0,
+      failure: undefined,
     };
   } catch (cause) {
     job?.dispose();
@@ -175,14 +178,20 @@ async function takeTurns(
   { heap }: Environment,
   report: (entrant: Entrant, done: number) => void,
 ): Promise<void> {
-  const goesOn = ({ latency, spent }: Entrant): boolean =>
-    latency.length < settings.minSamples || (latency.length < settings.maxSamples && spent < settings.budget);
+  const goesOn = ({ latency, spent, failure }: Entrant): boolean =>
+    failure === undefined &&
+    (latency.length < settings.minSamples ||
+      (latency.length < settings.maxSamples && spent < settings.budget));
   for (let round = 0; entrants.some(goesOn); round++) {
     for (const entrant of entrants.filter(goesOn)) {
       report(entrant, Math.min(1, round / settings.maxSamples));
       heap?.collect();
       await pause();
-      await sample(entrant, heap);
+      try {
+        await sample(entrant, heap);
+      } catch (error) {
+        entrant.failure = messageOf(error);
+      }
     }
   }
 }
@@ -215,7 +224,8 @@ async function sample(entrant: Entrant, heap: Environment['heap']): Promise<void
 
 function rowOf(entrant: Entrant | undefined): Row {
   if (entrant === undefined) throw new Error('a contestant has neither a row nor an entry');
-  const { row, first, latency, throughput, script, heap } = entrant;
+  const { row, first, latency, throughput, script, heap, failure } = entrant;
+  if (failure !== undefined) return { ...row, status: 'failed', note: failure };
   const timing = {
     first,
     latency: summarize(latency),

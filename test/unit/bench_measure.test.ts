@@ -1,0 +1,270 @@
+// The benchmark's own machinery, with contestants and a WebGPU made up here.
+import { expect, test } from 'vitest';
+
+import { Unsupported, type Contestant, type Job } from '../../bench/contestants/contestant.ts';
+import { ApiCounter, type GPUClasses } from '../../bench/counters.ts';
+import { makeTask, type Task } from '../../bench/data.ts';
+import { measureWorkload, type Progress } from '../../bench/measure.ts';
+import type { Row, Settings } from '../../bench/results.ts';
+import type { MatmulWorkload } from '../../bench/workloads.ts';
+
+class Buffer {
+  readonly size: number;
+  constructor(size: number) {
+    this.size = size;
+  }
+  destroy(): void {}
+  mapAsync(): void {}
+}
+class Device {
+  createBuffer({ size }: { size: number }): Buffer {
+    return new Buffer(size);
+  }
+  createBindGroup(): object {
+    return {};
+  }
+  createComputePipeline(): object {
+    return {};
+  }
+  createComputePipelineAsync(): object {
+    return {};
+  }
+}
+class Queue {
+  submit(): void {}
+  writeBuffer(..._: unknown[]): void {}
+}
+class Encoder {
+  beginComputePass(): object {
+    return {};
+  }
+}
+class Pass {
+  dispatchWorkgroups(): void {}
+  dispatchWorkgroupsIndirect(): void {}
+}
+// Stand-ins: the counter uses nothing of the real classes but their prototypes.
+const classes = {
+  GPUBuffer: Buffer,
+  GPUDevice: Device,
+  GPUQueue: Queue,
+  GPUCommandEncoder: Encoder,
+  GPUComputePassEncoder: Pass,
+} as unknown as GPUClasses;
+
+const workload: MatmulWorkload = { kind: 'matmul', name: 'product', sets: [], rows: 2, inner: 3, columns: 2 };
+const task = makeTask(workload, 1);
+const settings: Settings = { seed: 1, minSamples: 2, maxSamples: 3, budget: 20, burst: 1, reversed: false };
+
+function productOf(task: Task): Float32Array {
+  if (task.kind !== 'matmul') throw new Error('expected a product');
+  const { rows, inner, columns } = task.workload;
+  return Float32Array.from({ length: rows * columns }, (_, i) => {
+    const [row, column] = [Math.floor(i / columns), i % columns];
+    let sum = 0;
+    for (let k = 0; k < inner; k++) sum += task.data.a[row * inner + k] * task.data.b[k * columns + column];
+    return sum;
+  });
+}
+
+interface Fake {
+  readonly log?: string[];
+  readonly backend?: Contestant['backend'];
+  readonly prepare?: () => void;
+  readonly run?: (count: number) => void;
+  readonly answer?: (right: Float32Array) => Float32Array;
+  readonly onDispose?: () => void;
+}
+
+function contestant(name: string, fake: Fake = {}): Contestant {
+  return {
+    name,
+    library: name,
+    backend: fake.backend ?? 'cpu',
+    version: '1',
+    gru: 'reset after',
+    prepare: async (task): Promise<Job> => {
+      fake.prepare?.();
+      let count = 0;
+      return {
+        run: () => {
+          fake.log?.push(name);
+          fake.run?.(++count);
+        },
+        read: () => Promise.resolve(fake.answer?.(productOf(task)) ?? productOf(task)),
+        dispose: () => fake.onDispose?.(),
+      };
+    },
+  };
+}
+
+const measure = (
+  contestants: readonly Contestant[],
+  more: Partial<Settings> = {},
+  report: (progress: Progress) => void = () => undefined,
+): Promise<Row[]> =>
+  measureWorkload(contestants, task, { ...settings, ...more }, { counter: new ApiCounter(classes) }, report);
+
+test('a right answer is timed: first call, latency, pace, script, so many samples', async () => {
+  const [row] = await measure([contestant('a')]);
+  expect(row).toMatchObject({ workload: 'product', contestant: 'a', status: 'ok', backend: 'cpu' });
+  expect(row.error).toBeLessThan(1e-6);
+  expect(row.counts).toBeUndefined();
+  const { first, latency, throughput, script } = row.timing ?? {};
+  expect(first).toBeGreaterThanOrEqual(0);
+  for (const summary of [latency, throughput, script]) {
+    expect(summary?.samples).toBeGreaterThanOrEqual(2);
+    expect(summary?.samples).toBeLessThanOrEqual(3);
+  }
+});
+
+test('a wrong answer, NaN and a short answer are shown and not timed', async () => {
+  const rows = await measure([
+    contestant('off', { answer: (right) => right.map((x, i) => (i === 3 ? x + 0.01 : x)) }),
+    contestant('nan', { answer: (right) => right.map((x, i) => (i === 2 ? Number.NaN : x)) }),
+    contestant('short', { answer: (right) => right.slice(1) }),
+  ]);
+  expect(rows.map(({ status }) => status)).toEqual(['wrong', 'wrong', 'failed']);
+  expect(rows.map(({ timing }) => timing)).toEqual([undefined, undefined, undefined]);
+  expect(rows[0].note).toContain('differs from the reference by 0.01');
+  expect(rows[2].note).toContain('expected 4 numbers, got 3');
+});
+
+test('a WebGPU contestant that dispatches nothing fell back', async () => {
+  const device = new Device();
+  const dispatching = {
+    run: (): void => {
+      new Encoder().beginComputePass();
+      new Pass().dispatchWorkgroups();
+      new Pass().dispatchWorkgroups();
+      new Queue().submit();
+    },
+    prepare: () => void device.createBuffer({ size: 100 }),
+  };
+  const rows = await measure([
+    contestant('idle', { backend: 'webgpu' }),
+    contestant('busy', { backend: 'webgpu', ...dispatching }),
+  ]);
+  expect(rows.map(({ status }) => status)).toEqual(['fell back', 'ok']);
+  expect(rows[0].timing).toBeUndefined();
+  expect(rows[1].counts).toMatchObject({ dispatches: 2, passes: 1, submits: 1, buffers: 0 });
+  expect(rows[1].gpuBytes).toBe(100);
+});
+
+test('what cannot be done and what breaks is told apart, and leaves the others alone', async () => {
+  const rows = await measure([
+    contestant('lazy', {
+      prepare: () => {
+        throw new Unsupported('no time loop');
+      },
+    }),
+    contestant('broken', {
+      run: () => {
+        throw new Error('out of memory');
+      },
+    }),
+    contestant('fine'),
+  ]);
+  expect(rows.map(({ status, note }) => [status, note])).toEqual([
+    ['unsupported', 'no time loop'],
+    ['failed', 'out of memory'],
+    ['ok', undefined],
+  ]);
+});
+
+test('contestants take turns, in either order, and rows keep the order in which they were given', async () => {
+  for (const reversed of [false, true]) {
+    const log: string[] = [];
+    const rows = await measure([contestant('a', { log }), contestant('b', { log })], { reversed });
+    const runs = log.join('').replaceAll(/(.)\1*/g, '$1');
+    // Prepared one after the other, then in turns.
+    expect(runs).toMatch(reversed ? /^(ba){3,4}$/ : /^(ab){3,4}$/);
+    expect(rows.map(({ contestant }) => contestant)).toEqual(['a', 'b']);
+  }
+});
+
+test('every job that was made is disposed of', async () => {
+  let open = 0;
+  const counted: Fake = { prepare: () => void open++, onDispose: () => void open-- };
+  await measure([
+    contestant('right', counted),
+    contestant('wrong', { ...counted, answer: (right) => right.map(() => 9) }),
+    contestant('idle', { ...counted, backend: 'webgpu' }),
+    contestant('broken', {
+      ...counted,
+      run: () => {
+        throw new Error('no');
+      },
+    }),
+  ]);
+  expect(open).toBe(0);
+});
+
+test('a failure while timing is the failure of the whole, not a row without times', async () => {
+  const late = contestant('late', {
+    run: (count) => {
+      if (count > 12) throw new Error('lost the device');
+    },
+  });
+  const [row, other] = await measure([late, contestant('fine')]);
+  expect(row).toMatchObject({ status: 'failed', note: 'lost the device' });
+  expect(row.timing).toBeUndefined();
+  expect(other.status).toBe('ok');
+});
+
+test('progress names what is being done', async () => {
+  const seen: Progress[] = [];
+  await measure([contestant('a'), contestant('b')], {}, (progress) => seen.push(progress));
+  expect(seen.slice(0, 3).map(({ contestant, doing }) => [contestant, doing])).toEqual([
+    ['a', 'preparing'],
+    ['b', 'preparing'],
+    ['a', 'timing'],
+  ]);
+  expect(seen.every(({ done }) => done >= 0 && done <= 1)).toBe(true);
+});
+
+test('the counter counts calls and bytes, and puts the API back', () => {
+  const before = Object.getOwnPropertyDescriptor(Device.prototype, 'createBuffer');
+  const counter = new ApiCounter(classes);
+  const [device, queue] = [new Device(), new Queue()];
+  counter.start();
+  expect(() => counter.start()).toThrow('already counting');
+  const [a, b] = [device.createBuffer({ size: 64 }), device.createBuffer({ size: 16 })];
+  b.destroy();
+  a.mapAsync();
+  device.createBindGroup();
+  device.createComputePipeline();
+  device.createComputePipelineAsync();
+  new Pass().dispatchWorkgroupsIndirect();
+  const floats = new Float32Array(10);
+  queue.writeBuffer(a, 0, floats);
+  queue.writeBuffer(a, 0, floats, 2);
+  queue.writeBuffer(a, 0, floats, 2, 3);
+  queue.writeBuffer(a, 0, floats.buffer, 4, 8);
+  const { counts, aliveBytes } = counter.stop();
+  expect(counts).toEqual({
+    dispatches: 1,
+    passes: 0,
+    submits: 0,
+    bindGroups: 1,
+    pipelines: 2,
+    buffers: 2,
+    bufferBytes: 80,
+    writes: 4,
+    writtenBytes: 40 + 32 + 12 + 8,
+    maps: 1,
+  });
+  expect(aliveBytes).toBe(64);
+  expect(Object.getOwnPropertyDescriptor(Device.prototype, 'createBuffer')).toEqual(before);
+  device.createBuffer({ size: 1 });
+  counter.start();
+  expect(counter.stop().counts.buffers).toBe(0);
+});
+
+test('without a method of WebGPU counting fails by name and leaves nothing wrapped', () => {
+  class Bare {}
+  const counter = new ApiCounter({ ...classes, GPUQueue: Bare } as unknown as GPUClasses);
+  const before = Object.getOwnPropertyDescriptor(Pass.prototype, 'dispatchWorkgroups');
+  expect(() => counter.start()).toThrow('counters: WebGPU has no submit here');
+  expect(Object.getOwnPropertyDescriptor(Pass.prototype, 'dispatchWorkgroups')).toEqual(before);
+});
