@@ -46,6 +46,11 @@ export interface Row {
   readonly rhoProduct?: number;
 }
 
+/** What a workload is judged by: of a stream the wait for each result, else the pace of many runs. */
+export function timeOf({ kind }: Workload, { timing }: Row): number | undefined {
+  return kind === 'stream' ? timing?.latency.median : timing?.throughput.median;
+}
+
 export interface Adapter {
   readonly description: string;
   readonly software: boolean;

@@ -4,7 +4,7 @@ import type { Contestant } from './contestants/contestant.ts';
 import { makeTask } from './data.ts';
 import { floorOf, withRate } from './floor.ts';
 import { measureWorkload, type Environment, type Progress } from './measure.ts';
-import type { Row, Settings } from './results.ts';
+import { timeOf, type Row, type Settings } from './results.ts';
 import type { Workload } from './workloads.ts';
 
 export interface BenchmarkOptions {
@@ -17,10 +17,6 @@ export interface BenchmarkOptions {
   readonly onProgress: (progress: Progress) => void;
   readonly onRows: (rows: readonly Row[]) => void;
 }
-
-/** What is compared with the floor: of a stream the wait for each result, else the pace. */
-const timeOf = ({ kind }: Workload, { timing }: Row): number | undefined =>
-  kind === 'stream' ? timing?.latency.median : timing?.throughput.median;
 
 /** FLOP per second of gatewise's fastest product, if there is one. */
 function productRate(workloads: readonly Workload[], rows: readonly Row[]): number | undefined {

@@ -1,9 +1,11 @@
-// The tables of ops, cells and kernels in the documentation, made from the declarations. `npm run tables` writes them
-// between their markers; a unit test holds that they are current.
+// The tables of ops, cells and kernels in the documentation, made from the declarations, and that of speed, made from a
+// file of results. `npm run tables` writes them between their markers; a unit test holds that they are current.
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
+import type { Results } from '../bench/results.ts';
+import { speedTable } from '../bench/speed_table.ts';
 import { allCells } from '../src/cells/index.ts';
 import { allOps } from '../src/ops/index.ts';
 
@@ -26,7 +28,8 @@ function headOf(file: string): string {
   return /^.*?[^.\s](?=\.(?: |$))/.exec(text)?.[0] ?? text;
 }
 
-const tables: Record<string, () => string> = {
+/** By the word after `generated:`; what follows it in the marker is the table's own affair. */
+const tables: Record<string, (about: string) => string> = {
   ops: () =>
     table(
       ['op', 'what it does', 'runs as', 'gradient', 'tolerance'],
@@ -71,6 +74,11 @@ const tables: Record<string, () => string> = {
         .sort()
         .map((file) => [`\`${file}\``, headOf(file)]),
     ),
+  /** @param about the name of a file in bench/results. */
+  speed: (about) => {
+    const file = join(root, 'bench', 'results', `${about}.json`);
+    return speedTable(JSON.parse(readFileSync(file, 'utf8')) as Results);
+  },
 };
 
 export const documents: readonly string[] = ['README.md', 'ARCHITECTURE.md', 'shaders/README.md'];
@@ -79,12 +87,12 @@ export const documents: readonly string[] = ['README.md', 'ARCHITECTURE.md', 'sh
 export function withTables(document: string): { before: string; after: string } {
   const before = readFileSync(join(root, document), 'utf8');
   const after = before.replace(
-    /(<!-- generated: (\w+) -->\n)[^]*?(<!-- end -->)/g,
-    (_, open: string, name: string, close: string) => {
+    /(<!-- generated: (\w+) ?(\S*) -->\n)[^]*?(<!-- end -->)/g,
+    (_, open: string, name: string, about: string, close: string) => {
       const make = tables[name];
       if (make === undefined)
         throw new Error(`${document}: no table "${name}"; expected ${Object.keys(tables).join(', ')}`);
-      return `${open}\n${make()}\n\n${close}`;
+      return `${open}\n${make(about)}\n\n${close}`;
     },
   );
   return { before, after };

@@ -1,0 +1,54 @@
+// The README's table of speed, from a results file.
+import { timeOf, type Results, type Row } from './results.ts';
+import { describeWorkload } from './workloads.ts';
+
+/** 1234.5 as `1,235`, 12.345 as `12.3`, 0.01234 as `0.012`. */
+export function milliseconds(value: number): string {
+  if (value >= 100) return Math.round(value).toLocaleString('en-US');
+  return value >= 10 ? value.toFixed(1) : value >= 1 ? value.toFixed(2) : value.toFixed(3);
+}
+
+/** How many times as long: 16.3 as `16×`, 2.31 as `2.3×`. */
+export function times(ratio: number): string {
+  return `${ratio >= 10 ? Math.round(ratio).toLocaleString('en-US') : ratio.toFixed(ratio >= 1 ? 1 : 2)}×`;
+}
+
+const OWN = 'gatewise webgpu';
+const SHORT: Readonly<Record<Row['status'], string>> = {
+  ok: '',
+  wrong: 'wrong answer',
+  'fell back': 'ran elsewhere',
+  unsupported: '–',
+  failed: 'failed',
+};
+
+/** Milliseconds by workload and contestant, peers with how many times as long as gatewise they take, gatewise with ρ. */
+export function speedTable({ workloads, rows, adapter, environment, date, versions }: Results): string {
+  const names = [...new Set(rows.map(({ contestant }) => contestant))];
+  const line = (cells: readonly string[]): string => `| ${cells.join(' | ')} |`;
+  const body = workloads.map((workload) => {
+    const of = (name: string): Row | undefined =>
+      rows.find((row) => row.workload === workload.name && row.contestant === name);
+    const own = of(OWN);
+    const ownTime = own && timeOf(workload, own);
+    const cell = (name: string): string => {
+      const row = of(name);
+      if (row === undefined) return '';
+      const time = timeOf(workload, row);
+      if (time === undefined) return SHORT[row.status];
+      if (name === OWN) return `**${milliseconds(time)}** (ρ ${row.rho?.toFixed(2) ?? '?'})`;
+      return `${milliseconds(time)}${ownTime === undefined ? '' : ` (${times(time / ownTime)})`}`;
+    };
+    return line([describeWorkload(workload), ...names.map(cell)]);
+  });
+  const agent = /(?:Headless)?(Chrome|Edg|Firefox|Safari)\/(\d+)/.exec(environment.agent);
+  const browser = agent === null ? environment.agent : `${agent[1]} ${agent[2]}`;
+  const peers = names.filter((name) => name in versions).map((name) => `${name} ${versions[name]}`);
+  return [
+    `${browser}, ${adapter.description}, ${environment.cores} cores, ${date.slice(0, 10)}; ${peers.join(', ')}.`,
+    '',
+    line(['milliseconds', ...names]),
+    line(['---', ...names.map(() => '---')]),
+    ...body,
+  ].join('\n');
+}
