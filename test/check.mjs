@@ -46,6 +46,7 @@ function runPart({ name, run, summary }) {
 
 function main() {
   ensureDependencies();
+  ensureDependencies('bench');
   // Every part runs, so that one look tells all that is wrong.
   const failed = parts().filter((part) => !runPart(part));
   console.log(

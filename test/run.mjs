@@ -65,6 +65,7 @@ function runAll() {
   for (const name of values['also-failed'] ?? []) fail(`${name} failed, see above`);
   try {
     ensureDependencies();
+    ensureDependencies('bench');
   } catch (error) {
     fail(error);
     return total;

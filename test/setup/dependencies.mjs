@@ -9,8 +9,11 @@ const OLDEST_NODE = [20, 19];
 // Not import.meta.dirname, which Nodes too old for the rest lack: they are to reach the sentence that says so.
 export const root = resolve(fileURLToPath(import.meta.url), '../../..');
 
-/** `npm ci` where node_modules was not made from the package-lock.json of now; the stamp in it says so. */
-export function ensureDependencies() {
+/**
+ * `npm ci` where node_modules was not made from the package-lock.json of now; the stamp in it says so.
+ * @param {string} folder below the root, of a package with a lock file: the benchmark has its own
+ */
+export function ensureDependencies(folder = '.') {
   const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
   const [oldest = 0, oldestMinor = 0] = OLDEST_NODE;
   if (major < oldest || (major === oldest && minor < oldestMinor)) {
@@ -18,17 +21,18 @@ export function ensureDependencies() {
       `Expected Node ${OLDEST_NODE.join('.')} or newer, this is ${process.versions.node}: update Node.`,
     );
   }
+  const cwd = join(root, folder);
   const lock = createHash('sha256')
-    .update(readFileSync(join(root, 'package-lock.json')))
+    .update(readFileSync(join(cwd, 'package-lock.json')))
     .digest('hex');
-  const stamp = join(root, 'node_modules', '.gatewise-lock');
+  const stamp = join(cwd, 'node_modules', '.gatewise-lock');
   if (existsSync(stamp) && readFileSync(stamp, 'utf8') === lock) return;
 
-  console.log('dependencies: installing with npm ci ...');
+  console.log(`dependencies: installing with npm ci${folder === '.' ? '' : ` in ${folder}`} ...`);
   const npm = process.env['npm_execpath'];
   const args = ['ci', '--no-audit', '--no-fund', '--loglevel=error'];
   /** @type {import('node:child_process').SpawnSyncOptions} */
-  const options = { cwd: root, stdio: ['ignore', 'ignore', 'inherit'] };
+  const options = { cwd, stdio: ['ignore', 'ignore', 'inherit'] };
   const { status, error } =
     npm === undefined
       ? spawnSync('npm', args, { ...options, shell: process.platform === 'win32' })
@@ -49,10 +53,11 @@ export function command(/** @type {string} */ packageName, name = packageName) {
  * Sets up the dependencies, then runs a TypeScript file with this process's arguments, and ends as it ends. Signals
  * reach the child too, as it is in the same process group; it decides what Ctrl-C means.
  * @param {string} file
+ * @param {readonly string[]} folders of more packages that it needs
  */
-export function launch(file) {
+export function launch(file, folders = []) {
   try {
-    ensureDependencies();
+    for (const folder of ['.', ...folders]) ensureDependencies(folder);
   } catch (error) {
     console.error(error instanceof Error ? error.message : error);
     process.exit(1);
