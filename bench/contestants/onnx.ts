@@ -1,0 +1,191 @@
+// ONNX Runtime Web: its native WebGPU execution provider, and its CPU provider in WebAssembly.
+import asyncifyUrl from 'onnxruntime-web/ort-wasm-simd-threaded.asyncify.wasm?url';
+import wasmUrl from 'onnxruntime-web/ort-wasm-simd-threaded.wasm?url';
+import type * as ORT from 'onnxruntime-web';
+import type { InferenceSession, Tensor } from 'onnxruntime-web';
+
+import type { Task } from '../data.ts';
+import { Unsupported, type Contestant, type ContestantSource, type Job } from './contestant.ts';
+import type * as Models from './onnx_model.ts';
+
+interface Library {
+  readonly ort: typeof ORT;
+  readonly models: typeof Models;
+  readonly backend: 'webgpu' | 'wasm';
+}
+
+interface Placed {
+  readonly tensor: Tensor;
+  dispose(): void;
+}
+
+/** Where every node must run; outputs stay where they come to be. */
+const sessionOptions = {
+  webgpu: {
+    executionProviders: ['webgpu'],
+    preferredOutputLocation: 'gpu-buffer',
+    extra: { session: { disable_cpu_ep_fallback: '1' } },
+  },
+  wasm: { executionProviders: ['wasm'] },
+} satisfies Record<Library['backend'], InferenceSession.SessionOptions>;
+
+/** A session that runs a model, and what it gave last. */
+class Model {
+  readonly #session: InferenceSession;
+  #latest: Readonly<Record<string, Tensor>> = {};
+
+  private constructor(session: InferenceSession) {
+    this.#session = session;
+  }
+
+  static async load({ ort, backend }: Library, bytes: Uint8Array): Promise<Model> {
+    try {
+      return new Model(await ort.InferenceSession.create(bytes, sessionOptions[backend]));
+    } catch (error) {
+      const message = error instanceof Error ? error.message : String(error);
+      const refusal = /This session contains graph nodes .* CPU EP.*/.exec(message);
+      if (refusal !== null) throw new Unsupported(refusal[0].trim());
+      throw error;
+    }
+  }
+
+  /** The outputs before are given back when the run is queued, so that they may be its inputs. */
+  async run(feeds: Readonly<Record<string, Tensor>>): Promise<void> {
+    const outputs = await this.#session.run(feeds);
+    this.#release();
+    this.#latest = outputs as InferenceSession.OnnxValueMapType & Record<string, Tensor>;
+  }
+
+  output(name: string): Tensor {
+    const tensor = this.#latest[name];
+    if (tensor === undefined) throw new Error('read before run');
+    return tensor;
+  }
+
+  async read(): Promise<Float32Array> {
+    return Float32Array.from((await this.output('Y').getData()) as Float32Array);
+  }
+
+  #release(): void {
+    for (const tensor of Object.values(this.#latest)) tensor.dispose();
+  }
+
+  dispose(): void {
+    this.#release();
+    void this.#session.release();
+  }
+}
+
+/** A tensor that stays where the backend computes. Needs the device, which the first session makes. */
+async function place({ ort, backend }: Library, data: Float32Array, dims: number[]): Promise<Placed> {
+  if (backend === 'wasm') return { tensor: new ort.Tensor('float32', data, dims), dispose: () => undefined };
+  const device = await ort.env.webgpu.device;
+  const size = Math.ceil(data.byteLength / 16) * 16;
+  const usage = GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST;
+  const buffer = device.createBuffer({ size, usage });
+  device.queue.writeBuffer(buffer, 0, Float32Array.from(data));
+  return {
+    tensor: ort.Tensor.fromGpuBuffer(buffer, { dataType: 'float32', dims }),
+    dispose: () => buffer.destroy(),
+  };
+}
+
+/** (T, D, B, H) to (T, B, D, H). */
+function rowsFirst(
+  values: Float32Array,
+  directions: number,
+  batch: number,
+  hiddenSize: number,
+): Float32Array {
+  const rearranged = new Float32Array(values.length);
+  const step = directions * batch * hiddenSize;
+  for (let t = 0; t < values.length; t += step)
+    for (let d = 0; d < directions; d++)
+      for (let row = 0; row < batch; row++) {
+        const at = t + (d * batch + row) * hiddenSize;
+        rearranged.set(values.subarray(at, at + hiddenSize), t + (row * directions + d) * hiddenSize);
+      }
+  return rearranged;
+}
+
+async function prepare(library: Library, task: Task): Promise<Job> {
+  const { models } = library;
+  switch (task.kind) {
+    case 'sequence': {
+      const { workload, data } = task;
+      const { steps, batch, inputSize, hiddenSize, bidirectional } = workload;
+      const model = await Model.load(library, models.sequenceModel(workload, data.weights));
+      const x = await place(library, data.input, [steps, batch, inputSize]);
+      return {
+        run: () => model.run({ X: x.tensor }),
+        read: () => model.read(),
+        ...(bidirectional && { arrange: (values) => rowsFirst(values, 2, batch, hiddenSize) }),
+        dispose: () => [model, x].forEach((one) => one.dispose()),
+      };
+    }
+    case 'stream': {
+      const { workload, data } = task;
+      const { cell, inputSize, hiddenSize } = workload;
+      const model = await Model.load(library, models.streamModel(workload, data.weights));
+      const names = models.streamStates(cell);
+      const zeros = await place(library, new Float32Array(hiddenSize), [1, 1, hiddenSize]);
+      let step = 0;
+      return {
+        run: () => {
+          const state = (after: string): Tensor => (step === 0 ? zeros.tensor : model.output(after));
+          const states = Object.fromEntries(names.map(([before, after]) => [before, state(after)]));
+          const x = data.inputs[step % data.inputs.length];
+          step++;
+          return model.run({ X: new library.ort.Tensor('float32', x, [1, 1, inputSize]), ...states });
+        },
+        read: () => model.read(),
+        dispose: () => [model, zeros].forEach((one) => one.dispose()),
+      };
+    }
+    case 'training':
+      throw new Unsupported('cannot train');
+    case 'matmul': {
+      const { rows, inner, columns } = task.workload;
+      const model = await Model.load(library, models.matmulModel(task.workload));
+      const a = await place(library, task.data.a, [rows, inner]);
+      const b = await place(library, task.data.b, [inner, columns]);
+      return {
+        run: () => model.run({ A: a.tensor, B: b.tensor }),
+        read: () => model.read(),
+        dispose: () => [model, a, b].forEach((one) => one.dispose()),
+      };
+    }
+  }
+}
+
+const contestant = (library: Library, settings: readonly string[]): Contestant => ({
+  name: `ONNX Runtime ${library.backend}`,
+  library: 'ONNX Runtime',
+  backend: library.backend,
+  version: [library.ort.env.versions.web, ...settings].join(', '),
+  gru: 'reset after',
+  prepare: (task) => prepare(library, task),
+});
+
+export const onnxWebGPU: ContestantSource = {
+  name: 'ONNX Runtime webgpu',
+  key: 'onnx',
+  load: async () => {
+    const [ort, models] = await Promise.all([import('onnxruntime-web/webgpu'), import('./onnx_model.ts')]);
+    ort.env.wasm.wasmPaths = { wasm: asyncifyUrl };
+    return contestant({ ort, models, backend: 'webgpu' }, []);
+  },
+};
+
+export const onnxWasm: ContestantSource = {
+  name: 'ONNX Runtime wasm',
+  key: 'onnx',
+  load: async () => {
+    const [ort, models] = await Promise.all([import('onnxruntime-web/wasm'), import('./onnx_model.ts')]);
+    ort.env.wasm.wasmPaths = { wasm: wasmUrl };
+    // Half of the cores otherwise, four at most. Without isolation the page has no threads.
+    const threads = crossOriginIsolated ? navigator.hardwareConcurrency : 1;
+    ort.env.wasm.numThreads = threads;
+    return contestant({ ort, models, backend: 'wasm' }, [`SIMD, threads: ${threads}`]);
+  },
+};
