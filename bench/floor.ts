@@ -53,7 +53,7 @@ class Model {
   }
 
   bandwidth(bytes: number): Parts {
-    return { bandwidth: (1e3 * bytes) / bandwidthFor(this.#calibration.bandwidth, bytes) };
+    return { bandwidth: (1e3 * bytes) / bandwidthFor(this.#calibration, bytes) };
   }
 
   dispatch(): Parts {
@@ -95,7 +95,10 @@ class Model {
       this.#calibration;
     const weights = FLOAT * gates * H * H;
     const side = Math.max(1, flopPerSecond / oneWorkgroupFlopPerSecond);
-    const load = weights <= HELD_WEIGHTS ? 0 : (1e3 * weights) / bandwidthFor(oneWorkgroupBandwidth, weights);
+    const load =
+      weights <= HELD_WEIGHTS
+        ? 0
+        : (1e3 * weights) / bandwidthFor({ bandwidth: oneWorkgroupBandwidth }, weights);
     const tiles = [1, 2, 4, 8, 16].filter((rows) => rows === 1 || rows <= B);
     const options = tiles.map((rows) => {
       const waves = Math.max(1, (Math.ceil(B / rows) * directions) / side);

@@ -27,6 +27,8 @@ const results: Results = {
   versions: { 'gatewise webgpu': '1.2.3', 'Peer webgpu': '4.5' },
   settings: presets.quick,
   calibration: {
+    device: 'WebGPU: made up',
+    method: 'slopes',
     flopPerSecond: 1,
     oneWorkgroupFlopPerSecond: 1,
     bandwidth: [],
