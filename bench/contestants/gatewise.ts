@@ -13,6 +13,7 @@ import {
   serializeSafetensors,
   type Layer,
   type NamedTensor,
+  type Profile,
   type Runtime,
   type RuntimeOptions,
   type Tensor,
@@ -52,8 +53,13 @@ class Latest {
 const prefixed = (prefix: string, weights: Weights): [string, NamedTensor][] =>
   [...weights].map(([name, value]) => [`${prefix}.${name}`, value]);
 
+export interface GatewiseJob extends Job {
+  /** What the steps of one run take. */
+  profile(): Promise<Profile>;
+}
+
 /** A workload on a runtime; also what the reference of a training step is made of. */
-export async function gatewiseJob(runtime: Runtime, task: Task): Promise<Job> {
+export async function gatewiseJob(runtime: Runtime, task: Task): Promise<GatewiseJob> {
   const latest = new Latest();
   switch (task.kind) {
     case 'sequence': {
@@ -63,6 +69,7 @@ export async function gatewiseJob(runtime: Runtime, task: Task): Promise<Job> {
       return {
         run: () => latest.set(net.run(x)),
         read: () => latest.read(),
+        profile: () => net.profile(x),
         dispose: () => [latest, x, net].forEach((one) => one.dispose()),
       };
     }
@@ -74,6 +81,11 @@ export async function gatewiseJob(runtime: Runtime, task: Task): Promise<Job> {
       return {
         run: () => latest.set(stream.push(data.inputs[step++ % data.inputs.length])),
         read: () => latest.read(),
+        // Of one step from zero states, without what hands a stream’s states on.
+        profile: async () => {
+          using x = runtime.tensor(data.inputs[0], { shape: [1, 1, workload.inputSize] });
+          return await net.profile(x);
+        },
         dispose: () => [latest, net].forEach((one) => one.dispose()),
       };
     }
@@ -99,6 +111,11 @@ export async function gatewiseJob(runtime: Runtime, task: Task): Promise<Job> {
           labels.dispose();
         },
         read: async () => Float32Array.of((await loss) ?? Number.NaN),
+        profile: async () => {
+          using inputs = runtime.tensor(x.data, x);
+          using labels = runtime.tensor(y.data, y);
+          return await trainer.profile(inputs, labels);
+        },
         dispose: () => [trainer, net].forEach((one) => one.dispose()),
       };
     }
@@ -110,6 +127,7 @@ export async function gatewiseJob(runtime: Runtime, task: Task): Promise<Job> {
       return {
         run: () => latest.set(product(a, b)),
         read: () => latest.read(),
+        profile: () => product.profile(a, b),
         dispose: () => [latest, a, b, product].forEach((one) => one.dispose()),
       };
     }
