@@ -1,6 +1,7 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 // gatewise: recurrent nets on WebGPU, run and trained. Everything public.
 export { createRuntime, type LoadOptions, type Runtime, type RuntimeOptions } from './runtime/runtime.ts';
+export type { CalibrateOptions } from './backend/backend.ts';
 export type { Compiled } from './runtime/compile.ts';
 export { grad, valueAndGrad } from './runtime/grad.ts';
 export type { HostData } from './runtime/host.ts';
@@ -117,8 +118,19 @@ export {
   transpose,
   zeros,
 } from './ops/structure.ts';
+export {
+  bandwidthFor,
+  floorSeconds,
+  type Bandwidth,
+  type Bound,
+  type Calibration,
+  type Floor,
+  type Work,
+} from './plan/calibration.ts';
 export { countDispatches, type Plan } from './plan/plan.ts';
 export { printPlan } from './plan/print.ts';
+export { printProfile } from './plan/print_profile.ts';
+export type { Profile, ProfileStep } from './plan/profile.ts';
 
 export { convertWeights } from './io/convert_weights.ts';
 export {

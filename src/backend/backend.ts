@@ -1,7 +1,9 @@
 // What a backend does: memory, and plans made ready to run. The runtime knows no more than this.
 import type { DType } from '../core/shape.ts';
 import type { NumberArray } from '../graph/launch.ts';
+import type { Calibration } from '../plan/calibration.ts';
 import type { Plan } from '../plan/plan.ts';
+import type { StepTimes } from '../plan/profile.ts';
 
 /** Memory of a backend. */
 export interface DeviceBuffer {
@@ -22,7 +24,17 @@ export interface Executable {
     outputs: readonly DeviceBuffer[],
     reads: readonly number[],
   ): Promise<NumberArray>[];
+  /**
+   * Times each step on its own, over and over in memory that nobody else uses: arguments, outputs and temporaries hold
+   * nothing of use afterwards. @param outputs as for `run`, but one for each.
+   */
+  time(args: readonly DeviceBuffer[], outputs: readonly DeviceBuffer[]): Promise<StepTimes>;
   dispose(): void;
+}
+
+export interface CalibrateOptions {
+  /** Measure anew instead of giving what was measured before. */
+  readonly again?: boolean;
 }
 
 export interface Backend {
@@ -32,7 +44,11 @@ export interface Backend {
   createBuffer(size: number, dtype: DType): DeviceBuffer;
   write(buffer: DeviceBuffer, data: NumberArray): void;
   read(buffer: DeviceBuffer, size: number, dtype: DType): Promise<NumberArray>;
+  /** Memory of its own with the same contents as of now. */
+  copy(buffer: DeviceBuffer): DeviceBuffer;
   prepare(plan: Plan): Executable;
+  /** What the device can do. @throws GatewiseError `unsupported` (as a rejection) where there is no device. */
+  calibrate(options?: CalibrateOptions): Promise<Calibration>;
   /** Resolves when all that was queued is done. */
   idle(): Promise<void>;
   dispose(): void;

@@ -2,17 +2,7 @@
 import type { Region } from '../graph/launch.ts';
 import type { BufferSpec } from './memory.ts';
 import { countDispatches, type Plan } from './plan.ts';
-
-/** 1234567 as `1.23 M`. */
-export function quantity(value: number, unit = ''): string {
-  const steps = ['', 'k', 'M', 'G', 'T'];
-  // As it is printed: 999999 is 1.00 M.
-  const rounded = value < 1000 ? value : Number(value.toPrecision(3));
-  const power = rounded < 1000 ? 0 : Math.min(steps.length - 1, Math.floor(Math.log10(rounded) / 3));
-  const scaled = rounded / 1000 ** power;
-  const text = power === 0 || scaled >= 1000 ? String(scaled) : scaled.toPrecision(3);
-  return `${text} ${steps[power]}${unit}`.trimEnd();
-}
+import { quantity, stepName, tableLines } from './table.ts';
 
 const bufferName = (spec: BufferSpec, i: number): string =>
   spec.kind === 'temporary' ? `t${i}` : `${spec.kind === 'argument' ? 'arg' : 'out'}${spec.index}`;
@@ -22,7 +12,7 @@ export function printPlan(plan: Plan): string {
     `${bufferName(plan.buffers[buffer], buffer)}[${view.shape.join('×')}]`;
   const rows = plan.steps.map((step, i) => [
     String(i),
-    step.label.startsWith(step.op.name) ? step.label : `${step.op.name}: ${step.label}`,
+    stepName(step.op.name, step.label),
     `${step.inputs.map(region).join(', ')} → ${step.outputs.map(region).join(', ')}`,
     String(countDispatches(step)),
     quantity(step.cost.flop),
@@ -42,14 +32,7 @@ export function printPlan(plan: Plan): string {
       'B',
     ),
   ];
-  const table = [header, ...rows, footer];
-  const widths = header.map((_, column) => Math.max(...table.map((row) => row[column].length)));
-  const lines = table.map((row) =>
-    row
-      .map((cell, column) => (column >= 3 ? cell.padStart(widths[column]) : cell.padEnd(widths[column])))
-      .join('  ')
-      .trimEnd(),
-  );
+  const lines = tableLines([header, ...rows, footer], 3);
   const temporary = plan.buffers.filter(({ kind }) => kind === 'temporary');
   const bytes = temporary.reduce((sum, { size }) => sum + 4 * size, 0);
   const memory = plan.buffers

@@ -1,4 +1,4 @@
-// Asking for a device, with as large buffers and bindings as the adapter has.
+// Asking for a device, with as large buffers and bindings as the adapter has, and timestamps where it has them.
 import { GatewiseError } from '../core/errors.ts';
 
 export interface AdapterOptions {
@@ -25,6 +25,7 @@ export async function acquireDevice({ gpu, powerPreference }: AdapterOptions): P
   try {
     return await adapter.requestDevice({
       label: 'gatewise',
+      requiredFeatures: adapter.features.has('timestamp-query') ? ['timestamp-query'] : [],
       requiredLimits: { maxStorageBufferBindingSize, maxBufferSize },
     });
   } catch (cause) {

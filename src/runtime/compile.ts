@@ -8,6 +8,7 @@ import { Value } from '../graph/value.ts';
 import { constant } from '../ops/structure.ts';
 import type { Plan } from '../plan/plan.ts';
 import { printPlan } from '../plan/print.ts';
+import type { Profile } from '../plan/profile.ts';
 import { toHostTensor, type HostData } from './host.ts';
 import type { MemoryPool } from './memory_pool.ts';
 import { signatureKey } from './net_context.ts';
@@ -29,6 +30,8 @@ export interface Compiled<Args extends readonly unknown[], Result> {
   plan(...args: TensorArguments<Args>): Plan;
   /** The plan for such arguments, as text. */
   explain(...args: TensorArguments<Args>): string;
+  /** What each step takes for such arguments, as `net.profile`. */
+  profile(...args: TensorArguments<Args>): Promise<Profile>;
   /** Frees the plans' memory. Tensors that were handed out stay. */
   dispose(): void;
 }
@@ -123,6 +126,10 @@ export function compileFunction<Args extends readonly unknown[], Result>(
   return Object.assign(call, {
     plan: (...args: readonly unknown[]): Plan => prepare(args).entry.program.plan,
     explain: (...args: readonly unknown[]): string => printPlan(prepare(args).entry.program.plan),
+    profile: async (...args: readonly unknown[]): Promise<Profile> => {
+      const { entry, flat } = prepare(args);
+      return entry.program.profile(flat);
+    },
     dispose: (): void => {
       disposed = true;
       onDispose();

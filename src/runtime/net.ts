@@ -7,6 +7,7 @@ import { serializeSafetensors } from '../io/safetensors.ts';
 import { checkOptions, type Layer, type Values } from '../nn/layer.ts';
 import type { Plan } from '../plan/plan.ts';
 import { printPlan } from '../plan/print.ts';
+import type { Profile } from '../plan/profile.ts';
 import type { HostData } from './host.ts';
 import { signatureKey, toArgument, type Memory, type NetContext } from './net_context.ts';
 import type { ParameterLayout } from './parameters.ts';
@@ -88,6 +89,16 @@ export class Net implements Disposable, NetContext {
   /** The plan of `run` for such an input, as text. */
   explain(x: Tensor | HostData, options: RunOptions = {}): string {
     return printPlan(this.plan(x, options));
+  }
+
+  /**
+   * What each step of `run` takes on such an input, and on a GPU the least that it could take: see `printProfile`. It
+   * calibrates first, and repeats each step for some 50 ms, in which nothing else should run on the device.
+   * @throws GatewiseError `unsupported` (as a rejection) with `check: true`.
+   */
+  async profile(x: Tensor | HostData, options: RunOptions = {}): Promise<Profile> {
+    const { program, args } = this.#prepare(x, options, false);
+    return program.profile(args);
   }
 
   plan(x: Tensor | HostData, options: RunOptions = {}): Plan {

@@ -7,6 +7,7 @@ import type { NumberArray } from '../graph/launch.ts';
 import { Value, type Signature } from '../graph/value.ts';
 import type { Donate } from '../plan/lower.ts';
 import { makePlan, type IndexLimit, type Plan } from '../plan/plan.ts';
+import { profileOf, type Profile } from '../plan/profile.ts';
 import type { HostTensor } from './host.ts';
 import { rangeWithout, Tensor } from './tensor.ts';
 
@@ -59,6 +60,26 @@ export class Program {
       return donor === undefined ? buffer : buffers[donor];
     });
     return this.#executable.run(buffers, own, reads);
+  }
+
+  /** Times each step, on copies of the arguments: one that a result would overwrite stays what it is. */
+  async profile(args: readonly Argument[]): Promise<Profile> {
+    const backend = this.#backend;
+    const own: DeviceBuffer[] = [];
+    const keep = (buffer: DeviceBuffer): DeviceBuffer => {
+      own.push(buffer);
+      return buffer;
+    };
+    try {
+      const inputs = args.map((arg, i) => keep(backend.copy(this.#bufferFor(arg, i))));
+      const outputs = this.plan.outputs.map(({ view, dtype }, i) => {
+        const donor = this.#donate[i];
+        return donor === undefined ? keep(backend.createBuffer(sizeOf(view.shape), dtype)) : inputs[donor];
+      });
+      return profileOf(this.plan, await this.#executable.time(inputs, outputs), backend.description);
+    } finally {
+      for (const buffer of own) buffer.destroy();
+    }
   }
 
   #bufferFor(arg: Argument, index: number): DeviceBuffer {

@@ -1,11 +1,12 @@
 // The runtime: a backend, and all that runs on it.
-import type { Backend } from '../backend/backend.ts';
+import type { Backend, CalibrateOptions } from '../backend/backend.ts';
 import { CPUBackend, type Precision } from '../backend/cpu/cpu_backend.ts';
 import { WebGPUBackend } from '../backend/webgpu/webgpu_backend.ts';
 import { GatewiseError, show } from '../core/errors.ts';
 import { sizeOf, type DType, type Shape } from '../core/shape.ts';
 import { parseSafetensors } from '../io/safetensors.ts';
 import { checkLayer, checkOptions, type Layer } from '../nn/layer.ts';
+import type { Calibration } from '../plan/calibration.ts';
 import { acquireDevice, type AdapterOptions } from './adapter.ts';
 import { compileFunction, type Compiled } from './compile.ts';
 import { toHostTensor, type HostData } from './host.ts';
@@ -97,6 +98,17 @@ export class Runtime implements Disposable {
     // The weights have arrived, or the error is thrown here.
     await this.backend.idle();
     return net;
+  }
+
+  /**
+   * Measures what the device can do, with kernels of our own, in a few seconds in which nothing else should run on it. Done
+   * once: a second call gives the same promise, and so do profiles take it. With `check` it measures the device alone.
+   * @throws GatewiseError `unsupported` (as a rejection) on the CPU.
+   */
+  calibrate(options: CalibrateOptions = {}): Promise<Calibration> {
+    this.#checkAlive();
+    checkOptions('calibrate', options, ['again']);
+    return this.backend.calibrate(options);
   }
 
   #checkAlive(): void {

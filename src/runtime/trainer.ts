@@ -5,6 +5,7 @@ import { checkOptions } from '../nn/layer.ts';
 import { checkPositive, checkRate, rateAt, type LearningRate } from '../nn/optimizer.ts';
 import type { Plan } from '../plan/plan.ts';
 import { printPlan } from '../plan/print.ts';
+import type { Profile } from '../plan/profile.ts';
 import { readCheckpoint, writeCheckpoint } from './checkpoint.ts';
 import { toHostTensor, type HostData } from './host.ts';
 import { signatureKey, toArgument, type NetContext } from './net_context.ts';
@@ -127,6 +128,16 @@ export class Trainer implements Disposable {
   /** The plan of a step on such a batch, as text. */
   explain(x: Tensor | HostData, y: Tensor | HostData, options: StepOptions = {}): string {
     return printPlan(this.plan(x, y, options));
+  }
+
+  /**
+   * What each part of a step takes on such a batch, as `net.profile`. Nothing is trained: weights, optimizer, states, step
+   * count and random numbers stay what they are.
+   */
+  async profile(x: Tensor | HostData, y: Tensor | HostData, options: StepOptions = {}): Promise<Profile> {
+    this.#checkAlive('profile');
+    const args = this.#arguments(x, y, options, this.learningRate);
+    return this.#program(args).profile(Object.values(args));
   }
 
   #arguments(

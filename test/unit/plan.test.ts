@@ -35,7 +35,8 @@ import {
 import { GraphView } from '../../src/plan/graph_view.ts';
 import type { Donate } from '../../src/plan/lower.ts';
 import { countDispatches, makePlan, type Plan } from '../../src/plan/plan.ts';
-import { printPlan, quantity } from '../../src/plan/print.ts';
+import { printPlan } from '../../src/plan/print.ts';
+import { quantity } from '../../src/plan/table.ts';
 import { valueAndGrad } from '../../src/runtime/grad.ts';
 import { dataOf, outputsOf, samples, type Sample } from '../gpu/op_samples.ts';
 

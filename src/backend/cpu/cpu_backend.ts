@@ -2,7 +2,8 @@
 import { GatewiseError } from '../../core/errors.ts';
 import type { DType } from '../../core/shape.ts';
 import type { NumberArray, Operand, Region } from '../../graph/launch.ts';
-import type { Plan, Step } from '../../plan/plan.ts';
+import type { Calibration } from '../../plan/calibration.ts';
+import { countDispatches, type Plan, type Step } from '../../plan/plan.ts';
 import type { Backend, DeviceBuffer, Executable } from '../backend.ts';
 
 /** How f32 tensors are kept: in float32 as on a GPU, or in float64 for gradient checks. */
@@ -57,16 +58,24 @@ export class CPUBackend implements Backend {
     return Promise.resolve(dataOf(buffer).slice(0, size));
   }
 
+  copy(buffer: DeviceBuffer): CPUBuffer {
+    return new CPUBuffer(dataOf(buffer).slice());
+  }
+
   prepare(plan: Plan): Executable {
     const own = plan.buffers.map(({ kind, size, dtype }) =>
       kind === 'temporary' ? this.#allocate(size, dtype) : undefined,
     );
+    type Buffers = readonly DeviceBuffer[];
+    const memoryOf =
+      (args: Buffers, outputs: Buffers) =>
+      (buffer: number): NumberArray => {
+        const { kind, index = 0 } = plan.buffers[buffer];
+        return own[buffer] ?? dataOf(kind === 'argument' ? args[index] : outputs[index]);
+      };
     return {
       run: (args, outputs, reads) => {
-        const memory = (buffer: number): NumberArray => {
-          const { kind, index = 0 } = plan.buffers[buffer];
-          return own[buffer] ?? dataOf(kind === 'argument' ? args[index] : outputs[index]);
-        };
+        const memory = memoryOf(args, outputs);
         for (const step of plan.steps) runStepOnCPU(step, memory);
         return reads.map((index) => {
           const { buffer, view } = plan.outputs[index];
@@ -75,8 +84,25 @@ export class CPUBackend implements Backend {
           );
         });
       },
+      time: async (args, outputs) => {
+        const memory = memoryOf(args, outputs);
+        return {
+          method: 'clock',
+          seconds: plan.steps.map((step) => secondsPer(() => runStepOnCPU(step, memory))),
+          dispatches: plan.steps.map((step) => countDispatches(step)),
+        };
+      },
       dispose: () => own.fill(undefined),
     };
+  }
+
+  calibrate(): Promise<Calibration> {
+    return Promise.reject(
+      new GatewiseError(
+        'unsupported',
+        "calibrate: measures a GPU, and this runtime is on the CPU; create one with backend: 'webgpu'",
+      ),
+    );
   }
 
   idle(): Promise<void> {
@@ -86,6 +112,21 @@ export class CPUBackend implements Backend {
   dispose(): void {
     // Arrays are the garbage collector's.
   }
+}
+
+/** So many turns that the grain of browsers' clocks, up to 0.1 ms, does not matter. */
+const ENOUGH_MS = 5;
+
+function secondsPer(action: () => void): number {
+  const start = performance.now();
+  let turns = 0;
+  let elapsed = 0;
+  while (elapsed < ENOUGH_MS) {
+    action();
+    turns++;
+    elapsed = performance.now() - start;
+  }
+  return elapsed / turns / 1000;
 }
 
 function dataOf(buffer: DeviceBuffer): NumberArray {

@@ -1,13 +1,14 @@
 // A plan on a device: pipelines, temporaries and uniforms made once; a run is one encoder, one pass, one submit.
-import { packUniforms } from '../../core/kernel.ts';
+import { GatewiseError } from '../../core/errors.ts';
 import { Recent } from '../../core/recent.ts';
 import { sizeOf } from '../../core/shape.ts';
-import type { Binding, Dispatch, NumberArray, Target } from '../../graph/launch.ts';
+import type { Dispatch, NumberArray, Target } from '../../graph/launch.ts';
 import { dispatchesOf, type Plan } from '../../plan/plan.ts';
+import { createBindGroup, createUniforms } from './bindings.ts';
 import { createStorage } from './buffers.ts';
-import { BufferUsage } from './flags.ts';
 import type { Pipeline, Pipelines } from './pipelines.ts';
 import type { Staging } from './staging.ts';
+import { median, type Clock, type Stopwatch } from './stopwatch.ts';
 
 /** Bind groups that a launch keeps: one for each set of arguments and outputs that it met lately. */
 const MAX_GROUPS = 64;
@@ -55,6 +56,7 @@ export class WebGPUExecutable {
   readonly #turns: readonly (readonly Turn[])[];
   readonly #ids = new WeakMap<GPUBuffer, number>();
   #nextId = 0;
+  #disposed = false;
 
   constructor(device: GPUDevice, pipelines: Pipelines, staging: Staging, plan: Plan, target: Target) {
     this.plan = plan;
@@ -62,41 +64,25 @@ export class WebGPUExecutable {
     this.#staging = staging;
     // Before any memory is made: where a step has no kernel, nothing is left behind.
     const dispatches = plan.steps.map((step) => dispatchesOf(step, target));
-    const alignment = device.limits.minUniformBufferOffsetAlignment;
-    const row = (d: Dispatch): number => Math.ceil(d.kernel.uniforms.size / alignment) * alignment;
-    const total = dispatches.flat().reduce((sum, d) => sum + row(d) * d.uniforms.length, 0);
     this.#temporaries = plan.buffers.map(({ kind, size, label }) =>
       kind === 'temporary' ? createStorage(device, size, label) : undefined,
     );
-    this.#uniforms = device.createBuffer({
-      label: 'gatewise uniforms',
-      size: Math.max(total, 16),
-      usage: BufferUsage.UNIFORM,
-      mappedAtCreation: true,
-    });
-    const view = new DataView(this.#uniforms.getMappedRange());
-    let next = 0;
+    const { buffer, offsets } = createUniforms(device, dispatches.flat());
+    this.#uniforms = buffer;
     this.#turns = dispatches.map((list) =>
       turnsOf(
         list.map((dispatch) => {
-          const offsets = dispatch.uniforms.map((values) => {
-            packUniforms(view, next, dispatch.kernel.uniforms.layout, values);
-            const at = next;
-            next += row(dispatch);
-            return at;
-          });
-          const buffers = Object.values(dispatch.bindings).map(({ buffer }) => buffer);
+          const buffers = Object.values(dispatch.bindings).map((binding) => binding.buffer);
           return {
             dispatch,
             pipeline: pipelines.for(dispatch),
-            offsets: Uint32Array.from(offsets),
-            outside: [...new Set(buffers)].filter((buffer) => plan.buffers[buffer].kind !== 'temporary'),
+            offsets: offsets.get(dispatch) ?? new Uint32Array(0),
+            outside: [...new Set(buffers)].filter((index) => plan.buffers[index].kind !== 'temporary'),
             groups: new Recent<GPUBindGroup>(MAX_GROUPS),
           };
         }),
       ),
     );
-    this.#uniforms.unmap();
   }
 
   /** Records all steps, or one of them, into a pass. */
@@ -148,6 +134,38 @@ export class WebGPUExecutable {
     return readbacks.map((readback) => readback.arrive());
   }
 
+  /** How often each step launches a kernel. */
+  get dispatches(): number[] {
+    const ofTurn = ({ launches }: Turn): number =>
+      launches.reduce((sum, { offsets }) => sum + offsets.length, 0);
+    return this.#turns.map((turns) => turns.reduce((sum, turn) => sum + ofTurn(turn), 0));
+  }
+
+  /**
+   * Seconds of each step on its own. In the plan's order, so that each begins with what the steps before it made; that one
+   * which works in place then goes on from its own result changes what it computes, not for how long.
+   */
+  async time(
+    stopwatch: Stopwatch,
+    clock: Clock,
+    args: readonly GPUBuffer[],
+    outputs: readonly GPUBuffer[],
+  ): Promise<number[]> {
+    const seconds: number[] = [];
+    for (const step of this.plan.steps.keys()) {
+      const repeat = (pass: GPUComputePassEncoder, times: number): void => {
+        if (this.#disposed)
+          throw new GatewiseError(
+            'disposed',
+            'profile: what is profiled was disposed of; await the profile first',
+          );
+        for (let i = 0; i < times; i++) this.encode(pass, args, outputs, step);
+      };
+      seconds.push(median(await stopwatch.samples(repeat, clock)));
+    }
+    return seconds;
+  }
+
   bufferOf(buffer: number, args: readonly GPUBuffer[], outputs: readonly GPUBuffer[]): GPUBuffer {
     const { kind, index = 0 } = this.plan.buffers[buffer];
     return this.#temporaries[buffer] ?? (kind === 'argument' ? args[index] : outputs[index]);
@@ -157,25 +175,12 @@ export class WebGPUExecutable {
   #groupFor(launch: Launch, args: readonly GPUBuffer[], outputs: readonly GPUBuffer[]): GPUBindGroup {
     let key = '';
     for (const buffer of launch.outside) key += `${this.#idOf(this.bufferOf(buffer, args, outputs))},`;
-    return launch.groups.get(key, () => this.#makeGroup(launch, args, outputs));
-  }
-
-  #makeGroup(
-    { dispatch: { kernel, bindings }, pipeline }: Launch,
-    args: readonly GPUBuffer[],
-    outputs: readonly GPUBuffer[],
-  ): GPUBindGroup {
-    const bound = Object.entries(bindings).map(([name, binding]): GPUBindGroupEntry => ({
-      binding: kernel.bindings[name].binding,
-      resource: resourceOf(this.bufferOf(binding.buffer, args, outputs), binding),
-    }));
-    const { binding, size } = kernel.uniforms;
-    const uniforms = { binding, resource: { buffer: this.#uniforms, size } };
-    return this.#device.createBindGroup({
-      label: `gatewise ${kernel.name}`,
-      layout: pipeline.layout,
-      entries: [uniforms, ...bound],
-    });
+    const { dispatch, pipeline, groups } = launch;
+    return groups.get(key, () =>
+      createBindGroup(this.#device, dispatch, pipeline, this.#uniforms, (buffer) =>
+        this.bufferOf(buffer, args, outputs),
+      ),
+    );
   }
 
   #idOf(buffer: GPUBuffer): number {
@@ -186,12 +191,9 @@ export class WebGPUExecutable {
   }
 
   dispose(): void {
+    this.#disposed = true;
     this.#uniforms.destroy();
     for (const buffer of this.#temporaries) buffer?.destroy();
     for (const turn of this.#turns.flat()) for (const launch of turn.launches) launch.groups.clear();
   }
-}
-
-function resourceOf(buffer: GPUBuffer, { offset, size }: Binding): GPUBufferBinding {
-  return size === undefined ? { buffer, offset: offset * 4 } : { buffer, offset: offset * 4, size: size * 4 };
 }

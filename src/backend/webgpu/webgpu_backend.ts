@@ -2,14 +2,18 @@
 import { GatewiseError } from '../../core/errors.ts';
 import type { DType } from '../../core/shape.ts';
 import { GPU_TARGET, SOFTWARE_TARGET, type NumberArray, type Target } from '../../graph/launch.ts';
+import type { Calibration } from '../../plan/calibration.ts';
 import type { Plan } from '../../plan/plan.ts';
-import type { Backend, DeviceBuffer, Executable } from '../backend.ts';
+import type { StepTimes } from '../../plan/profile.ts';
+import type { Backend, CalibrateOptions, DeviceBuffer, Executable } from '../backend.ts';
 import { describeAdapter, isSoftware } from './adapter_info.ts';
 import { createStorage } from './buffers.ts';
+import { calibrate } from './calibrate.ts';
 import { CheckedExecutable, CheckQueue } from './check.ts';
 import { WebGPUExecutable } from './executable.ts';
 import { Pipelines } from './pipelines.ts';
 import { Staging } from './staging.ts';
+import { Stopwatch } from './stopwatch.ts';
 
 class WebGPUBuffer implements DeviceBuffer {
   readonly size: number;
@@ -42,6 +46,9 @@ export class WebGPUBackend implements Backend {
   readonly #target: Target;
   readonly #staging: Staging;
   readonly #checks = new CheckQueue();
+  #calibration: Promise<Calibration> | undefined;
+  /** Settles with the last of what is timed, one at a time. */
+  #timing: Promise<unknown> = Promise.resolve();
   #failure: GatewiseError | undefined;
   #disposed = false;
 
@@ -102,6 +109,14 @@ export class WebGPUBackend implements Backend {
     return readback.arrive();
   }
 
+  copy(source: DeviceBuffer): WebGPUBuffer {
+    const copy = this.createBuffer(source.size);
+    const encoder = this.device.createCommandEncoder({ label: 'gatewise copy' });
+    encoder.copyBufferToBuffer(gpuBuffer(source), 0, copy.buffer, 0, copy.buffer.size);
+    this.device.queue.submit([encoder.finish()]);
+    return copy;
+  }
+
   prepare(plan: Plan): Executable {
     // What is wrong with a plan shows when it is made and at its first run; later runs repeat the same commands.
     const executable = this.#scoped(
@@ -120,8 +135,53 @@ export class WebGPUBackend implements Backend {
         first = false;
         return this.#scoped(run);
       },
+      time: (args, outputs) => this.#time(executable, args.map(gpuBuffer), outputs.map(gpuBuffer)),
       dispose: () => executable.dispose(),
     };
+  }
+
+  async #time(
+    executable: WebGPUExecutable,
+    args: readonly GPUBuffer[],
+    outputs: readonly GPUBuffer[],
+  ): Promise<StepTimes> {
+    if (this.#options.check)
+      throw new GatewiseError(
+        'unsupported',
+        'profile: a runtime with check: true waits for the CPU after each step; create one without it',
+      );
+    const calibration = await this.calibrate();
+    const { method } = calibration;
+    const seconds = await this.#alone((stopwatch) => executable.time(stopwatch, method, args, outputs));
+    return { method, seconds, dispatches: executable.dispatches, calibration };
+  }
+
+  calibrate({ again = false }: CalibrateOptions = {}): Promise<Calibration> {
+    if (this.#calibration !== undefined && !again) return this.#calibration;
+    const made = this.#alone((stopwatch) =>
+      calibrate(this.device, this.#pipelines, this.#staging, stopwatch),
+    );
+    this.#calibration = made;
+    // What failed is tried again when it is next asked for.
+    made.catch(() => {
+      if (this.#calibration === made) this.#calibration = undefined;
+    });
+    return made;
+  }
+
+  /** Two things timed at once would time each other. */
+  #alone<T>(measure: (stopwatch: Stopwatch) => Promise<T>): Promise<T> {
+    const measured = this.#timing.then(async () => {
+      this.#checkAlive();
+      const stopwatch = new Stopwatch(this.device, this.#staging, () => this.idle());
+      try {
+        return await measure(stopwatch);
+      } finally {
+        stopwatch.dispose();
+      }
+    });
+    this.#timing = measured.catch(() => undefined);
+    return measured;
   }
 
   #scoped<T>(action: () => T): T {

@@ -1,0 +1,29 @@
+// Multiply-adds in registers and nothing else, which tells what FLOP an adapter can do. Each invocation goes on with two
+// vec4s, eight chains that do not wait for each other: 8192 multiply-adds a round.
+
+struct Params {
+  rounds: u32,
+  factor: f32,     // below 1, so that the chains come to rest at a normal number
+  summand: f32,
+}
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read_write> out: array<f32>;    // (256)
+
+@compute @workgroup_size(256)
+fn calibrate_fma(@builtin(local_invocation_index) local: u32) {
+  let factor = vec4f(params.factor);
+  let summand = vec4f(params.summand);
+  var a = vec4f(f32(local));
+  var b = vec4f(f32(local + 1u));
+  for (var round = 0u; round < params.rounds; round++) {
+    for (var i = 0u; i < 64u; i++) {
+      // @unroll I 16
+      a = a * factor + summand;
+      b = b * factor + summand;
+      // @end
+    }
+  }
+  // Every workgroup writes the same.
+  out[local] = dot(a + b, vec4f(1.0));
+}

@@ -1,0 +1,20 @@
+// Generated from calibrate_fma.wgsl by shaders/reflect.ts; do not edit.
+import type { Kernel } from '../../src/core/kernel.ts';
+
+export const calibrate_fma: Kernel<
+  'out',
+  { readonly rounds: number; readonly factor: number; readonly summand: number },
+  never,
+  never,
+  never
+> = {
+  name: 'calibrate_fma',
+  bindings: {
+    out: { binding: 1, access: 'read_write' },
+  },
+  uniforms: { binding: 0, size: 16, layout: {"kind":"struct","members":{"rounds":{"offset":0,"layout":{"kind":"u32","width":1}},"factor":{"offset":4,"layout":{"kind":"f32","width":1}},"summand":{"offset":8,"layout":{"kind":"f32","width":1}}}} },
+  constants: [],
+  splices: [],
+  unrolls: [],
+  code: "// Multiply-adds in registers and nothing else, which tells what FLOP an adapter can do. Each invocation goes on with two\n// vec4s, eight chains that do not wait for each other: 8192 multiply-adds a round.\n\nstruct Params {\n  rounds: u32,\n  factor: f32,     // below 1, so that the chains come to rest at a normal number\n  summand: f32,\n}\n\n@group(0) @binding(0) var<uniform> params: Params;\n@group(0) @binding(1) var<storage, read_write> out: array<f32>;    // (256)\n\n@compute @workgroup_size(256)\nfn calibrate_fma(@builtin(local_invocation_index) local: u32) {\n  let factor = vec4f(params.factor);\n  let summand = vec4f(params.summand);\n  var a = vec4f(f32(local));\n  var b = vec4f(f32(local + 1u));\n  for (var round = 0u; round < params.rounds; round++) {\n    for (var i = 0u; i < 64u; i++) {\n      // @unroll I 16\n      a = a * factor + summand;\n      b = b * factor + summand;\n      // @end\n    }\n  }\n  // Every workgroup writes the same.\n  out[local] = dot(a + b, vec4f(1.0));\n}\n",
+};

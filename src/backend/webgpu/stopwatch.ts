@@ -1,0 +1,117 @@
+// How long work takes on a device: so much of it in one pass that no clock's grain matters, by the device's timestamps or
+// by the wall clock.
+import { BufferUsage } from './flags.ts';
+import type { Staging } from './staging.ts';
+
+/** The device's own time at the ends of a pass; or the wall clock, from which the time of an empty pass is taken off. */
+export type Clock = 'timestamps' | 'slopes';
+
+/** Records the work that is timed `times` times; timed are powers of two, and 0. */
+export type Repeat = (pass: GPUComputePassEncoder, times: number) => void;
+
+interface Run {
+  /** From the submit to its end: recording the pass before that is not the device's time. */
+  readonly wall: number;
+  /** By the device's own clock, if that was asked for. */
+  readonly stamped?: number;
+}
+
+/** Seconds, at most, in which browsers' clocks and timestamps tell time. A sample is a hundred times as long. */
+const GRAIN = 1e-4;
+const ENOUGH = 100 * GRAIN;
+const MOST_GROWTH = 16;
+/** How many samples, and how many where they take longer than so many seconds. */
+const SAMPLES = 5;
+const FEWER = 3;
+const LONG = 0.3;
+
+export class Stopwatch {
+  readonly #device: GPUDevice;
+  readonly #staging: Staging;
+  readonly #idle: () => Promise<void>;
+  readonly #stamps: { readonly set: GPUQuerySet; readonly buffer: GPUBuffer } | undefined;
+
+  /** @param idle resolves when all that was queued is done, and rejects where some of it failed. */
+  constructor(device: GPUDevice, staging: Staging, idle: () => Promise<void>) {
+    this.#device = device;
+    this.#staging = staging;
+    this.#idle = idle;
+    if (!device.features.has('timestamp-query')) return;
+    const label = 'gatewise timestamps';
+    this.#stamps = {
+      set: device.createQuerySet({ label, type: 'timestamp', count: 2 }),
+      buffer: device.createBuffer({
+        label,
+        size: 16,
+        usage: BufferUsage.QUERY_RESOLVE | BufferUsage.COPY_SRC,
+      }),
+    };
+  }
+
+  /** Whether the device has timestamps; that they mean anything is another question. */
+  get hasTimestamps(): boolean {
+    return this.#stamps !== undefined;
+  }
+
+  /** Seconds of one turn of the work among many: several samples, each of one pass of as many turns. */
+  async samples(repeat: Repeat, clock: Clock): Promise<number[]> {
+    // The first run makes ready what the driver puts off until then.
+    await this.#run(repeat, 1, clock);
+    const empty = median(await series(FEWER, async () => (await this.#run(repeat, 0, clock)).wall));
+    for (let times = 1; ;) {
+      const runs: Run[] = [];
+      let sum = 0;
+      while (runs.length < (sum < LONG ? SAMPLES : FEWER)) {
+        const run = await this.#run(repeat, times, clock);
+        runs.push(run);
+        sum += run.wall;
+      }
+      // By the wall clock and the median, so that neither a clock that stands still nor a single hitch decides.
+      const seconds = median(runs.map(({ wall }) => wall)) - empty;
+      if (seconds >= ENOUGH) return runs.map(({ wall, stamped = wall - empty }) => stamped / times);
+      times *= Math.min(MOST_GROWTH, 2 ** Math.ceil(Math.log2(ENOUGH / Math.max(seconds, GRAIN))));
+    }
+  }
+
+  async #run(repeat: Repeat, times: number, clock: Clock): Promise<Run> {
+    const stamps = clock === 'timestamps' ? this.#stamps : undefined;
+    const label = 'gatewise timing';
+    const encoder = this.#device.createCommandEncoder({ label });
+    const pass = encoder.beginComputePass({
+      label,
+      ...(stamps && {
+        timestampWrites: { querySet: stamps.set, beginningOfPassWriteIndex: 0, endOfPassWriteIndex: 1 },
+      }),
+    });
+    repeat(pass, times);
+    pass.end();
+    if (stamps !== undefined) encoder.resolveQuerySet(stamps.set, 0, 2, stamps.buffer, 0);
+    const readback = stamps && this.#staging.copy(encoder, stamps.buffer, 0, 4, 'i32');
+    const commands = encoder.finish();
+    await this.#idle();
+    const start = performance.now();
+    this.#device.queue.submit([commands]);
+    await this.#idle();
+    const wall = (performance.now() - start) / 1000;
+    if (readback === undefined) return { wall };
+    const [begin, end] = new BigInt64Array(Int32Array.from(await readback.arrive()).buffer);
+    return { wall, stamped: Number(end - begin) / 1e9 };
+  }
+
+  dispose(): void {
+    this.#stamps?.set.destroy();
+    this.#stamps?.buffer.destroy();
+  }
+}
+
+/** One after the other. */
+export async function series(count: number, measure: () => Promise<number>): Promise<number[]> {
+  const samples: number[] = [];
+  while (samples.length < count) samples.push(await measure());
+  return samples;
+}
+
+export function median(samples: readonly number[]): number {
+  const sorted = [...samples].sort((a, b) => a - b);
+  return sorted[Math.floor(sorted.length / 2)];
+}
