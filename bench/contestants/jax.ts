@@ -1,0 +1,309 @@
+// jax-js: recurrent layers written in its numpy. It has no loop over time, so all steps are traced into one program.
+import packageJson from '../node_modules/@jax-js/jax/package.json' with { type: 'json' };
+import type * as JAX from '@jax-js/jax';
+
+import type { NamedTensor } from '../../src/index.ts';
+import type { SequenceData, StreamData, Task, TrainingData, Weights } from '../data.ts';
+import type { RecurrentKind, SequenceWorkload, StreamWorkload, TrainingWorkload } from '../workloads.ts';
+import { Unsupported, type Contestant, type ContestantSource, type Job } from './contestant.ts';
+
+type Library = typeof JAX;
+type JaxArray = JAX.Array;
+
+/** Steps of all layers and directions in one program. */
+const MAX_STEPS = 1024;
+/** With gradients, which take several times as many kernels. */
+const MAX_TRAINING_STEPS = 64;
+/** Arrays that jax-js concatenates in one kernel; more of them it appends one lot after the other. */
+const CONCATENATED = 8;
+
+/** One layer and direction; a type and not an interface, as jax-js needs it. */
+type Layer = {
+  /** (I, G·H) */
+  readonly weightIh: JaxArray;
+  /** (H, G·H) */
+  readonly weightHh: JaxArray;
+  /** (G·H) */
+  readonly biasIh: JaxArray;
+  readonly biasHh: JaxArray;
+};
+
+// Every function takes its arguments for good, as jax-js has it: `ref` is one use more of an array.
+
+/** A tensor on the device; a matrix (out, in) as (in, out), so that neighbours in a row are neighbours in memory. */
+function place({ numpy }: Library, { shape, data }: NamedTensor): JaxArray {
+  if (shape.length === 1) return numpy.array(Float32Array.from(data), { shape: [...shape] });
+  const [rows, columns] = shape;
+  const transposed = new Float32Array(data.length);
+  for (let r = 0; r < rows; r++)
+    for (let c = 0; c < columns; c++) transposed[c * rows + r] = data[r * columns + c];
+  return numpy.array(transposed, { shape: [columns, rows] });
+}
+
+function get(weights: Weights, name: string): NamedTensor {
+  const tensor = weights.get(name);
+  if (tensor === undefined) throw new Error(`no weights ${name}`);
+  return tensor;
+}
+
+const placeLayer = (library: Library, weights: Weights, suffix: string): Layer => ({
+  weightIh: place(library, get(weights, `weight_ih_${suffix}`)),
+  weightHh: place(library, get(weights, `weight_hh_${suffix}`)),
+  biasIh: place(library, get(weights, `bias_ih_${suffix}`)),
+  biasHh: place(library, get(weights, `bias_hh_${suffix}`)),
+});
+
+/** One step from x · W + b_ih (B, G·H) and the states (B, H). */
+type Step = (added: JaxArray, states: JaxArray[], weightHh: JaxArray, biasHh: JaxArray) => JaxArray[];
+
+function stepOf({ numpy: np, nn }: Library, cell: RecurrentKind): Step {
+  const recurrent = (h: JaxArray, weight: JaxArray, bias: JaxArray): JaxArray =>
+    np.matmul(h, weight).add(bias);
+  switch (cell) {
+    case 'rnn':
+      return (added, [h], weight, bias) => [np.tanh(added.add(recurrent(h, weight, bias)))];
+    case 'lstm':
+      return (added, [h, c], weight, bias) => {
+        const [i, f, g, o] = np.split(added.add(recurrent(h, weight, bias)), 4, -1);
+        const next = nn
+          .sigmoid(f)
+          .mul(c)
+          .add(nn.sigmoid(i).mul(np.tanh(g)));
+        return [nn.sigmoid(o).mul(np.tanh(next.ref)), next];
+      };
+    case 'gru':
+      return (added, [h], weight, bias) => {
+        const [xr, xz, xn] = np.split(added, 3, -1);
+        const [hr, hz, hn] = np.split(recurrent(h.ref, weight, bias), 3, -1);
+        const n = np.tanh(xn.add(nn.sigmoid(xr.add(hr)).mul(hn)));
+        return [n.ref.add(nn.sigmoid(xz.add(hz)).mul(h.sub(n)))];
+      };
+  }
+}
+
+/** All outputs (T, B, H) over x (T, B, I); `reverse` from the last step to the first. */
+function runLayer(
+  library: Library,
+  cell: RecurrentKind,
+  x: JaxArray,
+  layer: Layer,
+  reverse: boolean,
+): JaxArray {
+  const { numpy: np } = library;
+  const step = stepOf(library, cell);
+  const [steps, batch, inputSize] = x.shape;
+  const hiddenSize = layer.weightHh.shape[0];
+  const added = np
+    .matmul(x.reshape([steps * batch, inputSize]), layer.weightIh)
+    .add(layer.biasIh)
+    .reshape([steps, batch, -1]);
+  let states = Array.from({ length: cell === 'lstm' ? 2 : 1 }, () => np.zeros([batch, hiddenSize]));
+  const outputs: JaxArray[] = [];
+  for (let i = 0; i < steps; i++) {
+    const t = reverse ? steps - 1 - i : i;
+    states = step(added.ref.slice(t), states, layer.weightHh.ref, layer.biasHh.ref);
+    outputs[t] = states[0].ref.reshape([1, batch, hiddenSize]);
+  }
+  [added, layer.weightHh, layer.biasHh, ...states].forEach((array) => array.dispose());
+  return concatenate(library, outputs);
+}
+
+/** As a tree, so that every number is copied a few times only. */
+function concatenate(library: Library, arrays: readonly JaxArray[]): JaxArray {
+  if (arrays.length === 1) return arrays[0];
+  const lots: JaxArray[] = [];
+  for (let i = 0; i < arrays.length; i += CONCATENATED)
+    lots.push(library.numpy.concatenate(arrays.slice(i, i + CONCATENATED), 0));
+  return concatenate(library, lots);
+}
+
+function checkSteps(steps: number, most: number): void {
+  if (steps > most) throw new Unsupported(`no time loop: ${steps} steps in one program, ${most} are tried`);
+}
+
+/** The result of the latest run. Those before give their memory back. */
+class Latest {
+  #array: JaxArray | undefined;
+
+  set(array: JaxArray): void {
+    this.#array?.dispose();
+    this.#array = array;
+  }
+
+  async read(): Promise<Float32Array> {
+    if (this.#array === undefined) throw new Error('read before run');
+    return Float32Array.from(await this.#array.ref.data());
+  }
+
+  dispose(): void {
+    this.#array?.dispose();
+  }
+}
+
+function sequenceJob(library: Library, workload: SequenceWorkload, data: SequenceData): Job {
+  const { cell, steps, batch, inputSize, numLayers, bidirectional } = workload;
+  const { numpy: np, jit, tree } = library;
+  const suffixes = bidirectional ? ['', '_reverse'] : [''];
+  checkSteps(steps * numLayers * suffixes.length, MAX_STEPS);
+  const layers = Array.from({ length: numLayers }, (_, l) =>
+    suffixes.map((suffix) => placeLayer(library, data.weights, `l${l}${suffix}`)),
+  );
+  const x = np.array(Float32Array.from(data.input), { shape: [steps, batch, inputSize] });
+  const forward = jit((input: JaxArray, stack: Layer[][]) =>
+    stack.reduce((h, directions) => {
+      const outputs = directions.map((layer, d) => runLayer(library, cell, h.ref, layer, d === 1));
+      h.dispose();
+      return outputs.length === 1 ? outputs[0] : np.concatenate(outputs, -1);
+    }, input),
+  );
+  const latest = new Latest();
+  return {
+    run: () => latest.set(forward(x.ref, tree.ref(layers))),
+    read: () => latest.read(),
+    dispose: () => {
+      latest.dispose();
+      tree.dispose([x, layers]);
+      forward.dispose();
+    },
+  };
+}
+
+function streamJob(library: Library, workload: StreamWorkload, data: StreamData): Job {
+  const { cell, inputSize, hiddenSize } = workload;
+  const { numpy: np, jit, tree } = library;
+  const layer = placeLayer(library, data.weights, 'l0');
+  const update = stepOf(library, cell);
+  const step = jit((x: JaxArray, states: JaxArray[], { weightIh, biasIh, weightHh, biasHh }: Layer) =>
+    update(np.matmul(x, weightIh).add(biasIh), states, weightHh, biasHh),
+  );
+  let states = Array.from({ length: cell === 'lstm' ? 2 : 1 }, () => np.zeros([1, hiddenSize]));
+  let at = 0;
+  return {
+    run: () => {
+      const x = Float32Array.from(data.inputs[at++ % data.inputs.length]);
+      states = step(np.array(x, { shape: [1, inputSize] }), states, tree.ref(layer));
+    },
+    read: async () => Float32Array.from(await states[0].ref.data()),
+    dispose: () => {
+      tree.dispose([states, layer]);
+      step.dispose();
+    },
+  };
+}
+
+function trainingJob(library: Library, workload: TrainingWorkload, data: TrainingData): Job {
+  const { cell, steps, batch, classes, hiddenSize, learningRate } = workload;
+  const { numpy: np, nn, jit, tree, valueAndGrad } = library;
+  checkSteps(steps, MAX_TRAINING_STEPS);
+  const rows = steps * batch;
+  const model = {
+    ...placeLayer(library, data.weights, 'l0'),
+    weight: place(library, get(data.linear, 'weight')),
+    bias: place(library, get(data.linear, 'bias')),
+  };
+  type Model = typeof model;
+
+  const loss = ({ weight, bias, ...layer }: Model, x: JaxArray, labels: JaxArray): JaxArray => {
+    const h = runLayer(library, cell, x, layer, false).reshape([rows, hiddenSize]);
+    const logits = np.matmul(h, weight).add(bias);
+    return nn
+      .logSoftmax(logits, -1)
+      .mul(nn.oneHot(labels, classes))
+      .sum()
+      .mul(-1 / rows);
+  };
+  // As torch.optim.Adam; what depends on the number of the step comes in `scales`.
+  const [beta1, beta2, epsilon] = [0.9, 0.999, 1e-8];
+  const train = jit((before: Model, m: Model, v: Model, x: JaxArray, labels: JaxArray, scales: JaxArray) => {
+    const [value, gradient] = valueAndGrad(loss)(tree.ref(before), x, labels);
+    const [rate, correction] = [scales.ref.slice(0), scales.slice(1)];
+    const nextM = tree.map(
+      (old: JaxArray, g: JaxArray) => old.mul(beta1).add(g.mul(1 - beta1)),
+      m,
+      tree.ref(gradient),
+    );
+    const nextV = tree.map(
+      (old: JaxArray, g: JaxArray) => old.mul(beta2).add(g.ref.mul(g).mul(1 - beta2)),
+      v,
+      gradient,
+    );
+    const after = tree.map(
+      (old: JaxArray, first: JaxArray, second: JaxArray) =>
+        old.sub(first.mul(rate.ref).div(np.sqrt(second).mul(correction.ref).add(epsilon))),
+      before,
+      tree.ref(nextM),
+      tree.ref(nextV),
+    );
+    [rate, correction].forEach((array) => array.dispose());
+    return [after, nextM, nextV, value] as [Model, Model, Model, JaxArray];
+  });
+
+  const zeros = (): Model => tree.map((array: JaxArray) => np.zeros(array.shape), model) as Model;
+  let [parameters, m, v] = [model, zeros(), zeros()];
+  let step = 0;
+  const latest = new Latest();
+  return {
+    run: () => {
+      step++;
+      const scales = [learningRate / (1 - beta1 ** step), 1 / Math.sqrt(1 - beta2 ** step)];
+      const x = np.array(Float32Array.from(data.input), { shape: [steps, batch, classes] });
+      const labels = np.array(Int32Array.from(data.labels), { shape: [rows] });
+      const results = train(parameters, m, v, x, labels, np.array(scales));
+      [parameters, m, v] = results;
+      latest.set(results[3]);
+    },
+    read: () => latest.read(),
+    dispose: () => {
+      latest.dispose();
+      tree.dispose([parameters, m, v]);
+      train.dispose();
+    },
+  };
+}
+
+function prepare(library: Library, task: Task): Job {
+  switch (task.kind) {
+    case 'sequence':
+      return sequenceJob(library, task.workload, task.data);
+    case 'stream':
+      return streamJob(library, task.workload, task.data);
+    case 'training':
+      return trainingJob(library, task.workload, task.data);
+    case 'matmul': {
+      const { numpy: np, jit, tree } = library;
+      const { rows, inner, columns } = task.workload;
+      const a = np.array(Float32Array.from(task.data.a), { shape: [rows, inner] });
+      const b = np.array(Float32Array.from(task.data.b), { shape: [inner, columns] });
+      const product = jit((x: JaxArray, y: JaxArray) => np.matmul(x, y));
+      const latest = new Latest();
+      return {
+        run: () => latest.set(product(a.ref, b.ref)),
+        read: () => latest.read(),
+        dispose: () => {
+          latest.dispose();
+          tree.dispose([a, b]);
+          product.dispose();
+        },
+      };
+    }
+  }
+}
+
+export const jaxWebGPU: ContestantSource = {
+  name: 'jax-js webgpu',
+  key: 'jax',
+  load: async (): Promise<Contestant> => {
+    const library = await import('@jax-js/jax');
+    if (!(await library.init('webgpu')).includes('webgpu'))
+      throw new Error('jax-js has no webgpu device here');
+    library.defaultDevice('webgpu');
+    return {
+      name: 'jax-js webgpu',
+      library: 'jax-js',
+      backend: 'webgpu',
+      version: packageJson.version,
+      gru: 'reset after',
+      prepare: async (task) => prepare(library, task),
+    };
+  },
+};
