@@ -73,6 +73,12 @@ export interface Results {
   readonly rows: readonly Row[];
 }
 
+/** A name for the files of a run: its date and its adapter, `2026-01-31-google-swiftshader`. */
+export function resultsName({ date, adapter }: Pick<Results, 'date' | 'adapter'>): string {
+  const words = adapter.description.replace(/^WebGPU: /, '').toLowerCase();
+  return [date.slice(0, 10), ...(words.match(/[a-z0-9]+/g) ?? [])].join('-');
+}
+
 export interface Settings {
   readonly seed: number;
   /** Samples of each contestant and workload, at least and at most. */

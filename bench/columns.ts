@@ -1,0 +1,112 @@
+// The columns of the tables, on the page and in the terminal: what each number is called, what it is, how it is written.
+import { timeOf, type Row } from './results.ts';
+import { milliseconds, times } from './speed_table.ts';
+import type { Summary } from './statistics.ts';
+import type { Workload } from './workloads.ts';
+
+/** Whom the others are compared with. */
+export const OWN = 'gatewise webgpu';
+
+export interface Column {
+  readonly title: string;
+  readonly unit?: string;
+  /** What it is, in a sentence or two. */
+  readonly help: string;
+  /** Undefined where there is no such number. @param own what gatewise takes on WebGPU, in milliseconds */
+  text(row: Row, workload: Workload, own: number | undefined): string | undefined;
+}
+
+const spread = ({ median, q1, q3 }: Summary): string =>
+  `${milliseconds(median)} (${milliseconds(q1)}–${milliseconds(q3)})`;
+
+/** Three digits, or as many as there are before the point. */
+const digits = (value: number): string =>
+  value >= 100 ? Math.round(value).toLocaleString('en-US') : String(Number(value.toPrecision(3)));
+
+export const formatRho = (rho: number): string => (rho >= 0.1 ? rho.toFixed(2) : rho.toPrecision(2));
+
+export const columns: readonly Column[] = [
+  {
+    title: 'first call',
+    unit: 'ms',
+    help: 'From an empty model to the first result on the CPU: uploading weights, compiling shaders, one run.',
+    text: ({ timing }) => timing && milliseconds(timing.first),
+  },
+  {
+    title: 'latency',
+    unit: 'ms',
+    help: 'One run by itself, from the call to its result on the CPU: the median of all samples, and the quartiles.',
+    text: ({ timing }) => timing && spread(timing.latency),
+  },
+  {
+    title: 'per run',
+    unit: 'ms',
+    help: 'The pace of many runs back to back: the slope of the time over their number, without the wait for the last result. Median and quartiles.',
+    text: ({ timing }) => timing && spread(timing.throughput),
+  },
+  {
+    title: 'relative',
+    help: `Its time over that of ${OWN}: 3× takes three times as long. By the time per run; of streams, where every result is waited for, by latency.`,
+    text: (row, workload, own) => {
+      const time = timeOf(workload, row);
+      return own === undefined || time === undefined ? undefined : times(time / own);
+    },
+  },
+  {
+    title: 'ρ',
+    help: 'The floor of the workload over the measured time: how near it is to the limit of this adapter, which is 1. The floor is the multiply-adds, bytes and steps that nobody can avoid, at the rates of the calibration. A speed-up over a slow peer says little; ρ says what is left.',
+    text: ({ rho }) => (rho === undefined ? undefined : formatRho(rho)),
+  },
+  {
+    title: 'ρ product',
+    help: 'As ρ, with the multiply-add rate of gatewise’s best matrix product in this run in place of that of a kernel that touches nothing but registers: what a kernel of real work can be held to.',
+    text: ({ rhoProduct }) => (rhoProduct === undefined ? undefined : formatRho(rhoProduct)),
+  },
+  {
+    title: 'dispatches',
+    help: 'Kernels launched in one warm run, counted by wrapping WebGPU in this page, for every contestant alike.',
+    text: ({ counts }) => counts && String(counts.dispatches),
+  },
+  {
+    title: 'submits',
+    help: 'Command buffers handed to the queue in one warm run with its result read.',
+    text: ({ counts }) => counts && String(counts.submits),
+  },
+  {
+    title: 'bind groups',
+    help: 'Bind groups made in one warm run: work for the CPU that a plan can do once.',
+    text: ({ counts }) => counts && String(counts.bindGroups),
+  },
+  {
+    title: 'GPU memory',
+    unit: 'MB',
+    help: 'Bytes of the GPU buffers that it made for this workload and holds on to.',
+    text: ({ gpuBytes }) => (gpuBytes === undefined ? undefined : digits(gpuBytes / 1e6)),
+  },
+  {
+    title: 'script',
+    unit: 'ms',
+    help: 'How long one run keeps the page’s own thread busy, until the call has returned. Where the work itself is done on that thread, it is in it.',
+    text: ({ timing }) => timing && milliseconds(timing.script.median),
+  },
+  {
+    title: 'heap',
+    unit: 'kB',
+    help: 'JavaScript objects that one run leaves to the garbage collector. Only where the browser was started so that this can be measured, as the command does.',
+    text: ({ heapBytes }) => (heapBytes === undefined ? undefined : digits(heapBytes / 1e3)),
+  },
+];
+
+export const header = ({ title, unit }: Column): string => (unit === undefined ? title : `${title}, ${unit}`);
+
+/** What a row says that has no times, and why; of a timed row, what to know of it. */
+export function remark({ status, note }: Row): string | undefined {
+  if (status === 'ok') return note;
+  return note === undefined ? status : `${status}: ${note}`;
+}
+
+/** What gatewise takes on WebGPU for a workload. */
+export function ownTime(workload: Workload, rows: readonly Row[]): number | undefined {
+  const row = rows.find(({ workload: name, contestant }) => name === workload.name && contestant === OWN);
+  return row && timeOf(workload, row);
+}

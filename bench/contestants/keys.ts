@@ -1,0 +1,11 @@
+// The contestants by what they are asked for with. Loads none of them: the command reads it too, outside a page.
+
+export const contestantKeys = {
+  gatewise: 'gatewise on WebGPU',
+  'gatewise-cpu': 'gatewise on the CPU, in JavaScript',
+  tfjs: 'TensorFlow.js on WebGPU and on WebAssembly',
+  onnx: 'ONNX Runtime Web on WebGPU and on WebAssembly with all threads',
+  jax: 'jax-js on WebGPU',
+} as const;
+
+export type ContestantKey = keyof typeof contestantKeys;

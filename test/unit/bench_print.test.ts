@@ -1,0 +1,129 @@
+// The benchmark as text: every number beside what it is compared with, and what has none says why.
+import { expect, test } from 'vitest';
+
+import { columns, header } from '../../bench/columns.ts';
+import { printResults, printWorkload } from '../../bench/print.ts';
+import { presets, type Row } from '../../bench/results.ts';
+import type { Summary } from '../../bench/statistics.ts';
+import { trialWorkloads } from '../../bench/workloads.ts';
+
+const around = (median: number): Summary => ({ median, q1: 0.9 * median, q3: 1.2 * median, samples: 5 });
+const [lstm] = trialWorkloads;
+const stream = trialWorkloads.find(({ kind }) => kind === 'stream')!;
+
+const timed = (contestant: string, workload: string, latency: number, pace: number, more = {}): Row => ({
+  workload,
+  contestant,
+  library: contestant.split(' ')[0]!,
+  backend: 'webgpu',
+  status: 'ok',
+  timing: { first: 321, latency: around(latency), throughput: around(pace), script: around(0.5) },
+  ...more,
+});
+const counts = {
+  dispatches: 65,
+  passes: 1,
+  submits: 2,
+  bindGroups: 3,
+  pipelines: 0,
+  buffers: 0,
+  bufferBytes: 0,
+  writes: 0,
+  writtenBytes: 0,
+  maps: 1,
+};
+const own = { counts, gpuBytes: 4_560_000, heapBytes: 7890, rho: 0.5, rhoProduct: 0.0123 };
+const rows: readonly Row[] = [
+  timed('gatewise webgpu', lstm!.name, 30, 20, own),
+  timed('Peer webgpu', lstm!.name, 40, 50, { note: 'resets first' }),
+  {
+    workload: lstm!.name,
+    contestant: 'Odd wasm',
+    library: 'Odd',
+    backend: 'wasm',
+    status: 'wrong',
+    note: 'differs',
+  },
+  timed('gatewise webgpu', stream.name, 3, 1),
+  timed('Peer webgpu', stream.name, 9, 8),
+];
+
+/** The cells of a line, which lie two or more spaces apart. */
+const cells = (line: string | undefined): string[] => (line ?? '').trim().split(/ {2,}/);
+
+test('a row has all its numbers, in the order of the columns', () => {
+  const [title, head, first, second] = printWorkload(lstm!, rows).split('\n');
+  expect(title).toBe('trial-lstm: LSTM 4 → 8, T 5, B 3, forward');
+  expect(cells(head)).toEqual(columns.map(header));
+  expect(cells(first)).toEqual([
+    'gatewise webgpu',
+    '321',
+    '30.0 (27.0–36.0)',
+    '20.0 (18.0–24.0)',
+    '1.0×',
+    '0.50',
+    '0.012',
+    '65',
+    '2',
+    '3',
+    '4.56',
+    '0.500',
+    '7.89',
+  ]);
+  // Numbers stand under their heads.
+  expect(second?.indexOf('2.5×')).toBe(
+    (head?.indexOf('relative') ?? NaN) + 'relative'.length - '2.5×'.length,
+  );
+});
+
+test('a row without times says why, below the table, and a remark on a timed one stands there too', () => {
+  const lines = printWorkload(lstm!, rows).split('\n');
+  expect(lines.slice(4)).toEqual(['  Peer webgpu: resets first', '  Odd wasm: wrong: differs']);
+});
+
+test('streams are compared by latency, everything else by the time per run', () => {
+  expect(printWorkload(stream, rows)).toMatch(/Peer webgpu.* 3\.0×/);
+  expect(printWorkload(lstm!, rows)).toMatch(/Peer webgpu.* 2\.5×/);
+});
+
+test('without gatewise nothing is relative; without any times there is no table', () => {
+  expect(printWorkload(lstm!, rows.slice(1))).not.toMatch(/\d×/);
+  expect(printWorkload(lstm!, rows.slice(2, 3))).toBe(
+    'trial-lstm: LSTM 4 → 8, T 5, B 3, forward\n  Odd wasm: wrong: differs',
+  );
+});
+
+test('all results tell the adapter, the versions and what the calibration found', () => {
+  const text = printResults({
+    version: 1,
+    date: '2026-01-02T03:04:05.000Z',
+    adapter: { description: 'WebGPU: made up', software: false, vendor: '', architecture: '' },
+    environment: { agent: 'Chrome 1', platform: 'p', cores: 8 },
+    versions: { 'gatewise webgpu': '1.2.3', 'Peer webgpu': '4.5' },
+    settings: presets.trial,
+    calibration: {
+      device: 'made up',
+      method: 'slopes',
+      flopPerSecond: 2e9,
+      oneWorkgroupFlopPerSecond: 1.5e8,
+      bandwidth: [
+        { bytes: 65536, bytesPerSecond: 4e9 },
+        { bytes: 2 ** 23, bytesPerSecond: 3e9 },
+      ],
+      oneWorkgroupBandwidth: [{ bytes: 65536, bytesPerSecond: 1e9 }],
+      dispatchSeconds: 5e-6,
+      barrierSeconds: 6e-7,
+      roundTripSeconds: 1.2e-3,
+    },
+    workloads: [lstm!, stream],
+    rows,
+  });
+  expect(text).toMatch(/^WebGPU: made up, 8 cores, Chrome 1\n\ngatewise webgpu 1\.2\.3, Peer webgpu 4\.5\n/);
+  expect(text).toMatch(/registers +2\.00 GFLOP\/s +150 MFLOP\/s/);
+  expect(text).toMatch(/reading 64 KiB again and again +4\.00 GB\/s +1\.00 GB\/s/);
+  expect(text).toMatch(/reading 8 MiB again and again +3\.00 GB\/s\n/);
+  expect(text).toMatch(/dispatch +5\.00 µs\n/);
+  expect(text).toMatch(/barrier +600 ns\n/);
+  expect(text).toMatch(/read back +1\.20 ms\n/);
+  expect(text.indexOf('trial-lstm:')).toBeLessThan(text.indexOf('trial-stream:'));
+});
