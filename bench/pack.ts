@@ -1,0 +1,132 @@
+// `npm run bench:pack`: the benchmark as a folder that needs nothing but Node, and the same folder as a .tar.xz.
+import { execFileSync } from 'node:child_process';
+import {
+  copyFileSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
+import { basename, dirname, join, resolve } from 'node:path';
+
+import { Command } from 'commander';
+import { build, type Plugin } from 'vite';
+
+import packageJson from '../package.json' with { type: 'json' };
+
+interface Options {
+  readonly platform: string;
+  readonly node: boolean;
+  readonly add: readonly string[];
+  readonly out: string;
+}
+
+const root = join(import.meta.dirname, '..');
+const dawn = join(root, 'node_modules/webgpu');
+const thisPlatform =
+  process.platform === 'darwin' ? 'darwin-universal' : `${process.platform}-${process.arch}`;
+const platforms = readdirSync(join(dawn, 'dist'));
+
+const readme = (
+  platform: string,
+  { node, add }: Options,
+): string => `gatewise ${packageJson.version}: its benchmark for ${platform}, without browser, npm or network.
+
+    ${node ? './node' : 'node'} bench.mjs --json out.json
+
+measures on the adapter that it finds, and checks every answer before it times it; it ends with 1 if one was wrong.
+--set gpu has the sizes for real GPUs, --profile prints each step, --help the rest.
+${node ? '' : `Needs Node ${packageJson.engines.node.replace('>=', '')} or newer.\n`}${
+  platform.startsWith('linux')
+    ? `
+Needs a driver for Vulkan, and its loader libvulkan.so.1. A loader that the system does not know is found so:
+
+    LD_LIBRARY_PATH=/folder/of/libvulkan ${node ? './node' : 'node'} bench.mjs
+
+and a driver by VK_ICD_FILENAMES=/path/of/its_icd.json.
+`
+    : ''
+}
+With an NVIDIA GPU and PyTorch, the same workloads through cuDNN:
+
+    python3 torch_peer.py --workloads out.json --json torch.json
+${add.length === 0 ? '' : `\nBeside it: ${add.map((path) => basename(path)).join(', ')}.\n`}`;
+
+// The library keeps the optional package's name from bundlers. This one is to see it; the package then looks for its
+// native module in dist/PLATFORM beside the script that it has become a part of.
+const bundleDawn: Plugin = {
+  name: 'bundle-dawn',
+  enforce: 'pre',
+  transform(code, id) {
+    if (id !== join(root, 'src/node/index.ts')) return;
+    const bundled = code.replace('import(/* @vite-ignore */ specifier)', "import('webgpu')");
+    if (bundled === code) this.error('bench:pack: src/node/index.ts no longer imports Dawn as expected here');
+    return { code: bundled, map: null };
+  },
+};
+
+async function bundle(out: string): Promise<void> {
+  await build({
+    configFile: false,
+    root,
+    logLevel: 'warn',
+    plugins: [bundleDawn],
+    ssr: { noExternal: true },
+    build: {
+      ssr: join(root, 'bench/node.ts'),
+      target: 'node20',
+      outDir: out,
+      emptyOutDir: true,
+      minify: false,
+      rolldownOptions: { output: { entryFileNames: 'bench.mjs', codeSplitting: false } },
+    },
+  });
+}
+
+const mebibytes = (path: string): string => `${(statSync(path).size / 2 ** 20).toFixed(1)} MiB`;
+
+async function main(): Promise<void> {
+  const options = new Command('npm run bench:pack --')
+    .description('Packs the benchmark for a machine without npm or network.')
+    .option('--platform <name>', `Dawn's native module: ${platforms.join(', ')}`, thisPlatform)
+    .option('--node', "put this machine's node in too", false)
+    .option('--add <files...>', 'more files, such as a libvulkan.so.1', [])
+    .option(
+      '--out <folder>',
+      'the folder, made anew; its .tar.xz is beside it',
+      join(root, 'dist/bench-pack'),
+    )
+    .parse()
+    .opts<Options>();
+  const { platform, node, add } = options;
+  if (!platforms.includes(platform))
+    throw new Error(`--platform: expected one of ${platforms.join(', ')}, got ${platform}`);
+  if (node && platform !== thisPlatform)
+    throw new Error(`--node: this machine's node is for ${thisPlatform}, not for ${platform}: leave it out`);
+  const missing = add.filter((path) => !existsSync(path));
+  if (missing.length > 0) throw new Error(`--add: there is no ${missing.join(', ')}`);
+
+  const out = resolve(options.out);
+  rmSync(out, { recursive: true, force: true });
+  mkdirSync(out, { recursive: true });
+  await bundle(out);
+  cpSync(join(dawn, 'dist', platform), join(out, 'dist', platform), { recursive: true });
+  copyFileSync(join(dawn, 'LICENSE.md'), join(out, 'LICENSE-webgpu.md'));
+  copyFileSync(join(root, 'LICENSE'), join(out, 'LICENSE'));
+  copyFileSync(join(import.meta.dirname, 'torch_peer.py'), join(out, 'torch_peer.py'));
+  if (node) copyFileSync(process.execPath, join(out, basename(process.execPath)));
+  for (const path of add) copyFileSync(path, join(out, basename(path)));
+  writeFileSync(join(out, 'README.txt'), readme(platform, options));
+
+  const archive = `${out}.tar.xz`;
+  execFileSync('tar', ['-C', dirname(out), '-cJf', archive, basename(out)], { stdio: 'inherit' });
+  console.log(`${out}: bench.mjs ${mebibytes(join(out, 'bench.mjs'))}\n${archive}: ${mebibytes(archive)}`);
+}
+
+main().catch((error: unknown) => {
+  console.error(error instanceof Error ? error.message : error);
+  process.exitCode = 1;
+});
