@@ -152,6 +152,8 @@ export interface Op<Attrs = unknown> {
   /** The kernels that do it on a device. */
   readonly gpu?: (placed: Placed<Attrs>, target: Target) => Dispatch[];
   readonly cost?: (attrs: Attrs, inputs: readonly Signature[], outputs: readonly Signature[]) => number;
+  /** Elements that are read of each input, where they may be fewer than it has. */
+  readonly reads?: (attrs: Attrs, inputs: readonly Signature[]) => readonly number[];
   /** Cotangents of the inputs, in terms of ops; undefined where none flows. Absent: not differentiable. */
   readonly grad?: (
     node: Node<Attrs>,

@@ -39,6 +39,7 @@ export const gatherOp: Op<Record<never, never>> = /* @__PURE__ */ defineOp({
       workgroups: gridFor(sizeOf(out.view.shape), 64),
     }),
   ],
+  reads: (_, [table, index]) => [sizeOf(index.shape) * table.shape[1], sizeOf(index.shape)],
   grad: (node, [d]) => [
     d && apply(scatterOp, { rows: node.inputs[0].shape[0] }, [d, node.inputs[1]]),
     undefined,

@@ -80,9 +80,12 @@ function costOf({ op, attrs, inputs, outputs }: LoweredStep): Cost {
   const signatures = (places: readonly Place[]): Signature[] =>
     places.map(({ view, dtype }) => ({ shape: view.shape, dtype }));
   const flop = op.cost?.(attrs, signatures(inputs), signatures(outputs)) ?? 0;
-  const touched = [...inputs, ...outputs].map(({ view }) =>
-    Math.min(sizeOf(view.shape), viewEnd(view) - view.offset),
-  );
+  const reads = op.reads?.(attrs, signatures(inputs)) ?? [];
+  const elements = ({ view }: Place): number => Math.min(sizeOf(view.shape), viewEnd(view) - view.offset);
+  const touched = [
+    ...inputs.map((input, i) => Math.min(elements(input), reads[i] ?? Infinity)),
+    ...outputs.map(elements),
+  ];
   return { flop, bytes: 4 * touched.reduce((a, b) => a + b, 0) };
 }
 

@@ -280,6 +280,14 @@ test('quantities are short', () => {
     '1.00 G',
     '2500 T',
   ]);
+  expect([0.5, 1.25, 0.0012345, 1e-6, 9.999e-4, 2.5e-12].map((n) => quantity(n, 's'))).toEqual([
+    '500 ms',
+    '1.25 s',
+    '1.23 ms',
+    '1.00 µs',
+    '1.00 ms',
+    '0.00250 ns',
+  ]);
 });
 
 test('the FLOP of a time loop are those of its products and of the cell, in both directions', () => {

@@ -95,8 +95,9 @@ export async function calibrate(
     for (const bytes of SIZES.filter((size) => size <= limit)) {
       const data = await createIfRoom(device, bytes);
       if (data === undefined) break;
-      const seconds = await secondsPer(reading(bytes, workgroups), method, [data]);
-      data.destroy();
+      const seconds = await secondsPer(reading(bytes, workgroups), method, [data]).finally(() =>
+        data.destroy(),
+      );
       found.push({ bytes, bytesPerSecond: bytes / seconds });
       if (4 * seconds > LONGEST_READ) break;
     }

@@ -1,0 +1,217 @@
+// Calibrations and profiles: that they are whole and leave nothing changed. How fast anything is, no test asks.
+import { afterAll, beforeAll, expect, test } from 'vitest';
+
+import {
+  adam,
+  countDispatches,
+  createRuntime,
+  Dropout,
+  Linear,
+  LSTM,
+  mse,
+  printProfile,
+  Sequential,
+  tanh,
+  type Calibration,
+  type GatewiseError,
+  type Profile,
+  type Runtime,
+  type Trainer,
+  type Value,
+} from '../../src/index.ts';
+
+let runtime: Runtime;
+let calibration: Calibration;
+beforeAll(async () => {
+  runtime = await createRuntime({ backend: 'webgpu' });
+  calibration = await runtime.calibrate();
+});
+afterAll(() => runtime.dispose());
+
+const failsWith = (code: string): GatewiseError => expect.objectContaining({ code }) as GatewiseError;
+const numbers = (...shape: number[]): { data: Float32Array; shape: number[] } => ({
+  data: Float32Array.from({ length: shape.reduce((a, b) => a * b) }, (_, i) => Math.sin(i)),
+  shape,
+});
+const steps = numbers(7, 3, 5);
+const targets = numbers(7, 3, 2);
+const model = (): Sequential =>
+  new Sequential([new LSTM({ inputSize: 5, hiddenSize: 6 }), new Dropout(0.3), new Linear(6, 2)]);
+
+function expectWhole({ method, ...found }: Calibration): void {
+  expect(['timestamps', 'slopes']).toContain(method);
+  const { device, bandwidth, oneWorkgroupBandwidth, ...rest } = found;
+  expect(device).toMatch(/^WebGPU/);
+  for (const list of [bandwidth, oneWorkgroupBandwidth]) {
+    const sizes = list.map(({ bytes }) => bytes);
+    expect(sizes[0]).toBe(2 ** 16);
+    expect(sizes).toEqual([...new Set(sizes)].toSorted((a, b) => a - b));
+  }
+  expect(oneWorkgroupBandwidth.at(-1)?.bytes).toBeLessThanOrEqual(2 ** 22);
+  const rates = [...bandwidth, ...oneWorkgroupBandwidth].map(({ bytesPerSecond }) => bytesPerSecond);
+  for (const value of [...rates, ...Object.values(rest)]) {
+    expect(value).toBeGreaterThan(0);
+    expect(value).toBeLessThan(Infinity);
+  }
+}
+
+function expectSound(profile: Profile, method: Profile['method']): void {
+  expect(profile.method).toBe(method);
+  expect(profile.steps.length).toBeGreaterThan(0);
+  for (const { seconds, floorSeconds = NaN, rho = NaN, bound } of profile.steps) {
+    expect(seconds).toBeGreaterThan(0);
+    expect(seconds).toBeLessThan(Infinity);
+    expect(floorSeconds).toBeGreaterThan(0);
+    expect(rho).toBe(floorSeconds / seconds);
+    expect(['dispatch', 'compute', 'bandwidth']).toContain(bound);
+  }
+  const sum = profile.steps.reduce((total, { seconds }) => total + seconds, 0);
+  expect(profile.seconds).toBeCloseTo(sum, 12);
+}
+
+test('a calibration is whole, plain data, and made once', async () => {
+  expectWhole(calibration);
+  expect(JSON.parse(JSON.stringify(calibration))).toEqual(calibration);
+  const promise = runtime.calibrate();
+  expect(runtime.calibrate()).toBe(promise);
+  expect(await promise).toBe(calibration);
+  const again = runtime.calibrate({ again: true });
+  expect(again).not.toBe(promise);
+  expect(runtime.calibrate()).toBe(again);
+  expectWhole(await again);
+});
+
+test("a net's profile has the steps of its plan", async () => {
+  const net = await runtime.load(model());
+  const x = runtime.tensor(steps.data, { shape: steps.shape });
+  const profile = await net.profile(x);
+  expectSound(profile, calibration.method);
+  expect(profile.device).toBe(runtime.backend.description);
+  const expected = net.plan(x).steps.map((step) => ({
+    label: step.label,
+    op: step.op.name,
+    dispatches: countDispatches(step),
+    ...step.cost,
+  }));
+  expect(profile.steps).toMatchObject(expected);
+  expect(printProfile(profile).split('\n')).toHaveLength(profile.steps.length + 3);
+});
+
+test('a compiled function has a profile', async () => {
+  const compiled = runtime.compile((x: Value) => tanh(x));
+  const profile = await compiled.profile([1, 2, 3]);
+  expectSound(profile, calibration.method);
+  expect(profile.steps.map(({ op }) => op)).toEqual(['elementwise']);
+});
+
+/** Losses of four steps and the checkpoint after them. @param between what is done before the third. */
+async function train(on: Runtime, between: (trainer: Trainer) => Promise<void>): Promise<unknown> {
+  const net = await on.load(model(), { seed: 3 });
+  const trainer = net.trainer({ loss: mse, optimizer: adam(), clipNorm: 1, seed: 5, stateful: true });
+  const [x, y] = [steps, targets].map(({ data, shape }) => on.tensor(data, { shape }));
+  const losses: number[] = [];
+  for (let step = 0; step < 4; step++) {
+    if (step === 2) await between(trainer);
+    losses.push(await trainer.step(x, y));
+  }
+  return { losses, file: [...(await trainer.save())] };
+}
+
+test('a profile of a trainer changes nothing of it', async () => {
+  const plain = await train(runtime, async () => undefined);
+  const profiled = await train(runtime, async (trainer) => {
+    const before = trainer.steps;
+    const [x, y] = [steps, targets].map(({ data, shape }) => runtime.tensor(data, { shape }));
+    const profile = await trainer.profile(x, y);
+    expectSound(profile, calibration.method);
+    expect(profile.steps.map(({ op }) => op)).toContain('recurrent_backward');
+    expect(trainer.steps).toBe(before);
+  });
+  expect(profiled).toEqual(plain);
+});
+
+test('what is disposed of while it is profiled says so, and the runtime goes on', async () => {
+  const net = await runtime.load(model());
+  const x = runtime.tensor(steps.data, { shape: steps.shape });
+  const profile = net.profile(x);
+  net.dispose();
+  await expect(profile).rejects.toThrow(failsWith('disposed'));
+  expect(await (await runtime.load(model())).run(x).read()).toHaveLength(7 * 3 * 2);
+});
+
+test('profiles may be asked for side by side, of tensors that are gone by then, and leave no memory behind', async () => {
+  const compiled = runtime.compile((x: Value) => tanh(x));
+  const profileTwo = async (): Promise<void> => {
+    const x = runtime.tensor([1, 2, 3]);
+    const both = [compiled.profile(x), compiled.profile(x)];
+    x.dispose();
+    for (const profile of await Promise.all(both)) expectSound(profile, calibration.method);
+  };
+  await profileTwo();
+  const { backend } = runtime;
+  const create = backend.createBuffer.bind(backend);
+  let live = 0;
+  backend.createBuffer = (size, dtype) => {
+    const buffer = create(size, dtype);
+    const destroy = buffer.destroy.bind(buffer);
+    live++;
+    buffer.destroy = () => {
+      live--;
+      destroy();
+    };
+    return buffer;
+  };
+  await profileTwo();
+  backend.createBuffer = create;
+  expect(live).toBe(0);
+});
+
+test.each([
+  ['without timestamps', false],
+  ['whose timestamps stand still', true],
+])('an application with a device %s is timed by slopes', async (_, asked) => {
+  const adapter = await navigator.gpu.requestAdapter();
+  if (adapter === null) throw new Error('there is no adapter');
+  const feature = 'timestamp-query';
+  const device = await adapter.requestDevice({
+    requiredFeatures: asked && adapter.features.has(feature) ? [feature] : [],
+  });
+  const createCommandEncoder = device.createCommandEncoder.bind(device);
+  device.createCommandEncoder = (descriptor) => {
+    const encoder = createCommandEncoder(descriptor);
+    encoder.resolveQuerySet = () => undefined;
+    return encoder;
+  };
+  using borrowed = await createRuntime({ device });
+  const found = await borrowed.calibrate();
+  expectWhole(found);
+  expect(found.method).toBe('slopes');
+  const net = await borrowed.load(model());
+  expectSound(await net.profile(borrowed.tensor(steps.data, { shape: steps.shape })), 'slopes');
+  borrowed.dispose();
+  device.destroy();
+});
+
+test('check mode has nothing to time', async () => {
+  using checked = await createRuntime({ backend: 'webgpu', check: true });
+  const net = await checked.load(model());
+  const x = checked.tensor(steps.data, { shape: steps.shape });
+  await expect(net.profile(x)).rejects.toThrow(failsWith('unsupported'));
+  expect(await net.run(x).read()).toHaveLength(7 * 3 * 2);
+});
+
+test('the CPU is timed by the clock and has no floor; it cannot be calibrated', async () => {
+  using cpu = await createRuntime({ backend: 'cpu' });
+  const plain = await train(cpu, async () => undefined);
+  const profiled = await train(cpu, async (trainer) => {
+    const [x, y] = [steps, targets].map(({ data, shape }) => cpu.tensor(data, { shape }));
+    const profile = await trainer.profile(x, y);
+    expect(profile).toMatchObject({ method: 'clock', device: cpu.backend.description });
+    for (const step of profile.steps) {
+      expect(step.seconds).toBeGreaterThan(0);
+      expect(step.rho).toBeUndefined();
+    }
+  });
+  expect(profiled).toEqual(plain);
+  await expect(cpu.calibrate()).rejects.toThrow(failsWith('unsupported'));
+});
