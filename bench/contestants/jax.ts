@@ -11,7 +11,7 @@ type Library = typeof JAX;
 type JaxArray = JAX.Array;
 
 /** Steps of all layers and directions in one program. */
-const MAX_STEPS = 1024;
+const MAX_STEPS = 512;
 /** With gradients, which take several times as many kernels. */
 const MAX_TRAINING_STEPS = 64;
 /** Arrays that jax-js concatenates in one kernel; more of them it appends one lot after the other. */
@@ -56,6 +56,14 @@ const placeLayer = (library: Library, weights: Weights, suffix: string): Layer =
 /** One step from x · W + b_ih (B, G·H) and the states (B, H). */
 type Step = (added: JaxArray, states: JaxArray[], weightHh: JaxArray, biasHh: JaxArray) => JaxArray[];
 
+/** (B, G·H) as G times (B, H). The kernels of `numpy.split` are not fused with what follows. */
+function gatesOf(sum: JaxArray, count: number): JaxArray[] {
+  const width = sum.shape[1] / count;
+  const gates = Array.from({ length: count }, (_, g) => sum.ref.slice([], [g * width, (g + 1) * width]));
+  sum.dispose();
+  return gates;
+}
+
 function stepOf({ numpy: np, nn }: Library, cell: RecurrentKind): Step {
   const recurrent = (h: JaxArray, weight: JaxArray, bias: JaxArray): JaxArray =>
     np.matmul(h, weight).add(bias);
@@ -64,7 +72,7 @@ function stepOf({ numpy: np, nn }: Library, cell: RecurrentKind): Step {
       return (added, [h], weight, bias) => [np.tanh(added.add(recurrent(h, weight, bias)))];
     case 'lstm':
       return (added, [h, c], weight, bias) => {
-        const [i, f, g, o] = np.split(added.add(recurrent(h, weight, bias)), 4, -1);
+        const [i, f, g, o] = gatesOf(added.add(recurrent(h, weight, bias)), 4);
         const next = nn
           .sigmoid(f)
           .mul(c)
@@ -73,38 +81,40 @@ function stepOf({ numpy: np, nn }: Library, cell: RecurrentKind): Step {
       };
     case 'gru':
       return (added, [h], weight, bias) => {
-        const [xr, xz, xn] = np.split(added, 3, -1);
-        const [hr, hz, hn] = np.split(recurrent(h.ref, weight, bias), 3, -1);
+        const [xr, xz, xn] = gatesOf(added, 3);
+        const [hr, hz, hn] = gatesOf(recurrent(h.ref, weight, bias), 3);
         const n = np.tanh(xn.add(nn.sigmoid(xr.add(hr)).mul(hn)));
         return [n.ref.add(nn.sigmoid(xz.add(hz)).mul(h.sub(n)))];
       };
   }
 }
 
-/** All outputs (T, B, H) over x (T, B, I); `reverse` from the last step to the first. */
+/**
+ * All outputs (T, B, H) over x (T, B, I); `reverse` from the last step to the first. `together` multiplies x of all
+ * steps at once, whose gradient jax-js would put together from as many arrays of the whole size as there are steps.
+ */
 function runLayer(
   library: Library,
   cell: RecurrentKind,
   x: JaxArray,
   layer: Layer,
-  reverse: boolean,
+  { reverse, together }: { reverse: boolean; together: boolean },
 ): JaxArray {
-  const { numpy: np } = library;
+  const { numpy: np, tree } = library;
   const step = stepOf(library, cell);
-  const [steps, batch, inputSize] = x.shape;
+  const [steps, batch] = x.shape;
   const hiddenSize = layer.weightHh.shape[0];
-  const added = np
-    .matmul(x.reshape([steps * batch, inputSize]), layer.weightIh)
-    .add(layer.biasIh)
-    .reshape([steps, batch, -1]);
+  const add = (input: JaxArray): JaxArray => np.matmul(input, layer.weightIh.ref).add(layer.biasIh.ref);
+  const input = together ? add(x) : x;
   let states = Array.from({ length: cell === 'lstm' ? 2 : 1 }, () => np.zeros([batch, hiddenSize]));
   const outputs: JaxArray[] = [];
   for (let i = 0; i < steps; i++) {
     const t = reverse ? steps - 1 - i : i;
-    states = step(added.ref.slice(t), states, layer.weightHh.ref, layer.biasHh.ref);
+    const now = input.ref.slice(t);
+    states = step(together ? now : add(now), states, layer.weightHh.ref, layer.biasHh.ref);
     outputs[t] = states[0].ref.reshape([1, batch, hiddenSize]);
   }
-  [added, layer.weightHh, layer.biasHh, ...states].forEach((array) => array.dispose());
+  tree.dispose([input, layer, states]);
   return concatenate(library, outputs);
 }
 
@@ -151,7 +161,9 @@ function sequenceJob(library: Library, workload: SequenceWorkload, data: Sequenc
   const x = np.array(Float32Array.from(data.input), { shape: [steps, batch, inputSize] });
   const forward = jit((input: JaxArray, stack: Layer[][]) =>
     stack.reduce((h, directions) => {
-      const outputs = directions.map((layer, d) => runLayer(library, cell, h.ref, layer, d === 1));
+      const outputs = directions.map((layer, d) =>
+        runLayer(library, cell, h.ref, layer, { reverse: d === 1, together: true }),
+      );
       h.dispose();
       return outputs.length === 1 ? outputs[0] : np.concatenate(outputs, -1);
     }, input),
@@ -204,7 +216,10 @@ function trainingJob(library: Library, workload: TrainingWorkload, data: Trainin
   type Model = typeof model;
 
   const loss = ({ weight, bias, ...layer }: Model, x: JaxArray, labels: JaxArray): JaxArray => {
-    const h = runLayer(library, cell, x, layer, false).reshape([rows, hiddenSize]);
+    const h = runLayer(library, cell, x, layer, { reverse: false, together: false }).reshape([
+      rows,
+      hiddenSize,
+    ]);
     const logits = np.matmul(h, weight).add(bias);
     return nn
       .logSoftmax(logits, -1)
