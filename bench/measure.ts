@@ -11,6 +11,7 @@ import { summarize } from './statistics.ts';
 const LONG_RUN = 1000;
 const WARM_UP_RUNS = 10;
 const WARM_UP_TIME = 1000;
+const MIN_BURST = 4;
 const MAX_BURST = 256;
 /** Threads that spin after their work are given time to stop. */
 const PAUSE = 20;
@@ -138,8 +139,7 @@ async function enter(
     } finally {
       ({ counts } = counter.stop());
     }
-    const burst =
-      single > LONG_RUN ? 1 : Math.max(4, Math.min(MAX_BURST, Math.round(settings.burst / single)));
+    const burst = await burstOf(job, single, settings.burst);
     const onDevice = backend === 'webgpu' ? { counts, gpuBytes: prepared.aliveBytes } : {};
     return {
       row: { ...base, status: 'ok', error, ...onDevice },
@@ -170,6 +170,22 @@ async function warmUp(job: Job): Promise<number> {
     times.push(performance.now() - start);
   }
   return summarize(times).median;
+}
+
+/**
+ * How many runs back to back take about so long. Short ones are paced first: most of a single run's time may be the wait
+ * for its result, of which a few runs more tell nothing.
+ */
+async function burstOf(job: Job, single: number, time: number): Promise<number> {
+  if (single > LONG_RUN) return 1;
+  const within = (pace: number): number =>
+    Math.max(MIN_BURST, Math.min(MAX_BURST, Math.round(time / Math.max(pace, time / MAX_BURST))));
+  const first = within(single);
+  if (first === MIN_BURST) return first;
+  const begin = performance.now();
+  for (let run = 0; run < first; run++) await job.run();
+  await job.read();
+  return within((performance.now() - begin - single) / (first - 1));
 }
 
 async function takeTurns(

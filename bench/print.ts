@@ -1,7 +1,7 @@
 // A run of the benchmark as text.
 import { tableLines } from '../src/plan/table.ts';
 import { calibrationLines } from './calibration_table.ts';
-import { columns, header, ownTime, remark } from './columns.ts';
+import { columns, fastest, header, ownTime, remark } from './columns.ts';
 import type { Results, Row } from './results.ts';
 import { describeWorkload, type Workload } from './workloads.ts';
 
@@ -40,5 +40,6 @@ export function printResults(results: Results): string {
       .join(', '),
     ['calibration', ...tableLines([['', 'device', 'one workgroup'], ...calibrated], 1)].join('\n'),
     ...workloads.map((workload) => printWorkload(workload, rows)),
+    `fastest: ${fastest(workloads, rows)}`,
   ].join('\n\n');
 }

@@ -1,7 +1,7 @@
 // The benchmark as text: every number beside what it is compared with, and what has none says why.
 import { expect, test } from 'vitest';
 
-import { columns, header } from '../../bench/columns.ts';
+import { columns, fastest, header } from '../../bench/columns.ts';
 import { printResults, printWorkload } from '../../bench/print.ts';
 import { presets, type Row } from '../../bench/results.ts';
 import type { Summary } from '../../bench/statistics.ts';
@@ -125,5 +125,15 @@ test('all results tell the adapter, the versions and what the calibration found'
   expect(text).toMatch(/dispatch +5\.00 µs\n/);
   expect(text).toMatch(/barrier +600 ns\n/);
   expect(text).toMatch(/read back +1\.20 ms\n/);
+  expect(text).toMatch(/\n\nfastest: gatewise webgpu in 2 of 2 workloads$/);
   expect(text.indexOf('trial-lstm:')).toBeLessThan(text.indexOf('trial-stream:'));
+});
+
+test('the fastest is counted by what workloads are compared by, of those that have a time', () => {
+  const slow = rows.map((row) =>
+    row.workload === stream.name ? row : { ...row, contestant: `${row.contestant}2` },
+  );
+  expect(fastest([lstm!, stream], slow)).toBe('gatewise webgpu2 in 1 of 2 workloads, gatewise webgpu in 1');
+  expect(fastest([lstm!], rows.slice(1))).toBe('Peer webgpu in 1 of 1 workloads');
+  expect(fastest([lstm!, stream], [rows[2]!])).toBe('');
 });

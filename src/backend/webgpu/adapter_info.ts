@@ -1,6 +1,8 @@
 // What an adapter says of itself.
 
-function nameOf({ adapterInfo }: GPUDevice): string {
+type Described = Pick<GPUDevice, 'adapterInfo'>;
+
+function nameOf({ adapterInfo }: Described): string {
   const info: Partial<GPUAdapterInfo> = adapterInfo ?? {};
   return [info.vendor, info.architecture, info.device, info.description]
     .filter((part) => part !== undefined && part !== '')
@@ -8,7 +10,7 @@ function nameOf({ adapterInfo }: GPUDevice): string {
 }
 
 /** Whether the device is a CPU that plays a GPU. */
-export function isSoftware(device: GPUDevice): boolean {
+export function isSoftware(device: Described): boolean {
   const info: Partial<GPUAdapterInfo> = device.adapterInfo ?? {};
   return (
     info.isFallbackAdapter === true ||
@@ -17,7 +19,7 @@ export function isSoftware(device: GPUDevice): boolean {
 }
 
 /** The adapter's name, for people. */
-export function describeAdapter(device: GPUDevice): string {
+export function describeAdapter(device: Described): string {
   const name = nameOf(device);
   return `WebGPU: ${name === '' ? 'an adapter that does not give its name' : name}${isSoftware(device) ? ' (software)' : ''}`;
 }

@@ -1,0 +1,193 @@
+// `npm run bench`: runs the page in headless Chrome, shows how far it is, prints the tables, keeps JSON and picture.
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join, relative, resolve } from 'node:path';
+
+import { Presets, SingleBar } from 'cli-progress';
+import { Command, Option } from 'commander';
+import { chromium } from 'playwright-core';
+
+import { browserArguments, ensureBrowser } from '../test/setup/browser.mjs';
+import { argument, eachArgument } from './argument.ts';
+import { contestantKeys, type ContestantKey } from './contestants/keys.ts';
+import type { BenchEvent } from './page/events.ts';
+import { printResults } from './print.ts';
+import { presets, resultsName, type Row } from './results.ts';
+import {
+  allWorkloads,
+  parseContestant,
+  parseSeed,
+  parseSet,
+  parseWorkload,
+  setNames,
+  workloadsOf,
+  writeSelection,
+  type Selection,
+  type SetName,
+} from './selection.ts';
+import { serve } from './serve.ts';
+import { describeWorkload } from './workloads.ts';
+
+interface Options extends Selection {
+  readonly quick: boolean;
+  readonly full: boolean;
+  readonly set?: SetName;
+  readonly open: boolean;
+  readonly out: string;
+  readonly list: boolean;
+}
+
+const OPEN_PORT = 5174;
+// To collect garbage before each sample, and to see what a run leaves.
+const MEMORY_FLAGS = ['--js-flags=--expose-gc', '--enable-precise-memory-info'];
+
+function readOptions(): Options {
+  const contestants = Object.keys(contestantKeys).join(', ');
+  return new Command('npm run bench --')
+    .description('Measures gatewise beside TF.js, ONNX Runtime Web and jax-js, in headless Chrome.')
+    .addOption(new Option('--quick', 'the quick set: minutes on a software adapter').default(false))
+    .addOption(new Option('--full', 'the full set').default(false))
+    .addOption(
+      new Option(
+        '--set <name>',
+        `workloads: ${setNames.join(', ')} (default: full; quick on a software adapter)`,
+      )
+        .argParser(argument(parseSet))
+        .conflicts(['quick', 'full']),
+    )
+    .addOption(
+      new Option('--only <name...>', 'these workloads, of any set')
+        .argParser(eachArgument(parseWorkload))
+        .default([], 'all of the set'),
+    )
+    .addOption(
+      new Option('--peers <key...>', `these contestants: ${contestants}`)
+        .argParser(eachArgument(parseContestant))
+        .default([], 'all'),
+    )
+    .option('--reversed', 'contestants take turns from the last to the first', false)
+    .option('--seed <n>', 'of weights and inputs', argument(parseSeed), presets.full.seed)
+    .option('--open', 'only serve the page, for a browser of yours', false)
+    .option('--out <folder>', 'where results go', join(import.meta.dirname, 'results'))
+    .option('--list', 'say which workloads and contestants there are', false)
+    .parse()
+    .opts<Options>();
+}
+
+function selectionOf({ quick, full, set, only, peers, reversed, seed }: Options): Selection {
+  const named = set ?? (quick ? 'quick' : full ? 'full' : undefined);
+  return { ...(named === undefined ? {} : { set: named }), only, peers, reversed, seed };
+}
+
+function list(): string {
+  const workloads = allWorkloads.map((workload) => {
+    const sets = setNames.filter((set) => workloadsOf(set).includes(workload)).join(', ');
+    return `  ${workload.name.padEnd(18)}${sets.padEnd(20)}${describeWorkload(workload)}`;
+  });
+  const contestants = (Object.keys(contestantKeys) as ContestantKey[]).map(
+    (key) => `  ${key.padEnd(18)}${contestantKeys[key]}`,
+  );
+  return ['workloads, and their sets', ...workloads, 'contestants', ...contestants].join('\n');
+}
+
+/** How far it is: a bar in a terminal, else a line for each thing that begins. */
+class Meter {
+  readonly #bar = process.stdout.isTTY
+    ? new SingleBar({ format: '{bar} {percentage}% | {duration_formatted} | {text}' }, Presets.rect)
+    : undefined;
+  /** Contestants take many turns; each is told of once. */
+  readonly #told = new Set<string>();
+
+  progress(text: string, done: number): void {
+    if (this.#bar === undefined) {
+      if (!this.#told.has(text)) console.log(text);
+      this.#told.add(text);
+      return;
+    }
+    if (this.#told.size === 0) this.#bar.start(1, 0, { text });
+    this.#told.add(text);
+    this.#bar.update(done, { text });
+  }
+
+  stop(): void {
+    this.#bar?.stop();
+  }
+}
+
+type Done = Extract<BenchEvent, { kind: 'done' }>;
+
+/** Runs the page to its end. @throws Error where it fails, or crashes. */
+async function drive(url: string, meter: Meter): Promise<Done> {
+  const browser = await chromium.launch({
+    executablePath: ensureBrowser(),
+    args: [...browserArguments(), ...MEMORY_FLAGS],
+  });
+  try {
+    const page = await browser.newPage();
+    page.on('pageerror', (error) => console.error(`page: ${error.stack ?? error.message}`));
+    page.on('console', (message) => {
+      if (message.type() === 'error') console.error(`page: ${message.text()}`);
+    });
+    const crashed = new Promise<never>((_, reject) => {
+      page.on('crash', () => reject(new Error('bench: the page has crashed')));
+    });
+    await page.goto(url, { timeout: 120_000 });
+    for (;;) {
+      const event = await Promise.race([page.evaluate(() => window.gatewiseBench.next()), crashed]);
+      switch (event.kind) {
+        case 'start':
+          console.log(`${event.adapter}: ${event.workloads.join(', ')}`);
+          console.log(`between ${event.contestants.join(', ')}`);
+          break;
+        case 'progress':
+          meter.progress(event.text, event.done);
+          break;
+        case 'rows':
+          break;
+        case 'failed':
+          throw new Error(`bench: ${event.message}`);
+        case 'done':
+          return event;
+      }
+    }
+  } finally {
+    meter.stop();
+    await browser.close();
+  }
+}
+
+const isBroken = ({ library, status }: Row): boolean =>
+  library === 'gatewise' && ['wrong', 'fell back', 'failed'].includes(status);
+
+/** @returns whether all of gatewise's own rows are right. */
+async function measure(url: string, out: string): Promise<boolean> {
+  const { results, svg } = await drive(url, new Meter());
+  console.log(`\n${printResults(results)}\n`);
+  mkdirSync(out, { recursive: true });
+  const path = join(out, resultsName(results));
+  writeFileSync(`${path}.json`, `${JSON.stringify(results, undefined, 1)}\n`);
+  writeFileSync(`${path}.svg`, `${svg}\n`);
+  console.log(`kept in ${relative('.', path)}.json and .svg`);
+  const broken = results.rows.filter(isBroken);
+  for (const { workload, contestant, status } of broken)
+    console.error(`${workload}: ${contestant} ${status === 'wrong' ? 'is wrong' : status}`);
+  return broken.length === 0;
+}
+
+async function main(): Promise<void> {
+  const options = readOptions();
+  if (options.list) return console.log(list());
+  const query = writeSelection(selectionOf(options));
+  const { server, url } = await serve(options.open ? OPEN_PORT : 0);
+  if (options.open) return console.log(`gatewise benchmark: ${url}?${query}\nCtrl-C ends it`);
+  try {
+    query.set('autostart', '');
+    if (!(await measure(`${url}?${query}`, resolve(options.out)))) process.exitCode = 1;
+  } finally {
+    await server.close();
+  }
+}
+
+main().catch((error: unknown) => {
+  console.error(error instanceof Error ? error.message : error);
+  process.exit(1);
+});
