@@ -8,10 +8,10 @@ struct Params {
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read_write> out: array<f32>;    // (256)
+@group(0) @binding(1) var<storage, read_write> out: array<f32>;    // (workgroups, 256)
 
 @compute @workgroup_size(256)
-fn calibrate_fma(@builtin(local_invocation_index) local: u32) {
+fn calibrate_fma(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) local: u32) {
   let factor = vec4f(params.factor);
   let summand = vec4f(params.summand);
   var a = vec4f(f32(local));
@@ -24,6 +24,5 @@ fn calibrate_fma(@builtin(local_invocation_index) local: u32) {
       // @end
     }
   }
-  // Every workgroup writes the same.
-  out[local] = dot(a + b, vec4f(1.0));
+  out[group.x * 256u + local] = dot(a + b, vec4f(1.0));
 }

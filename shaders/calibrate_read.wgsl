@@ -10,7 +10,7 @@ const I = 0u;                      // stands in for an unrolled count
 
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> data: array<vec4f>;       // (size)
-@group(0) @binding(2) var<storage, read_write> out: array<f32>;    // (256)
+@group(0) @binding(2) var<storage, read_write> out: array<f32>;    // (workgroups, 256)
 
 @compute @workgroup_size(256)
 fn calibrate_read(
@@ -29,5 +29,5 @@ fn calibrate_read(
     // @end
     start += 8u * invocations + 256u;
   }
-  out[local] = dot(sum, vec4f(1.0));
+  out[group.x * 256u + local] = dot(sum, vec4f(1.0));
 }

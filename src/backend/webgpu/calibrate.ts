@@ -72,22 +72,21 @@ export async function calibrate(
 ): Promise<Calibration> {
   const software = isSoftware(device);
   const grid = software ? SOFTWARE_GRID : GPU_GRID;
-  const out = createStorage(device, INVOCATIONS, 'calibration');
-  const secondsPer = async (
+  const out = createStorage(device, grid * INVOCATIONS, 'calibration');
+  const timed = async <T>(
     launch: Dispatch,
-    clock: Clock,
+    use: (repeat: Repeat) => Promise<T>,
     data: readonly GPUBuffer[] = [],
-  ): Promise<number> => {
+  ): Promise<T> => {
     const { repeat, dispose } = prepare(device, pipelines, launch, [out, ...data]);
-    try {
-      // The shortest: what else runs on the machine can only add, and this is what the device can do.
-      return Math.min(...(await stopwatch.samples(repeat, clock)));
-    } finally {
-      dispose();
-    }
+    return use(repeat).finally(dispose);
   };
-  const flop = async (workgroups: number, clock: Clock): Promise<number> =>
-    (workgroups * INVOCATIONS * FLOP_A_ROUND) / (await secondsPer(arithmetic(workgroups), clock));
+  let method: Clock = 'slopes';
+  // The shortest: what else runs on the machine can only add, and this is what the device can do.
+  const fastest = async (repeat: Repeat): Promise<number> =>
+    Math.min(...(await stopwatch.samples(repeat, method)));
+  const flop = async (workgroups: number): Promise<number> =>
+    (workgroups * INVOCATIONS * FLOP_A_ROUND) / (await timed(arithmetic(workgroups), fastest));
   const bandwidth = async (workgroups: number, most: number): Promise<Bandwidth[]> => {
     const { maxBufferSize, maxStorageBufferBindingSize } = device.limits;
     const limit = Math.min(most, maxBufferSize, maxStorageBufferBindingSize);
@@ -95,32 +94,28 @@ export async function calibrate(
     for (const bytes of SIZES.filter((size) => size <= limit)) {
       const data = await createIfRoom(device, bytes);
       if (data === undefined) break;
-      const seconds = await secondsPer(reading(bytes, workgroups), method, [data]).finally(() =>
-        data.destroy(),
-      );
+      const seconds = await timed(reading(bytes, workgroups), fastest, [data]).finally(() => data.destroy());
       found.push({ bytes, bytesPerSecond: bytes / seconds });
       if (4 * seconds > LONGEST_READ) break;
     }
     return found;
   };
-  let method: Clock = 'slopes';
   try {
-    let flopPerSecond = await flop(grid, method);
-    if (stopwatch.hasTimestamps) {
-      // Timestamps may stand still, or count in some unit of their own: they must tell what the wall clock told.
-      const stamped = await flop(grid, 'timestamps');
-      if (stamped > flopPerSecond / 2 && stamped < flopPerSecond * 2)
-        [method, flopPerSecond] = ['timestamps', stamped];
-    }
+    method = await timed(arithmetic(grid), (repeat) => stopwatch.clockFor(repeat));
+    // Arithmetic last, when the device has left the slow clock at which it idles.
+    const dispatchSeconds = await timed(nothing, fastest);
+    const barrierSeconds = (await timed(barriers, fastest)) / BARRIERS_A_ROUND;
+    const oneWorkgroupBandwidth = await bandwidth(1, MOST_OF_ONE_WORKGROUP);
+    const all = await bandwidth(grid, software ? MOST_OF_SOFTWARE : Infinity);
     return {
       device: describeAdapter(device),
       method,
-      flopPerSecond,
-      oneWorkgroupFlopPerSecond: await flop(1, method),
-      bandwidth: await bandwidth(grid, software ? MOST_OF_SOFTWARE : Infinity),
-      oneWorkgroupBandwidth: await bandwidth(1, MOST_OF_ONE_WORKGROUP),
-      dispatchSeconds: await secondsPer(nothing, method),
-      barrierSeconds: (await secondsPer(barriers, method)) / BARRIERS_A_ROUND,
+      oneWorkgroupFlopPerSecond: await flop(1),
+      flopPerSecond: await flop(grid),
+      bandwidth: all,
+      oneWorkgroupBandwidth,
+      dispatchSeconds,
+      barrierSeconds,
       roundTripSeconds: median(await series(ROUND_TRIPS, () => roundTrip(device, staging, out))),
     };
   } finally {

@@ -1,5 +1,6 @@
 // How long work takes on a device: so much of it in one pass that no clock's grain matters, by the device's timestamps or
 // by the wall clock.
+import { GatewiseError } from '../../core/errors.ts';
 import { BufferUsage } from './flags.ts';
 import type { Staging } from './staging.ts';
 
@@ -48,13 +49,33 @@ export class Stopwatch {
     };
   }
 
-  /** Whether the device has timestamps; that they mean anything is another question. */
-  get hasTimestamps(): boolean {
-    return this.#stamps !== undefined;
+  /** The clock to use: timestamps may stand still, or count in a unit of their own, so the wall clock must confirm them. */
+  async clockFor(repeat: Repeat): Promise<Clock> {
+    if (this.#stamps === undefined) return 'slopes';
+    const { runs, empty } = await this.#measure(repeat, 'timestamps');
+    const ratio = median(runs.map(({ wall, stamped = 0 }) => stamped / (wall - empty)));
+    return ratio > 0.5 && ratio < 2 ? 'timestamps' : 'slopes';
   }
 
   /** Seconds of one turn of the work among many: several samples, each of one pass of as many turns. */
   async samples(repeat: Repeat, clock: Clock): Promise<number[]> {
+    const { runs, times, empty } = await this.#measure(repeat, clock);
+    const seconds = runs.map(({ wall, stamped = wall - empty }) => stamped / times);
+    // WebGPU allows timestamps that go back now and then.
+    const sound = seconds.filter((sample) => sample > 0);
+    if (sound.length === 0)
+      throw new GatewiseError(
+        'device',
+        "timing: the device's timestamps went back in every sample, though they had been sound; calibrate({ again: true })",
+      );
+    return sound;
+  }
+
+  /** Runs of so many turns that each is long enough. `empty` is the wall clock of none. */
+  async #measure(
+    repeat: Repeat,
+    clock: Clock,
+  ): Promise<{ readonly runs: readonly Run[]; readonly times: number; readonly empty: number }> {
     // The first run makes ready what the driver puts off until then.
     await this.#run(repeat, 1, clock);
     const empty = median(await series(FEWER, async () => (await this.#run(repeat, 0, clock)).wall));
@@ -68,7 +89,7 @@ export class Stopwatch {
       }
       // By the wall clock and the median, so that neither a clock that stands still nor a single hitch decides.
       const seconds = median(runs.map(({ wall }) => wall)) - empty;
-      if (seconds >= ENOUGH) return runs.map(({ wall, stamped = wall - empty }) => stamped / times);
+      if (seconds >= ENOUGH) return { runs, times, empty };
       times *= Math.min(MOST_GROWTH, 2 ** Math.ceil(Math.log2(ENOUGH / Math.max(seconds, GRAIN))));
     }
   }
