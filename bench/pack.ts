@@ -13,7 +13,7 @@ import {
 import { basename, dirname, join, resolve } from 'node:path';
 
 import { Command } from 'commander';
-import { build, type Plugin } from 'vite';
+import type { Plugin } from 'vite';
 
 import packageJson from '../package.json' with { type: 'json' };
 
@@ -69,6 +69,8 @@ const bundleDawn: Plugin = {
 };
 
 async function bundle(out: string): Promise<void> {
+  // Not before the options are known to be right: it takes a while.
+  const { build } = await import('vite');
   await build({
     configFile: false,
     root,
