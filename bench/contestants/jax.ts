@@ -131,13 +131,17 @@ function checkSteps(steps: number, most: number): void {
   if (steps > most) throw new Unsupported(`no time loop: ${steps} steps in one program, ${most} are tried`);
 }
 
+/** Has the device begin. jax-js waits until an array is read, and leaves undone what is given back before. */
+const submit = async (array: JaxArray): Promise<void> => void (await array.ref.gpuBuffer());
+
 /** The result of the latest run. Those before give their memory back. */
 class Latest {
   #array: JaxArray | undefined;
 
-  set(array: JaxArray): void {
+  async set(array: JaxArray): Promise<void> {
     this.#array?.dispose();
     this.#array = array;
+    await submit(array);
   }
 
   async read(): Promise<Float32Array> {
@@ -194,6 +198,7 @@ function streamJob(library: Library, workload: StreamWorkload, data: StreamData)
     run: () => {
       const x = Float32Array.from(data.inputs[at++ % data.inputs.length]);
       states = step(np.array(x, { shape: [1, inputSize] }), states, tree.ref(layer));
+      return submit(states[0]);
     },
     read: async () => Float32Array.from(await states[0].ref.data()),
     dispose: () => {
@@ -265,7 +270,7 @@ function trainingJob(library: Library, workload: TrainingWorkload, data: Trainin
       const labels = np.array(Int32Array.from(data.labels), { shape: [rows] });
       const results = train(parameters, m, v, x, labels, np.array(scales));
       [parameters, m, v] = results;
-      latest.set(results[3]);
+      return latest.set(results[3]);
     },
     read: () => latest.read(),
     dispose: () => {
