@@ -61,7 +61,7 @@ const bundleDawn: Plugin = {
   name: 'bundle-dawn',
   enforce: 'pre',
   transform(code, id) {
-    if (id !== join(root, 'src/node/index.ts')) return;
+    if (!id.endsWith('/src/node/index.ts')) return;
     const bundled = code.replace('import(/* @vite-ignore */ specifier)', "import('webgpu')");
     if (bundled === code) this.error('bench:pack: src/node/index.ts no longer imports Dawn as expected here');
     return { code: bundled, map: null };
