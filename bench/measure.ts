@@ -215,6 +215,7 @@ async function takeTurns(
 /** One run by itself, then many back to back. */
 async function sample(entrant: Entrant, heap: Environment['heap']): Promise<void> {
   const { job, burst } = entrant;
+  job.resume?.();
   const start = performance.now();
   await job.run();
   const called = performance.now();

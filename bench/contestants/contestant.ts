@@ -5,6 +5,8 @@ export type BackendName = 'webgpu' | 'wasm' | 'cpu';
 
 /** A workload made ready by a contestant: weights, and inputs that stay, are where its backend wants them. */
 export interface Job {
+  /** Gets ready for a turn, untimed: where a library has one backend in a page at a time, and others had theirs. */
+  resume?(): void;
   /** Queues one run, without waiting for the device where the library can do without. */
   run(): void | Promise<void>;
   /**
