@@ -3,6 +3,7 @@ import { calibrate_barrier } from '../../../shaders/gen/calibrate_barrier.ts';
 import { calibrate_dispatch } from '../../../shaders/gen/calibrate_dispatch.ts';
 import { calibrate_fma } from '../../../shaders/gen/calibrate_fma.ts';
 import { calibrate_read } from '../../../shaders/gen/calibrate_read.ts';
+import { GatewiseError } from '../../core/errors.ts';
 import { dispatch, type Dispatch } from '../../graph/launch.ts';
 import type { Bandwidth, Calibration } from '../../plan/calibration.ts';
 import { describeAdapter, isSoftware } from './adapter_info.ts';
@@ -10,7 +11,7 @@ import { createBindGroup, createUniforms } from './bindings.ts';
 import { createStorage } from './buffers.ts';
 import type { Pipelines } from './pipelines.ts';
 import type { Staging } from './staging.ts';
-import { median, series, type Clock, type Repeat, type Stopwatch } from './stopwatch.ts';
+import { median, secondsOf, series, type Repeat, type Stopwatch, type Timing } from './stopwatch.ts';
 
 /** What the kernels say of themselves: invocations of a workgroup, FLOP of each a round, barriers a round. */
 const INVOCATIONS = 256;
@@ -27,7 +28,9 @@ const MOST_OF_ONE_WORKGROUP = 4 * KIB * KIB;
 const MOST_OF_SOFTWARE = 16 * KIB * KIB;
 /** Seconds of one pass over a buffer; larger buffers are left out. */
 const LONGEST_READ = 0.1;
-const ROUND_TRIPS = 25;
+const ROUNDS = 6;
+/** In a round. */
+const ROUND_TRIPS = 5;
 
 /** Uniforms of 1, 2, 4, … rounds. */
 function doublings<U extends object>(count: number, uniforms: U): (U & { readonly rounds: number })[] {
@@ -72,55 +75,72 @@ export async function calibrate(
 ): Promise<Calibration> {
   const software = isSoftware(device);
   const grid = software ? SOFTWARE_GRID : GPU_GRID;
-  const out = createStorage(device, grid * INVOCATIONS, 'calibration');
-  const timed = async <T>(
-    launch: Dispatch,
-    use: (repeat: Repeat) => Promise<T>,
-    data: readonly GPUBuffer[] = [],
-  ): Promise<T> => {
-    const { repeat, dispose } = prepare(device, pipelines, launch, [out, ...data]);
-    return use(repeat).finally(dispose);
-  };
-  let method: Clock = 'slopes';
-  // The shortest: what else runs on the machine can only add, and this is what the device can do.
-  const fastest = async (repeat: Repeat): Promise<number> =>
-    Math.min(...(await stopwatch.samples(repeat, method)));
-  const flop = async (workgroups: number): Promise<number> =>
-    (workgroups * INVOCATIONS * FLOP_A_ROUND) / (await timed(arithmetic(workgroups), fastest));
-  const bandwidth = async (workgroups: number, most: number): Promise<Bandwidth[]> => {
-    const { maxBufferSize, maxStorageBufferBindingSize } = device.limits;
-    const limit = Math.min(most, maxBufferSize, maxStorageBufferBindingSize);
-    const found: Bandwidth[] = [];
-    for (const bytes of SIZES.filter((size) => size <= limit)) {
-      const data = await createIfRoom(device, bytes);
-      if (data === undefined) break;
-      const seconds = await timed(reading(bytes, workgroups), fastest, [data]).finally(() => data.destroy());
-      found.push({ bytes, bytesPerSecond: bytes / seconds });
-      if (4 * seconds > LONGEST_READ) break;
-    }
-    return found;
+  const owned: GPUBuffer[] = [];
+  const keep = (buffer: GPUBuffer): GPUBuffer => {
+    owned.push(buffer);
+    return buffer;
   };
   try {
-    method = await timed(arithmetic(grid), (repeat) => stopwatch.clockFor(repeat));
-    // Arithmetic last, when the device has left the slow clock at which it idles.
-    const dispatchSeconds = await timed(nothing, fastest);
-    const barrierSeconds = (await timed(barriers, fastest)) / BARRIERS_A_ROUND;
-    const oneWorkgroupBandwidth = await bandwidth(1, MOST_OF_ONE_WORKGROUP);
-    const all = await bandwidth(grid, software ? MOST_OF_SOFTWARE : Infinity);
+    const out = keep(createStorage(device, grid * INVOCATIONS, 'calibration'));
+    const data = keep(await createLargest(device, software ? MOST_OF_SOFTWARE : Infinity));
+    const timings: Timing[] = [];
+    const repeatOf = (launch: Dispatch): Repeat => {
+      const { repeat, uniforms } = prepare(device, pipelines, launch, [out, data]);
+      keep(uniforms);
+      return repeat;
+    };
+    const method = await stopwatch.clockFor(repeatOf(arithmetic(grid)));
+    const start = async (launch: Dispatch): Promise<Timing> => {
+      const timing = await stopwatch.start(repeatOf(launch), method);
+      timings.push(timing);
+      return timing;
+    };
+    const startReading = async (workgroups: number, most: number): Promise<[number, Timing][]> => {
+      const started: [number, Timing][] = [];
+      for (const bytes of SIZES.filter((size) => size <= Math.min(most, data.size))) {
+        const timing = await start(reading(bytes, workgroups));
+        started.push([bytes, timing]);
+        if (4 * fastest(timing) > LONGEST_READ) break;
+      }
+      return started;
+    };
+    const flop = await start(arithmetic(grid));
+    const oneWorkgroupFlop = await start(arithmetic(1));
+    const reads = await startReading(grid, Infinity);
+    const oneWorkgroupReads = await startReading(1, MOST_OF_ONE_WORKGROUP);
+    const dispatches = await start(nothing);
+    const barrier = await start(barriers);
+    const roundTrips: number[] = [];
+    // In turns, so that a while in which something else runs, or the device's clock is slow, is nobody's whole measurement.
+    for (let round = 0; round < ROUNDS; round++) {
+      for (const timing of timings) await stopwatch.again(timing);
+      roundTrips.push(...(await series(ROUND_TRIPS, () => roundTrip(device, staging, out))));
+    }
+    const flopOf = (workgroups: number, timing: Timing): number =>
+      (workgroups * INVOCATIONS * FLOP_A_ROUND) / fastest(timing);
+    const bandwidthOf = ([bytes, timing]: readonly [number, Timing]): Bandwidth => ({
+      bytes,
+      bytesPerSecond: bytes / fastest(timing),
+    });
     return {
       device: describeAdapter(device),
       method,
-      oneWorkgroupFlopPerSecond: await flop(1),
-      flopPerSecond: await flop(grid),
-      bandwidth: all,
-      oneWorkgroupBandwidth,
-      dispatchSeconds,
-      barrierSeconds,
-      roundTripSeconds: median(await series(ROUND_TRIPS, () => roundTrip(device, staging, out))),
+      flopPerSecond: flopOf(grid, flop),
+      oneWorkgroupFlopPerSecond: flopOf(1, oneWorkgroupFlop),
+      bandwidth: reads.map(bandwidthOf),
+      oneWorkgroupBandwidth: oneWorkgroupReads.map(bandwidthOf),
+      dispatchSeconds: fastest(dispatches),
+      barrierSeconds: fastest(barrier) / BARRIERS_A_ROUND,
+      roundTripSeconds: median(roundTrips),
     };
   } finally {
-    out.destroy();
+    for (const buffer of owned) buffer.destroy();
   }
+}
+
+/** The shortest: what else runs on the machine can only add, and this is what the device can do. */
+function fastest(timing: Timing): number {
+  return Math.min(...secondsOf(timing));
 }
 
 /** A kernel on its buffers. Row i of its uniforms makes it do 2^i times its work; what the last row leaves it does again. */
@@ -129,11 +149,11 @@ function prepare(
   pipelines: Pipelines,
   launch: Dispatch,
   buffers: readonly GPUBuffer[],
-): { readonly repeat: Repeat; readonly dispose: () => void } {
-  const uniforms = createUniforms(device, [launch]);
-  const offsets = uniforms.offsets.get(launch) ?? new Uint32Array(1);
+): { readonly repeat: Repeat; readonly uniforms: GPUBuffer } {
+  const { buffer: uniforms, offsets: all } = createUniforms(device, [launch]);
+  const offsets = all.get(launch) ?? new Uint32Array(1);
   const pipeline = pipelines.for(launch);
-  const group = createBindGroup(device, launch, pipeline, uniforms.buffer, (index) => buffers[index]);
+  const group = createBindGroup(device, launch, pipeline, uniforms, (index) => buffers[index]);
   return {
     repeat: (pass, times) => {
       if (times === 0) return;
@@ -144,14 +164,20 @@ function prepare(
         pass.dispatchWorkgroups(...launch.workgroups);
       }
     },
-    dispose: () => uniforms.buffer.destroy(),
+    uniforms,
   };
 }
 
-async function createIfRoom(device: GPUDevice, bytes: number): Promise<GPUBuffer | undefined> {
-  device.pushErrorScope('out-of-memory');
-  const buffer = createStorage(device, bytes / 4, 'calibration');
-  return (await device.popErrorScope()) === null ? buffer : undefined;
+/** A buffer of the largest of the sizes that the device can bind and has memory for. */
+async function createLargest(device: GPUDevice, most: number): Promise<GPUBuffer> {
+  const { maxBufferSize, maxStorageBufferBindingSize } = device.limits;
+  const limit = Math.min(most, maxBufferSize, maxStorageBufferBindingSize);
+  for (const bytes of SIZES.filter((size) => size <= limit).toReversed()) {
+    device.pushErrorScope('out-of-memory');
+    const buffer = createStorage(device, bytes / 4, 'calibration');
+    if ((await device.popErrorScope()) === null) return buffer;
+  }
+  throw new GatewiseError('device', `calibrate: the device has no memory for ${SIZES[0]} bytes`);
 }
 
 async function roundTrip(device: GPUDevice, staging: Staging, source: GPUBuffer): Promise<number> {

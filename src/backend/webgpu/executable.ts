@@ -8,7 +8,7 @@ import { createBindGroup, createUniforms } from './bindings.ts';
 import { createStorage } from './buffers.ts';
 import type { Pipeline, Pipelines } from './pipelines.ts';
 import type { Staging } from './staging.ts';
-import { median, type Clock, type Stopwatch } from './stopwatch.ts';
+import type { Clock, Stopwatch } from './stopwatch.ts';
 
 /** Bind groups that a launch keeps: one for each set of arguments and outputs that it met lately. */
 const MAX_GROUPS = 64;
@@ -161,7 +161,7 @@ export class WebGPUExecutable {
           );
         for (let i = 0; i < times; i++) this.encode(pass, args, outputs, step);
       };
-      seconds.push(median(await stopwatch.samples(repeat, clock)));
+      seconds.push(await stopwatch.typical(repeat, clock));
     }
     return seconds;
   }

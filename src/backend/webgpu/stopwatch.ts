@@ -17,14 +17,26 @@ interface Run {
   readonly stamped?: number;
 }
 
-/** Seconds, at most, in which browsers' clocks and timestamps tell time. A sample is a hundred times as long. */
+/** Work that is being timed. */
+export interface Timing {
+  readonly repeat: Repeat;
+  readonly clock: Clock;
+  /** Turns of each run: so many that it is long enough. */
+  readonly times: number;
+  /** The wall clock of no turn. */
+  readonly empty: number;
+  /** So far. */
+  readonly runs: Run[];
+}
+
+/** Seconds, at most, in which browsers' clocks and timestamps tell time. A run is a hundred times as long. */
 const GRAIN = 1e-4;
 const ENOUGH = 100 * GRAIN;
 const MOST_GROWTH = 16;
-/** How many samples, and how many where they take longer than so many seconds. */
-const SAMPLES = 5;
+/** How many runs tell what is typical, and how many where they take longer than so many seconds. */
+const RUNS = 5;
 const FEWER = 3;
-const LONG = 0.3;
+const LONG = 0.1;
 
 export class Stopwatch {
   readonly #device: GPUDevice;
@@ -52,46 +64,38 @@ export class Stopwatch {
   /** The clock to use: timestamps may stand still, or count in a unit of their own, so the wall clock must confirm them. */
   async clockFor(repeat: Repeat): Promise<Clock> {
     if (this.#stamps === undefined) return 'slopes';
-    const { runs, empty } = await this.#measure(repeat, 'timestamps');
+    const { runs, empty } = await this.start(repeat, 'timestamps');
     const ratio = median(runs.map(({ wall, stamped = 0 }) => stamped / (wall - empty)));
     return ratio > 0.5 && ratio < 2 ? 'timestamps' : 'slopes';
   }
 
-  /** Seconds of one turn of the work among many: several samples, each of one pass of as many turns. */
-  async samples(repeat: Repeat, clock: Clock): Promise<number[]> {
-    const { runs, times, empty } = await this.#measure(repeat, clock);
-    const seconds = runs.map(({ wall, stamped = wall - empty }) => stamped / times);
-    // WebGPU allows timestamps that go back now and then.
-    const sound = seconds.filter((sample) => sample > 0);
-    if (sound.length === 0)
-      throw new GatewiseError(
-        'device',
-        "timing: the device's timestamps went back in every sample, though they had been sound; calibrate({ again: true })",
-      );
-    return sound;
-  }
-
-  /** Runs of so many turns that each is long enough. `empty` is the wall clock of none. */
-  async #measure(
-    repeat: Repeat,
-    clock: Clock,
-  ): Promise<{ readonly runs: readonly Run[]; readonly times: number; readonly empty: number }> {
+  /** Finds out how many turns make a run, and makes the first few. */
+  async start(repeat: Repeat, clock: Clock): Promise<Timing> {
     // The first run makes ready what the driver puts off until then.
     await this.#run(repeat, 1, clock);
-    const empty = median(await series(FEWER, async () => (await this.#run(repeat, 0, clock)).wall));
+    const few = (times: number): Promise<Run[]> => series(FEWER, () => this.#run(repeat, times, clock));
+    // The shortest: an empty run that was held up would make the others too short.
+    const empty = Math.min(...(await few(0)).map(({ wall }) => wall));
     for (let times = 1; ;) {
-      const runs: Run[] = [];
-      let sum = 0;
-      while (runs.length < (sum < LONG ? SAMPLES : FEWER)) {
-        const run = await this.#run(repeat, times, clock);
-        runs.push(run);
-        sum += run.wall;
-      }
+      const runs = await few(times);
       // By the wall clock and the median, so that neither a clock that stands still nor a single hitch decides.
       const seconds = median(runs.map(({ wall }) => wall)) - empty;
-      if (seconds >= ENOUGH) return { runs, times, empty };
+      if (seconds >= ENOUGH) return { repeat, clock, times, empty, runs };
       times *= Math.min(MOST_GROWTH, 2 ** Math.ceil(Math.log2(ENOUGH / Math.max(seconds, GRAIN))));
     }
+  }
+
+  /** One more run. */
+  async again({ repeat, clock, times, runs }: Timing): Promise<void> {
+    runs.push(await this.#run(repeat, times, clock));
+  }
+
+  /** Seconds of one turn: the median of a few runs. */
+  async typical(repeat: Repeat, clock: Clock): Promise<number> {
+    const timing = await this.start(repeat, clock);
+    const more = timing.runs.some(({ wall }) => wall < LONG) ? RUNS - timing.runs.length : 0;
+    for (let i = 0; i < more; i++) await this.again(timing);
+    return median(secondsOf(timing));
   }
 
   async #run(repeat: Repeat, times: number, clock: Clock): Promise<Run> {
@@ -125,11 +129,24 @@ export class Stopwatch {
   }
 }
 
+/** Seconds of one turn, by each run. */
+export function secondsOf({ runs, times, empty }: Timing): number[] {
+  const seconds = runs.map(({ wall, stamped = wall - empty }) => stamped / times);
+  // WebGPU allows timestamps that go back now and then.
+  const sound = seconds.filter((sample) => sample > 0);
+  if (sound.length === 0)
+    throw new GatewiseError(
+      'device',
+      "timing: the device's timestamps went back in every run, though they had been sound; calibrate({ again: true })",
+    );
+  return sound;
+}
+
 /** One after the other. */
-export async function series(count: number, measure: () => Promise<number>): Promise<number[]> {
-  const samples: number[] = [];
-  while (samples.length < count) samples.push(await measure());
-  return samples;
+export async function series<T>(count: number, measure: () => Promise<T>): Promise<T[]> {
+  const results: T[] = [];
+  while (results.length < count) results.push(await measure());
+  return results;
 }
 
 export function median(samples: readonly number[]): number {
