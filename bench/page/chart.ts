@@ -248,6 +248,8 @@ export function drawChart(content: Content, theme: Theme): SVGSVGElement {
     ],
   });
   plot.setAttribute('y', String(TOP));
+  // Names of parts, which a picture that is named as a whole must not have.
+  for (const part of plot.querySelectorAll('[aria-label]')) part.removeAttribute('aria-label');
 
   const title = `Milliseconds per run on ${adapter.description.replace(/^WebGPU: /, '')}`;
   const text = (
