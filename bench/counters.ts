@@ -54,6 +54,21 @@ export class ApiCounter {
     this.#classes = classes;
   }
 
+  /** Counts what is called while an action runs. */
+  async during<T>(
+    action: () => Promise<T>,
+  ): Promise<{ readonly result: T; readonly counts: Counts; readonly aliveBytes: number }> {
+    this.start();
+    let counted: ReturnType<ApiCounter['stop']> | undefined;
+    try {
+      const result = await action();
+      counted = this.stop();
+      return { result, ...counted };
+    } finally {
+      if (counted === undefined) this.stop();
+    }
+  }
+
   /** From here on calls are counted, until `stop`. */
   start(): void {
     if (this.#restore.length > 0) throw new Error('counters: already counting');

@@ -1,7 +1,7 @@
 // Times contestants on one workload, taking turns, so that what disturbs the machine disturbs all alike.
 import { answerOf, errorOf, TOLERANCE, type Reference } from './check.ts';
 import { Unsupported, type Contestant, type Job } from './contestants/contestant.ts';
-import { type ApiCounter, type Counts } from './counters.ts';
+import type { ApiCounter } from './counters.ts';
 import type { Task } from './data.ts';
 import { makeReference } from './reference.ts';
 import type { Row, Settings, Status } from './results.ts';
@@ -9,6 +9,8 @@ import { summarize } from './statistics.ts';
 
 /** A run of this many milliseconds is its own slope: the round trip is nothing beside it. */
 const LONG_RUN = 1000;
+/** To see that runs back to back are all done. */
+const SOME_RUNS = 3;
 const WARM_UP_RUNS = 10;
 const WARM_UP_TIME = 1000;
 const MIN_BURST = 4;
@@ -59,15 +61,14 @@ export async function measureWorkload(
 ): Promise<Row[]> {
   const order = settings.reversed ? contestants.toReversed() : contestants;
   const workload = task.workload.name;
-  const references = new Map<string, Promise<Reference>>();
+  const references = new Map<Contestant['gru'], Promise<Reference>>();
   const rows = new Map<Contestant, Row>();
   const entrants = new Map<Contestant, Entrant>();
   try {
     for (const [i, contestant] of order.entries()) {
       report({ workload, contestant: contestant.name, doing: 'preparing', done: i / order.length / 2 });
-      const key = `${contestant.gru}`;
-      const reference = references.get(key) ?? makeReference(task, contestant.gru);
-      references.set(key, reference);
+      const reference = references.get(contestant.gru) ?? makeReference(task, contestant.gru);
+      references.set(contestant.gru, reference);
       const entered = await enter(contestant, task, await reference, settings, environment);
       if ('job' in entered) entrants.set(contestant, entered);
       else rows.set(contestant, entered);
@@ -82,6 +83,18 @@ export async function measureWorkload(
   return contestants.map((contestant) => rows.get(contestant) ?? rowOf(entrants.get(contestant)));
 }
 
+/** Why a contestant is not timed although it answered. */
+class Refused extends Error {
+  readonly status: Status;
+  readonly error: number;
+
+  constructor(status: Status, note: string, error: number) {
+    super(note);
+    this.status = status;
+    this.error = error;
+  }
+}
+
 /** Prepares a job, checks its answer, warms it up, counts a run: all but the timing. */
 async function enter(
   contestant: Contestant,
@@ -90,60 +103,38 @@ async function enter(
   settings: Settings,
   { counter }: Environment,
 ): Promise<Entrant | Row> {
-  const { name, library, backend, gru } = contestant;
-  const kind = 'cell' in task.workload ? task.workload.cell : '';
-  const base = {
-    workload: task.workload.name,
-    contestant: name,
-    library,
-    backend,
-    ...(kind === 'gru' && gru === 'reset before' ? { note: 'its GRU has the reset before the product' } : {}),
-  };
-  const refused = (status: Status, note: string, more: Partial<Row> = {}): Row => ({
-    ...base,
-    status,
-    note,
-    ...more,
-  });
+  const base = baseOf(contestant, task);
+  const onDevice = contestant.backend === 'webgpu';
   let job: Job | undefined;
-  let prepared: { counts: Counts; aliveBytes: number };
-  let error: number;
-  let first: number;
   try {
-    counter.start();
-    try {
+    const prepared = await counter.during(async () => {
       const start = performance.now();
-      job = await contestant.prepare(task);
-      const { values, firstAt } = await answerOf(job, task);
-      first = firstAt - start;
-      error = errorOf(values, reference);
-    } finally {
-      prepared = counter.stop();
-    }
+      const made = (job = await contestant.prepare(task));
+      const { values, firstAt } = await answerOf(made, task);
+      return { made, first: firstAt - start, error: errorOf(values, reference) };
+    });
+    const { made, first, error } = prepared.result;
     // Written so that NaN is wrong.
     if (!(error <= TOLERANCE)) {
-      job.dispose();
       const note = `differs from the reference by ${error.toPrecision(2)} of its largest number; at most ${TOLERANCE} is right`;
-      return refused('wrong', note, Number.isFinite(error) ? { error } : {});
+      throw new Refused('wrong', note, error);
     }
-    if (backend === 'webgpu' && prepared.counts.dispatches === 0) {
-      job.dispose();
-      return refused('fell back', 'it dispatched nothing on WebGPU: it ran elsewhere', { error });
+    if (onDevice && prepared.counts.dispatches === 0)
+      throw new Refused('fell back', 'it dispatched nothing on WebGPU: it ran elsewhere', error);
+    const single = await warmUp(made);
+    const { counts } = await counter.during(() => runAndRead(made, 1));
+    const burst = await burstOf(made, single, settings.burst);
+    if (onDevice && burst > 1) {
+      // Or many runs would take no longer than the last.
+      const many = await counter.during(() => runAndRead(made, SOME_RUNS));
+      if (many.counts.dispatches < SOME_RUNS * counts.dispatches) {
+        const note = `it leaves undone what nobody reads: ${counts.dispatches} dispatches for one run, ${many.counts.dispatches} for ${SOME_RUNS}`;
+        throw new Refused('wrong', note, error);
+      }
     }
-    const single = await warmUp(job);
-    counter.start();
-    let counts: Counts;
-    try {
-      await job.run();
-      await job.read();
-    } finally {
-      ({ counts } = counter.stop());
-    }
-    const burst = await burstOf(job, single, settings.burst);
-    const onDevice = backend === 'webgpu' ? { counts, gpuBytes: prepared.aliveBytes } : {};
     return {
-      row: { ...base, status: 'ok', error, ...onDevice },
-      job,
+      row: { ...base, status: 'ok', error, ...(onDevice ? { counts, gpuBytes: prepared.aliveBytes } : {}) },
+      job: made,
       burst,
       first,
       latency: [],
@@ -155,8 +146,28 @@ async function enter(
     };
   } catch (cause) {
     job?.dispose();
-    return refused(cause instanceof Unsupported ? 'unsupported' : 'failed', messageOf(cause));
+    const note = messageOf(cause);
+    if (!(cause instanceof Refused))
+      return { ...base, status: cause instanceof Unsupported ? 'unsupported' : 'failed', note };
+    const { status, error } = cause;
+    return { ...base, status, note, ...(Number.isFinite(error) ? { error } : {}) };
   }
+}
+
+function baseOf({ name, library, backend, gru }: Contestant, { workload }: Task): Omit<Row, 'status'> {
+  const own = 'cell' in workload && workload.cell === 'gru' && gru === 'reset before';
+  return {
+    workload: workload.name,
+    contestant: name,
+    library,
+    backend,
+    ...(own ? { note: 'its GRU has the reset before the product' } : {}),
+  };
+}
+
+async function runAndRead(job: Job, runs: number): Promise<void> {
+  for (let run = 0; run < runs; run++) await job.run();
+  await job.read();
 }
 
 /** Runs until it is warm; the median time of a run, in milliseconds. */
@@ -165,8 +176,7 @@ async function warmUp(job: Job): Promise<number> {
   const begin = performance.now();
   while (times.length === 0 || (times.length < WARM_UP_RUNS && performance.now() - begin < WARM_UP_TIME)) {
     const start = performance.now();
-    await job.run();
-    await job.read();
+    await runAndRead(job, 1);
     times.push(performance.now() - start);
   }
   return summarize(times).median;
@@ -183,8 +193,7 @@ async function burstOf(job: Job, single: number, time: number): Promise<number> 
   const first = within(single);
   if (first === MIN_BURST) return first;
   const begin = performance.now();
-  for (let run = 0; run < first; run++) await job.run();
-  await job.read();
+  await runAndRead(job, first);
   return within((performance.now() - begin - single) / (first - 1));
 }
 

@@ -151,6 +151,26 @@ test('a WebGPU contestant that dispatches nothing fell back', async () => {
   expect(rows[1].gpuBytes).toBe(100);
 });
 
+test('a contestant that puts off what nobody reads is not timed', async () => {
+  let queued = 0;
+  const lazy = contestant('lazy', { backend: 'webgpu', run: () => void (queued = 1) });
+  const rows = await measure([
+    {
+      ...lazy,
+      prepare: async (task) => {
+        const job = await lazy.prepare(task);
+        const read = (): Promise<Float32Array> => {
+          for (; queued > 0; queued--) new Pass().dispatchWorkgroups();
+          return job.read();
+        };
+        return { ...job, read };
+      },
+    },
+  ]);
+  expect(rows[0]).toMatchObject({ status: 'wrong' });
+  expect(rows[0].note).toContain('1 dispatches for one run, 1 for 3');
+});
+
 test('what cannot be done and what breaks is told apart, and leaves the others alone', async () => {
   const rows = await measure([
     contestant('lazy', {
@@ -262,7 +282,9 @@ test('the counter counts calls and bytes, and puts the API back', () => {
 });
 
 test('without a method of WebGPU counting fails by name and leaves nothing wrapped', () => {
-  class Bare {}
+  class Bare {
+    readonly label = '';
+  }
   const counter = new ApiCounter({ ...classes, GPUQueue: Bare } as unknown as GPUClasses);
   const before = Object.getOwnPropertyDescriptor(Pass.prototype, 'dispatchWorkgroups');
   expect(() => counter.start()).toThrow('counters: WebGPU has no submit here');
