@@ -32,7 +32,9 @@ class Device {
 }
 class Queue {
   submit(): void {}
-  writeBuffer(..._: unknown[]): void {}
+  writeBuffer(...values: readonly unknown[]): number {
+    return values.length;
+  }
 }
 class Encoder {
   beginComputePass(): object {
