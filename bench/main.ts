@@ -1,7 +1,7 @@
 // The page: wires the form to a run of the benchmark, and shows what it measures.
 //
 // The address presets it: ?set=quick&only=long,deep&peers=gatewise,tfjs&reversed&seed=1, and &autostart to begin at
-// once. The command and the tests follow it through `window.gatewiseBench` (page/events.ts).
+// once. The command and the tests hear of it through `window.gatewiseBench` (page/events.ts).
 import { createRuntime, type Calibration } from '../src/index.ts';
 import { fastest } from './columns.ts';
 import type { Contestant } from './contestants/contestant.ts';
@@ -10,7 +10,7 @@ import type { Environment, Progress } from './measure.ts';
 import { SharedAdapter } from './page/adapters.ts';
 import { dark, drawChart, light, svgText } from './page/chart.ts';
 import { download, element } from './page/dom.ts';
-import { Events, progressText } from './page/events.ts';
+import { progressText, send } from './page/events.ts';
 import { ChoiceForm, type Choice } from './page/form.ts';
 import { showCalibration, showHelp, Tables } from './page/tables.ts';
 import { resultsName, type Results, type Row } from './results.ts';
@@ -20,8 +20,6 @@ import { defaultSet, readSelection, settingsFor, type Selection } from './select
 const NO_WEBGPU =
   'This browser gives no WebGPU adapter, so there is nothing to compare. Chrome, Edge and Safari have WebGPU; on Linux Chrome may want --enable-unsafe-webgpu. The page has to come from localhost or over HTTPS.';
 
-const events = new Events();
-window.gatewiseBench = events;
 const tables = new Tables();
 const darkScheme = matchMedia('(prefers-color-scheme: dark)');
 const jsonButton = element('save-json', HTMLButtonElement);
@@ -47,7 +45,7 @@ function fail(error: unknown): void {
   const message = error instanceof Error ? error.message : String(error);
   showError('The benchmark has stopped.', message);
   text('status', 'Stopped by an error');
-  events.send({ kind: 'failed', message });
+  send({ kind: 'failed', message });
 }
 
 function draw(): void {
@@ -84,7 +82,7 @@ class ProgressView {
     element('bar', HTMLProgressElement).value = done;
     text('now', now);
     text('elapsed', `${minutes(performance.now() - this.#start)} so far`);
-    events.send({ kind: 'progress', text: now, done });
+    send({ kind: 'progress', text: now, done });
   }
 
   /** Said aloud too, so rarely. */
@@ -119,7 +117,7 @@ async function run(shared: SharedAdapter, choice: Choice, seed: number): Promise
   const names = workloads.map(({ name }) => name);
   const contestantNames = sources.map(({ name }) => name);
   const date = new Date().toISOString();
-  events.send({
+  send({
     kind: 'start',
     adapter: adapter.description,
     set,
@@ -168,7 +166,6 @@ async function run(shared: SharedAdapter, choice: Choice, seed: number): Promise
       tables.show(workloads, rows);
       drawn = { adapter, date, workloads, rows };
       draw();
-      events.send({ kind: 'rows', workload: more[0]?.workload ?? '', rows: more });
     },
   });
   for (const contestant of contestants) contestant.dispose?.();
@@ -194,7 +191,7 @@ async function run(shared: SharedAdapter, choice: Choice, seed: number): Promise
   draw();
   view.finish();
   jsonButton.disabled = svgButton.disabled = false;
-  events.send({ kind: 'done', results, svg: svgText(drawChart(results, light)) });
+  send({ kind: 'done', results, svg: svgText(drawChart(results, light)) });
 }
 
 /** What the address asks for, or everything where it asks for what there is not, which it says. */
@@ -218,7 +215,7 @@ async function main(): Promise<void> {
   if (shared === undefined) {
     text('adapter', 'No WebGPU');
     showError('There is no WebGPU here.', NO_WEBGPU);
-    events.send({ kind: 'failed', message: NO_WEBGPU });
+    send({ kind: 'failed', message: NO_WEBGPU });
     return;
   }
   document.documentElement.dataset['backend'] = 'webgpu';

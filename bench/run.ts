@@ -127,28 +127,20 @@ async function drive(url: string, meter: Meter): Promise<Done> {
     page.on('console', (message) => {
       if (message.type() === 'error') console.error(`page: ${message.text()}`);
     });
-    const crashed = new Promise<never>((_, reject) => {
+    const ended = new Promise<Done>((resolve, reject) => {
       page.on('crash', () => reject(new Error('bench: the page has crashed')));
+      const onEvent = (event: BenchEvent): void => {
+        if (event.kind === 'done') resolve(event);
+        else if (event.kind === 'failed') reject(new Error(`bench: ${event.message}`));
+        else if (event.kind === 'progress') meter.progress(event.text, event.done);
+        else console.log(`${event.adapter}: ${event.workloads.join(', ')}\n${event.contestants.join(', ')}`);
+      };
+      page
+        .exposeFunction('gatewiseBench', onEvent)
+        .then(() => page.goto(url, { timeout: 120_000 }))
+        .catch(reject);
     });
-    await page.goto(url, { timeout: 120_000 });
-    for (;;) {
-      const event = await Promise.race([page.evaluate(() => window.gatewiseBench.next()), crashed]);
-      switch (event.kind) {
-        case 'start':
-          console.log(`${event.adapter}: ${event.workloads.join(', ')}`);
-          console.log(`between ${event.contestants.join(', ')}`);
-          break;
-        case 'progress':
-          meter.progress(event.text, event.done);
-          break;
-        case 'rows':
-          break;
-        case 'failed':
-          throw new Error(`bench: ${event.message}`);
-        case 'done':
-          return event;
-      }
-    }
+    return await ended;
   } finally {
     meter.stop();
     await browser.close();

@@ -1,7 +1,7 @@
-// What the page tells whoever runs it: events one by one, each when it is asked for, so that nobody has to look
-// again and again while something is timed.
+// What the page tells whoever runs it, when it happens, so that nobody has to look again and again while something is
+// timed. (Nor wait for a promise of the page from outside: Chrome forgets some when garbage is collected.)
 import type { Progress } from '../measure.ts';
-import type { Results, Row } from '../results.ts';
+import type { Results } from '../results.ts';
 
 export type BenchEvent =
   | {
@@ -13,40 +13,18 @@ export type BenchEvent =
     }
   /** Of the whole run, 0 to 1. */
   | { readonly kind: 'progress'; readonly text: string; readonly done: number }
-  | { readonly kind: 'rows'; readonly workload: string; readonly rows: readonly Row[] }
   | { readonly kind: 'done'; readonly results: Results; readonly svg: string }
   | { readonly kind: 'failed'; readonly message: string };
 
-/** `window.gatewiseBench`: the one handle between the page and the command, or a test. */
-export interface BenchHandle {
-  /** The next event that was not yet given, once there is one. */
-  next(): Promise<BenchEvent>;
-}
-
 declare global {
   interface Window {
-    gatewiseBench: BenchHandle;
+    /** Is told what happens, where the command or a test has put a listener before the page was loaded. */
+    gatewiseBench?: (event: BenchEvent) => unknown;
   }
 }
 
-export class Events implements BenchHandle {
-  readonly #waiting: BenchEvent[] = [];
-  #take: ((event: BenchEvent) => void) | undefined;
-
-  send(event: BenchEvent): void {
-    const take = this.#take;
-    this.#take = undefined;
-    if (take === undefined) this.#waiting.push(event);
-    else take(event);
-  }
-
-  next(): Promise<BenchEvent> {
-    const event = this.#waiting.shift();
-    if (event !== undefined) return Promise.resolve(event);
-    return new Promise((resolve) => {
-      this.#take = resolve;
-    });
-  }
+export function send(event: BenchEvent): void {
+  window.gatewiseBench?.(event);
 }
 
 /** The words for what goes on. */

@@ -32,6 +32,8 @@ let address: string;
 let browser: Browser;
 let page: Page | undefined;
 let complaints: string[];
+/** What the page tells last: its results, or why there are none. */
+let ended: Promise<BenchEvent>;
 
 const start = (...options: string[]): ChildProcess =>
   spawn(process.execPath, ['bench/start.mjs', ...options], { cwd: root, stdio: ['ignore', 'pipe', 'pipe'] });
@@ -82,27 +84,24 @@ async function open(script?: () => void): Promise<Page> {
   opened.on('console', (message) => {
     if (['error', 'warning'].includes(message.type())) complaints.push(message.text());
   });
+  let end: (event: BenchEvent) => void;
+  ended = new Promise((resolve) => {
+    end = resolve;
+  });
+  await opened.exposeFunction('gatewiseBench', (event: BenchEvent) => {
+    if (event.kind === 'done' || event.kind === 'failed') end(event);
+  });
   if (script !== undefined) await opened.addInitScript(script);
   await opened.goto(address);
-  await opened.waitForFunction(() => 'gatewiseBench' in window);
   return opened;
 }
 
-/** What the page tells, until it has no more to tell. */
-async function follow(opened: Page): Promise<readonly BenchEvent[]> {
-  const events: BenchEvent[] = [];
-  for (;;) {
-    const event = await opened.evaluate(() => window.gatewiseBench.next());
-    events.push(event);
-    if (event.kind === 'done' || event.kind === 'failed') return events;
-  }
+/** The results of the page that is open, once it has come to its end. */
+async function results(): Promise<Results> {
+  const event = await ended;
+  if (event.kind !== 'done') throw new Error(`the page did not come to its end: ${JSON.stringify(event)}`);
+  return event.results;
 }
-
-const resultsOf = (events: readonly BenchEvent[]): Results => {
-  const last = events.at(-1);
-  if (last?.kind !== 'done') throw new Error(`the page did not come to its end: ${JSON.stringify(last)}`);
-  return last.results;
-};
 
 test('the command measures everyone, prints the tables, keeps JSON and picture', async () => {
   const { code, output } = await run('--only', ...WORKLOADS, '--seed', '7', '--out', folder);
@@ -114,17 +113,17 @@ test('the command measures everyone, prints the tables, keeps JSON and picture',
     expect.stringMatching(/^\d{4}-\d\d-\d\d-[a-z0-9-]+\.json$/),
     expect.stringMatching(/\.svg$/),
   ]);
-  const results = JSON.parse(readFileSync(join(folder, files[0]!), 'utf8')) as Results;
-  expect(results.settings).toMatchObject({ seed: 7, reversed: false });
-  expect(results.workloads.map(({ name }) => name)).toEqual(WORKLOADS);
-  expect(Object.keys(results.versions)).toEqual(CONTESTANTS);
-  expect(results.calibration.flopPerSecond).toBeGreaterThan(0);
-  expect(results.rows.map(({ workload, contestant }) => `${workload}, ${contestant}`)).toEqual(
+  const kept = JSON.parse(readFileSync(join(folder, files[0]!), 'utf8')) as Results;
+  expect(kept.settings).toMatchObject({ seed: 7, reversed: false });
+  expect(kept.workloads.map(({ name }) => name)).toEqual(WORKLOADS);
+  expect(Object.keys(kept.versions)).toEqual(CONTESTANTS);
+  expect(kept.calibration.flopPerSecond).toBeGreaterThan(0);
+  expect(kept.rows.map(({ workload, contestant }) => `${workload}, ${contestant}`)).toEqual(
     WORKLOADS.flatMap((workload) => CONTESTANTS.map((contestant) => `${workload}, ${contestant}`)),
   );
   const named = (rows: readonly Row[]): string[] =>
     rows.map(({ workload, contestant, status, note }) => `${workload}, ${contestant}: ${status}, ${note}`);
-  const { rows } = results;
+  const { rows } = kept;
   const timed = rows.filter(({ status }) => status === 'ok');
   const others = rows.filter(({ status }) => status !== 'ok');
   // Peers may lack something, and say what.
@@ -143,7 +142,7 @@ test('the command measures everyone, prints the tables, keeps JSON and picture',
   );
   expect(rows.some(({ heapBytes }) => (heapBytes ?? 0) > 0)).toBe(true);
 
-  for (const workload of results.workloads) expect(output).toContain(`\n${workload.name}: `);
+  for (const workload of kept.workloads) expect(output).toContain(`\n${workload.name}: `);
   expect(output).toMatch(/first call, ms +latency, ms +per run, ms +relative +ρ /);
   expect(output).toMatch(/gatewise webgpu .* 1\.0× /);
   expect(output).toMatch(/ONNX Runtime wasm: unsupported: cannot train/);
@@ -194,9 +193,9 @@ test.each(['light', 'dark'] as const)(
     await opened.getByLabel('gatewise cpu').check();
     await opened.getByText('2 contestants').waitFor();
     await opened.getByRole('button', { name: 'Run' }).click();
-    const results = resultsOf(await follow(opened));
-    expect(results.settings.seed).toBe(5);
-    expect(results.rows.map(({ contestant, status }) => `${contestant} ${status}`)).toEqual([
+    const measured = await results();
+    expect(measured.settings.seed).toBe(5);
+    expect(measured.rows.map(({ contestant, status }) => `${contestant} ${status}`)).toEqual([
       'gatewise webgpu ok',
       'gatewise cpu ok',
     ]);
@@ -208,7 +207,7 @@ test.each(['light', 'dark'] as const)(
     const downloading = opened.waitForEvent('download');
     await opened.getByRole('button', { name: 'JSON' }).click();
     const download = await downloading;
-    expect(JSON.parse(readFileSync(await download.path(), 'utf8'))).toEqual(results);
+    expect(JSON.parse(readFileSync(await download.path(), 'utf8'))).toEqual(measured);
 
     expect(await opened.evaluate(() => document.documentElement.scrollWidth)).toBe(360);
     await opened.addScriptTag({ path: createRequire(import.meta.url).resolve('axe-core/axe.min.js') });
@@ -247,7 +246,7 @@ test('a contestant that takes another adapter is shown as such, not timed', asyn
     };
   });
   await opened.getByRole('button', { name: 'Run' }).click();
-  const [row] = resultsOf(await follow(opened)).rows as readonly [Row];
+  const [row] = (await results()).rows as readonly [Row];
   expect(row).toMatchObject({
     status: 'failed',
     note: expect.stringMatching(/it took WebGPU: another, the others WebGPU: /),
@@ -260,7 +259,8 @@ test('without WebGPU it says so, and runs nothing', async () => {
   const opened = await open(() => Object.defineProperty(navigator, 'gpu', { value: undefined }));
   await opened.getByRole('alert').getByText('There is no WebGPU here.').waitFor();
   expect(await opened.getByRole('button', { name: 'Run' }).isDisabled()).toBe(true);
-  expect(await follow(opened)).toEqual([
-    { kind: 'failed', message: expect.stringContaining('no WebGPU adapter') },
-  ]);
+  expect(await ended).toEqual({
+    kind: 'failed',
+    message: expect.stringContaining('no WebGPU adapter'),
+  });
 });
