@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 
 import { columns, fastest, header } from '../../bench/columns.ts';
 import { printResults, printWorkload } from '../../bench/print.ts';
-import { presets, type Row } from '../../bench/results.ts';
+import { presets, resultsName, type Row } from '../../bench/results.ts';
 import type { Summary } from '../../bench/statistics.ts';
 import { trialWorkloads } from '../../bench/workloads.ts';
 
@@ -136,4 +136,13 @@ test('the fastest is counted by what workloads are compared by, of those that ha
   expect(fastest([lstm!, stream], slow)).toBe('gatewise webgpu2 in 1 of 2 workloads, gatewise webgpu in 1');
   expect(fastest([lstm!], rows.slice(1))).toBe('Peer webgpu in 1 of 1 workloads');
   expect(fastest([lstm!, stream], [rows[2]!])).toBe('');
+});
+
+test.each([
+  ['WebGPU: google swiftshader (software)', '2026-01-02-google-swiftshader-software'],
+  ['NVIDIA H100 80GB', '2026-01-02-nvidia-h100-80gb'],
+  ['', '2026-01-02'],
+])('files of a run on "%s" are called %s', (description, name) => {
+  const adapter = { description, software: false, vendor: '', architecture: '' };
+  expect(resultsName({ date: '2026-01-02T03:04:05.000Z', adapter })).toBe(name);
 });
