@@ -8,7 +8,7 @@ import type { Contestant } from './contestants/contestant.ts';
 import { ApiCounter } from './counters.ts';
 import type { Environment, Progress } from './measure.ts';
 import { SharedAdapter } from './page/adapters.ts';
-import { dark, drawChart, light, svgText } from './page/chart.ts';
+import { darkCard, drawChart, light, lightCard, svgText } from './page/chart.ts';
 import { download, element } from './page/dom.ts';
 import { progressText, send } from './page/events.ts';
 import { ChoiceForm, type Choice } from './page/form.ts';
@@ -50,7 +50,7 @@ function fail(error: unknown): void {
 
 function draw(): void {
   if (drawn === undefined) return;
-  element('chart', HTMLElement).replaceChildren(drawChart(drawn, darkScheme.matches ? dark : light));
+  element('chart', HTMLElement).replaceChildren(drawChart(drawn, darkScheme.matches ? darkCard : lightCard));
   text('summary', `Fastest: ${fastest(drawn.workloads, drawn.rows)}`);
   element('picture', HTMLElement).hidden = false;
 }

@@ -14,8 +14,11 @@ export interface Theme {
   readonly line: string;
 }
 
+/** Of a picture that stands alone. */
 export const light: Theme = { paper: '#ffffff', ink: '#1b2631', muted: '#58646f', line: '#dfdcd2' };
-export const dark: Theme = { paper: '#161e25', ink: '#e3e8eb', muted: '#9ba8b2', line: '#29343d' };
+// On the page, on a card.
+export const lightCard: Theme = { ...light, paper: '#fffefb' };
+export const darkCard: Theme = { paper: '#161e25', ink: '#e3e8eb', muted: '#9ba8b2', line: '#29343d' };
 
 // Of about the same lightness, told apart with any eyes; in both themes.
 const COLORS: readonly (readonly [library: string, color: string])[] = [
