@@ -1,7 +1,7 @@
 // Times contestants on one workload, taking turns, so that what disturbs the machine disturbs all alike.
 import { answerOf, errorOf, TOLERANCE, type Reference } from './check.ts';
 import { Unsupported, type Contestant, type Job } from './contestants/contestant.ts';
-import type { ApiCounter } from './counters.ts';
+import type { ApiCounter, Counts } from './counters.ts';
 import type { Task } from './data.ts';
 import { makeReference } from './reference.ts';
 import type { Row, Settings, Status } from './results.ts';
@@ -121,8 +121,7 @@ async function enter(
     }
     if (onDevice && prepared.counts.dispatches === 0)
       throw new Refused('fell back', 'it dispatched nothing on WebGPU: it ran elsewhere', error);
-    const single = await warmUp(made);
-    const { counts } = await counter.during(() => runAndRead(made, 1));
+    const { single, counts } = await warmUp(made, counter);
     const burst = await burstOf(made, single, settings.burst);
     if (onDevice && burst > 1) {
       // Or many runs would take no longer than the last.
@@ -170,16 +169,17 @@ async function runAndRead(job: Job, runs: number): Promise<void> {
   await job.read();
 }
 
-/** Runs until it is warm; the median time of a run, in milliseconds. */
-async function warmUp(job: Job): Promise<number> {
+/** Runs until it is warm: the median time of a run in milliseconds, and what the last of them called. */
+async function warmUp(job: Job, counter: ApiCounter): Promise<{ single: number; counts: Counts }> {
   const times: number[] = [];
   const begin = performance.now();
-  while (times.length === 0 || (times.length < WARM_UP_RUNS && performance.now() - begin < WARM_UP_TIME)) {
+  for (;;) {
     const start = performance.now();
-    await runAndRead(job, 1);
+    const { counts } = await counter.during(() => runAndRead(job, 1));
     times.push(performance.now() - start);
+    if (times.length === WARM_UP_RUNS || performance.now() - begin > WARM_UP_TIME)
+      return { single: summarize(times).median, counts };
   }
-  return summarize(times).median;
 }
 
 /**
