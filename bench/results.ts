@@ -95,6 +95,6 @@ export interface Settings {
 /** How long is spent on a workload. `trial` is enough to try the benchmark itself, and no more. */
 export const presets: Readonly<Record<'trial' | 'quick' | 'full', Settings>> = {
   trial: { seed: 1, minSamples: 2, maxSamples: 3, budget: 50, burst: 40, reversed: false },
-  quick: { seed: 1, minSamples: 2, maxSamples: 15, budget: 4000, burst: 150, reversed: false },
-  full: { seed: 1, minSamples: 3, maxSamples: 40, budget: 10_000, burst: 250, reversed: false },
+  quick: { seed: 1, minSamples: 2, maxSamples: 15, budget: 2500, burst: 150, reversed: false },
+  full: { seed: 1, minSamples: 3, maxSamples: 40, budget: 5000, burst: 250, reversed: false },
 };
