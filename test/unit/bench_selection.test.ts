@@ -37,11 +37,14 @@ test.each([
   expect(() => read(query)).toThrow(message);
 });
 
-test('every set has workloads, and the larger ones hold the smaller', () => {
+test('every set has workloads, and the larger ones hold the smaller or more of the same', () => {
   const [quick, full, gpu, trial] = setNames.map((set) => workloadsOf(set).map(({ name }) => name));
   expect(quick!.length).toBeGreaterThan(0);
   expect(trial!.length).toBeGreaterThan(0);
-  expect(full).toEqual(expect.arrayContaining(quick!));
+  // The quick set has a shorter training step, as TF.js takes half a minute for the whole one.
+  const lengthened = quick!.map((name) => name.replace(/-short$/, ''));
+  expect(lengthened).not.toEqual(quick);
+  expect(full).toEqual(expect.arrayContaining(lengthened));
   expect(gpu).toEqual(expect.arrayContaining(full!));
   expect(gpu!.length).toBeGreaterThan(full!.length);
 });
