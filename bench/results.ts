@@ -46,10 +46,13 @@ export interface Row {
   readonly rhoProduct?: number;
 }
 
-/** What a workload is judged by: of a stream the wait for each result, else the pace of many runs. */
-export function timeOf({ kind }: Workload, { timing }: Row): number | undefined {
-  return kind === 'stream' ? timing?.latency.median : timing?.throughput.median;
+/** What a workload is judged by: of a stream the wait for each result, else the pace of many runs; milliseconds. */
+export function spreadOf({ kind }: Workload, { timing }: Row): Summary | undefined {
+  return kind === 'stream' ? timing?.latency : timing?.throughput;
 }
+
+/** Its median. */
+export const timeOf = (workload: Workload, row: Row): number | undefined => spreadOf(workload, row)?.median;
 
 export interface Adapter {
   readonly description: string;

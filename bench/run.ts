@@ -1,5 +1,5 @@
 // `npm run bench`: runs the page in headless Chrome, shows how far it is, prints the tables, keeps JSON and picture.
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join, relative, resolve } from 'node:path';
 
 import { Presets, SingleBar } from 'cli-progress';
@@ -8,10 +8,11 @@ import { chromium } from 'playwright-core';
 
 import { browserArguments, ensureBrowser } from '../test/setup/browser.mjs';
 import { argument, eachArgument } from './argument.ts';
+import { compare, printComparison } from './compare.ts';
 import { contestantKeys, type ContestantKey } from './contestants/keys.ts';
 import type { BenchEvent } from './page/events.ts';
 import { printResults } from './print.ts';
-import { presets, resultsName, type Row } from './results.ts';
+import { presets, resultsName, type Results, type Row } from './results.ts';
 import {
   allWorkloads,
   parseContestant,
@@ -33,6 +34,7 @@ interface Options extends Selection {
   readonly set?: SetName;
   readonly open: boolean;
   readonly out: string;
+  readonly compare?: readonly string[];
   readonly list: boolean;
 }
 
@@ -68,6 +70,7 @@ function readOptions(): Options {
     .option('--seed <n>', 'of weights and inputs', argument(parseSeed), presets.full.seed)
     .option('--open', 'only serve the page, for a browser of yours', false)
     .option('--out <folder>', 'where results go', join(import.meta.dirname, 'results'))
+    .option('--compare <files...>', 'only say how two results files differ: the earlier one, the later one')
     .option('--list', 'say which workloads and contestants there are', false)
     .parse()
     .opts<Options>();
@@ -165,9 +168,16 @@ async function measure(url: string, out: string): Promise<boolean> {
   return broken.length === 0;
 }
 
+function comparison(files: readonly string[]): string {
+  if (files.length !== 2) throw new Error(`--compare: expected two results files, got ${files.length}`);
+  const [before, after] = files.map((file) => JSON.parse(readFileSync(file, 'utf8')) as Results);
+  return printComparison(compare(before, after));
+}
+
 async function main(): Promise<void> {
   const options = readOptions();
   if (options.list) return console.log(list());
+  if (options.compare !== undefined) return console.log(comparison(options.compare));
   const query = writeSelection(selectionOf(options));
   const { server, url } = await serve(options.open ? OPEN_PORT : 0);
   if (options.open) return console.log(`gatewise benchmark: ${url}?${query}\nCtrl-C ends it`);

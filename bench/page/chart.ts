@@ -2,9 +2,8 @@
 import * as Plot from '@observablehq/plot';
 
 import { formatRho, OWN, ownTime } from '../columns.ts';
-import { timeOf, type Results, type Row } from '../results.ts';
+import { spreadOf, timeOf, type Results, type Row } from '../results.ts';
 import { milliseconds, times } from '../speed_table.ts';
-import type { Summary } from '../statistics.ts';
 import { describeWorkload, type Workload } from '../workloads.ts';
 
 export interface Theme {
@@ -55,10 +54,6 @@ interface Bar {
 
 type Content = Pick<Results, 'adapter' | 'date' | 'workloads' | 'rows'>;
 
-/** The spread of what `timeOf` gives. */
-const spreadOf = ({ kind }: Workload, { timing }: Row): Summary | undefined =>
-  kind === 'stream' ? timing?.latency : timing?.throughput;
-
 /** Two rows of the same workload are compared by ratio, and never without how far the own one is from its limit. */
 function textOf(row: Row, time: number, own: number | undefined): string {
   const relative = own === undefined || row.contestant === OWN ? undefined : times(time / own);
@@ -71,10 +66,9 @@ function barsOf({ workloads, rows }: Content): readonly Bar[] {
     const own = ownTime(workload, rows);
     return rows.flatMap((row) => {
       if (row.workload !== workload.name) return [];
-      const time = timeOf(workload, row);
       const spread = spreadOf(workload, row);
-      if (time === undefined || spread === undefined) return [];
-      const { q1, q3 } = spread;
+      if (spread === undefined) return [];
+      const { median: time, q1, q3 } = spread;
       const text = textOf(row, time, own);
       return [
         { block: row.workload, contestant: row.contestant, time, q1, q3, floor: row.floor?.time, text },

@@ -1,0 +1,75 @@
+import { expect, test } from 'vitest';
+
+import { compare, printComparison } from '../../bench/compare.ts';
+import { presets, type Results, type Row } from '../../bench/results.ts';
+import type { Summary } from '../../bench/statistics.ts';
+import { workloads } from '../../bench/workloads.ts';
+
+const around = (median: number, off: number): Summary => ({
+  median,
+  q1: median - off,
+  q3: median + off,
+  samples: 9,
+});
+const row = (contestant: string, workload: string, time: number, off: number): Row => ({
+  workload,
+  contestant,
+  library: contestant,
+  backend: 'webgpu',
+  status: 'ok',
+  timing: { first: 1, latency: around(99, 0), throughput: around(time, off), script: around(1, 0) },
+});
+const results = (...rows: readonly Row[]): Results => ({
+  version: 1,
+  date: '2026-01-02T03:04:05.000Z',
+  adapter: { description: 'made up', software: false, vendor: '', architecture: '' },
+  environment: { agent: '', platform: '', cores: 1 },
+  versions: {},
+  settings: presets.quick,
+  calibration: {
+    device: '',
+    method: 'slopes',
+    flopPerSecond: 1,
+    oneWorkgroupFlopPerSecond: 1,
+    bandwidth: [],
+    oneWorkgroupBandwidth: [],
+    dispatchSeconds: 1,
+    barrierSeconds: 1,
+    roundTripSeconds: 1,
+  },
+  workloads: workloads.filter(({ name }) => name === 'sequence-lstm' || name === 'matmul'),
+  rows,
+});
+
+test('times of both runs, whether their quartiles meet, and the same ranking', () => {
+  const before = results(row('a', 'matmul', 10, 1), row('b', 'matmul', 20, 1));
+  const after = results(row('b', 'matmul', 30, 2), row('a', 'matmul', 11, 1));
+  const comparison = compare(before, after);
+  expect(comparison).toEqual({
+    changes: [
+      { workload: 'matmul', contestant: 'a', times: [10, 11], overlaps: true },
+      { workload: 'matmul', contestant: 'b', times: [20, 30], overlaps: false },
+    ],
+    swaps: [],
+  });
+  const text = printComparison(comparison);
+  expect(text).toMatch(/matmul +b +20\.0 +30\.0 +1\.50 +beyond the quartiles/);
+  expect(text).toContain('the ranking is the same in every workload');
+});
+
+test('a pair that turned round is named with how far apart it was', () => {
+  const before = results(row('a', 'matmul', 10, 1), row('b', 'matmul', 11, 1), row('c', 'matmul', 50, 1));
+  const after = results(row('a', 'matmul', 12, 1), row('b', 'matmul', 10, 1), row('c', 'matmul', 50, 1));
+  const comparison = compare(before, after);
+  expect(comparison.swaps).toEqual([{ workload: 'matmul', contestants: ['a', 'b'], ratio: 1.2 }]);
+  expect(printComparison(comparison)).toContain('matmul: a was faster than b and is slower, by at most 20 %');
+});
+
+test('only what was timed in both counts', () => {
+  const untimed: Row = { ...row('a', 'matmul', 1, 0), status: 'failed' };
+  delete (untimed as { timing?: unknown }).timing;
+  const before = results(row('a', 'matmul', 10, 1), row('a', 'sequence-lstm', 5, 1));
+  expect(compare(before, results(untimed)).changes).toEqual([]);
+  expect(printComparison(compare(before, results(untimed)))).toBe('nothing was timed in both runs');
+  expect(compare(before, before).changes).toHaveLength(2);
+});
