@@ -149,8 +149,10 @@ export interface Op<Attrs = unknown> {
   readonly scratch?: (attrs: Attrs, inputs: readonly Signature[]) => readonly number[];
   /** The reference: plain loops, float64 accumulation. Absent for ops that the plan resolves itself. */
   readonly cpu?: (attrs: Attrs, inputs: readonly Operand[], outputs: readonly Operand[]) => void;
-  /** The kernels that do it on a device. */
-  readonly gpu?: (placed: Placed<Attrs>, target: Target) => Dispatch[];
+  /** The kernels that do it on a device, in one of its variants. */
+  readonly gpu?: (placed: Placed<Attrs>, target: Target, variant?: string) => Dispatch[];
+  /** The ways in which `gpu` can do it on such operands; absent where there is one. */
+  readonly variants?: (placed: Placed<Attrs>, target: Target) => Variants;
   readonly cost?: (attrs: Attrs, inputs: readonly Signature[], outputs: readonly Signature[]) => number;
   /** Elements that are read of each input, where they may be fewer than it has. */
   readonly reads?: (attrs: Attrs, inputs: readonly Signature[]) => readonly number[];
@@ -167,6 +169,19 @@ export interface Op<Attrs = unknown> {
   ) => readonly { readonly input: number; readonly limit: number; readonly except?: number }[];
   /** GPU against CPU, in float32. */
   readonly tolerance: Tolerance;
+}
+
+/** Ways to compute the same, of which one or another is faster by the device and the sizes. */
+export interface Variants {
+  /** Those that such operands and the target allow, the target's default first. */
+  readonly names: readonly [string, ...string[]];
+  /** What else the fastest depends on: sizes, roughly (see `sizeClass`), and how operands lie. One choice is made for a kind. */
+  readonly kind: string;
+}
+
+/** Sizes rounded up to powers of two, as `512x256x1024`. */
+export function sizeClass(...sizes: readonly number[]): string {
+  return sizes.map((size) => 2 ** Math.ceil(Math.log2(Math.max(1, size)))).join('x');
 }
 
 export interface Inside {
