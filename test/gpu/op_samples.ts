@@ -652,13 +652,11 @@ const recurrentBackwardSamples: Sample[] = [
     [f32([1, 2, 3, 5]), f32([3 * 3 * 5]), f32([15]), f32([5, 5]), f32([2, 3, 1, 5])],
     (stash, states, carry, w, d) => {
       const attrs = { cell: elmanTanh, hidden: 5, projection: 0, directions: 1, bias: false } as const;
-      return applyAll(recurrentBackwardOp, { ...attrs, masked: false, stream: 0 }, [
-        stash,
-        states,
-        carry,
-        w,
-        d,
-      ]);
+      return applyAll(
+        recurrentBackwardOp,
+        { ...attrs, masked: false, stream: 0, lean: false, fromZero: false },
+        [stash, states, carry, w, d],
+      );
     },
   ),
   sample(
@@ -666,12 +664,11 @@ const recurrentBackwardSamples: Sample[] = [
     [f32([1, 2, 3, 20]), f32([64 + 45]), f32([15]), f32([15, 5])],
     (stash, x, carry, w) => {
       const attrs = { cell: gru, hidden: 5, projection: 0, directions: 1, bias: false } as const;
-      return applyAll(recurrentBackwardOp, { ...attrs, masked: false, stream: 0 }, [
-        stash,
-        slice(x, 0, 64),
-        carry,
-        w,
-      ]);
+      return applyAll(
+        recurrentBackwardOp,
+        { ...attrs, masked: false, stream: 0, lean: false, fromZero: false },
+        [stash, slice(x, 0, 64), carry, w],
+      );
     },
   ),
 ];
