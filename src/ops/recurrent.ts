@@ -8,8 +8,9 @@ import { defineOp, type Inside, type Op, type Signature, type Value } from '../g
 import { applyAll } from './apply.ts';
 import { matmul } from './matmul.ts';
 import { recurrentBackwardCPU, recurrentCPU } from './recurrent_cpu.ts';
-import { packedSize, recurrentBackwardGPU, recurrentGPU } from './recurrent_kernel.ts';
+import { recurrentBackwardGPU, recurrentGPU } from './recurrent_kernel.ts';
 import { RecurrentLayout, rolesOf, type RecurrentAttrs } from './recurrent_layout.ts';
+import { packedSize, packWeights } from './recurrent_pack.ts';
 import { concat, reshape, slice, sum, transpose, zeros } from './structure.ts';
 
 /** Of each row and step the products, and of each unit the cell's update or derivative. */
@@ -27,10 +28,16 @@ function costOf(
   return layout.directions * steps * batch * perRow.reduce((a, b) => a + b, 0);
 }
 
+/** Of the matrices themselves a device reads nothing: it has them packed. */
+function readsOf(attrs: RecurrentAttrs, inputs: readonly Signature[], backward: boolean): number[] {
+  const matrices = rolesOf(attrs, [...inputs.keys()], backward).matrices.flat();
+  return inputs.map((_, i) => (matrices.includes(i) ? 0 : Infinity));
+}
+
 /** Throws unless the inputs fit each other. */
 function checkInputs(attrs: RecurrentAttrs, inputs: readonly Signature[]): void {
   const layout = new RecurrentLayout(attrs);
-  const { stash, initial, matrices, vectors, rows, seed } = rolesOf(attrs, inputs, false);
+  const { stash, initial, matrices, packed, vectors, rows, seed } = rolesOf(attrs, inputs, false);
   const expect = (what: string, got: Signature | undefined, shape: readonly number[]): void => {
     if (got !== undefined && show(got.shape) !== show(shape))
       throw new GatewiseError(
@@ -44,6 +51,7 @@ function checkInputs(attrs: RecurrentAttrs, inputs: readonly Signature[]): void 
   expect('initial', initial, [directions * batch * layout.stateUnits]);
   for (const own of matrices)
     layout.matrices.forEach(({ name, shape }, i) => expect(`weight_${name}`, own[i], shape));
+  expect('packed weights', packed, [packedSize(layout, false)]);
   expect('vectors', vectors, [directions * layout.vectors]);
   expect('rows', rows, [layout.rowsSize(steps, batch)]);
   expect('seed', seed, [2]);
@@ -52,7 +60,7 @@ function checkInputs(attrs: RecurrentAttrs, inputs: readonly Signature[]): void 
 export const recurrentOp: Op<RecurrentAttrs> = /* @__PURE__ */ defineOp({
   name: 'recurrent',
   summary:
-    'T steps of a cell in one or both directions: stash (D, T, B, row) that starts with the input products, initial states, weights, vectors, masks',
+    'T steps of a cell in one or both directions: stash (D, T, B, row) that starts with the input products, initial states, weights as they are and packed, vectors, masks',
   // Outputs: the stash filled, all states, the output (h of every step), the final states.
   infer: (attrs, inputs) => {
     checkInputs(attrs, inputs);
@@ -98,7 +106,7 @@ export const recurrentOp: Op<RecurrentAttrs> = /* @__PURE__ */ defineOp({
     ];
   },
   inPlace: () => [{ input: 0, output: 0, must: true }],
-  scratch: (attrs) => [packedSize(attrs, false)],
+  reads: (attrs, inputs) => readsOf(attrs, inputs, false),
   cpu: recurrentCPU,
   gpu: recurrentGPU,
   cost: (attrs, [stash]) => costOf(attrs, new RecurrentLayout(attrs).program.forward, stash.shape),
@@ -106,13 +114,15 @@ export const recurrentOp: Op<RecurrentAttrs> = /* @__PURE__ */ defineOp({
     const { attrs, inputs, outputs } = node;
     const [stash, states] = outputs;
     const finals = outputs.slice(3).map((final, s) => reshape(dFinals[s] ?? zeros(final.shape), [-1]));
+    const { matrices, vectors, rows, seed } = rolesOf(attrs, inputs, false);
     const carry = dFinals.every((d) => d === undefined) ? zeros(inputs[1].shape) : concat(finals);
     const [dStash, dInitial] = applyAll(recurrentBackwardOp, attrs, [
       stash,
       states,
       carry,
-      ...inputs.slice(2),
-      ...(dOutput === undefined ? [] : [dOutput]),
+      ...matrices.flat(),
+      ...packWeights(attrs, matrices.flat(), true),
+      ...[vectors, rows, seed, dOutput].filter((value) => value !== undefined),
     ]);
     return weightGradients(attrs, inputs, dStash, states, dInitial);
   },
@@ -128,7 +138,7 @@ export const recurrentBackwardOp: Op<RecurrentAttrs> = /* @__PURE__ */ defineOp(
     { input: 0, output: 0, must: true },
     { input: 2, output: 1, must: true },
   ],
-  scratch: (attrs) => [packedSize(attrs, true)],
+  reads: (attrs, inputs) => readsOf(attrs, inputs, true),
   cpu: recurrentBackwardCPU,
   gpu: recurrentBackwardGPU,
   cost: (attrs, [stash]) => costOf(attrs, new RecurrentLayout(attrs).program.backward, stash.shape),
@@ -147,7 +157,7 @@ function weightGradients(
   const { program } = layout;
   const { cell, hidden, bias } = attrs;
   const [directions, steps, batch] = dStash.shape;
-  const { vectors, rows, seed, matrices } = rolesOf(attrs, inputs, false);
+  const { vectors, rows, seed, matrices, packed } = rolesOf(attrs, inputs, false);
   const count = steps * batch;
 
   /** Neighbouring slots of one direction, (T·B, units). */
@@ -261,6 +271,7 @@ function weightGradients(
     ...matrices.flatMap((_, direction) =>
       layout.matrices.map(({ name, shape }) => matrixGradient(direction, name, shape)),
     ),
+    ...(packed === undefined ? [] : [undefined]),
     ...(vectors === undefined ? [] : [dVectors]),
     ...(rows === undefined ? [] : [dRows]),
     ...(seed === undefined ? [] : [undefined]),

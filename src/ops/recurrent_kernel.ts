@@ -1,14 +1,12 @@
-// How a recurrent layer's time loop runs on a device: the weights packed once, then one dispatch per step and phase.
-import type { Phase } from '../cells/phases.ts';
+// How a recurrent layer's time loop runs on a device: one dispatch per step and phase.
 import { GatewiseError } from '../core/errors.ts';
 import { bindDense, chooseTile, dispatch, type Dispatch, type Region, type Target } from '../graph/launch.ts';
 import type { Placed } from '../graph/value.ts';
-import { pack_weight } from '../../shaders/gen/pack_weight.ts';
 import { recurrent_step } from '../../shaders/gen/recurrent_step.ts';
 import { copyDispatch } from './elementwise.ts';
-import { phaseWGSL, readingsOf, type Reading } from './phase_wgsl.ts';
+import { phaseWGSL } from './phase_wgsl.ts';
 import { RecurrentLayout, rolesOf, type RecurrentAttrs } from './recurrent_layout.ts';
-import { gridFor } from './wgsl_expression.ts';
+import { packingOf } from './recurrent_pack.ts';
 
 const WORKGROUP = 16;
 /** WebGPU's default limit for each axis of a launch. */
@@ -41,108 +39,6 @@ const TILES_OF_ONE_PRODUCT: readonly Tile[] = [
   { rows: 1, units: 1 },
 ];
 
-/** Where each phase's weights lie, packed, in vec4s. */
-interface Packing {
-  readonly phases: readonly { readonly readings: readonly Reading[]; readonly starts: readonly number[] }[];
-  readonly perDirection: number;
-}
-
-const quadsOf = (depth: number): number => Math.ceil(depth / 4);
-
-function packingOf(layout: RecurrentLayout, phases: readonly Phase[]): Packing {
-  let next = 0;
-  const list = phases.map((phase) => {
-    const readings = readingsOf(layout, phase);
-    const starts = readings.map(({ depth, takes }) => {
-      const start = next;
-      next += quadsOf(depth) * takes.length * layout.width(phase.width);
-      return start;
-    });
-    return { readings, starts };
-  });
-  return { phases: list, perDirection: next };
-}
-
-/** Elements of the packed weights of a pass. */
-export function packedSize(attrs: RecurrentAttrs, backward: boolean): number {
-  const layout = new RecurrentLayout(attrs);
-  const { forward, backward: back } = layout.program;
-  return Math.max(4, 4 * layout.directions * packingOf(layout, backward ? back : forward).perDirection);
-}
-
-/** A part of a matrix and where it goes; neighbours at equal distances are packed by one launch. */
-interface Piece {
-  readonly matrix: number;
-  readonly part: number;
-  readonly transposed: boolean;
-  readonly depth: number;
-  readonly units: number;
-  readonly takes: number;
-  readonly start: number;
-}
-
-function packDispatches(
-  attrs: RecurrentAttrs,
-  layout: RecurrentLayout,
-  phases: readonly Phase[],
-  { phases: packed, perDirection }: Packing,
-  matrices: readonly (readonly Region[])[],
-  scratch: Region,
-): Dispatch[] {
-  const pieces = packed.flatMap(({ readings, starts }, p) =>
-    readings.flatMap(({ takes, depth }, i) =>
-      takes.map(({ term }, take): Piece => {
-        const units = layout.width(phases[p].width);
-        return {
-          matrix: layout.matrices.findIndex(({ name }) => name === term.matrix.slice(0, 2)),
-          part: Number.parseInt(term.matrix.slice(3), 10),
-          transposed: term.matrix.endsWith("'"),
-          depth,
-          units,
-          takes: takes.length,
-          start: starts[i] + take * units,
-        };
-      }),
-    ),
-  );
-  const runs: Piece[][] = [];
-  for (const piece of pieces) {
-    const run = runs.at(-1);
-    const last = run?.at(-1);
-    const alike =
-      last !== undefined &&
-      (['matrix', 'transposed', 'depth', 'units', 'takes'] as const).every((key) => last[key] === piece[key]);
-    const step = run !== undefined && run.length > 1 ? run[1].start - run[0].start : undefined;
-    if (
-      alike &&
-      piece.part === last.part + 1 &&
-      (step ?? piece.start - last.start) === piece.start - last.start
-    )
-      run?.push(piece);
-    else runs.push([piece]);
-  }
-  return matrices.flatMap((own, direction) =>
-    runs.map((run) => {
-      const [{ matrix, part, transposed, depth, units, takes, start }] = run;
-      const [, columns] = layout.matrices[matrix].shape;
-      const size = attrs.hidden * columns;
-      return dispatch(pack_weight, {
-        bindings: { weight: bindDense(own[matrix]), packed: bindDense(scratch) },
-        uniforms: {
-          first: part * size,
-          start: direction * perDirection + start,
-          blocks: run.length,
-          depth,
-          units,
-          strides: transposed ? [size, columns, 1] : [size, 1, columns],
-          packed: [run.length > 1 ? run[1].start - start : 0, takes * units, 1],
-        },
-        workgroups: gridFor(run.length * quadsOf(depth) * units, 64),
-      });
-    }),
-  );
-}
-
 /** One dispatch per phase, launched in turn, for each row of uniforms. */
 function loopDispatches(
   attrs: RecurrentAttrs,
@@ -155,7 +51,7 @@ function loopDispatches(
   const [stash, second] = placed.outputs;
   const [, steps, batch] = stash.view.shape;
   const phases = backward ? layout.program.backward : layout.program.forward;
-  const packing = packingOf(layout, phases);
+  const packing = packingOf(layout, backward);
   const optional = { vectors: roles.vectors, rows: roles.rows, seed: roles.seed, d_output: roles.dOutput };
   const given = Object.fromEntries(
     Object.entries(optional).flatMap(([name, region]) =>
@@ -163,7 +59,7 @@ function loopDispatches(
     ),
   );
   const loop = {};
-  const launches = phases.map((phase, p) => {
+  return phases.map((phase, p) => {
     const { readings, starts } = packing.phases[p];
     const width = layout.width(phase.width);
     const tiles = phase.products.length > 1 ? TILES_OF_MANY_PRODUCTS : TILES_OF_ONE_PRODUCT;
@@ -187,7 +83,7 @@ function loopDispatches(
       bindings: {
         stash: bindDense(stash),
         states: bindDense(backward ? roles.states : second),
-        ...(readings.length > 0 ? { weight: bindDense(placed.scratch[0]) } : {}),
+        ...(readings.length > 0 && roles.packed !== undefined ? { weight: bindDense(roles.packed) } : {}),
         ...(backward ? { carry: bindDense(second) } : {}),
         ...given,
       },
@@ -209,7 +105,6 @@ function loopDispatches(
       loop,
     });
   });
-  return [...packDispatches(attrs, layout, phases, packing, roles.matrices, placed.scratch[0]), ...launches];
 }
 
 /** The initial states (D, B, W) of each state, written to the time at which each direction starts. */

@@ -3,6 +3,7 @@
 //   states   per state (D, T + 1, B, W)  direction 0 starts at time 0, direction 1, which runs backwards, at time T
 //   initial, carry  per state (D, B, W)
 //   vectors  (D, gates·H + weights·H)    bias_hh, then the weights of one number per unit
+//   packed   see recurrent_pack.ts
 //   rows     (D, B, W of h) variational dropout's factors, then (D, T, B) the mask, where there are any
 import type { Cell } from '../cells/cell.ts';
 import type { Width } from '../cells/phases.ts';
@@ -22,6 +23,9 @@ export interface RecurrentAttrs {
   readonly stream: number;
 }
 
+/** What decides how the tensors lie. */
+export type LayoutAttrs = Omit<RecurrentAttrs, 'stream'>;
+
 export class RecurrentLayout {
   readonly program: CellProgram;
   readonly directions: number;
@@ -34,9 +38,9 @@ export class RecurrentLayout {
   /** Elements of one direction's vectors, and where bias and weights begin in them. */
   readonly vectors: number;
   readonly weightOffset: number;
-  readonly #attrs: RecurrentAttrs;
+  readonly #attrs: LayoutAttrs;
 
-  constructor(attrs: RecurrentAttrs) {
+  constructor(attrs: LayoutAttrs) {
     const { cell, bias, masked, directions, hidden } = attrs;
     this.#attrs = attrs;
     this.program = cell.program({ bias, masked });
@@ -100,6 +104,8 @@ export function rolesOf<T>(
   readonly carry: T;
   /** By direction, then by name. */
   readonly matrices: readonly (readonly T[])[];
+  /** The matrices once more, packed for the pass, where there are any: the kernels read these, the reference those. */
+  readonly packed: T | undefined;
   readonly vectors: T | undefined;
   readonly rows: T | undefined;
   readonly seed: T | undefined;
@@ -114,9 +120,10 @@ export function rolesOf<T>(
   const carry = backward ? take() : initial;
   const perDirection = layout.matrices.length;
   const matrices = Array.from({ length: attrs.directions }, () => Array.from({ length: perDirection }, take));
+  const packed = perDirection > 0 ? take() : undefined;
   const vectors = layout.vectors > 0 ? take() : undefined;
   const rows = attrs.masked || attrs.cell.dropsRecurrent ? take() : undefined;
   const seed = layout.program.draws > 0 ? take() : undefined;
   const dOutput = backward ? inputs[next] : undefined;
-  return { stash, initial, states: initial, carry, matrices, vectors, rows, seed, dOutput };
+  return { stash, initial, states: initial, carry, matrices, packed, vectors, rows, seed, dOutput };
 }
