@@ -13,6 +13,8 @@ export interface Reading {
   readonly takes: readonly { readonly term: Term; readonly result: number }[];
 }
 
+const keyOf = ({ matrix, source }: Term): string => `${matrix} ${inputsOf([source]).join()}`;
+
 /** Vectors of a phase's products, all taken by equally many matrices, since the kernel's loops are unrolled alike. */
 export function readingsOf(layout: RecurrentLayout, { products }: Phase): Reading[] {
   const all = products.flatMap(({ terms }, result) => terms.map((term) => ({ term, result })));
@@ -22,7 +24,12 @@ export function readingsOf(layout: RecurrentLayout, { products }: Phase): Readin
     takes.toSorted((a, b) => a.term.matrix.localeCompare(b.term.matrix, 'en', { numeric: true })),
   );
   const isRectangle = groups.every(({ length }) => length === groups[0].length);
-  return (isRectangle ? groups : all.map((take) => [take])).map((takes) => ({
+  // In an order of the matrices, so that all forms of a pass read packed weights alike.
+  const single = all.toSorted((a, b) => keyOf(a.term).localeCompare(keyOf(b.term), 'en', { numeric: true }));
+  const ordered = groups.toSorted(([a], [b]) =>
+    keyOf(a.term).localeCompare(keyOf(b.term), 'en', { numeric: true }),
+  );
+  return (isRectangle ? ordered : single.map((take) => [take])).map((takes) => ({
     source: takes[0].term.source,
     depth: layout.width(takes[0].term.depth),
     takes,

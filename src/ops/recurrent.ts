@@ -8,9 +8,16 @@ import { defineOp, Node, type Inside, type Op, type Signature, type Value } from
 import { applyAll } from './apply.ts';
 import { matmul } from './matmul.ts';
 import { recurrentBackwardCPU, recurrentCPU } from './recurrent_cpu.ts';
-import { packedSize } from './recurrent_kernel.ts';
 import { backwardVariants, forwardVariants, recurrentBackwardGPU, recurrentGPU } from './recurrent_loop.ts';
-import { flopOf, forwardRoles, RecurrentLayout, type RecurrentAttrs } from './recurrent_layout.ts';
+import {
+  backwardRoles,
+  flopOf,
+  forwardRoles,
+  RecurrentLayout,
+  type RecurrentAttrs,
+  type Roles,
+} from './recurrent_layout.ts';
+import { packedSize, packWeights } from './recurrent_pack.ts';
 import { concat, isZero, reshape, slice, sum, transpose, zeros } from './structure.ts';
 
 function costOf(
@@ -21,10 +28,15 @@ function costOf(
   return layout.directions * steps * batch * flopOf(layout, phases);
 }
 
+/** Of the matrices themselves a device reads nothing: it has them packed. @param roles the inputs' positions by role. */
+function readsOf({ matrices }: Roles<number>, inputs: readonly Signature[]): number[] {
+  return inputs.map((_, i) => (matrices.flat().includes(i) ? 0 : Infinity));
+}
+
 /** Throws unless the inputs fit each other. */
 function checkInputs(attrs: RecurrentAttrs, inputs: readonly Signature[]): void {
   const layout = new RecurrentLayout(attrs);
-  const { stash, initial, matrices, vectors, rows, seed } = forwardRoles(attrs, inputs);
+  const { stash, initial, matrices, packed, vectors, rows, seed } = forwardRoles(attrs, inputs);
   const expect = (what: string, got: Signature | undefined, shape: readonly number[]): void => {
     if (got !== undefined && show(got.shape) !== show(shape))
       throw new GatewiseError(
@@ -38,6 +50,7 @@ function checkInputs(attrs: RecurrentAttrs, inputs: readonly Signature[]): void 
   expect('initial', initial, [directions * batch * layout.stateUnits]);
   for (const own of matrices)
     layout.matrices.forEach(({ name, shape }, i) => expect(`weight_${name}`, own[i], shape));
+  expect('packed weights', packed, [packedSize(layout, false)]);
   expect('vectors', vectors, [directions * layout.vectors]);
   expect('rows', rows, [layout.rowsSize(steps, batch)]);
   expect('seed', seed, [2]);
@@ -46,7 +59,7 @@ function checkInputs(attrs: RecurrentAttrs, inputs: readonly Signature[]): void 
 export const recurrentOp: Op<RecurrentAttrs> = /* @__PURE__ */ defineOp({
   name: 'recurrent',
   summary:
-    'T steps of a cell in one or both directions: stash (D, T, B, row) that starts with the input products, initial states, weights, vectors, masks',
+    'T steps of a cell in one or both directions: stash (D, T, B, row) that starts with the input products, initial states, weights as they are and packed, vectors, masks',
   // Outputs: the stash filled, all states, the output (h of every step), the final states.
   infer: (attrs, inputs) => {
     checkInputs(attrs, inputs);
@@ -116,7 +129,7 @@ export const recurrentOp: Op<RecurrentAttrs> = /* @__PURE__ */ defineOp({
     },
   },
   inPlace: () => [{ input: 0, output: 0, must: true }],
-  scratch: (attrs) => [packedSize(attrs, false)],
+  reads: (attrs, inputs) => readsOf(forwardRoles(attrs, [...inputs.keys()]), inputs),
   cpu: recurrentCPU,
   variants: forwardVariants,
   gpu: recurrentGPU,
@@ -128,13 +141,15 @@ export const recurrentOp: Op<RecurrentAttrs> = /* @__PURE__ */ defineOp({
     const { attrs, inputs, outputs } = node;
     const [stash, states] = outputs;
     const finals = outputs.slice(3).map((final, s) => reshape(dFinals[s] ?? zeros(final.shape), [-1]));
+    const { matrices, vectors, rows, seed } = forwardRoles(attrs, inputs);
     const carry = dFinals.every((d) => d === undefined) ? zeros(inputs[1].shape) : concat(finals);
     const [dStash, dInitial] = applyAll(recurrentBackwardOp, attrs, [
       stash,
       states,
       carry,
-      ...inputs.slice(2),
-      ...(dOutput === undefined ? [] : [dOutput]),
+      ...matrices.flat(),
+      ...packWeights(attrs, matrices.flat(), true),
+      ...[vectors, rows, seed, dOutput].filter((value) => value !== undefined),
     ]);
     return weightGradients(attrs, inputs, dStash, states, dInitial);
   },
@@ -150,7 +165,7 @@ export const recurrentBackwardOp: Op<RecurrentAttrs> = /* @__PURE__ */ defineOp(
     { input: 0, output: 0, must: true },
     { input: 2, output: 1, must: true },
   ],
-  scratch: (attrs) => [packedSize(attrs, true)],
+  reads: (attrs, inputs) => readsOf(backwardRoles(attrs, [...inputs.keys()]), inputs),
   cpu: recurrentBackwardCPU,
   variants: backwardVariants,
   gpu: recurrentBackwardGPU,
@@ -173,7 +188,7 @@ function weightGradients(
   const { program } = layout;
   const { cell, hidden, bias } = attrs;
   const [directions, steps, batch] = dStash.shape;
-  const { vectors, rows, seed, matrices } = forwardRoles(attrs, inputs);
+  const { vectors, rows, seed, matrices, packed } = forwardRoles(attrs, inputs);
   const count = steps * batch;
 
   /** Neighbouring slots of one direction, (T·B, units). */
@@ -287,6 +302,7 @@ function weightGradients(
     ...matrices.flatMap((_, direction) =>
       layout.matrices.map(({ name, shape }) => matrixGradient(direction, name, shape)),
     ),
+    ...(packed === undefined ? [] : [undefined]),
     ...(vectors === undefined ? [] : [dVectors]),
     ...(rows === undefined ? [] : [dRows]),
     ...(seed === undefined ? [] : [undefined]),

@@ -4,6 +4,7 @@
 //                                        lean (D, 2, B, W), by turns
 //   initial, carry  per state (D, B, W)
 //   vectors  (D, gates·H + weights·H)    bias_hh, then the weights of one number per unit
+//   packed   see recurrent_pack.ts
 //   rows     (D, B, W of h) variational dropout's factors, then (D, T, B) the mask, where there are any
 import type { Cell } from '../cells/cell.ts';
 import { operationsOf, type Phase, type Width } from '../cells/phases.ts';
@@ -27,6 +28,10 @@ export interface RecurrentAttrs {
   readonly fromZero: boolean;
 }
 
+/** What decides how the tensors lie; not lean unless said. */
+export type LayoutAttrs = Omit<RecurrentAttrs, 'stream' | 'lean' | 'fromZero'> &
+  Partial<Pick<RecurrentAttrs, 'lean'>>;
+
 export class RecurrentLayout {
   readonly program: CellProgram;
   readonly directions: number;
@@ -39,9 +44,9 @@ export class RecurrentLayout {
   /** Elements of one direction's vectors, and where bias and weights begin in them. */
   readonly vectors: number;
   readonly weightOffset: number;
-  readonly #attrs: RecurrentAttrs;
+  readonly #attrs: LayoutAttrs;
 
-  constructor(attrs: RecurrentAttrs) {
+  constructor(attrs: LayoutAttrs) {
     const { cell, bias, masked, directions, hidden } = attrs;
     this.#attrs = attrs;
     this.program = cell.program({ bias, masked });
@@ -82,12 +87,12 @@ export class RecurrentLayout {
 
   /** How many times' states lie in memory. */
   stateTimes(steps: number): number {
-    return this.#attrs.lean ? 2 : steps + 1;
+    return this.#attrs.lean === true ? 2 : steps + 1;
   }
 
   /** Phases of the forward step. */
   get forward(): readonly Phase[] {
-    return this.#attrs.lean ? this.program.lean : this.program.forward;
+    return this.#attrs.lean === true ? this.program.lean : this.program.forward;
   }
 
   /** The matrices of one direction: their names and shapes. */
@@ -116,6 +121,8 @@ export interface Roles<T> {
   readonly stash: T;
   /** By direction, then by name. */
   readonly matrices: readonly (readonly T[])[];
+  /** The matrices once more, packed for the pass, where there are any: the kernels read these, the reference those. */
+  readonly packed: T | undefined;
   readonly vectors: T | undefined;
   readonly rows: T | undefined;
   readonly seed: T | undefined;
@@ -143,10 +150,11 @@ function rolesFrom<T>(
   const take = (): T => inputs[next++];
   const perDirection = layout.matrices.length;
   const matrices = Array.from({ length: attrs.directions }, () => Array.from({ length: perDirection }, take));
+  const packed = perDirection > 0 ? take() : undefined;
   const vectors = layout.vectors > 0 ? take() : undefined;
   const rows = attrs.masked || attrs.cell.dropsRecurrent ? take() : undefined;
   const seed = layout.program.draws > 0 ? take() : undefined;
-  return { stash: inputs[0], matrices, vectors, rows, seed, next };
+  return { stash: inputs[0], matrices, packed, vectors, rows, seed, next };
 }
 
 /** The inputs of `recurrent` by role, from their order. */

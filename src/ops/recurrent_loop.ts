@@ -10,7 +10,6 @@ import { recurrent_sequence } from '../../shaders/gen/recurrent_sequence.ts';
 import { recurrent_step } from '../../shaders/gen/recurrent_step.ts';
 import { copyDispatch } from './elementwise.ts';
 import { phasesWGSL, type PhaseText } from './phase_wgsl.ts';
-import { packDispatches, packingOf, type Packing } from './recurrent_kernel.ts';
 import {
   backwardRoles,
   flopOf,
@@ -19,6 +18,7 @@ import {
   type RecurrentAttrs,
   type Roles,
 } from './recurrent_layout.ts';
+import { packingOf, type Packing } from './recurrent_pack.ts';
 import {
   sequenceShape,
   slicedShape,
@@ -38,12 +38,11 @@ interface Loop {
   readonly layout: RecurrentLayout;
   readonly phases: readonly Phase[];
   readonly packing: Packing;
-  readonly packed: Region;
   readonly backward: boolean;
   readonly steps: number;
   readonly batch: number;
   readonly hasOutputGradient: boolean;
-  /** By the names that the kernels give them, apart from the weights. */
+  /** By the names that the kernels give them. */
   readonly regions: Readonly<Record<string, Region | undefined>>;
 }
 
@@ -61,7 +60,7 @@ function partsOf(loop: Loop, chosen: readonly number[], turns: (phase: Phase) =>
     return { phase: phases[p], readings, starts, turns: turns(phases[p]) };
   });
   const reads = texts.some(({ readings }) => readings.length > 0);
-  const bound = Object.entries({ ...regions, weight: reads ? loop.packed : undefined });
+  const bound = Object.entries({ ...regions, weight: reads ? regions['weight'] : undefined });
   const counts = texts.flatMap(({ readings }, i) => [
     [`GROUPS_${i}`, readings.length] as const,
     [`TAKES_${i}`, readings[0]?.takes.length ?? 0] as const,
@@ -188,8 +187,7 @@ function variantsOf(placed: Placed<RecurrentAttrs>, backward: boolean, target: T
   const { attrs, outputs } = placed;
   const layout = new RecurrentLayout(attrs);
   const [, steps, batch] = outputs[0].view.shape;
-  const phases = backward ? layout.program.backward : layout.forward;
-  const bytes = 16 * packingOf(layout, phases).perDirection;
+  const bytes = 16 * packingOf(layout, backward).perDirection;
   // The calibration of one workgroup's bandwidth against a launch, as known of large GPUs; measured where it is tuned.
   const preferred = ((): Way => {
     if (target.software) return 'step';
@@ -220,30 +218,26 @@ function loopDispatches(
   target: Target,
   variant: string | undefined,
 ): Dispatch[] {
-  const { attrs, outputs, scratch } = placed;
+  const { attrs, outputs } = placed;
   const [, steps, batch] = outputs[0].view.shape;
   const layout = new RecurrentLayout(attrs);
   const backward = 'carry' in regions;
   const phases = backward ? layout.program.backward : layout.forward;
-  const packing = packingOf(layout, phases);
-  const { vectors, rows, seed } = roles;
+  const packing = packingOf(layout, backward);
+  const { packed, vectors, rows, seed } = roles;
   const loop: Loop = {
     attrs,
     layout,
     phases,
     packing,
-    packed: scratch[0],
     backward,
     steps,
     batch,
     hasOutputGradient: regions['d_output'] !== undefined,
-    regions: { stash: outputs[0], vectors, rows, seed, ...regions },
+    regions: { stash: outputs[0], weight: packed, vectors, rows, seed, ...regions },
   };
   if (!isWay(variant)) throw new GatewiseError('internal', `recurrent: no variant ${String(variant)}`);
-  return [
-    ...packDispatches(attrs, layout, phases, packing, roles.matrices, scratch[0]),
-    ...LAUNCHES[variant](loop, target),
-  ];
+  return LAUNCHES[variant](loop, target);
 }
 
 /** The initial states (D, B, W) of each state, written to the time at which each direction starts. */

@@ -142,7 +142,7 @@ export function dispatchesOf(
   return step.op.gpu(step, target, variant);
 }
 
-/** How often a step launches a kernel. */
-export function countDispatches(step: Step): number {
-  return dispatchesOf(step).reduce((sum, { uniforms }) => sum + uniforms.length, 0);
+/** How often a step launches a kernel, for the target and in the variant as for `dispatchesOf`. */
+export function countDispatches(step: Step, target?: Target, variant?: string): number {
+  return dispatchesOf(step, target, variant).reduce((sum, { uniforms }) => sum + uniforms.length, 0);
 }
