@@ -41,6 +41,8 @@ export interface Target {
   readonly workgroupMemory: number;
   /** Invocations that a workgroup may have, also along x alone. */
   readonly workgroupSize: number;
+  /** Invocations of every subgroup, where the device has subgroups of one size; else undefined. */
+  readonly lanes?: number;
 }
 
 /** A GPU: tens of cores, each with hundreds of invocations under way. The limits are those that every device has. */

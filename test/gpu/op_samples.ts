@@ -218,6 +218,10 @@ const sizes: readonly (readonly [number, number, number])[] = [
   [12, 16, 3],
   [8, 7, 12],
   [33, 64, 36],
+  // So long that k may be split, and large enough for tiles of a workgroup.
+  [5, 261, 7],
+  [8, 388, 36],
+  [70, 300, 37],
 ];
 
 const matmulSamples: Sample[] = [
@@ -282,6 +286,17 @@ const matmulSamples: Sample[] = [
   ),
   sample('written into columns', [f32([5, 7]), f32([7, 3]), f32([5, 2])], (a, b, c) =>
     concat([c, tanh(matmul(a, b)), c], 1),
+  ),
+  sample(
+    'few results of a long k, with an epilogue that reads the result’s place',
+    [f32([9, 517]), f32([517, 6]), f32([6]), f32([6, 9])],
+    (a, b, c, d) => tanh(add(mul(add(matmul(a, b), c), 0.1), transpose(d))),
+  ),
+  sample('a long k, written into rows', [f32([512, 6]), f32([512, 34]), f32([2, 34])], (a, b, c) =>
+    concat([c, matmul(transpose(a), b), c], 0),
+  ),
+  sample('slices of a large one', [f32([75, 40]), f32([40, 80])], (a, b) =>
+    mul(matmul(slice(slice(a, 0, 3, 75), 1, 1, 38), slice(slice(b, 0, 2, 39), 1, 8, 77)), 0.5),
   ),
   sample('a chain', [f32([3, 5]), f32([5, 7]), f32([7, 2])], (a, b, c) => matmul(tanh(matmul(a, b)), c)),
 ];

@@ -26,12 +26,15 @@ export function describeAdapter(device: Described): string {
 }
 
 /** What kernels are chosen for. */
-export function targetOf(device: Described & Pick<GPUDevice, 'limits'>): Target {
+export function targetOf(device: Described & Pick<GPUDevice, 'limits' | 'features'>): Target {
   const { maxComputeWorkgroupStorageSize, maxComputeInvocationsPerWorkgroup, maxComputeWorkgroupSizeX } =
     device.limits;
+  const { subgroupMinSize, subgroupMaxSize }: Partial<GPUAdapterInfo> = device.adapterInfo ?? {};
+  const isOneSize = device.features.has('subgroups') && subgroupMinSize === subgroupMaxSize;
   return {
     ...(isSoftware(device) ? SOFTWARE_TARGET : GPU_TARGET),
     workgroupMemory: maxComputeWorkgroupStorageSize,
     workgroupSize: Math.min(maxComputeInvocationsPerWorkgroup, maxComputeWorkgroupSizeX),
+    ...(isOneSize && subgroupMinSize !== undefined ? { lanes: subgroupMinSize } : {}),
   };
 }
