@@ -5,7 +5,7 @@ import { walk, type View } from '../core/view.ts';
 import { evaluator } from '../expr/evaluate.ts';
 import { Expr } from '../expr/expr.ts';
 import { bindWhole, chooseTile, dispatch } from '../graph/launch.ts';
-import { defineOp, expectValue, type Op, type Value } from '../graph/value.ts';
+import { defineOp, expectValue, sizeClass, type Op, type Value } from '../graph/value.ts';
 import { matmul as kernel } from '../../shaders/gen/matmul.ts';
 import { apply } from './apply.ts';
 import { reshape, transpose, transposeOp } from './structure.ts';
@@ -88,6 +88,14 @@ export const matmulOp: Op<MatmulAttrs> = /* @__PURE__ */ defineOp({
       evaluate(values, result);
       out.data[at[0]] = result[0];
     });
+  },
+  variants: ({ inputs: [a, b] }) => {
+    const [m, k] = a.view.shape;
+    const n = b.view.shape[1];
+    const layouts = [layoutOf(a.view, 'm', 'k', k), layoutOf(b.view, 'k', 'n', k)].map((layout) =>
+      layout === 'strided' ? '-' : layout.slice('along_'.length),
+    );
+    return { names: ['registers'], kind: `${sizeClass(m, k, n)}:${layouts.join('')}` };
   },
   gpu: ({ attrs: { epilogue }, inputs: [a, b, ...extras], outputs: [out] }, target) => {
     const [m, k] = a.view.shape;

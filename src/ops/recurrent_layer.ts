@@ -66,6 +66,8 @@ export function recurrentSequence(cell: Cell, args: SequenceArguments): Sequence
     bias: weights[0].bias !== undefined,
     masked: mask !== undefined,
     stream: noise?.stream ?? 0,
+    lean: false,
+    fromZero: false,
   };
   const layout = new RecurrentLayout(attrs);
   // Room for what the step kernel fills in behind the input parts.

@@ -18,7 +18,7 @@ export interface Packing {
 const quadsOf = (depth: number): number => Math.ceil(depth / 4);
 
 const phasesOf = (layout: RecurrentLayout, backward: boolean): readonly Phase[] =>
-  backward ? layout.program.backward : layout.program.forward;
+  backward ? layout.program.backward : layout.forward;
 
 export function packingOf(layout: RecurrentLayout, backward: boolean): Packing {
   let next = 0;

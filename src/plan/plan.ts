@@ -3,7 +3,7 @@ import { GatewiseError } from '../core/errors.ts';
 import { sizeOf } from '../core/shape.ts';
 import { sameView, viewEnd, type View } from '../core/view.ts';
 import { GPU_TARGET, type Dispatch, type Region, type Target } from '../graph/launch.ts';
-import type { Cost, Placed, Signature, Value } from '../graph/value.ts';
+import type { Cost, Placed, Signature, Value, Variants } from '../graph/value.ts';
 import { GraphView } from './graph_view.ts';
 import { joinCopies } from './join_copies.ts';
 import { keep } from './keep.ts';
@@ -132,13 +132,36 @@ function indexLimitsOf(graph: GraphView, args: readonly Value[]): IndexLimit[] {
   return limits;
 }
 
-/** The kernel launches of a step. */
-export function dispatchesOf(step: Step, target: Target = GPU_TARGET): Dispatch[] {
-  if (step.op.gpu === undefined) throw new GatewiseError('internal', `plan: ${step.op.name} has no kernel`);
-  return step.op.gpu(step, target);
+/** Which variant to take for which kind of step, by `op:kind`. */
+export type Choices = Readonly<Record<string, string>>;
+
+/** The key of a step's kind among choices, and the variants that there are for it; undefined where there is no choice. */
+export function variantsOf(
+  step: Step,
+  target: Target,
+): { readonly key: string; readonly names: Variants['names'] } | undefined {
+  const variants = step.op.variants?.(step, target);
+  return variants && { key: `${step.op.name}:${variants.kind}`, names: variants.names };
 }
 
-/** How often a step launches a kernel. */
-export function countDispatches(step: Step): number {
-  return dispatchesOf(step).reduce((sum, { uniforms }) => sum + uniforms.length, 0);
+/** The variant that a step is run in: what was chosen for its kind, where that can do it, else the target's default. */
+export function variantOf(step: Step, target: Target, choices: Choices = {}): string | undefined {
+  const variants = variantsOf(step, target);
+  if (variants === undefined) return undefined;
+  return variants.names.find((name) => name === choices[variants.key]) ?? variants.names[0];
+}
+
+/** The kernel launches of a step. @param variant the target's default unless given. */
+export function dispatchesOf(
+  step: Step,
+  target: Target = GPU_TARGET,
+  variant: string | undefined = variantOf(step, target),
+): Dispatch[] {
+  if (step.op.gpu === undefined) throw new GatewiseError('internal', `plan: ${step.op.name} has no kernel`);
+  return step.op.gpu(step, target, variant);
+}
+
+/** How often a step launches a kernel, for the target and in the variant as for `dispatchesOf`. */
+export function countDispatches(step: Step, target?: Target, variant?: string): number {
+  return dispatchesOf(step, target, variant).reduce((sum, { uniforms }) => sum + uniforms.length, 0);
 }

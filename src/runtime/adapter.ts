@@ -1,4 +1,4 @@
-// Asking for a device, with as large buffers and bindings as the adapter has, and timestamps where it has them.
+// Asking for a device, with as large buffers, bindings and workgroups as the adapter has, and timestamps where it has them.
 import { GatewiseError } from '../core/errors.ts';
 
 export interface AdapterOptions {
@@ -21,12 +21,24 @@ export async function acquireDevice({ gpu, powerPreference }: AdapterOptions): P
       'no-adapter',
       'navigator.gpu has no adapter: the GPU or its driver is not supported, or WebGPU is turned off in this browser',
     );
-  const { maxStorageBufferBindingSize, maxBufferSize } = adapter.limits;
+  const {
+    maxStorageBufferBindingSize,
+    maxBufferSize,
+    maxComputeWorkgroupStorageSize,
+    maxComputeInvocationsPerWorkgroup,
+    maxComputeWorkgroupSizeX,
+  } = adapter.limits;
   try {
     return await adapter.requestDevice({
       label: 'gatewise',
       requiredFeatures: adapter.features.has('timestamp-query') ? ['timestamp-query'] : [],
-      requiredLimits: { maxStorageBufferBindingSize, maxBufferSize },
+      requiredLimits: {
+        maxStorageBufferBindingSize,
+        maxBufferSize,
+        maxComputeWorkgroupStorageSize,
+        maxComputeInvocationsPerWorkgroup,
+        maxComputeWorkgroupSizeX,
+      },
     });
   } catch (cause) {
     throw new GatewiseError(

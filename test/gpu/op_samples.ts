@@ -645,6 +645,8 @@ const alone = (cell: Cell): RecurrentAttrs => ({
   bias: false,
   masked: false,
   stream: 0,
+  lean: false,
+  fromZero: false,
 });
 
 const recurrentBackwardSamples: Sample[] = [

@@ -108,13 +108,16 @@ describe.each(allOps.map(({ name }) => name))('%s', (op) => {
   });
 });
 
-/** The same graph, with launches chosen for another kind of device. */
+/** The same graph, with kernels and launches chosen for another kind of device. */
 function launchedFor(target: Target, outputs: readonly Value[]): Value[] {
   const moved = new Map<Value, Value>();
   const at = (value: Value): Value => moved.get(value) ?? value;
   for (const node of nodesOf(outputs)) {
-    const { gpu } = node.op;
-    const op: Op = gpu === undefined ? node.op : { ...node.op, gpu: (placed) => gpu(placed, target) };
+    const { gpu, variants } = node.op;
+    const op: Op =
+      gpu === undefined
+        ? node.op
+        : { ...node.op, gpu: (placed) => gpu(placed, target, variants?.(placed, target).names[0]) };
     const copy = new Node(op, node.attrs, node.inputs.map(at), node.outputs);
     node.outputs.forEach((output, i) => moved.set(output, copy.outputs[i]));
   }

@@ -2,11 +2,13 @@
 import { expect, test } from 'vitest';
 
 import { gru } from '../../src/cells/gru.ts';
+import { allCells } from '../../src/cells/index.ts';
 import { lstm } from '../../src/cells/lstm.ts';
 import { sizeOf, type Shape } from '../../src/core/shape.ts';
 import { denseView } from '../../src/core/view.ts';
 import { Value } from '../../src/graph/value.ts';
-import { packOp, type PackAttrs } from '../../src/ops/recurrent_pack.ts';
+import { RecurrentLayout } from '../../src/ops/recurrent_layout.ts';
+import { packingOf, packOp, type PackAttrs } from '../../src/ops/recurrent_pack.ts';
 import { makePlan } from '../../src/plan/plan.ts';
 import { LSTM } from '../../src/index.ts';
 
@@ -57,3 +59,17 @@ test('the segments of a layer share the packed weights', () => {
   const count = (name: string): number => names.filter((other) => other === name).length;
   expect([count('recurrent'), count(packOp.name)]).toEqual([3, 1]);
 });
+
+test.each(allCells.flatMap((cell) => [true, false].map((masked) => [cell.name, masked, cell] as const)))(
+  '%s, masked: %s: where no backward pass follows, the step reads the same packed weights',
+  (_, masked, cell) => {
+    const attrs = { cell, hidden: 5, projection: 3, directions: 1, bias: true, masked } as const;
+    const packings = [false, true].map((lean) => packingOf(new RecurrentLayout({ ...attrs, lean }), false));
+    const order = packings.map(({ phases }) =>
+      phases.flatMap(({ readings, starts }) =>
+        readings.map(({ depth, takes }, i) => [starts[i], depth, takes.map(({ term }) => term.matrix)]),
+      ),
+    );
+    expect(order[1]).toEqual(order[0]);
+  },
+);

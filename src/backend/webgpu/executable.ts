@@ -3,7 +3,7 @@ import { GatewiseError } from '../../core/errors.ts';
 import { sizeOf } from '../../core/shape.ts';
 import type { NumberArray, Target } from '../../graph/launch.ts';
 import type { BufferSpec } from '../../plan/memory.ts';
-import { dispatchesOf, type Plan } from '../../plan/plan.ts';
+import { dispatchesOf, variantOf, type Choices, type Plan } from '../../plan/plan.ts';
 import { BindGroups } from './bind_groups.ts';
 import { createBindGroup, createUniforms } from './bindings.ts';
 import { createStorage, type WebGPUBuffer } from './buffers.ts';
@@ -14,6 +14,8 @@ import type { Clock, Stopwatch } from './stopwatch.ts';
 
 export class WebGPUExecutable {
   readonly plan: Plan;
+  /** In which variant each step is run; undefined where it has but one. */
+  readonly variants: readonly (string | undefined)[];
   readonly #device: GPUDevice;
   readonly #staging: Staging;
   readonly #uniforms: GPUBuffer;
@@ -22,14 +24,27 @@ export class WebGPUExecutable {
   readonly #groups: BindGroups;
   #disposed = false;
 
-  constructor(device: GPUDevice, pipelines: Pipelines, staging: Staging, plan: Plan, target: Target) {
+  /** @param choices of variants, for the kinds of steps of which something is known. */
+  constructor(
+    device: GPUDevice,
+    pipelines: Pipelines,
+    staging: Staging,
+    plan: Plan,
+    target: Target,
+    choices: Choices = {},
+  ) {
     this.plan = plan;
     this.#device = device;
     this.#staging = staging;
     // Before any memory is made: where a step has no kernel, nothing is left behind.
-    const dispatches = plan.steps.map((step) => dispatchesOf(step, target));
-    this.#temporaries = plan.buffers.map(({ kind, size, label }) =>
-      kind === 'temporary' ? createStorage(device, size, label) : undefined,
+    this.variants = plan.steps.map((step) => variantOf(step, target, choices));
+    const dispatches = plan.steps.map((step, i) => dispatchesOf(step, target, this.variants[i]));
+    // Scratch memory that only another variant would use is never bound.
+    const bound = new Set(
+      dispatches.flat().flatMap(({ bindings }) => Object.values(bindings).map(({ buffer }) => buffer)),
+    );
+    this.#temporaries = plan.buffers.map(({ kind, size, label }, i) =>
+      kind === 'temporary' && bound.has(i) ? createStorage(device, size, label) : undefined,
     );
     const { buffer, offsets } = createUniforms(device, dispatches.flat());
     this.#uniforms = buffer;

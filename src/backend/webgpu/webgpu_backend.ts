@@ -1,13 +1,13 @@
 // The WebGPU backend: buffers, pipelines and submits on one GPUDevice, its own or the application's.
 import { GatewiseError } from '../../core/errors.ts';
 import type { DType } from '../../core/shape.ts';
-import { GPU_TARGET, SOFTWARE_TARGET, type NumberArray, type Target } from '../../graph/launch.ts';
+import type { NumberArray, Target } from '../../graph/launch.ts';
 import type { Calibration } from '../../plan/calibration.ts';
 import type { Plan } from '../../plan/plan.ts';
 import type { StepTimes } from '../../plan/profile.ts';
 import type { Backend, CalibrateOptions, DeviceBuffer, Executable } from '../backend.ts';
 import { KeptResults, markWritten } from '../kept_results.ts';
-import { describeAdapter, isSoftware } from './adapter_info.ts';
+import { describeAdapter, targetOf } from './adapter_info.ts';
 import { createStorage, WebGPUBuffer } from './buffers.ts';
 import { calibrate } from './calibrate.ts';
 import { CheckedExecutable, CheckQueue } from './check.ts';
@@ -44,7 +44,7 @@ export class WebGPUBackend implements Backend {
     this.#options = options;
     this.device = device;
     this.description = describeAdapter(device);
-    this.#target = isSoftware(device) ? SOFTWARE_TARGET : GPU_TARGET;
+    this.#target = targetOf(device);
     this.#pipelines = new Pipelines(device, (error) => (this.#failure ??= error));
     this.#staging = new Staging(device, () => this.#failure);
     // Outside the scopes, an application's own errors are told from these by the label.
