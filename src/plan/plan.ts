@@ -5,6 +5,7 @@ import { sameView, viewEnd, type View } from '../core/view.ts';
 import { GPU_TARGET, type Dispatch, type Region, type Target } from '../graph/launch.ts';
 import type { Cost, Placed, Signature, Value, Variants } from '../graph/value.ts';
 import { GraphView } from './graph_view.ts';
+import { joinCopies } from './join_copies.ts';
 import { keep } from './keep.ts';
 import { lower, type Donate, type LoweredStep } from './lower.ts';
 import { colour, shareInPlace, type BufferSpec } from './memory.ts';
@@ -62,7 +63,8 @@ export function makePlan(
       `compile: the function uses a traced value of shape [${unbound.shape.join(', ')}] that is not one of its arguments; pass it in`,
     );
   }
-  const lowered = keep(lower(graph, args, donate), settled);
+  const kept = keep(lower(graph, args, donate), settled);
+  const lowered = { ...kept, steps: joinCopies(kept.steps) };
   const { steps, outputs: results, root } = shareInPlace(lowered);
   const { buffers, bufferOf } = colour(steps, results, root, lowered.keptStorages);
   const region = ({ storage, view, dtype }: Place): Region => ({ buffer: bufferOf(storage), view, dtype });
