@@ -10,7 +10,7 @@ import { add, where } from '../expr/arith.ts';
 import { expectValue, type Value } from '../graph/value.ts';
 import { dropout, dropoutMask } from '../ops/dropout.ts';
 import { matmul } from '../ops/matmul.ts';
-import { checkpoint } from '../ops/checkpoint.ts';
+import { checkpoint, enter } from '../ops/checkpoint.ts';
 import {
   recurrentSequence,
   type RecurrentWeights,
@@ -192,7 +192,8 @@ export class Recurrent implements Layer {
     const bytesPerStep = 4 * this.#directions * batch * this.hiddenSize * slots.length;
     const most = typeof recompute === 'number' ? recompute : steps;
     const sizes = segmentSizes(steps, this.#directions, bytesPerStep, most);
-    const pieces = split(sequence, sizes);
+    // With `recompute` and without, what the directions pass back is summed before what others do.
+    const pieces = sizes.length === 1 ? [enter(sequence)] : split(sequence, sizes);
     const masks = mask && split(mask, sizes);
     let states = initial;
     const outputs: Value[][] = this.#eachDirection(() => []);
