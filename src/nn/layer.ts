@@ -35,6 +35,11 @@ export interface Layer {
   /** Whether there is an output for each step of the input; true unless given. */
   readonly perStep?: boolean;
   /**
+   * Whether steps past the ends of all sequences can be left out of the input: the output at a step then depends neither
+   * on them nor on how many there are, and past the ends it is the same at every step. False where absent.
+   */
+  readonly ignoresPadding?: boolean;
+  /**
    * @param parameters by name. @param states by name, from before the first step; zeros where absent.
    * @param context lengths, masks and noise.
    * @returns the output, and the states after the last step, by name.

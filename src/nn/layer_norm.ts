@@ -28,6 +28,7 @@ export class LayerNorm implements Layer {
   readonly states = [] as const;
   readonly inputDType = 'f32';
   readonly timeAxis = undefined;
+  readonly ignoresPadding: boolean;
   readonly normalizedShape: Shape;
   readonly eps: number;
   readonly elementwiseAffine: boolean;
@@ -46,6 +47,8 @@ export class LayerNorm implements Layer {
     if (!(eps >= 0 && eps < Infinity))
       throw new GatewiseError('argument', `LayerNorm: eps must be a number of at least 0, got ${show(eps)}`);
     this.normalizedShape = shape;
+    // A mean over more axes may be one over steps.
+    this.ignoresPadding = shape.length === 1;
     this.eps = eps;
     this.elementwiseAffine = elementwiseAffine;
     this.bias = elementwiseAffine && bias;

@@ -20,6 +20,7 @@ export class Linear implements Layer {
   readonly states = [] as const;
   readonly inputDType = 'f32';
   readonly timeAxis = undefined;
+  readonly ignoresPadding = true;
   readonly inFeatures: number;
   readonly outFeatures: number;
   readonly bias: boolean;

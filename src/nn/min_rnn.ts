@@ -66,6 +66,7 @@ export class MinRNN implements Layer {
   readonly inputDType = 'f32';
   readonly timeAxis: 0 | 1;
   readonly causal: boolean;
+  readonly ignoresPadding = true;
   /** Of each direction, what its weights' names end in. */
   readonly #directions: readonly string[];
   readonly #gates: number;

@@ -45,6 +45,7 @@ export class Recurrent implements Layer {
   readonly inputDType = 'f32';
   readonly timeAxis: 0 | 1;
   readonly causal: boolean;
+  readonly ignoresPadding = true;
   readonly #directions: 1 | 2;
 
   constructor(name: string, cell: Cell, options: RecurrentOptions, ownOptions: readonly string[] = []) {

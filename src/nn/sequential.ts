@@ -13,6 +13,8 @@ export class Sequential implements Layer {
   readonly inputDType: DType | undefined;
   readonly timeAxis: 0 | 1 | undefined;
   readonly causal: boolean;
+  readonly perStep: boolean;
+  readonly ignoresPadding: boolean;
 
   constructor(layers: readonly Layer[]) {
     if (layers.length === 0)
@@ -34,6 +36,8 @@ export class Sequential implements Layer {
       );
     this.timeAxis = [...axes][0];
     this.causal = layers.every(({ causal = true }) => causal);
+    this.perStep = layers.every(({ perStep = true }) => perStep);
+    this.ignoresPadding = layers.every(({ ignoresPadding = false }) => ignoresPadding);
   }
 
   forward(

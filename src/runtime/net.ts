@@ -10,6 +10,7 @@ import { printPlan } from '../plan/print.ts';
 import type { Profile } from '../plan/profile.ts';
 import type { HostData } from './host.ts';
 import { signatureKey, toArgument, type Memory, type NetContext } from './net_context.ts';
+import { cutOf, withoutPadding, withPadding } from './padding.ts';
 import type { ParameterLayout } from './parameters.ts';
 import { Program, type Argument, type Traced } from './program.ts';
 import { sequenceArguments, type SequenceOptions } from './sequences.ts';
@@ -144,21 +145,27 @@ export class Net implements Disposable, NetContext {
     const initial = names.map((name) => toArgument(`run: state ${name}`, states[name], 'f32'));
     const sequences = sequenceArguments('run', this.model, input, options);
     const told = Object.keys(sequences);
+    const cut = cutOf(this.model, input, sequences.lengths);
     const args = [weights, input, ...initial, ...Object.values(sequences)];
     const trace = ([flat, sequence, ...values]: readonly Value[]): Traced => {
       const named = (keys: readonly string[], from: number): Values =>
         Object.fromEntries(keys.map((key, i) => [key, values[from + i]]));
       const parameters = this.layout.unpack(flat);
-      const result = this.model.forward(sequence, parameters, named(names, 0), named(told, names.length));
+      const result = this.model.forward(
+        withoutPadding(sequence, cut),
+        parameters,
+        named(names, 0),
+        named(told, names.length),
+      );
       return {
         outputs: [
-          result.output,
+          withPadding(result.output, cut),
           ...(withStates ? this.model.states.map(({ name }) => result.states[name]) : []),
         ],
       };
     };
     const argumentNames = ['weights', 'input', ...names.map((name) => `state ${name}`), ...told];
-    const key = `run ${argumentNames.join()} ${withStates}`;
+    const key = `run ${argumentNames.join()} ${withStates} ${cut?.kept}`;
     return { program: this.program(key, args, trace, argumentNames), args };
   }
 

@@ -12,6 +12,7 @@ import { elementwise } from '../ops/elementwise.ts';
 import { sequenceMask } from '../ops/sequence_mask.ts';
 import { constant, slice, sum, transpose, zeros } from '../ops/structure.ts';
 import { inputName } from '../ops/wgsl_expression.ts';
+import { withoutPadding, type Cut } from './padding.ts';
 import type { ParameterLayout } from './parameters.ts';
 import type { Traced } from './program.ts';
 import { clearRows } from './state_rows.ts';
@@ -38,6 +39,7 @@ export const stateName = (state: string): string => `state.${state}`;
  * Traces a step.
  * @param args by name: `weights`, the optimizer's states, `scalars`, `input`, `target` and `noise`; `lengths` or `mask`;
  *   states of the model, and `kept`, with which they are written back: 1 for rows of the batch that go on, 0 for others.
+ * @param cut what of the input and the target is looked at; all where absent.
  * @returns the loss, then what takes the place of the weights, the optimizer's states and, with `kept`, the model's.
  */
 export function traceStep(
@@ -45,6 +47,7 @@ export function traceStep(
   layout: ParameterLayout,
   recipe: StepRecipe,
   args: Readonly<Record<string, Value | undefined>>,
+  cut?: Cut,
 ): Traced {
   const take = (name: string): Value => {
     const value = args[name];
@@ -53,7 +56,8 @@ export function traceStep(
   };
   const { loss, optimizer } = recipe;
   const { lengths, mask, kept } = args;
-  const [flat, x, target] = ['weights', 'input', 'target'].map(take);
+  const flat = take('weights');
+  const [x, target] = ['input', 'target'].map((name) => withoutPadding(take(name), cut));
   const context: Context = {
     noise: new Noise(take('noise')),
     ...(lengths && { lengths }),

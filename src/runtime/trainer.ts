@@ -9,6 +9,7 @@ import type { Profile } from '../plan/profile.ts';
 import { readCheckpoint, writeCheckpoint } from './checkpoint.ts';
 import { toHostTensor, type HostData } from './host.ts';
 import { signatureKey, toArgument, type NetContext } from './net_context.ts';
+import { trainingCutOf } from './padding.ts';
 import { Program, type Argument } from './program.ts';
 import { batchArguments, type StepOptions } from './step_arguments.ts';
 import type { Tensor } from './tensor.ts';
@@ -28,6 +29,12 @@ export interface TrainerOptions extends StepRecipe {
    */
   readonly stateful?: boolean;
 }
+
+type StepArguments = Record<string, Argument> & {
+  readonly input: Argument;
+  readonly target: Argument;
+  readonly lengths?: Argument;
+};
 
 /** Plans kept for batches of different shapes. */
 const MAX_PROGRAMS = 16;
@@ -140,12 +147,7 @@ export class Trainer implements Disposable {
     return this.#program(args).profile(Object.values(args));
   }
 
-  #arguments(
-    x: Tensor | HostData,
-    y: Tensor | HostData,
-    options: StepOptions,
-    rate: number,
-  ): Record<string, Argument> {
+  #arguments(x: Tensor | HostData, y: Tensor | HostData, options: StepOptions, rate: number): StepArguments {
     const { loss, optimizer, seed = 0 } = this.#options;
     const scalars = Object.values(optimizer.scalars(this.#steps + 1, rate));
     const { input, ...rest } = batchArguments(this.#net, x, options, this.#states);
@@ -160,10 +162,11 @@ export class Trainer implements Disposable {
     };
   }
 
-  #program(args: Readonly<Record<string, Argument>>): Program {
+  #program(args: StepArguments): Program {
     const { model, layout, runtime } = this.#net;
     const names = Object.keys(args);
     const list = Object.values(args);
+    const cut = trainingCutOf(model, this.#options.loss, args);
     const make = (): Program =>
       new Program(
         runtime.backend,
@@ -175,10 +178,11 @@ export class Trainer implements Disposable {
             layout,
             this.#options,
             Object.fromEntries(names.map((name, i) => [name, values[i]])),
+            cut,
           ),
         names,
       );
-    return this.#programs.get(`${names.join()}: ${signatureKey(list)}`, make);
+    return this.#programs.get(`${names.join()} ${cut?.kept}: ${signatureKey(list)}`, make);
   }
 
   /**
