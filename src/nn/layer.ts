@@ -95,22 +95,3 @@ export function checkSize(layer: string, option: string, value: number): void {
     );
   }
 }
-
-/** Throws where an option is not one of `known`: a misspelt option must not be ignored. */
-export function checkOptions(
-  layer: string,
-  options: unknown,
-  known: readonly string[],
-): asserts options is object {
-  if (typeof options !== 'object' || options === null || Array.isArray(options))
-    throw new GatewiseError(
-      'argument',
-      `${layer}: expected options { ${known.join(', ')} }, got ${show(options)}`,
-    );
-  const unknown = Object.keys(options).find((key) => !known.includes(key));
-  if (unknown !== undefined)
-    throw new GatewiseError(
-      'unsupported',
-      `${layer}: option ${show(unknown)} is unknown; expected ${known.join(', ')}`,
-    );
-}

@@ -1,5 +1,6 @@
 // Losses: a scalar from a model's output and a target, averaged over all elements that count, as PyTorch does by default.
 import { GatewiseError, show } from '../core/errors.ts';
+import { checkOptions } from '../core/options.ts';
 import { sameShape, type DType } from '../core/shape.ts';
 import { add, div, maximum, mul, neg, softplus, square, sub, where } from '../expr/arith.ts';
 import { expectValue, type Value } from '../graph/value.ts';
@@ -9,7 +10,6 @@ import {
   type CrossEntropyOptions,
 } from '../ops/softmax_cross_entropy.ts';
 import { broadcast, constant, mean, reshape, sum } from '../ops/structure.ts';
-import { checkOptions } from './layer.ts';
 
 export interface Loss {
   readonly name: string;

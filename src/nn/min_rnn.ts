@@ -1,6 +1,7 @@
 // Minimal recurrent layers, whose gates do not look at the state: Feng et al., "Were RNNs All We Needed?" (2024).
 // All products are one matmul and the recurrence is linear, so nothing waits for the step before but a scan.
 import { GatewiseError, show } from '../core/errors.ts';
+import { checkFlag, checkOptions } from '../core/options.ts';
 import { add, logsigmoid, mul, neg, sigmoid, sub, where } from '../expr/arith.ts';
 import { Expr } from '../expr/expr.ts';
 import { expectValue, type Value } from '../graph/value.ts';
@@ -11,7 +12,6 @@ import { concat, reshape, slice, transpose } from '../ops/structure.ts';
 import type { Context } from './context.ts';
 import { maskOf } from './mask.ts';
 import {
-  checkOptions,
   checkSize,
   parameterOf,
   uniform,
@@ -80,6 +80,8 @@ export class MinRNN implements Layer {
     checkSize(name, 'hiddenSize', hiddenSize);
     checkSize(name, 'numLayers', numLayers);
     checkProbability(name, 'dropout', p);
+    for (const [option, flag] of Object.entries({ bias, batchFirst, bidirectional }))
+      checkFlag(name, option, flag);
     this.name = name;
     this.inputSize = inputSize;
     this.hiddenSize = hiddenSize;

@@ -1,9 +1,9 @@
 // Optimizers as expressions over one element: the parameter p, its gradient g and the optimizer's own states.
 // The whole update of all parameters is one elementwise kernel.
 import { GatewiseError, show } from '../core/errors.ts';
+import { checkFlag, checkOptions } from '../core/options.ts';
 import { add, div, maximum, mul, sqrt, square, sub } from '../expr/arith.ts';
 import type { Expr } from '../expr/expr.ts';
-import { checkOptions } from './layer.ts';
 
 export type Scalars = Readonly<Record<string, Expr>>;
 
@@ -52,11 +52,6 @@ export function rateAt(rate: LearningRate, step: number): number {
       `trainer: the learning rate must be finite and at least 0, but its function gave ${show(value)} for step ${step} (the first is 0)`,
     );
   return value;
-}
-
-function checkFlag(optimizer: string, option: string, value: boolean): void {
-  if (typeof value !== 'boolean')
-    throw new GatewiseError('argument', `${optimizer}: ${option} must be true or false, got ${show(value)}`);
 }
 
 export interface SGDOptions {

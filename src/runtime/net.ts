@@ -1,10 +1,11 @@
 // A model with its weights on a backend: run it, stream through it, train it, save it.
 import { GatewiseError, show } from '../core/errors.ts';
+import { checkOptions } from '../core/options.ts';
 import { Recent } from '../core/recent.ts';
 import { sizeOf } from '../core/shape.ts';
 import type { Value } from '../graph/value.ts';
 import { serializeSafetensors } from '../io/safetensors.ts';
-import { checkOptions, type Layer, type Values } from '../nn/layer.ts';
+import { type Layer, type Values } from '../nn/layer.ts';
 import type { Plan } from '../plan/plan.ts';
 import { printPlan } from '../plan/print.ts';
 import type { Profile } from '../plan/profile.ts';

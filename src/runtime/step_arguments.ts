@@ -1,6 +1,7 @@
 // What a training step takes beside the trainer's own: the batch, what is said of it, and the states it begins with.
 import { GatewiseError, show } from '../core/errors.ts';
-import { checkOptions, type Layer } from '../nn/layer.ts';
+import { checkOptions } from '../core/options.ts';
+import { type Layer } from '../nn/layer.ts';
 import type { HostData } from './host.ts';
 import { toArgument, type NetContext } from './net_context.ts';
 import type { Argument } from './program.ts';

@@ -1,7 +1,7 @@
 // Training: a step is one plan and so one submit, and needs no readback before the next.
 import { GatewiseError, show } from '../core/errors.ts';
+import { checkOptions } from '../core/options.ts';
 import { Recent } from '../core/recent.ts';
-import { checkOptions } from '../nn/layer.ts';
 import { checkPositive, checkRate, rateAt, type LearningRate } from '../nn/optimizer.ts';
 import type { Plan } from '../plan/plan.ts';
 import { printPlan } from '../plan/print.ts';

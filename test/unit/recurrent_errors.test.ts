@@ -2,6 +2,7 @@
 import { afterAll, describe, expect, test } from 'vitest';
 
 import {
+  activation,
   createRuntime,
   elmanTanh,
   GRU,
@@ -9,7 +10,11 @@ import {
   LSTM,
   lstm,
   lstmProjected,
+  LayerNorm,
+  Linear,
+  MinGRU,
   minGRU,
+  MinLSTM,
   onnxGRU,
   onnxLSTM,
   onnxRNN,
@@ -17,6 +22,7 @@ import {
   RNN,
   Value,
   withZoneout,
+  type Cell,
   type DType,
   type ErrorCode,
   type RecurrentOptions,
@@ -124,6 +130,40 @@ describe('options', () => {
       'argument',
       /bidirectional must be true or false, got 1/,
     ],
+    ...['bias', 'batchFirst', 'bidirectional'].flatMap((option) =>
+      ['no', 1, null].flatMap((flag) =>
+        [LSTM, MinGRU, MinLSTM].map((Layer): Row => [
+          `${Layer.name} with ${option} ${flag}`,
+          () => new Layer(options({ [option]: flag })),
+          'argument',
+          new RegExp(`^${Layer.name}: ${option} must be true or false, got "?${flag}"?$`),
+        ]),
+      ),
+    ),
+    [
+      'a bias of Linear that is no flag',
+      () => new Linear(3, 4, { bias: 'no' as never }),
+      'argument',
+      /^Linear: bias must be true or false, got "no"$/,
+    ],
+    [
+      'weights of LayerNorm that are no flag',
+      () => new LayerNorm(3, { elementwiseAffine: 1 as never }),
+      'argument',
+      /^LayerNorm: elementwiseAffine must be true or false, got 1$/,
+    ],
+    [
+      'a bias of LayerNorm that is no flag',
+      () => new LayerNorm(3, { bias: null as never }),
+      'argument',
+      /^LayerNorm: bias must be true or false, got null$/,
+    ],
+    ...['1', null, -1, NaN].map((eps): Row => [
+      `LayerNorm with an eps of ${eps}`,
+      () => new LayerNorm(3, { eps: eps as never }),
+      'argument',
+      /^LayerNorm: eps must be a number of at least 0, got ("1"|null|-1|NaN)$/,
+    ]),
     [
       'a cell that is only declared',
       () => new Recurrent('Own', elmanTanh.declaration as never, sizes),
@@ -237,8 +277,75 @@ describe('a call', () => {
 
 describe('ONNX', () => {
   test.each<Row>([
-    ['clip', () => onnxLSTM({ clip: 0 }), 'argument', /^onnxLSTM: clip must be above 0, got 0$/],
-    ['clip of NaN', () => onnxRNN({ clip: NaN }), 'argument', /^onnxRNN: clip must be above 0, got NaN$/],
+    [
+      'clip',
+      () => onnxLSTM({ clip: 0 }),
+      'argument',
+      /^onnxLSTM: clip must be a finite number above 0, got 0$/,
+    ],
+    [
+      'clip of NaN',
+      () => onnxRNN({ clip: NaN }),
+      'argument',
+      /^onnxRNN: clip must be a finite number above 0, got NaN$/,
+    ],
+    ['clip of text', () => onnxRNN({ clip: '3' as never }), 'argument', /clip must be .*got "3"$/],
+    ['clip of infinity', () => onnxGRU({ clip: Infinity }), 'argument', /clip must be .*got Infinity$/],
+    ...([onnxRNN, onnxGRU, onnxLSTM] as const).flatMap((make): Row[] => [
+      [
+        `${make.name} of nothing`,
+        () => make(null as never),
+        'argument',
+        new RegExp(`^${make.name}: expected options .*got null$`),
+      ],
+      ...['linear_before_reset', 'peephole', 'activation_alpha', 'direction'].map((option): Row => [
+        `${make.name} with ${option}`,
+        () => make({ [option]: 1 }),
+        'unsupported',
+        new RegExp(`^${make.name}: option "${option}" is unknown; expected activations, clip`),
+      ]),
+      ...[null, 'Tanh', 5].map((activations): Row => [
+        `${make.name} with activations ${activations}`,
+        () => make({ activations: activations as never }),
+        'argument',
+        /expected \d activations for one direction, got (null|"Tanh"|5)$/,
+      ]),
+    ]),
+    ...[2, 'yes', null].flatMap((flag): Row[] => [
+      [
+        `linearBeforeReset ${flag}`,
+        () => onnxGRU({ linearBeforeReset: flag as never }),
+        'argument',
+        /^onnxGRU: linearBeforeReset must be true or false, or 1 or 0, got (2|"yes"|null)$/,
+      ],
+      [`inputForget ${flag}`, () => onnxLSTM({ inputForget: flag as never }), 'argument', /inputForget must/],
+      [`peepholes ${flag}`, () => onnxLSTM({ peepholes: flag as never }), 'argument', /peepholes must/],
+    ]),
+    [
+      'an activation that is none',
+      () => onnxRNN({ activations: [null as never] }),
+      'argument',
+      /^onnxRNN: an activation: expected options { name, alpha, beta }, got null$/,
+    ],
+    [
+      'a misspelt alpha',
+      () => onnxRNN({ activations: [{ name: 'Elu', apha: 1 } as never] }),
+      'unsupported',
+      /^onnxRNN: an activation: option "apha" is unknown; expected name, alpha, beta$/,
+    ],
+    [
+      'an alpha past float32',
+      () => onnxRNN({ activations: [{ name: 'Elu', alpha: 1e39 }] }),
+      'argument',
+      /^onnxRNN: Elu has no alpha of 1e\+39$/,
+    ],
+    [
+      'an alpha of text',
+      () => onnxRNN({ activations: [{ name: 'Elu', alpha: '1' as never }] }),
+      'argument',
+      /"1"/,
+    ],
+    ['no activation', () => (activation as () => unknown)(), 'argument', /expected options .*got nothing$/],
     [
       'activations of both directions',
       () => onnxRNN({ activations: ['Tanh', 'Relu'] }),
@@ -271,5 +378,15 @@ describe('ONNX', () => {
     ],
   ])('%s', (_, call, code, message) => {
     expect(call).toThrow(failure(code, message));
+  });
+
+  test('takes its flags as ONNX keeps them', () => {
+    const kinds = (cell: Cell): (readonly [string, string])[] =>
+      cell.gates.map(({ name, kind }) => [name, kind]);
+    expect(kinds(onnxGRU({ linearBeforeReset: 1 }))).toEqual(kinds(onnxGRU({ linearBeforeReset: true })));
+    expect(kinds(onnxGRU({ linearBeforeReset: 0 }))).toEqual(kinds(onnxGRU()));
+    expect(kinds(onnxGRU())).not.toEqual(kinds(onnxGRU({ linearBeforeReset: true })));
+    expect(onnxLSTM({ inputForget: 1, peepholes: 1 }).name).toBe('onnx_lstm_coupled_peephole');
+    expect(onnxLSTM({ inputForget: 0, peepholes: 0 }).name).toBe('onnx_lstm');
   });
 });
