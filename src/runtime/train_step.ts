@@ -9,7 +9,7 @@ import type { Layer, Values } from '../nn/layer.ts';
 import type { Loss } from '../nn/loss.ts';
 import type { Optimizer } from '../nn/optimizer.ts';
 import { elementwise } from '../ops/elementwise.ts';
-import { sequenceMask } from '../ops/sequence_mask.ts';
+import { lengthMask } from '../ops/sequence_mask.ts';
 import { constant, slice, sum, transpose, zeros } from '../ops/structure.ts';
 import { inputName } from '../ops/wgsl_expression.ts';
 import { withoutPadding, type Cut } from './padding.ts';
@@ -98,7 +98,7 @@ function stepMask(
   if (perStep === false) return undefined;
   if (stepwise.some(({ shape }) => shape[0] !== x.shape[0] || shape[1] !== x.shape[1])) return undefined;
   if (lengths === undefined) return mask;
-  return timeAxis === 1 ? transpose(sequenceMask(lengths, x.shape[1])) : sequenceMask(lengths, x.shape[0]);
+  return timeAxis === 1 ? transpose(lengthMask(lengths, x.shape[1])) : lengthMask(lengths, x.shape[0]);
 }
 
 function applyLoss(loss: Loss, output: Value, target: Value, mask: Value | undefined): Value {

@@ -27,6 +27,8 @@ import {
   type ErrorCode,
   type RecurrentOptions,
   type Shape,
+  type Tensor,
+  type Values,
 } from '../../src/index.ts';
 
 const runtime = await createRuntime({ backend: 'cpu' });
@@ -272,6 +274,44 @@ describe('a call', () => {
     ] as const)
       expect(() => net.run(input, { lengths })).toThrow(failure(code, message));
     expect(() => net.run([], {})).toThrow(failure('shape', /every size must be at least 1/));
+  });
+});
+
+describe.each([
+  ['LSTM', new LSTM({ inputSize: 1, hiddenSize: 2, bidirectional: true })],
+  ['MinGRU', new MinGRU({ inputSize: 1, hiddenSize: 2, batchFirst: true })],
+])('a compiled %s', (_, model) => {
+  const parameters = Object.fromEntries(
+    model.parameters.map(({ name, shape }) => [
+      name,
+      runtime.tensor(new Float32Array(shape.reduce((a, b) => a * b, 1)), { shape }),
+    ]),
+  );
+  const forward = runtime.compile(
+    (p: Values, x: Value, lengths: Value) => model.forward(x, p, {}, { lengths }).output,
+  );
+  const run = (lengths: Int32Array | Tensor): Tensor =>
+    forward(
+      parameters,
+      [
+        [[1], [2]],
+        [[3], [4]],
+      ],
+      lengths,
+    );
+
+  test.each([0, 3, 99, -3])('refuses a length of %d', (length) => {
+    expect(() => run(Int32Array.of(2, length))).toThrow(
+      failure('argument', new RegExp(`element 1 of argument \\d is the length ${length}; expected 1 to 2$`)),
+    );
+    expect(() => run(runtime.tensor(Int32Array.of(2, length)))).toThrow(
+      failure('argument', /is a tensor of lengths from -?\d+ to \d+; expected 1 to 2\. A tensor is checked/),
+    );
+  });
+
+  test('takes all others', () => {
+    expect(run(Int32Array.of(1, 2)).shape).toEqual([2, 2, model.bidirectional ? 4 : 2]);
+    expect(run(runtime.tensor(Int32Array.of(2, 1))).shape[0]).toBe(2);
   });
 });
 
