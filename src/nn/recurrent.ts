@@ -114,7 +114,7 @@ export class Recurrent implements Layer {
   #cell({ noise }: Context): Cell {
     const { zoneout, recurrentDropout } = this.options;
     const cell = withZoneout(this.cell, zoneout, noise !== undefined);
-    return noise !== undefined && recurrentDropout > 0 ? withRecurrentDropout(cell) : cell;
+    return withRecurrentDropout(cell, noise !== undefined && recurrentDropout > 0);
   }
 
   /**
