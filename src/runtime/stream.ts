@@ -43,14 +43,16 @@ export class Stream implements Disposable {
         `push: expected one step of ${features === 0 ? `${this.batch} tokens` : `(${this.batch}, features)`}, got shape ${show(input.shape)}`,
       );
     }
-    const { timeAxis = 0 } = net.model;
+    const { timeAxis } = net.model;
     const rest = input.shape.slice(short ? 0 : 1);
-    const shape = timeAxis === 0 ? [1, this.batch, ...rest] : [this.batch, 1, ...rest];
+    // What does not know of time, such as an LSTMCell, is given a step as it is.
+    const axes = timeAxis === undefined ? [this.batch] : timeAxis === 0 ? [1, this.batch] : [this.batch, 1];
+    const shape = [...axes, ...rest];
     const args = [net.weights, input, ...this.#states];
     const trace = ([flat, step, ...states]: readonly Value[]): Traced => {
       const named = Object.fromEntries(net.model.states.map(({ name }, i) => [name, states[i]]));
       const result = net.model.forward(reshape(step, shape), net.layout.unpack(flat), named);
-      const output = reshape(result.output, [this.batch, ...result.output.shape.slice(2)]);
+      const output = reshape(result.output, [this.batch, ...result.output.shape.slice(axes.length)]);
       return {
         outputs: [output, ...net.model.states.map(({ name }) => result.states[name])],
         donate: [undefined, ...states.map((_, i) => 2 + i)],

@@ -12,6 +12,7 @@ import {
   GRU,
   Linear,
   LSTM,
+  LSTMCell,
   mse,
   rmsprop,
   Sequential,
@@ -180,6 +181,13 @@ describe('trainers', () => {
       { stateful: true },
       'unsupported',
       /stateful needs recurrent states, and Linear has none/,
+    ],
+    [
+      'stateful with a cell of single steps',
+      () => new LSTMCell({ inputSize: 2, hiddenSize: 3 }),
+      { stateful: true },
+      'unsupported',
+      /stateful with LSTMCell, which takes single steps and has no axis of time/,
     ],
     [
       'stateful with what runs backwards',
