@@ -11,6 +11,7 @@ import { checkProbability, dropout } from '../ops/dropout.ts';
 import { concat, reshape, slice, transpose } from '../ops/structure.ts';
 import type { Context } from './context.ts';
 import { maskOf } from './mask.ts';
+import { checkSequence, withoutBatch } from './unbatched.ts';
 import {
   checkSize,
   parameterOf,
@@ -111,7 +112,8 @@ export class MinRNN implements Layer {
   }
 
   /**
-   * @param x (T, B, inputSize), or (B, T, inputSize) with `batchFirst`.
+   * @param x (T, B, inputSize), or (B, T, inputSize) with `batchFirst`; (T, inputSize) is one sequence, whose output and
+   * state have no batch either.
    * @param states `h`, before the first step and, of the reverse direction, after the last; zeros where absent.
    * @param context steps that `lengths` or `mask` leave out carry the state, whatever the input holds there; past a
    * length the output is 0.
@@ -124,13 +126,10 @@ export class MinRNN implements Layer {
     states: Values = {},
     context: Context = {},
   ): { output: Value; states: Values } {
-    expectValue(`${this.name}: input`, x, 'f32');
-    if (x.shape.length !== 3 || x.shape[2] !== this.inputSize) {
-      throw new GatewiseError(
-        'shape',
-        `${this.name}: expected input (${this.batchFirst ? 'B, T' : 'T, B'}, ${this.inputSize}), got ${show(x.shape)}`,
+    if (checkSequence(this, x) === 'alone')
+      return withoutBatch(this, { input: 1 - this.timeAxis, state: 1 }, x, states, context, (one, before) =>
+        this.forward(one, parameters, before, context),
       );
-    }
     const timeFirst = (value: Value): Value =>
       this.batchFirst ? transpose(value, [1, 0, ...(value.shape.length === 3 ? [2] : [])]) : value;
     let sequence = timeFirst(x);

@@ -22,6 +22,7 @@ import { maskOf } from './mask.ts';
 import type { Context } from './context.ts';
 import { parameterOf, uniform, type Layer, type Parameter, type State, type Values } from './layer.ts';
 import { segmentSizes } from './segments.ts';
+import { checkSequence, withoutBatch } from './unbatched.ts';
 import {
   checkNonlinearity,
   completeOptions,
@@ -118,7 +119,8 @@ export class Recurrent implements Layer {
   }
 
   /**
-   * @param x (T, B, inputSize), or (B, T, inputSize) with `batchFirst`.
+   * @param x (T, B, inputSize), or (B, T, inputSize) with `batchFirst`; (T, inputSize) is one sequence, whose output and
+   *   states have no batch either.
    * @param states the cell's states by name, each of the shape that `states` says; zeros where absent.
    * @param context lengths or a mask of the sequences; noise for dropout and zoneout while training.
    * @returns `output` (T, B, directions · H), h of the last layer after each step, and the states after the last step.
@@ -129,14 +131,11 @@ export class Recurrent implements Layer {
     states: Values = {},
     context: Context = {},
   ): { output: Value; states: Values } {
-    const { batchFirst, inputSize, numLayers } = this;
-    expectValue(`${this.name}: input`, x, 'f32');
-    if (x.shape.length !== 3 || x.shape[2] !== inputSize) {
-      throw new GatewiseError(
-        'shape',
-        `${this.name}: expected input (${batchFirst ? 'B, T' : 'T, B'}, ${inputSize}), got ${show(x.shape)}`,
+    const { batchFirst, numLayers } = this;
+    if (checkSequence(this, x) === 'alone')
+      return withoutBatch(this, { input: 1 - this.timeAxis, state: 1 }, x, states, context, (one, before) =>
+        this.forward(one, parameters, before, context),
       );
-    }
     let sequence = batchFirst ? transpose(x, [1, 0, 2]) : x;
     const [steps, batch] = sequence.shape;
     const given = this.#initial(states, batch);

@@ -5,7 +5,7 @@ import { type Layer } from '../nn/layer.ts';
 import type { HostData } from './host.ts';
 import { toArgument, type NetContext } from './net_context.ts';
 import type { Argument } from './program.ts';
-import { sequenceArguments, type SequenceOptions } from './sequences.ts';
+import { hasBatch, sequenceArguments, type SequenceOptions } from './sequences.ts';
 import type { Tensor } from './tensor.ts';
 import type { TrainStates } from './train_states.ts';
 import { stateName } from './train_step.ts';
@@ -40,7 +40,7 @@ export function batchArguments(
 }
 
 function keptStates(
-  { states, timeAxis = 0 }: Layer,
+  model: Layer,
   kept: TrainStates,
   input: Argument,
   given: StepOptions['states'],
@@ -50,7 +50,8 @@ function keptStates(
       'argument',
       'step: states were given, but a stateful trainer begins with those of its last step; leave out one of the two',
     );
-  if (input.shape.length < 2)
+  const { states, timeAxis = 0 } = model;
+  if (!hasBatch(model, input))
     throw new GatewiseError(
       'shape',
       `step: a stateful trainer expects input (${timeAxis === 0 ? 'T, B' : 'B, T'}, …), got ${show(input.shape)}`,

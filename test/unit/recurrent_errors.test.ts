@@ -200,13 +200,31 @@ describe('a call', () => {
       'another width',
       () => own.forward(value([5, 2, 4]), parameters),
       'shape',
-      /^LSTM: expected input \(T, B, 3\), got \[5, 2, 4\]$/,
+      /^LSTM: expected input \(T, B, 3\), or \(T, 3\) without a batch, got \[5, 2, 4\]$/,
     ],
     [
       'another width, batch first',
-      () => layer({ batchFirst: true }).forward(value([5, 3]), {}),
+      () => layer({ batchFirst: true }).forward(value([5, 4]), {}),
       'shape',
-      /^LSTM: expected input \(B, T, 3\), got \[5, 3\]$/,
+      /^LSTM: expected input \(B, T, 3\), or \(T, 3\) without a batch, got \[5, 4\]$/,
+    ],
+    [
+      'lengths without a batch',
+      () => own.forward(value([5, 3]), parameters, {}, { lengths: value([1], 'i32') }),
+      'shape',
+      /^LSTM: lengths or a mask were given for one sequence without a batch, \[5, 3\]; give the input a batch of 1$/,
+    ],
+    [
+      'a state with a batch for an input without',
+      () => own.forward(value([5, 3]), parameters, { h: value([4, 1, 4]) }),
+      'shape',
+      /^LSTM: state "h" of one sequence without a batch: expected shape \[4, 4\], got \[4, 1, 4\]$/,
+    ],
+    [
+      'an unknown state for an input without a batch',
+      () => own.forward(value([5, 3]), parameters, { z: value([4, 4]) }),
+      'argument',
+      /^LSTM: no state "z"; expected \["h", "c"\]$/,
     ],
     [
       'indices',
@@ -331,26 +349,28 @@ describe('ONNX', () => {
     ],
     ['clip of text', () => onnxRNN({ clip: '3' as never }), 'argument', /clip must be .*got "3"$/],
     ['clip of infinity', () => onnxGRU({ clip: Infinity }), 'argument', /clip must be .*got Infinity$/],
-    ...([onnxRNN, onnxGRU, onnxLSTM] as const).flatMap((make): Row[] => [
-      [
-        `${make.name} of nothing`,
-        () => make(null as never),
-        'argument',
-        new RegExp(`^${make.name}: expected options .*got null$`),
-      ],
-      ...['linear_before_reset', 'peephole', 'activation_alpha', 'direction'].map((option): Row => [
+    ...[onnxRNN, onnxGRU, onnxLSTM].map((make): Row => [
+      `${make.name} of nothing`,
+      () => make(null as never),
+      'argument',
+      new RegExp(`^${make.name}: expected options .*got null$`),
+    ]),
+    ...[onnxRNN, onnxGRU, onnxLSTM].flatMap((make) =>
+      ['linear_before_reset', 'peephole', 'activation_alpha', 'direction'].map((option): Row => [
         `${make.name} with ${option}`,
         () => make({ [option]: 1 }),
         'unsupported',
         new RegExp(`^${make.name}: option "${option}" is unknown; expected activations, clip`),
       ]),
-      ...[null, 'Tanh', 5].map((activations): Row => [
+    ),
+    ...[onnxRNN, onnxGRU, onnxLSTM].flatMap((make) =>
+      [null, 'Tanh', 5].map((activations): Row => [
         `${make.name} with activations ${activations}`,
         () => make({ activations: activations as never }),
         'argument',
         /expected \d activations for one direction, got (null|"Tanh"|5)$/,
       ]),
-    ]),
+    ),
     ...[2, 'yes', null].flatMap((flag): Row[] => [
       [
         `linearBeforeReset ${flag}`,
