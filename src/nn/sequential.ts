@@ -17,10 +17,10 @@ export class Sequential implements Layer {
   readonly ignoresPadding: boolean;
 
   constructor(layers: readonly Layer[]) {
-    if (layers.length === 0)
-      throw new GatewiseError('argument', 'Sequential: expected at least one layer, got none');
     if (!Array.isArray(layers))
       throw new GatewiseError('argument', `Sequential: expected a list of layers, got ${show(layers)}`);
+    if (layers.length === 0)
+      throw new GatewiseError('argument', 'Sequential: expected at least one layer, got none');
     layers.forEach((layer, i) => checkLayer(`Sequential: layer ${i}`, layer));
     const named = <T extends { readonly name: string }>(items: readonly T[], i: number): T[] =>
       items.map((item) => ({ ...item, name: `${i}.${item.name}` }));

@@ -175,7 +175,7 @@ export function checkCrossEntropyOptions(
       'argument',
       `${what}: ignoreIndex must be a whole number of 32 bits, got ${show(ignoreIndex)}`,
     );
-  if (!(labelSmoothing >= 0 && labelSmoothing <= 1))
+  if (!(Number.isFinite(labelSmoothing) && labelSmoothing >= 0 && labelSmoothing <= 1))
     throw new GatewiseError(
       'argument',
       `${what}: labelSmoothing must lie in 0 to 1, got ${show(labelSmoothing)}`,

@@ -1,6 +1,7 @@
 // Streaming: one step at a time, states on the device and updated in place.
 import { GatewiseError, show } from '../core/errors.ts';
 import type { Value } from '../graph/value.ts';
+import { checkMetadata } from '../io/safetensors.ts';
 import { checkSize, type Layer } from '../nn/layer.ts';
 import { Sequential } from '../nn/sequential.ts';
 import { reshape } from '../ops/structure.ts';
@@ -119,6 +120,7 @@ export class Stream implements Disposable {
    */
   async save(metadata: Readonly<Record<string, string>> = {}): Promise<Uint8Array<ArrayBuffer>> {
     this.#checkAlive('save');
+    checkMetadata('save', metadata);
     const states = await Promise.all(this.#states.map((state) => state.read()));
     return statesToFile(this.#net.model, this.batch, states, metadata);
   }

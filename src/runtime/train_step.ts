@@ -1,6 +1,6 @@
 // One training step as a graph: forward, loss, backward, clip and update.
 import { add, clamp, div, minimum, mul, sqrt, square } from '../expr/arith.ts';
-import { GatewiseError } from '../core/errors.ts';
+import { GatewiseError, show } from '../core/errors.ts';
 import { Expr } from '../expr/expr.ts';
 import { gradients } from '../graph/autodiff.ts';
 import type { Value } from '../graph/value.ts';
@@ -138,8 +138,15 @@ function update(optimizer: Optimizer, tensors: readonly Value[], scalars: Value)
     Object.fromEntries(names.map(input(0))),
     Object.fromEntries(scalarNames.map(input(names.length))),
   );
+  const results = ['p', ...optimizer.states];
+  const missing = results.find((name) => !(next?.[name] instanceof Expr));
+  if (missing !== undefined)
+    throw new GatewiseError(
+      'argument',
+      `trainer: the update of ${optimizer.name} gives ${show(next?.[missing])} as ${show(missing)}; expected expressions for all of ${show(results)}`,
+    );
   return elementwise(
-    ['p', ...optimizer.states].map((name) => next[name]),
+    results.map((name) => next[name]),
     inputs,
     [],
     optimizer.name,

@@ -2,6 +2,7 @@
 import { GatewiseError, show } from '../core/errors.ts';
 import { checkOptions } from '../core/options.ts';
 import { Recent } from '../core/recent.ts';
+import { checkMetadata } from '../io/safetensors.ts';
 import { checkPositive, checkRate, rateAt, type LearningRate } from '../nn/optimizer.ts';
 import type { Plan } from '../plan/plan.ts';
 import { printPlan } from '../plan/print.ts';
@@ -191,6 +192,7 @@ export class Trainer implements Disposable {
    */
   async save(metadata: Readonly<Record<string, string>> = {}): Promise<Uint8Array<ArrayBuffer>> {
     this.#checkAlive('save');
+    checkMetadata('save', metadata);
     const { layout, weights } = this.#net;
     const steps = this.#steps;
     const [states, flat, ...moments] = await Promise.all([
@@ -249,12 +251,13 @@ function checkTrainerOptions(options: TrainerOptions): void {
   const refuse = (problem: string): never => {
     throw new GatewiseError('argument', `trainer: ${problem}`);
   };
-  if (typeof loss?.apply !== 'function')
+  // A function has an apply, too, that is not a loss's.
+  if (typeof loss !== 'object' || typeof loss?.apply !== 'function')
     refuse(`expected a loss such as crossEntropy or mse, got ${show(loss)}`);
   if (typeof optimizer?.update !== 'function')
     refuse(`expected an optimizer such as adam({ lr: 1e-3 }) or sgd({ lr: 0.1 }), got ${show(optimizer)}`);
   if (clipValue !== undefined) checkPositive('trainer', 'clipValue', clipValue);
-  if (clipNorm !== undefined && !(clipNorm > 0)) refuse(`clipNorm must be above 0, got ${show(clipNorm)}`);
+  if (clipNorm !== undefined) checkPositive('trainer', 'clipNorm', clipNorm);
   if (!Number.isSafeInteger(seed) || seed < 0)
     refuse(`seed must be a whole number from 0 to 2^53 - 1, got ${show(seed)}`);
   if (typeof stateful !== 'boolean') refuse(`stateful must be true or false, got ${show(stateful)}`);
