@@ -1,6 +1,7 @@
 // Streaming: one step at a time, with the states on the device.
 import { GatewiseError, show } from '../core/errors.ts';
 import type { Value } from '../graph/value.ts';
+import { checkMetadata } from '../io/safetensors.ts';
 import { checkSize, type Layer } from '../nn/layer.ts';
 import { Sequential } from '../nn/sequential.ts';
 import { reshape } from '../ops/structure.ts';
@@ -70,14 +71,16 @@ export class Stream implements Disposable {
         `push: expected one step of ${features === 0 ? `${this.batch} tokens` : `(${this.batch}, features)`}, got shape ${show(input.shape)}`,
       );
     }
-    const { timeAxis = 0 } = net.model;
+    const { timeAxis } = net.model;
     const rest = input.shape.slice(short ? 0 : 1);
-    const shape = timeAxis === 0 ? [1, this.batch, ...rest] : [this.batch, 1, ...rest];
+    // What does not know of time, such as an LSTMCell, is given a step as it is.
+    const axes = timeAxis === undefined ? [this.batch] : timeAxis === 0 ? [1, this.batch] : [this.batch, 1];
+    const shape = [...axes, ...rest];
     const args = [net.weights, input, ...this.#states];
     const trace = ([flat, step, ...states]: readonly Value[]): Traced => {
       const named = Object.fromEntries(net.model.states.map(({ name }, i) => [name, states[i]]));
       const result = net.model.forward(reshape(step, shape), net.layout.unpack(flat), named);
-      const output = reshape(result.output, [this.batch, ...result.output.shape.slice(2)]);
+      const output = reshape(result.output, [this.batch, ...result.output.shape.slice(axes.length)]);
       return { outputs: [output, ...net.model.states.map(({ name }) => result.states[name])] };
     };
     return { program: net.program('push', args, trace, ['weights', 'input']), args };
@@ -137,6 +140,7 @@ export class Stream implements Disposable {
    */
   async save(metadata: Readonly<Record<string, string>> = {}): Promise<Uint8Array<ArrayBuffer>> {
     this.#checkAlive('save');
+    checkMetadata('save', metadata);
     const states = await Promise.all(this.#states.map((state) => state.read()));
     return statesToFile(this.#net.model, this.batch, states, metadata);
   }
