@@ -105,15 +105,18 @@ export async function gatewiseJob(runtime: Runtime, task: Task): Promise<Gatewis
       let loss: Promise<number> | undefined;
       return {
         run: () => {
-          const [inputs, labels] = [runtime.tensor(x.data, x), runtime.tensor(y.data, y)];
+          const [inputs, labels] = [
+            runtime.tensor(x.data, { shape: x.shape }),
+            runtime.tensor(y.data, { shape: y.shape }),
+          ];
           loss = trainer.step(inputs, labels);
           inputs.dispose();
           labels.dispose();
         },
         read: async () => Float32Array.of((await loss) ?? Number.NaN),
         profile: async () => {
-          using inputs = runtime.tensor(x.data, x);
-          using labels = runtime.tensor(y.data, y);
+          using inputs = runtime.tensor(x.data, { shape: x.shape });
+          using labels = runtime.tensor(y.data, { shape: y.shape });
           return await trainer.profile(inputs, labels);
         },
         dispose: () => [trainer, net].forEach((one) => one.dispose()),
