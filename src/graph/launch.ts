@@ -31,16 +31,29 @@ export interface Dispatch {
   readonly loop?: object;
 }
 
-/** What the shape of a launch is chosen for. */
+/** What kernels and the shapes of their launches are chosen for. */
 export interface Target {
+  /** A CPU that plays a GPU: its workgroup memory is memory like any other, and a barrier in it costs more than it saves. */
+  readonly software: boolean;
   /** Invocations that keep the device busy. A launch takes the largest tiles that leave at least so many. */
   readonly parallelism: number;
+  /** Bytes of workgroup memory that a workgroup may have. */
+  readonly workgroupMemory: number;
+  /** Invocations that a workgroup may have, also along x alone. */
+  readonly workgroupSize: number;
+  /** Invocations of every subgroup, where the device has subgroups of one size; else undefined. */
+  readonly lanes?: number;
 }
 
-/** A GPU: tens of cores, each with hundreds of invocations under way. */
-export const GPU_TARGET: Target = { parallelism: 16384 };
+/** A GPU: tens of cores, each with hundreds of invocations under way. The limits are those that every device has. */
+export const GPU_TARGET: Target = {
+  software: false,
+  parallelism: 16384,
+  workgroupMemory: 16384,
+  workgroupSize: 256,
+};
 /** A software adapter: a few CPU cores of a few lanes each, for which every load that a larger tile saves counts. */
-export const SOFTWARE_TARGET: Target = { parallelism: 32 };
+export const SOFTWARE_TARGET: Target = { ...GPU_TARGET, software: true, parallelism: 32 };
 
 /** The first of `tiles`, largest first, with which `invocations` fills the target; else the last. */
 export function chooseTile<T>(tiles: readonly T[], target: Target, invocations: (tile: T) => number): T {

@@ -139,6 +139,8 @@ export interface Op<Attrs = unknown> {
   readonly viewOf?: (output: number) => number;
   /** Outputs that lie inside another output: which one, and where. */
   readonly inside?: (attrs: Attrs, outputs: readonly Signature[]) => readonly (Inside | undefined)[];
+  /** Where nothing reads some of the outputs: a form of it that does without them. */
+  readonly lean?: Lean<Attrs>;
   /** Inputs that may be strided views; the others are given dense, at offsets that can be bound. */
   readonly readsStrided?: (input: number) => boolean;
   /** Whether output 0 may be a strided view. */
@@ -149,8 +151,10 @@ export interface Op<Attrs = unknown> {
   readonly scratch?: (attrs: Attrs, inputs: readonly Signature[]) => readonly number[];
   /** The reference: plain loops, float64 accumulation. Absent for ops that the plan resolves itself. */
   readonly cpu?: (attrs: Attrs, inputs: readonly Operand[], outputs: readonly Operand[]) => void;
-  /** The kernels that do it on a device. */
-  readonly gpu?: (placed: Placed<Attrs>, target: Target) => Dispatch[];
+  /** The kernels that do it on a device, in one of its variants. */
+  readonly gpu?: (placed: Placed<Attrs>, target: Target, variant?: string) => Dispatch[];
+  /** The ways in which `gpu` can do it on such operands; absent where there is one. */
+  readonly variants?: (placed: Placed<Attrs>, target: Target) => Variants;
   readonly cost?: (attrs: Attrs, inputs: readonly Signature[], outputs: readonly Signature[]) => number;
   /** Elements that are read of each input, where they may be fewer than it has. */
   readonly reads?: (attrs: Attrs, inputs: readonly Signature[]) => readonly number[];
@@ -169,6 +173,19 @@ export interface Op<Attrs = unknown> {
   readonly tolerance: Tolerance;
 }
 
+/** Ways to compute the same, of which one or another is faster by the device and the sizes. */
+export interface Variants {
+  /** Those that such operands and the target allow, the target's default first. */
+  readonly names: readonly [string, ...string[]];
+  /** What else the fastest depends on: sizes, roughly (see `sizeClass`), and how operands lie. One choice is made for a kind. */
+  readonly kind: string;
+}
+
+/** Sizes rounded up to powers of two, as `512x256x1024`. */
+export function sizeClass(...sizes: readonly number[]): string {
+  return sizes.map((size) => 2 ** Math.ceil(Math.log2(Math.max(1, size)))).join('x');
+}
+
 /** What whole numbers of an input may be. */
 export interface IndexRange {
   /** Indices begin at 0, lengths at 1. */
@@ -182,6 +199,13 @@ export interface IndexRange {
 export interface Inside {
   readonly output: number;
   readonly view: (whole: View) => View;
+}
+
+export interface Lean<Attrs> {
+  /** The outputs that it does without. */
+  readonly without: readonly number[];
+  /** A node with as many outputs, the others as they were. */
+  readonly make: (node: Node<Attrs>) => Node<Attrs>;
 }
 
 export interface InPlace {

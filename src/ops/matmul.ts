@@ -1,52 +1,15 @@
 // The matrix product, over strided matrices, with an expression applied to each result (bias, activation, residual).
 import { GatewiseError, show } from '../core/errors.ts';
 import { sizeOf } from '../core/shape.ts';
-import { walk, type View } from '../core/view.ts';
+import { walk } from '../core/view.ts';
 import { evaluator } from '../expr/evaluate.ts';
 import { Expr } from '../expr/expr.ts';
-import { bindWhole, chooseTile, dispatch } from '../graph/launch.ts';
 import { defineOp, expectValue, type Op, type Value } from '../graph/value.ts';
-import { matmul as kernel } from '../../shaders/gen/matmul.ts';
 import { apply } from './apply.ts';
+import { PRODUCT, type MatmulAttrs } from './matmul_launch.ts';
+import { matmulGPU, matmulVariants, partsOf } from './matmul_variants.ts';
 import { reshape, transpose, transposeOp } from './structure.ts';
-import {
-  countOperations,
-  expressionBody,
-  four,
-  gridFor,
-  indexText,
-  inputName,
-  operandTable,
-  shareBindings,
-} from './wgsl_expression.ts';
-
-export interface MatmulAttrs {
-  /** Over the result, named PRODUCT, and the inputs `in2`…, which have the result's shape. */
-  readonly epilogue: Expr;
-}
-
-/** The name of the product in an epilogue. */
-export const PRODUCT = 'product';
-const extraNames = ['in2', 'in3', 'in4', 'in5', 'in6'] as const;
-export const MAX_MATMUL_EXTRAS = extraNames.length;
-const OUT = 5;
-const WORKGROUP = 16;
-/** Results of one invocation, in blocks of 4 by 4: bands of rows and quads of columns, largest first. */
-const TILES = [
-  { bands: 4, quads: 4 },
-  { bands: 4, quads: 2 },
-  { bands: 2, quads: 2 },
-  { bands: 2, quads: 1 },
-  { bands: 1, quads: 1 },
-] as const;
-
-/** How blocks of a matrix are loaded: four neighbours along `first` or `second` as one vec4, where they lie so. */
-function layoutOf({ strides, offset }: View, first: 'm' | 'k', second: 'k' | 'n', k: number): string {
-  const whole = offset % 4 === 0 && k % 4 === 0;
-  if (whole && strides[1] === 1 && strides[0] % 4 === 0) return `along_${second}`;
-  if (whole && strides[0] === 1 && strides[1] % 4 === 0) return `along_${first}`;
-  return 'strided';
-}
+import { countOperations, inputName } from './wgsl_expression.ts';
 
 export const matmulOp: Op<MatmulAttrs> = /* @__PURE__ */ defineOp({
   name: 'matmul',
@@ -89,56 +52,14 @@ export const matmulOp: Op<MatmulAttrs> = /* @__PURE__ */ defineOp({
       out.data[at[0]] = result[0];
     });
   },
-  gpu: ({ attrs: { epilogue }, inputs: [a, b, ...extras], outputs: [out] }, target) => {
-    const [m, k] = a.view.shape;
-    const n = b.view.shape[1];
-    const { bindings, nameOf } = shareBindings(extras, extraNames, [out], ['out']);
-    const operand = (view: View): { strides: readonly [number, number, number, number]; offset: number } => ({
-      strides: four(view.strides, 0),
-      offset: view.offset,
-    });
-    const operands = new Map([
-      ...extras.map(({ view }, i) => [i, operand(view)] as const),
-      [OUT, operand(out.view)] as const,
-    ]);
-    const body = expressionBody(
-      [epilogue],
-      (i) => `${nameOf(i - 2)}[${indexText(i - 2, extras[i - 2].view)}]`,
-      ([value]) => [`return ${value};`],
-      { [PRODUCT]: 'product' },
-    );
-    const tilesOf = (tile: (typeof TILES)[number]): number =>
-      Math.ceil(m / (4 * tile.bands)) * Math.ceil(n / (4 * tile.quads));
-    const tile = chooseTile(TILES, target, tilesOf);
-    const layoutA = layoutOf(a.view, 'm', 'k', k);
-    const layoutB = layoutOf(b.view, 'k', 'n', k);
-    return [
-      dispatch(kernel, {
-        bindings: {
-          ...bindings,
-          [layoutA === 'strided' ? 'a' : 'a4']: bindWhole(a),
-          [layoutB === 'strided' ? 'b' : 'b4']: bindWhole(b),
-        },
-        splices: {
-          load: `fn load_a(m: u32, k: u32) -> mat4x4f {\n  return a_${layoutA}(m, k);\n}\n\nfn load_b(k: u32, n: u32) -> mat4x4f {\n  return b_${layoutB}(k, n);\n}`,
-          index: `fn result_index(at: vec4u) -> u32 {\n  return ${indexText(OUT, out.view)};\n}`,
-          epilogue: `fn epilogue(product: f32, at: vec4u) -> f32 {\n${body}\n}`,
-        },
-        counts: { BANDS: tile.bands, QUADS: tile.quads },
-        uniforms: {
-          m,
-          n,
-          k,
-          a_strides: [a.view.strides[0], a.view.strides[1]],
-          b_strides: [b.view.strides[0], b.view.strides[1]],
-          a_offset: a.view.offset,
-          b_offset: b.view.offset,
-          operands: operandTable(6, operands),
-        },
-        constants: { WORKGROUP },
-        workgroups: gridFor(tilesOf(tile), WORKGROUP),
-      }),
-    ];
+  gpu: matmulGPU,
+  variants: matmulVariants,
+  // For sums over parts of k, should the device take that way.
+  scratch: (_, [a, b]) => {
+    const [m, k] = a.shape;
+    const n = b.shape[1];
+    const parts = partsOf({ m, n, k });
+    return parts > 1 ? [parts * m * n] : [];
   },
   cost: ({ epilogue }, [a], [out]) => (2 * a.shape[1] + countOperations([epilogue])) * sizeOf(out.shape),
   grad: (node, [d]) => {

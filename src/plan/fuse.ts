@@ -10,7 +10,8 @@ import {
   MAX_ELEMENTWISE_INPUTS,
   type ElementwiseAttrs,
 } from '../ops/elementwise.ts';
-import { matmulOp, MAX_MATMUL_EXTRAS, PRODUCT, type MatmulAttrs } from '../ops/matmul.ts';
+import { matmulOp } from '../ops/matmul.ts';
+import { MAX_MATMUL_EXTRAS, PRODUCT, type MatmulAttrs } from '../ops/matmul_launch.ts';
 import { isReducible, type ReduceAttrs } from '../ops/reduce_kernel.ts';
 import { constantOp, reduceOp } from '../ops/structure.ts';
 import { inputName, isOneLaunch } from '../ops/wgsl_expression.ts';

@@ -1,5 +1,8 @@
-// Asking for a device, with as large buffers and bindings as the adapter has, and timestamps where it has them.
+// Asking for a device, with as large buffers, bindings and workgroups as the adapter has, timestamps and subgroups where it has them.
 import { GatewiseError } from '../core/errors.ts';
+
+/** Features that are used where an adapter has them. */
+const WANTED: readonly GPUFeatureName[] = ['timestamp-query', 'subgroups'];
 
 export interface AdapterOptions {
   /** Where to ask; `navigator.gpu` unless given. In Node, `await nodeGPU()` of `gatewise/node`. */
@@ -21,12 +24,24 @@ export async function acquireDevice({ gpu, powerPreference }: AdapterOptions): P
       'no-adapter',
       'navigator.gpu has no adapter: the GPU or its driver is not supported, or WebGPU is turned off in this browser',
     );
-  const { maxStorageBufferBindingSize, maxBufferSize } = adapter.limits;
+  const {
+    maxStorageBufferBindingSize,
+    maxBufferSize,
+    maxComputeWorkgroupStorageSize,
+    maxComputeInvocationsPerWorkgroup,
+    maxComputeWorkgroupSizeX,
+  } = adapter.limits;
   try {
     return await adapter.requestDevice({
       label: 'gatewise',
-      requiredFeatures: adapter.features.has('timestamp-query') ? ['timestamp-query'] : [],
-      requiredLimits: { maxStorageBufferBindingSize, maxBufferSize },
+      requiredFeatures: WANTED.filter((feature) => adapter.features.has(feature)),
+      requiredLimits: {
+        maxStorageBufferBindingSize,
+        maxBufferSize,
+        maxComputeWorkgroupStorageSize,
+        maxComputeInvocationsPerWorkgroup,
+        maxComputeWorkgroupSizeX,
+      },
     });
   } catch (cause) {
     throw new GatewiseError(

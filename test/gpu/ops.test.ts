@@ -10,8 +10,10 @@ import {
   type Tensor,
 } from '../../src/index.ts';
 import { add, mul, square, tanh } from '../../src/expr/arith.ts';
-import { GPU_TARGET, SOFTWARE_TARGET, type Target } from '../../src/graph/launch.ts';
-import { Node, nodesOf, Value, type Op, type Tolerance } from '../../src/graph/value.ts';
+import { targetOf } from '../../src/backend/webgpu/adapter_info.ts';
+import type { WebGPUBackend } from '../../src/backend/webgpu/webgpu_backend.ts';
+import { GPU_TARGET, SOFTWARE_TARGET, type Dispatch, type Target } from '../../src/graph/launch.ts';
+import { Node, nodesOf, Value, type Op, type Placed, type Tolerance } from '../../src/graph/value.ts';
 import { apply } from '../../src/ops/apply.ts';
 import { gather, gatherOp } from '../../src/ops/gather.ts';
 import { allOps } from '../../src/ops/index.ts';
@@ -20,6 +22,7 @@ import { recurrent } from '../../src/ops/recurrent_layer.ts';
 import { softmaxCrossEntropy } from '../../src/ops/softmax_cross_entropy.ts';
 import { max, mean, reshape, slice, sum, transpose } from '../../src/ops/structure.ts';
 import { gru } from '../../src/cells/gru.ts';
+import { makePlan, variantsOf } from '../../src/plan/plan.ts';
 import {
   allCells,
   deviceSamples,
@@ -108,20 +111,48 @@ describe.each(allOps.map(({ name }) => name))('%s', (op) => {
   });
 });
 
-/** The same graph, with launches chosen for another kind of device. */
-function launchedFor(target: Target, outputs: readonly Value[]): Value[] {
+/** The same graph, with launches chosen for another kind of device, and in a variant where that can do it. */
+function launchedFor(target: Target, outputs: readonly Value[], variant?: string): Value[] {
   const moved = new Map<Value, Value>();
   const at = (value: Value): Value => moved.get(value) ?? value;
   for (const node of nodesOf(outputs)) {
-    const { gpu } = node.op;
-    const op: Op = gpu === undefined ? node.op : { ...node.op, gpu: (placed) => gpu(placed, target) };
-    const copy = new Node(op, node.attrs, node.inputs.map(at), node.outputs);
+    const { variants: _, ...op } = node.op;
+    const copy = new Node(
+      {
+        ...op,
+        ...(op.gpu && {
+          gpu: (placed: Placed): Dispatch[] => {
+            const names = node.op.variants?.(placed, target).names ?? [];
+            return op.gpu?.(placed, target, names.find((name) => name === variant) ?? names[0]) ?? [];
+          },
+        }),
+      },
+      node.attrs,
+      node.inputs.map(at),
+      node.outputs,
+    );
     node.outputs.forEach((output, i) => moved.set(output, copy.outputs[i]));
   }
   return outputs.map(at);
 }
 
-describe('tiles for the other kind of device', () => {
+const SUBGROUPS_OF_FOUR: Target = { ...SOFTWARE_TARGET, lanes: 4 };
+
+/** What a sample's ops can be run in for a target. */
+function variantsFor(target: Target, sample: Sample): string[] {
+  const values = sample.inputs.map((input) => new Value(input));
+  const { steps } = makePlan(values, outputsOf(sample, values));
+  return [...new Set(steps.flatMap((step) => variantsOf(step, target)?.names ?? []))];
+}
+
+const without = (names: (string | undefined)[], target: Target, sample: Sample): (string | undefined)[] => {
+  const others: (string | undefined)[] = variantsFor(target, sample);
+  return names.filter((name) => !others.includes(name));
+};
+
+const MANY_SAMPLES = 100;
+
+describe('every variant, and launches for other kinds of devices', () => {
   let gpu: Runtime;
   let cpu: Runtime;
   beforeAll(async () => {
@@ -133,20 +164,50 @@ describe('tiles for the other kind of device', () => {
     cpu.dispose();
   });
 
+  const kinds: readonly (readonly [string, Target])[] = [
+    ['a GPU', GPU_TARGET],
+    ['a software adapter', SOFTWARE_TARGET],
+    ['subgroups of four', SUBGROUPS_OF_FOUR],
+  ];
   const choosing = allOps.filter((op) => (op.gpu?.length ?? 0) > 1);
-  test('there are ops that choose', () => expect(choosing.map(({ name }) => name)).toContain('matmul'));
-
-  const list = choosing.flatMap(({ name }) =>
-    (samples[name] ?? []).map((sample): [string, Sample] => [`${name}: ${sample.name}`, sample]),
-  );
-  test.each(list)('%s', async (_, sample) => {
-    const other = gpu.backend.description.includes('(software)') ? GPU_TARGET : SOFTWARE_TARGET;
-    const build = (...values: Value[]): Value[] => launchedFor(other, outputsOf(sample, values));
-    const [expected] = await run(cpu, sample, 1);
-    const [got] = await run(gpu, { ...sample, build }, 1);
-    expected.forEach((numbers, i) =>
-      expect(worst(got[i], numbers, toleranceOf(sample))).toBeLessThanOrEqual(1),
+  const list = choosing.flatMap(({ name }) => {
+    const all = samples[name] ?? [];
+    const ways = all.map((sample) =>
+      kinds.flatMap(([kind, target]) => {
+        const variants: (string | undefined)[] = variantsFor(target, sample);
+        // Where subgroups allow nothing more, a software adapter is a software adapter.
+        const more = target.lanes === undefined ? variants : without(variants, SOFTWARE_TARGET, sample);
+        return (variants.length > 0 ? more : [undefined]).map((variant) => ({ kind, target, variant }));
+      }),
     );
+    return all.flatMap((sample, i) => {
+      // Of many samples each is run in one way more, and all of them in each way: compiling takes longer than running.
+      const chosen = all.length > MANY_SAMPLES ? [ways[i][(i * 7) % ways[i].length]] : ways[i];
+      return chosen.map(({ kind, target, variant }) => {
+        const title = `${name}: ${sample.name}, for ${kind}${variant === undefined ? '' : `, ${variant}`}`;
+        return [title, { sample, target, variant }] as const;
+      });
+    });
+  });
+  test('there are ops that choose, and samples of all their variants', () => {
+    expect(choosing.map(({ name }) => name)).toContain('matmul');
+    const tried = new Set(list.map(([, { variant }]) => variant));
+    for (const name of ['registers', 'lanes', 'tiled', 'skinny', 'split_k', 'step', 'sliced', 'sequence'])
+      expect(tried).toContain(name);
+  });
+
+  test.each(list)('%s', async (_, { sample, target, variant }) => {
+    const own = targetOf((gpu.backend as WebGPUBackend).device);
+    // Kernels with subgroups do not compile elsewhere; what a device runs by itself has been tested above.
+    const isOwn = variant === undefined && target.software === own.software;
+    if (isOwn || (target.lanes !== undefined && target.lanes !== own.lanes)) return;
+    const build = (...values: Value[]): Value[] => launchedFor(target, outputsOf(sample, values), variant);
+    const [expected] = await run(cpu, sample, 1);
+    const [first, second] = await run(gpu, { ...sample, build }, 2);
+    expected.forEach((numbers, i) => {
+      expect(worst(first[i], numbers, toleranceOf(sample))).toBeLessThanOrEqual(1);
+      expect(sameBits(second[i], first[i]), 'the same bits again').toBe(true);
+    });
   });
 });
 

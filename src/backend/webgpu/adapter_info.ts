@@ -1,4 +1,5 @@
 // What an adapter says of itself.
+import { GPU_TARGET, SOFTWARE_TARGET, type Target } from '../../graph/launch.ts';
 
 type Described = Pick<GPUDevice, 'adapterInfo'>;
 
@@ -22,4 +23,18 @@ export function isSoftware(device: Described): boolean {
 export function describeAdapter(device: Described): string {
   const name = nameOf(device);
   return `WebGPU: ${name === '' ? 'an adapter that does not give its name' : name}${isSoftware(device) ? ' (software)' : ''}`;
+}
+
+/** What kernels are chosen for. */
+export function targetOf(device: Described & Pick<GPUDevice, 'limits' | 'features'>): Target {
+  const { maxComputeWorkgroupStorageSize, maxComputeInvocationsPerWorkgroup, maxComputeWorkgroupSizeX } =
+    device.limits;
+  const { subgroupMinSize, subgroupMaxSize }: Partial<GPUAdapterInfo> = device.adapterInfo ?? {};
+  const isOneSize = device.features.has('subgroups') && subgroupMinSize === subgroupMaxSize;
+  return {
+    ...(isSoftware(device) ? SOFTWARE_TARGET : GPU_TARGET),
+    workgroupMemory: maxComputeWorkgroupStorageSize,
+    workgroupSize: Math.min(maxComputeInvocationsPerWorkgroup, maxComputeWorkgroupSizeX),
+    ...(isOneSize && subgroupMinSize !== undefined ? { lanes: subgroupMinSize } : {}),
+  };
 }

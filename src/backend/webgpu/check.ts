@@ -6,6 +6,7 @@ import { walk } from '../../core/view.ts';
 import type { NumberArray, Region } from '../../graph/launch.ts';
 import type { Step } from '../../plan/plan.ts';
 import { runStepOnCPU } from '../cpu/cpu_backend.ts';
+import type { WebGPUBuffer } from './buffers.ts';
 import type { WebGPUExecutable } from './executable.ts';
 import type { Staging } from './staging.ts';
 
@@ -36,11 +37,12 @@ export class CheckedExecutable {
   }
 
   run(
-    args: readonly GPUBuffer[],
-    outputs: readonly GPUBuffer[],
+    args: readonly WebGPUBuffer[],
+    outputs: readonly WebGPUBuffer[],
     reads: readonly number[],
+    stale: boolean,
   ): Promise<NumberArray>[] {
-    const done = this.#queue.add(() => this.#checkAll(args, outputs));
+    const done = this.#queue.add(() => this.#checkAll(args, outputs, stale));
     return reads.map(async (index) => {
       await done;
       const { buffer, view, dtype } = this.#executable.plan.outputs[index];
@@ -49,15 +51,20 @@ export class CheckedExecutable {
     });
   }
 
-  async #checkAll(args: readonly GPUBuffer[], outputs: readonly GPUBuffer[]): Promise<void> {
+  async #checkAll(
+    args: readonly WebGPUBuffer[],
+    outputs: readonly WebGPUBuffer[],
+    stale: boolean,
+  ): Promise<void> {
     for (const [index, step] of this.#executable.plan.steps.entries()) {
+      if (step.kept && !stale) continue;
       const memory = new Map<number, NumberArray>();
       for (const region of [...step.inputs, ...step.outputs]) {
         if (!memory.has(region.buffer)) memory.set(region.buffer, await this.#fetch(region, args, outputs));
       }
       const encoder = this.#device.createCommandEncoder({ label: 'gatewise check' });
       const pass = encoder.beginComputePass({ label: step.label });
-      this.#executable.encode(pass, args, outputs, index);
+      this.#executable.encode(pass, args, outputs, (other) => other === index);
       pass.end();
       this.#device.queue.submit([encoder.finish()]);
       runStepOnCPU(step, (buffer) => memory.get(buffer) ?? new Float32Array(0));
@@ -70,8 +77,8 @@ export class CheckedExecutable {
 
   #fetch(
     { buffer, dtype }: Region,
-    args: readonly GPUBuffer[],
-    outputs: readonly GPUBuffer[],
+    args: readonly WebGPUBuffer[],
+    outputs: readonly WebGPUBuffer[],
   ): Promise<NumberArray> {
     const source = this.#executable.bufferOf(buffer, args, outputs);
     const encoder = this.#device.createCommandEncoder({ label: 'gatewise check' });

@@ -1,0 +1,117 @@
+// What the kernels of the matrix product share: the matrices and how blocks of them are loaded, the other inputs of the
+// epilogue, and where a result goes. A launch's z is a part of k, of params.depth, which is all of k unless it is split.
+
+// @include lib/nonlinear.wgsl
+// @include lib/operand.wgsl
+// @include lib/linear_id.wgsl
+
+struct Params {
+  m: u32,
+  n: u32,
+  k: u32,
+  depth: u32,                     // of a part of k, a multiple of 16
+  a_strides: vec2u,               // m, k
+  b_strides: vec2u,               // k, n
+  a_offset: u32,
+  b_offset: u32,
+  operands: array<Operand, 6>,    // in2 to in6, then out; axes: 0, part, m, n
+}
+
+const I = 0u;                     // this stands in for an unrolled count
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> a: array<f32>;
+@group(0) @binding(2) var<storage, read> b: array<f32>;
+@group(0) @binding(3) var<storage, read> in2: array<f32>;
+@group(0) @binding(4) var<storage, read> in3: array<f32>;
+@group(0) @binding(5) var<storage, read> in4: array<f32>;
+@group(0) @binding(6) var<storage, read> in5: array<f32>;
+@group(0) @binding(7) var<storage, read> in6: array<f32>;
+@group(0) @binding(8) var<storage, read_write> out: array<f32>;
+// The same matrices as vec4s, for those whose rows or columns lie so that four neighbours are one load.
+@group(0) @binding(9) var<storage, read> a4: array<vec4f>;
+@group(0) @binding(10) var<storage, read> b4: array<vec4f>;
+
+// A block of either is four vec4s over k, of four m or of four n. What lies past the edge in m or n is read but not
+// written; past k it is 0.
+
+/// Zeros from number `count` on. Chosen from what was loaded, which costs less than a branch before each load.
+fn first_of(values: vec4f, count: u32) -> vec4f {
+  return select(vec4f(), values, vec4u(0u, 1u, 2u, 3u) < vec4u(count));
+}
+
+fn a_row_strided(m: u32, k: u32) -> vec4f {
+  let at = params.a_offset + m * params.a_strides.x + k * params.a_strides.y;
+  let step = params.a_strides.y;
+  return first_of(vec4f(a[at], a[at + step], a[at + 2u * step], a[at + 3u * step]), params.k - k);
+}
+
+fn a_row_along_k(m: u32, k: u32) -> vec4f {
+  return a4[(params.a_offset + m * params.a_strides.x + k) / 4u];
+}
+
+/// Four neighbours over m.
+fn a_column_along_m(m: u32, k: u32) -> vec4f {
+  return a4[(params.a_offset + m + k * params.a_strides.y) / 4u];
+}
+
+fn a_strided(m: u32, k: u32) -> mat4x4f {
+  return mat4x4f(a_row_strided(m, k), a_row_strided(m + 1u, k), a_row_strided(m + 2u, k), a_row_strided(m + 3u, k));
+}
+
+fn a_along_k(m: u32, k: u32) -> mat4x4f {
+  let at = (params.a_offset + m * params.a_strides.x + k) / 4u;
+  let step = params.a_strides.x / 4u;
+  return mat4x4f(a4[at], a4[at + step], a4[at + 2u * step], a4[at + 3u * step]);
+}
+
+fn a_along_m(m: u32, k: u32) -> mat4x4f {
+  let at = (params.a_offset + m + k * params.a_strides.y) / 4u;
+  let step = params.a_strides.y / 4u;
+  return transpose(mat4x4f(a4[at], a4[at + step], a4[at + 2u * step], a4[at + 3u * step]));
+}
+
+fn b_column_strided(k: u32, n: u32) -> vec4f {
+  let at = params.b_offset + k * params.b_strides.x + n * params.b_strides.y;
+  let step = params.b_strides.x;
+  return first_of(vec4f(b[at], b[at + step], b[at + 2u * step], b[at + 3u * step]), params.k - k);
+}
+
+fn b_strided(k: u32, n: u32) -> mat4x4f {
+  return mat4x4f(
+    b_column_strided(k, n), b_column_strided(k, n + 1u), b_column_strided(k, n + 2u), b_column_strided(k, n + 3u));
+}
+
+fn b_along_n(k: u32, n: u32) -> mat4x4f {
+  let at = (params.b_offset + k * params.b_strides.x + n) / 4u;
+  let step = params.b_strides.x / 4u;
+  return transpose(mat4x4f(b4[at], b4[at + step], b4[at + 2u * step], b4[at + 3u * step]));
+}
+
+fn b_along_k(k: u32, n: u32) -> mat4x4f {
+  let at = (params.b_offset + k + n * params.b_strides.y) / 4u;
+  let step = params.b_strides.y / 4u;
+  return mat4x4f(b4[at], b4[at + step], b4[at + 2u * step], b4[at + 3u * step]);
+}
+
+// @splice epilogue
+fn epilogue(product: f32, at: vec4u) -> f32 {
+  return product;
+}
+// @end
+
+// @splice index
+fn result_index(at: vec4u) -> u32 {
+  return element_index(params.operands[5], at);
+}
+// @end
+
+/// Four neighbours of a row.
+fn write_quad(product: vec4f, part: u32, m: u32, n: u32) {
+  // @unroll I 4
+  if (n + I < params.n) {
+    let at_I = vec4u(0u, part, m, n + I);
+    out[result_index(at_I)] = epilogue(product[I], at_I);
+  }
+  // @end
+}

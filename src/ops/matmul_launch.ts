@@ -1,0 +1,146 @@
+// What the kernels of the matrix product take: how the operands lie, the epilogue, and where results go.
+import type { View } from '../core/view.ts';
+import type { Expr } from '../expr/expr.ts';
+import { bindWhole, type Binding, type Region } from '../graph/launch.ts';
+import type { Placed } from '../graph/value.ts';
+import { expressionBody, four, indexText, operandTable, shareBindings } from './wgsl_expression.ts';
+
+export interface MatmulAttrs {
+  /** Over the result, named PRODUCT, and the inputs `in2`…, which have the result's shape. */
+  readonly epilogue: Expr;
+}
+
+/** The name of the product in an epilogue. */
+export const PRODUCT = 'product';
+const extraNames = ['in2', 'in3', 'in4', 'in5', 'in6'] as const;
+export const MAX_MATMUL_EXTRAS = extraNames.length;
+const OUT = 5;
+
+/** How blocks of a matrix are loaded: four neighbours along an axis as one vec4, where they lie so. */
+export type MatrixLayout = 'along_m' | 'along_k' | 'along_n' | 'strided';
+
+export interface Product {
+  readonly m: number;
+  readonly n: number;
+  readonly k: number;
+  readonly a: MatrixLayout;
+  readonly b: MatrixLayout;
+}
+
+function layoutOf<Axis extends MatrixLayout>(
+  { strides, offset }: View,
+  first: Axis,
+  second: Axis,
+  k: number,
+): Axis | 'strided' {
+  const whole = offset % 4 === 0 && k % 4 === 0;
+  if (whole && strides[1] === 1 && strides[0] % 4 === 0) return second;
+  if (whole && strides[0] === 1 && strides[1] % 4 === 0) return first;
+  return 'strided';
+}
+
+export function productOf({ inputs: [a, b] }: Pick<Placed, 'inputs'>): Product {
+  const [m, k] = a.view.shape;
+  const n = b.view.shape[1];
+  return {
+    m,
+    n,
+    k,
+    a: layoutOf(a.view, 'along_m', 'along_k', k),
+    b: layoutOf(b.view, 'along_k', 'along_n', k),
+  };
+}
+
+/** Names that a launch gives its own kernel's bindings; all kernels of the product share `shaders/lib/matmul.wgsl`. */
+type MatrixBinding = 'a' | 'b' | 'a4' | 'b4';
+type ResultBinding = 'out' | (typeof extraNames)[number];
+
+export interface Results {
+  readonly bindings: Partial<Record<ResultBinding, Binding>>;
+  readonly splices: { readonly epilogue: string; readonly index: string };
+  readonly operands: ReturnType<typeof operandTable>;
+}
+
+/** Results as they come from the op, through its epilogue. */
+export function finished({ attrs: { epilogue }, inputs, outputs: [out] }: Placed<MatmulAttrs>): Results {
+  const extras = inputs.slice(2);
+  const { bindings, nameOf } = shareBindings(extras, extraNames, [out], ['out']);
+  const body = expressionBody(
+    [epilogue],
+    (i) => `${nameOf(i - 2)}[${indexText(i - 2, extras[i - 2].view)}]`,
+    ([value]) => [`return ${value};`],
+    { [PRODUCT]: 'product' },
+  );
+  return resultsOf(bindings, body, [
+    ...extras.map(({ view }, i) => [i, view] as const),
+    [OUT, out.view] as const,
+  ]);
+}
+
+/** Sums of parts of k, (parts, M, N), as they are. */
+export function partial(scratch: Region, { m, n }: Product, parts: number): Results {
+  const view: View = { shape: [parts, m, n], strides: [m * n, n, 1], offset: scratch.view.offset };
+  return resultsOf({ out: bindWhole(scratch) }, '  return product;', [[OUT, view]]);
+}
+
+function resultsOf(
+  bindings: Results['bindings'],
+  body: string,
+  views: readonly (readonly [row: number, view: View])[],
+): Results {
+  const out = views[views.length - 1][1];
+  return {
+    bindings,
+    splices: {
+      epilogue: `fn epilogue(product: f32, at: vec4u) -> f32 {\n${body}\n}`,
+      index: `fn result_index(at: vec4u) -> u32 {\n  return ${indexText(OUT, out)};\n}`,
+    },
+    operands: operandTable(
+      6,
+      new Map(
+        views.map(([row, view]) => [row, { strides: four(view.strides, 0), offset: view.offset }] as const),
+      ),
+    ),
+  };
+}
+
+/** Bindings of the matrices: as vec4s where they are loaded so. @param a undefined where it is loaded as `product` says */
+export function matricesOf(
+  { inputs: [a, b] }: Pick<Placed, 'inputs'>,
+  product: Product,
+): Partial<Record<MatrixBinding, Binding>> {
+  return {
+    [product.a === 'strided' ? 'a' : 'a4']: bindWhole(a),
+    [product.b === 'strided' ? 'b' : 'b4']: bindWhole(b),
+  };
+}
+
+/** @param depth of a part of k: all of it unless given. */
+export function uniformsOf(
+  { inputs: [a, b] }: Pick<Placed, 'inputs'>,
+  { m, n, k }: Product,
+  { operands }: Results,
+  depth: number = 16 * Math.ceil(k / 16),
+): {
+  readonly m: number;
+  readonly n: number;
+  readonly k: number;
+  readonly depth: number;
+  readonly a_strides: readonly [number, number];
+  readonly b_strides: readonly [number, number];
+  readonly a_offset: number;
+  readonly b_offset: number;
+  readonly operands: Results['operands'];
+} {
+  return {
+    m,
+    n,
+    k,
+    depth,
+    a_strides: [a.view.strides[0], a.view.strides[1]],
+    b_strides: [b.view.strides[0], b.view.strides[1]],
+    a_offset: a.view.offset,
+    b_offset: b.view.offset,
+    operands,
+  };
+}

@@ -1,0 +1,278 @@
+// The ways to compute a matrix product on a device, and which of them is taken unless another was found faster.
+import { chooseTile, dispatch, bindWhole, type Dispatch, type Target } from '../graph/launch.ts';
+import { sizeClass, type Placed, type Variants } from '../graph/value.ts';
+import { matmul } from '../../shaders/gen/matmul.ts';
+import { matmul_lanes } from '../../shaders/gen/matmul_lanes.ts';
+import { matmul_skinny } from '../../shaders/gen/matmul_skinny.ts';
+import { matmul_sum } from '../../shaders/gen/matmul_sum.ts';
+import { matmul_tiled } from '../../shaders/gen/matmul_tiled.ts';
+import {
+  finished,
+  matricesOf,
+  partial,
+  productOf,
+  uniformsOf,
+  type MatmulAttrs,
+  type Product,
+  type Results,
+} from './matmul_launch.ts';
+import { gridFor } from './wgsl_expression.ts';
+
+/** Where results go, and over which part of k they are summed. */
+interface Goal {
+  readonly results: Results;
+  readonly parts: number;
+  /** Of a part, a multiple of 16. */
+  readonly depth: number;
+}
+
+type Way = (placed: Placed<MatmulAttrs>, product: Product, goal: Goal, target: Target) => Dispatch;
+
+/** Results of one invocation, in blocks of 4 by 4: bands of rows and quads of columns. */
+interface Tile {
+  readonly bands: number;
+  readonly quads: number;
+}
+
+const tile = (bands: number, quads: number): Tile => ({ bands, quads });
+const REGISTER_TILES: readonly Tile[] = [tile(4, 4), tile(4, 2), tile(2, 2), tile(2, 1), tile(1, 1)];
+const LANE_TILES: readonly Tile[] = [
+  tile(8, 4),
+  tile(4, 4),
+  tile(4, 2),
+  tile(4, 1),
+  tile(2, 4),
+  tile(2, 2),
+  tile(2, 1),
+  tile(1, 4),
+  tile(1, 2),
+  tile(1, 1),
+];
+
+/**
+ * Of the tiles that fill the target, the one with the least to do, results past the edges and loads included: an
+ * element that is loaded costs as much as so many multiply-adds.
+ */
+function bestTile(
+  tiles: readonly Tile[],
+  { m, n }: Product,
+  parts: number,
+  target: Target,
+  { lanes, load }: { readonly lanes: number; readonly load: number },
+): Tile & { readonly count: number } {
+  const counted = tiles.map(({ bands, quads }) => {
+    const [tall, wide] = [4 * bands, 4 * quads * lanes];
+    const count = Math.ceil(m / tall) * Math.ceil(n / wide);
+    return { bands, quads, count, work: count * (tall * wide + load * (tall + wide)) };
+  });
+  const filling = counted.filter(({ count }) => count * lanes * parts >= target.parallelism);
+  const most = Math.max(...counted.map(({ count }) => count));
+  const fitting = filling.length > 0 ? filling : counted.filter(({ count }) => count === most);
+  return fitting.reduce((best, other) => (other.work < best.work ? other : best));
+}
+
+const REGISTER_WORKGROUP = 16;
+
+const registers: Way = (placed, product, { results, parts, depth }, target) => {
+  const { bands, quads, count } = bestTile(REGISTER_TILES, product, parts, target, { lanes: 1, load: 8 });
+  const [x, y] = gridFor(count, REGISTER_WORKGROUP);
+  return dispatch(matmul, {
+    bindings: { ...matricesOf(placed, product), ...results.bindings },
+    splices: {
+      ...results.splices,
+      load: `fn load_a(m: u32, k: u32, lane: u32) -> mat4x4f {\n  return a_${product.a}(m, k);\n}\n\n${loadB(product)}`,
+    },
+    counts: { BANDS: bands, QUADS: quads },
+    uniforms: uniformsOf(placed, product, results, depth),
+    constants: { WORKGROUP: REGISTER_WORKGROUP },
+    workgroups: [x, y, parts],
+  });
+};
+
+const loadB = ({ b }: Product): string => `fn load_b(k: u32, n: u32) -> mat4x4f {\n  return b_${b}(k, n);\n}`;
+
+const LANES = 4;
+
+const lanes: Way = (placed, product, { results, parts, depth }, target) => {
+  const { bands, quads, count } = bestTile(LANE_TILES, product, parts, target, { lanes: LANES, load: 2 });
+  const own = {
+    along_k: 'all_of(a_row_along_k(m + lane, k))',
+    along_m: 'transpose(all_of(a_column_along_m(m, k + lane)))',
+    along_n: '',
+    strided: 'all_of(a_row_strided(m + lane, k))',
+  }[product.a];
+  const [x, y] = gridFor(count, 1);
+  return dispatch(matmul_lanes, {
+    bindings: { ...matricesOf(placed, product), ...results.bindings },
+    splices: {
+      ...results.splices,
+      load: `fn load_a(m: u32, k: u32, lane: u32) -> mat4x4f {\n  return ${own};\n}\n\n${loadB(product)}`,
+    },
+    counts: { BANDS: bands, QUADS: quads },
+    uniforms: uniformsOf(placed, product, results, depth),
+    workgroups: [x, y, parts],
+  });
+};
+
+/** Of a workgroup: TALL by WIDE invocations of a tile each. Largest first. */
+const WORKGROUP_TILES = [
+  { ...tile(2, 2), tall: 16, wide: 16 },
+  { ...tile(2, 2), tall: 8, wide: 8 },
+  { ...tile(1, 1), tall: 8, wide: 8 },
+] as const;
+/** k that are in workgroup memory together. */
+const STAGED = 16;
+
+const tiled: Way = (placed, product, { results, parts, depth }, target) => {
+  const { m, n } = product;
+  const groups = ({ bands, quads, tall, wide }: (typeof WORKGROUP_TILES)[number]): number =>
+    Math.ceil(m / (4 * bands * tall)) * Math.ceil(n / (4 * quads * wide));
+  const allowed = WORKGROUP_TILES.filter(
+    ({ bands, quads, tall, wide }) =>
+      tall * wide <= target.workgroupSize &&
+      16 * STAGED * (bands * tall + quads * wide) <= target.workgroupMemory,
+  );
+  const chosen = chooseTile(allowed, target, (one) => groups(one) * one.tall * one.wide * parts);
+  const { bands, quads, tall, wide } = chosen;
+  const workgroup = tall * wide;
+  const [aWidth, bWidth] = [bands * tall, quads * wide];
+  /** Neighbouring invocations bring neighbouring memory. */
+  const order = (name: string, layout: string, width: number): string => {
+    const [x, y] = layout === 'along_m' || layout === 'along_n' ? ['%', '/'] : ['/', '%'];
+    const by = layout === 'along_m' || layout === 'along_n' ? width : STAGED / 4;
+    return `fn ${name}(i: u32) -> vec2u {\n  return vec2u(i ${x} ${by}u, i ${y} ${by}u);\n}`;
+  };
+  const [x, y] = gridFor(groups(chosen), 1);
+  return dispatch(matmul_tiled, {
+    bindings: { ...matricesOf(placed, product), ...results.bindings },
+    splices: {
+      ...results.splices,
+      load: `fn load_a(m: u32, k: u32) -> mat4x4f {\n  return a_${product.a}(m, k);\n}\n\n${loadB(product)}`,
+      order: `${order('a_block', product.a, aWidth)}\n\n${order('b_block', product.b, bWidth)}`,
+    },
+    counts: {
+      BANDS: bands,
+      QUADS: quads,
+      BLOCKS: Math.ceil(((aWidth + bWidth) * STAGED) / 4 / workgroup),
+    },
+    uniforms: uniformsOf(placed, product, results, depth),
+    constants: { TALL: tall, WIDE: wide, WORKGROUP: workgroup, A_WIDTH: aWidth, B_WIDTH: bWidth },
+    workgroups: [x, y, parts],
+  });
+};
+
+/** Rows that the kernel for few takes at once. */
+const FEW_ROWS = 8;
+
+const skinny: Way = (placed, product, { results, depth }, target) => {
+  const { m, n, k } = product;
+  const quads = Math.ceil(k / 4);
+  const workgroup = target.software ? 16 : m > 4 ? 128 : 256;
+  // Along k where neighbours in memory are, else so that each quarter of a cache line is read by one invocation of many.
+  const most = target.software ? 1 : product.b === 'along_n' ? 8 : 64;
+  const kLanes = Math.min(most, 2 ** Math.floor(Math.log2(quads)));
+  const nLanes = workgroup / kLanes;
+  const nFirst = product.b === 'along_n';
+  const [x, y] = gridFor(Math.ceil(n / 4), nLanes);
+  return dispatch(matmul_skinny, {
+    bindings: { ...matricesOf(placed, { ...product, a: rowLayout(product) }), ...results.bindings },
+    splices: {
+      ...results.splices,
+      load: `fn load_a(m: u32, k: u32) -> vec4f {\n  return a_row_${rowLayout(product)}(m, k);\n}\n\n${loadB(product)}`,
+      place: ['k_lane', 'n_lane']
+        .map((name) => {
+          const inner = (name === 'n_lane') === nFirst;
+          const size = nFirst ? nLanes : kLanes;
+          return `fn ${name}(local: u32) -> u32 {\n  return local ${inner ? '%' : '/'} ${size}u;\n}`;
+        })
+        .join('\n\n'),
+    },
+    counts: { ROWS: m, HALVINGS: Math.log2(kLanes) },
+    uniforms: uniformsOf(placed, product, results, depth),
+    constants: { WORKGROUP: workgroup, K_LANES: kLanes },
+    workgroups: [x, y, 1],
+  });
+};
+
+/** A row of a is loaded as vec4s over k, or number by number. */
+const rowLayout = ({ a }: Product): 'along_k' | 'strided' => (a === 'along_k' ? a : 'strided');
+
+/** Rows and columns of the tiles that the rules count. */
+const RULE_TILE = 64;
+/** A part of k is no shorter. */
+const SHORTEST_PART = 128;
+/** Elements that all parts' sums may have. */
+const MOST_PARTIAL = 2 ** 20;
+/** Tiles that keep a device busy: of a GPU, and of a few CPU cores. */
+const BUSY = 512;
+const SOFTWARE_BUSY = 8;
+
+const tilesOf = ({ m, n }: Pick<Product, 'm' | 'n'>): number =>
+  Math.ceil(m / RULE_TILE) * Math.ceil(n / RULE_TILE);
+
+/** Into how many parts k is cut so that few tiles still fill a device: 1 where that is not worthwhile. */
+export function partsOf(product: Pick<Product, 'm' | 'n' | 'k'>, busy = BUSY): number {
+  const { m, n, k } = product;
+  return Math.max(
+    1,
+    Math.min(
+      Math.ceil(busy / tilesOf(product)),
+      Math.floor(k / SHORTEST_PART),
+      Math.floor(MOST_PARTIAL / (m * n)),
+    ),
+  );
+}
+
+/** Rows and columns from which on tiles in workgroup memory are no waste. */
+const isLarge = ({ m, n }: Product): boolean => m >= 32 && n >= 32;
+
+function splitK(placed: Placed<MatmulAttrs>, product: Product, target: Target): Dispatch[] {
+  const { m, n, k } = product;
+  const wanted = partsOf(product, target.software ? SOFTWARE_BUSY : BUSY);
+  const depth = STAGED * Math.ceil(k / wanted / STAGED);
+  const parts = Math.ceil(k / depth);
+  const [scratch] = placed.scratch;
+  const way = target.lanes === LANES ? lanes : !target.software && isLarge(product) ? tiled : registers;
+  const results = finished(placed);
+  return [
+    way(placed, product, { results: partial(scratch, product, parts), parts, depth }, target),
+    dispatch(matmul_sum, {
+      bindings: { a: bindWhole(scratch), ...results.bindings },
+      splices: results.splices,
+      uniforms: uniformsOf(placed, product, results, depth),
+      constants: { WORKGROUP: 64 },
+      workgroups: gridFor(m * n, 64),
+    }),
+  ];
+}
+
+const WAYS = { registers, lanes, tiled, skinny } as const;
+export type MatmulVariant = keyof typeof WAYS | 'split_k';
+
+/** What such a product can be computed by on any device whose target allows it, best guess first. */
+export function matmulVariants(placed: Placed<MatmulAttrs>, target: Target): Variants {
+  const product = productOf(placed);
+  const { m, n, k } = product;
+  const busy = target.software ? SOFTWARE_BUSY : BUSY;
+  const fits: Record<MatmulVariant, boolean> = {
+    skinny: m <= FEW_ROWS,
+    split_k: partsOf(product, busy) > 1,
+    lanes: target.lanes === LANES,
+    tiled: !target.software && isLarge(product),
+    registers: true,
+  };
+  const names = (Object.keys(fits) as MatmulVariant[]).filter((name) => fits[name]);
+  const short = (layout: string): string => (layout === 'strided' ? '-' : layout.slice('along_'.length));
+  return {
+    names: names as [MatmulVariant, ...MatmulVariant[]],
+    kind: `${sizeClass(m, k, n)}:${short(product.a)}${short(product.b)}`,
+  };
+}
+
+export function matmulGPU(placed: Placed<MatmulAttrs>, target: Target, variant?: string): Dispatch[] {
+  const product = productOf(placed);
+  const name = (variant ?? matmulVariants(placed, target).names[0]) as MatmulVariant;
+  if (name === 'split_k') return splitK(placed, product, target);
+  const depth = STAGED * Math.ceil(product.k / STAGED);
+  return [WAYS[name](placed, product, { results: finished(placed), parts: 1, depth }, target)];
+}

@@ -1,0 +1,66 @@
+// Which variant of an op a step is run in: what was chosen for its kind, where that can do it, else the target's default.
+import { expect, test } from 'vitest';
+
+import { GPU_TARGET, SOFTWARE_TARGET, type Target } from '../../src/graph/launch.ts';
+import { defineOp, sizeClass, Value, type Op, type Variants } from '../../src/graph/value.ts';
+import { apply } from '../../src/ops/apply.ts';
+import { matmul } from '../../src/ops/matmul.ts';
+import { dispatchesOf, makePlan, variantOf, variantsOf, type Step } from '../../src/plan/plan.ts';
+
+function firstStep(build: (x: Value) => Value, shape: readonly number[] = [5, 6]): Step {
+  const x = new Value({ shape, dtype: 'f32' });
+  return makePlan([x], [build(x)]).steps[0];
+}
+
+const ran: (string | undefined)[] = [];
+const op: Op = defineOp({
+  name: 'two ways',
+  summary: '',
+  infer: (_, [x]) => [x],
+  variants: ({ inputs: [x] }, { software }): Variants => ({
+    names: software ? ['plain', 'clever'] : ['clever', 'plain'],
+    kind: sizeClass(...x.view.shape),
+  }),
+  gpu: (_placed, _target, variant) => {
+    ran.push(variant);
+    return [];
+  },
+  tolerance: { absolute: 0, relative: 0 },
+});
+const step = firstStep((x) => apply(op, {}, [x]));
+
+test('the default is the target’s', () => {
+  expect(variantsOf(step, GPU_TARGET)).toEqual({ key: 'two ways:8x8', names: ['clever', 'plain'] });
+  expect(variantOf(step, GPU_TARGET)).toBe('clever');
+  expect(variantOf(step, SOFTWARE_TARGET)).toBe('plain');
+});
+
+test('a choice for its kind comes first, one that cannot do it and one of another kind do not count', () => {
+  const chosen = (key: string, name: string, target: Target = GPU_TARGET): string | undefined =>
+    variantOf(step, target, { [key]: name });
+  expect(chosen('two ways:8x8', 'plain')).toBe('plain');
+  expect(chosen('two ways:8x8', 'forgotten')).toBe('clever');
+  expect(chosen('two ways:8x16', 'plain')).toBe('clever');
+});
+
+test('the kernels are told the variant', () => {
+  ran.length = 0;
+  dispatchesOf(step);
+  dispatchesOf(step, SOFTWARE_TARGET);
+  dispatchesOf(step, SOFTWARE_TARGET, 'clever');
+  expect(ran).toEqual(['clever', 'plain', 'clever']);
+});
+
+test('sizes are classed by powers of two', () => {
+  expect(sizeClass(1, 2, 3, 64, 65, 0)).toBe('1x2x4x64x128x1');
+});
+
+test('the kind of a product is its sizes and how its operands lie', () => {
+  const kind = (a: readonly number[], b: readonly number[], transposeB: boolean): string | undefined => {
+    const args = [a, b].map((shape) => new Value({ shape, dtype: 'f32' }));
+    return variantsOf(makePlan(args, [matmul(args[0], args[1], { transposeB })]).steps[0], GPU_TARGET)?.key;
+  };
+  expect(kind([12, 8], [8, 20], false)).toBe('matmul:16x8x32:kn');
+  expect(kind([12, 8], [20, 8], true)).toBe('matmul:16x8x32:kk');
+  expect(kind([12, 7], [20, 7], true)).toBe('matmul:16x8x32:--');
+});
