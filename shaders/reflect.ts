@@ -84,8 +84,14 @@ function reflect(name: string): string {
   const directives = (kind: string): string[] =>
     [...code.matchAll(new RegExp(`// @${kind} (.+)`, 'g'))].map((m) => m[1]);
   const splices = directives('splice');
-  const counts = directives('unroll').map((text) => text.split(' ')[1]);
-  const unrolls = [...new Set(counts.filter((count) => !/^\d+$/.test(count)))];
+  const blocks = directives('unroll').map((text) => text.split(' '));
+  const counts = [...new Set(blocks.map(([, count]) => count).filter((count) => !/^\d+$/.test(count)))];
+  // SIZE_P in a block of P is SIZE_0, SIZE_1, …
+  const isNumbered = (count: string): boolean => blocks.some(([variable]) => count.endsWith(`_${variable}`));
+  const firstOf = (count: string): string => (isNumbered(count) ? count.replace(/_[^_]+$/, '_0') : count);
+  const unrollType = counts
+    .map((count) => (isNumbered(count) ? `\`${count.replace(/_[^_]+$/, '_${number}')}\`` : `'${count}'`))
+    .join(' | ');
   const bindings = storage
     .map((v) => `    ${v.name}: { binding: ${v.binding}, access: '${v.access}' },`)
     .join('\n');
@@ -97,7 +103,7 @@ export const ${name}: Kernel<
   ${typeText(layout)},
   ${union(constants)},
   ${union(splices)},
-  ${union(unrolls)}
+  ${counts.length === 0 ? 'never' : unrollType}
 > = {
   name: '${name}',
   bindings: {
@@ -106,7 +112,7 @@ ${bindings}
   uniforms: { binding: ${uniform.binding}, size: ${Math.ceil(uniform.size / 16) * 16}, layout: ${JSON.stringify(layout)} },
   constants: ${quoted(constants)},
   splices: ${quoted(splices)},
-  unrolls: ${quoted(unrolls)},
+  unrolls: ${quoted(counts.map(firstOf))},
   code: ${JSON.stringify(code)},
 };
 `;

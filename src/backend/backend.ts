@@ -9,6 +9,8 @@ import type { StepTimes } from '../plan/profile.ts';
 export interface DeviceBuffer {
   /** Elements of 4 bytes. */
   readonly size: number;
+  /** Another number for each contents, here and among all buffers (see kept_results.ts). */
+  version: number;
   destroy(): void;
 }
 

@@ -14,6 +14,7 @@ import {
   renamePhases,
   type Phase,
   type Root,
+  type Rules,
   type Width,
 } from './phases.ts';
 
@@ -35,6 +36,8 @@ export interface CellProgram {
   /** Slots that the forward step fills; behind them lies what only the backward step needs. */
   readonly forwardSlots: number;
   readonly forward: readonly Phase[];
+  /** The forward step where no backward one follows. */
+  readonly lean: readonly Phase[];
   readonly backward: readonly Phase[];
   readonly products: readonly WeightProduct[];
   /** The slots of the gradients of the gates' input parts, and of the weights of one number per unit. */
@@ -241,24 +244,38 @@ export function makeProgram(cell: CellParts, bias: boolean, masked: boolean, fai
 
   // -- the forward step: states, and whatever the backward step or the weights' gradients read
   const needed = new Set([...readsOf(settled).map(({ name }) => name), ...sources]);
+  const stateRoots = after.map((value, s): Root => ({
+    to: `after${s}`,
+    value,
+    masked: Expr.input(`state${s}`),
+  }));
   const forwardRoots: Root[] = [
-    ...after.map((value, s): Root => ({ to: `after${s}`, value, masked: Expr.input(`state${s}`) })),
+    ...stateRoots,
     ...[...places].flatMap(([value, to]): Root[] =>
       to.startsWith('slot') && needed.has(to) ? [{ to, value, masked: zero }] : [],
     ),
   ];
-  const forward = cutIntoPhases(forwardRoots, {
+  // Both ways forward keep what they must between phases in the same slots.
+  const kept = new Map(places);
+  const forwardRules: Rules = {
     keep: new Set(places.keys()),
     always: new Set(),
     widthOf,
-    allocate: (expr) => places.get(expr) ?? allocate(expr),
+    allocate: (expr) => {
+      const place = kept.get(expr) ?? allocate(expr);
+      kept.set(expr, place);
+      return place;
+    },
     active,
-  });
+  };
+  const forward = cutIntoPhases(forwardRoots, forwardRules);
+  const lean = cutIntoPhases(stateRoots, forwardRules);
   return {
     stateWidths,
     slots,
     forwardSlots,
     forward,
+    lean,
     backward: settled,
     products: used.map(({ matrix, part, source: x }, i) => ({
       matrix,

@@ -26,6 +26,7 @@ export interface Kernel<
   readonly uniforms: { readonly binding: number; readonly size: number; readonly layout: Layout };
   readonly constants: readonly Constant[];
   readonly splices: readonly Splice[];
+  /** Names of counts; `SIZE_0` stands for `SIZE_1` and so on. */
   readonly unrolls: readonly Unroll[];
   /** Only a type: the uniforms' TypeScript shape. */
   readonly uniformType?: Uniforms;

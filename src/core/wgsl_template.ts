@@ -2,6 +2,7 @@
 //   // @splice NAME … // @end    the lines between are replaced by generated text
 //   // @unroll X COUNT … // @end the lines between are repeated; X becomes 0u, 1u, … and a part _X of a name becomes _0, _1, …
 // A storage buffer named in readOnly is declared `read`, where the kernel does not write it in this use.
+// Blocks are expanded from outside in, so that a count may have a number in its name, as GROUPS_PHASE in a block of PHASE.
 // COUNT is a number or a name given by the caller; a line `const COUNT = 1u;` takes the value given. (`// @include` is resolved when the shaders are reflected.)
 import { GatewiseError } from './errors.ts';
 
@@ -17,33 +18,16 @@ export function expand(code: string, { splices = {}, counts = {}, readOnly = [] 
     code,
   );
   const lines = declared.split('\n');
-  let at = 0;
 
-  /** Lines up to the matching `// @end`, or to the end of the text. */
-  const block = (inside: boolean): string[] => {
-    const out: string[] = [];
-    while (at < lines.length) {
-      const line = lines[at++];
-      const [, directive, name, count] = /^\s*\/\/ @(splice|unroll|end)\b ?(\w+)? ?(\w+)?/.exec(line) ?? [];
-      if (directive === undefined)
-        out.push(
-          line.replace(/^const (\w+) = \d+u;/, (own, count: string) =>
-            count in counts ? `const ${count} = ${counts[count]}u;` : own,
-          ),
-        );
-      else if (directive === 'end') {
-        if (!inside)
-          throw new GatewiseError('internal', `WGSL template: "// @end" at line ${at} closes nothing`);
-        return out;
-      } else {
-        const body = block(true);
-        if (directive === 'splice') out.push(...(splices[name]?.split('\n') ?? body));
-        else out.push(...unroll(body, name, countOf(count)));
-      }
+  /** The line of the `// @end` that closes the block opened before line `from`. */
+  const endOf = (body: readonly string[], from: number): number => {
+    let depth = 1;
+    for (let at = from; at < body.length; at++) {
+      const directive = directiveOf(body[at]);
+      if (directive !== undefined) depth += directive.kind === 'end' ? -1 : 1;
+      if (depth === 0) return at;
     }
-    if (inside)
-      throw new GatewiseError('internal', 'WGSL template: a "// @splice" or "// @unroll" has no "// @end"');
-    return out;
+    throw new GatewiseError('internal', 'WGSL template: a "// @splice" or "// @unroll" has no "// @end"');
   };
 
   const countOf = (text: string): number => {
@@ -53,14 +37,49 @@ export function expand(code: string, { splices = {}, counts = {}, readOnly = [] 
     return count;
   };
 
-  return block(false).join('\n');
+  // From outside in: a count within a block that is repeated may be that of one of its copies, as GROUPS_PHASE.
+  const expandLines = (body: readonly string[]): string[] => {
+    const out: string[] = [];
+    for (let at = 0; at < body.length; at++) {
+      const line = body[at];
+      const directive = directiveOf(line);
+      if (directive === undefined)
+        out.push(
+          line.replace(/^const (\w+) = \d+u;/, (own, constant: string) =>
+            constant in counts ? `const ${constant} = ${counts[constant]}u;` : own,
+          ),
+        );
+      else if (directive.kind === 'end')
+        throw new GatewiseError('internal', `WGSL template: "${line.trim()}" closes nothing`);
+      else {
+        const end = endOf(body, at + 1);
+        const inner = body.slice(at + 1, end);
+        const { kind, name, count } = directive;
+        if (kind === 'splice') out.push(...(splices[name]?.split('\n') ?? expandLines(inner)));
+        else for (let n = 0; n < countOf(count); n++) out.push(...expandLines(numbered(inner, name, n)));
+        at = end;
+      }
+    }
+    return out;
+  };
+
+  return expandLines(lines).join('\n');
 }
 
-function unroll(body: readonly string[], name: string, count: number): string[] {
+interface Directive {
+  readonly kind: 'splice' | 'unroll' | 'end';
+  readonly name: string;
+  readonly count: string;
+}
+
+function directiveOf(line: string): Directive | undefined {
+  const [, kind, name = '', count = ''] = /^\s*\/\/ @(splice|unroll|end)\b ?(\w+)? ?(\w+)?/.exec(line) ?? [];
+  return kind === undefined ? undefined : { kind: kind as Directive['kind'], name, count };
+}
+
+/** A copy of a block: `X` becomes `0u`, and a part `_X` of a name `_0`. */
+function numbered(body: readonly string[], name: string, n: number): string[] {
   const word = new RegExp(`\\b${name}\\b`, 'g');
   const ending = new RegExp(`_${name}(?=_|\\b)`, 'g');
-  const copies = Array.from({ length: count }, (_, n) =>
-    body.map((line) => line.replace(ending, `_${n}`).replace(word, `${n}u`)),
-  );
-  return copies.flat();
+  return body.map((line) => line.replace(ending, `_${n}`).replace(word, `${n}u`));
 }

@@ -139,6 +139,8 @@ export interface Op<Attrs = unknown> {
   readonly viewOf?: (output: number) => number;
   /** Outputs that lie inside another output: which one, and where. */
   readonly inside?: (attrs: Attrs, outputs: readonly Signature[]) => readonly (Inside | undefined)[];
+  /** Where nothing reads some of the outputs: a form of it that does without them. */
+  readonly lean?: Lean<Attrs>;
   /** Inputs that may be strided views; the others are given dense, at offsets that can be bound. */
   readonly readsStrided?: (input: number) => boolean;
   /** Whether output 0 may be a strided view. */
@@ -187,6 +189,13 @@ export function sizeClass(...sizes: readonly number[]): string {
 export interface Inside {
   readonly output: number;
   readonly view: (whole: View) => View;
+}
+
+export interface Lean<Attrs> {
+  /** The outputs that it does without. */
+  readonly without: readonly number[];
+  /** A node with as many outputs, the others as they were. */
+  readonly make: (node: Node<Attrs>) => Node<Attrs>;
 }
 
 export interface InPlace {

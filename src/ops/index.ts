@@ -9,6 +9,7 @@ import { gatherOp, scatterOp } from './gather.ts';
 import { linearScanBackwardOp, linearScanOp } from './linear_scan.ts';
 import { matmulOp } from './matmul.ts';
 import { recurrentBackwardOp, recurrentOp } from './recurrent.ts';
+import { packOp } from './recurrent_pack.ts';
 import { sequenceMaskOp } from './sequence_mask.ts';
 import { softmaxCrossEntropyBackwardOp, softmaxCrossEntropyOp } from './softmax_cross_entropy.ts';
 import {
@@ -35,6 +36,7 @@ export const allOps: readonly Op[] = [
   any(scatterOp),
   any(softmaxCrossEntropyOp),
   any(softmaxCrossEntropyBackwardOp),
+  any(packOp),
   any(recurrentOp),
   any(recurrentBackwardOp),
   any(linearScanOp),

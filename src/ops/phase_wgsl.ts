@@ -1,4 +1,4 @@
-// The WGSL of a phase of a cell's step: what recurrent_step.wgsl has spliced in. It shows the shape of it.
+// The WGSL of the phases of a cell's step: what shaders/lib/recurrent.wgsl has spliced in. It shows the shape of it.
 import type { Phase, Term, Write } from '../cells/phases.ts';
 import { parsePlace } from '../cells/program.ts';
 import { inputsOf, type Expr } from '../expr/expr.ts';
@@ -13,6 +13,8 @@ export interface Reading {
   readonly takes: readonly { readonly term: Term; readonly result: number }[];
 }
 
+const keyOf = ({ matrix, source }: Term): string => `${matrix} ${inputsOf([source]).join()}`;
+
 /** Vectors of a phase's products, all taken by equally many matrices, since the kernel's loops are unrolled alike. */
 export function readingsOf(layout: RecurrentLayout, { products }: Phase): Reading[] {
   const all = products.flatMap(({ terms }, result) => terms.map((term) => ({ term, result })));
@@ -22,32 +24,44 @@ export function readingsOf(layout: RecurrentLayout, { products }: Phase): Readin
     takes.toSorted((a, b) => a.term.matrix.localeCompare(b.term.matrix, 'en', { numeric: true })),
   );
   const isRectangle = groups.every(({ length }) => length === groups[0].length);
-  return (isRectangle ? groups : all.map((take) => [take])).map((takes) => ({
+  // In an order of the matrices, so that all forms of a pass read packed weights alike.
+  const single = all.toSorted((a, b) => keyOf(a.term).localeCompare(keyOf(b.term), 'en', { numeric: true }));
+  const ordered = groups.toSorted(([a], [b]) =>
+    keyOf(a.term).localeCompare(keyOf(b.term), 'en', { numeric: true }),
+  );
+  return (isRectangle ? ordered : single.map((take) => [take])).map((takes) => ({
     source: takes[0].term.source,
     depth: layout.width(takes[0].term.depth),
     takes,
   }));
 }
 
+/** A phase, and how its products read their weights. */
 export interface PhaseText {
-  readonly attrs: RecurrentAttrs;
-  readonly layout: RecurrentLayout;
   readonly phase: Phase;
   readonly readings: readonly Reading[];
-  /** Of each reading in the packed weights: vec4s of one direction, and where the reading begins. */
-  readonly packed: { readonly perDirection: number; readonly starts: readonly number[] };
+  /** Where in one direction's packed weights each reading begins, in vec4s. */
+  readonly starts: readonly number[];
+  /** Tiles of units that an invocation takes one after the other. */
+  readonly turns: number;
+}
+
+/** What all phases of a kernel share. */
+export interface StepText {
+  readonly attrs: RecurrentAttrs;
+  readonly layout: RecurrentLayout;
+  /** Vec4s of one direction's packed weights. */
+  readonly packedPerDirection: number;
   readonly hasOutputGradient: boolean;
 }
 
 /** How a function of the generated text speaks of places. */
 class Scope {
-  readonly #of: PhaseText;
-  readonly #order: string;
+  readonly #of: StepText;
   readonly #lets = new Map<string, string>();
 
-  constructor(of: PhaseText, order = 'order') {
+  constructor(of: StepText) {
     this.#of = of;
-    this.#order = order;
   }
 
   /** A name for a value that is worked out once, at the head of the function. */
@@ -57,21 +71,30 @@ class Scope {
   }
 
   get head(): string[] {
-    return [
-      'let order = params.next - 1u;',
-      ...[...this.#lets].map(([name, value]) => `let ${name} = ${value};`),
-    ];
+    return ['let order = next - 1u;', ...[...this.#lets].map(([name, value]) => `let ${name} = ${value};`)];
+  }
+
+  /** The index of element `unit` of the output. */
+  output(unit: string): string {
+    const { directions } = this.#of.layout;
+    const row = `output_row(direction, order, row, ${directions}u) * ${this.#of.layout.stateWidth(0)}u`;
+    return `${this.#let('out', row)} + ${unit}`;
+  }
+
+  /** Element `unit` of a place to be read: before the first step, states that start at zero are not in memory. */
+  read(name: string, unit: string): string {
+    const place = this.at(name, unit);
+    return this.#of.attrs.fromZero && name.startsWith('state') ? `select(0.0, ${place}, order > 0u)` : place;
   }
 
   /** Element `unit` of a place. */
   at(name: string, unit: string): string {
     const { attrs, layout, hasOutputGradient } = this.#of;
-    const order = this.#order;
     const [kind, index] = parsePlace(name);
     switch (kind) {
       case 'slot':
       case 'following': {
-        const when = kind === 'slot' ? order : `${order} + 1u`;
+        const when = kind === 'slot' ? 'order' : 'next';
         const base = this.#let(
           kind === 'slot' ? 'here' : 'next_row',
           `stash_row(direction, ${when}, row) * ${layout.row}u`,
@@ -80,8 +103,8 @@ class Scope {
       }
       case 'state':
       case 'after': {
-        const done = kind === 'state' ? order : `${order} + 1u`;
-        const first = `${layout.stateOffset[index] * layout.directions}u * (params.steps + 1u) * params.batch`;
+        const done = kind === 'state' ? 'order' : 'next';
+        const first = `${layout.stateOffset[index] * layout.directions}u * state_times() * params.batch`;
         const row = `state_row(direction, ${done}, row) * ${layout.stateWidth(index)}u`;
         return `states[${this.#let(`${kind}_${index}`, `${first} + ${row}`)} + ${unit}]`;
       }
@@ -91,9 +114,7 @@ class Scope {
         return `carry[${this.#let(`carry_${index}`, `${first} + ${row}`)} + ${unit}]`;
       }
       case 'output': {
-        if (!hasOutputGradient) return '0.0f';
-        const row = `((time_of(direction, ${order}) * params.batch + row) * ${layout.directions}u + direction)`;
-        return `d_output[${this.#let('output', `${row} * ${layout.stateWidth(0)}u`)} + ${unit}]`;
+        return hasOutputGradient ? `d_output[${this.output(unit)}]` : '0.0f';
       }
       case 'bias':
         return `vectors[direction * ${layout.vectors}u + ${index * attrs.hidden}u + ${unit}]`;
@@ -102,9 +123,9 @@ class Scope {
       case 'keep':
         return `rows[(direction * params.batch + row) * ${layout.stateWidth(0)}u + ${unit}]`;
       case 'active':
-        return `select(0.0, 1.0, is_active(direction, ${order}, row))`;
+        return `select(0.0, 1.0, is_active(direction, order, row))`;
       default: {
-        const counter = `vec4u(row * ${attrs.hidden}u + ${unit}, ${attrs.stream}u, time_of(direction, ${order}) * 2u + direction, ${1 + (index >> 2)}u)`;
+        const counter = `vec4u(row * ${attrs.hidden}u + ${unit}, ${attrs.stream}u, time_of(direction, order) * 2u + direction, ${1 + (index >> 2)}u)`;
         const key = 'vec2u(bitcast<u32>(seed[0]), bitcast<u32>(seed[1]))';
         return `unit_uniform(philox(${counter}, ${key}).${'xyzw'[index & 3]})`;
       }
@@ -115,8 +136,20 @@ class Scope {
 const indent = (lines: readonly string[], by = '  '): string =>
   lines.map((line) => `${by}${line}`).join('\n');
 
-export function phaseWGSL(of: PhaseText): string {
-  const { layout, phase, readings, attrs } = of;
+/** All phases of a kernel: the n-th phase's names end in _n. */
+export function phasesWGSL(of: StepText, phases: readonly PhaseText[]): string {
+  return `// The cell "${of.attrs.cell.name}".
+const KEEPS_STATES = ${!of.attrs.lean};
+
+fn is_active(direction: u32, order: u32, row: u32) -> bool {
+  return ${isActive(of)};
+}
+
+${phases.map((phase, index) => phaseText(of, phase, index)).join('\n\n')}`;
+}
+
+function phaseText(of: StepText, { phase, readings, starts, turns }: PhaseText, index: number): string {
+  const { layout, attrs } = of;
   const { products, means, writes, finish } = phase;
   const results = Math.max(1, products.length);
   const takes = readings.flatMap((reading) => reading.takes.map(({ result }) => `${result}u`));
@@ -126,7 +159,7 @@ export function phaseWGSL(of: PhaseText): string {
       const product = products.findIndex((p) => p.name === name);
       const mean = means.findIndex((m) => m.name === name);
       if (product >= 0) return `product[${product}]`;
-      return mean >= 0 ? `mean[${mean}]` : scope.at(name, 'unit');
+      return mean >= 0 ? `mean[${mean}]` : scope.read(name, 'unit');
     };
   const body = (list: readonly Write[]): string => {
     const scope = new Scope(of);
@@ -134,7 +167,11 @@ export function phaseWGSL(of: PhaseText): string {
       list.map(({ value }) => value),
       named(scope),
     );
-    const stores = list.map(({ to }, i) => `${scope.at(to, 'unit')} = ${values[i]};`);
+    const stores = list.flatMap(({ to }, i) => [
+      `${scope.at(to, 'unit')} = ${values[i]};`,
+      // Where not all states are kept, the output is no part of them.
+      ...(attrs.lean && to === 'after0' ? [`output[${scope.output('unit')}] = ${values[i]};`] : []),
+    ]);
     return indent([...scope.head, ...statements, ...stores]);
   };
   const meanLoops = (): string => {
@@ -153,37 +190,35 @@ export function phaseWGSL(of: PhaseText): string {
         `mean[${m}] /= ${units}.0;`,
       ];
     });
-    return indent([...scope.head, 'var mean: array<f32, MEANS>;', ...loops, 'return mean;']);
+    return indent([...scope.head, `var mean: array<f32, MEANS_${index}>;`, ...loops, 'return mean;']);
   };
-  const args = 'direction: u32, row: u32, unit: u32, product: array<f32, RESULTS>';
-  return `// The cell "${attrs.cell.name}": ${writes.map(({ to }) => to).join(', ')}.
-const WIDTH = ${layout.width(phase.width)}u;
-const RESULTS = ${results}u;
-const GROUPS = ${readings.length}u;
-const TAKES = ${readings[0]?.takes.length ?? 0}u;
-const MEANS = ${Math.max(1, means.length)}u;
-const RESULT = array<u32, ${Math.max(1, takes.length)}>(${takes.join(', ') || '0u'});
-const FINISHES = ${finish.length > 0};
+  const moment = 'next: u32, direction: u32, row: u32';
+  const args = `${moment}, unit: u32, product: array<f32, RESULTS_${index}>`;
+  return `// ${writes.map(({ to }) => to).join(', ')}
+const WIDTH_${index} = ${layout.width(phase.width)}u;
+const RESULTS_${index} = ${results}u;
+const GROUPS_${index} = ${readings.length}u;
+const TAKES_${index} = ${readings[0]?.takes.length ?? 0}u;
+const MEANS_${index} = ${Math.max(1, means.length)}u;
+const RESULT_${index} = array<u32, ${Math.max(1, takes.length)}>(${takes.join(', ') || '0u'});
+const FINISHES_${index} = ${finish.length > 0};
+const TURNS_${index} = ${turns}u;
 
-fn is_active(direction: u32, order: u32, row: u32) -> bool {
-  return ${isActive(of)};
+${readings.map((reading, i) => readingText(of, phase, reading, starts[i], `${index}_${i}`)).join('\n')}
+fn means_of_${index}(${moment}) -> array<f32, MEANS_${index}> {
+${means.length === 0 ? `  return array<f32, MEANS_${index}>();` : meanLoops()}
 }
 
-${readings.map((reading, i) => readingText(of, reading, i)).join('\n')}
-fn means_of(direction: u32, row: u32) -> array<f32, MEANS> {
-${means.length === 0 ? '  return array<f32, MEANS>();' : meanLoops()}
-}
-
-fn update(${args}, mean: array<f32, MEANS>) {
+fn update_${index}(${args}, mean: array<f32, MEANS_${index}>) {
 ${body(writes)}
 }
 
-fn finish(${args}) {
+fn finish_${index}(${args}) {
 ${body(finish)}
 }`;
 }
 
-function isActive({ attrs, layout }: PhaseText): string {
+function isActive({ attrs, layout }: StepText): string {
   if (!attrs.masked) return 'true';
   const keep = attrs.cell.dropsRecurrent
     ? `${layout.directions * layout.stateWidth(0)}u * params.batch + `
@@ -192,8 +227,13 @@ function isActive({ attrs, layout }: PhaseText): string {
 }
 
 /** Functions of one vector: where it begins, its elements, and whether it is worth multiplying. */
-function readingText(of: PhaseText, { source, depth }: Reading, i: number): string {
-  const { packed, phase } = of;
+function readingText(
+  of: StepText,
+  phase: Phase,
+  { source, depth }: Reading,
+  start: number,
+  suffix: string,
+): string {
   // A direct vector is memory, or h times variational dropout's factors.
   const parts = 'op' in source.kind ? source.args : [source];
   const [vector, ...factors] = parts.toSorted((a) => (inputsOf([a])[0].startsWith('keep') ? 1 : -1));
@@ -206,27 +246,28 @@ function readingText(of: PhaseText, { source, depth }: Reading, i: number): stri
     ...factors.map((factor) => new Scope(of).at(inputsOf([factor])[0], 'k')),
   ];
   const isFollowing = name.startsWith('following');
+  const isZero = of.attrs.fromZero && name.startsWith('state');
   const live = isFollowing
-    ? 'params.next < params.steps && is_active(direction, params.next, row)'
-    : `${phase.finish.length > 0 ? 'params.next > 0u && ' : ''}is_active(direction, params.next - 1u, row)`;
-  return `fn weight_start_${i}(direction: u32) -> u32 {
-  return direction * ${packed.perDirection}u + ${packed.starts[i]}u;
+    ? 'next < params.steps && is_active(direction, next, row)'
+    : `${phase.finish.length > 0 || isZero ? `next > ${isZero ? 1 : 0}u && ` : ''}is_active(direction, next - 1u, row)`;
+  return `fn weight_start_${suffix}(direction: u32) -> u32 {
+  return direction * ${of.packedPerDirection}u + ${start}u;
 }
 
-fn depth_${i}() -> u32 {
+fn depth_${suffix}() -> u32 {
   return ${depth}u;
 }
 
-fn base_of_${i}(direction: u32, row: u32) -> u32 {
+fn base_of_${suffix}(next: u32, direction: u32, row: u32) -> u32 {
 ${head}
   return ${base};
 }
 
-fn source_${i}(base: u32, direction: u32, row: u32, k: u32) -> f32 {
+fn source_${suffix}(base: u32, direction: u32, row: u32, k: u32) -> f32 {
   return ${elements.join(' * ')};
 }
 
-fn is_live_${i}(direction: u32, row: u32) -> bool {
+fn is_live_${suffix}(next: u32, direction: u32, row: u32) -> bool {
   return ${live};
 }
 `;

@@ -3,34 +3,40 @@
 // the input product of all steps is one matmul before the loop, the weights' gradients are one matmul each after it.
 import { GatewiseError, show } from '../core/errors.ts';
 import { mul } from '../expr/arith.ts';
-import { operationsOf, type Phase } from '../cells/phases.ts';
-import { defineOp, type Inside, type Op, type Signature, type Value } from '../graph/value.ts';
+import type { Phase } from '../cells/phases.ts';
+import { defineOp, Node, type Inside, type Op, type Signature, type Value } from '../graph/value.ts';
 import { applyAll } from './apply.ts';
 import { matmul } from './matmul.ts';
 import { recurrentBackwardCPU, recurrentCPU } from './recurrent_cpu.ts';
-import { packedSize, recurrentBackwardGPU, recurrentGPU } from './recurrent_kernel.ts';
-import { RecurrentLayout, rolesOf, type RecurrentAttrs } from './recurrent_layout.ts';
-import { concat, reshape, slice, sum, transpose, zeros } from './structure.ts';
+import { backwardVariants, forwardVariants, recurrentBackwardGPU, recurrentGPU } from './recurrent_loop.ts';
+import {
+  backwardRoles,
+  flopOf,
+  forwardRoles,
+  RecurrentLayout,
+  type RecurrentAttrs,
+  type Roles,
+} from './recurrent_layout.ts';
+import { packedSize, packWeights } from './recurrent_pack.ts';
+import { concat, isZero, reshape, slice, sum, transpose, zeros } from './structure.ts';
 
-/** Of each row and step the products, and of each unit the cell's update or derivative. */
 function costOf(
-  attrs: RecurrentAttrs,
+  layout: RecurrentLayout,
   phases: readonly Phase[],
   [, steps, batch]: readonly number[],
 ): number {
-  const layout = new RecurrentLayout(attrs);
-  const perRow = phases.map((phase) => {
-    const terms = phase.products.flatMap((product) => product.terms);
-    const depth = terms.reduce((total, term) => total + layout.width(term.depth), 0);
-    return layout.width(phase.width) * (2 * depth + operationsOf(phase));
-  });
-  return layout.directions * steps * batch * perRow.reduce((a, b) => a + b, 0);
+  return layout.directions * steps * batch * flopOf(layout, phases);
+}
+
+/** Of the matrices themselves a device reads nothing: it has them packed. @param roles the inputs' positions by role. */
+function readsOf({ matrices }: Roles<number>, inputs: readonly Signature[]): number[] {
+  return inputs.map((_, i) => (matrices.flat().includes(i) ? 0 : Infinity));
 }
 
 /** Throws unless the inputs fit each other. */
 function checkInputs(attrs: RecurrentAttrs, inputs: readonly Signature[]): void {
   const layout = new RecurrentLayout(attrs);
-  const { stash, initial, matrices, vectors, rows, seed } = rolesOf(attrs, inputs, false);
+  const { stash, initial, matrices, packed, vectors, rows, seed } = forwardRoles(attrs, inputs);
   const expect = (what: string, got: Signature | undefined, shape: readonly number[]): void => {
     if (got !== undefined && show(got.shape) !== show(shape))
       throw new GatewiseError(
@@ -44,6 +50,7 @@ function checkInputs(attrs: RecurrentAttrs, inputs: readonly Signature[]): void 
   expect('initial', initial, [directions * batch * layout.stateUnits]);
   for (const own of matrices)
     layout.matrices.forEach(({ name, shape }, i) => expect(`weight_${name}`, own[i], shape));
+  expect('packed weights', packed, [packedSize(layout, false)]);
   expect('vectors', vectors, [directions * layout.vectors]);
   expect('rows', rows, [layout.rowsSize(steps, batch)]);
   expect('seed', seed, [2]);
@@ -52,14 +59,14 @@ function checkInputs(attrs: RecurrentAttrs, inputs: readonly Signature[]): void 
 export const recurrentOp: Op<RecurrentAttrs> = /* @__PURE__ */ defineOp({
   name: 'recurrent',
   summary:
-    'T steps of a cell in one or both directions: stash (D, T, B, row) that starts with the input products, initial states, weights, vectors, masks',
+    'T steps of a cell in one or both directions: stash (D, T, B, row) that starts with the input products, initial states, weights as they are and packed, vectors, masks',
   // Outputs: the stash filled, all states, the output (h of every step), the final states.
   infer: (attrs, inputs) => {
     checkInputs(attrs, inputs);
     const [stash] = inputs;
     const layout = new RecurrentLayout(attrs);
     const [directions, steps, batch] = stash.shape;
-    const all = directions * (steps + 1) * batch * layout.stateUnits;
+    const all = directions * layout.stateTimes(steps) * batch * layout.stateUnits;
     return [
       stash,
       { shape: [all], dtype: 'f32' },
@@ -74,6 +81,20 @@ export const recurrentOp: Op<RecurrentAttrs> = /* @__PURE__ */ defineOp({
     const layout = new RecurrentLayout(attrs);
     const [directions, steps, batch] = stash.shape;
     const row = (s: number): number => batch * layout.stateWidth(s);
+    if (attrs.lean)
+      return [
+        undefined,
+        undefined,
+        undefined,
+        ...attrs.cell.states.map((_, s): Inside => ({
+          output: 1,
+          view: ({ offset }) => ({
+            shape: [directions, batch, layout.stateWidth(s)],
+            strides: [2 * row(s), layout.stateWidth(s), 1],
+            offset: offset + layout.stateOffset[s] * directions * 2 * batch + (steps % 2) * row(s),
+          }),
+        })),
+      ];
     return [
       undefined,
       undefined,
@@ -97,22 +118,38 @@ export const recurrentOp: Op<RecurrentAttrs> = /* @__PURE__ */ defineOp({
       })),
     ];
   },
+  lean: {
+    without: [0, 1],
+    make: ({ op, attrs, inputs }) => {
+      const [stash, initial, ...rest] = inputs;
+      const fromZero = isZero(initial);
+      const lean = { ...attrs, lean: true, fromZero };
+      const kept = fromZero ? [stash, ...rest] : inputs;
+      return new Node(op, lean, kept, op.infer(lean, kept));
+    },
+  },
   inPlace: () => [{ input: 0, output: 0, must: true }],
-  scratch: (attrs) => [packedSize(attrs, false)],
+  reads: (attrs, inputs) => readsOf(forwardRoles(attrs, [...inputs.keys()]), inputs),
   cpu: recurrentCPU,
+  variants: forwardVariants,
   gpu: recurrentGPU,
-  cost: (attrs, [stash]) => costOf(attrs, new RecurrentLayout(attrs).program.forward, stash.shape),
+  cost: (attrs, [stash]) => {
+    const layout = new RecurrentLayout(attrs);
+    return costOf(layout, layout.forward, stash.shape);
+  },
   grad: (node, [, , dOutput, ...dFinals]) => {
     const { attrs, inputs, outputs } = node;
     const [stash, states] = outputs;
     const finals = outputs.slice(3).map((final, s) => reshape(dFinals[s] ?? zeros(final.shape), [-1]));
+    const { matrices, vectors, rows, seed } = forwardRoles(attrs, inputs);
     const carry = dFinals.every((d) => d === undefined) ? zeros(inputs[1].shape) : concat(finals);
     const [dStash, dInitial] = applyAll(recurrentBackwardOp, attrs, [
       stash,
       states,
       carry,
-      ...inputs.slice(2),
-      ...(dOutput === undefined ? [] : [dOutput]),
+      ...matrices.flat(),
+      ...packWeights(attrs, matrices.flat(), true),
+      ...[vectors, rows, seed, dOutput].filter((value) => value !== undefined),
     ]);
     return weightGradients(attrs, inputs, dStash, states, dInitial);
   },
@@ -128,10 +165,14 @@ export const recurrentBackwardOp: Op<RecurrentAttrs> = /* @__PURE__ */ defineOp(
     { input: 0, output: 0, must: true },
     { input: 2, output: 1, must: true },
   ],
-  scratch: (attrs) => [packedSize(attrs, true)],
+  reads: (attrs, inputs) => readsOf(backwardRoles(attrs, [...inputs.keys()]), inputs),
   cpu: recurrentBackwardCPU,
+  variants: backwardVariants,
   gpu: recurrentBackwardGPU,
-  cost: (attrs, [stash]) => costOf(attrs, new RecurrentLayout(attrs).program.backward, stash.shape),
+  cost: (attrs, [stash]) => {
+    const layout = new RecurrentLayout(attrs);
+    return costOf(layout, layout.program.backward, stash.shape);
+  },
   tolerance: { absolute: 2e-5, relative: 1e-4 },
 });
 
@@ -147,7 +188,7 @@ function weightGradients(
   const { program } = layout;
   const { cell, hidden, bias } = attrs;
   const [directions, steps, batch] = dStash.shape;
-  const { vectors, rows, seed, matrices } = rolesOf(attrs, inputs, false);
+  const { vectors, rows, seed, matrices, packed } = forwardRoles(attrs, inputs);
   const count = steps * batch;
 
   /** Neighbouring slots of one direction, (T·B, units). */
@@ -261,6 +302,7 @@ function weightGradients(
     ...matrices.flatMap((_, direction) =>
       layout.matrices.map(({ name, shape }) => matrixGradient(direction, name, shape)),
     ),
+    ...(packed === undefined ? [] : [undefined]),
     ...(vectors === undefined ? [] : [dVectors]),
     ...(rows === undefined ? [] : [dRows]),
     ...(seed === undefined ? [] : [undefined]),

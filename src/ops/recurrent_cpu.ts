@@ -5,7 +5,14 @@ import { philox, unitUniform } from '../core/random.ts';
 import { evaluator, type Evaluate } from '../expr/evaluate.ts';
 import { inputsOf, type Expr } from '../expr/expr.ts';
 import type { Operand } from '../graph/launch.ts';
-import { RecurrentLayout, rolesOf, type RecurrentAttrs } from './recurrent_layout.ts';
+import {
+  backwardRoles,
+  forwardRoles,
+  RecurrentLayout,
+  type BackwardRoles,
+  type RecurrentAttrs,
+  type Roles,
+} from './recurrent_layout.ts';
 
 /** One row of one step: what places are relative to. */
 interface Moment {
@@ -30,20 +37,21 @@ interface Compiled {
 class Machine {
   readonly layout: RecurrentLayout;
   readonly #attrs: RecurrentAttrs;
-  readonly #roles: ReturnType<typeof rolesOf<Operand>>;
+  readonly #roles: Roles<Operand> & Partial<BackwardRoles<Operand>>;
   readonly #stash: Operand;
   readonly #states: Operand;
   readonly #carry: Operand | undefined;
+  readonly #output: Operand | undefined;
   readonly steps: number;
   readonly batch: number;
   readonly #compiled = new Map<readonly Expr[], Compiled>();
 
   constructor(
     attrs: RecurrentAttrs,
-    roles: ReturnType<typeof rolesOf<Operand>>,
+    roles: Roles<Operand> & Partial<BackwardRoles<Operand>>,
     stash: Operand,
     states: Operand,
-    carry?: Operand,
+    { carry, output }: { readonly carry?: Operand; readonly output?: Operand | undefined },
   ) {
     this.layout = new RecurrentLayout(attrs);
     this.#attrs = attrs;
@@ -51,6 +59,7 @@ class Machine {
     this.#stash = stash;
     this.#states = states;
     this.#carry = carry;
+    this.#output = output;
     [, this.steps, this.batch] = stash.view.shape;
   }
 
@@ -61,12 +70,13 @@ class Machine {
   /** Where state `s` lies before the step, or with `after` behind it. */
   stateAt(s: number, { direction, order, row }: Moment, after: number): number {
     const { layout, steps, batch } = this;
-    const index = direction === 0 ? order + after : steps - order - after;
-    const first = layout.stateOffset[s] * layout.directions * (steps + 1) * batch;
+    const times = layout.stateTimes(steps);
+    const done = order + after;
+    const inOrder = direction === 0 ? done : steps - done;
+    const index = this.#attrs.lean ? done % 2 : inOrder;
+    const first = layout.stateOffset[s] * layout.directions * times * batch;
     return (
-      this.#states.view.offset +
-      first +
-      ((direction * (steps + 1) + index) * batch + row) * layout.stateWidth(s)
+      this.#states.view.offset + first + ((direction * times + index) * batch + row) * layout.stateWidth(s)
     );
   }
 
@@ -81,6 +91,12 @@ class Machine {
     const { direction, row } = moment;
     const at = ((direction * steps + this.#time(moment)) * batch + row) * layout.row;
     return this.#stash.view.offset + at + layout.slotOffset[slot];
+  }
+
+  #outputAt(moment: Moment): number {
+    const { layout, batch } = this;
+    const row = (this.#time(moment) * batch + moment.row) * layout.directions + moment.direction;
+    return row * layout.stateWidth(0);
   }
 
   place(name: string, moment: Moment): Place {
@@ -104,10 +120,7 @@ class Machine {
           ? ZERO
           : { data: this.#carry.data, at: this.carryAt(index, this.#carry, moment) };
       case 'output':
-        return within(
-          this.#roles.dOutput,
-          ((this.#time(moment) * batch + row) * layout.directions + direction) * layout.stateWidth(0),
-        );
+        return within(this.#roles.dOutput, this.#outputAt(moment));
       case 'bias':
         return within(this.#roles.vectors, direction * layout.vectors + index * this.#attrs.hidden);
       case 'weight':
@@ -225,8 +238,14 @@ class Machine {
     }
     const writes = finishing ? phase.finish : phase.writes;
     const places = writes.map(({ to }) => this.place(to, moment));
+    const output = this.#output && {
+      data: this.#output.data,
+      at: this.#output.view.offset + this.#outputAt(moment),
+    };
+    const h = writes.findIndex(({ to }) => to === 'after0');
     this.each(finishing ? prepared.finish : prepared.writes, moment, phase.width, named, (unit, results) => {
       places.forEach(({ data, at }, i) => (data[at + unit] = results[i]));
+      if (output !== undefined && h >= 0) output.data[output.at + unit] = results[h];
     });
   }
 }
@@ -265,24 +284,25 @@ function runAll(machine: Machine, phases: readonly Phase[], orders: readonly num
 export function recurrentCPU(
   attrs: RecurrentAttrs,
   inputs: readonly Operand[],
-  [stash, states]: readonly Operand[],
+  [stash, states, output]: readonly Operand[],
 ): void {
-  const roles = rolesOf(attrs, inputs, false);
-  const machine = new Machine(attrs, roles, stash, states);
+  const roles = forwardRoles(attrs, inputs);
+  const { initial } = roles;
+  const machine = new Machine(attrs, roles, stash, states, { output });
   const { layout, steps, batch } = machine;
   layout.program.stateWidths.forEach((_, s) => {
     for (let direction = 0; direction < layout.directions; direction++) {
       for (let row = 0; row < batch; row++) {
         const moment = { direction, order: 0, row };
-        const [from, to] = [machine.carryAt(s, roles.initial, moment), machine.stateAt(s, moment, 0)];
+        const [from, to] = [initial && machine.carryAt(s, initial, moment), machine.stateAt(s, moment, 0)];
         for (let unit = 0; unit < layout.stateWidth(s); unit++)
-          states.data[to + unit] = roles.initial.data[from + unit];
+          states.data[to + unit] = from === undefined ? 0 : (initial?.data[from + unit] ?? 0);
       }
     }
   });
   runAll(
     machine,
-    layout.program.forward,
+    layout.forward,
     Array.from({ length: steps }, (_, order) => order),
   );
 }
@@ -292,8 +312,8 @@ export function recurrentBackwardCPU(
   inputs: readonly Operand[],
   [stash, carry]: readonly Operand[],
 ): void {
-  const roles = rolesOf(attrs, inputs, true);
-  const machine = new Machine(attrs, roles, stash, roles.states, carry);
+  const roles = backwardRoles(attrs, inputs);
+  const machine = new Machine(attrs, roles, stash, roles.states, { carry });
   // From the last step to the first, then what the initial states' gradients still lack.
   runAll(
     machine,

@@ -6,6 +6,7 @@ import { applyAll } from './apply.ts';
 import { matmul } from './matmul.ts';
 import { recurrentOp } from './recurrent.ts';
 import { RecurrentLayout, type RecurrentAttrs } from './recurrent_layout.ts';
+import { packWeights } from './recurrent_pack.ts';
 import { broadcast, concat, empty, mean, reshape, slice, zeros } from './structure.ts';
 
 /** Weights of one direction. */
@@ -65,6 +66,8 @@ export function recurrentSequence(cell: Cell, args: SequenceArguments): Sequence
     bias: weights[0].bias !== undefined,
     masked: mask !== undefined,
     stream: noise?.stream ?? 0,
+    lean: false,
+    fromZero: false,
   };
   const layout = new RecurrentLayout(attrs);
   // Room for what the step kernel fills in behind the input parts.
@@ -104,6 +107,7 @@ export function recurrentSequence(cell: Cell, args: SequenceArguments): Sequence
     stash,
     start(),
     ...matrices,
+    ...packWeights(attrs, matrices, false),
     ...(vectors.length > 0 ? [concat(vectors)] : []),
     ...(rows.length > 0 ? [flat(rows)] : []),
     ...(layout.program.draws > 0 && noise !== undefined ? [noise.seed] : []),

@@ -1,11 +1,13 @@
 // How the tensors of a recurrent layer lie in memory: D directions, T steps, B rows; H units, or P of a projected h.
 //   stash    (D, T, B, row)              the slots of a row one behind the other
-//   states   per state (D, T + 1, B, W)  direction 0 starts at time 0, direction 1, which runs backwards, at time T
+//   states   per state (D, T + 1, B, W)  direction 0 starts at time 0, direction 1, which runs backwards, at time T;
+//                                        lean (D, 2, B, W), by turns
 //   initial, carry  per state (D, B, W)
 //   vectors  (D, gates·H + weights·H)    bias_hh, then the weights of one number per unit
+//   packed   see recurrent_pack.ts
 //   rows     (D, B, W of h) variational dropout's factors, then (D, T, B) the mask, where there are any
 import type { Cell } from '../cells/cell.ts';
-import type { Width } from '../cells/phases.ts';
+import { operationsOf, type Phase, type Width } from '../cells/phases.ts';
 import type { CellProgram } from '../cells/program.ts';
 
 export interface RecurrentAttrs {
@@ -20,7 +22,15 @@ export interface RecurrentAttrs {
   readonly masked: boolean;
   /** Which of the model's random streams the cell draws from. */
   readonly stream: number;
+  /** Whether nothing but the output and the final states is wanted: of the states, those of two times are kept. */
+  readonly lean: boolean;
+  /** Of a lean one, whether all initial states are zero, so that there is no input for them. */
+  readonly fromZero: boolean;
 }
+
+/** What decides how the tensors lie; not lean unless said. */
+export type LayoutAttrs = Omit<RecurrentAttrs, 'stream' | 'lean' | 'fromZero'> &
+  Partial<Pick<RecurrentAttrs, 'lean'>>;
 
 export class RecurrentLayout {
   readonly program: CellProgram;
@@ -34,9 +44,9 @@ export class RecurrentLayout {
   /** Elements of one direction's vectors, and where bias and weights begin in them. */
   readonly vectors: number;
   readonly weightOffset: number;
-  readonly #attrs: RecurrentAttrs;
+  readonly #attrs: LayoutAttrs;
 
-  constructor(attrs: RecurrentAttrs) {
+  constructor(attrs: LayoutAttrs) {
     const { cell, bias, masked, directions, hidden } = attrs;
     this.#attrs = attrs;
     this.program = cell.program({ bias, masked });
@@ -75,6 +85,16 @@ export class RecurrentLayout {
     return this.keepSize(batch) + (this.#attrs.masked ? this.directions * steps * batch : 0);
   }
 
+  /** How many times' states lie in memory. */
+  stateTimes(steps: number): number {
+    return this.#attrs.lean === true ? 2 : steps + 1;
+  }
+
+  /** Phases of the forward step. */
+  get forward(): readonly Phase[] {
+    return this.#attrs.lean === true ? this.program.lean : this.program.forward;
+  }
+
   /** The matrices of one direction: their names and shapes. */
   get matrices(): { readonly name: 'hh' | 'hr'; readonly shape: readonly [number, number] }[] {
     const { cell, hidden, projection } = this.#attrs;
@@ -86,37 +106,65 @@ export class RecurrentLayout {
   }
 }
 
-/** The inputs of the recurrent ops by role, from their order. */
-export function rolesOf<T>(
-  attrs: RecurrentAttrs,
-  inputs: readonly T[],
-  backward: boolean,
-): {
+/** Of one row and step of one direction: the products, and of each unit the cell's update or derivative. */
+export function flopOf(layout: RecurrentLayout, phases: readonly Phase[]): number {
+  const each = phases.map((phase) => {
+    const terms = phase.products.flatMap((product) => product.terms);
+    const depth = terms.reduce((total, term) => total + layout.width(term.depth), 0);
+    return layout.width(phase.width) * (2 * depth + operationsOf(phase));
+  });
+  return each.reduce((a, b) => a + b, 0);
+}
+
+/** Inputs that both recurrent ops have. */
+export interface Roles<T> {
   readonly stash: T;
-  /** Forward. */
-  readonly initial: T;
-  /** Backward. */
-  readonly states: T;
-  readonly carry: T;
   /** By direction, then by name. */
   readonly matrices: readonly (readonly T[])[];
+  /** The matrices once more, packed for the pass, where there are any: the kernels read these, the reference those. */
+  readonly packed: T | undefined;
   readonly vectors: T | undefined;
   readonly rows: T | undefined;
   readonly seed: T | undefined;
-  /** Backward; absent where nobody reads the output. */
+}
+
+export interface ForwardRoles<T> extends Roles<T> {
+  /** Absent where all are zero. */
+  readonly initial: T | undefined;
+}
+
+export interface BackwardRoles<T> extends Roles<T> {
+  readonly states: T;
+  readonly carry: T;
+  /** Absent where nobody reads the output. */
   readonly dOutput: T | undefined;
-} {
+}
+
+/** The inputs behind those that only one of the ops has. @param next where they begin. */
+function rolesFrom<T>(
+  attrs: RecurrentAttrs,
+  inputs: readonly T[],
+  next: number,
+): Roles<T> & { next: number } {
   const layout = new RecurrentLayout(attrs);
-  let next = 0;
   const take = (): T => inputs[next++];
-  const stash = take();
-  const initial = take();
-  const carry = backward ? take() : initial;
   const perDirection = layout.matrices.length;
   const matrices = Array.from({ length: attrs.directions }, () => Array.from({ length: perDirection }, take));
+  const packed = perDirection > 0 ? take() : undefined;
   const vectors = layout.vectors > 0 ? take() : undefined;
   const rows = attrs.masked || attrs.cell.dropsRecurrent ? take() : undefined;
   const seed = layout.program.draws > 0 ? take() : undefined;
-  const dOutput = backward ? inputs[next] : undefined;
-  return { stash, initial, states: initial, carry, matrices, vectors, rows, seed, dOutput };
+  return { stash: inputs[0], matrices, packed, vectors, rows, seed, next };
+}
+
+/** The inputs of `recurrent` by role, from their order. */
+export function forwardRoles<T>(attrs: RecurrentAttrs, inputs: readonly T[]): ForwardRoles<T> {
+  const initial = attrs.fromZero ? undefined : inputs[1];
+  return { ...rolesFrom(attrs, inputs, attrs.fromZero ? 1 : 2), initial };
+}
+
+/** The inputs of `recurrent_backward` by role, from their order. */
+export function backwardRoles<T>(attrs: RecurrentAttrs, inputs: readonly T[]): BackwardRoles<T> {
+  const { next, ...roles } = rolesFrom(attrs, inputs, 3);
+  return { ...roles, states: inputs[1], carry: inputs[2], dOutput: inputs[next] };
 }

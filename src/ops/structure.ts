@@ -312,6 +312,14 @@ export function zeros(shape: Shape): Value {
   return constant(0, shape);
 }
 
+/** Whether a value is known to be 0 everywhere. */
+export function isZero({ node, index }: Value): boolean {
+  if (node === undefined) return false;
+  if (node.op.name === constantOp.name) return (node.attrs as { readonly value: number }).value === 0;
+  if (node.op.name === concatOp.name) return node.inputs.every(isZero);
+  return node.op.view !== undefined && isZero(node.inputs[node.op.viewOf?.(index) ?? 0]);
+}
+
 /** Memory that nothing has written: for room that an in-place op fills. */
 export function empty(shape: Shape): Value {
   return apply(emptyOp, { shape }, []);

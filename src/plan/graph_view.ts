@@ -25,14 +25,37 @@ export class GraphView {
 
   constructor(outputs: readonly Value[]) {
     const kept = this.#mergeEqual(nodesOf(outputs));
-    this.nodes = kept;
     this.outputs = outputs.map((output) => this.canonical(output));
-    for (const node of kept) for (const input of this.inputsOf(node)) this.#use(input);
+    const read = new Set([...kept.flatMap((node) => this.inputsOf(node)), ...this.outputs]);
+    const leaner = kept.map((node) => this.#lean(node, read));
+    this.outputs = this.outputs.map((output) => this.canonical(output));
+    this.nodes = leaner.every((node, i) => node === kept[i]) ? kept : this.#needed(leaner);
+    for (const node of this.nodes) for (const input of this.inputsOf(node)) this.#use(input);
     for (const output of this.outputs) this.#use(output);
   }
 
+  /** A node, or its lean form where nobody reads what that does without. */
+  #lean(node: Node, read: ReadonlySet<Value>): Node {
+    const { lean } = node.op;
+    if (lean === undefined || lean.without.some((output) => read.has(node.outputs[output]))) return node;
+    const made = lean.make(node);
+    node.outputs.forEach((output, i) => this.#canonical.set(output, made.outputs[i]));
+    return made;
+  }
+
+  /** Nodes without those that only what was left out had needed. */
+  #needed(nodes: readonly Node[]): Node[] {
+    const needed = new Set(this.outputs.flatMap(({ node }) => node ?? []));
+    for (const node of nodes.toReversed()) {
+      if (!needed.has(node)) continue;
+      for (const input of this.inputsOf(node)) if (input.node !== undefined) needed.add(input.node);
+    }
+    return nodes.filter((node) => needed.has(node));
+  }
+
   canonical(value: Value): Value {
-    return this.#canonical.get(value) ?? value;
+    const same = this.#canonical.get(value);
+    return same === undefined ? value : this.canonical(same);
   }
 
   inputsOf(node: Node): Value[] {

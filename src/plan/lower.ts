@@ -19,6 +19,8 @@ export interface LoweredStep {
   readonly inputs: readonly Place[];
   readonly outputs: readonly Place[];
   readonly scratch: readonly Place[];
+  /** It runs only when an argument that it depends on has changed. */
+  readonly kept?: boolean;
 }
 
 export interface Lowered {

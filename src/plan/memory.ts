@@ -6,7 +6,8 @@ import { Expr } from '../expr/expr.ts';
 import type { InPlace, Op } from '../graph/value.ts';
 import { elementwiseOp, type ElementwiseAttrs } from '../ops/elementwise.ts';
 import { inputName } from '../ops/wgsl_expression.ts';
-import type { Lowered, LoweredStep } from './lower.ts';
+import type { Keeping } from './keep.ts';
+import type { LoweredStep } from './lower.ts';
 import type { Place, Storage } from './place.ts';
 
 export interface BufferSpec {
@@ -37,7 +38,7 @@ const isWhole = ({ storage, view }: Place): boolean =>
   sizeOf(view.shape) === storage.size && sameView(view, denseView(view.shape));
 
 /** Steps in which in-place pairs share a storage, with a copy before those that must and could not. */
-export function shareInPlace(lowered: Lowered): {
+export function shareInPlace(lowered: Keeping): {
   steps: LoweredStep[];
   outputs: Place[];
   root: (storage: Storage) => Storage;
@@ -65,6 +66,8 @@ export function shareInPlace(lowered: Lowered): {
         // Memory from outside stays where it is: a copy into it cannot be made elsewhere.
         output.storage.outside === undefined &&
         merged.root(place.storage).pinned !== true &&
+        !lowered.keptStorages.has(place.storage) &&
+        !lowered.keptStorages.has(output.storage) &&
         !taken.has(input) &&
         (lastRead.get(merged.root(place.storage)) ?? 0) <= i &&
         isWhole(place) &&
@@ -138,12 +141,18 @@ function copyStep(from: Place, to: Place): LoweredStep {
   return { op: elementwiseOp as Op, attrs, label: 'copy', inputs: [from], outputs: [to], scratch: [] };
 }
 
-/** Buffers, and which one each storage lies in, from its first element on. */
+/**
+ * Buffers, and which one each storage lies in, from its first element on.
+ * @param keptStorages results of kept steps.
+ */
 export function colour(
   steps: readonly LoweredStep[],
   outputs: readonly Place[],
   root: (storage: Storage) => Storage,
+  keptStorages: ReadonlySet<Storage>,
 ): { buffers: BufferSpec[]; bufferOf: (storage: Storage) => number } {
+  /** It shares its buffer with nothing: what it holds outlives the run. */
+  const isApart = (storage: Storage): boolean => storage.pinned === true || keptStorages.has(storage);
   const buffers: (Omit<BufferSpec, 'size'> & { size: number })[] = [];
   const chosen = new Map<Storage, number>();
   const add = (storage: Storage, kind: Pick<BufferSpec, 'kind' | 'index'>): void => {
@@ -166,7 +175,7 @@ export function colour(
   touched.forEach((storages, i) => {
     for (const storage of storages) {
       if (chosen.has(storage)) continue;
-      if (storage.pinned === true) {
+      if (isApart(storage)) {
         add(storage, { kind: 'temporary' });
         continue;
       }
@@ -189,7 +198,7 @@ export function colour(
       const buffer = chosen.get(storage);
       if (
         last.get(storage) === i &&
-        storage.pinned !== true &&
+        !isApart(storage) &&
         buffer !== undefined &&
         buffers[buffer].kind === 'temporary'
       )

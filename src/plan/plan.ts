@@ -5,6 +5,7 @@ import { sameView, viewEnd, type View } from '../core/view.ts';
 import { GPU_TARGET, type Dispatch, type Region, type Target } from '../graph/launch.ts';
 import type { Cost, Placed, Signature, Value, Variants } from '../graph/value.ts';
 import { GraphView } from './graph_view.ts';
+import { keep } from './keep.ts';
 import { lower, type Donate, type LoweredStep } from './lower.ts';
 import { colour, shareInPlace, type BufferSpec } from './memory.ts';
 import type { Place } from './place.ts';
@@ -13,6 +14,8 @@ export interface Step extends Placed {
   /** What it computes, such as `matmul, add(product, in2)`. */
   readonly label: string;
   readonly cost: Cost;
+  /** It runs at first, and when one of the plan's settled arguments has changed; its results stay in between. */
+  readonly kept: boolean;
 }
 
 export interface Plan {
@@ -22,6 +25,8 @@ export interface Plan {
   /** Which buffer each argument is in; undefined for arguments that nothing reads. */
   readonly argumentBuffers: readonly (number | undefined)[];
   readonly outputs: readonly Region[];
+  /** Arguments that kept steps read. */
+  readonly settled: readonly number[];
   /** What is read as indices, once for each way of reading. */
   readonly indexLimits: readonly IndexLimit[];
 }
@@ -39,8 +44,14 @@ export interface IndexLimit {
 /**
  * Plans the computation of `outputs` from `args`.
  * @param donate for each output, the argument whose memory it takes over, so that state is updated in place.
+ * @param settled arguments that rarely change from run to run: what follows from them alone is kept.
  */
-export function makePlan(args: readonly Value[], outputs: readonly Value[], donate: Donate = []): Plan {
+export function makePlan(
+  args: readonly Value[],
+  outputs: readonly Value[],
+  donate: Donate = [],
+  settled: readonly number[] = [],
+): Plan {
   const graph = new GraphView(outputs);
   const unbound = [...graph.nodes.flatMap((node) => node.inputs), ...outputs].find(
     (value) => value.node === undefined && !args.includes(value),
@@ -51,9 +62,9 @@ export function makePlan(args: readonly Value[], outputs: readonly Value[], dona
       `compile: the function uses a traced value of shape [${unbound.shape.join(', ')}] that is not one of its arguments; pass it in`,
     );
   }
-  const lowered = lower(graph, args, donate);
+  const lowered = keep(lower(graph, args, donate), settled);
   const { steps, outputs: results, root } = shareInPlace(lowered);
-  const { buffers, bufferOf } = colour(steps, results, root);
+  const { buffers, bufferOf } = colour(steps, results, root, lowered.keptStorages);
   const region = ({ storage, view, dtype }: Place): Region => ({ buffer: bufferOf(storage), view, dtype });
   return {
     buffers,
@@ -65,6 +76,7 @@ export function makePlan(args: readonly Value[], outputs: readonly Value[], dona
       outputs: step.outputs.map(region),
       scratch: step.scratch.map(region),
       cost: costOf(step),
+      kept: step.kept === true,
     })),
     arguments: args.map(({ shape, dtype }) => ({ shape, dtype })),
     argumentBuffers: args.map((_, index) => {
@@ -72,6 +84,11 @@ export function makePlan(args: readonly Value[], outputs: readonly Value[], dona
       return buffer < 0 ? undefined : buffer;
     }),
     outputs: results.map(region),
+    settled: settled.filter((index) =>
+      steps.some(
+        (step) => step.kept === true && step.inputs.some(({ storage }) => storage.outside?.index === index),
+      ),
+    ),
     indexLimits: indexLimitsOf(graph, args),
   };
 }
@@ -142,7 +159,7 @@ export function dispatchesOf(
   return step.op.gpu(step, target, variant);
 }
 
-/** How often a step launches a kernel. */
-export function countDispatches(step: Step): number {
-  return dispatchesOf(step).reduce((sum, { uniforms }) => sum + uniforms.length, 0);
+/** How often a step launches a kernel, for the target and in the variant as for `dispatchesOf`. */
+export function countDispatches(step: Step, target?: Target, variant?: string): number {
+  return dispatchesOf(step, target, variant).reduce((sum, { uniforms }) => sum + uniforms.length, 0);
 }

@@ -1,38 +1,48 @@
-// A plan as text: one line a step with what it reads and writes, its launches, FLOP and bytes; then the buffers.
+// A plan as text: one line a step with what it reads and writes, its launches, FLOP and bytes; what a run sums up to, and
+// what those steps do that seldom run; then the buffers.
 import type { Region } from '../graph/launch.ts';
 import type { BufferSpec } from './memory.ts';
-import { countDispatches, type Plan } from './plan.ts';
+import { countDispatches, type Plan, type Step } from './plan.ts';
 import { quantity, stepName, tableLines } from './table.ts';
 
 const bufferName = (spec: BufferSpec, i: number): string =>
   spec.kind === 'temporary' ? `t${i}` : `${spec.kind === 'argument' ? 'arg' : 'out'}${spec.index}`;
+
+function costCells(steps: readonly Step[]): string[] {
+  const total = (pick: (step: Step) => number): number => steps.reduce((sum, step) => sum + pick(step), 0);
+  return [
+    String(total(countDispatches)),
+    quantity(total(({ cost }) => cost.flop)),
+    quantity(
+      total(({ cost }) => cost.bytes),
+      'B',
+    ),
+  ];
+}
 
 export function printPlan(plan: Plan): string {
   const region = ({ buffer, view }: Region): string =>
     `${bufferName(plan.buffers[buffer], buffer)}[${view.shape.join('×')}]`;
   const rows = plan.steps.map((step, i) => [
     String(i),
-    stepName(step.op.name, step.label),
+    stepName(step.op.name, step.label, step.kept),
     `${step.inputs.map(region).join(', ')} → ${step.outputs.map(region).join(', ')}`,
-    String(countDispatches(step)),
-    quantity(step.cost.flop),
-    quantity(step.cost.bytes, 'B'),
+    ...costCells([step]),
   ]);
-  const total = (pick: (i: number) => number): number => plan.steps.reduce((sum, _, i) => sum + pick(i), 0);
-  const launches = total((i) => countDispatches(plan.steps[i]));
-  const header = ['step', 'op', 'buffers', 'dispatches', 'FLOP', 'bytes'];
-  const footer = [
+  const total = (name: string, kept: boolean): string[] => [
     '',
-    'total',
+    name,
     '',
-    String(launches),
-    quantity(total((i) => plan.steps[i].cost.flop)),
-    quantity(
-      total((i) => plan.steps[i].cost.bytes),
-      'B',
-    ),
+    ...costCells(plan.steps.filter((step) => step.kept === kept)),
   ];
-  const lines = tableLines([header, ...rows, footer], 3);
+  const header = ['step', 'op', 'buffers', 'dispatches', 'FLOP', 'bytes'];
+  const settled = plan.settled.map((index) => `arg${index}`).join(' or ');
+  const when = settled === '' ? 'once' : `at first and when ${settled} changes`;
+  const footer = [
+    total('total', false),
+    ...(plan.steps.some(({ kept }) => kept) ? [total(`kept: ${when}`, true)] : []),
+  ];
+  const lines = tableLines([header, ...rows, ...footer], 3);
   const temporary = plan.buffers.filter(({ kind }) => kind === 'temporary');
   const bytes = temporary.reduce((sum, { size }) => sum + 4 * size, 0);
   const memory = plan.buffers

@@ -11,42 +11,49 @@ const METHODS: Readonly<Record<Profile['method'], string>> = {
   clock: 'the clock',
 };
 
+type Costs = Pick<ProfileStep, 'dispatches' | 'flop' | 'bytes' | 'seconds'>;
+
 export function printProfile({ steps, seconds, method, device }: Profile): string {
-  const total = (pick: (step: ProfileStep) => number): number =>
-    steps.reduce((sum, step) => sum + pick(step), 0);
-  const row = (cost: Pick<ProfileStep, 'dispatches' | 'flop' | 'bytes' | 'seconds'>): string[] => [
+  const hasFloors = steps.every((step) => step.floorSeconds !== undefined);
+  /** @param kept not a part of a run, so that it has no share of its time. */
+  const row = (cost: Costs, least: number, bound: string, kept: boolean): string[] => [
     String(cost.dispatches),
     quantity(cost.flop),
     quantity(cost.bytes, 'B'),
     quantity(cost.seconds, 's'),
-    `${((100 * cost.seconds) / seconds).toFixed(1)} %`,
+    kept ? '' : `${((100 * cost.seconds) / seconds).toFixed(1)} %`,
+    ...(hasFloors ? [quantity(least, 's'), bound, (least / cost.seconds).toFixed(2)] : []),
   ];
-  const floor = (least: number, bound: string, time: number): string[] => [
-    quantity(least, 's'),
-    bound,
-    (least / time).toFixed(2),
-  ];
-  const hasFloors = steps.every((step) => step.floorSeconds !== undefined);
-  const least = total((step) => step.floorSeconds ?? 0);
+  const total = (name: string, kept: boolean): string[] => {
+    const own = steps.filter((step) => step.kept === kept);
+    const sum = (pick: (step: ProfileStep) => number): number =>
+      own.reduce((all, step) => all + pick(step), 0);
+    const costs: Costs = {
+      dispatches: sum((step) => step.dispatches),
+      flop: sum((step) => step.flop),
+      bytes: sum((step) => step.bytes),
+      seconds: sum((step) => step.seconds),
+    };
+    return [
+      '',
+      name,
+      ...row(
+        costs,
+        sum((step) => step.floorSeconds ?? 0),
+        '',
+        kept,
+      ),
+    ];
+  };
   const rows = [
     [...HEAD, ...(hasFloors ? FLOOR_HEAD : [])],
     ...steps.map((step, i) => [
       String(i),
-      stepName(step.op, step.label),
-      ...row(step),
-      ...(hasFloors ? floor(step.floorSeconds ?? 0, step.bound ?? '', step.seconds) : []),
+      stepName(step.op, step.label, step.kept),
+      ...row(step, step.floorSeconds ?? 0, step.bound ?? '', step.kept),
     ]),
-    [
-      '',
-      'total',
-      ...row({
-        dispatches: total((step) => step.dispatches),
-        flop: total((step) => step.flop),
-        bytes: total((step) => step.bytes),
-        seconds,
-      }),
-      ...(hasFloors ? floor(least, '', seconds) : []),
-    ],
+    total('total', false),
+    ...(steps.some(({ kept }) => kept) ? [total('kept: at first and after changes', true)] : []),
   ];
   return [...tableLines(rows, 2), `${device}; timed by ${METHODS[method]}`].join('\n');
 }

@@ -18,6 +18,8 @@ export interface ProfileStep {
   readonly label: string;
   /** The op's name. */
   readonly op: string;
+  /** Not a part of each run: it runs at first, and when an argument has changed. */
+  readonly kept: boolean;
   /** Kernel launches; on the CPU those that a GPU would see. */
   readonly dispatches: number;
   readonly flop: number;
@@ -34,7 +36,7 @@ export interface ProfileStep {
 
 export interface Profile {
   readonly steps: readonly ProfileStep[];
-  /** Of all steps. A run takes a round trip more. */
+  /** Of all steps but those that are kept. A run takes a round trip more. */
   readonly seconds: number;
   readonly method: StepTimes['method'];
   /** What it ran on, for people. */
@@ -43,12 +45,13 @@ export interface Profile {
 
 export function profileOf(plan: Plan, times: StepTimes, device: string): Profile {
   const { method, calibration } = times;
-  const steps = plan.steps.map(({ label, op, cost }, i): ProfileStep => {
+  const steps = plan.steps.map(({ label, op, cost, kept }, i): ProfileStep => {
     const [seconds, dispatches] = [times.seconds[i], times.dispatches[i]];
-    const measured = { label, op: op.name, dispatches, ...cost, seconds };
+    const measured = { label, op: op.name, kept, dispatches, ...cost, seconds };
     if (calibration === undefined) return measured;
     const floor = floorSeconds(measured, calibration);
     return { ...measured, floorSeconds: floor.seconds, bound: floor.bound, rho: floor.seconds / seconds };
   });
-  return { steps, seconds: steps.reduce((sum, step) => sum + step.seconds, 0), method, device };
+  const seconds = steps.reduce((sum, step) => (step.kept ? sum : sum + step.seconds), 0);
+  return { steps, seconds, method, device };
 }

@@ -168,8 +168,9 @@ export class Net implements Disposable, NetContext {
     trace: (args: readonly Value[]) => Traced,
     argumentNames: readonly string[] = [],
   ): Program {
+    const settled = args.flatMap((arg, i) => (arg === this.#weights ? [i] : []));
     const make = (): Program =>
-      new Program(this.runtime.backend, key.split(' ')[0], args, trace, argumentNames);
+      new Program(this.runtime.backend, key.split(' ')[0], args, trace, argumentNames, settled);
     return this.#programs.get(`${key}: ${signatureKey(args)}`, make);
   }
 

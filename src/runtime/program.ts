@@ -30,19 +30,21 @@ export class Program {
   /** Memory for arguments that come from the host, kept between runs. */
   readonly #uploads: (DeviceBuffer | undefined)[];
 
+  /** @param settled arguments that rarely change: what follows from them alone is not worked out in each run. */
   constructor(
     backend: Backend,
     name: string,
     signatures: readonly Signature[],
     trace: (args: readonly Value[]) => Traced,
     argumentNames: readonly string[] = [],
+    settled: readonly number[] = [],
   ) {
     const args = signatures.map((signature) => new Value(signature));
     const { outputs, donate = [] } = trace(args);
     this.#backend = backend;
     this.#name = name;
     this.#donate = donate;
-    this.plan = makePlan(args, outputs, donate);
+    this.plan = makePlan(args, outputs, donate, settled);
     this.#executable = backend.prepare(this.plan);
     this.#argumentNames = signatures.map((_, i) => argumentNames[i] ?? `argument ${i}`);
     this.#uploads = signatures.map(() => undefined);

@@ -25,6 +25,8 @@ import { linearScan, linearScanBackwardOp, linearScanOf } from '../../src/ops/li
 import { matmul } from '../../src/ops/matmul.ts';
 import { recurrentBackwardOp } from '../../src/ops/recurrent.ts';
 import { recurrent, type SequenceResult } from '../../src/ops/recurrent_layer.ts';
+import type { RecurrentAttrs } from '../../src/ops/recurrent_layout.ts';
+import { packWeights } from '../../src/ops/recurrent_pack.ts';
 import { sequenceMask } from '../../src/ops/sequence_mask.ts';
 import { crossEntropyRows, softmaxCrossEntropy } from '../../src/ops/softmax_cross_entropy.ts';
 import {
@@ -46,7 +48,7 @@ import { inputName } from '../../src/ops/wgsl_expression.ts';
 import { grad } from '../../src/runtime/grad.ts';
 import type { Runtime } from '../../src/runtime/runtime.ts';
 import type { Tensor } from '../../src/runtime/tensor.ts';
-import { runFused, runInputs, type RunSize } from '../recurrent_run.ts';
+import { projectionOf, runFused, runInputs, type RunSize } from '../recurrent_run.ts';
 
 const { abs, add, div, equal, exp, less, maximum, minimum, mul, relu, sigmoid, square, sub, tanh, where } =
   arith;
@@ -629,8 +631,38 @@ const recurrentSamples: Sample[] = [
   }),
 ];
 
+/** Each cell's weights for both passes, at sizes that no vec4 divides and at one that does. */
+const packSamples: Sample[] = [...allCells, ...droppedCells].flatMap((cell, c) =>
+  [5, 8].flatMap((hidden) => {
+    const directions = c % 2 === 0 ? 1 : 2;
+    const size: RunSize = { cell, steps: 1, batch: 1, hidden, bias: true, directions, masked: c % 3 === 0 };
+    const projection = projectionOf(size);
+    const matrices = runInputs(size).filter(({ name }) => /^weight_h[hr]/.test(name));
+    if (matrices.length === 0) return [];
+    const inputs = matrices.map(({ shape }) => f32(shape));
+    return [
+      sample(`${cell.name}, H ${hidden}, D ${directions}`, inputs, (...values) =>
+        [false, true].flatMap((backward) => packWeights({ ...size, projection }, values, backward)),
+      ),
+    ];
+  }),
+);
+
 const weighted = (x: Value): Value => sum(mul(x, sigmoid(x)));
 const sumOf = (values: readonly Value[]): Value => values.reduce((a, b) => add(a, b));
+
+/** Attributes of the backward op by itself. */
+const alone = (cell: Cell): RecurrentAttrs => ({
+  cell,
+  hidden: 5,
+  projection: 0,
+  directions: 1,
+  bias: false,
+  masked: false,
+  stream: 0,
+  lean: false,
+  fromZero: false,
+});
 
 const recurrentBackwardSamples: Sample[] = [
   ...recurrentSizes.map((size) =>
@@ -666,27 +698,18 @@ const recurrentBackwardSamples: Sample[] = [
     'on its own',
     [f32([1, 2, 3, 5]), f32([3 * 3 * 5]), f32([15]), f32([5, 5]), f32([2, 3, 1, 5])],
     (stash, states, carry, w, d) => {
-      const attrs = { cell: elmanTanh, hidden: 5, projection: 0, directions: 1, bias: false } as const;
-      return applyAll(recurrentBackwardOp, { ...attrs, masked: false, stream: 0 }, [
-        stash,
-        states,
-        carry,
-        w,
-        d,
-      ]);
+      const attrs = alone(elmanTanh);
+      const packed = packWeights(attrs, [w], true);
+      return applyAll(recurrentBackwardOp, attrs, [stash, states, carry, w, ...packed, d]);
     },
   ),
   sample(
     'of states that begin inside a tensor',
     [f32([1, 2, 3, 20]), f32([64 + 45]), f32([15]), f32([15, 5])],
     (stash, x, carry, w) => {
-      const attrs = { cell: gru, hidden: 5, projection: 0, directions: 1, bias: false } as const;
-      return applyAll(recurrentBackwardOp, { ...attrs, masked: false, stream: 0 }, [
-        stash,
-        slice(x, 0, 64),
-        carry,
-        w,
-      ]);
+      const attrs = alone(gru);
+      const packed = packWeights(attrs, [w], true);
+      return applyAll(recurrentBackwardOp, attrs, [stash, slice(x, 0, 64), carry, w, ...packed]);
     },
   ),
 ];
@@ -976,6 +999,7 @@ export const samples: Readonly<Record<string, readonly Sample[]>> = {
   scatter: scatterSamples,
   softmax_cross_entropy: softmaxSamples,
   softmax_cross_entropy_backward: softmaxBackwardSamples,
+  recurrent_pack: packSamples,
   recurrent: recurrentSamples,
   recurrent_backward: recurrentBackwardSamples,
   linear_scan: linearScanSamples,

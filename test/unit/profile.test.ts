@@ -47,6 +47,25 @@ test('a profile on a device', () => {
   `);
 });
 
+test('kept steps are no part of a run', () => {
+  const planned = makePlan([x, w, b], [sum(tanh(matmul(x, tanh(w))), 0)], [], [1]);
+  const profile = profileOf(
+    planned,
+    { method: 'clock', seconds: [8e-5, ...seconds], dispatches: [1, 1, 2] },
+    'CPU',
+  );
+  expect(profile.seconds).toBeCloseTo(5.25e-5, 12);
+  expect(printProfile(profile)).toMatchInlineSnapshot(`
+    "step  op                                dispatches    FLOP    bytes     time    share
+    0     kept: elementwise: tanh(in0)               1   131 k  1.05 MB  80.0 µs
+    1     matmul                                     1  16.8 M   721 kB  40.0 µs   76.2 %
+    2     reduce: sum of tanh(in0)                   2  65.5 k   133 kB  12.5 µs   23.8 %
+          total                                      3  16.8 M   854 kB  52.5 µs  100.0 %
+          kept: at first and after changes           1   131 k  1.05 MB  80.0 µs
+    CPU; timed by the clock"
+  `);
+});
+
 test('a profile on the CPU has no floor', () => {
   const profile = profileOf(plan, { method: 'clock', seconds, dispatches: [1, 2] }, 'CPU');
   expect(profile.steps.some((step) => 'rho' in step)).toBe(false);

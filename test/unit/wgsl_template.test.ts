@@ -36,6 +36,20 @@ test('blocks nest', () => {
   );
 });
 
+test('a count may be that of one copy of the block around it', () => {
+  const code = text(
+    '// @unroll P PARTS',
+    'const SIZE_P = 1u;',
+    '// @unroll C SIZE_P',
+    'x_P_C;',
+    '// @end',
+    '// @end',
+  );
+  expect(expand(code, { counts: { PARTS: 2, SIZE_0: 2, SIZE_1: 1 } })).toBe(
+    text('const SIZE_0 = 2u;', 'x_0_0;', 'x_0_1;', 'const SIZE_1 = 1u;', 'x_1_0;'),
+  );
+});
+
 test('a count may be 0', () => {
   expect(expand(text('a', '// @unroll R ROWS', 'row R', '// @end', 'b'), { counts: { ROWS: 0 } })).toBe(
     'a\nb',
@@ -51,7 +65,7 @@ test('a constant that stands in for a count takes its value', () => {
 
 test('what does not close, closes nothing or has no count is an error', () => {
   const failing: [string, Template, RegExp][] = [
-    [text('a', '// @end'), {}, /"\/\/ @end" at line 2 closes nothing/],
+    [text('a', '// @end'), {}, /"\/\/ @end" closes nothing/],
     [text('// @splice x', 'a'), {}, /has no "\/\/ @end"/],
     [text('// @unroll R 2', '// @unroll C 2', 'a', '// @end'), {}, /has no "\/\/ @end"/],
     [text('// @unroll R ROWS', 'a', '// @end'), { counts: { COLUMNS: 2 } }, /no count given for "ROWS"/],
@@ -65,7 +79,9 @@ test('what does not close, closes nothing or has no count is an error', () => {
 test.each(kernels.map((kernel) => [kernel.name, kernel] as const))(
   '%s expands whole, with nothing of the directives left',
   (_, kernel) => {
-    const counts = Object.fromEntries(kernel.unrolls.map((name) => [name, 2]));
+    // A name as SIZE_0 stands for those of all copies.
+    const names = kernel.unrolls.flatMap((name) => [name, name.replace(/_0$/, '_1')]);
+    const counts = Object.fromEntries(names.map((name) => [name, 2]));
     const expanded = expand(kernel.code, { counts });
     expect(expanded).not.toMatch(/@(splice|unroll|end|include)\b/);
     expect(expanded).toContain(`fn ${kernel.name}(`);

@@ -5,12 +5,14 @@ import type { NumberArray, Operand, Region } from '../../graph/launch.ts';
 import type { Calibration } from '../../plan/calibration.ts';
 import { countDispatches, type Plan, type Step } from '../../plan/plan.ts';
 import type { Backend, DeviceBuffer, Executable } from '../backend.ts';
+import { KeptResults, markWritten, newVersion } from '../kept_results.ts';
 
 /** How f32 tensors are kept: in float32 as on a GPU, or in float64 for gradient checks. */
 export type Precision = 'float32' | 'float64';
 
 class CPUBuffer implements DeviceBuffer {
   readonly size: number;
+  version = newVersion();
   data: NumberArray;
 
   constructor(data: NumberArray) {
@@ -52,6 +54,7 @@ export class CPUBackend implements Backend {
 
   write(buffer: DeviceBuffer, data: NumberArray): void {
     dataOf(buffer).set(data);
+    markWritten([buffer]);
   }
 
   read(buffer: DeviceBuffer, size: number): Promise<NumberArray> {
@@ -66,6 +69,7 @@ export class CPUBackend implements Backend {
     const own = plan.buffers.map(({ kind, size, dtype }) =>
       kind === 'temporary' ? this.#allocate(size, dtype) : undefined,
     );
+    const kept = new KeptResults(plan);
     type Buffers = readonly DeviceBuffer[];
     const memoryOf =
       (args: Buffers, outputs: Buffers) =>
@@ -76,7 +80,10 @@ export class CPUBackend implements Backend {
     return {
       run: (args, outputs, reads) => {
         const memory = memoryOf(args, outputs);
-        for (const step of plan.steps) runStepOnCPU(step, memory);
+        const stale = kept.isStale(args);
+        for (const step of plan.steps) if (stale || !step.kept) runStepOnCPU(step, memory);
+        kept.remember(args);
+        markWritten(outputs);
         return reads.map((index) => {
           const { buffer, view } = plan.outputs[index];
           return Promise.resolve(
@@ -84,13 +91,13 @@ export class CPUBackend implements Backend {
           );
         });
       },
-      time: async (args, outputs) => {
+      time: (args, outputs) => {
         const memory = memoryOf(args, outputs);
-        return {
+        return kept.aside(async () => ({
           method: 'clock',
           seconds: plan.steps.map((step) => secondsPer(() => runStepOnCPU(step, memory))),
           dispatches: plan.steps.map((step) => countDispatches(step)),
-        };
+        }));
       },
       dispose: () => own.fill(undefined),
     };

@@ -39,8 +39,9 @@ export class CheckedExecutable {
     args: readonly GPUBuffer[],
     outputs: readonly GPUBuffer[],
     reads: readonly number[],
+    stale: boolean,
   ): Promise<NumberArray>[] {
-    const done = this.#queue.add(() => this.#checkAll(args, outputs));
+    const done = this.#queue.add(() => this.#checkAll(args, outputs, stale));
     return reads.map(async (index) => {
       await done;
       const { buffer, view, dtype } = this.#executable.plan.outputs[index];
@@ -49,15 +50,16 @@ export class CheckedExecutable {
     });
   }
 
-  async #checkAll(args: readonly GPUBuffer[], outputs: readonly GPUBuffer[]): Promise<void> {
+  async #checkAll(args: readonly GPUBuffer[], outputs: readonly GPUBuffer[], stale: boolean): Promise<void> {
     for (const [index, step] of this.#executable.plan.steps.entries()) {
+      if (step.kept && !stale) continue;
       const memory = new Map<number, NumberArray>();
       for (const region of [...step.inputs, ...step.outputs]) {
         if (!memory.has(region.buffer)) memory.set(region.buffer, await this.#fetch(region, args, outputs));
       }
       const encoder = this.#device.createCommandEncoder({ label: 'gatewise check' });
       const pass = encoder.beginComputePass({ label: step.label });
-      this.#executable.encode(pass, args, outputs, index);
+      this.#executable.encode(pass, args, outputs, (other) => other === index);
       pass.end();
       this.#device.queue.submit([encoder.finish()]);
       runStepOnCPU(step, (buffer) => memory.get(buffer) ?? new Float32Array(0));

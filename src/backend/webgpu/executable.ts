@@ -100,16 +100,16 @@ export class WebGPUExecutable {
     );
   }
 
-  /** Records all steps, or one of them, into a pass. */
+  /** Records the steps that `runs` wants into a pass. */
   encode(
     pass: GPUComputePassEncoder,
     args: readonly GPUBuffer[],
     outputs: readonly GPUBuffer[],
-    only?: number,
+    runs: (step: number) => boolean,
   ): void {
     let current: GPUComputePipeline | undefined;
     for (let step = 0; step < this.#turns.length; step++) {
-      if (only !== undefined && step !== only) continue;
+      if (!runs(step)) continue;
       for (const { launches, groups, rows } of this.#turns[step]) {
         launches.forEach((launch, i) => (groups[i] = this.#groupFor(launch, args, outputs)));
         for (let row = 0; row < rows; row++) {
@@ -126,14 +126,16 @@ export class WebGPUExecutable {
     }
   }
 
+  /** @param stale whether kept steps run too. */
   run(
     args: readonly GPUBuffer[],
     outputs: readonly GPUBuffer[],
     reads: readonly number[],
+    stale: boolean,
   ): Promise<NumberArray>[] {
     const encoder = this.#device.createCommandEncoder({ label: 'gatewise' });
     const pass = encoder.beginComputePass({ label: 'gatewise' });
-    this.encode(pass, args, outputs);
+    this.encode(pass, args, outputs, (step) => stale || !this.plan.steps[step].kept);
     pass.end();
     const readbacks = reads.map((index) => {
       const { buffer, view, dtype } = this.plan.outputs[index];
@@ -174,7 +176,7 @@ export class WebGPUExecutable {
             'disposed',
             'profile: what is profiled was disposed of; await the profile first',
           );
-        for (let i = 0; i < times; i++) this.encode(pass, args, outputs, step);
+        for (let i = 0; i < times; i++) this.encode(pass, args, outputs, (other) => other === step);
       };
       seconds.push(await stopwatch.typical(repeat, clock));
     }

@@ -6,6 +6,7 @@ import type { Calibration } from '../../plan/calibration.ts';
 import type { Plan } from '../../plan/plan.ts';
 import type { StepTimes } from '../../plan/profile.ts';
 import type { Backend, CalibrateOptions, DeviceBuffer, Executable } from '../backend.ts';
+import { KeptResults, markWritten, newVersion } from '../kept_results.ts';
 import { describeAdapter, targetOf } from './adapter_info.ts';
 import { createStorage } from './buffers.ts';
 import { calibrate } from './calibrate.ts';
@@ -17,6 +18,7 @@ import { Stopwatch } from './stopwatch.ts';
 
 class WebGPUBuffer implements DeviceBuffer {
   readonly size: number;
+  version = newVersion();
   readonly buffer: GPUBuffer;
 
   constructor(buffer: GPUBuffer, size: number) {
@@ -93,6 +95,7 @@ export class WebGPUBackend implements Backend {
     this.#checkAlive();
     const words = data instanceof Float64Array ? Float32Array.from(data) : data;
     this.device.queue.writeBuffer(gpuBuffer(buffer), 0, words as GPUAllowSharedBufferSource);
+    markWritten([buffer]);
   }
 
   read(buffer: DeviceBuffer, size: number, dtype: DType): Promise<NumberArray> {
@@ -125,17 +128,22 @@ export class WebGPUBackend implements Backend {
     const checked = this.#options.check
       ? new CheckedExecutable(this.device, executable, this.#staging, this.#checks)
       : undefined;
+    const kept = new KeptResults(plan);
     let first = true;
     return {
       run: (args, outputs, reads) => {
         this.#checkAlive();
+        const stale = kept.isStale(args);
         const run = (): Promise<NumberArray>[] =>
-          (checked ?? executable).run(args.map(gpuBuffer), outputs.map(gpuBuffer), reads);
-        if (!first) return run();
+          (checked ?? executable).run(args.map(gpuBuffer), outputs.map(gpuBuffer), reads, stale);
+        const results = first ? this.#scoped(run) : run();
         first = false;
-        return this.#scoped(run);
+        kept.remember(args);
+        markWritten(outputs);
+        return results;
       },
-      time: (args, outputs) => this.#time(executable, args.map(gpuBuffer), outputs.map(gpuBuffer)),
+      time: (args, outputs) =>
+        kept.aside(() => this.#time(executable, args.map(gpuBuffer), outputs.map(gpuBuffer))),
       dispose: () => executable.dispose(),
     };
   }

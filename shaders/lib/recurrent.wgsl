@@ -1,0 +1,178 @@
+// What the kernels of a recurrent layer share: bindings, where rows lie, and the phases of a cell's step.
+
+// @include lib/nonlinear.wgsl
+// @include lib/philox.wgsl
+
+struct Params {
+  next: u32,      // the first step, counted from 1 in the order of processing; 0 once the backward loop is through
+  count: u32,     // steps of this launch
+  stride: i32,    // from one to the next: 1 forward, -1 backward
+  steps: u32,     // T
+  batch: u32,     // B
+}
+
+override SLICES: u32 = 1;         // how many invocations share a sum over k
+const ROWS = 1u;                  // these stand in for unrolled counts
+const UNITS = 1u;
+const R = 0u;
+const U = 0u;
+const P = 0u;
+const G = 0u;
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read_write> stash: array<f32>;     // (D, T, B, row) what a step keeps for the backward pass
+@group(0) @binding(2) var<storage, read_write> states: array<f32>;    // per state (D, T + 1 or 2, B, W); backward only read
+@group(0) @binding(3) var<storage, read> weight: array<vec4f>;        // per vector (depth / 4, matrices, WIDTH) of 4 k, packed
+@group(0) @binding(4) var<storage, read> vectors: array<f32>;         // (D, biases and weights of one number per unit)
+@group(0) @binding(5) var<storage, read> rows: array<f32>;            // factors of h (D, B, W), then the mask (D, T, B)
+@group(0) @binding(6) var<storage, read> seed: array<i32>;            // key of the random numbers (2)
+@group(0) @binding(7) var<storage, read_write> carry: array<f32>;     // per state (D, B, W) gradients on their way back
+@group(0) @binding(8) var<storage, read> d_output: array<f32>;        // (T, B, D, W)
+@group(0) @binding(9) var<storage, read_write> output: array<f32>;    // (T, B, D, W) where not all states are kept
+
+// Direction 0 goes from the first time to the last, direction 1 from the last to the first.
+fn time_of(direction: u32, order: u32) -> u32 {
+  return select(order, params.steps - 1u - order, direction == 1u);
+}
+
+fn stash_row(direction: u32, order: u32, row: u32) -> u32 {
+  return (direction * params.steps + time_of(direction, order)) * params.batch + row;
+}
+
+/// Where the rows of the output lie, in rows.
+fn output_row(direction: u32, order: u32, row: u32, directions: u32) -> u32 {
+  return (time_of(direction, order) * params.batch + row) * directions + direction;
+}
+
+// @splice phases
+// Generated from a cell's declaration; these lines are an Elman cell's step forward, so that the file compiles as it stands.
+const KEEPS_STATES = true;                          // of every step, for the backward pass; else of the last two
+
+fn is_active(direction: u32, order: u32, row: u32) -> bool {
+  return true;
+}
+
+const WIDTH_PHASE = 4u;                             // units of what the phase computes
+const RESULTS_PHASE = 1u;                           // products
+const GROUPS_PHASE = 1u;                            // vectors that they read
+const TAKES_PHASE = 1u;                             // matrices that take each
+const MEANS_PHASE = 1u;
+const RESULT_PHASE = array<u32, 1>(0u);             // which product each matrix of each vector adds to
+const FINISHES_PHASE = false;
+const TURNS_PHASE = 1u;                             // tiles of units that an invocation takes one after the other
+
+fn weight_start_PHASE_P(direction: u32) -> u32 {
+  return direction * 4u;
+}
+
+fn depth_PHASE_P() -> u32 {
+  return 4u;
+}
+
+fn base_of_PHASE_P(next: u32, direction: u32, row: u32) -> u32 {
+  return state_row(direction, next - 1u, row) * 4u;
+}
+
+fn source_PHASE_P(base: u32, direction: u32, row: u32, k: u32) -> f32 {
+  return states[base + k];
+}
+
+fn is_live_PHASE_P(next: u32, direction: u32, row: u32) -> bool {     // whether any of it is not 0 for a step that counts
+  return true;
+}
+
+fn means_of_PHASE(next: u32, direction: u32, row: u32) -> array<f32, MEANS_PHASE> {
+  return array<f32, MEANS_PHASE>(0.0);
+}
+
+fn update_PHASE(next: u32, direction: u32, row: u32, unit: u32, product: array<f32, RESULTS_PHASE>, mean: array<f32, MEANS_PHASE>) {
+  let order = next - 1u;
+  let here = stash_row(direction, order, row) * 4u + unit;
+  let v0 = stash[here] + product[0];
+  states[state_row(direction, next, row) * 4u + unit] = stable_tanh(v0);
+  stash[here] = v0;
+}
+
+fn finish_PHASE(next: u32, direction: u32, row: u32, unit: u32, product: array<f32, RESULTS_PHASE>) {
+}
+// @end
+
+/// States of how many times lie in memory, and where the rows of those after `done` steps lie, in rows.
+fn state_times() -> u32 {
+  return select(2u, params.steps + 1u, KEEPS_STATES);
+}
+
+fn state_row(direction: u32, done: u32, row: u32) -> u32 {
+  let time = select(done & 1u, select(done, params.steps - done, direction == 1u), KEEPS_STATES);
+  return (direction * state_times() + time) * params.batch + row;
+}
+
+// @unroll PHASE PHASES
+/// The products of UNITS units and ROWS rows, over every SLICES-th quad of k. Those past the end read the last and are not written.
+fn products_PHASE(next: u32, direction: u32, row: u32, unit: u32, slice: u32) -> array<array<f32, RESULTS_PHASE>, ROWS * UNITS> {
+  // @unroll R ROWS
+  let row_R = min(row + R, params.batch - 1u);
+  // @unroll U UNITS
+  var sum_R_U: array<f32, RESULTS_PHASE>;
+  // @end
+  // @end
+  // @unroll U UNITS
+  let unit_U = min(unit + U, WIDTH_PHASE - 1u);
+  // @end
+  // @unroll P GROUPS_PHASE
+  // Where all rows are masked there is nothing to multiply.
+  var live_P = false;
+  // @unroll R ROWS
+  live_P = live_P || is_live_PHASE_P(next, direction, row_R);
+  // @end
+  if (live_P) {
+    let start = weight_start_PHASE_P(direction);
+    // @unroll R ROWS
+    let base_R = base_of_PHASE_P(next, direction, row_R);
+    // @end
+    for (var quad = slice; quad < (depth_PHASE_P() + 3u) / 4u; quad += SLICES) {
+      let k = quad * 4u;
+      // @unroll R ROWS
+      var x_R = vec4f();
+      if (depth_PHASE_P() % 4u == 0u) {
+        x_R = vec4f(
+          source_PHASE_P(base_R, direction, row_R, k), source_PHASE_P(base_R, direction, row_R, k + 1u),
+          source_PHASE_P(base_R, direction, row_R, k + 2u), source_PHASE_P(base_R, direction, row_R, k + 3u));
+      } else {
+        for (var i = 0u; i < 4u; i++) {
+          if (k + i < depth_PHASE_P()) {
+            x_R[i] = source_PHASE_P(base_R, direction, row_R, k + i);
+          }
+        }
+      }
+      // @end
+      // @unroll U UNITS
+      // @unroll G TAKES_PHASE
+      let weight_U_G = weight[start + (quad * TAKES_PHASE + G) * WIDTH_PHASE + unit_U];
+      // @unroll R ROWS
+      sum_R_U[RESULT_PHASE[P * TAKES_PHASE + G]] += dot(weight_U_G, x_R);
+      // @end
+      // @end
+      // @end
+    }
+  }
+  // @end
+  // The sums leave the registers here, so that the update is compiled once and not for each of them.
+  var product: array<array<f32, RESULTS_PHASE>, ROWS * UNITS>;
+  // @unroll R ROWS
+  // @unroll U UNITS
+  product[R * UNITS + U] = sum_R_U;
+  // @end
+  // @end
+  return product;
+}
+
+/// The update of one unit, or once the loop is through what is still missing from the initial states' gradients.
+fn apply_PHASE(next: u32, direction: u32, row: u32, unit: u32, product: array<f32, RESULTS_PHASE>, mean: array<f32, MEANS_PHASE>) {
+  if (FINISHES_PHASE && next == 0u) {
+    finish_PHASE(next, direction, row, unit, product);
+  } else {
+    update_PHASE(next, direction, row, unit, product, mean);
+  }
+}
+// @end

@@ -1,0 +1,64 @@
+// Many time steps of a recurrent layer in one launch, forward or backward. A workgroup owns ROWS batch rows of a direction and
+// all their units: rows are independent, so nothing crosses workgroups, and what a unit reads of other units was written
+// before the last barrier. LANES invocations side by side own neighbouring units; SLICES of them share a unit's sums over k.
+// With several workgroups along x it is one step of which each owns some units, for the sake of the slices alone.
+
+// @include lib/recurrent.wgsl
+
+override LANES: u32 = 64;
+override INVOCATIONS: u32 = 64;   // LANES * SLICES
+override PARTS: u32 = 1;
+
+var<workgroup> parts: array<f32, PARTS>;      // (SLICES, products of a tile, LANES)
+
+@compute @workgroup_size(INVOCATIONS)
+fn recurrent_sequence(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) local: u32) {
+  let lane = local % LANES;
+  let slice = local / LANES;
+  let row = group.y * ROWS;
+  let direction = group.z;
+  for (var done = 0u; done < params.count; done++) {
+    let next = u32(i32(params.next) + i32(done) * params.stride);
+    // @unroll PHASE PHASES
+    if (next > 0u || FINISHES_PHASE) {
+      for (var turn = 0u; turn < TURNS_PHASE; turn++) {
+        let unit = ((group.x * TURNS_PHASE + turn) * LANES + lane) * UNITS;
+        const COUNT = ROWS * UNITS * RESULTS_PHASE;
+        var product: array<array<f32, RESULTS_PHASE>, ROWS * UNITS>;
+        if (unit < WIDTH_PHASE) {
+          product = products_PHASE(next, direction, row, unit, slice);
+        }
+        if (SLICES > 1u) {
+          for (var i = 0u; i < COUNT; i++) {
+            parts[(slice * COUNT + i) * LANES + lane] = product[i / RESULTS_PHASE][i % RESULTS_PHASE];
+          }
+          workgroupBarrier();
+        }
+        // Slices share the update too: each takes every SLICES-th of the rows and units.
+        for (var i = slice; i < ROWS * UNITS; i += SLICES) {
+          let own_row = row + i / UNITS;
+          let own_unit = unit + i % UNITS;
+          if (own_row < params.batch && own_unit < WIDTH_PHASE) {
+            var sums = product[i];
+            if (SLICES > 1u) {
+              for (var p = 0u; p < RESULTS_PHASE; p++) {
+                var sum = 0.0;
+                for (var s = 0u; s < SLICES; s++) {
+                  sum += parts[(s * COUNT + i * RESULTS_PHASE + p) * LANES + lane];
+                }
+                sums[p] = sum;
+              }
+            }
+            let mean = means_of_PHASE(max(next, 1u), direction, own_row);
+            apply_PHASE(next, direction, own_row, own_unit, sums, mean);
+          }
+        }
+        if (SLICES > 1u) {
+          workgroupBarrier();
+        }
+      }
+      storageBarrier();
+    }
+    // @end
+  }
+}

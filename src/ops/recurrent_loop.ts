@@ -1,0 +1,314 @@
+// How a recurrent layer's time loop runs on a device, in one of three variants:
+//   step       one launch per step and phase; an invocation owns a tile of rows and units and all their products
+//   sliced     the same launches, but several invocations share each sum over k: for few rows, which fill no device
+//   sequence   many steps in one launch; a workgroup owns some rows and all their units
+import { GatewiseError } from '../core/errors.ts';
+import { bindDense, dispatch, type Dispatch, type Region, type Target } from '../graph/launch.ts';
+import { sizeClass, type Placed, type Variants } from '../graph/value.ts';
+import type { Phase } from '../cells/phases.ts';
+import { recurrent_sequence } from '../../shaders/gen/recurrent_sequence.ts';
+import { recurrent_step } from '../../shaders/gen/recurrent_step.ts';
+import { copyDispatch } from './elementwise.ts';
+import { phasesWGSL, type PhaseText } from './phase_wgsl.ts';
+import {
+  backwardRoles,
+  flopOf,
+  forwardRoles,
+  RecurrentLayout,
+  type RecurrentAttrs,
+  type Roles,
+} from './recurrent_layout.ts';
+import { packingOf, type Packing } from './recurrent_pack.ts';
+import {
+  sequenceShape,
+  slicedShape,
+  stepsPerLaunch,
+  stepTile,
+  streamsWell,
+  type GroupShape,
+  type LoopSize,
+} from './recurrent_shape.ts';
+
+/** WebGPU's default limit for each axis of a launch. */
+const MAX_WORKGROUPS = 65535;
+
+/** A loop over time in one pass, as all its launches need it. */
+interface Loop {
+  readonly attrs: RecurrentAttrs;
+  readonly layout: RecurrentLayout;
+  readonly phases: readonly Phase[];
+  readonly packing: Packing;
+  readonly backward: boolean;
+  readonly steps: number;
+  readonly batch: number;
+  readonly hasOutputGradient: boolean;
+  /** By the names that the kernels give them. */
+  readonly regions: Readonly<Record<string, Region | undefined>>;
+}
+
+/** How each step begins, in the order of processing. */
+const momentsOf = ({ steps, batch, backward }: Loop, last: boolean) => {
+  const moments = Array.from({ length: steps }, (_, i) => (backward ? steps - i : i + 1));
+  return [...moments, ...(last ? [0] : [])].map((next) => ({ next, count: 1, stride: 1, steps, batch }));
+};
+
+/** What a launch of some phases binds and has spliced in. @param turns of each phase. */
+function partsOf(loop: Loop, chosen: readonly number[], turns: (phase: Phase) => number) {
+  const { attrs, layout, phases, packing, backward, hasOutputGradient, regions } = loop;
+  const texts = chosen.map((p): PhaseText => {
+    const { readings, starts } = packing.phases[p];
+    return { phase: phases[p], readings, starts, turns: turns(phases[p]) };
+  });
+  const reads = texts.some(({ readings }) => readings.length > 0);
+  const bound = Object.entries({ ...regions, weight: reads ? regions['weight'] : undefined });
+  const counts = texts.flatMap(({ readings }, i) => [
+    [`GROUPS_${i}`, readings.length] as const,
+    [`TAKES_${i}`, readings[0]?.takes.length ?? 0] as const,
+  ]);
+  return {
+    bindings: Object.fromEntries(
+      bound.flatMap(([name, region]) => (region === undefined ? [] : [[name, bindDense(region)]])),
+    ),
+    readOnly: backward ? (['states'] as const) : [],
+    splices: {
+      phases: phasesWGSL(
+        { attrs, layout, packedPerDirection: packing.perDirection, hasOutputGradient },
+        texts,
+      ),
+    },
+    counts: Object.fromEntries(counts) as Record<`GROUPS_${number}` | `TAKES_${number}`, number>,
+  };
+}
+
+function checkRows({ attrs, batch }: Loop, rows: number): void {
+  if (Math.ceil(batch / rows) > MAX_WORKGROUPS)
+    throw new GatewiseError(
+      'unsupported',
+      `recurrent (${attrs.cell.name}): a batch of ${batch} rows is more than a device takes at once; split it`,
+    );
+}
+
+const termsOf = ({ products }: Phase): Phase['products'][number]['terms'] =>
+  products.flatMap(({ terms }) => terms);
+
+function sizeOf({ layout, phases, batch }: Loop): LoopSize {
+  const most = (list: readonly number[]): number => Math.max(1, ...list);
+  return {
+    width: most(phases.map(({ width }) => layout.width(width))),
+    products: most(phases.map(({ products }) => products.length)),
+    depth: most(phases.flatMap((phase) => termsOf(phase).map(({ depth }) => layout.width(depth)))),
+    batch,
+    directions: layout.directions,
+  };
+}
+
+/** A launch per step and phase. */
+function stepLaunches(loop: Loop, target: Target): Dispatch[] {
+  const { layout, batch } = loop;
+  const turn = {};
+  const lanes = target.software ? 16 : 64;
+  return loop.phases.map((phase, p) => {
+    const width = layout.width(phase.width);
+    const { directions } = layout;
+    const { rows, units } = stepTile(target, { products: phase.products.length, width, batch, directions });
+    checkRows(loop, rows);
+    const { counts, ...parts } = partsOf(loop, [p], () => 1);
+    return dispatch(recurrent_step, {
+      ...parts,
+      constants: { WORKGROUP: lanes },
+      counts: { PHASES: 1, ROWS: rows, UNITS: units, ...counts },
+      uniforms: momentsOf(loop, phase.finish.length > 0),
+      workgroups: [Math.ceil(width / (units * lanes)), Math.ceil(batch / rows), directions],
+      loop: turn,
+    });
+  });
+}
+
+/** A launch of the kernel of whole workgroups. */
+function groupLaunch(
+  loop: Loop,
+  chosen: readonly number[],
+  { lanes, slices, rows }: GroupShape,
+  groups: number,
+  uniforms: ReturnType<typeof momentsOf>,
+  turn: object,
+): Dispatch {
+  const { layout, phases, batch } = loop;
+  checkRows(loop, rows);
+  const turns = ({ width }: Phase): number => Math.ceil(layout.width(width) / (lanes * groups));
+  const { counts, ...parts } = partsOf(loop, chosen, turns);
+  const products = Math.max(1, ...chosen.map((p) => phases[p].products.length));
+  return dispatch(recurrent_sequence, {
+    ...parts,
+    constants: {
+      LANES: lanes,
+      SLICES: slices,
+      INVOCATIONS: lanes * slices,
+      PARTS: slices > 1 ? slices * lanes * rows * products : 1,
+    },
+    counts: { PHASES: chosen.length, ROWS: rows, UNITS: 1, ...counts },
+    uniforms,
+    workgroups: [groups, Math.ceil(batch / rows), layout.directions],
+    loop: turn,
+  });
+}
+
+/** A launch per step and phase, each of workgroups that share its sums. */
+function slicedLaunches(loop: Loop, target: Target): Dispatch[] {
+  const turn = {};
+  return loop.phases.map((phase, p) => {
+    const shape = slicedShape(target, { ...sizeOf(loop), products: Math.max(1, phase.products.length) });
+    const groups = Math.ceil(loop.layout.width(phase.width) / shape.lanes);
+    return groupLaunch(loop, [p], shape, groups, momentsOf(loop, phase.finish.length > 0), turn);
+  });
+}
+
+/** A launch for as many steps as a launch may take. */
+function sequenceLaunches(loop: Loop, target: Target): Dispatch[] {
+  const { layout, phases, backward, steps, batch } = loop;
+  const shape = sequenceShape(target, sizeOf(loop));
+  const all = phases.map((_, p) => p);
+  const moments = momentsOf(
+    loop,
+    phases.some(({ finish }) => finish.length > 0),
+  );
+  const size = stepsPerLaunch(moments.length, flopOf(layout, phases), shape);
+  const chunks = Array.from({ length: Math.ceil(moments.length / size) }, (_, i) => {
+    const own = moments.slice(i * size, (i + 1) * size);
+    return { next: own[0].next, count: own.length, stride: backward ? -1 : 1, steps, batch };
+  });
+  return [groupLaunch(loop, all, shape, 1, chunks, {})];
+}
+
+const LAUNCHES = { step: stepLaunches, sliced: slicedLaunches, sequence: sequenceLaunches };
+type Way = keyof typeof LAUNCHES;
+
+function variantsOf(placed: Placed<RecurrentAttrs>, backward: boolean, target: Target): Variants {
+  const { attrs, outputs } = placed;
+  const layout = new RecurrentLayout(attrs);
+  const [, steps, batch] = outputs[0].view.shape;
+  const bytes = 16 * packingOf(layout, backward).perDirection;
+  // The calibration of one workgroup's bandwidth against a launch, as known of large GPUs; measured where it is tuned.
+  const preferred = ((): Way => {
+    if (target.software) return 'step';
+    if (steps > 1 && streamsWell(bytes)) return 'sequence';
+    return batch <= 4 ? 'sliced' : 'step';
+  })();
+  const names: [Way, ...Way[]] = [
+    preferred,
+    ...(Object.keys(LAUNCHES) as Way[]).filter(
+      (way) => way !== preferred && (way !== 'sliced' || batch <= 4),
+    ),
+  ];
+  const { cell, hidden, directions, projection } = attrs;
+  return { names, kind: `${cell.name}:${sizeClass(steps, batch, hidden, projection)}x${directions}` };
+}
+
+export const forwardVariants = (placed: Placed<RecurrentAttrs>, target: Target): Variants =>
+  variantsOf(placed, false, target);
+export const backwardVariants = (placed: Placed<RecurrentAttrs>, target: Target): Variants =>
+  variantsOf(placed, true, target);
+
+const isWay = (name: string | undefined): name is Way => name !== undefined && name in LAUNCHES;
+
+function loopDispatches(
+  placed: Placed<RecurrentAttrs>,
+  roles: Roles<Region>,
+  regions: Loop['regions'],
+  target: Target,
+  variant: string | undefined,
+): Dispatch[] {
+  const { attrs, outputs } = placed;
+  const [, steps, batch] = outputs[0].view.shape;
+  const layout = new RecurrentLayout(attrs);
+  const backward = 'carry' in regions;
+  const phases = backward ? layout.program.backward : layout.forward;
+  const packing = packingOf(layout, backward);
+  const { packed, vectors, rows, seed } = roles;
+  const loop: Loop = {
+    attrs,
+    layout,
+    phases,
+    packing,
+    backward,
+    steps,
+    batch,
+    hasOutputGradient: regions['d_output'] !== undefined,
+    regions: { stash: outputs[0], weight: packed, vectors, rows, seed, ...regions },
+  };
+  if (!isWay(variant)) throw new GatewiseError('internal', `recurrent: no variant ${String(variant)}`);
+  return LAUNCHES[variant](loop, target);
+}
+
+/** The initial states (D, B, W) of each state, written to the time at which each direction starts. */
+function startDispatches(
+  attrs: RecurrentAttrs,
+  initial: Region,
+  states: Region,
+  steps: number,
+  batch: number,
+): Dispatch[] {
+  const layout = new RecurrentLayout(attrs);
+  const { directions, stateOffset, stateUnits } = layout;
+  const isEven = new Set(layout.program.stateWidths).size === 1;
+  // States of one width are one copy.
+  const groups = isEven ? [0] : stateOffset.map((_, s) => s);
+  return groups.flatMap((s) => {
+    const width = layout.stateWidth(s);
+    const count = isEven ? stateUnits / width : 1;
+    const shape = [count, directions, batch, width];
+    const from = directions * batch * width;
+    const times = layout.stateTimes(steps);
+    // Where direction 1 starts.
+    const last = attrs.lean ? 0 : steps;
+    const all = times * batch * width;
+    return copyDispatch(
+      {
+        ...initial,
+        view: {
+          shape,
+          strides: [from, batch * width, width, 1],
+          offset: initial.view.offset + stateOffset[s] * directions * batch,
+        },
+      },
+      {
+        ...states,
+        view: {
+          shape,
+          strides: [directions * all, all + last * batch * width, width, 1],
+          offset: states.view.offset + stateOffset[s] * directions * times * batch,
+        },
+      },
+    );
+  });
+}
+
+export function recurrentGPU(
+  placed: Placed<RecurrentAttrs>,
+  target: Target,
+  variant: string | undefined,
+): Dispatch[] {
+  const { attrs, inputs, outputs } = placed;
+  const [stash, states, output] = outputs;
+  const [, steps, batch] = stash.view.shape;
+  const { initial, ...roles } = forwardRoles(attrs, inputs);
+  return [
+    ...(initial === undefined ? [] : startDispatches(attrs, initial, states, steps, batch)),
+    ...loopDispatches(placed, roles, { states, output: attrs.lean ? output : undefined }, target, variant),
+  ];
+}
+
+export function recurrentBackwardGPU(
+  placed: Placed<RecurrentAttrs>,
+  target: Target,
+  variant: string | undefined,
+): Dispatch[] {
+  const { states, dOutput, ...roles } = backwardRoles(placed.attrs, placed.inputs);
+  return loopDispatches(
+    placed,
+    roles,
+    { states, carry: placed.outputs[1], d_output: dOutput },
+    target,
+    variant,
+  );
+}

@@ -1,0 +1,100 @@
+// How many rows, units and sums over k an invocation and a workgroup of the recurrent kernels take.
+import { chooseTile, type Target } from '../graph/launch.ts';
+
+interface Tile {
+  readonly rows: number;
+  readonly units: number;
+}
+
+const tiles = (...list: readonly (readonly [rows: number, units: number])[]): readonly Tile[] =>
+  list.map(([rows, units]) => ({ rows, units }));
+
+/** What one invocation of a step owns, largest first: each weight that it loads serves all its rows, each state all its units. */
+const SMALL_TILES = tiles([4, 4], [4, 2], [4, 1], [2, 4], [2, 2], [2, 1], [1, 4], [1, 2], [1, 1]);
+const TILES_OF_MANY_PRODUCTS = [...tiles([16, 4], [8, 4], [16, 2], [8, 2], [8, 1]), ...SMALL_TILES];
+const TILES_OF_ONE_PRODUCT = [...tiles([16, 8], [8, 8], [16, 4], [8, 4], [8, 2]), ...SMALL_TILES];
+
+/** The tile of a step. @param products of a unit. */
+export function stepTile(
+  target: Target,
+  {
+    products,
+    width,
+    batch,
+    directions,
+  }: { products: number; width: number; batch: number; directions: number },
+): Tile {
+  const all = products > 1 ? TILES_OF_MANY_PRODUCTS : TILES_OF_ONE_PRODUCT;
+  // A tile of more rows than there are would compute the last one again.
+  return chooseTile(
+    all.filter(({ rows }) => rows < 2 * batch),
+    target,
+    ({ rows, units }) => directions * Math.ceil(batch / rows) * Math.ceil(width / units),
+  );
+}
+
+/** Of a workgroup: LANES invocations own units side by side, SLICES of them share each sum over k. */
+export interface GroupShape {
+  readonly lanes: number;
+  readonly slices: number;
+  readonly rows: number;
+}
+
+const powerBelow = (limit: number): number => 2 ** Math.floor(Math.log2(Math.max(1, limit)));
+const powerAbove = (size: number): number => 2 ** Math.ceil(Math.log2(size));
+
+/** Registers are too few for more invocations that hold a tile each. */
+const MAX_INVOCATIONS = 512;
+const MAX_ROWS = 8;
+/** Workgroups under way at a time: a large GPU's cores. On fewer, a workgroup takes more rows. */
+const coresOf = ({ software }: Target): number => (software ? 2 : 64);
+
+/** As many slices as the workgroup and its memory have room for, each with some quads of k to sum. */
+function slicesFor(target: Target, lanes: number, depth: number, words: number): number {
+  const room = Math.min(target.workgroupSize, MAX_INVOCATIONS) / lanes;
+  const memory = target.workgroupMemory / (4 * lanes * words);
+  return powerBelow(Math.min(room, memory, depth / 16, 8));
+}
+
+export interface LoopSize {
+  /** Units of the widest phase, products of a unit, and the longest sum over k. */
+  readonly width: number;
+  readonly products: number;
+  readonly depth: number;
+  readonly batch: number;
+  readonly directions: number;
+}
+
+/** Of a launch of many steps: a workgroup has all units of its rows. */
+export function sequenceShape(
+  target: Target,
+  { width, products, depth, batch, directions }: LoopSize,
+): GroupShape {
+  const limit = powerBelow(Math.min(target.workgroupSize, MAX_INVOCATIONS));
+  // A software adapter switches between the invocations at each barrier: it wants few.
+  const lanes = Math.min(target.software ? 16 : limit, powerAbove(width));
+  const rows = powerBelow(Math.min(MAX_ROWS, Math.ceil((batch * directions) / coresOf(target))));
+  const slices = target.software ? 1 : slicesFor(target, lanes, depth, rows * products);
+  return { lanes, slices, rows };
+}
+
+/** Of a launch of one step with few rows: as many workgroups as the units make. */
+export function slicedShape(target: Target, { width, products, depth, batch }: LoopSize): GroupShape {
+  const rows = powerAbove(Math.min(batch, 4));
+  const lanes = Math.min(target.software ? 4 : 16, powerAbove(width));
+  return { lanes, rows, slices: slicesFor(target, lanes, depth, rows * products) };
+}
+
+/** FLOP of a workgroup in one launch: well below the time after which systems reset a GPU, on slow ones too. */
+const FLOP_PER_LAUNCH = 5e8;
+
+/** Steps of a launch, at least one. @param flop of a step for one row of one direction. */
+export function stepsPerLaunch(steps: number, flop: number, { rows }: GroupShape): number {
+  return Math.max(1, Math.min(steps, Math.floor(FLOP_PER_LAUNCH / Math.max(1, flop * rows))));
+}
+
+/** Bytes of weights that one workgroup reads again in about the time that a launch takes. */
+const STREAMED_BYTES = 512 * 1024;
+
+/** Whether reading all weights again at each step is cheaper for one workgroup than a launch for each step. */
+export const streamsWell = (bytes: number): boolean => bytes <= STREAMED_BYTES;

@@ -1,0 +1,75 @@
+// The packed weights of a recurrent layer: in which order they lie, and who shares them.
+import { expect, test } from 'vitest';
+
+import { gru } from '../../src/cells/gru.ts';
+import { allCells } from '../../src/cells/index.ts';
+import { lstm } from '../../src/cells/lstm.ts';
+import { sizeOf, type Shape } from '../../src/core/shape.ts';
+import { denseView } from '../../src/core/view.ts';
+import { Value } from '../../src/graph/value.ts';
+import { RecurrentLayout } from '../../src/ops/recurrent_layout.ts';
+import { packingOf, packOp, type PackAttrs } from '../../src/ops/recurrent_pack.ts';
+import { makePlan } from '../../src/plan/plan.ts';
+import { LSTM } from '../../src/index.ts';
+
+/** Packs matrices whose elements are their own numbers, the second's from 1000 on. */
+function packed(attrs: PackAttrs, shape: Shape): number[] {
+  const operand = (direction: number) => ({
+    data: Float32Array.from({ length: sizeOf(shape) }, (_, i) => 1000 * direction + i),
+    view: denseView(shape),
+  });
+  const inputs = Array.from({ length: attrs.directions }, (_, direction) => operand(direction));
+  const [{ shape: size }] = packOp.infer(attrs, []);
+  const data = new Float32Array(sizeOf(size)).fill(NaN);
+  packOp.cpu?.(attrs, inputs, [{ data, view: denseView(size) }]);
+  return Array.from(data);
+}
+
+test('forward: of each gate and unit four columns, then the next gate, then the next four; zeros past the end', () => {
+  const [hidden, gates] = [5, 4];
+  const attrs = { cell: lstm, hidden, projection: 0, bias: true, masked: false, backward: false } as const;
+  const expected: number[] = [];
+  for (let direction = 0; direction < 2; direction++)
+    for (let quad = 0; quad < 2; quad++)
+      for (let gate = 0; gate < gates; gate++)
+        for (let unit = 0; unit < hidden; unit++)
+          for (let k = 4 * quad; k < 4 * quad + 4; k++)
+            expected.push(k < hidden ? 1000 * direction + (gate * hidden + unit) * hidden + k : 0);
+  expect(packed({ ...attrs, directions: 2 }, [gates * hidden, hidden])).toEqual(expected);
+});
+
+test('backward: the same of the transposed matrices, each after the other where each takes another gradient', () => {
+  const [hidden, gates] = [4, 3];
+  const attrs = { cell: gru, hidden, projection: 0, bias: true, masked: false, backward: true } as const;
+  const expected: number[] = [];
+  for (let gate = 0; gate < gates; gate++)
+    for (let unit = 0; unit < hidden; unit++)
+      for (let k = 0; k < 4; k++) expected.push((gate * hidden + k) * hidden + unit);
+  expect(packed({ ...attrs, directions: 1 }, [gates * hidden, hidden])).toEqual(expected);
+});
+
+test('the segments of a layer share the packed weights', () => {
+  const layer = new LSTM({ inputSize: 3, hiddenSize: 4, recompute: 2 });
+  const args = [[6, 2, 3], ...layer.parameters.map(({ shape }) => shape)].map(
+    (shape) => new Value({ shape, dtype: 'f32' }),
+  );
+  const [x, ...weights] = args;
+  const named = Object.fromEntries(layer.parameters.map(({ name }, i) => [name, weights[i]]));
+  const names = makePlan(args, [layer.forward(x, named).output]).steps.map(({ op }) => op.name);
+  const count = (name: string): number => names.filter((other) => other === name).length;
+  expect([count('recurrent'), count(packOp.name)]).toEqual([3, 1]);
+});
+
+test.each(allCells.flatMap((cell) => [true, false].map((masked) => [cell.name, masked, cell] as const)))(
+  '%s, masked: %s: where no backward pass follows, the step reads the same packed weights',
+  (_, masked, cell) => {
+    const attrs = { cell, hidden: 5, projection: 3, directions: 1, bias: true, masked } as const;
+    const packings = [false, true].map((lean) => packingOf(new RecurrentLayout({ ...attrs, lean }), false));
+    const order = packings.map(({ phases }) =>
+      phases.flatMap(({ readings, starts }) =>
+        readings.map(({ depth, takes }, i) => [starts[i], depth, takes.map(({ term }) => term.matrix)]),
+      ),
+    );
+    expect(order[1]).toEqual(order[0]);
+  },
+);
