@@ -6,7 +6,8 @@ import { Sequential } from '../nn/sequential.ts';
 import { reshape } from '../ops/structure.ts';
 import { toHostTensor, type HostData } from './host.ts';
 import type { NetContext } from './net_context.ts';
-import type { Traced } from './program.ts';
+import type { TunedKind } from '../plan/tuning.ts';
+import type { Argument, Program, Traced } from './program.ts';
 import { clearRows, rowsOf } from './state_rows.ts';
 import { statesFromFile, statesToFile } from './stream_file.ts';
 import type { Tensor } from './tensor.ts';
@@ -33,14 +34,30 @@ export class Stream implements Disposable {
    */
   push(x: Tensor | HostData): Tensor {
     this.#checkAlive('push');
+    const { program, args } = this.#step('push', x);
+    const { view, dtype } = program.plan.outputs[0];
+    const output = this.#net.runtime.allocate(view.shape, dtype);
+    program.run(args, [output.buffer, ...this.#states.map((state) => state.buffer)]);
+    return output;
+  }
+
+  /** Finds the fastest kernels for such a step, as `net.tune`. The states stay what they are. */
+  async tune(x: Tensor | HostData): Promise<readonly TunedKind[]> {
+    this.#checkAlive('tune');
+    const { program, args } = this.#step('tune', x);
+    return program.tune(args);
+  }
+
+  /** The program of a step, and what to run it with. */
+  #step(what: string, x: Tensor | HostData): { program: Program; args: readonly Argument[] } {
     const net = this.#net;
-    const input = net.input('push', x);
+    const input = net.input(what, x);
     const features = net.model.inputDType === 'i32' ? 0 : 1;
     const short = input.shape.length === features && this.batch === 1;
     if (!short && (input.shape.length !== features + 1 || input.shape[0] !== this.batch)) {
       throw new GatewiseError(
         'shape',
-        `push: expected one step of ${features === 0 ? `${this.batch} tokens` : `(${this.batch}, features)`}, got shape ${show(input.shape)}`,
+        `${what}: expected one step of ${features === 0 ? `${this.batch} tokens` : `(${this.batch}, features)`}, got shape ${show(input.shape)}`,
       );
     }
     const { timeAxis = 0 } = net.model;
@@ -56,11 +73,7 @@ export class Stream implements Disposable {
         donate: [undefined, ...states.map((_, i) => 2 + i)],
       };
     };
-    const program = net.program('push', args, trace, ['weights', 'input']);
-    const { view, dtype } = program.plan.outputs[0];
-    const output = net.runtime.allocate(view.shape, dtype);
-    program.run(args, [output.buffer, ...this.#states.map((state) => state.buffer)]);
-    return output;
+    return { program: net.program('push', args, trace, ['weights', 'input']), args };
   }
 
   /**

@@ -8,7 +8,7 @@ import { createBindGroup, createUniforms } from './bindings.ts';
 import { createStorage } from './buffers.ts';
 import type { Pipeline, Pipelines } from './pipelines.ts';
 import type { Staging } from './staging.ts';
-import type { Clock, Stopwatch } from './stopwatch.ts';
+import type { Clock, Repeat, Stopwatch } from './stopwatch.ts';
 
 /** Bind groups that a launch keeps: one for each set of arguments and outputs that it met lately. */
 const MAX_GROUPS = 64;
@@ -170,17 +170,21 @@ export class WebGPUExecutable {
   ): Promise<number[]> {
     const seconds: number[] = [];
     for (const step of this.plan.steps.keys()) {
-      const repeat = (pass: GPUComputePassEncoder, times: number): void => {
-        if (this.#disposed)
-          throw new GatewiseError(
-            'disposed',
-            'profile: what is profiled was disposed of; await the profile first',
-          );
-        for (let i = 0; i < times; i++) this.encode(pass, args, outputs, (other) => other === step);
-      };
-      seconds.push(await stopwatch.typical(repeat, clock));
+      seconds.push(await stopwatch.typical(this.repeatOf(step, args, outputs), clock));
     }
     return seconds;
+  }
+
+  /** One step, over and over. */
+  repeatOf(step: number, args: readonly GPUBuffer[], outputs: readonly GPUBuffer[]): Repeat {
+    return (pass, times) => {
+      if (this.#disposed)
+        throw new GatewiseError(
+          'disposed',
+          'profile: what is profiled was disposed of; await the profile first',
+        );
+      for (let i = 0; i < times; i++) this.encode(pass, args, outputs, (other) => other === step);
+    };
   }
 
   bufferOf(buffer: number, args: readonly GPUBuffer[], outputs: readonly GPUBuffer[]): GPUBuffer {
