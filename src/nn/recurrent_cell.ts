@@ -6,6 +6,7 @@ import { lstm } from '../cells/lstm.ts';
 import { GatewiseError, show } from '../core/errors.ts';
 import { expectValue, type Value } from '../graph/value.ts';
 import { reshape } from '../ops/structure.ts';
+import type { Context } from './context.ts';
 import { checkOptions, type Layer, type Parameter, type State, type Values } from './layer.ts';
 import { Recurrent } from './recurrent.ts';
 import { checkNonlinearity } from './recurrent_options.ts';
@@ -47,7 +48,12 @@ export class RecurrentCell implements Layer {
    * @param states by name, each (B, hiddenSize), h of a cell that projects (B, projSize); zeros where absent.
    * @returns the new h as `output`, and all new states.
    */
-  forward(x: Value, parameters: Values, states: Values = {}): { output: Value; states: Values } {
+  forward(
+    x: Value,
+    parameters: Values,
+    states: Values = {},
+    { precision }: Context = {},
+  ): { output: Value; states: Values } {
     expectValue(`${this.name}: input`, x, 'f32');
     const { inputSize } = this.#layer;
     if (x.shape.length !== 2 || x.shape[1] !== inputSize)
@@ -69,6 +75,7 @@ export class RecurrentCell implements Layer {
       reshape(x, [1, batch, inputSize]),
       named(parameters, (name) => `${name}_l0`),
       stacked,
+      precision === undefined ? {} : { precision },
     );
     const after = Object.fromEntries(
       Object.entries(result.states).map(([name, state]) => [name, reshape(state, state.shape.slice(1))]),

@@ -5,6 +5,7 @@ import { sizeOf } from '../core/shape.ts';
 import type { Value } from '../graph/value.ts';
 import { serializeSafetensors } from '../io/safetensors.ts';
 import { checkOptions, type Layer, type Values } from '../nn/layer.ts';
+import type { WeightPrecision } from '../ops/weight_precision.ts';
 import type { Plan } from '../plan/plan.ts';
 import { printPlan } from '../plan/print.ts';
 import type { Profile } from '../plan/profile.ts';
@@ -29,6 +30,7 @@ export class Net implements Disposable, NetContext {
   readonly runtime: Memory;
   readonly model: Layer;
   readonly layout: ParameterLayout;
+  readonly precision: WeightPrecision;
   readonly #weights: Tensor;
   readonly #programs = new Recent<Program>(MAX_PROGRAMS, (program) => program.dispose());
   readonly #dependents = new Set<Disposable>();
@@ -37,7 +39,7 @@ export class Net implements Disposable, NetContext {
   /** Made by `runtime.load`. */
   constructor(
     runtime: Memory,
-    model: Layer,
+    { model, precision }: Pick<NetContext, 'model' | 'precision'>,
     layout: ParameterLayout,
     weights: Tensor,
     onDispose: () => void,
@@ -46,6 +48,7 @@ export class Net implements Disposable, NetContext {
     this.runtime = runtime;
     this.model = model;
     this.layout = layout;
+    this.precision = precision;
     this.#weights = weights;
   }
 
@@ -149,7 +152,8 @@ export class Net implements Disposable, NetContext {
       const named = (keys: readonly string[], from: number): Values =>
         Object.fromEntries(keys.map((key, i) => [key, values[from + i]]));
       const parameters = this.layout.unpack(flat);
-      const result = this.model.forward(sequence, parameters, named(names, 0), named(told, names.length));
+      const context = { ...named(told, names.length), precision: this.precision };
+      const result = this.model.forward(sequence, parameters, named(names, 0), context);
       return {
         outputs: [
           result.output,
@@ -188,7 +192,10 @@ export class Net implements Disposable, NetContext {
     return this.keep(new Stream(this, options.batch ?? 1));
   }
 
-  /** Trains the weights in place. */
+  /**
+   * Trains the weights in place.
+   * @throws GatewiseError `unsupported` where they were loaded with precision `int8`.
+   */
   trainer(options: TrainerOptions): Trainer {
     this.#checkAlive();
     return this.keep(new Trainer(this, options));

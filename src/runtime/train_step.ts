@@ -12,6 +12,7 @@ import { elementwise } from '../ops/elementwise.ts';
 import { sequenceMask } from '../ops/sequence_mask.ts';
 import { constant, slice, sum, transpose, zeros } from '../ops/structure.ts';
 import { inputName } from '../ops/wgsl_expression.ts';
+import type { NetContext } from './net_context.ts';
 import type { ParameterLayout } from './parameters.ts';
 import type { Traced } from './program.ts';
 import { clearRows } from './state_rows.ts';
@@ -41,8 +42,7 @@ export const stateName = (state: string): string => `state.${state}`;
  * @returns the loss, then what takes the place of the weights, the optimizer's states and, with `kept`, the model's.
  */
 export function traceStep(
-  model: Layer,
-  layout: ParameterLayout,
+  { model, layout, precision }: Pick<NetContext, 'model' | 'layout' | 'precision'>,
   recipe: StepRecipe,
   args: Readonly<Record<string, Value | undefined>>,
 ): Traced {
@@ -56,6 +56,7 @@ export function traceStep(
   const [flat, x, target] = ['weights', 'input', 'target'].map(take);
   const context: Context = {
     noise: new Noise(take('noise')),
+    precision,
     ...(lengths && { lengths }),
     ...(mask && { mask }),
   };

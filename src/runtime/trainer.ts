@@ -50,6 +50,11 @@ export class Trainer implements Disposable {
     const { optimizer, stateful = false } = options;
     if (net.layout.entries.length === 0)
       throw new GatewiseError('unsupported', `trainer: ${net.model.name} has no parameters to train`);
+    if (net.precision === 'int8')
+      throw new GatewiseError(
+        'unsupported',
+        "trainer: the net was loaded with precision 'int8', which is for inference; load it with 'f16' or 'float32' to train",
+      );
     this.#net = net;
     this.#options = options;
     this.#learningRate = optimizer.lr;
@@ -161,7 +166,7 @@ export class Trainer implements Disposable {
   }
 
   #program(args: Readonly<Record<string, Argument>>): Program {
-    const { model, layout, runtime } = this.#net;
+    const { model, layout, precision, runtime } = this.#net;
     const names = Object.keys(args);
     const list = Object.values(args);
     const make = (): Program =>
@@ -171,8 +176,7 @@ export class Trainer implements Disposable {
         list,
         (values) =>
           traceStep(
-            model,
-            layout,
+            { model, layout, precision },
             this.#options,
             Object.fromEntries(names.map((name, i) => [name, values[i]])),
           ),
