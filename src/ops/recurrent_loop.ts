@@ -1,11 +1,13 @@
-// How a recurrent layer's time loop runs on a device, in one of three variants:
+// How a recurrent layer's time loop runs on a device, in one of four variants:
 //   step       one launch per step and phase; an invocation owns a tile of rows and units and all their products
+//   lanes      the same launches, of which four invocations load together the vectors that they share
 //   sliced     the same launches, but several invocations share each sum over k: for few rows, which fill no device
 //   sequence   many steps in one launch; a workgroup owns some rows and all their units
 import { GatewiseError } from '../core/errors.ts';
 import { bindDense, dispatch, type Dispatch, type Region, type Target } from '../graph/launch.ts';
 import { sizeClass, type Placed, type Variants } from '../graph/value.ts';
 import type { Phase } from '../cells/phases.ts';
+import { recurrent_lanes } from '../../shaders/gen/recurrent_lanes.ts';
 import { recurrent_sequence } from '../../shaders/gen/recurrent_sequence.ts';
 import { recurrent_step } from '../../shaders/gen/recurrent_step.ts';
 import { copyDispatch } from './elementwise.ts';
@@ -54,7 +56,12 @@ const momentsOf = ({ steps, batch, backward }: Loop, last: boolean) => {
 };
 
 /** What a launch of some phases binds and has spliced in. @param turns of each phase. */
-function partsOf(loop: Loop, chosen: readonly number[], turns: (phase: Phase) => number) {
+function partsOf(
+  loop: Loop,
+  chosen: readonly number[],
+  turns: (phase: Phase) => number = () => 1,
+  together = false,
+) {
   const { attrs, layout, phases, packing, backward, hasOutputGradient, regions } = loop;
   const texts = chosen.map((p): PhaseText => {
     const { readings, starts } = packing.phases[p];
@@ -77,7 +84,7 @@ function partsOf(loop: Loop, chosen: readonly number[], turns: (phase: Phase) =>
     readOnly: backward ? (['states'] as const) : [],
     splices: {
       phases: phasesWGSL(
-        { attrs, layout, packedPerDirection: packing.perDirection, hasOutputGradient },
+        { attrs, layout, packedPerDirection: packing.perDirection, hasOutputGradient, together },
         texts,
       ),
     },
@@ -107,27 +114,32 @@ function sizeOf({ layout, phases, batch }: Loop): LoopSize {
   };
 }
 
-/** A launch per step and phase. */
-function stepLaunches(loop: Loop, target: Target): Dispatch[] {
+/** A launch per step and phase. @param lanes invocations of a workgroup. */
+function tiledLaunches(loop: Loop, target: Target, lanes: number, together: boolean): Dispatch[] {
   const { layout, batch } = loop;
   const turn = {};
-  const lanes = target.software ? 16 : 64;
   return loop.phases.map((phase, p) => {
     const width = layout.width(phase.width);
     const { directions } = layout;
     const { rows, units } = stepTile(target, { products: phase.products.length, width, batch, directions });
     checkRows(loop, rows);
-    const { counts, ...parts } = partsOf(loop, [p], () => 1);
-    return dispatch(recurrent_step, {
+    const { counts, ...parts } = partsOf(loop, [p], undefined, together);
+    const launch = {
       ...parts,
-      constants: { WORKGROUP: lanes },
-      counts: { PHASES: 1, ROWS: rows, UNITS: units, ...counts },
       uniforms: momentsOf(loop, phase.finish.length > 0),
-      workgroups: [Math.ceil(width / (units * lanes)), Math.ceil(batch / rows), directions],
+      workgroups: [Math.ceil(width / (units * lanes)), Math.ceil(batch / rows), directions] as const,
       loop: turn,
-    });
+    };
+    const own = { ROWS: rows, UNITS: units, PHASES: 1, ...counts };
+    return together
+      ? dispatch(recurrent_lanes, { ...launch, counts: own })
+      : dispatch(recurrent_step, { ...launch, counts: own, constants: { WORKGROUP: lanes } });
   });
 }
+
+const stepLaunches = (loop: Loop, target: Target): Dispatch[] =>
+  tiledLaunches(loop, target, target.software ? 16 : 64, false);
+const laneLaunches = (loop: Loop, target: Target): Dispatch[] => tiledLaunches(loop, target, 4, true);
 
 /** A launch of the kernel of whole workgroups. */
 function groupLaunch(
@@ -185,7 +197,12 @@ function sequenceLaunches(loop: Loop, target: Target): Dispatch[] {
   return [groupLaunch(loop, all, shape, 1, chunks, {})];
 }
 
-const LAUNCHES = { step: stepLaunches, sliced: slicedLaunches, sequence: sequenceLaunches };
+const LAUNCHES = {
+  step: stepLaunches,
+  lanes: laneLaunches,
+  sliced: slicedLaunches,
+  sequence: sequenceLaunches,
+};
 type Way = keyof typeof LAUNCHES;
 
 function variantsOf(placed: Placed<RecurrentAttrs>, backward: boolean, target: Target): Variants {
@@ -193,9 +210,10 @@ function variantsOf(placed: Placed<RecurrentAttrs>, backward: boolean, target: T
   const layout = new RecurrentLayout(attrs);
   const [, steps, batch] = outputs[0].view.shape;
   const bytes = 4 * QUAD_WORDS[layout.precision] * packingOf(layout, backward).perDirection;
+  const fits = { step: true, lanes: target.lanes === 4, sliced: batch <= 4, sequence: true };
   // The calibration of one workgroup's bandwidth against a launch, as known of large GPUs; measured where it is tuned.
   const preferred = ((): Way => {
-    if (target.software) return 'step';
+    if (target.software) return fits.lanes ? 'lanes' : 'step';
     if (steps > 1 && streamsWell(bytes)) return 'sequence';
     return batch <= 4 ? 'sliced' : 'step';
   })();

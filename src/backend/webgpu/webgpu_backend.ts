@@ -6,30 +6,15 @@ import type { Calibration } from '../../plan/calibration.ts';
 import type { Plan } from '../../plan/plan.ts';
 import type { StepTimes } from '../../plan/profile.ts';
 import type { Backend, CalibrateOptions, DeviceBuffer, Executable } from '../backend.ts';
-import { KeptResults, markWritten, newVersion } from '../kept_results.ts';
+import { KeptResults, markWritten } from '../kept_results.ts';
 import { describeAdapter, targetOf } from './adapter_info.ts';
-import { createStorage } from './buffers.ts';
+import { createStorage, WebGPUBuffer } from './buffers.ts';
 import { calibrate } from './calibrate.ts';
 import { CheckedExecutable, CheckQueue } from './check.ts';
 import { WebGPUExecutable } from './executable.ts';
 import { Pipelines } from './pipelines.ts';
 import { Staging } from './staging.ts';
 import { Stopwatch } from './stopwatch.ts';
-
-class WebGPUBuffer implements DeviceBuffer {
-  readonly size: number;
-  version = newVersion();
-  readonly buffer: GPUBuffer;
-
-  constructor(buffer: GPUBuffer, size: number) {
-    this.buffer = buffer;
-    this.size = size;
-  }
-
-  destroy(): void {
-    this.buffer.destroy();
-  }
-}
 
 export interface WebGPUBackendOptions {
   readonly device: GPUDevice;
@@ -94,7 +79,7 @@ export class WebGPUBackend implements Backend {
   write(buffer: DeviceBuffer, data: NumberArray): void {
     this.#checkAlive();
     const words = data instanceof Float64Array ? Float32Array.from(data) : data;
-    this.device.queue.writeBuffer(gpuBuffer(buffer), 0, words as GPUAllowSharedBufferSource);
+    this.device.queue.writeBuffer(own(buffer).buffer, 0, words as GPUAllowSharedBufferSource);
     markWritten([buffer]);
   }
 
@@ -107,7 +92,7 @@ export class WebGPUBackend implements Backend {
   async #readNow(buffer: DeviceBuffer, size: number, dtype: DType): Promise<NumberArray> {
     this.#checkAlive();
     const encoder = this.device.createCommandEncoder({ label: 'gatewise read' });
-    const readback = this.#staging.copy(encoder, gpuBuffer(buffer), 0, size, dtype);
+    const readback = this.#staging.copy(encoder, own(buffer).buffer, 0, size, dtype);
     this.device.queue.submit([encoder.finish()]);
     return readback.arrive();
   }
@@ -115,7 +100,7 @@ export class WebGPUBackend implements Backend {
   copy(source: DeviceBuffer): WebGPUBuffer {
     const copy = this.createBuffer(source.size);
     const encoder = this.device.createCommandEncoder({ label: 'gatewise copy' });
-    encoder.copyBufferToBuffer(gpuBuffer(source), 0, copy.buffer, 0, copy.buffer.size);
+    encoder.copyBufferToBuffer(own(source).buffer, 0, copy.buffer, 0, copy.buffer.size);
     this.device.queue.submit([encoder.finish()]);
     return copy;
   }
@@ -135,23 +120,22 @@ export class WebGPUBackend implements Backend {
         this.#checkAlive();
         const stale = kept.isStale(args);
         const run = (): Promise<NumberArray>[] =>
-          (checked ?? executable).run(args.map(gpuBuffer), outputs.map(gpuBuffer), reads, stale);
+          (checked ?? executable).run(args.map(own), outputs.map(own), reads, stale);
         const results = first ? this.#scoped(run) : run();
         first = false;
         kept.remember(args);
         markWritten(outputs);
         return results;
       },
-      time: (args, outputs) =>
-        kept.aside(() => this.#time(executable, args.map(gpuBuffer), outputs.map(gpuBuffer))),
+      time: (args, outputs) => kept.aside(() => this.#time(executable, args.map(own), outputs.map(own))),
       dispose: () => executable.dispose(),
     };
   }
 
   async #time(
     executable: WebGPUExecutable,
-    args: readonly GPUBuffer[],
-    outputs: readonly GPUBuffer[],
+    args: readonly WebGPUBuffer[],
+    outputs: readonly WebGPUBuffer[],
   ): Promise<StepTimes> {
     if (this.#options.check)
       throw new GatewiseError(
@@ -228,8 +212,8 @@ export class WebGPUBackend implements Backend {
   }
 }
 
-function gpuBuffer(buffer: DeviceBuffer): GPUBuffer {
+function own(buffer: DeviceBuffer): WebGPUBuffer {
   if (!(buffer instanceof WebGPUBuffer))
     throw new GatewiseError('internal', 'the WebGPU backend was given a buffer of another backend');
-  return buffer.buffer;
+  return buffer;
 }
