@@ -94,6 +94,8 @@ export { Value } from './graph/value.ts';
 export { dropout, dropoutMask, type NumberSource } from './ops/dropout.ts';
 export { gather } from './ops/gather.ts';
 export { matmul } from './ops/matmul.ts';
+export { weightProduct } from './ops/matmul_packed.ts';
+export type { WeightPrecision } from './ops/weight_precision.ts';
 export { linearScan, type LinearScanOptions } from './ops/linear_scan.ts';
 export {
   recurrent,

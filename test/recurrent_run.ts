@@ -9,6 +9,7 @@ import {
   type RecurrentWeights,
   type SequenceResult,
 } from '../src/ops/recurrent_layer.ts';
+import type { WeightPrecision } from '../src/ops/weight_precision.ts';
 import { broadcast, concat, reshape, slice } from '../src/ops/structure.ts';
 
 export interface RunSize {
@@ -20,6 +21,8 @@ export interface RunSize {
   readonly directions: 1 | 2;
   /** Steps 1 or 0 in any pattern, for each direction the same. */
   readonly masked: boolean;
+  /** Of the matrices; `float32` unless given. */
+  readonly precision?: WeightPrecision;
 }
 
 export interface RunInput {
@@ -89,6 +92,7 @@ export function runFused(size: RunSize, values: readonly Value[]): SequenceResul
     weights,
     ...(keep === undefined ? {} : { keep }),
     ...(mask === undefined ? {} : { mask: products.map(() => mask) }),
+    ...(size.precision === undefined ? {} : { precision: size.precision }),
   });
 }
 

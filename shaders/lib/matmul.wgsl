@@ -4,6 +4,7 @@
 // @include lib/nonlinear.wgsl
 // @include lib/operand.wgsl
 // @include lib/linear_id.wgsl
+// @include lib/packed.wgsl
 
 struct Params {
   m: u32,
@@ -31,6 +32,9 @@ const I = 0u;                     // this stands in for an unrolled count
 // The same matrices as vec4s, for those whose rows or columns lie so that four neighbours are one load.
 @group(0) @binding(9) var<storage, read> a4: array<vec4f>;
 @group(0) @binding(10) var<storage, read> b4: array<vec4f>;
+// A packed b, in rows of quads of k or of n.
+@group(0) @binding(11) var<storage, read> b_halves: array<vec2u>;
+@group(0) @binding(12) var<storage, read> b_bytes: array<u32>;
 
 // A block of either is four vec4s over k, of four m or of four n. What lies past the edge in m or n is read but not
 // written; past k it is 0.
@@ -92,6 +96,34 @@ fn b_along_k(k: u32, n: u32) -> mat4x4f {
   let at = (params.b_offset + k + n * params.b_strides.y) / 4u;
   let step = params.b_strides.y / 4u;
   return mat4x4f(b4[at], b4[at + step], b4[at + 2u * step], b4[at + 3u * step]);
+}
+
+fn b_halves_along_k(k: u32, n: u32) -> mat4x4f {
+  let at = (params.b_offset + k + n * params.b_strides.y) / 4u;
+  let step = params.b_strides.y / 4u;
+  return mat4x4f(
+    from_halves(b_halves[at]), from_halves(b_halves[at + step]),
+    from_halves(b_halves[at + 2u * step]), from_halves(b_halves[at + 3u * step]));
+}
+
+fn b_bytes_along_k(k: u32, n: u32) -> mat4x4f {
+  let at = (params.b_offset + k + n * params.b_strides.y) / 4u;
+  let step = params.b_strides.y / 4u;
+  return mat4x4f(
+    from_bytes(b_bytes[at]), from_bytes(b_bytes[at + step]),
+    from_bytes(b_bytes[at + 2u * step]), from_bytes(b_bytes[at + 3u * step]));
+}
+
+/// Whole rows of quads even where k is no multiple of four: those past the end are another tensor's.
+fn b_halves_along_n(k: u32, n: u32) -> mat4x4f {
+  let at = (params.b_offset + k * params.b_strides.x + n) / 4u;
+  let step = params.b_strides.x / 4u;
+  let counts = vec4<bool>(true, k + 1u < params.k, k + 2u < params.k, k + 3u < params.k);
+  return transpose(mat4x4f(
+    from_halves(b_halves[at]),
+    select(vec4f(), from_halves(b_halves[at + step]), counts.y),
+    select(vec4f(), from_halves(b_halves[at + 2u * step]), counts.z),
+    select(vec4f(), from_halves(b_halves[at + 3u * step]), counts.w)));
 }
 
 // @splice epilogue

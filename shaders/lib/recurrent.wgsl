@@ -2,6 +2,7 @@
 
 // @include lib/nonlinear.wgsl
 // @include lib/philox.wgsl
+// @include lib/packed.wgsl
 
 struct Params {
   next: u32,      // the first step, counted from 1 in the order of processing; 0 once the backward loop is through
@@ -29,6 +30,10 @@ const G = 0u;
 @group(0) @binding(7) var<storage, read_write> carry: array<f32>;     // per state (D, B, W) gradients on their way back; of a single step the initial states
 @group(0) @binding(8) var<storage, read> d_output: array<f32>;        // (T, B, D, W)
 @group(0) @binding(9) var<storage, read_write> output: array<f32>;    // (T, B, D, W) where not all states are kept
+// The packed weights as they are in other precisions, and of int8 the largest magnitude of each row of each matrix.
+@group(0) @binding(10) var<storage, read> halves: array<vec2u>;
+@group(0) @binding(11) var<storage, read> bytes: array<u32>;
+@group(0) @binding(12) var<storage, read> largest: array<f32>;        // (D, rows)
 
 // Direction 0 goes from the first time to the last, direction 1 from the last to the first.
 fn time_of(direction: u32, order: u32) -> u32 {
@@ -50,6 +55,10 @@ const KEEPS_STATES = true;                          // of every step, for the ba
 
 fn is_active(direction: u32, order: u32, row: u32) -> bool {
   return true;
+}
+
+fn weight_at(quad: u32) -> vec4f {
+  return weight[quad];
 }
 
 const WIDTH_PHASE = 4u;                             // units of what the phase computes
@@ -137,7 +146,7 @@ fn products_PHASE(next: u32, direction: u32, row: u32, unit: u32, slice: u32, la
       // @end
       // @unroll U UNITS
       // @unroll G TAKES_PHASE
-      let weight_U_G = weight[start + (quad * TAKES_PHASE + G) * WIDTH_PHASE + unit_U];
+      let weight_U_G = weight_at(start + (quad * TAKES_PHASE + G) * WIDTH_PHASE + unit_U);
       // @unroll R ROWS
       sum_R_U[RESULT_PHASE[P * TAKES_PHASE + G]] += dot(weight_U_G, x_R);
       // @end

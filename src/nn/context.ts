@@ -1,5 +1,6 @@
 // What a forward pass is told beside its input, its parameters and its states.
 import type { Value } from '../graph/value.ts';
+import type { WeightPrecision } from '../ops/weight_precision.ts';
 
 /** Random numbers of one training step: a seed on the device, and a stream for each layer that draws. */
 export class Noise {
@@ -31,4 +32,9 @@ export interface Context {
    * (inside Keras's Bidirectional the output of a masked step is 0 instead).
    */
   readonly mask?: Value;
+  /**
+   * What weight matrices are rounded to where they are multiplied by: those of recurrent layers and of Linear. float32
+   * unless given, which is as they are. Gradients go to the weights themselves, and there are none with `int8`.
+   */
+  readonly precision?: WeightPrecision;
 }

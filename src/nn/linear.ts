@@ -3,7 +3,8 @@ import { GatewiseError, show } from '../core/errors.ts';
 import { checkFlag, checkOptions } from '../core/options.ts';
 import { add } from '../expr/arith.ts';
 import type { Value } from '../graph/value.ts';
-import { matmul } from '../ops/matmul.ts';
+import { weightProduct } from '../ops/matmul_packed.ts';
+import type { Context } from './context.ts';
 import { checkSize, parameterOf, uniform, type Layer, type Parameter, type Values } from './layer.ts';
 
 /** y = x · weightᵀ + bias; x is (…, inFeatures), y (…, outFeatures). */
@@ -32,14 +33,19 @@ export class Linear implements Layer {
     this.parameters = bias ? [weight, { name: 'bias', shape: [outFeatures], initial }] : [weight];
   }
 
-  forward(x: Value, parameters: Values): { output: Value; states: Values } {
+  forward(
+    x: Value,
+    parameters: Values,
+    _states: Values = {},
+    { precision }: Context = {},
+  ): { output: Value; states: Values } {
     if (x.shape.at(-1) !== this.inFeatures) {
       throw new GatewiseError(
         'shape',
         `Linear: expected input (…, ${this.inFeatures}), got ${show(x.shape)}`,
       );
     }
-    const product = matmul(x, parameterOf(this, parameters, 'weight'), { transposeB: true });
+    const product = weightProduct(x, parameterOf(this, parameters, 'weight'), precision);
     return { output: this.bias ? add(product, parameterOf(this, parameters, 'bias')) : product, states: {} };
   }
 }

@@ -6,7 +6,7 @@ import { add, logsigmoid, mul, neg, sigmoid, sub, where } from '../expr/arith.ts
 import { Expr } from '../expr/expr.ts';
 import { expectValue, type Value } from '../graph/value.ts';
 import { linearScanOf } from '../ops/linear_scan.ts';
-import { matmul } from '../ops/matmul.ts';
+import { weightProduct } from '../ops/matmul_packed.ts';
 import { checkProbability, dropout } from '../ops/dropout.ts';
 import { concat, reshape, slice, transpose } from '../ops/structure.ts';
 import type { Context } from './context.ts';
@@ -146,7 +146,7 @@ export class MinRNN implements Layer {
       const outputs = this.#directions.map((direction, d) => {
         const parameter = (kind: string): Value =>
           parameterOf(this, parameters, `${kind}_l${layer}${direction}`);
-        const product = matmul(flat, parameter('weight_ih'), { transposeB: true });
+        const product = weightProduct(flat, parameter('weight_ih'), context.precision);
         const gates = this.bias ? add(product, parameter('bias_ih')) : product;
         const state = layer * this.#directions.length + d;
         const h = linearScanOf(this.#step, [reshape(gates, [steps, batch, this.#gates, this.hiddenSize])], {

@@ -9,7 +9,7 @@ import { GatewiseError, show } from '../core/errors.ts';
 import { add, where } from '../expr/arith.ts';
 import { expectValue, type Value } from '../graph/value.ts';
 import { dropout, dropoutMask } from '../ops/dropout.ts';
-import { matmul } from '../ops/matmul.ts';
+import { weightProduct } from '../ops/matmul_packed.ts';
 import { checkpoint, enter } from '../ops/checkpoint.ts';
 import {
   recurrentSequence,
@@ -172,7 +172,7 @@ export class Recurrent implements Layer {
     context: Context,
   ): { output: Value; finals: readonly Value[] } {
     const { recurrentDropout, recompute, bias } = this.options;
-    const { noise } = context;
+    const { noise, precision } = context;
     const cell = this.#cell(context);
     const [steps, batch] = sequence.shape;
     const names = this.#parametersOf(layer, 0).map(({ name }) => name.replace(/_l\d+$/, ''));
@@ -213,6 +213,7 @@ export class Recurrent implements Layer {
         const [xs, before, own, kept, seed, ...matrices] = regroup(groups, values);
         const { output, finals } = this.#segment(cell, xs, {
           weights: matrices.map((list) => Object.fromEntries(names.map((name, n) => [name, list[n]]))),
+          ...(precision === undefined ? {} : { precision }),
           ...(before.length > 0 ? { initial: before } : {}),
           ...(own.length > 0 ? { mask: own } : {}),
           ...(kept.length > 0 ? { keep: kept[0] } : {}),
@@ -247,7 +248,7 @@ export class Recurrent implements Layer {
     const products = xs.map((x, direction) => {
       const [steps, batch, width] = x.shape;
       const { weight_ih, bias_ih } = weights[direction];
-      const product = matmul(reshape(x, [steps * batch, width]), weight_ih, { transposeB: true });
+      const product = weightProduct(reshape(x, [steps * batch, width]), weight_ih, rest.precision);
       return reshape(bias_ih === undefined ? product : add(product, bias_ih), [steps, batch, -1]);
     });
     const own = weights.map(({ weight_hh, bias_hh, weight_hr, ...units }): RecurrentWeights => ({

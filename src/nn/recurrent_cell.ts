@@ -7,6 +7,7 @@ import { GatewiseError, show } from '../core/errors.ts';
 import { checkOptions } from '../core/options.ts';
 import { expectValue, type Value } from '../graph/value.ts';
 import { reshape } from '../ops/structure.ts';
+import type { Context } from './context.ts';
 import { type Layer, type Parameter, type State, type Values } from './layer.ts';
 import { Recurrent } from './recurrent.ts';
 import { checkNonlinearity } from './recurrent_options.ts';
@@ -49,7 +50,12 @@ export class RecurrentCell implements Layer {
    * @param states by name, each (B, hiddenSize), h of a cell that projects (B, projSize); zeros where absent.
    * @returns the new h as `output`, and all new states.
    */
-  forward(x: Value, parameters: Values, states: Values = {}): { output: Value; states: Values } {
+  forward(
+    x: Value,
+    parameters: Values,
+    states: Values = {},
+    context: Context = {},
+  ): { output: Value; states: Values } {
     expectValue(`${this.name}: input`, x, 'f32');
     const { inputSize } = this.#layer;
     const rank = x.shape.length;
@@ -60,7 +66,7 @@ export class RecurrentCell implements Layer {
       );
     if (rank === 1)
       return withoutBatch(this, { input: 0, state: 0 }, x, states, {}, (one, before) =>
-        this.forward(one, parameters, before),
+        this.forward(one, parameters, before, context),
       );
     const [batch] = x.shape;
     const named = (values: Values, rename: (name: string) => string): Values =>
@@ -76,6 +82,7 @@ export class RecurrentCell implements Layer {
       reshape(x, [1, batch, inputSize]),
       named(parameters, (name) => `${name}_l0`),
       stacked,
+      context.precision === undefined ? {} : { precision: context.precision },
     );
     const after = Object.fromEntries(
       Object.entries(result.states).map(([name, state]) => [name, reshape(state, state.shape.slice(1))]),

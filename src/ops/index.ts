@@ -8,6 +8,7 @@ import { elementwiseOp } from './elementwise.ts';
 import { gatherOp, scatterOp } from './gather.ts';
 import { linearScanBackwardOp, linearScanOp } from './linear_scan.ts';
 import { matmulOp } from './matmul.ts';
+import { matmulPackedOp } from './matmul_packed.ts';
 import { recurrentBackwardOp, recurrentOp } from './recurrent.ts';
 import { packOp } from './recurrent_pack.ts';
 import { sequenceMaskOp } from './sequence_mask.ts';
@@ -24,6 +25,7 @@ import {
   splitOp,
   transposeOp,
 } from './structure.ts';
+import { packRowsOp } from './weight_pack.ts';
 
 /** An op whatever its attributes. */
 const any = <Attrs>(op: Op<Attrs>): Op => op as Op;
@@ -31,6 +33,8 @@ const any = <Attrs>(op: Op<Attrs>): Op => op as Op;
 export const allOps: readonly Op[] = [
   any(elementwiseOp),
   any(matmulOp),
+  any(matmulPackedOp),
+  any(packRowsOp),
   any(reduceOp),
   any(gatherOp),
   any(scatterOp),

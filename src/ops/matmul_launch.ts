@@ -3,9 +3,12 @@ import type { View } from '../core/view.ts';
 import type { Expr } from '../expr/expr.ts';
 import { bindWhole, type Binding, type Region } from '../graph/launch.ts';
 import type { Placed } from '../graph/value.ts';
+import type { PackedPrecision, WeightPrecision } from './weight_precision.ts';
 import { expressionBody, four, indexText, operandTable, shareBindings } from './wgsl_expression.ts';
 
 export interface MatmulAttrs {
+  /** Of a b that lies packed, in rows of quads as `pack_rows` makes them: what in. Absent: a tensor. */
+  readonly precision?: PackedPrecision;
   /** Over the result, named PRODUCT, and the inputs `in2`…, which have the result's shape. */
   readonly epilogue: Expr;
 }
@@ -25,6 +28,8 @@ export interface Product {
   readonly k: number;
   readonly a: MatrixLayout;
   readonly b: MatrixLayout;
+  /** Of b. */
+  readonly precision: WeightPrecision;
 }
 
 function layoutOf<Axis extends MatrixLayout>(
@@ -39,7 +44,8 @@ function layoutOf<Axis extends MatrixLayout>(
   return 'strided';
 }
 
-export function productOf({ inputs: [a, b] }: Pick<Placed, 'inputs'>): Product {
+export function productOf({ attrs, inputs: [a, b] }: Pick<Placed<MatmulAttrs>, 'attrs' | 'inputs'>): Product {
+  const precision: WeightPrecision = attrs.precision ?? 'float32';
   const [m, k] = a.view.shape;
   const n = b.view.shape[1];
   return {
@@ -47,12 +53,19 @@ export function productOf({ inputs: [a, b] }: Pick<Placed, 'inputs'>): Product {
     n,
     k,
     a: layoutOf(a.view, 'along_m', 'along_k', k),
-    b: layoutOf(b.view, 'along_k', 'along_n', k),
+    // A packed row is whole quads, whatever k is.
+    b:
+      precision === 'float32'
+        ? layoutOf(b.view, 'along_k', 'along_n', k)
+        : b.view.strides[0] === 1
+          ? 'along_k'
+          : 'along_n',
+    precision,
   };
 }
 
 /** Names that a launch gives its own kernel's bindings; all kernels of the product share `shaders/lib/matmul.wgsl`. */
-type MatrixBinding = 'a' | 'b' | 'a4' | 'b4';
+type MatrixBinding = 'a' | 'b' | 'a4' | 'b4' | 'b_halves' | 'b_bytes';
 type ResultBinding = 'out' | (typeof extraNames)[number];
 
 export interface Results {
@@ -104,6 +117,12 @@ function resultsOf(
   };
 }
 
+const PACKED_NAMES = { float32: undefined, f16: 'b_halves', int8: 'b_bytes' } as const;
+
+/** The function of `shaders/lib/matmul.wgsl` that loads a block of b. */
+export const loaderOf = ({ b, precision }: Product): string =>
+  precision === 'float32' ? `b_${b}` : `${PACKED_NAMES[precision]}_${b}`;
+
 /** Bindings of the matrices: as vec4s where they are loaded so. @param a undefined where it is loaded as `product` says */
 export function matricesOf(
   { inputs: [a, b] }: Pick<Placed, 'inputs'>,
@@ -111,7 +130,7 @@ export function matricesOf(
 ): Partial<Record<MatrixBinding, Binding>> {
   return {
     [product.a === 'strided' ? 'a' : 'a4']: bindWhole(a),
-    [product.b === 'strided' ? 'b' : 'b4']: bindWhole(b),
+    [PACKED_NAMES[product.precision] ?? (product.b === 'strided' ? 'b' : 'b4')]: bindWhole(b),
   };
 }
 

@@ -8,6 +8,7 @@ import { matmul_sum } from '../../shaders/gen/matmul_sum.ts';
 import { matmul_tiled } from '../../shaders/gen/matmul_tiled.ts';
 import {
   finished,
+  loaderOf,
   matricesOf,
   partial,
   productOf,
@@ -92,7 +93,8 @@ const registers: Way = (placed, product, { results, parts, depth }, target) => {
   });
 };
 
-const loadB = ({ b }: Product): string => `fn load_b(k: u32, n: u32) -> mat4x4f {\n  return b_${b}(k, n);\n}`;
+const loadB = (product: Product): string =>
+  `fn load_b(k: u32, n: u32) -> mat4x4f {\n  return ${loaderOf(product)}(k, n);\n}`;
 
 const LANES = 4;
 
@@ -277,7 +279,7 @@ export function matmulVariants(placed: Placed<MatmulAttrs>, target: Target): Var
   const short = (layout: string): string => (layout === 'strided' ? '-' : layout.slice('along_'.length));
   return {
     names: [preferred, ...others],
-    kind: `${sizeClass(m, k, n)}:${short(product.a)}${short(product.b)}`,
+    kind: `${sizeClass(m, k, n)}:${short(product.a)}${short(product.b)}${product.precision === 'float32' ? '' : `:${product.precision}`}`,
   };
 }
 

@@ -1,9 +1,10 @@
 // The WGSL of the phases of a cell's step: what shaders/lib/recurrent.wgsl has spliced in. It shows the shape of it.
 import type { Phase, Term, Write } from '../cells/phases.ts';
 import { parsePlace } from '../cells/program.ts';
+import { GatewiseError, show } from '../core/errors.ts';
 import { inputsOf, type Expr } from '../expr/expr.ts';
 import { toWGSL } from '../expr/wgsl.ts';
-import type { RecurrentAttrs, RecurrentLayout } from './recurrent_layout.ts';
+import { matrixOf, type RecurrentAttrs, type RecurrentLayout } from './recurrent_layout.ts';
 
 /** A vector that products read, and the matrices that take it. */
 export interface Reading {
@@ -46,6 +47,9 @@ export interface PhaseText {
   readonly turns: number;
 }
 
+/** What the kernels call the packed weights. */
+export const PACKED_NAMES = { float32: 'weight', f16: 'halves', int8: 'bytes' } as const;
+
 /** What all phases of a kernel share. */
 export interface StepText {
   readonly attrs: RecurrentAttrs;
@@ -76,6 +80,22 @@ class Scope {
 
   get head(): string[] {
     return ['let order = next - 1u;', ...[...this.#lets].map(([name, value]) => `let ${name} = ${value};`)];
+  }
+
+  /** A product; of int8 in units of 127ths of its row's largest weight, which is then what is still to multiply by. */
+  product(index: number, terms: readonly Term[]): string {
+    const { layout } = this.#of;
+    if (layout.precision !== 'int8') return `product[${index}]`;
+    const [term, ...more] = terms;
+    const { matrix, part, transposed } = matrixOf(layout, term);
+    if (more.length > 0 || transposed)
+      throw new GatewiseError(
+        'internal',
+        `recurrent: int8 weights in a product with ${show(terms.map((one) => one.matrix))}`,
+      );
+    const { before, all } = layout.matrixRows;
+    const first = before[matrix] + part * this.#of.attrs.hidden;
+    return this.#let(`sum_${index}`, `product[${index}] * largest[direction * ${all}u + ${first}u + unit]`);
   }
 
   /** The index of element `unit` of the output. */
@@ -138,6 +158,12 @@ class Scope {
   }
 }
 
+const WEIGHTS = {
+  float32: 'weight[quad]',
+  f16: 'from_halves(halves[quad])',
+  int8: 'from_bytes(bytes[quad])',
+} as const;
+
 const indent = (lines: readonly string[], by = '  '): string =>
   lines.map((line) => `${by}${line}`).join('\n');
 
@@ -148,6 +174,10 @@ const KEEPS_STATES = ${!of.attrs.lean};
 
 fn is_active(direction: u32, order: u32, row: u32) -> bool {
   return ${isActive(of)};
+}
+
+fn weight_at(quad: u32) -> vec4f {
+  return ${WEIGHTS[of.layout.precision]};
 }
 
 ${phases.map((phase, index) => phaseText(of, phase, index)).join('\n\n')}`;
@@ -163,7 +193,7 @@ function phaseText(of: StepText, { phase, readings, starts, turns }: PhaseText, 
     (name: string): string => {
       const product = products.findIndex((p) => p.name === name);
       const mean = means.findIndex((m) => m.name === name);
-      if (product >= 0) return `product[${product}]`;
+      if (product >= 0) return scope.product(product, products[product].terms);
       return mean >= 0 ? `mean[${mean}]` : scope.read(name, 'unit');
     };
   const body = (list: readonly Write[]): string => {

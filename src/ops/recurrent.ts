@@ -7,6 +7,7 @@ import type { Phase } from '../cells/phases.ts';
 import { defineOp, Node, type Inside, type Op, type Signature, type Value } from '../graph/value.ts';
 import { applyAll } from './apply.ts';
 import { matmul } from './matmul.ts';
+import { noGradient, weightProduct } from './matmul_packed.ts';
 import { recurrentBackwardCPU, recurrentCPU } from './recurrent_cpu.ts';
 import { backwardVariants, forwardVariants, recurrentBackwardGPU, recurrentGPU } from './recurrent_loop.ts';
 import {
@@ -36,7 +37,7 @@ function readsOf({ matrices }: Roles<number>, inputs: readonly Signature[]): num
 /** Throws unless the inputs fit each other. */
 function checkInputs(attrs: RecurrentAttrs, inputs: readonly Signature[]): void {
   const layout = new RecurrentLayout(attrs);
-  const { stash, initial, matrices, packed, vectors, rows, seed } = forwardRoles(attrs, inputs);
+  const { stash, initial, matrices, packed, largest, vectors, rows, seed } = forwardRoles(attrs, inputs);
   const expect = (what: string, got: Signature | undefined, shape: readonly number[]): void => {
     if (got !== undefined && show(got.shape) !== show(shape))
       throw new GatewiseError(
@@ -51,6 +52,7 @@ function checkInputs(attrs: RecurrentAttrs, inputs: readonly Signature[]): void 
   for (const own of matrices)
     layout.matrices.forEach(({ name, shape }, i) => expect(`weight_${name}`, own[i], shape));
   expect('packed weights', packed, [packedSize(layout, false)]);
+  expect('largest magnitudes', largest, [directions * layout.matrixRows.all]);
   expect('vectors', vectors, [directions * layout.vectors]);
   expect('rows', rows, [layout.rowsSize(steps, batch)]);
   expect('seed', seed, [2]);
@@ -139,6 +141,7 @@ export const recurrentOp: Op<RecurrentAttrs> = /* @__PURE__ */ defineOp({
   },
   grad: (node, [, , dOutput, ...dFinals]) => {
     const { attrs, inputs, outputs } = node;
+    if (attrs.precision === 'int8') throw noGradient(`recurrent (${attrs.cell.name})`);
     const [stash, states] = outputs;
     const finals = outputs.slice(3).map((final, s) => reshape(dFinals[s] ?? zeros(final.shape), [-1]));
     const { matrices, vectors, rows, seed } = forwardRoles(attrs, inputs);
@@ -275,7 +278,7 @@ function weightGradients(
     const through = program.products.flatMap(({ source, part, gradient }) => {
       if (!('kept' in source) || !source.kept) return [];
       const weight = slice(matrices[direction][0], 0, part * hidden, (part + 1) * hidden);
-      return [matmul(slots(direction, gradient, hidden), weight)];
+      return [weightProduct(slots(direction, gradient, hidden), weight, attrs.precision, 'rows')];
     });
     if (through.length === 0) return zeros([batch * shape[2]]);
     const total = reshape(

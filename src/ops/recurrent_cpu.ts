@@ -8,11 +8,13 @@ import type { Operand } from '../graph/launch.ts';
 import {
   backwardRoles,
   forwardRoles,
+  matrixOf,
   RecurrentLayout,
   type BackwardRoles,
   type RecurrentAttrs,
   type Roles,
 } from './recurrent_layout.ts';
+import { roundedMatrix } from './weight_precision.ts';
 
 /** One row of one step: what places are relative to. */
 interface Moment {
@@ -38,6 +40,8 @@ class Machine {
   readonly layout: RecurrentLayout;
   readonly #attrs: RecurrentAttrs;
   readonly #roles: Roles<Operand> & Partial<BackwardRoles<Operand>>;
+  /** By direction, then by name: as they are multiplied by. */
+  readonly #matrices: readonly (readonly Operand[])[];
   readonly #stash: Operand;
   readonly #states: Operand;
   readonly #carry: Operand | undefined;
@@ -56,6 +60,7 @@ class Machine {
     this.layout = new RecurrentLayout(attrs);
     this.#attrs = attrs;
     this.#roles = roles;
+    this.#matrices = roles.matrices.map((own) => own.map((matrix) => roundedMatrix(attrs.precision, matrix)));
     this.#stash = stash;
     this.#states = states;
     this.#carry = carry;
@@ -194,17 +199,11 @@ class Machine {
   }
 
   /** Adds matrix · source to `total`. */
-  #multiply(
-    { matrix, source, depth }: Term,
-    moment: Moment,
-    sources: readonly Expr[],
-    total: Float64Array,
-  ): void {
-    const transposed = matrix.endsWith("'");
-    const [kind, part] = [matrix.slice(0, 2), Number(matrix.slice(3).replace("'", ''))];
-    const index = this.layout.matrices.findIndex(({ name }) => name === kind);
-    const weight = this.#roles.matrices[moment.direction][index];
-    const [, columns] = this.layout.matrices[index].shape;
+  #multiply(term: Term, moment: Moment, sources: readonly Expr[], total: Float64Array): void {
+    const { source, depth } = term;
+    const { matrix, part, transposed } = matrixOf(this.layout, term);
+    const weight = this.#matrices[moment.direction][matrix];
+    const [, columns] = this.layout.matrices[matrix].shape;
     const vector = new Float64Array(this.layout.width(depth));
     if (!('input' in source.kind) || this.place(source.kind.input, moment).data !== ZERO.data)
       this.each(sources, moment, depth, new Map(), (unit, [value]) => (vector[unit] = value));

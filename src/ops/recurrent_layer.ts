@@ -7,6 +7,7 @@ import { matmul } from './matmul.ts';
 import { recurrentOp } from './recurrent.ts';
 import { RecurrentLayout, type RecurrentAttrs } from './recurrent_layout.ts';
 import { packWeights } from './recurrent_pack.ts';
+import type { WeightPrecision } from './weight_precision.ts';
 import { broadcast, concat, empty, mean, reshape, slice, zeros } from './structure.ts';
 
 /** Weights of one direction. */
@@ -36,6 +37,8 @@ export interface SequenceArguments {
   readonly keep?: Value;
   /** What the cell's random numbers are drawn from: i32 (2), and which of the model's streams. */
   readonly noise?: { readonly seed: Value; readonly stream: number };
+  /** What the elements of `hh` and `hr` are rounded to; `float32` unless given. No gradient is worked out with `int8`. */
+  readonly precision?: WeightPrecision;
 }
 
 export interface SequenceResult {
@@ -47,7 +50,7 @@ export interface SequenceResult {
 
 /** Runs a cell over a sequence, in one or both directions. */
 export function recurrentSequence(cell: Cell, args: SequenceArguments): SequenceResult {
-  const { products, weights, initial, mask, keep, noise } = args;
+  const { products, weights, initial, mask, keep, noise, precision = 'float32' } = args;
   const what = `recurrent (${cell.name})`;
   for (const product of products) expectValue(`${what}: products`, product, 'f32');
   const gates = cell.gates.length;
@@ -65,6 +68,7 @@ export function recurrentSequence(cell: Cell, args: SequenceArguments): Sequence
     directions: products.length === 2 ? 2 : 1,
     bias: weights[0].bias !== undefined,
     masked: mask !== undefined,
+    precision,
     stream: noise?.stream ?? 0,
     lean: false,
     fromZero: false,

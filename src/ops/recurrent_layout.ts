@@ -5,10 +5,12 @@
 //   initial, carry  per state (D, B, W)
 //   vectors  (D, gates·H + weights·H)    bias_hh, then the weights of one number per unit
 //   packed   see recurrent_pack.ts
+//   largest  (D, rows of all matrices)   with int8: the magnitude that 127 stands for in each row
 //   rows     (D, B, W of h) variational dropout's factors, then (D, T, B) the mask, where there are any
 import type { Cell } from '../cells/cell.ts';
-import { operationsOf, type Phase, type Width } from '../cells/phases.ts';
+import { operationsOf, type Phase, type Term, type Width } from '../cells/phases.ts';
 import type { CellProgram } from '../cells/program.ts';
+import type { WeightPrecision } from './weight_precision.ts';
 
 export interface RecurrentAttrs {
   readonly cell: Cell;
@@ -20,6 +22,8 @@ export interface RecurrentAttrs {
   readonly bias: boolean;
   /** Whether steps may be masked. */
   readonly masked: boolean;
+  /** What the matrices' elements are rounded to. */
+  readonly precision: WeightPrecision;
   /** Which of the model's random streams the cell draws from. */
   readonly stream: number;
   /** Whether nothing but the output and the final states is wanted: of the states, those of two times are kept. */
@@ -28,9 +32,9 @@ export interface RecurrentAttrs {
   readonly fromZero: boolean;
 }
 
-/** What decides how the tensors lie; not lean unless said. */
-export type LayoutAttrs = Omit<RecurrentAttrs, 'stream' | 'lean' | 'fromZero'> &
-  Partial<Pick<RecurrentAttrs, 'lean'>>;
+/** What decides how the tensors lie; not lean, and float32, unless said. */
+export type LayoutAttrs = Omit<RecurrentAttrs, 'precision' | 'stream' | 'lean' | 'fromZero'> &
+  Partial<Pick<RecurrentAttrs, 'precision' | 'lean'>>;
 
 export class RecurrentLayout {
   readonly program: CellProgram;
@@ -95,6 +99,10 @@ export class RecurrentLayout {
     return this.#attrs.lean === true ? this.program.lean : this.program.forward;
   }
 
+  get precision(): WeightPrecision {
+    return this.#attrs.precision ?? 'float32';
+  }
+
   /** The matrices of one direction: their names and shapes. */
   get matrices(): { readonly name: 'hh' | 'hr'; readonly shape: readonly [number, number] }[] {
     const { cell, hidden, projection } = this.#attrs;
@@ -104,6 +112,28 @@ export class RecurrentLayout {
       ...(cell.projects ? [{ name: 'hr' as const, shape: [projection, hidden] as const }] : []),
     ];
   }
+
+  /** Rows of the matrices before each, and of all, of one direction. */
+  get matrixRows(): { readonly before: readonly number[]; readonly all: number } {
+    let all = 0;
+    const before = this.matrices.map(({ shape: [rows] }) => {
+      all += rows;
+      return all - rows;
+    });
+    return { before, all };
+  }
+}
+
+/** Which of a direction's matrices a term multiplies by, and which part of it. */
+export function matrixOf(
+  layout: RecurrentLayout,
+  { matrix }: Term,
+): { readonly matrix: number; readonly part: number; readonly transposed: boolean } {
+  return {
+    matrix: layout.matrices.findIndex(({ name }) => name === matrix.slice(0, 2)),
+    part: Number.parseInt(matrix.slice(3), 10),
+    transposed: matrix.endsWith("'"),
+  };
 }
 
 /** Of one row and step of one direction: the products, and of each unit the cell's update or derivative. */
@@ -123,6 +153,8 @@ export interface Roles<T> {
   readonly matrices: readonly (readonly T[])[];
   /** The matrices once more, packed for the pass, where there are any: the kernels read these, the reference those. */
   readonly packed: T | undefined;
+  /** With int8, of which 127 stands for the largest magnitude of each row. */
+  readonly largest: T | undefined;
   readonly vectors: T | undefined;
   readonly rows: T | undefined;
   readonly seed: T | undefined;
@@ -151,10 +183,11 @@ function rolesFrom<T>(
   const perDirection = layout.matrices.length;
   const matrices = Array.from({ length: attrs.directions }, () => Array.from({ length: perDirection }, take));
   const packed = perDirection > 0 ? take() : undefined;
+  const largest = perDirection > 0 && attrs.precision === 'int8' ? take() : undefined;
   const vectors = layout.vectors > 0 ? take() : undefined;
   const rows = attrs.masked || attrs.cell.dropsRecurrent ? take() : undefined;
   const seed = layout.program.draws > 0 ? take() : undefined;
-  return { stash: inputs[0], matrices, packed, vectors, rows, seed, next };
+  return { stash: inputs[0], matrices, packed, largest, vectors, rows, seed, next };
 }
 
 /** The inputs of `recurrent` by role, from their order. */

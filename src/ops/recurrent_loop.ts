@@ -11,7 +11,7 @@ import { recurrent_lanes } from '../../shaders/gen/recurrent_lanes.ts';
 import { recurrent_sequence } from '../../shaders/gen/recurrent_sequence.ts';
 import { recurrent_step } from '../../shaders/gen/recurrent_step.ts';
 import { copyDispatch } from './elementwise.ts';
-import { phasesWGSL, type PhaseText } from './phase_wgsl.ts';
+import { PACKED_NAMES, phasesWGSL, type PhaseText } from './phase_wgsl.ts';
 import {
   backwardRoles,
   flopOf,
@@ -30,6 +30,7 @@ import {
   type GroupShape,
   type LoopSize,
 } from './recurrent_shape.ts';
+import { QUAD_WORDS } from './weight_precision.ts';
 
 /** WebGPU's default limit for each axis of a launch. */
 const MAX_WORKGROUPS = 65535;
@@ -45,7 +46,7 @@ interface Loop {
   readonly batch: number;
   readonly hasOutputGradient: boolean;
   readonly readsInitial: boolean;
-  /** By the names that the kernels give them. */
+  /** By the names that the kernels give them, but for `packed`, which has one by its precision. */
   readonly regions: Readonly<Record<string, Region | undefined>>;
 }
 
@@ -68,7 +69,11 @@ function partsOf(
     return { phase: phases[p], readings, starts, turns: turns(phases[p]) };
   });
   const reads = texts.some(({ readings }) => readings.length > 0);
-  const bound = Object.entries({ ...regions, weight: reads ? regions['weight'] : undefined });
+  const { packed, largest, ...others } = regions;
+  const bound = Object.entries({
+    ...others,
+    ...(reads ? { [PACKED_NAMES[layout.precision]]: packed, largest } : {}),
+  });
   const counts = texts.flatMap(({ readings }, i) => [
     [`GROUPS_${i}`, readings.length] as const,
     [`TAKES_${i}`, readings[0]?.takes.length ?? 0] as const,
@@ -212,7 +217,7 @@ function variantsOf(placed: Placed<RecurrentAttrs>, backward: boolean, target: T
   const { attrs, outputs } = placed;
   const layout = new RecurrentLayout(attrs);
   const [, steps, batch] = outputs[0].view.shape;
-  const bytes = 16 * packingOf(layout, backward).perDirection;
+  const bytes = 4 * QUAD_WORDS[layout.precision] * packingOf(layout, backward).perDirection;
   const fits = { step: true, lanes: target.lanes === 4, sliced: batch <= 4, sequence: true };
   // The calibration of one workgroup's bandwidth against a launch, as known of large GPUs; measured where it is tuned.
   const preferred = ((): Way => {
@@ -226,8 +231,12 @@ function variantsOf(placed: Placed<RecurrentAttrs>, backward: boolean, target: T
       (way) => way !== preferred && (way !== 'sliced' || batch <= 4),
     ),
   ];
-  const { cell, hidden, directions, projection } = attrs;
-  return { names, kind: `${cell.name}:${sizeClass(steps, batch, hidden, projection)}x${directions}` };
+  const { cell, hidden, directions, projection, precision } = attrs;
+  const packed = precision === 'float32' ? '' : `:${precision}`;
+  return {
+    names,
+    kind: `${cell.name}:${sizeClass(steps, batch, hidden, projection)}x${directions}${packed}`,
+  };
 }
 
 export const forwardVariants = (placed: Placed<RecurrentAttrs>, target: Target): Variants =>
@@ -250,7 +259,7 @@ function loopDispatches(
   const backward = 'd_output' in regions;
   const phases = backward ? layout.program.backward : layout.forward;
   const packing = packingOf(layout, backward);
-  const { packed, vectors, rows, seed } = roles;
+  const { packed, largest, vectors, rows, seed } = roles;
   const loop: Loop = {
     attrs,
     layout,
@@ -261,7 +270,7 @@ function loopDispatches(
     batch,
     hasOutputGradient: regions['d_output'] !== undefined,
     readsInitial: !backward && regions['carry'] !== undefined,
-    regions: { stash: outputs[0], weight: packed, vectors, rows, seed, ...regions },
+    regions: { stash: outputs[0], packed, largest, vectors, rows, seed, ...regions },
   };
   if (!isWay(variant)) throw new GatewiseError('internal', `recurrent: no variant ${String(variant)}`);
   return LAUNCHES[variant](loop, target);

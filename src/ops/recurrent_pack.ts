@@ -1,21 +1,20 @@
 // The weights of a recurrent layer, laid out in the order in which a pass of its time loop reads them. An op of its own,
 // so that the segments of a layer share it, and a plan whose weights rest does it once.
 import type { Phase } from '../cells/phases.ts';
-import { bindDense, dispatch, type Dispatch, type Operand } from '../graph/launch.ts';
+import type { Dispatch, Operand } from '../graph/launch.ts';
 import { defineOp, type Op, type Placed, type Value } from '../graph/value.ts';
-import { pack_weight } from '../../shaders/gen/pack_weight.ts';
 import { apply } from './apply.ts';
 import { readingsOf, type Reading } from './phase_wgsl.ts';
-import { RecurrentLayout, type LayoutAttrs } from './recurrent_layout.ts';
-import { gridFor } from './wgsl_expression.ts';
+import { matrixOf, RecurrentLayout, type LayoutAttrs } from './recurrent_layout.ts';
+import { concat } from './structure.ts';
+import { largestOfRows, packDispatch, packedDType } from './weight_pack.ts';
+import { QUAD_WORDS, quadsOf, storeQuad } from './weight_precision.ts';
 
-/** Where each phase's weights lie, packed, in vec4s. */
+/** Where each phase's weights lie, packed, in quads of k. */
 export interface Packing {
   readonly phases: readonly { readonly readings: readonly Reading[]; readonly starts: readonly number[] }[];
   readonly perDirection: number;
 }
-
-const quadsOf = (depth: number): number => Math.ceil(depth / 4);
 
 const phasesOf = (layout: RecurrentLayout, backward: boolean): readonly Phase[] =>
   backward ? layout.program.backward : layout.forward;
@@ -34,9 +33,10 @@ export function packingOf(layout: RecurrentLayout, backward: boolean): Packing {
   return { phases, perDirection: next };
 }
 
-/** Elements of the packed weights of a pass, of all directions. */
+/** Words of the packed weights of a pass, of all directions. */
 export function packedSize(layout: RecurrentLayout, backward: boolean): number {
-  return Math.max(4, 4 * layout.directions * packingOf(layout, backward).perDirection);
+  const words = QUAD_WORDS[layout.precision];
+  return words * Math.max(1, layout.directions * packingOf(layout, backward).perDirection);
 }
 
 export interface PackAttrs extends LayoutAttrs {
@@ -44,18 +44,26 @@ export interface PackAttrs extends LayoutAttrs {
   readonly backward: boolean;
 }
 
-/** The matrices of all directions, packed for a pass; nothing for cells that have none. */
+/**
+ * The matrices of all directions, packed for a pass, and with int8 the largest magnitude of each of their rows; nothing for
+ * cells that have none.
+ */
 export function packWeights(attrs: LayoutAttrs, matrices: readonly Value[], backward: boolean): Value[] {
   if (matrices.length === 0) return [];
   // Of the attributes those alone that matter, so that what differs in others shares it.
-  const { cell, hidden, projection, directions, bias, masked } = attrs;
-  return [apply(packOp, { cell, hidden, projection, directions, bias, masked, backward }, matrices)];
+  const { cell, hidden, projection, directions, bias, masked, precision = 'float32' } = attrs;
+  const own: PackAttrs = { cell, hidden, projection, directions, bias, masked, precision, backward };
+  const largest = precision === 'int8' ? [concat(matrices.map(largestOfRows))] : [];
+  return [apply(packOp, own, [...matrices, ...largest]), ...largest];
 }
 
 export const packOp: Op<PackAttrs> = /* @__PURE__ */ defineOp({
   name: 'recurrent_pack',
   summary: 'weight matrices of all directions in the order in which a pass of the time loop reads them',
-  infer: (attrs) => [{ shape: [packedSize(new RecurrentLayout(attrs), attrs.backward)], dtype: 'f32' }],
+  infer: (attrs) => {
+    const layout = new RecurrentLayout(attrs);
+    return [{ shape: [packedSize(layout, attrs.backward)], dtype: packedDType(layout.precision) }];
+  },
   cpu: packCPU,
   gpu: packGPU,
   tolerance: { absolute: 0, relative: 0 },
@@ -70,8 +78,10 @@ interface Piece {
   readonly units: number;
   /** Parts that take turns, quad by quad. */
   readonly takes: number;
-  /** In vec4s, within its direction. */
+  /** In quads, within its direction. */
   readonly start: number;
+  /** Of all rows of a direction's matrices, the number of its first; one that is transposed has none. */
+  readonly row: number;
 }
 
 function piecesOf(layout: RecurrentLayout, backward: boolean): Piece[] {
@@ -80,15 +90,19 @@ function piecesOf(layout: RecurrentLayout, backward: boolean): Piece[] {
     const units = layout.width(phase.width);
     const { readings, starts } = packed[p];
     return readings.flatMap(({ takes, depth }, i) =>
-      takes.map(({ term }, take): Piece => ({
-        matrix: layout.matrices.findIndex(({ name }) => name === term.matrix.slice(0, 2)),
-        part: Number.parseInt(term.matrix.slice(3), 10),
-        transposed: term.matrix.endsWith("'"),
-        depth,
-        units,
-        takes: takes.length,
-        start: starts[i] + take * units,
-      })),
+      takes.map(({ term }, take): Piece => {
+        const { matrix, part, transposed } = matrixOf(layout, term);
+        return {
+          matrix,
+          part,
+          transposed,
+          depth,
+          units,
+          takes: takes.length,
+          start: starts[i] + take * units,
+          row: layout.matrixRows.before[matrix] + part * units,
+        };
+      }),
     );
   });
 }
@@ -109,15 +123,20 @@ function packCPU(attrs: PackAttrs, inputs: readonly Operand[], [output]: readonl
   const layout = new RecurrentLayout(attrs);
   const { perDirection } = packingOf(layout, attrs.backward);
   const pieces = piecesOf(layout, attrs.backward);
+  const count = layout.directions * layout.matrices.length;
+  const largest = inputs[count];
   for (let direction = 0; direction < layout.directions; direction++) {
     for (const piece of pieces) {
       const { data, view } = inputs[direction * layout.matrices.length + piece.matrix];
       const { first, row, column } = sourceOf(piece, layout, attrs.hidden);
-      for (let k = 0; k < 4 * quadsOf(piece.depth); k++) {
-        const quad = direction * perDirection + piece.start + Math.floor(k / 4) * piece.takes * piece.units;
+      for (let quad = 0; quad < quadsOf(piece.depth); quad++) {
+        const start = direction * perDirection + piece.start + quad * piece.takes * piece.units;
         for (let unit = 0; unit < piece.units; unit++) {
-          const at = view.offset + first + k * row + unit * column;
-          output.data[output.view.offset + 4 * (quad + unit) + (k % 4)] = k < piece.depth ? data[at] : 0;
+          const at = view.offset + first + 4 * quad * row + unit * column;
+          const four = [0, 1, 2, 3].map((i) => (4 * quad + i < piece.depth ? data[at + i * row] : 0));
+          const most =
+            largest?.data[largest.view.offset + direction * layout.matrixRows.all + piece.row + unit];
+          storeQuad(layout.precision, output, start + unit, four, most);
         }
       }
     }
@@ -155,20 +174,25 @@ function packGPU({ attrs, inputs, outputs: [packed] }: Placed<PackAttrs>): Dispa
       const [piece] = run;
       const { depth, units, takes, start } = piece;
       const { size, first, row, column } = sourceOf(piece, layout, attrs.hidden);
-      const matrix = inputs[direction * layout.matrices.length + piece.matrix];
-      return dispatch(pack_weight, {
-        bindings: { weight: bindDense(matrix), packed: bindDense(packed) },
-        uniforms: {
+      const count = layout.matrices.length;
+      return packDispatch(
+        layout.precision,
+        {
+          weight: inputs[direction * count + piece.matrix],
+          packed,
+          largest: inputs[layout.directions * count],
+        },
+        {
           first,
           start: direction * perDirection + start,
           blocks: run.length,
           depth,
           units,
+          unit: direction * layout.matrixRows.all + piece.row,
           strides: [size, row, column],
           packed: [run.length > 1 ? run[1].start - start : 0, takes * units, 1],
         },
-        workgroups: gridFor(run.length * quadsOf(depth) * units, 64),
-      });
+      );
     }),
   );
 }

@@ -11,6 +11,7 @@ import {
   type ElementwiseAttrs,
 } from '../ops/elementwise.ts';
 import { matmulOp } from '../ops/matmul.ts';
+import { matmulPackedOp, maxExtrasOf, type MatmulPackedAttrs } from '../ops/matmul_packed.ts';
 import { MAX_MATMUL_EXTRAS, PRODUCT, type MatmulAttrs } from '../ops/matmul_launch.ts';
 import { isReducible, type ReduceAttrs } from '../ops/reduce_kernel.ts';
 import { constantOp, reduceOp } from '../ops/structure.ts';
@@ -80,7 +81,7 @@ function fuseNode(graph: GraphView, node: Node, taken: Set<Node>, inPlace: Reado
     const label = attrs.label ?? describe(body.exprs);
     const product = attrs.exprs.length === 1 ? withProduct(graph, node, body, taken) : undefined;
     if (product !== undefined) {
-      const own = `matmul, ${describe([product.attrs.epilogue])}`;
+      const own = `${product.op.name}, ${describe([product.attrs.epilogue])}`;
       return [{ ...product, outputs: node.outputs, label: attrs.label ?? own }];
     }
     const next: ElementwiseAttrs = { ...attrs, exprs: body.exprs };
@@ -223,6 +224,12 @@ function compactSources(body: Body): { roots: Expr[]; used: Source[] } {
   return compactInputs(body.exprs, shared);
 }
 
+/** How many inputs the epilogue of a matrix product may read; undefined for other ops. */
+function roomOf(node: Node): number | undefined {
+  if (isOp(node, matmulOp)) return MAX_MATMUL_EXTRAS;
+  return isOp(node, matmulPackedOp) ? maxExtrasOf((node.attrs as MatmulPackedAttrs).precision) : undefined;
+}
+
 /** The elementwise node as the epilogue of a matmul that only it reads, or undefined. */
 function withProduct(
   graph: GraphView,
@@ -234,7 +241,9 @@ function withProduct(
   for (let i = body.sources.length - 1; i >= 0; i--) {
     const { base, view, single } = body.sources[i];
     const product = base.node;
-    if (!isOp(product, matmulOp) || !single || taken.has(product)) continue;
+    if (product === undefined || !single || taken.has(product)) continue;
+    const room = roomOf(product);
+    if (room === undefined) continue;
     if (
       !isDense(view) ||
       view.offset !== 0 ||
@@ -244,11 +253,7 @@ function withProduct(
       continue;
     const others = body.sources.filter((_, j) => j !== i);
     const extras = others.map((source) => ({ ...source, view: reshapeView(source.view, base.shape) }));
-    if (
-      others.length > MAX_MATMUL_EXTRAS ||
-      !extras.every((extra): extra is Source => extra.view !== undefined)
-    )
-      continue;
+    if (others.length > room || !extras.every((extra): extra is Source => extra.view !== undefined)) continue;
     const names = new Map(
       others.map((source, j) => [inputName(body.sources.indexOf(source)), Expr.input(inputName(j + 2))]),
     );
@@ -256,8 +261,8 @@ function withProduct(
     taken.add(product);
     const matrices = graph.inputsOf(product).map((input): Source => graph.resolve(input));
     return {
-      op: matmulOp as Op,
-      attrs: { epilogue },
+      op: product.op,
+      attrs: { ...(product.attrs as MatmulAttrs), epilogue },
       sources: [...matrices, ...extras],
       resultShape: base.shape,
     };

@@ -6,6 +6,7 @@ import { sizeOf } from '../core/shape.ts';
 import type { Value } from '../graph/value.ts';
 import { checkMetadata, serializeSafetensors } from '../io/safetensors.ts';
 import { type Layer, type Values } from '../nn/layer.ts';
+import type { WeightPrecision } from '../ops/weight_precision.ts';
 import type { Plan } from '../plan/plan.ts';
 import type { Profile } from '../plan/profile.ts';
 import { givenStates, type GivenStates } from './given_states.ts';
@@ -32,6 +33,7 @@ export class Net implements Disposable, NetContext {
   readonly runtime: Memory;
   readonly model: Layer;
   readonly layout: ParameterLayout;
+  readonly precision: WeightPrecision;
   readonly #weights: Tensor;
   readonly #programs = new Recent<Program>(MAX_PROGRAMS, (program) => program.dispose());
   readonly #dependents = new Set<Disposable>();
@@ -40,7 +42,7 @@ export class Net implements Disposable, NetContext {
   /** Made by `runtime.load`. */
   constructor(
     runtime: Memory,
-    model: Layer,
+    { model, precision }: Pick<NetContext, 'model' | 'precision'>,
     layout: ParameterLayout,
     weights: Tensor,
     onDispose: () => void,
@@ -49,6 +51,7 @@ export class Net implements Disposable, NetContext {
     this.runtime = runtime;
     this.model = model;
     this.layout = layout;
+    this.precision = precision;
     this.#weights = weights;
   }
 
@@ -157,12 +160,8 @@ export class Net implements Disposable, NetContext {
       const named = (keys: readonly string[], from: number): Values =>
         Object.fromEntries(keys.map((key, i) => [key, values[from + i]]));
       const parameters = this.layout.unpack(flat);
-      const result = this.model.forward(
-        withoutPadding(sequence, cut),
-        parameters,
-        named(names, 0),
-        named(told, names.length),
-      );
+      const context = { ...named(told, names.length), precision: this.precision };
+      const result = this.model.forward(withoutPadding(sequence, cut), parameters, named(names, 0), context);
       return {
         outputs: [
           withPadding(result.output, cut),
@@ -202,7 +201,10 @@ export class Net implements Disposable, NetContext {
     return this.keep(new Stream(this, batch));
   }
 
-  /** Trains the weights in place. */
+  /**
+   * Trains the weights in place.
+   * @throws GatewiseError `unsupported` where they were loaded with precision `int8`.
+   */
   trainer(options: TrainerOptions): Trainer {
     this.#checkAlive();
     return this.keep(new Trainer(this, options));

@@ -4,6 +4,7 @@ import { GatewiseError } from '../core/errors.ts';
 import type { DType, Shape } from '../core/shape.ts';
 import type { Value } from '../graph/value.ts';
 import type { Layer } from '../nn/layer.ts';
+import type { WeightPrecision } from '../ops/weight_precision.ts';
 import { toHostTensor, type HostData } from './host.ts';
 import type { ParameterLayout } from './parameters.ts';
 import type { Argument, Program, Traced } from './program.ts';
@@ -19,6 +20,8 @@ export interface NetContext {
   readonly runtime: Memory;
   readonly model: Layer;
   readonly layout: ParameterLayout;
+  /** What weight matrices are rounded to where they are multiplied by. */
+  readonly precision: WeightPrecision;
   /** All parameters, flat. */
   readonly weights: Tensor;
   /** The program of that key for arguments of these shapes, traced at the first use. */

@@ -7,6 +7,7 @@ import { checkFlag, checkOptions } from '../core/options.ts';
 import { sizeOf, type DType, type Shape } from '../core/shape.ts';
 import { parseSafetensors } from '../io/safetensors.ts';
 import { checkLayer, type Layer } from '../nn/layer.ts';
+import { checkWeightPrecision, type WeightPrecision } from '../ops/weight_precision.ts';
 import type { Calibration } from '../plan/calibration.ts';
 import type { Tuning } from '../plan/tuning.ts';
 import { acquireDevice, type AdapterOptions } from './adapter.ts';
@@ -25,7 +26,10 @@ export interface RuntimeOptions extends AdapterOptions {
   readonly device?: GPUDevice;
   /** Run every step of every plan on the CPU too, and throw where they differ. Slow, and needs WebGPU. */
   readonly check?: boolean;
-  /** How the CPU backend keeps numbers; `float64` for gradient checks. `float32` unless given. */
+  /**
+   * How the CPU backend keeps numbers; `float64` for gradient checks. `float32` unless given. What a net's weights are
+   * rounded to is `load`'s to say.
+   */
   readonly precision?: Precision;
   /**
    * What `net.tune` and its like find out is kept between visits in `store`, the page's `localStorage` unless given, and
@@ -39,6 +43,13 @@ export interface LoadOptions {
   readonly seed?: number;
   /** The bytes of a safetensors file with the model's parameters instead. */
   readonly weights?: Uint8Array;
+  /**
+   * What the weight matrices of recurrent layers and of Linear are rounded to where they are multiplied by, on any device;
+   * everything else, sums included, is float32. `f16` halves what a step reads of them and can be trained: the net keeps the
+   * float32 weights, which are those that gradients move and that `save` writes. `int8` quarters it and is for inference.
+   * `float32` unless given.
+   */
+  readonly precision?: WeightPrecision;
 }
 
 export class Runtime implements Disposable {
@@ -91,8 +102,9 @@ export class Runtime implements Disposable {
   /** Puts a model on the backend, with weights drawn from a seed or read from a file. */
   async load(model: Layer, options: LoadOptions = {}): Promise<Net> {
     checkLayer('load', model);
-    checkOptions('load', options, ['seed', 'weights']);
-    const { seed = 0, weights } = options;
+    checkOptions('load', options, ['seed', 'weights', 'precision']);
+    const { seed = 0, weights, precision = 'float32' } = options;
+    checkWeightPrecision('load', precision);
     const layout = new ParameterLayout(model);
     if (!Number.isSafeInteger(seed) || seed < 0)
       throw new GatewiseError(
@@ -109,7 +121,9 @@ export class Runtime implements Disposable {
       layout.checkKnown([...tensors.keys()].filter(isWeight));
       flat = layout.fromTensors(tensors);
     }
-    const net: Net = new Net(this, model, layout, this.tensor(flat), () => this.#owned.delete(net));
+    const net: Net = new Net(this, { model, precision }, layout, this.tensor(flat), () =>
+      this.#owned.delete(net),
+    );
     this.#owned.add(net);
     // The weights have arrived, or the error is thrown here.
     await this.backend.idle();

@@ -85,9 +85,10 @@ export class Stream implements Disposable {
     const args = [net.weights, input, ...this.#states];
     const trace = ([flat, step, ...states]: readonly Value[]): Traced => {
       const named = Object.fromEntries(net.model.states.map(({ name }, i) => [name, states[i]]));
-      const result = net.model.forward(reshape(step, shape), net.layout.unpack(flat), named);
+      const { model, layout, precision } = net;
+      const result = model.forward(reshape(step, shape), layout.unpack(flat), named, { precision });
       const output = reshape(result.output, [this.batch, ...result.output.shape.slice(axes.length)]);
-      return { outputs: [output, ...net.model.states.map(({ name }) => result.states[name])] };
+      return { outputs: [output, ...model.states.map(({ name }) => result.states[name])] };
     };
     return { program: net.program('push', args, trace, ['weights', 'input']), args };
   }

@@ -12,6 +12,7 @@ import { elementwise } from '../ops/elementwise.ts';
 import { lengthMask } from '../ops/sequence_mask.ts';
 import { constant, slice, sum, transpose, zeros } from '../ops/structure.ts';
 import { inputName } from '../ops/wgsl_expression.ts';
+import type { NetContext } from './net_context.ts';
 import { withoutPadding, type Cut } from './padding.ts';
 import type { ParameterLayout } from './parameters.ts';
 import type { Traced } from './program.ts';
@@ -43,8 +44,7 @@ export const stateName = (state: string): string => `state.${state}`;
  * @returns the loss, then what takes the place of the weights, the optimizer's states and, with `kept`, the model's.
  */
 export function traceStep(
-  model: Layer,
-  layout: ParameterLayout,
+  { model, layout, precision }: Pick<NetContext, 'model' | 'layout' | 'precision'>,
   recipe: StepRecipe,
   args: Readonly<Record<string, Value | undefined>>,
   cut?: Cut,
@@ -60,6 +60,7 @@ export function traceStep(
   const [x, target] = ['input', 'target'].map((name) => withoutPadding(take(name), cut));
   const context: Context = {
     noise: new Noise(take('noise')),
+    precision,
     ...(lengths && { lengths }),
     ...(mask && { mask }),
   };

@@ -58,6 +58,11 @@ export class Trainer implements Disposable {
     const { optimizer, stateful = false } = options;
     if (net.layout.entries.length === 0)
       throw new GatewiseError('unsupported', `trainer: ${net.model.name} has no parameters to train`);
+    if (net.precision === 'int8')
+      throw new GatewiseError(
+        'unsupported',
+        "trainer: the net was loaded with precision 'int8', which is for inference; load it with 'f16' or 'float32' to train",
+      );
     this.#net = net;
     this.#options = options;
     this.#learningRate = optimizer.lr;
@@ -176,7 +181,7 @@ export class Trainer implements Disposable {
   }
 
   #program(args: StepArguments): Program {
-    const { model, layout, runtime } = this.#net;
+    const { model, layout, precision, runtime } = this.#net;
     const names = Object.keys(args);
     const list = Object.values(args);
     const cut = trainingCutOf(model, this.#options.loss, args);
@@ -187,8 +192,7 @@ export class Trainer implements Disposable {
         list,
         (values) =>
           traceStep(
-            model,
-            layout,
+            { model, layout, precision },
             this.#options,
             Object.fromEntries(names.map((name, i) => [name, values[i]])),
             cut,

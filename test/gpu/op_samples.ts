@@ -49,30 +49,28 @@ import { grad } from '../../src/runtime/grad.ts';
 import type { Runtime } from '../../src/runtime/runtime.ts';
 import type { Tensor } from '../../src/runtime/tensor.ts';
 import { projectionOf, runFused, runInputs, type RunSize } from '../recurrent_run.ts';
+import {
+  f32,
+  i32,
+  recurrentInputs,
+  sample,
+  sizeName,
+  withMask,
+  type InputSpec,
+  type Sample,
+} from './sample.ts';
+import {
+  matmulPackedDeviceSamples,
+  matmulPackedSamples,
+  packRowsSamples,
+  recurrentF16GradientSamples,
+  recurrentInt8Samples,
+  recurrentPackSamples,
+  recurrentRoundedSamples,
+} from './packed_samples.ts';
 
 const { abs, add, div, equal, exp, less, maximum, minimum, mul, relu, sigmoid, square, sub, tanh, where } =
   arith;
-
-export type InputSpec =
-  | { readonly dtype: 'f32'; readonly shape: Shape; readonly low: number; readonly high: number }
-  | { readonly dtype: 'i32'; readonly shape: Shape; readonly limit: number };
-
-/** Numbers drawn evenly from low to high. */
-export const f32 = (shape: Shape, low = -1, high = 1): InputSpec => ({ dtype: 'f32', shape, low, high });
-/** Indices from 0 to limit - 1. */
-export const i32 = (shape: Shape, limit: number): InputSpec => ({ dtype: 'i32', shape, limit });
-
-export interface Sample {
-  readonly name: string;
-  readonly inputs: readonly InputSpec[];
-  readonly build: (...values: Value[]) => Value | readonly Value[];
-}
-
-const sample = (name: string, inputs: readonly InputSpec[], build: Sample['build']): Sample => ({
-  name,
-  inputs,
-  build,
-});
 
 /** The numbers of each input, the same on every run. */
 export function dataOf({ name, inputs }: Sample): (Float64Array | Int32Array)[] {
@@ -592,25 +590,6 @@ const recurrentSizes: readonly RunSize[] = [...allCells, ...droppedCells].flatMa
     })),
 );
 
-const sizeName = ({ cell, steps, batch, hidden, bias, directions, masked }: RunSize): string =>
-  `${cell.name}, T ${steps}, B ${batch}, H ${hidden}, D ${directions}${bias ? ', bias' : ''}${masked ? ', masked' : ''}`;
-
-/** Numbers of the size that each has in a net. */
-function recurrentInputs(size: RunSize): InputSpec[] {
-  const bound = 1 / Math.sqrt(size.hidden);
-  return runInputs(size).map(({ name, shape }) => {
-    if (name.startsWith('products')) return f32(shape, -2, 2);
-    if (name.startsWith('weight')) return f32(shape, -bound, bound);
-    // sLSTM's normaliser divides.
-    if (name === 'initial n') return f32(shape, 0.5, 1.5);
-    return f32(shape, -1, 1);
-  });
-}
-
-/** The last input, a mask, as 1 or 0. */
-const withMask = ({ masked }: RunSize, values: readonly Value[]): Value[] =>
-  values.map((value, i) => (masked && i === values.length - 1 ? less(value, 0.3) : value));
-
 const recurrentSamples: Sample[] = [
   ...recurrentSizes.map((size) =>
     sample(sizeName(size), recurrentInputs(size), (...values) => {
@@ -659,6 +638,7 @@ const alone = (cell: Cell): RecurrentAttrs => ({
   directions: 1,
   bias: false,
   masked: false,
+  precision: 'float32',
   stream: 0,
   lean: false,
   fromZero: false,
@@ -1005,13 +985,15 @@ const structureSamples: Record<string, readonly Sample[]> = {
 export const samples: Readonly<Record<string, readonly Sample[]>> = {
   elementwise: elementwiseSamples,
   matmul: matmulSamples,
+  matmul_packed: matmulPackedSamples,
+  pack_rows: packRowsSamples,
   reduce: reduceSamples,
   gather: gatherSamples,
   scatter: scatterSamples,
   softmax_cross_entropy: softmaxSamples,
   softmax_cross_entropy_backward: softmaxBackwardSamples,
-  recurrent_pack: packSamples,
-  recurrent: recurrentSamples,
+  recurrent_pack: [...packSamples, ...recurrentPackSamples([...allCells, ...droppedCells])],
+  recurrent: [...recurrentSamples, ...recurrentRoundedSamples],
   recurrent_backward: recurrentBackwardSamples,
   linear_scan: linearScanSamples,
   linear_scan_backward: linearScanBackwardSamples,
@@ -1029,5 +1011,8 @@ const foldedSoftmax = sample('a grid folded over y', [f32([1_048_577, 1]), i32([
 export const deviceSamples: Readonly<Record<string, readonly Sample[]>> = {
   elementwise: [foldedElementwise],
   gather: [foldedGather],
+  matmul_packed: matmulPackedDeviceSamples,
+  recurrent: recurrentInt8Samples([...allCells, ...droppedCells]),
+  recurrent_backward: recurrentF16GradientSamples([...allCells, ...droppedCells]),
   softmax_cross_entropy: [hugeLogits, foldedSoftmax],
 };

@@ -23,16 +23,8 @@ import { softmaxCrossEntropy } from '../../src/ops/softmax_cross_entropy.ts';
 import { max, mean, reshape, slice, sum, transpose } from '../../src/ops/structure.ts';
 import { gru } from '../../src/cells/gru.ts';
 import { makePlan, variantsOf } from '../../src/plan/plan.ts';
-import {
-  allCells,
-  deviceSamples,
-  f32,
-  i32,
-  outputsOf,
-  samples,
-  tensorsOf,
-  type Sample,
-} from './op_samples.ts';
+import { allCells, deviceSamples, outputsOf, samples, tensorsOf } from './op_samples.ts';
+import { f32, i32, type Sample } from './sample.ts';
 import { projectionOf, runFused, runInputs, type RunSize } from '../recurrent_run.ts';
 
 type Numbers = Float32Array | Float64Array | Int32Array;

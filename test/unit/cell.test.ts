@@ -8,7 +8,8 @@ import { GatewiseError } from '../../src/core/errors.ts';
 import { Random } from '../../src/core/random.ts';
 import { add, mul, sigmoid, sub, tanh } from '../../src/expr/arith.ts';
 import { createRuntime, sum, valueAndGrad, type Runtime, Value } from '../../src/index.ts';
-import { allCells, dataOf, f32 } from '../gpu/op_samples.ts';
+import { allCells, dataOf } from '../gpu/op_samples.ts';
+import { f32 } from '../gpu/sample.ts';
 import { randomCell } from '../random_cell.ts';
 import { runFused, runInputs, runNaive, type RunSize } from '../recurrent_run.ts';
 

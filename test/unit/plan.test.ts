@@ -38,7 +38,8 @@ import { countDispatches, makePlan, type Plan } from '../../src/plan/plan.ts';
 import { printPlan } from '../../src/plan/print.ts';
 import { quantity } from '../../src/plan/table.ts';
 import { valueAndGrad } from '../../src/runtime/grad.ts';
-import { dataOf, outputsOf, samples, type Sample } from '../gpu/op_samples.ts';
+import { dataOf, outputsOf, samples } from '../gpu/op_samples.ts';
+import type { Sample } from '../gpu/sample.ts';
 
 const arg = (...shape: number[]): Value => new Value({ shape, dtype: 'f32' });
 const indices = (...shape: number[]): Value => new Value({ shape, dtype: 'i32' });

@@ -4,11 +4,14 @@ import { expect, test } from 'vitest';
 import { gru } from '../../src/cells/gru.ts';
 import { allCells } from '../../src/cells/index.ts';
 import { lstm } from '../../src/cells/lstm.ts';
+import { lstmProjected } from '../../src/cells/lstm_projected.ts';
+import { halfBits } from '../../src/core/half.ts';
 import { sizeOf, type Shape } from '../../src/core/shape.ts';
 import { denseView } from '../../src/core/view.ts';
 import { Value } from '../../src/graph/value.ts';
 import { RecurrentLayout } from '../../src/ops/recurrent_layout.ts';
 import { packingOf, packOp, type PackAttrs } from '../../src/ops/recurrent_pack.ts';
+import type { WeightPrecision } from '../../src/ops/weight_precision.ts';
 import { makePlan } from '../../src/plan/plan.ts';
 import { LSTM } from '../../src/index.ts';
 
@@ -46,6 +49,40 @@ test('backward: the same of the transposed matrices, each after the other where 
     for (let unit = 0; unit < hidden; unit++)
       for (let k = 0; k < 4; k++) expected.push((gate * hidden + k) * hidden + unit);
   expect(packed({ ...attrs, directions: 1 }, [gates * hidden, hidden])).toEqual(expected);
+});
+
+test('f16 and int8 are the same numbers in the same order, rounded, and int8 by the row of its matrix', () => {
+  const attrs = { cell: lstmProjected, hidden: 3, projection: 2, bias: true, masked: false } as const;
+  const shapes = [1, 2].flatMap(() => [
+    [4 * 3, 2],
+    [2, 3],
+  ]);
+  const inputs = shapes.map((shape, i) => ({
+    data: Float32Array.from({ length: sizeOf(shape) }, (_, n) => 0.1 * (n + 1) * (-1) ** n * 7.3 ** i),
+    view: denseView(shape),
+  }));
+  const largest = inputs.flatMap(({ data, view }) =>
+    Array.from({ length: view.shape[0] }, (_, row) =>
+      Math.max(...data.slice(row * view.shape[1], (row + 1) * view.shape[1]).map(Math.abs)),
+    ),
+  );
+  const scales = { data: Float32Array.from(largest), view: denseView([largest.length]) };
+  const wordsOf = (precision: WeightPrecision): number[] => {
+    const own: PackAttrs = { ...attrs, directions: 2, precision, backward: false };
+    const given = precision === 'int8' ? [...inputs, scales] : inputs;
+    const [{ shape, dtype }] = packOp.infer(own, []);
+    const data = dtype === 'f32' ? new Float32Array(sizeOf(shape)) : new Int32Array(sizeOf(shape));
+    packOp.cpu?.(own, given, [{ data, view: denseView(shape) }]);
+    return Array.from(data);
+  };
+  const exact = wordsOf('float32');
+  const halves = wordsOf('f16').flatMap((word) => [word & 0xffff, word >>> 16]);
+  expect(halves).toEqual(exact.map(halfBits));
+  const bytes = wordsOf('int8').flatMap((word) => [0, 8, 16, 24].map((by) => (word << (24 - by)) >> 24));
+  // A weight is the largest of its row in magnitude where it is 127.
+  const tops = exact.map((w) => largest.some((most) => most === Math.fround(Math.abs(w))));
+  expect(bytes.map((byte) => Math.abs(byte) === 127)).toEqual(tops);
+  expect(bytes.map(Math.sign)).toEqual(exact.map(Math.sign));
 });
 
 test('the segments of a layer share the packed weights', () => {
