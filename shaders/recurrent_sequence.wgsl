@@ -26,7 +26,7 @@ fn recurrent_sequence(@builtin(workgroup_id) group: vec3u, @builtin(local_invoca
         const COUNT = ROWS * UNITS * RESULTS_PHASE;
         var product: array<array<f32, RESULTS_PHASE>, ROWS * UNITS>;
         if (unit < WIDTH_PHASE) {
-          product = products_PHASE(next, direction, row, unit, slice);
+          product = products_PHASE(next, direction, row, unit, slice, 0u);
         }
         if (SLICES > 1u) {
           for (var i = 0u; i < COUNT; i++) {

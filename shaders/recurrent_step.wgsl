@@ -17,7 +17,7 @@ fn recurrent_step(@builtin(global_invocation_id) id: vec3u) {
   if (unit >= WIDTH_PHASE) {
     return;
   }
-  var product = products_PHASE(next, direction, row, unit, 0u);
+  var product = products_PHASE(next, direction, row, unit, 0u, 0u);
   for (var r = 0u; r < min(ROWS, params.batch - row); r++) {
     let mean = means_of_PHASE(max(next, 1u), direction, row + r);
     for (var u = 0u; u < min(UNITS, WIDTH_PHASE - unit); u++) {

@@ -63,7 +63,7 @@ export { minGRU } from './cells/min_gru.ts';
 export { minLSTM } from './cells/min_lstm.ts';
 export { minimalGatedUnit } from './cells/minimal_gated_unit.ts';
 export { onnxGRU, onnxLSTM, onnxRNN } from './cells/onnx.ts';
-export type { ONNXGRUOptions, ONNXLSTMOptions, ONNXOptions } from './cells/onnx.ts';
+export type { ONNXFlag, ONNXGRUOptions, ONNXLSTMOptions, ONNXOptions } from './cells/onnx.ts';
 export { withRecurrentDropout, withZoneout, type ZoneoutRates } from './cells/regularised.ts';
 export { slstm } from './cells/slstm.ts';
 

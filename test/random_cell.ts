@@ -94,7 +94,7 @@ export function randomCell(seed: number): Cell {
     states: ['h', ...recipe.states],
     weights: recipe.hasWeight ? { u: 'uniform' } : {},
     projects: recipe.projects,
-    dropsRecurrent: random.integer(3) === 0,
+    dropsRecurrent: random.integer(3) === 0 && recipe.gates.some(({ kind }) => kind !== 'input'),
     update: (gates, states, more) =>
       updateBy(recipe, {
         gates,

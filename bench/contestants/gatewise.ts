@@ -100,21 +100,27 @@ export async function gatewiseJob(runtime: Runtime, task: Task): Promise<Gatewis
       const net = await runtime.load(model, { weights: serializeSafetensors(file) });
       const trainer = net.trainer({ loss: crossEntropy, optimizer: adam({ lr: learningRate }) });
       // As an application would: each step's batch comes from the host.
-      const x = { data: data.input, shape: [steps, batch, classes] };
-      const y = { data: data.labels, shape: [steps, batch] };
+      const batchOf = () => [
+        runtime.tensor(data.input, { shape: [steps, batch, classes] }),
+        runtime.tensor(data.labels, { shape: [steps, batch] }),
+      ];
       let loss: Promise<number> | undefined;
       return {
         run: () => {
-          const [inputs, labels] = [runtime.tensor(x.data, x), runtime.tensor(y.data, y)];
+          const [inputs, labels] = batchOf();
           loss = trainer.step(inputs, labels);
           inputs.dispose();
           labels.dispose();
         },
         read: async () => Float32Array.of((await loss) ?? Number.NaN),
         profile: async () => {
-          using inputs = runtime.tensor(x.data, x);
-          using labels = runtime.tensor(y.data, y);
-          return await trainer.profile(inputs, labels);
+          const [inputs, labels] = batchOf();
+          try {
+            return await trainer.profile(inputs, labels);
+          } finally {
+            inputs.dispose();
+            labels.dispose();
+          }
         },
         dispose: () => [trainer, net].forEach((one) => one.dispose()),
       };

@@ -26,7 +26,7 @@ const G = 0u;
 @group(0) @binding(4) var<storage, read> vectors: array<f32>;         // (D, biases and weights of one number per unit)
 @group(0) @binding(5) var<storage, read> rows: array<f32>;            // factors of h (D, B, W), then the mask (D, T, B)
 @group(0) @binding(6) var<storage, read> seed: array<i32>;            // key of the random numbers (2)
-@group(0) @binding(7) var<storage, read_write> carry: array<f32>;     // per state (D, B, W) gradients on their way back
+@group(0) @binding(7) var<storage, read_write> carry: array<f32>;     // per state (D, B, W) gradients on their way back; of a single step the initial states
 @group(0) @binding(8) var<storage, read> d_output: array<f32>;        // (T, B, D, W)
 @group(0) @binding(9) var<storage, read_write> output: array<f32>;    // (T, B, D, W) where not all states are kept
 
@@ -73,8 +73,8 @@ fn base_of_PHASE_P(next: u32, direction: u32, row: u32) -> u32 {
   return state_row(direction, next - 1u, row) * 4u;
 }
 
-fn source_PHASE_P(base: u32, direction: u32, row: u32, k: u32) -> f32 {
-  return states[base + k];
+fn vector_PHASE_P(base: u32, direction: u32, row: u32, k: u32, lane: u32) -> vec4f {
+  return vec4f(states[base + k], states[base + k + 1u], states[base + k + 2u], states[base + k + 3u]);
 }
 
 fn is_live_PHASE_P(next: u32, direction: u32, row: u32) -> bool {     // whether any of it is not 0 for a step that counts
@@ -109,7 +109,8 @@ fn state_row(direction: u32, done: u32, row: u32) -> u32 {
 
 // @unroll PHASE PHASES
 /// The products of UNITS units and ROWS rows, over every SLICES-th quad of k. Those past the end read the last and are not written.
-fn products_PHASE(next: u32, direction: u32, row: u32, unit: u32, slice: u32) -> array<array<f32, RESULTS_PHASE>, ROWS * UNITS> {
+/// Where invocations load vectors together, `lane` is which of them this is.
+fn products_PHASE(next: u32, direction: u32, row: u32, unit: u32, slice: u32, lane: u32) -> array<array<f32, RESULTS_PHASE>, ROWS * UNITS> {
   // @unroll R ROWS
   let row_R = min(row + R, params.batch - 1u);
   // @unroll U UNITS
@@ -131,20 +132,8 @@ fn products_PHASE(next: u32, direction: u32, row: u32, unit: u32, slice: u32) ->
     let base_R = base_of_PHASE_P(next, direction, row_R);
     // @end
     for (var quad = slice; quad < (depth_PHASE_P() + 3u) / 4u; quad += SLICES) {
-      let k = quad * 4u;
       // @unroll R ROWS
-      var x_R = vec4f();
-      if (depth_PHASE_P() % 4u == 0u) {
-        x_R = vec4f(
-          source_PHASE_P(base_R, direction, row_R, k), source_PHASE_P(base_R, direction, row_R, k + 1u),
-          source_PHASE_P(base_R, direction, row_R, k + 2u), source_PHASE_P(base_R, direction, row_R, k + 3u));
-      } else {
-        for (var i = 0u; i < 4u; i++) {
-          if (k + i < depth_PHASE_P()) {
-            x_R[i] = source_PHASE_P(base_R, direction, row_R, k + i);
-          }
-        }
-      }
+      let x_R = vector_PHASE_P(base_R, direction, row_R, quad * 4u, lane);
       // @end
       // @unroll U UNITS
       // @unroll G TAKES_PHASE

@@ -1,5 +1,6 @@
 // ONNX's activations by name, with its default alpha and beta (operator set 22, "LSTM").
 import { GatewiseError, show } from '../core/errors.ts';
+import { checkOptions } from '../core/options.ts';
 import * as word from '../expr/arith.ts';
 import type { Arith } from '../expr/arith.ts';
 
@@ -48,9 +49,16 @@ const table: Record<ActivationName, Row> = {
 /** The names, without regard to case, as ONNX has them. */
 const names = new Map(Object.keys(table).map((name) => [name.toLowerCase(), name as ActivationName]));
 
+/** Whether a kernel can be told the number. */
+const isFloat32 = (value: number): boolean =>
+  typeof value === 'number' && Number.isFinite(Math.fround(value));
+
 /** An activation as a function of an expression. @throws GatewiseError `unsupported` for names that ONNX does not have. */
 export function activation(what: string, given: Activation | string): <T extends Arith<T>>(x: T) => T {
-  const { name, alpha, beta } = typeof given === 'string' ? ({ name: given } as Activation) : given;
+  const one = typeof given === 'string' ? { name: given } : given;
+  checkOptions(`${what}: an activation`, one, ['name', 'alpha', 'beta']);
+  const { name, alpha, beta }: { readonly name: string; readonly alpha?: number; readonly beta?: number } =
+    one;
   const known = names.get(String(name).toLowerCase());
   if (known === undefined)
     throw new GatewiseError(
@@ -63,7 +71,7 @@ export function activation(what: string, given: Activation | string): <T extends
     ['beta', beta],
   ] as const) {
     if (value === undefined) continue;
-    if (row[option] === undefined || !Number.isFinite(value))
+    if (row[option] === undefined || !isFloat32(value))
       throw new GatewiseError('argument', `${what}: ${known} has no ${option} of ${show(value)}`);
   }
   return (x) => row.apply(x, alpha ?? row.alpha ?? 0, beta ?? row.beta ?? 0);

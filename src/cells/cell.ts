@@ -2,7 +2,7 @@
 // memory and checkpoint names are shared by all cells; the WGSL, the CPU code and the derivative come from here.
 import { GatewiseError, show } from '../core/errors.ts';
 import type { Arith } from '../expr/arith.ts';
-import { checkArgument, checkUpdate, guarded, guardedParts, type Fail } from './check.ts';
+import { checkArgument, checkOrigin, checkUpdate, guarded, guardedParts, type Fail } from './check.ts';
 import type {
   Across,
   CellDeclaration,
@@ -25,7 +25,8 @@ const KINDS: readonly unknown[] = ['sum', 'apart', 'late', 'input'];
 /** What the update is given beside its weights, and parameters that every layer has. */
 const RESERVED = ['mean', 'project', 'random', 'weight_ih', 'weight_hh', 'bias_ih', 'bias_hh', 'weight_hr'];
 /** Names are printed into the kernels and become names of parameters. */
-const isName = (name: unknown): boolean => typeof name === 'string' && /^[\p{L}_][^\p{Cc}]*$/u.test(name);
+const isName = (name: unknown): boolean =>
+  typeof name === 'string' && /^[\p{L}_][^\p{Cc}\p{Zl}\p{Zp}]*$/u.test(name);
 
 /**
  * Declares a recurrent cell.
@@ -64,7 +65,14 @@ export function defineCell<
   if (!states.every(isName)) fail(`states must be names, got ${show(states)}`);
   if (typeof declaration.update !== 'function')
     fail(`update must be a function of gates and states, got ${show(declaration.update)}`);
-  const weightList = Object.entries<Initial>(weights).map(([weight, initial]) => ({ name: weight, initial }));
+  for (const [flag, value] of Object.entries({ projects, dropsRecurrent })) {
+    if (typeof value !== 'boolean') fail(`${flag} must be true or false, got ${show(value)}`);
+  }
+  if (typeof weights !== 'object' || weights === null || Array.isArray(weights))
+    fail(`weights must be names with initial values, such as { u: 1 }, got ${show(weights)}`);
+  const weightList = Object.entries(weights as Readonly<Record<string, Initial>>).map(
+    ([weight, initial]) => ({ name: weight, initial }),
+  );
   for (const [what, names] of [
     ['gate', gates.map((gate) => gate.name)],
     ['state', states],
@@ -76,10 +84,17 @@ export function defineCell<
     if (!isName(weight)) fail(`weights must have names, got ${show(weight)}`);
     if (RESERVED.includes(weight))
       fail(`a weight cannot be called ${show(weight)}, which is the name of something else`);
-    if (initial !== 'uniform' && !Number.isFinite(initial))
-      fail(`weight ${show(weight)} must start as a number or 'uniform', got ${show(initial)}`);
+    // Text and lists become numbers, too.
+    const isNumber = typeof initial === 'number' && Number.isFinite(Math.fround(initial));
+    if (initial !== 'uniform' && !isNumber)
+      fail(
+        `weight ${show(weight)} must start as a number that is finite in float32 or as 'uniform', got ${show(initial)}`,
+      );
   }
   const recurrentGates = gates.flatMap(({ kind }, i) => (kind === 'input' ? [] : [i]));
+
+  if (dropsRecurrent && recurrentGates.length === 0)
+    fail('dropsRecurrent needs a gate with recurrent weights; leave it out');
 
   const apply = <T extends Arith<T>>(source: Source<T>): T[] => {
     const h = source.state(0);
@@ -148,6 +163,7 @@ export function defineCell<
     return known;
   };
   // What is wrong with an update shows when the cell is declared.
+  checkOrigin(fail, parts);
   program({ bias: true, masked: false });
   return { ...parts, program };
 }

@@ -1,6 +1,8 @@
 // What is said to the person who got a cell wrong.
 import { show } from '../core/errors.ts';
 import { isArith, type Arith } from '../expr/arith.ts';
+import { Expr, inputsOf } from '../expr/expr.ts';
+import type { CellParts } from './declaration.ts';
 
 export type Fail = (problem: string) => never;
 
@@ -56,4 +58,30 @@ export function checkUpdate<T extends Arith<T>>(fail: Fail, states: readonly str
       );
     return value;
   });
+}
+
+let checked = 0;
+
+/**
+ * Throws where the update computes with more than it is given. An expression that was kept from another update would be
+ * taken for one of this cell's, so that all it is given here has names that no other has.
+ */
+export function checkOrigin(fail: Fail, { apply }: Pick<CellParts, 'apply'>): void {
+  const own = `update ${checked++} `;
+  let draws = 0;
+  const results = apply<Expr>({
+    input: (gate) => Expr.input(`${own}input ${gate}`),
+    product: (part, x) => Expr.across([`hh.${part}`], [x]),
+    state: (state) => Expr.input(`${own}state ${state}`),
+    weight: (weight) => Expr.input(`${own}weight ${weight}`),
+    keep: () => Expr.input(`${own}keep`),
+    mean: (x) => Expr.across(['mean'], [x]),
+    project: (x) => Expr.across(['hr.0'], [x]),
+    random: () => Expr.input(`${own}random ${draws++}`),
+  });
+  const odd = results.find((result) => !(result instanceof Expr));
+  if (odd !== undefined)
+    fail(`update returns ${show(odd)}; expected expressions, made of what the update is given`);
+  if (inputsOf(results).some((name) => !name.startsWith(own)))
+    fail('update uses an expression of another update; make all of what this one is given');
 }

@@ -71,7 +71,10 @@ export interface CellDeclaration<
   readonly weights?: Readonly<Record<Weight, Initial>>;
   /** Whether the update projects h with `weight_hr`. */
   readonly projects?: boolean;
-  /** Factors of h, one for each row and unit, that the recurrent product takes in: variational dropout. */
+  /**
+   * Factors of h, one for each row and unit, that the recurrent product takes in: variational dropout. A layer sees to it
+   * by its option `recurrentDropout`, for any cell.
+   */
   readonly dropsRecurrent?: boolean;
   /** New states from gates and previous states; written once, it runs on scalars and on tensors. */
   readonly update: <T extends Arith<T>>(

@@ -1,6 +1,7 @@
 // The cells of ONNX's operators RNN, GRU and LSTM, with all their attributes (operator set 22). Gates are in this
 // project's order; `convertWeights` brings ONNX's into it.
 import { GatewiseError, show } from '../core/errors.ts';
+import { checkOptions } from '../core/options.ts';
 import { add, clamp, mul, sub, type Arith } from '../expr/arith.ts';
 import { activation, type Activation } from './activations.ts';
 import { defineCell, type Cell } from './cell.ts';
@@ -13,16 +14,30 @@ export interface ONNXOptions {
   readonly clip?: number;
 }
 
+/** ONNX keeps its flags as whole numbers. */
+export type ONNXFlag = boolean | 0 | 1;
+
 export interface ONNXGRUOptions extends ONNXOptions {
   /** `linear_before_reset`: the reset is applied after the recurrent product; false unless given, as in ONNX. */
-  readonly linearBeforeReset?: boolean;
+  readonly linearBeforeReset?: ONNXFlag;
 }
 
 export interface ONNXLSTMOptions extends ONNXOptions {
   /** `input_forget`: the forget gate is 1 - i; false unless given. */
-  readonly inputForget?: boolean;
-  /** Whether the operator has the input P. */
-  readonly peepholes?: boolean;
+  readonly inputForget?: ONNXFlag;
+  /** Whether the operator has the input P; false unless given. */
+  readonly peepholes?: ONNXFlag;
+}
+
+const OPTIONS: readonly string[] = ['activations', 'clip'];
+
+function isSet(what: string, option: string, flag: ONNXFlag = false): boolean {
+  if (![true, false, 0, 1].includes(flag))
+    throw new GatewiseError(
+      'argument',
+      `${what}: ${option} must be true or false, or 1 or 0, got ${show(flag)}`,
+    );
+  return Boolean(flag);
 }
 
 type Function = <T extends Arith<T>>(x: T) => T;
@@ -30,20 +45,21 @@ type Function = <T extends Arith<T>>(x: T) => T;
 /** The activations in order, and the clip that comes before them. */
 function functionsOf(what: string, options: ONNXOptions, defaults: readonly string[]) {
   const { activations = defaults, clip } = options;
-  if (activations.length !== defaults.length)
+  if (!Array.isArray(activations) || activations.length !== defaults.length)
     throw new GatewiseError(
       'argument',
       `${what}: expected ${defaults.length} activations for one direction, got ${show(activations)}`,
     );
-  if (clip !== undefined && !(clip > 0))
-    throw new GatewiseError('argument', `${what}: clip must be above 0, got ${show(clip)}`);
-  const functions = activations.map((given) => activation(what, given));
+  if (clip !== undefined && !(Number.isFinite(clip) && clip > 0))
+    throw new GatewiseError('argument', `${what}: clip must be a finite number above 0, got ${show(clip)}`);
+  const functions = (activations as readonly (Activation | string)[]).map((given) => activation(what, given));
   const clipped: Function = (x) => (clip === undefined ? x : clamp(x, -clip, clip));
   return { functions, clipped };
 }
 
 /** h' = f(x W + h R + b). */
 export function onnxRNN(options: ONNXOptions = {}): Cell {
+  checkOptions('onnxRNN', options, OPTIONS);
   const {
     functions: [f],
     clipped,
@@ -58,6 +74,7 @@ export function onnxRNN(options: ONNXOptions = {}): Cell {
 
 /** Gates r, z, n. */
 export function onnxGRU(options: ONNXGRUOptions = {}): Cell {
+  checkOptions('onnxGRU', options, [...OPTIONS, 'linearBeforeReset']);
   const {
     functions: [f, g],
     clipped,
@@ -66,7 +83,7 @@ export function onnxGRU(options: ONNXGRUOptions = {}): Cell {
     const keep = f(clipped(z));
     return { h: add(mul(sub(1, keep), candidate), mul(keep, h)) };
   };
-  if (options.linearBeforeReset === true) {
+  if (isSet('onnxGRU', 'linearBeforeReset', options.linearBeforeReset)) {
     return defineCell({
       name: 'onnx_gru',
       gates: ['r', 'z', apart('n')],
@@ -84,7 +101,9 @@ export function onnxGRU(options: ONNXGRUOptions = {}): Cell {
 
 /** Gates i, f, g, o; with `inputForget` i, g, o. */
 export function onnxLSTM(options: ONNXLSTMOptions = {}): Cell {
-  const { inputForget = false, peepholes = false } = options;
+  checkOptions('onnxLSTM', options, [...OPTIONS, 'inputForget', 'peepholes']);
+  const inputForget = isSet('onnxLSTM', 'inputForget', options.inputForget);
+  const peepholes = isSet('onnxLSTM', 'peepholes', options.peepholes);
   const {
     functions: [f, g, h],
     clipped,

@@ -33,6 +33,8 @@ export interface CellProgram {
   readonly stateWidths: readonly Width[];
   /** What a row of the stash holds, slot by slot. */
   readonly slots: readonly Width[];
+  /** Whether the backward pass reads slots that the forward one filled; else nothing of the stash need be kept for it. */
+  readonly keepsSlots: boolean;
   /** Slots that the forward step fills; behind them lies what only the backward step needs. */
   readonly forwardSlots: number;
   readonly forward: readonly Phase[];
@@ -273,6 +275,7 @@ export function makeProgram(cell: CellParts, bias: boolean, masked: boolean, fai
   return {
     stateWidths,
     slots,
+    keepsSlots: [...needed].some((name) => name !== undefined && name.startsWith('slot')),
     forwardSlots,
     forward,
     lean,

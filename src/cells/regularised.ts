@@ -72,9 +72,15 @@ export function checkZoneout(what: string, cell: Cell, rates: ZoneoutRates): voi
 /**
  * Gal and Ghahramani, "A theoretically grounded application of dropout in recurrent neural networks", 2016: h is dropped
  * in the recurrent product, the same units at every step of a sequence.
+ * @param drops false: the cell without it, as it is in inference.
  */
-export function withRecurrentDropout(cell: Cell): Cell {
-  return remember(cell, 'dropout', () =>
-    defineCell({ ...cell.declaration, name: `${cell.name}_dropout`, dropsRecurrent: true }),
+export function withRecurrentDropout(cell: Cell, drops = true): Cell {
+  if (cell.dropsRecurrent === drops) return cell;
+  return remember(cell, `dropout ${drops}`, () =>
+    defineCell({
+      ...cell.declaration,
+      name: drops ? `${cell.name}_dropout` : cell.name,
+      dropsRecurrent: drops,
+    }),
   );
 }

@@ -1,6 +1,6 @@
 // Scalar expressions: a small immutable DAG of numbers, named inputs and scalar operations, and of sums across the units
 // of a layer. Equal expressions are one object, so shared parts are computed once whatever they are turned into.
-import { GatewiseError } from '../core/errors.ts';
+import { GatewiseError, show } from '../core/errors.ts';
 import { add, type Arith, type ScalarOpName } from './arith.ts';
 import { scalarOps } from './scalar_ops.ts';
 
@@ -59,7 +59,7 @@ export class Expr implements Arith<Expr> {
     if (operands.length !== arity) {
       throw new GatewiseError('argument', `${op}: expected ${arity} operands, got ${operands.length}`);
     }
-    const args = operands.map((arg) => (typeof arg === 'number' ? Expr.constant(arg) : arg));
+    const args = operands.map((arg) => (typeof arg === 'number' ? Expr.constant(arg) : expectExpr(op, arg)));
     const values = args.map(constantOf);
     if (values.every((value) => value !== undefined))
       return Expr.constant(cpu(values[0] ?? 0, values[1] ?? 0, values[2] ?? 0));
@@ -70,6 +70,7 @@ export class Expr implements Arith<Expr> {
 
   /** The sum of linear maps across units, one for each operand. */
   static across(maps: readonly string[], operands: readonly Expr[]): Expr {
+    for (const operand of operands) expectExpr(maps.join(), operand);
     return Expr.#make(`@${maps.join()}(${operands.map(({ id }) => id).join()})`, { across: maps }, operands);
   }
 
@@ -84,6 +85,16 @@ export class Expr implements Arith<Expr> {
     if ('across' in this.kind) return this.kind.across.map((map, i) => `${map}·${this.args[i]}`).join(' + ');
     return `${this.kind.op}(${this.args.join(', ')})`;
   }
+}
+
+/** Tensors hand themselves to a cell's words as well: they have the same ones. */
+function expectExpr(what: string, operand: Expr): Expr {
+  if (!(operand instanceof Expr))
+    throw new GatewiseError(
+      'argument',
+      `${what}: expected expressions and numbers, got ${show(operand)}; an update computes with what it is given and numbers alone`,
+    );
+  return operand;
 }
 
 export function constantOf(expr: Expr): number | undefined {

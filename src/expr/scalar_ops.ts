@@ -93,7 +93,8 @@ export const scalarOps: Record<ScalarOpName, ScalarOp> = {
     arity: 1,
     cpu: (a) => Math.max(a, 0),
     wgsl: (a) => `nan_max(${a}, 0.0)`,
-    grad: (d, [a]) => [where(less(0, a), d, 0)],
+    // By the result, as PyTorch does: who keeps that need not keep the argument.
+    grad: (d, _, y) => [where(less(0, y), d, 0)],
   },
   softplus: {
     arity: 1,

@@ -163,12 +163,12 @@ export interface Op<Attrs = unknown> {
     node: Node<Attrs>,
     cotangents: readonly (Value | undefined)[],
   ) => readonly (Value | undefined)[];
-  /** Inputs that hold indices: how many values they may take from 0 on, and one more that they may take. */
+  /** Inputs that hold indices or lengths, and what these may be. */
   readonly indexLimits?: (
     attrs: Attrs,
     inputs: readonly Signature[],
     outputs: readonly Signature[],
-  ) => readonly { readonly input: number; readonly limit: number; readonly except?: number }[];
+  ) => readonly (IndexRange & { readonly input: number })[];
   /** GPU against CPU, in float32. */
   readonly tolerance: Tolerance;
 }
@@ -184,6 +184,16 @@ export interface Variants {
 /** Sizes rounded up to powers of two, as `512x256x1024`. */
 export function sizeClass(...sizes: readonly number[]): string {
   return sizes.map((size) => 2 ** Math.ceil(Math.log2(Math.max(1, size)))).join('x');
+}
+
+/** What whole numbers of an input may be. */
+export interface IndexRange {
+  /** Indices begin at 0, lengths at 1. */
+  readonly kind: 'index' | 'length';
+  /** All must be below this. */
+  readonly limit: number;
+  /** One more value that they may take. */
+  readonly except?: number;
 }
 
 export interface Inside {

@@ -26,7 +26,8 @@ type Tensors = ReadonlyMap<string, NamedTensor>;
  * @param tensors all tensors of the layer by the names of `from`, and no others but those of PyTorch's other layers.
  * @param layer the number in PyTorch's names, as in `weight_ih_l0`.
  * @throws GatewiseError `file` where a tensor is missing, is unknown or has another shape or dtype; `argument` where
- *   the layouts are of different kinds; `unsupported` where `to` has no place for what the layer has.
+ *   the layouts are of different kinds; `unsupported` where `to` has no place for what the layer has, or where its
+ *   peepholes read another state.
  */
 export function convertWeights(
   tensors: Tensors,
@@ -34,17 +35,42 @@ export function convertWeights(
   to: WeightLayout,
   layer = 0,
 ): Map<string, NamedTensor> {
+  checkArguments(tensors, from, to, layer);
   if (from.kind !== to.kind)
     throw new GatewiseError(
       'argument',
       `convertWeights: expected two layouts of one kind, got ${from.name} and ${to.name}`,
     );
   const { sizes, directions } = read(tensors, from, layer);
+  checkPeepholes(directions, from, to);
   return write(
     directions.map((blocks) => withBothBiases(from, blocks)),
     sizes,
     to,
     layer,
+  );
+}
+
+function checkArguments(tensors: Tensors, from: WeightLayout, to: WeightLayout, layer: number): void {
+  const fail = (problem: string): never => {
+    throw new GatewiseError('argument', `convertWeights: ${problem}`);
+  };
+  if (!(tensors instanceof Map)) fail(`expected a Map of tensors by name, got ${show(tensors)}`);
+  for (const [which, layout] of Object.entries({ from, to })) {
+    if (typeof layout?.kind !== 'string' || typeof layout.tensors !== 'object')
+      fail(`${which}: expected a layout, such as layouts.pytorch.lstm, got ${show(layout)}`);
+  }
+  if (!Number.isSafeInteger(layer) || layer < 0)
+    fail(`layer must be a whole number of at least 0, got ${show(layer)}`);
+}
+
+/** The same numbers mean another cell where gate o looks at another state. */
+function checkPeepholes(directions: readonly Blocks[], from: WeightLayout, to: WeightLayout): void {
+  const [before, after] = [from, to].map(({ outputPeephole = 'after' }) => outputPeephole);
+  if (before === after || !directions[0].has(keyOf({ part: 'weight_c', gate: 'o' }))) return;
+  throw new GatewiseError(
+    'unsupported',
+    `convertWeights: the peephole of gate o reads the cell state ${before} the step in ${from.name} and ${after} it in ${to.name}; convert to a layout that has it ${before} the step, such as layouts.pytorch.${before === 'before' ? 'lstm_peephole_before, for a cell of your own that reads c there' : 'lstm'}`,
   );
 }
 
@@ -130,6 +156,8 @@ function read(tensors: Tensors, from: WeightLayout, layer: number): { sizes: Siz
     );
   };
   for (const one of found) {
+    if (!Array.isArray(one.tensor?.shape) || !ArrayBuffer.isView(one.tensor.data))
+      refuse(from, `tensor ${show(one.name)}: expected { shape, dtype, data }, got ${show(one.tensor)}`);
     const { shape, dtype, data } = one.tensor;
     if (dtype !== 'f32' || shape.length !== front + one.layout.rank) wrong(one);
     if (data.length !== sizeOf(shape)) wrong(one, `, ${sizeOf(shape)} numbers and not ${data.length}`);

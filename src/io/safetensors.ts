@@ -128,14 +128,26 @@ function checkEntry(
   return { name, dtype: known, shape, from, to };
 }
 
+/** Throws unless metadata is an object of strings. @param what the caller, for the error. */
+export function checkMetadata(what: string, metadata: unknown): void {
+  const fail = (got: string): never => {
+    throw new GatewiseError('argument', `${what}: expected metadata as an object of strings, got ${got}`);
+  };
+  if (!isRecord(metadata)) return fail(show(metadata));
+  const odd = Object.entries(metadata).find(([, text]) => typeof text !== 'string');
+  if (odd !== undefined) fail(`${show(odd[1])} as ${show(odd[0])}`);
+}
+
 /**
  * Writes a file; tensors lie in the order given.
- * @throws GatewiseError `argument` where a tensor's data is not of its shape, or it is called `__metadata__`.
+ * @throws GatewiseError `argument` where a tensor's data is not of its shape, or it is called `__metadata__`, or where
+ *   metadata is no object of strings.
  */
 export function serializeSafetensors(
   tensors: ReadonlyMap<string, NamedTensor>,
   metadata: Readonly<Record<string, string>> = {},
 ): Uint8Array<ArrayBuffer> {
+  checkMetadata('safetensors', metadata);
   let end = 0;
   const header: [string, unknown][] = Object.keys(metadata).length > 0 ? [['__metadata__', metadata]] : [];
   for (const [name, { dtype, shape, data }] of tensors) {

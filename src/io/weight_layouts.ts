@@ -55,6 +55,8 @@ export interface WeightLayout {
   readonly tensors: Readonly<Record<string, TensorLayout>>;
   /** What the framework adds to the forget gate's bias when it runs; 0 unless given. */
   readonly forgetBias?: number;
+  /** Which cell state the peephole of the gate o reads: the one after the step unless given. */
+  readonly outputPeephole?: 'before' | 'after';
 }
 
 /** The gates of each kind, in PyTorch's order. */
@@ -95,11 +97,12 @@ const rows = (parts: readonly WeightPart[], gates: string): TensorLayout => ({
 });
 
 // Two biases; a name for each layer and direction. Peepholes, which PyTorch does not have, are named as its other weights.
-function pytorch(kind: WeightKind): WeightLayout {
+function pytorch(kind: WeightKind, outputPeephole: 'before' | 'after' = 'after'): WeightLayout {
   const gates = gatesOf[kind];
   return {
-    name: `pytorch ${kind}`,
+    name: `pytorch ${kind}${outputPeephole === 'before' ? '_peephole_before' : ''}`,
     kind,
+    outputPeephole,
     directions: {
       name: (tensor, layer, direction) => `${tensor}_l${layer}${['', '_reverse'][direction]}`,
       layered: true,
@@ -166,6 +169,7 @@ const webnn = (kind: WeightKind, gates: string): WeightLayout => ({
   name: `webnn ${kind} (${gates})`,
   kind,
   directions: { axis: true },
+  outputPeephole: 'before',
   tensors: {
     weight: tall('weight_ih', gates),
     recurrentWeight: tall('weight_hh', gates),
@@ -180,6 +184,8 @@ export const layouts = {
   pytorch: {
     rnn: pytorch('rnn'),
     lstm: pytorch('lstm'),
+    // For a cell whose gate o reads the old c, which `lstmPeephole` does not.
+    lstm_peephole_before: pytorch('lstm', 'before'),
     lstm_coupled: pytorch('lstm_coupled'),
     gru: pytorch('gru'),
     gru_reset_before: pytorch('gru_reset_before'),

@@ -27,7 +27,7 @@ export interface Context {
   readonly lengths?: Value;
   /**
    * f32 (T, B), or (B, T) with `batchFirst`; 1 where a step counts and 0 where it is masked, in any pattern, as Keras
-   * has it. A recurrent layer carries its states over a masked step and repeats its output there, in both directions
+   * has it; any other number counts, too, where `run` and `step` refuse it. A recurrent layer carries its states over a masked step and repeats its output there, in both directions
    * (inside Keras's Bidirectional the output of a masked step is 0 instead).
    */
   readonly mask?: Value;

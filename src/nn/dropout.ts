@@ -14,6 +14,7 @@ export class Dropout implements Layer {
   readonly states = [] as const;
   readonly inputDType = 'f32';
   readonly timeAxis = undefined;
+  readonly ignoresPadding = true;
   readonly p: number;
 
   constructor(p = 0.5) {

@@ -10,6 +10,7 @@ export class Embedding implements Layer {
   readonly states = [] as const;
   readonly inputDType = 'i32';
   readonly timeAxis = undefined;
+  readonly ignoresPadding = true;
   readonly numEmbeddings: number;
   readonly embeddingDim: number;
 

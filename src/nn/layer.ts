@@ -35,6 +35,11 @@ export interface Layer {
   /** Whether there is an output for each step of the input; true unless given. */
   readonly perStep?: boolean;
   /**
+   * Whether steps past the ends of all sequences can be left out of the input: the output at a step then depends neither
+   * on them nor on how many there are, and past the ends it is the same at every step. False where absent.
+   */
+  readonly ignoresPadding?: boolean;
+  /**
    * @param parameters by name. @param states by name, from before the first step; zeros where absent.
    * @param context lengths, masks and noise.
    * @returns the output, and the states after the last step, by name.
@@ -89,23 +94,4 @@ export function checkSize(layer: string, option: string, value: number): void {
       `${layer}: ${option} must be a whole number of at least 1, got ${show(value)}`,
     );
   }
-}
-
-/** Throws where an option is not one of `known`: a misspelt option must not be ignored. */
-export function checkOptions(
-  layer: string,
-  options: unknown,
-  known: readonly string[],
-): asserts options is object {
-  if (typeof options !== 'object' || options === null || Array.isArray(options))
-    throw new GatewiseError(
-      'argument',
-      `${layer}: expected options { ${known.join(', ')} }, got ${show(options)}`,
-    );
-  const unknown = Object.keys(options).find((key) => !known.includes(key));
-  if (unknown !== undefined)
-    throw new GatewiseError(
-      'unsupported',
-      `${layer}: option ${show(unknown)} is unknown; expected ${known.join(', ')}`,
-    );
 }

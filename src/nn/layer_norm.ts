@@ -1,5 +1,6 @@
 // PyTorch's nn.LayerNorm (Ba et al., "Layer normalization", 2016).
 import { GatewiseError, show } from '../core/errors.ts';
+import { checkFlag, checkOptions } from '../core/options.ts';
 import { sameShape, sizeOf, type Shape } from '../core/shape.ts';
 import { add, div, mul, sqrt, square, sub } from '../expr/arith.ts';
 import { Expr } from '../expr/expr.ts';
@@ -7,7 +8,7 @@ import { expectValue, type Value } from '../graph/value.ts';
 import { elementwise } from '../ops/elementwise.ts';
 import { broadcast, reshape, sum } from '../ops/structure.ts';
 import { inputName } from '../ops/wgsl_expression.ts';
-import { checkOptions, checkSize, parameterOf, type Layer, type Parameter, type Values } from './layer.ts';
+import { checkSize, parameterOf, type Layer, type Parameter, type Values } from './layer.ts';
 
 export interface LayerNormOptions {
   /** Added to the variance; 1e-5 unless given. */
@@ -28,6 +29,7 @@ export class LayerNorm implements Layer {
   readonly states = [] as const;
   readonly inputDType = 'f32';
   readonly timeAxis = undefined;
+  readonly ignoresPadding: boolean;
   readonly normalizedShape: Shape;
   readonly eps: number;
   readonly elementwiseAffine: boolean;
@@ -43,9 +45,13 @@ export class LayerNorm implements Layer {
         `LayerNorm: normalizedShape must be a size or a list of at least one, got ${show(normalizedShape)}`,
       );
     for (const size of shape) checkSize('LayerNorm', 'normalizedShape', size);
-    if (!(eps >= 0 && eps < Infinity))
+    checkFlag('LayerNorm', 'elementwiseAffine', elementwiseAffine);
+    checkFlag('LayerNorm', 'bias', bias);
+    if (!(Number.isFinite(eps) && eps >= 0))
       throw new GatewiseError('argument', `LayerNorm: eps must be a number of at least 0, got ${show(eps)}`);
     this.normalizedShape = shape;
+    // A mean over more axes may be one over steps.
+    this.ignoresPadding = shape.length === 1;
     this.eps = eps;
     this.elementwiseAffine = elementwiseAffine;
     this.bias = elementwiseAffine && bias;

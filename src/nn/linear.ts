@@ -1,17 +1,10 @@
 // PyTorch's nn.Linear.
 import { GatewiseError, show } from '../core/errors.ts';
+import { checkFlag, checkOptions } from '../core/options.ts';
 import { add } from '../expr/arith.ts';
 import type { Value } from '../graph/value.ts';
 import { matmul } from '../ops/matmul.ts';
-import {
-  checkOptions,
-  checkSize,
-  parameterOf,
-  uniform,
-  type Layer,
-  type Parameter,
-  type Values,
-} from './layer.ts';
+import { checkSize, parameterOf, uniform, type Layer, type Parameter, type Values } from './layer.ts';
 
 /** y = x · weightᵀ + bias; x is (…, inFeatures), y (…, outFeatures). */
 export class Linear implements Layer {
@@ -20,6 +13,7 @@ export class Linear implements Layer {
   readonly states = [] as const;
   readonly inputDType = 'f32';
   readonly timeAxis = undefined;
+  readonly ignoresPadding = true;
   readonly inFeatures: number;
   readonly outFeatures: number;
   readonly bias: boolean;
@@ -29,6 +23,7 @@ export class Linear implements Layer {
     const { bias = true } = options;
     checkSize('Linear', 'inFeatures', inFeatures);
     checkSize('Linear', 'outFeatures', outFeatures);
+    checkFlag('Linear', 'bias', bias);
     this.inFeatures = inFeatures;
     this.outFeatures = outFeatures;
     this.bias = bias;

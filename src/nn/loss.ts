@@ -1,5 +1,6 @@
 // Losses: a scalar from a model's output and a target, averaged over all elements that count, as PyTorch does by default.
 import { GatewiseError, show } from '../core/errors.ts';
+import { checkOptions } from '../core/options.ts';
 import { sameShape, type DType } from '../core/shape.ts';
 import { add, div, maximum, mul, neg, softplus, square, sub, where } from '../expr/arith.ts';
 import { expectValue, type Value } from '../graph/value.ts';
@@ -9,12 +10,13 @@ import {
   type CrossEntropyOptions,
 } from '../ops/softmax_cross_entropy.ts';
 import { broadcast, constant, mean, reshape, sum } from '../ops/structure.ts';
-import { checkOptions } from './layer.ts';
 
 export interface Loss {
   readonly name: string;
   /** What the target holds. */
   readonly targetDType: DType;
+  /** Whether it is the same without the steps that the mask leaves out for every row. False where absent. */
+  readonly ignoresPadding?: boolean;
   /**
    * @param mask f32 of the target's leading axes, such as (T, B): 1 where a target counts, 0 where it does not. The mean is
    *   over those that count; where none does, the loss and its gradient are 0, as in Keras (PyTorch's 0 / 0 is NaN, and
@@ -33,6 +35,7 @@ export function crossEntropyWith(options: CrossEntropyOptions): Loss {
   return {
     name: 'crossEntropy',
     targetDType: 'i32',
+    ignoresPadding: true,
     apply: (output, target, mask) => {
       if (mask === undefined) {
         const { losses, counts } = crossEntropyRows(output, target, options);
@@ -67,6 +70,7 @@ function elementLoss(name: string, of: (output: Value, target: Value) => Value):
   return {
     name,
     targetDType: 'f32',
+    ignoresPadding: true,
     apply: (output, target, mask) => {
       expectValue(`${name}: output`, output, 'f32');
       expectValue(`${name}: target`, target, 'f32');

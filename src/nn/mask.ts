@@ -1,7 +1,7 @@
 // Lengths or a mask of a context, as a mask over time and rows.
 import { GatewiseError } from '../core/errors.ts';
 import { expectValue, type Value } from '../graph/value.ts';
-import { sequenceMask } from '../ops/sequence_mask.ts';
+import { lengthMask } from '../ops/sequence_mask.ts';
 import { transpose } from '../ops/structure.ts';
 import type { Context } from './context.ts';
 
@@ -17,7 +17,7 @@ export function maskOf(
     throw new GatewiseError('argument', `${what}: lengths and mask were both given; give one of them`);
   if (lengths !== undefined) {
     expectValue(`${what}: lengths`, lengths, 'i32', [batch]);
-    return sequenceMask(lengths, steps);
+    return lengthMask(lengths, steps);
   }
   if (mask === undefined) return undefined;
   expectValue(`${what}: mask`, mask, 'f32', batchFirst ? [batch, steps] : [steps, batch]);

@@ -1,6 +1,7 @@
 // Minimal recurrent layers, whose gates do not look at the state: Feng et al., "Were RNNs All We Needed?" (2024).
 // All products are one matmul and the recurrence is linear, so nothing waits for the step before but a scan.
 import { GatewiseError, show } from '../core/errors.ts';
+import { checkFlag, checkOptions } from '../core/options.ts';
 import { add, logsigmoid, mul, neg, sigmoid, sub, where } from '../expr/arith.ts';
 import { Expr } from '../expr/expr.ts';
 import { expectValue, type Value } from '../graph/value.ts';
@@ -10,8 +11,8 @@ import { checkProbability, dropout } from '../ops/dropout.ts';
 import { concat, reshape, slice, transpose } from '../ops/structure.ts';
 import type { Context } from './context.ts';
 import { maskOf } from './mask.ts';
+import { checkSequence, withoutBatch } from './unbatched.ts';
 import {
-  checkOptions,
   checkSize,
   parameterOf,
   uniform,
@@ -66,6 +67,7 @@ export class MinRNN implements Layer {
   readonly inputDType = 'f32';
   readonly timeAxis: 0 | 1;
   readonly causal: boolean;
+  readonly ignoresPadding = true;
   /** Of each direction, what its weights' names end in. */
   readonly #directions: readonly string[];
   readonly #gates: number;
@@ -79,6 +81,8 @@ export class MinRNN implements Layer {
     checkSize(name, 'hiddenSize', hiddenSize);
     checkSize(name, 'numLayers', numLayers);
     checkProbability(name, 'dropout', p);
+    for (const [option, flag] of Object.entries({ bias, batchFirst, bidirectional }))
+      checkFlag(name, option, flag);
     this.name = name;
     this.inputSize = inputSize;
     this.hiddenSize = hiddenSize;
@@ -108,7 +112,8 @@ export class MinRNN implements Layer {
   }
 
   /**
-   * @param x (T, B, inputSize), or (B, T, inputSize) with `batchFirst`.
+   * @param x (T, B, inputSize), or (B, T, inputSize) with `batchFirst`; (T, inputSize) is one sequence, whose output and
+   * state have no batch either.
    * @param states `h`, before the first step and, of the reverse direction, after the last; zeros where absent.
    * @param context steps that `lengths` or `mask` leave out carry the state, whatever the input holds there; past a
    * length the output is 0.
@@ -121,13 +126,10 @@ export class MinRNN implements Layer {
     states: Values = {},
     context: Context = {},
   ): { output: Value; states: Values } {
-    expectValue(`${this.name}: input`, x, 'f32');
-    if (x.shape.length !== 3 || x.shape[2] !== this.inputSize) {
-      throw new GatewiseError(
-        'shape',
-        `${this.name}: expected input (${this.batchFirst ? 'B, T' : 'T, B'}, ${this.inputSize}), got ${show(x.shape)}`,
+    if (checkSequence(this, x) === 'alone')
+      return withoutBatch(this, { input: 1 - this.timeAxis, state: 1 }, x, states, context, (one, before) =>
+        this.forward(one, parameters, before, context),
       );
-    }
     const timeFirst = (value: Value): Value =>
       this.batchFirst ? transpose(value, [1, 0, ...(value.shape.length === 3 ? [2] : [])]) : value;
     let sequence = timeFirst(x);

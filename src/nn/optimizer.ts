@@ -1,9 +1,9 @@
 // Optimizers as expressions over one element: the parameter p, its gradient g and the optimizer's own states.
 // The whole update of all parameters is one elementwise kernel.
 import { GatewiseError, show } from '../core/errors.ts';
+import { checkFlag, checkOptions } from '../core/options.ts';
 import { add, div, maximum, mul, sqrt, square, sub } from '../expr/arith.ts';
 import type { Expr } from '../expr/expr.ts';
-import { checkOptions } from './layer.ts';
 
 export type Scalars = Readonly<Record<string, Expr>>;
 
@@ -30,12 +30,17 @@ export interface Optimizer {
 
 /** Throws unless an option is a finite number above 0, or 0 where that is allowed. */
 export function checkPositive(optimizer: string, option: string, value: number, allowZero = false): void {
-  if (!Number.isFinite(value) || value < 0 || (value === 0 && !allowZero)) {
+  const isNumber = typeof value === 'number';
+  if (isNumber && value > 0 && !Number.isFinite(Math.fround(value)))
+    throw new GatewiseError(
+      'argument',
+      `${optimizer}: ${option} must be finite in float32 and ${allowZero ? 'at least' : 'above'} 0, got ${show(value)}`,
+    );
+  if (!isNumber || !(allowZero ? value >= 0 : value > 0))
     throw new GatewiseError(
       'argument',
       `${optimizer}: ${option} must be ${allowZero ? 'at least' : 'above'} 0, got ${show(value)}`,
     );
-  }
 }
 
 /** Throws unless a rate is a number of at least 0, or a function. */
@@ -52,11 +57,6 @@ export function rateAt(rate: LearningRate, step: number): number {
       `trainer: the learning rate must be finite and at least 0, but its function gave ${show(value)} for step ${step} (the first is 0)`,
     );
   return value;
-}
-
-function checkFlag(optimizer: string, option: string, value: boolean): void {
-  if (typeof value !== 'boolean')
-    throw new GatewiseError('argument', `${optimizer}: ${option} must be true or false, got ${show(value)}`);
 }
 
 export interface SGDOptions {
@@ -129,9 +129,9 @@ export function rmsprop(options: RMSpropOptions = {}): Optimizer {
   checkOptions('rmsprop', options, ['lr', 'alpha', 'eps', 'weightDecay', 'momentum', 'centered']);
   const { lr = 1e-2, alpha = 0.99, eps = 1e-8, weightDecay = 0, momentum = 0, centered = false } = options;
   checkRate('rmsprop', 'lr', lr);
-  if (!(alpha >= 0 && alpha <= 1))
+  if (!(Number.isFinite(alpha) && alpha >= 0 && alpha <= 1))
     throw new GatewiseError('argument', `rmsprop: alpha must lie in 0 to 1, got ${show(alpha)}`);
-  checkPositive('rmsprop', 'eps', eps);
+  checkPositive('rmsprop', 'eps', eps, true);
   checkPositive('rmsprop', 'weightDecay', weightDecay, true);
   checkPositive('rmsprop', 'momentum', momentum, true);
   checkFlag('rmsprop', 'centered', centered);
@@ -200,11 +200,14 @@ function makeAdam(
   decoupled: boolean,
 ): Optimizer {
   checkRate(name, 'lr', lr);
-  checkPositive(name, 'eps', eps);
+  checkPositive(name, 'eps', eps, true);
   checkPositive(name, 'weightDecay', weightDecay, true);
-  const [beta1, beta2] = betas;
-  if (!(beta1 >= 0 && beta1 < 1 && beta2 >= 0 && beta2 < 1))
+  const isBeta = (beta: unknown): boolean => typeof beta === 'number' && beta >= 0 && beta < 1;
+  if (!Array.isArray(betas) || betas.length !== 2)
+    throw new GatewiseError('argument', `${name}: betas must be two numbers, got ${show(betas)}`);
+  if (!betas.every(isBeta))
     throw new GatewiseError('argument', `${name}: betas must lie in [0, 1), got ${show(betas)}`);
+  const [beta1, beta2] = betas as readonly [number, number];
   const shrinks = decoupled && weightDecay !== 0;
   return {
     name,

@@ -10,7 +10,7 @@ import { add, where } from '../expr/arith.ts';
 import { expectValue, type Value } from '../graph/value.ts';
 import { dropout, dropoutMask } from '../ops/dropout.ts';
 import { matmul } from '../ops/matmul.ts';
-import { checkpoint } from '../ops/checkpoint.ts';
+import { checkpoint, enter } from '../ops/checkpoint.ts';
 import {
   recurrentSequence,
   type RecurrentWeights,
@@ -22,6 +22,7 @@ import { maskOf } from './mask.ts';
 import type { Context } from './context.ts';
 import { parameterOf, uniform, type Layer, type Parameter, type State, type Values } from './layer.ts';
 import { segmentSizes } from './segments.ts';
+import { checkSequence, withoutBatch } from './unbatched.ts';
 import {
   checkNonlinearity,
   completeOptions,
@@ -45,6 +46,7 @@ export class Recurrent implements Layer {
   readonly inputDType = 'f32';
   readonly timeAxis: 0 | 1;
   readonly causal: boolean;
+  readonly ignoresPadding = true;
   readonly #directions: 1 | 2;
 
   constructor(name: string, cell: Cell, options: RecurrentOptions, ownOptions: readonly string[] = []) {
@@ -113,11 +115,12 @@ export class Recurrent implements Layer {
   #cell({ noise }: Context): Cell {
     const { zoneout, recurrentDropout } = this.options;
     const cell = withZoneout(this.cell, zoneout, noise !== undefined);
-    return noise !== undefined && recurrentDropout > 0 ? withRecurrentDropout(cell) : cell;
+    return withRecurrentDropout(cell, noise !== undefined && recurrentDropout > 0);
   }
 
   /**
-   * @param x (T, B, inputSize), or (B, T, inputSize) with `batchFirst`.
+   * @param x (T, B, inputSize), or (B, T, inputSize) with `batchFirst`; (T, inputSize) is one sequence, whose output and
+   *   states have no batch either.
    * @param states the cell's states by name, each of the shape that `states` says; zeros where absent.
    * @param context lengths or a mask of the sequences; noise for dropout and zoneout while training.
    * @returns `output` (T, B, directions · H), h of the last layer after each step, and the states after the last step.
@@ -128,14 +131,11 @@ export class Recurrent implements Layer {
     states: Values = {},
     context: Context = {},
   ): { output: Value; states: Values } {
-    const { batchFirst, inputSize, numLayers } = this;
-    expectValue(`${this.name}: input`, x, 'f32');
-    if (x.shape.length !== 3 || x.shape[2] !== inputSize) {
-      throw new GatewiseError(
-        'shape',
-        `${this.name}: expected input (${batchFirst ? 'B, T' : 'T, B'}, ${inputSize}), got ${show(x.shape)}`,
+    const { batchFirst, numLayers } = this;
+    if (checkSequence(this, x) === 'alone')
+      return withoutBatch(this, { input: 1 - this.timeAxis, state: 1 }, x, states, context, (one, before) =>
+        this.forward(one, parameters, before, context),
       );
-    }
     let sequence = batchFirst ? transpose(x, [1, 0, 2]) : x;
     const [steps, batch] = sequence.shape;
     const given = this.#initial(states, batch);
@@ -192,7 +192,8 @@ export class Recurrent implements Layer {
     const bytesPerStep = 4 * this.#directions * batch * this.hiddenSize * slots.length;
     const most = typeof recompute === 'number' ? recompute : steps;
     const sizes = segmentSizes(steps, this.#directions, bytesPerStep, most);
-    const pieces = split(sequence, sizes);
+    // With `recompute` and without, what the directions pass back is summed before what others do.
+    const pieces = sizes.length === 1 ? [enter(sequence)] : split(sequence, sizes);
     const masks = mask && split(mask, sizes);
     let states = initial;
     const outputs: Value[][] = this.#eachDirection(() => []);

@@ -4,11 +4,13 @@ import { elmanRelu, elmanTanh } from '../cells/elman.ts';
 import { gru } from '../cells/gru.ts';
 import { lstm } from '../cells/lstm.ts';
 import { GatewiseError, show } from '../core/errors.ts';
+import { checkOptions } from '../core/options.ts';
 import { expectValue, type Value } from '../graph/value.ts';
 import { reshape } from '../ops/structure.ts';
-import { checkOptions, type Layer, type Parameter, type State, type Values } from './layer.ts';
+import { type Layer, type Parameter, type State, type Values } from './layer.ts';
 import { Recurrent } from './recurrent.ts';
 import { checkNonlinearity } from './recurrent_options.ts';
+import { withoutBatch } from './unbatched.ts';
 
 export interface RecurrentCellOptions {
   readonly inputSize: number;
@@ -19,7 +21,7 @@ export interface RecurrentCellOptions {
   readonly projSize?: number;
 }
 
-/** One step of a cell: x (B, inputSize) and states (B, hiddenSize) to the new states. Parameters have no `_l0`. */
+/** One step of a cell: x (B, inputSize) and states (B, hiddenSize) to the new states, or all without B. Parameters have no `_l0`. */
 export class RecurrentCell implements Layer {
   readonly name: string;
   readonly parameters: readonly Parameter[];
@@ -43,17 +45,22 @@ export class RecurrentCell implements Layer {
   }
 
   /**
-   * @param x (B, inputSize).
+   * @param x (B, inputSize), or (inputSize) of one row, whose states have no batch either.
    * @param states by name, each (B, hiddenSize), h of a cell that projects (B, projSize); zeros where absent.
    * @returns the new h as `output`, and all new states.
    */
   forward(x: Value, parameters: Values, states: Values = {}): { output: Value; states: Values } {
     expectValue(`${this.name}: input`, x, 'f32');
     const { inputSize } = this.#layer;
-    if (x.shape.length !== 2 || x.shape[1] !== inputSize)
+    const rank = x.shape.length;
+    if ((rank !== 2 && rank !== 1) || x.shape[rank - 1] !== inputSize)
       throw new GatewiseError(
         'shape',
-        `${this.name}: expected input (B, ${inputSize}), got ${show(x.shape)}`,
+        `${this.name}: expected input (B, ${inputSize}), or (${inputSize}) without a batch, got ${show(x.shape)}`,
+      );
+    if (rank === 1)
+      return withoutBatch(this, { input: 0, state: 0 }, x, states, {}, (one, before) =>
+        this.forward(one, parameters, before),
       );
     const [batch] = x.shape;
     const named = (values: Values, rename: (name: string) => string): Values =>

@@ -2,8 +2,9 @@
 import type { Cell } from '../cells/cell.ts';
 import { checkZoneout, type ZoneoutRates } from '../cells/regularised.ts';
 import { GatewiseError, show } from '../core/errors.ts';
+import { checkFlag, checkOptions } from '../core/options.ts';
 import { checkProbability } from '../ops/dropout.ts';
-import { checkOptions, checkSize } from './layer.ts';
+import { checkSize } from './layer.ts';
 
 /** Sizes and options, with PyTorch's names and defaults. */
 export interface RecurrentOptions {
@@ -81,13 +82,8 @@ export function completeOptions(
   } as FullOptions;
   for (const option of ['inputSize', 'hiddenSize', 'numLayers'] as const)
     checkSize(name, option, full[option]);
-  for (const option of ['bias', 'batchFirst', 'bidirectional'] as const) {
-    if (typeof full[option] !== 'boolean')
-      throw new GatewiseError(
-        'argument',
-        `${name}: ${option} must be true or false, got ${show(full[option])}`,
-      );
-  }
+  for (const option of ['bias', 'batchFirst', 'bidirectional'] as const)
+    checkFlag(name, option, full[option]);
   if (typeof full.recompute !== 'boolean' && !(Number.isInteger(full.recompute) && full.recompute > 0))
     throw new GatewiseError(
       'argument',

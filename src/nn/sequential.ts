@@ -13,12 +13,14 @@ export class Sequential implements Layer {
   readonly inputDType: DType | undefined;
   readonly timeAxis: 0 | 1 | undefined;
   readonly causal: boolean;
+  readonly perStep: boolean;
+  readonly ignoresPadding: boolean;
 
   constructor(layers: readonly Layer[]) {
-    if (layers.length === 0)
-      throw new GatewiseError('argument', 'Sequential: expected at least one layer, got none');
     if (!Array.isArray(layers))
       throw new GatewiseError('argument', `Sequential: expected a list of layers, got ${show(layers)}`);
+    if (layers.length === 0)
+      throw new GatewiseError('argument', 'Sequential: expected at least one layer, got none');
     layers.forEach((layer, i) => checkLayer(`Sequential: layer ${i}`, layer));
     const named = <T extends { readonly name: string }>(items: readonly T[], i: number): T[] =>
       items.map((item) => ({ ...item, name: `${i}.${item.name}` }));
@@ -34,6 +36,8 @@ export class Sequential implements Layer {
       );
     this.timeAxis = [...axes][0];
     this.causal = layers.every(({ causal = true }) => causal);
+    this.perStep = layers.every(({ perStep = true }) => perStep);
+    this.ignoresPadding = layers.every(({ ignoresPadding = false }) => ignoresPadding);
   }
 
   forward(

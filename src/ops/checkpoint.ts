@@ -23,6 +23,21 @@ export const afterOp: Op<Record<never, never>> = /* @__PURE__ */ defineOp({
   tolerance: { absolute: 0, relative: 0 },
 });
 
+export const enterOp: Op<Record<never, never>> = /* @__PURE__ */ defineOp({
+  name: 'enter',
+  summary:
+    'the input, apart from what made it: the gradients of all its readers are summed before others are added',
+  infer: (_, [x]) => [x],
+  view: (_, input) => input,
+  grad: (_, [d]) => [d],
+  tolerance: { absolute: 0, relative: 0 },
+});
+
+/** `x` as it enters a part of the graph whose gradients must not depend on what else reads `x`, nor on what `x` is made of. */
+export function enter(x: Value): Value {
+  return apply(enterOp, {}, [x]);
+}
+
 /** Inputs: what the function made, then what it was given. */
 export const checkpointOp: Op<CheckpointAttrs> = /* @__PURE__ */ defineOp({
   name: 'checkpoint',
@@ -50,9 +65,11 @@ export const checkpointOp: Op<CheckpointAttrs> = /* @__PURE__ */ defineOp({
  * @param fn from its inputs alone: gradients do not flow to what it has from elsewhere. It is traced once more.
  */
 export function checkpoint(fn: Traced, inputs: readonly Value[], recompute = true): readonly Value[] {
-  // An input given twice is one input, whose gradient is counted once.
-  const distinct = [...new Set(inputs)];
-  const places = inputs.map((input) => distinct.indexOf(input));
+  // An input given twice is one input, whose gradient is counted once. A reshape of a reshape reads what the first one
+  // reads, and so would pass by an input.
+  const given = [...new Set(inputs)];
+  const distinct = given.map(enter);
+  const places = inputs.map((input) => given.indexOf(input));
   const traced: Traced = (values) => fn(places.map((place) => values[place]));
   const results = traced(distinct);
   return applyAll(checkpointOp, { fn: traced, count: results.length, recompute }, [...results, ...distinct]);

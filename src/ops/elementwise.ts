@@ -37,6 +37,7 @@ export const MAX_ELEMENTWISE_BINDINGS = 8;
 const inputNames = ['in0', 'in1', 'in2', 'in3', 'in4', 'in5', 'in6'] as const;
 const outputNames = ['out0', 'out1', 'out2', 'out3'] as const;
 export const MAX_ELEMENTWISE_INPUTS: number = inputNames.length;
+export const MAX_ELEMENTWISE_OUTPUTS: number = outputNames.length;
 const FIRST_OUTPUT = inputNames.length;
 
 export const elementwiseOp: Op<ElementwiseAttrs> = /* @__PURE__ */ defineOp({
@@ -134,7 +135,7 @@ function elementwiseGPU(
   // One text for all: it leaves out an offset only where that is 0 even in the last launch, whose offsets are largest.
   const views = launches[launches.length - 1];
   const { shape } = views[0];
-  const { bindings, nameOf } = shareBindings(inputs, inputNames, outputs, outputNames);
+  const { bindings, nameOf, outputNameOf } = shareBindings(inputs, inputNames, outputs, outputNames);
   const rows = (launch: readonly View[]): Map<number, OperandUniform> =>
     new Map(
       launch.map((view, i) => [
@@ -146,7 +147,7 @@ function elementwiseGPU(
     exprs,
     (i) => `${nameOf(i)}[${indexText(i, views[outputs.length + i])}]`,
     (results) =>
-      results.map((value, i) => `${outputNames[i]}[${indexText(FIRST_OUTPUT + i, views[i])}] = ${value};`),
+      results.map((value, i) => `${outputNameOf(i)}[${indexText(FIRST_OUTPUT + i, views[i])}] = ${value};`),
   );
   return [
     dispatch(kernel, {

@@ -23,7 +23,7 @@ export const gatherOp: Op<Record<never, never>> = /* @__PURE__ */ defineOp({
     }
     return [{ shape: [index.shape[0], table.shape[1]], dtype: 'f32' }];
   },
-  indexLimits: (_, [table]) => [{ input: 1, limit: table.shape[0] }],
+  indexLimits: (_, [table]) => [{ input: 1, kind: 'index', limit: table.shape[0] }],
   cpu: (_, [table, index], [out]) => {
     const [rows, width] = table.view.shape;
     for (let i = 0; i < index.view.shape[0]; i++) {
@@ -59,7 +59,7 @@ export const scatterOp: Op<{ readonly rows: number }> = /* @__PURE__ */ defineOp
     }
     return [{ shape: [rows, source.shape[1]], dtype: 'f32' }];
   },
-  indexLimits: (_, __, [table]) => [{ input: 1, limit: table.shape[0] }],
+  indexLimits: (_, __, [table]) => [{ input: 1, kind: 'index', limit: table.shape[0] }],
   cpu: (_, [source, index], [out]) => {
     const [rows, width] = out.view.shape;
     const total = new Float64Array(rows * width);

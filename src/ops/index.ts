@@ -1,7 +1,7 @@
 // Every op, for whoever enumerates them: conformance tests, gradient checks, tables.
 // To add an op: a file here that declares it, and its name in this list.
 import type { Op } from '../graph/value.ts';
-import { afterOp, checkpointOp } from './checkpoint.ts';
+import { afterOp, checkpointOp, enterOp } from './checkpoint.ts';
 import { copyOp } from './copy.ts';
 import { dropoutOp } from './dropout.ts';
 import { elementwiseOp } from './elementwise.ts';
@@ -46,6 +46,7 @@ export const allOps: readonly Op[] = [
   any(copyOp),
   any(checkpointOp),
   any(afterOp),
+  any(enterOp),
   any(reshapeOp),
   any(transposeOp),
   any(sliceOp),

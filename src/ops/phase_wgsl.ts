@@ -53,6 +53,10 @@ export interface StepText {
   /** Vec4s of one direction's packed weights. */
   readonly packedPerDirection: number;
   readonly hasOutputGradient: boolean;
+  /** Whether the states before the step are read where they were given, as `carry`: of a single step. */
+  readonly readsInitial: boolean;
+  /** Whether four invocations load each vector together, a fourth each. */
+  readonly together: boolean;
 }
 
 /** How a function of the generated text speaks of places. */
@@ -103,6 +107,7 @@ class Scope {
       }
       case 'state':
       case 'after': {
+        if (kind === 'state' && this.#of.readsInitial) return this.at(`carry${index}`, unit);
         const done = kind === 'state' ? 'order' : 'next';
         const first = `${layout.stateOffset[index] * layout.directions}u * state_times() * params.batch`;
         const row = `state_row(direction, ${done}, row) * ${layout.stateWidth(index)}u`;
@@ -267,8 +272,36 @@ fn source_${suffix}(base: u32, direction: u32, row: u32, k: u32) -> f32 {
   return ${elements.join(' * ')};
 }
 
+fn vector_${suffix}(base: u32, direction: u32, row: u32, k: u32, lane: u32) -> vec4f {
+${indent(of.together ? sharedVector(suffix, depth) : ownVector(suffix, depth))}
+}
+
 fn is_live_${suffix}(next: u32, direction: u32, row: u32) -> bool {
   return ${live};
 }
 `;
+}
+
+/** Four elements of a vector; what lies past its end is 0. */
+function ownVector(suffix: string, depth: number): string[] {
+  const element = (n: number): string => `source_${suffix}(base, direction, row, k + ${n}u)`;
+  if (depth % 4 === 0) return [`return vec4f(${[0, 1, 2, 3].map(element).join(', ')});`];
+  return [
+    'var x = vec4f();',
+    'for (var i = 0u; i < 4u; i++) {',
+    `  if (k + i < ${depth}u) {`,
+    `    x[i] = source_${suffix}(base, direction, row, k + i);`,
+    '  }',
+    '}',
+    'return x;',
+  ];
+}
+
+/** The same, of which each of four invocations has loaded one. */
+function sharedVector(suffix: string, depth: number): string[] {
+  const own = `source_${suffix}(base, direction, row, ${depth % 4 === 0 ? 'k + lane' : `min(k + lane, ${depth - 1}u)`})`;
+  return [
+    `let own = ${depth % 4 === 0 ? own : `select(0.0, ${own}, k + lane < ${depth}u)`};`,
+    `return vec4f(${[0, 1, 2, 3].map((n) => `quadBroadcast(own, ${n}u)`).join(', ')});`,
+  ];
 }

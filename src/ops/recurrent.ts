@@ -18,7 +18,7 @@ import {
   type Roles,
 } from './recurrent_layout.ts';
 import { packedSize, packWeights } from './recurrent_pack.ts';
-import { concat, isZero, reshape, slice, sum, transpose, zeros } from './structure.ts';
+import { concat, empty, isZero, reshape, slice, sum, transpose, zeros } from './structure.ts';
 
 function costOf(
   layout: RecurrentLayout,
@@ -142,9 +142,10 @@ export const recurrentOp: Op<RecurrentAttrs> = /* @__PURE__ */ defineOp({
     const [stash, states] = outputs;
     const finals = outputs.slice(3).map((final, s) => reshape(dFinals[s] ?? zeros(final.shape), [-1]));
     const { matrices, vectors, rows, seed } = forwardRoles(attrs, inputs);
+    const { keepsSlots } = new RecurrentLayout(attrs).program;
     const carry = dFinals.every((d) => d === undefined) ? zeros(inputs[1].shape) : concat(finals);
     const [dStash, dInitial] = applyAll(recurrentBackwardOp, attrs, [
-      stash,
+      keepsSlots ? stash : empty(stash.shape),
       states,
       carry,
       ...matrices.flat(),

@@ -114,6 +114,7 @@ class Machine {
           : ZERO;
       case 'state':
       case 'after':
+        if (this.#attrs.fromZero && kind === 'state' && moment.order === 0) return ZERO;
         return { data: this.#states.data, at: this.stateAt(index, moment, kind === 'after' ? 1 : 0) };
       case 'carry':
         return this.#carry === undefined
@@ -291,12 +292,14 @@ export function recurrentCPU(
   const machine = new Machine(attrs, roles, stash, states, { output });
   const { layout, steps, batch } = machine;
   layout.program.stateWidths.forEach((_, s) => {
+    // A loop that starts at zero reads no memory before its first step.
+    if (initial === undefined) return;
     for (let direction = 0; direction < layout.directions; direction++) {
       for (let row = 0; row < batch; row++) {
         const moment = { direction, order: 0, row };
-        const [from, to] = [initial && machine.carryAt(s, initial, moment), machine.stateAt(s, moment, 0)];
+        const [from, to] = [machine.carryAt(s, initial, moment), machine.stateAt(s, moment, 0)];
         for (let unit = 0; unit < layout.stateWidth(s); unit++)
-          states.data[to + unit] = from === undefined ? 0 : (initial?.data[from + unit] ?? 0);
+          states.data[to + unit] = initial.data[from + unit];
       }
     }
   });

@@ -1,11 +1,13 @@
-// How a recurrent layer's time loop runs on a device, in one of three variants:
+// How a recurrent layer's time loop runs on a device, in one of four variants:
 //   step       one launch per step and phase; an invocation owns a tile of rows and units and all their products
+//   lanes      the same launches, of which four invocations load together the vectors that they share
 //   sliced     the same launches, but several invocations share each sum over k: for few rows, which fill no device
 //   sequence   many steps in one launch; a workgroup owns some rows and all their units
 import { GatewiseError } from '../core/errors.ts';
 import { bindDense, dispatch, type Dispatch, type Region, type Target } from '../graph/launch.ts';
 import { sizeClass, type Placed, type Variants } from '../graph/value.ts';
 import type { Phase } from '../cells/phases.ts';
+import { recurrent_lanes } from '../../shaders/gen/recurrent_lanes.ts';
 import { recurrent_sequence } from '../../shaders/gen/recurrent_sequence.ts';
 import { recurrent_step } from '../../shaders/gen/recurrent_step.ts';
 import { copyDispatch } from './elementwise.ts';
@@ -42,6 +44,7 @@ interface Loop {
   readonly steps: number;
   readonly batch: number;
   readonly hasOutputGradient: boolean;
+  readonly readsInitial: boolean;
   /** By the names that the kernels give them. */
   readonly regions: Readonly<Record<string, Region | undefined>>;
 }
@@ -53,8 +56,13 @@ const momentsOf = ({ steps, batch, backward }: Loop, last: boolean) => {
 };
 
 /** What a launch of some phases binds and has spliced in. @param turns of each phase. */
-function partsOf(loop: Loop, chosen: readonly number[], turns: (phase: Phase) => number) {
-  const { attrs, layout, phases, packing, backward, hasOutputGradient, regions } = loop;
+function partsOf(
+  loop: Loop,
+  chosen: readonly number[],
+  turns: (phase: Phase) => number = () => 1,
+  together = false,
+) {
+  const { attrs, layout, phases, packing, backward, hasOutputGradient, readsInitial, regions } = loop;
   const texts = chosen.map((p): PhaseText => {
     const { readings, starts } = packing.phases[p];
     return { phase: phases[p], readings, starts, turns: turns(phases[p]) };
@@ -69,10 +77,17 @@ function partsOf(loop: Loop, chosen: readonly number[], turns: (phase: Phase) =>
     bindings: Object.fromEntries(
       bound.flatMap(([name, region]) => (region === undefined ? [] : [[name, bindDense(region)]])),
     ),
-    readOnly: backward ? (['states'] as const) : [],
+    readOnly: backward ? (['states'] as const) : (['carry'] as const),
     splices: {
       phases: phasesWGSL(
-        { attrs, layout, packedPerDirection: packing.perDirection, hasOutputGradient },
+        {
+          attrs,
+          layout,
+          packedPerDirection: packing.perDirection,
+          hasOutputGradient,
+          readsInitial,
+          together,
+        },
         texts,
       ),
     },
@@ -102,27 +117,32 @@ function sizeOf({ layout, phases, batch }: Loop): LoopSize {
   };
 }
 
-/** A launch per step and phase. */
-function stepLaunches(loop: Loop, target: Target): Dispatch[] {
+/** A launch per step and phase. @param lanes invocations of a workgroup. */
+function tiledLaunches(loop: Loop, target: Target, lanes: number, together: boolean): Dispatch[] {
   const { layout, batch } = loop;
   const turn = {};
-  const lanes = target.software ? 16 : 64;
   return loop.phases.map((phase, p) => {
     const width = layout.width(phase.width);
     const { directions } = layout;
     const { rows, units } = stepTile(target, { products: phase.products.length, width, batch, directions });
     checkRows(loop, rows);
-    const { counts, ...parts } = partsOf(loop, [p], () => 1);
-    return dispatch(recurrent_step, {
+    const { counts, ...parts } = partsOf(loop, [p], undefined, together);
+    const launch = {
       ...parts,
-      constants: { WORKGROUP: lanes },
-      counts: { PHASES: 1, ROWS: rows, UNITS: units, ...counts },
       uniforms: momentsOf(loop, phase.finish.length > 0),
-      workgroups: [Math.ceil(width / (units * lanes)), Math.ceil(batch / rows), directions],
+      workgroups: [Math.ceil(width / (units * lanes)), Math.ceil(batch / rows), directions] as const,
       loop: turn,
-    });
+    };
+    const own = { ROWS: rows, UNITS: units, PHASES: 1, ...counts };
+    return together
+      ? dispatch(recurrent_lanes, { ...launch, counts: own })
+      : dispatch(recurrent_step, { ...launch, counts: own, constants: { WORKGROUP: lanes } });
   });
 }
+
+const stepLaunches = (loop: Loop, target: Target): Dispatch[] =>
+  tiledLaunches(loop, target, target.software ? 16 : 64, false);
+const laneLaunches = (loop: Loop, target: Target): Dispatch[] => tiledLaunches(loop, target, 4, true);
 
 /** A launch of the kernel of whole workgroups. */
 function groupLaunch(
@@ -180,7 +200,12 @@ function sequenceLaunches(loop: Loop, target: Target): Dispatch[] {
   return [groupLaunch(loop, all, shape, 1, chunks, {})];
 }
 
-const LAUNCHES = { step: stepLaunches, sliced: slicedLaunches, sequence: sequenceLaunches };
+const LAUNCHES = {
+  step: stepLaunches,
+  lanes: laneLaunches,
+  sliced: slicedLaunches,
+  sequence: sequenceLaunches,
+};
 type Way = keyof typeof LAUNCHES;
 
 function variantsOf(placed: Placed<RecurrentAttrs>, backward: boolean, target: Target): Variants {
@@ -188,9 +213,10 @@ function variantsOf(placed: Placed<RecurrentAttrs>, backward: boolean, target: T
   const layout = new RecurrentLayout(attrs);
   const [, steps, batch] = outputs[0].view.shape;
   const bytes = 16 * packingOf(layout, backward).perDirection;
+  const fits = { step: true, lanes: target.lanes === 4, sliced: batch <= 4, sequence: true };
   // The calibration of one workgroup's bandwidth against a launch, as known of large GPUs; measured where it is tuned.
   const preferred = ((): Way => {
-    if (target.software) return 'step';
+    if (target.software) return fits.lanes ? 'lanes' : 'step';
     if (steps > 1 && streamsWell(bytes)) return 'sequence';
     return batch <= 4 ? 'sliced' : 'step';
   })();
@@ -221,7 +247,7 @@ function loopDispatches(
   const { attrs, outputs } = placed;
   const [, steps, batch] = outputs[0].view.shape;
   const layout = new RecurrentLayout(attrs);
-  const backward = 'carry' in regions;
+  const backward = 'd_output' in regions;
   const phases = backward ? layout.program.backward : layout.forward;
   const packing = packingOf(layout, backward);
   const { packed, vectors, rows, seed } = roles;
@@ -234,6 +260,7 @@ function loopDispatches(
     steps,
     batch,
     hasOutputGradient: regions['d_output'] !== undefined,
+    readsInitial: !backward && regions['carry'] !== undefined,
     regions: { stash: outputs[0], weight: packed, vectors, rows, seed, ...regions },
   };
   if (!isWay(variant)) throw new GatewiseError('internal', `recurrent: no variant ${String(variant)}`);
@@ -292,10 +319,15 @@ export function recurrentGPU(
   const [stash, states, output] = outputs;
   const [, steps, batch] = stash.view.shape;
   const { initial, ...roles } = forwardRoles(attrs, inputs);
-  return [
-    ...(initial === undefined ? [] : startDispatches(attrs, initial, states, steps, batch)),
-    ...loopDispatches(placed, roles, { states, output: attrs.lean ? output : undefined }, target, variant),
-  ];
+  // A single step reads them where they are; more come back to where the first has put its own.
+  const inPlace = attrs.lean && steps === 1;
+  const start = initial === undefined || inPlace ? [] : startDispatches(attrs, initial, states, steps, batch);
+  const regions = {
+    states,
+    output: attrs.lean ? output : undefined,
+    carry: inPlace ? initial : undefined,
+  };
+  return [...start, ...loopDispatches(placed, roles, regions, target, variant)];
 }
 
 export function recurrentBackwardGPU(

@@ -7,7 +7,13 @@ import { sequence_mask as kernel } from '../../shaders/gen/sequence_mask.ts';
 import { apply } from './apply.ts';
 import { gridFor } from './wgsl_expression.ts';
 
-export const sequenceMaskOp: Op<{ readonly steps: number }> = /* @__PURE__ */ defineOp({
+interface SequenceMaskAttrs {
+  readonly steps: number;
+  /** Whether each length must be 1 to `steps`. */
+  readonly bounded: boolean;
+}
+
+export const sequenceMaskOp: Op<SequenceMaskAttrs> = /* @__PURE__ */ defineOp({
   name: 'sequence_mask',
   summary: 'lengths (B) as a mask (T, B): 1 where the step is before the length, else 0',
   infer: ({ steps }, [lengths]) => {
@@ -18,6 +24,7 @@ export const sequenceMaskOp: Op<{ readonly steps: number }> = /* @__PURE__ */ de
       );
     return [{ shape: [steps, lengths.shape[0]], dtype: 'f32' }];
   },
+  indexLimits: ({ steps, bounded }) => (bounded ? [{ input: 0, kind: 'length', limit: steps + 1 }] : []),
   cpu: (_, [lengths], [out]) => {
     const [steps, batch] = out.view.shape;
     for (let t = 0; t < steps; t++) {
@@ -44,11 +51,23 @@ export const sequenceMaskOp: Op<{ readonly steps: number }> = /* @__PURE__ */ de
  * @throws GatewiseError `argument`, `dtype` or `shape` where `lengths` or `steps` is none of that.
  */
 export function sequenceMask(lengths: Value, steps: number): Value {
+  return maskOfSteps(lengths, steps, false);
+}
+
+/**
+ * As `sequenceMask`, of sequences that a layer goes through: each length must be 1 to `steps`. Each call checks that, of host
+ * data element by element, of a tensor that was made from host data by its smallest and its largest.
+ */
+export function lengthMask(lengths: Value, steps: number): Value {
+  return maskOfSteps(lengths, steps, true);
+}
+
+function maskOfSteps(lengths: Value, steps: number, bounded: boolean): Value {
   expectValue('sequenceMask: lengths', lengths, 'i32');
   if (!Number.isInteger(steps) || steps < 1)
     throw new GatewiseError(
       'argument',
       `sequenceMask: steps must be a whole number of at least 1, got ${show(steps)}`,
     );
-  return apply(sequenceMaskOp, { steps }, [lengths]);
+  return apply(sequenceMaskOp, { steps, bounded }, [lengths]);
 }

@@ -33,7 +33,9 @@ export const softmaxCrossEntropyOp: Op<Attrs> = /* @__PURE__ */ defineOp({
     const row = { shape: [logits.shape[0]], dtype: 'f32' } as const;
     return [row, row, row];
   },
-  indexLimits: ({ ignoreIndex }, [logits]) => [{ input: 1, limit: logits.shape[1], except: ignoreIndex }],
+  indexLimits: ({ ignoreIndex }, [logits]) => [
+    { input: 1, kind: 'index', limit: logits.shape[1], except: ignoreIndex },
+  ],
   cpu: ({ ignoreIndex, labelSmoothing }, [logits, label], [loss, logSum, counts]) => {
     const [rows, classes] = logits.view.shape;
     for (let row = 0; row < rows; row++) {
@@ -173,7 +175,7 @@ export function checkCrossEntropyOptions(
       'argument',
       `${what}: ignoreIndex must be a whole number of 32 bits, got ${show(ignoreIndex)}`,
     );
-  if (!(labelSmoothing >= 0 && labelSmoothing <= 1))
+  if (!(Number.isFinite(labelSmoothing) && labelSmoothing >= 0 && labelSmoothing <= 1))
     throw new GatewiseError(
       'argument',
       `${what}: labelSmoothing must lie in 0 to 1, got ${show(labelSmoothing)}`,

@@ -95,7 +95,11 @@ export function shareBindings<Name extends string>(
   inputNames: readonly Name[],
   outputs: readonly Region[],
   outputNames: readonly Name[],
-): { bindings: Partial<Record<Name, Binding>>; nameOf: (input: number) => string } {
+): {
+  bindings: Partial<Record<Name, Binding>>;
+  nameOf: (input: number) => string;
+  outputNameOf: (output: number) => string;
+} {
   const byBuffer = new Map<number, Name>();
   const bindings: Partial<Record<Name, Binding>> = {};
   const bind = (region: Region, name: Name): void => {
@@ -105,7 +109,11 @@ export function shareBindings<Name extends string>(
   };
   outputs.forEach((region, i) => bind(region, outputNames[i]));
   inputs.forEach((region, i) => bind(region, inputNames[i]));
-  return { bindings, nameOf: (input) => byBuffer.get(inputs[input].buffer) ?? inputNames[input] };
+  return {
+    bindings,
+    nameOf: (input) => byBuffer.get(inputs[input].buffer) ?? inputNames[input],
+    outputNameOf: (output) => byBuffer.get(outputs[output].buffer) ?? outputNames[output],
+  };
 }
 
 /** The body of a WGSL function that evaluates expressions at `at`; `named` gives inputs that are not operands. */

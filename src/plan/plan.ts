@@ -3,8 +3,9 @@ import { GatewiseError } from '../core/errors.ts';
 import { sizeOf } from '../core/shape.ts';
 import { sameView, viewEnd, type View } from '../core/view.ts';
 import { GPU_TARGET, type Dispatch, type Region, type Target } from '../graph/launch.ts';
-import type { Cost, Placed, Signature, Value, Variants } from '../graph/value.ts';
+import type { Cost, IndexRange, Placed, Signature, Value, Variants } from '../graph/value.ts';
 import { GraphView } from './graph_view.ts';
+import { joinCopies } from './join_copies.ts';
 import { keep } from './keep.ts';
 import { lower, type Donate, type LoweredStep } from './lower.ts';
 import { colour, shareInPlace, type BufferSpec } from './memory.ts';
@@ -31,14 +32,11 @@ export interface Plan {
   readonly indexLimits: readonly IndexLimit[];
 }
 
-/** A part of an argument that is read as indices, and how many values they may take, from 0 on. */
-export interface IndexLimit {
+/** A part of an argument that is read as indices or lengths, and what they may be. */
+export interface IndexLimit extends IndexRange {
   readonly argument: number;
   /** Which of the argument's elements. */
   readonly view: View;
-  readonly limit: number;
-  /** One more value that they may take. */
-  readonly except?: number;
 }
 
 /**
@@ -62,7 +60,8 @@ export function makePlan(
       `compile: the function uses a traced value of shape [${unbound.shape.join(', ')}] that is not one of its arguments; pass it in`,
     );
   }
-  const lowered = keep(lower(graph, args, donate), settled);
+  const kept = keep(lower(graph, args, donate), settled);
+  const lowered = { ...kept, steps: joinCopies(kept.steps) };
   const { steps, outputs: results, root } = shareInPlace(lowered);
   const { buffers, bufferOf } = colour(steps, results, root, lowered.keptStorages);
   const region = ({ storage, view, dtype }: Place): Region => ({ buffer: bufferOf(storage), view, dtype });
@@ -108,24 +107,28 @@ function costOf({ op, attrs, inputs, outputs }: LoweredStep): Cost {
 
 function indexLimitsOf(graph: GraphView, args: readonly Value[]): IndexLimit[] {
   const limits: IndexLimit[] = [];
-  const add = (value: Value, limit: number, except: number | undefined): void => {
+  const add = (value: Value, range: IndexRange): void => {
     const { base, view } = graph.resolve(graph.canonical(value));
     if (base.node !== undefined) {
       // Copied or put together: all that goes into it counts, even where only a part is then read.
-      for (const input of base.node.inputs) add(input, limit, except);
+      for (const input of base.node.inputs) add(input, range);
       return;
     }
     const argument = args.indexOf(base);
     const known = limits.findIndex(
-      (other) => other.argument === argument && other.except === except && sameView(other.view, view),
+      (other) =>
+        other.argument === argument &&
+        other.kind === range.kind &&
+        other.except === range.except &&
+        sameView(other.view, view),
     );
-    const made = { argument, view, limit, ...(except === undefined ? {} : { except }) };
+    const made = { argument, view, ...range };
     if (known < 0) limits.push(made);
-    else limits[known] = { ...made, limit: Math.min(limit, limits[known].limit) };
+    else limits[known] = { ...made, limit: Math.min(range.limit, limits[known].limit) };
   };
   for (const node of graph.nodes) {
-    for (const { input, limit, except } of node.op.indexLimits?.(node.attrs, node.inputs, node.outputs) ?? [])
-      add(node.inputs[input], limit, except);
+    for (const { input, ...range } of node.op.indexLimits?.(node.attrs, node.inputs, node.outputs) ?? [])
+      add(node.inputs[input], range);
   }
   return limits;
 }

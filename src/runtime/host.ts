@@ -48,7 +48,8 @@ function shapeOf(what: string, value: NestedNumbers): number[] {
   const list = value as readonly NestedNumbers[];
   if (list.length === 0)
     throw new GatewiseError('shape', `${what}: a list has no elements; every size must be at least 1`);
-  const shapes = list.map((item) => shapeOf(what, item));
+  // With the holes of a sparse list, which are no numbers.
+  const shapes = Array.from(list, (item) => shapeOf(what, item));
   const odd = shapes.find((shape) => !sameShape(shape, shapes[0]));
   if (odd !== undefined)
     throw new GatewiseError(

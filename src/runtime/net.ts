@@ -1,15 +1,18 @@
 // A model with its weights on a backend: run it, stream through it, train it, save it.
-import { GatewiseError, show } from '../core/errors.ts';
+import { GatewiseError } from '../core/errors.ts';
+import { checkOptions } from '../core/options.ts';
 import { Recent } from '../core/recent.ts';
 import { sizeOf } from '../core/shape.ts';
 import type { Value } from '../graph/value.ts';
-import { serializeSafetensors } from '../io/safetensors.ts';
-import { checkOptions, type Layer, type Values } from '../nn/layer.ts';
+import { checkMetadata, serializeSafetensors } from '../io/safetensors.ts';
+import { type Layer, type Values } from '../nn/layer.ts';
 import type { Plan } from '../plan/plan.ts';
 import type { Profile } from '../plan/profile.ts';
+import { givenStates, type GivenStates } from './given_states.ts';
 import type { TunedKind } from '../plan/tuning.ts';
 import type { HostData } from './host.ts';
 import { signatureKey, toArgument, type Memory, type NetContext } from './net_context.ts';
+import { cutOf, withoutPadding, withPadding } from './padding.ts';
 import type { ParameterLayout } from './parameters.ts';
 import { Program, type Argument, type Traced } from './program.ts';
 import { sequenceArguments, type SequenceOptions } from './sequences.ts';
@@ -22,7 +25,7 @@ const MAX_PROGRAMS = 16;
 
 export interface RunOptions extends SequenceOptions {
   /** States before the first step, by name (an LSTM's `h` and `c`; in a Sequential `1.h`); zeros where absent. */
-  readonly states?: Readonly<Record<string, Tensor | HostData>>;
+  readonly states?: GivenStates;
 }
 
 export class Net implements Disposable, NetContext {
@@ -142,35 +145,33 @@ export class Net implements Disposable, NetContext {
     withStates: boolean,
   ): { program: Program; args: readonly Argument[] } {
     checkOptions('run', options, ['states', 'lengths', 'mask']);
-    const { states = {} } = options;
-    const names = Object.keys(states);
-    const unknown = names.find((name) => !this.model.states.some((state) => state.name === name));
-    if (unknown !== undefined) {
-      throw new GatewiseError(
-        'argument',
-        `run: the model has no state ${show(unknown)}; expected ${show(this.model.states.map(({ name }) => name))}`,
-      );
-    }
+    const initial = givenStates('run', this.model, options.states);
+    const names = Object.keys(initial);
     const weights = this.weights;
     const input = this.input('run', x);
-    const initial = names.map((name) => toArgument(`run: state ${name}`, states[name], 'f32'));
     const sequences = sequenceArguments('run', this.model, input, options);
     const told = Object.keys(sequences);
-    const args = [weights, input, ...initial, ...Object.values(sequences)];
+    const cut = cutOf(this.model, input, sequences.lengths);
+    const args = [weights, input, ...Object.values(initial), ...Object.values(sequences)];
     const trace = ([flat, sequence, ...values]: readonly Value[]): Traced => {
       const named = (keys: readonly string[], from: number): Values =>
         Object.fromEntries(keys.map((key, i) => [key, values[from + i]]));
       const parameters = this.layout.unpack(flat);
-      const result = this.model.forward(sequence, parameters, named(names, 0), named(told, names.length));
+      const result = this.model.forward(
+        withoutPadding(sequence, cut),
+        parameters,
+        named(names, 0),
+        named(told, names.length),
+      );
       return {
         outputs: [
-          result.output,
+          withPadding(result.output, cut),
           ...(withStates ? this.model.states.map(({ name }) => result.states[name]) : []),
         ],
       };
     };
     const argumentNames = ['weights', 'input', ...names.map((name) => `state ${name}`), ...told];
-    const key = `run ${argumentNames.join()} ${withStates}`;
+    const key = `run ${argumentNames.join()} ${withStates} ${cut?.kept}`;
     return { program: this.program(key, args, trace, argumentNames), args };
   }
 
@@ -197,7 +198,8 @@ export class Net implements Disposable, NetContext {
   stream(options: { readonly batch?: number } = {}): Stream {
     checkOptions('stream', options, ['batch']);
     this.#checkAlive();
-    return this.keep(new Stream(this, options.batch ?? 1));
+    const { batch = 1 } = options;
+    return this.keep(new Stream(this, batch));
   }
 
   /** Trains the weights in place. */
@@ -217,6 +219,7 @@ export class Net implements Disposable, NetContext {
 
   /** The weights as safetensors, with PyTorch's names and shapes. @param metadata strings to store beside them. */
   async save(metadata: Readonly<Record<string, string>> = {}): Promise<Uint8Array<ArrayBuffer>> {
+    checkMetadata('save', metadata);
     return serializeSafetensors(this.layout.toTensors(await this.weights.read()), {
       format: 'pt',
       ...metadata,

@@ -144,10 +144,10 @@ export class Program {
     if (range === undefined) return;
     for (const limit of this.plan.indexLimits) {
       const { smallest, largest } = rangeWithout(range, limit.except);
-      if (limit.argument !== index || (smallest >= 0 && largest < limit.limit)) continue;
+      if (limit.argument !== index || (smallest >= firstOf(limit) && largest < limit.limit)) continue;
       throw new GatewiseError(
         'argument',
-        `${this.#name}: ${this.#argumentNames[index]} is a tensor of indices from ${range.smallest} to ${range.largest}; expected ${expectedIndices(limit)}. A tensor is checked as a whole: if only a part of it is read so, pass that part as a tensor of its own`,
+        `${this.#name}: ${this.#argumentNames[index]} is a tensor of ${limit.kind === 'index' ? 'indices' : 'lengths'} from ${range.smallest} to ${range.largest}; expected ${expected(limit)}. A tensor is checked as a whole: if only a part of it is read so, pass that part as a tensor of its own`,
       );
     }
   }
@@ -156,10 +156,10 @@ export class Program {
     for (const limit of this.plan.indexLimits) {
       if (limit.argument !== index) continue;
       walk(collapse([limit.view]), ([at]) => {
-        if ((data[at] >= 0 && data[at] < limit.limit) || data[at] === limit.except) return;
+        if ((data[at] >= firstOf(limit) && data[at] < limit.limit) || data[at] === limit.except) return;
         throw new GatewiseError(
           'argument',
-          `${this.#name}: element ${at} of ${this.#argumentNames[index]} is the index ${data[at]}; expected ${expectedIndices(limit)}`,
+          `${this.#name}: element ${at} of ${this.#argumentNames[index]} is the ${limit.kind} ${data[at]}; expected ${expected(limit)}`,
         );
       });
     }
@@ -173,6 +173,8 @@ export class Program {
   }
 }
 
-function expectedIndices({ limit, except }: IndexLimit): string {
-  return `0 to ${limit - 1}${except === undefined ? '' : ` or ${except}`}`;
+const firstOf = ({ kind }: IndexLimit): number => (kind === 'index' ? 0 : 1);
+
+function expected(limit: IndexLimit): string {
+  return `${firstOf(limit)} to ${limit.limit - 1}${limit.except === undefined ? '' : ` or ${limit.except}`}`;
 }

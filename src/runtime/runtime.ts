@@ -3,9 +3,10 @@ import type { Backend, CalibrateOptions } from '../backend/backend.ts';
 import { CPUBackend, type Precision } from '../backend/cpu/cpu_backend.ts';
 import { WebGPUBackend } from '../backend/webgpu/webgpu_backend.ts';
 import { GatewiseError, show } from '../core/errors.ts';
+import { checkFlag, checkOptions } from '../core/options.ts';
 import { sizeOf, type DType, type Shape } from '../core/shape.ts';
 import { parseSafetensors } from '../io/safetensors.ts';
-import { checkLayer, checkOptions, type Layer } from '../nn/layer.ts';
+import { checkLayer, type Layer } from '../nn/layer.ts';
 import type { Calibration } from '../plan/calibration.ts';
 import type { Tuning } from '../plan/tuning.ts';
 import { acquireDevice, type AdapterOptions } from './adapter.ts';
@@ -66,7 +67,13 @@ export class Runtime implements Disposable {
 
   /** Copies numbers to the backend. @param options.shape for typed arrays. @param options.dtype f32 unless the data is an Int32Array. */
   tensor(data: HostData, options: { readonly shape?: Shape; readonly dtype?: DType } = {}): Tensor {
-    const host = toHostTensor('tensor', data, options.shape, options.dtype);
+    checkOptions('tensor', options, ['shape', 'dtype']);
+    const { shape, dtype } = options;
+    if (shape !== undefined && !Array.isArray(shape))
+      throw new GatewiseError('argument', `tensor: shape must be a list of sizes, got ${show(shape)}`);
+    if (dtype !== undefined && dtype !== 'f32' && dtype !== 'i32')
+      throw new GatewiseError('argument', `tensor: dtype must be "f32" or "i32", got ${show(dtype)}`);
+    const host = toHostTensor('tensor', data, shape, dtype);
     const tensor = this.allocate(host.shape, host.dtype);
     tensor.write(host.data);
     return tensor;
@@ -149,12 +156,6 @@ export class Runtime implements Disposable {
  * @throws GatewiseError `no-adapter` where WebGPU is asked for and cannot be had.
  */
 export async function createRuntime(options: RuntimeOptions = {}): Promise<Runtime> {
-  const { backend, device, check = false, precision = 'float32' } = options;
-  if (backend !== undefined && backend !== 'webgpu' && backend !== 'cpu')
-    throw new GatewiseError(
-      'argument',
-      `createRuntime: backend must be "webgpu" or "cpu", got ${show(backend)}`,
-    );
   checkOptions('createRuntime', options, [
     'backend',
     'device',
@@ -164,6 +165,12 @@ export async function createRuntime(options: RuntimeOptions = {}): Promise<Runti
     'precision',
     'tuning',
   ]);
+  const { backend, device, check = false, precision = 'float32', powerPreference } = options;
+  if (backend !== undefined && backend !== 'webgpu' && backend !== 'cpu')
+    throw new GatewiseError(
+      'argument',
+      `createRuntime: backend must be "webgpu" or "cpu", got ${show(backend)}`,
+    );
   const refuse = (problem: string): never => {
     throw new GatewiseError('argument', `createRuntime: ${problem}`);
   };
@@ -171,6 +178,11 @@ export async function createRuntime(options: RuntimeOptions = {}): Promise<Runti
     refuse(`device must be a GPUDevice, got ${show(device)}`);
   if (options.gpu !== undefined && typeof options.gpu.requestAdapter !== 'function')
     refuse(`gpu must be a GPU such as navigator.gpu or await nodeGPU(), got ${show(options.gpu)}`);
+  if (powerPreference !== undefined && !['low-power', 'high-performance'].includes(powerPreference))
+    refuse(`powerPreference must be "low-power" or "high-performance", got ${show(powerPreference)}`);
+  checkFlag('createRuntime', 'check', check);
+  if (precision !== 'float32' && precision !== 'float64')
+    refuse(`precision must be "float32" or "float64", got ${show(precision)}`);
   if (options.tuning !== undefined && options.tuning !== false) checkTuning(options.tuning);
   if (precision === 'float64' && backend !== 'cpu')
     refuse("precision 'float64' needs backend: 'cpu'; WebGPU has no float64");

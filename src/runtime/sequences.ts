@@ -20,23 +20,30 @@ export interface SequenceOptions {
   readonly mask?: Tensor | HostData;
 }
 
+/** Whether an input has a batch: of a model of our layers, features without one have two axes. */
+export function hasBatch({ inputDType, ignoresPadding }: Layer, { shape }: Argument): boolean {
+  return shape.length >= (inputDType === 'f32' && ignoresPadding === true ? 3 : 2);
+}
+
 /** What of the two is given, as arguments of a plan under their names in a layer's context. @param x the model's input. */
 export function sequenceArguments(
   what: string,
-  { name, timeAxis }: Layer,
-  { shape }: Argument,
+  model: Layer,
+  input: Argument,
   { lengths, mask }: SequenceOptions,
 ): Partial<Record<'lengths' | 'mask', Argument>> {
   if (lengths === undefined && mask === undefined) return {};
   if (lengths !== undefined && mask !== undefined)
     throw new GatewiseError('argument', `${what}: lengths and mask were both given; give one of them`);
+  const { name, timeAxis } = model;
+  const { shape } = input;
   const given = lengths === undefined ? 'a mask' : 'lengths';
   if (timeAxis === undefined)
     throw new GatewiseError(
       'unsupported',
       `${what}: ${given} given, but ${name} has no layer that knows of time; leave them out`,
     );
-  if (shape.length < 2)
+  if (!hasBatch(model, input))
     throw new GatewiseError(
       'shape',
       `${what}: with ${given} expected input (${timeAxis === 0 ? 'T, B' : 'B, T'}, …), got ${show(shape)}`,

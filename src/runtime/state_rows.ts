@@ -29,12 +29,12 @@ export function clearRows(what: string, state: State, value: Value, kept: Value)
 /** Rows of a batch as a list; all unless given. @throws GatewiseError `argument` where one is not in the batch. */
 export function rowsOf(what: string, rows: number | readonly number[] | undefined, batch: number): number[] {
   const all = Array.from({ length: batch }, (_, row) => row);
-  const list = rows === undefined ? all : typeof rows === 'number' ? [rows] : [...rows];
-  const odd = list.find((row) => !Number.isInteger(row) || row < 0 || row >= batch);
-  if (odd !== undefined)
+  const list: readonly unknown[] = rows === undefined ? all : Array.isArray(rows) ? rows : [rows];
+  const odd = list.findIndex((row) => !(typeof row === 'number' && all.includes(row)));
+  if (odd >= 0)
     throw new GatewiseError(
       'argument',
-      `${what}: expected rows of the batch, ${batch === 0 ? 'of which there is none before the first step' : `0 to ${batch - 1}`}, got ${show(odd)}`,
+      `${what}: expected rows of the batch, ${batch === 0 ? 'of which there is none before the first step' : `0 to ${batch - 1}`}, got ${show(list[odd])}`,
     );
-  return list;
+  return list as number[];
 }

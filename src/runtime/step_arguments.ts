@@ -1,10 +1,12 @@
 // What a training step takes beside the trainer's own: the batch, what is said of it, and the states it begins with.
 import { GatewiseError, show } from '../core/errors.ts';
-import { checkOptions, type Layer } from '../nn/layer.ts';
+import { checkOptions } from '../core/options.ts';
+import { type Layer } from '../nn/layer.ts';
+import { givenStates, type GivenStates } from './given_states.ts';
 import type { HostData } from './host.ts';
-import { toArgument, type NetContext } from './net_context.ts';
+import type { NetContext } from './net_context.ts';
 import type { Argument } from './program.ts';
-import { sequenceArguments, type SequenceOptions } from './sequences.ts';
+import { hasBatch, sequenceArguments, type SequenceOptions } from './sequences.ts';
 import type { Tensor } from './tensor.ts';
 import type { TrainStates } from './train_states.ts';
 import { stateName } from './train_step.ts';
@@ -15,7 +17,7 @@ import { stateName } from './train_step.ts';
  */
 export interface StepOptions extends SequenceOptions {
   /** States before the first step, by name, as in `net.run`; zeros where absent. Not with `stateful`. */
-  readonly states?: Readonly<Record<string, Tensor | HostData>>;
+  readonly states?: GivenStates;
 }
 
 type Arguments = Readonly<Record<string, Argument>>;
@@ -32,14 +34,12 @@ export function batchArguments(
   const input = net.input('step', x);
   const sequences = sequenceArguments('step', model, input, options);
   const states =
-    kept === undefined
-      ? givenStates(model, options.states ?? {})
-      : keptStates(model, kept, input, options.states);
+    kept === undefined ? stepStates(model, options.states) : keptStates(model, kept, input, options.states);
   return { input, ...sequences, ...states };
 }
 
 function keptStates(
-  { states, timeAxis = 0 }: Layer,
+  model: Layer,
   kept: TrainStates,
   input: Argument,
   given: StepOptions['states'],
@@ -49,7 +49,8 @@ function keptStates(
       'argument',
       'step: states were given, but a stateful trainer begins with those of its last step; leave out one of the two',
     );
-  if (input.shape.length < 2)
+  const { states, timeAxis = 0 } = model;
+  if (!hasBatch(model, input))
     throw new GatewiseError(
       'shape',
       `step: a stateful trainer expects input (${timeAxis === 0 ? 'T, B' : 'B, T'}, …), got ${show(input.shape)}`,
@@ -62,18 +63,7 @@ function keptStates(
 }
 
 /** States that the caller gives for one step, as arguments. */
-function givenStates(model: Layer, states: Readonly<Record<string, Tensor | HostData>>): Arguments {
-  const known = model.states.map(({ name }) => name);
-  const unknown = Object.keys(states).find((name) => !known.includes(name));
-  if (unknown !== undefined)
-    throw new GatewiseError(
-      'argument',
-      `step: the model has no state ${show(unknown)}; expected ${show(known)}`,
-    );
-  return Object.fromEntries(
-    Object.entries(states).map(([name, state]) => [
-      stateName(name),
-      toArgument(`step: state ${name}`, state, 'f32'),
-    ]),
-  );
+function stepStates(model: Layer, given: StepOptions['states']): Arguments {
+  const states = givenStates('step', model, given);
+  return Object.fromEntries(Object.entries(states).map(([name, state]) => [stateName(name), state]));
 }

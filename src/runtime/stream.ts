@@ -1,9 +1,11 @@
-// Streaming: one step at a time, states on the device and updated in place.
+// Streaming: one step at a time, with the states on the device.
 import { GatewiseError, show } from '../core/errors.ts';
 import type { Value } from '../graph/value.ts';
+import { checkMetadata } from '../io/safetensors.ts';
 import { checkSize, type Layer } from '../nn/layer.ts';
 import { Sequential } from '../nn/sequential.ts';
 import { reshape } from '../ops/structure.ts';
+import type { Plan } from '../plan/plan.ts';
 import { toHostTensor, type HostData } from './host.ts';
 import type { NetContext } from './net_context.ts';
 import type { TunedKind } from '../plan/tuning.ts';
@@ -15,7 +17,9 @@ import type { Tensor } from './tensor.ts';
 export class Stream implements Disposable {
   readonly batch: number;
   readonly #net: NetContext;
-  readonly #states: readonly Tensor[];
+  /** The states, and room for those after the next step: a push reads one set, writes the other, and they change places. */
+  #states: readonly Tensor[];
+  #next: readonly Tensor[];
   #disposed = false;
 
   /** Made by `net.stream` and `fork`. @param states to take over; zeros unless given. */
@@ -24,7 +28,10 @@ export class Stream implements Disposable {
     checkStreams(net.model);
     this.#net = net;
     this.batch = batch;
-    this.#states = states ?? net.model.states.map(({ shape }) => net.runtime.allocate(shape(batch), 'f32'));
+    const allocate = (): Tensor[] =>
+      net.model.states.map(({ shape }) => net.runtime.allocate(shape(batch), 'f32'));
+    this.#states = states ?? allocate();
+    this.#next = allocate();
     if (states === undefined) this.reset();
   }
 
@@ -33,45 +40,54 @@ export class Stream implements Disposable {
    * @param x one step's input: (batch) tokens or (batch, I) features. With a batch of 1, one token or (I) features do.
    */
   push(x: Tensor | HostData): Tensor {
-    this.#checkAlive('push');
-    const { program, args } = this.#step('push', x);
+    const { program, args } = this.#prepare('push', x);
     const { view, dtype } = program.plan.outputs[0];
     const output = this.#net.runtime.allocate(view.shape, dtype);
-    program.run(args, [output.buffer, ...this.#states.map((state) => state.buffer)]);
+    program.run(args, [output.buffer, ...this.#next.map((state) => state.buffer)]);
+    [this.#states, this.#next] = [this.#next, this.#states];
     return output;
+  }
+
+  /** The plan of `push` for such a step. */
+  plan(x: Tensor | HostData): Plan {
+    return this.#prepare('plan', x).program.plan;
+  }
+
+  /** The plan of `push` for such a step, as text. */
+  explain(x: Tensor | HostData): string {
+    return this.#prepare('explain', x).program.explain();
   }
 
   /** Finds the fastest kernels for such a step, as `net.tune`. The states stay what they are. */
   async tune(x: Tensor | HostData): Promise<readonly TunedKind[]> {
-    this.#checkAlive('tune');
-    const { program, args } = this.#step('tune', x);
+    const { program, args } = this.#prepare('tune', x);
     return program.tune(args);
   }
 
-  /** The program of a step, and what to run it with. */
-  #step(what: string, x: Tensor | HostData): { program: Program; args: readonly Argument[] } {
+  /** The program for such a step, and what to run it with. */
+  #prepare(method: string, x: Tensor | HostData): { program: Program; args: readonly Argument[] } {
+    this.#checkAlive(method);
     const net = this.#net;
-    const input = net.input(what, x);
+    const input = net.input(method, x);
     const features = net.model.inputDType === 'i32' ? 0 : 1;
     const short = input.shape.length === features && this.batch === 1;
     if (!short && (input.shape.length !== features + 1 || input.shape[0] !== this.batch)) {
       throw new GatewiseError(
         'shape',
-        `${what}: expected one step of ${features === 0 ? `${this.batch} tokens` : `(${this.batch}, features)`}, got shape ${show(input.shape)}`,
+        `${method}: expected one step of ${features === 0 ? `${this.batch} tokens` : `(${this.batch}, features)`}, got shape ${show(input.shape)}`,
       );
     }
-    const { timeAxis = 0 } = net.model;
+    const { timeAxis } = net.model;
     const rest = input.shape.slice(short ? 0 : 1);
-    const shape = timeAxis === 0 ? [1, this.batch, ...rest] : [this.batch, 1, ...rest];
+    // What does not know of time, such as an LSTMCell, is given a step as it is.
+    const axes = timeAxis === undefined ? [this.batch] : timeAxis === 0 ? [1, this.batch] : [this.batch, 1];
+    const shape = [...axes, ...rest];
     const args = [net.weights, input, ...this.#states];
     const trace = ([flat, step, ...states]: readonly Value[]): Traced => {
       const named = Object.fromEntries(net.model.states.map(({ name }, i) => [name, states[i]]));
       const result = net.model.forward(reshape(step, shape), net.layout.unpack(flat), named);
-      const output = reshape(result.output, [this.batch, ...result.output.shape.slice(2)]);
-      return {
-        outputs: [output, ...net.model.states.map(({ name }) => result.states[name])],
-        donate: [undefined, ...states.map((_, i) => 2 + i)],
-      };
+      const output = reshape(result.output, [this.batch, ...result.output.shape.slice(axes.length)]);
+      return { outputs: [output, ...net.model.states.map(({ name }) => result.states[name])] };
     };
     return { program: net.program('push', args, trace, ['weights', 'input']), args };
   }
@@ -130,6 +146,7 @@ export class Stream implements Disposable {
    */
   async save(metadata: Readonly<Record<string, string>> = {}): Promise<Uint8Array<ArrayBuffer>> {
     this.#checkAlive('save');
+    checkMetadata('save', metadata);
     const states = await Promise.all(this.#states.map((state) => state.read()));
     return statesToFile(this.#net.model, this.batch, states, metadata);
   }
@@ -154,7 +171,7 @@ export class Stream implements Disposable {
   dispose(): void {
     this.#disposed = true;
     this.#net.forget(this);
-    for (const state of this.#states) state.dispose();
+    for (const state of [...this.#states, ...this.#next]) state.dispose();
   }
 
   [Symbol.dispose](): void {

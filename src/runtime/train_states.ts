@@ -16,10 +16,15 @@ export class TrainStates {
   #kept = new Float32Array(0);
 
   constructor(model: Layer, memory: Memory) {
-    if (model.states.length === 0 || model.timeAxis === undefined)
+    if (model.states.length === 0)
       throw new GatewiseError(
         'unsupported',
         `trainer: stateful needs recurrent states, and ${model.name} has none; leave it out`,
+      );
+    if (model.timeAxis === undefined)
+      throw new GatewiseError(
+        'unsupported',
+        `trainer: stateful with ${model.name}, which takes single steps and has no axis of time; train a layer such as LSTM, whose weights it can load, or give each step its states`,
       );
     if (model.causal === false)
       throw new GatewiseError(

@@ -1,6 +1,6 @@
 // One training step as a graph: forward, loss, backward, clip and update.
 import { add, clamp, div, minimum, mul, sqrt, square } from '../expr/arith.ts';
-import { GatewiseError } from '../core/errors.ts';
+import { GatewiseError, show } from '../core/errors.ts';
 import { Expr } from '../expr/expr.ts';
 import { gradients } from '../graph/autodiff.ts';
 import type { Value } from '../graph/value.ts';
@@ -9,9 +9,10 @@ import type { Layer, Values } from '../nn/layer.ts';
 import type { Loss } from '../nn/loss.ts';
 import type { Optimizer } from '../nn/optimizer.ts';
 import { elementwise } from '../ops/elementwise.ts';
-import { sequenceMask } from '../ops/sequence_mask.ts';
+import { lengthMask } from '../ops/sequence_mask.ts';
 import { constant, slice, sum, transpose, zeros } from '../ops/structure.ts';
 import { inputName } from '../ops/wgsl_expression.ts';
+import { withoutPadding, type Cut } from './padding.ts';
 import type { ParameterLayout } from './parameters.ts';
 import type { Traced } from './program.ts';
 import { clearRows } from './state_rows.ts';
@@ -38,6 +39,7 @@ export const stateName = (state: string): string => `state.${state}`;
  * Traces a step.
  * @param args by name: `weights`, the optimizer's states, `scalars`, `input`, `target` and `noise`; `lengths` or `mask`;
  *   states of the model, and `kept`, with which they are written back: 1 for rows of the batch that go on, 0 for others.
+ * @param cut what of the input and the target is looked at; all where absent.
  * @returns the loss, then what takes the place of the weights, the optimizer's states and, with `kept`, the model's.
  */
 export function traceStep(
@@ -45,6 +47,7 @@ export function traceStep(
   layout: ParameterLayout,
   recipe: StepRecipe,
   args: Readonly<Record<string, Value | undefined>>,
+  cut?: Cut,
 ): Traced {
   const take = (name: string): Value => {
     const value = args[name];
@@ -53,7 +56,8 @@ export function traceStep(
   };
   const { loss, optimizer } = recipe;
   const { lengths, mask, kept } = args;
-  const [flat, x, target] = ['weights', 'input', 'target'].map(take);
+  const flat = take('weights');
+  const [x, target] = ['input', 'target'].map((name) => withoutPadding(take(name), cut));
   const context: Context = {
     noise: new Noise(take('noise')),
     ...(lengths && { lengths }),
@@ -94,7 +98,7 @@ function stepMask(
   if (perStep === false) return undefined;
   if (stepwise.some(({ shape }) => shape[0] !== x.shape[0] || shape[1] !== x.shape[1])) return undefined;
   if (lengths === undefined) return mask;
-  return timeAxis === 1 ? transpose(sequenceMask(lengths, x.shape[1])) : sequenceMask(lengths, x.shape[0]);
+  return timeAxis === 1 ? transpose(lengthMask(lengths, x.shape[1])) : lengthMask(lengths, x.shape[0]);
 }
 
 function applyLoss(loss: Loss, output: Value, target: Value, mask: Value | undefined): Value {
@@ -134,8 +138,15 @@ function update(optimizer: Optimizer, tensors: readonly Value[], scalars: Value)
     Object.fromEntries(names.map(input(0))),
     Object.fromEntries(scalarNames.map(input(names.length))),
   );
+  const results = ['p', ...optimizer.states];
+  const missing = results.find((name) => !(next?.[name] instanceof Expr));
+  if (missing !== undefined)
+    throw new GatewiseError(
+      'argument',
+      `trainer: the update of ${optimizer.name} gives ${show(next?.[missing])} as ${show(missing)}; expected expressions for all of ${show(results)}`,
+    );
   return elementwise(
-    ['p', ...optimizer.states].map((name) => next[name]),
+    results.map((name) => next[name]),
     inputs,
     [],
     optimizer.name,

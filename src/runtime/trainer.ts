@@ -1,7 +1,8 @@
 // Training: a step is one plan and so one submit, and needs no readback before the next.
 import { GatewiseError, show } from '../core/errors.ts';
+import { checkOptions } from '../core/options.ts';
 import { Recent } from '../core/recent.ts';
-import { checkOptions } from '../nn/layer.ts';
+import { checkMetadata } from '../io/safetensors.ts';
 import { checkPositive, checkRate, rateAt, type LearningRate } from '../nn/optimizer.ts';
 import type { Plan } from '../plan/plan.ts';
 import type { Profile } from '../plan/profile.ts';
@@ -9,6 +10,7 @@ import type { TunedKind } from '../plan/tuning.ts';
 import { readCheckpoint, writeCheckpoint } from './checkpoint.ts';
 import { toHostTensor, type HostData } from './host.ts';
 import { signatureKey, toArgument, type NetContext } from './net_context.ts';
+import { trainingCutOf } from './padding.ts';
 import { Program, type Argument } from './program.ts';
 import { batchArguments, type StepOptions } from './step_arguments.ts';
 import type { Tensor } from './tensor.ts';
@@ -28,6 +30,12 @@ export interface TrainerOptions extends StepRecipe {
    */
   readonly stateful?: boolean;
 }
+
+type StepArguments = Record<string, Argument> & {
+  readonly input: Argument;
+  readonly target: Argument;
+  readonly lengths?: Argument;
+};
 
 /** Plans kept for batches of different shapes. */
 const MAX_PROGRAMS = 16;
@@ -152,12 +160,7 @@ export class Trainer implements Disposable {
     return this.#program(args).tune(Object.values(args));
   }
 
-  #arguments(
-    x: Tensor | HostData,
-    y: Tensor | HostData,
-    options: StepOptions,
-    rate: number,
-  ): Record<string, Argument> {
+  #arguments(x: Tensor | HostData, y: Tensor | HostData, options: StepOptions, rate: number): StepArguments {
     const { loss, optimizer, seed = 0 } = this.#options;
     const scalars = Object.values(optimizer.scalars(this.#steps + 1, rate));
     const { input, ...rest } = batchArguments(this.#net, x, options, this.#states);
@@ -172,10 +175,11 @@ export class Trainer implements Disposable {
     };
   }
 
-  #program(args: Readonly<Record<string, Argument>>): Program {
+  #program(args: StepArguments): Program {
     const { model, layout, runtime } = this.#net;
     const names = Object.keys(args);
     const list = Object.values(args);
+    const cut = trainingCutOf(model, this.#options.loss, args);
     const make = (): Program =>
       new Program(
         runtime.backend,
@@ -187,10 +191,11 @@ export class Trainer implements Disposable {
             layout,
             this.#options,
             Object.fromEntries(names.map((name, i) => [name, values[i]])),
+            cut,
           ),
         names,
       );
-    return this.#programs.get(`${names.join()}: ${signatureKey(list)}`, make);
+    return this.#programs.get(`${names.join()} ${cut?.kept}: ${signatureKey(list)}`, make);
   }
 
   /**
@@ -199,6 +204,7 @@ export class Trainer implements Disposable {
    */
   async save(metadata: Readonly<Record<string, string>> = {}): Promise<Uint8Array<ArrayBuffer>> {
     this.#checkAlive('save');
+    checkMetadata('save', metadata);
     const { layout, weights } = this.#net;
     const steps = this.#steps;
     const [states, flat, ...moments] = await Promise.all([
@@ -257,12 +263,13 @@ function checkTrainerOptions(options: TrainerOptions): void {
   const refuse = (problem: string): never => {
     throw new GatewiseError('argument', `trainer: ${problem}`);
   };
-  if (typeof loss?.apply !== 'function')
+  // A function has an apply, too, that is not a loss's.
+  if (typeof loss !== 'object' || typeof loss?.apply !== 'function')
     refuse(`expected a loss such as crossEntropy or mse, got ${show(loss)}`);
   if (typeof optimizer?.update !== 'function')
     refuse(`expected an optimizer such as adam({ lr: 1e-3 }) or sgd({ lr: 0.1 }), got ${show(optimizer)}`);
   if (clipValue !== undefined) checkPositive('trainer', 'clipValue', clipValue);
-  if (clipNorm !== undefined && !(clipNorm > 0)) refuse(`clipNorm must be above 0, got ${show(clipNorm)}`);
+  if (clipNorm !== undefined) checkPositive('trainer', 'clipNorm', clipNorm);
   if (!Number.isSafeInteger(seed) || seed < 0)
     refuse(`seed must be a whole number from 0 to 2^53 - 1, got ${show(seed)}`);
   if (typeof stateful !== 'boolean') refuse(`stateful must be true or false, got ${show(stateful)}`);

@@ -16,7 +16,7 @@ import { scalarOps } from '../../src/expr/scalar_ops.ts';
 import type { Value } from '../../src/graph/value.ts';
 import { LayerNorm } from '../../src/nn/layer_norm.ts';
 import { apply, applyAll } from '../../src/ops/apply.ts';
-import { checkpoint } from '../../src/ops/checkpoint.ts';
+import { checkpoint, enter } from '../../src/ops/checkpoint.ts';
 import { copyOp } from '../../src/ops/copy.ts';
 import { dropout, dropoutMask } from '../../src/ops/dropout.ts';
 import { elementwise } from '../../src/ops/elementwise.ts';
@@ -916,9 +916,20 @@ const structureSamples: Record<string, readonly Sample[]> = {
       ),
     ),
     sample('values', checkpointInputs, (x, w, v) => checkpointed(true)([x, w, v])),
+    ...[true, false].map((recompute) =>
+      sample(`a reshape that is reshaped again, ${recompute}`, [f32([3, 4])], (x) =>
+        checkpoint(([y]) => [square(reshape(y, [12]))], [reshape(x, [2, 6])], recompute),
+      ),
+    ),
   ],
   after: [
     sample('gradients of two layers', checkpointInputs, (...inputs) => grad(checkpointed(true))(inputs)),
+  ],
+  enter: [
+    sample('beside other readers', [f32([3, 3])], (x) => {
+      const inner = enter(x);
+      return add(matmul(inner, inner), x);
+    }),
   ],
   broadcast: [
     sample('a scalar', [f32([])], (x) => broadcast(x, [3, 5])),

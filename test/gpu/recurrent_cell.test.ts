@@ -118,12 +118,12 @@ describe('errors', () => {
     [
       'a sequence',
       () => cell.forward(value(4, 3, 2), parameters),
-      /LSTMCell: expected input \(B, 2\), got \[4, 3, 2\]/,
+      /LSTMCell: expected input \(B, 2\), or \(2\) without a batch, got \[4, 3, 2\]/,
     ],
     [
       'a wrong width',
       () => cell.forward(value(3, 4), parameters),
-      /LSTMCell: expected input \(B, 2\), got \[3, 4\]/,
+      /LSTMCell: expected input \(B, 2\), or \(2\) without a batch, got \[3, 4\]/,
     ],
     [
       'a state of a layer',

@@ -13,6 +13,7 @@ import {
   lstmProjected,
   Recurrent,
   slstm,
+  withRecurrentDropout,
   type Cell,
   type RecurrentOptions,
   type Runtime,
@@ -252,6 +253,18 @@ describe('zoneout', () => {
 });
 
 describe('variational dropout', () => {
+  test('a cell that declares it runs as any other: without it in inference and at a rate of 0', async () => {
+    const declared = withRecurrentDropout(lstm);
+    for (const recurrentDropout of [0, 0.5]) {
+      const [own, plain] = [declared, lstm].map((cell) => layerOf(cell, { recurrentDropout }));
+      const input = inputOf(own);
+      const parts = async (layer: Recurrent, seed?: readonly [number, number]): Promise<Named> =>
+        partsOf(await runLayer(exact, layer, { ...input, ...(seed && { seed }) }));
+      expect(differing(await parts(own), await parts(plain), 0)).toEqual([]);
+      expect(differing(await parts(own, SEED), await parts(plain, SEED), 0)).toEqual([]);
+    }
+  });
+
   test('drops the same units of h at every step, another set for each row and direction', async () => {
     // A cell without memory of its own, whose pre-activation is h alone: W_hh = 1, W_ih = 0 and h_0 = 1.
     const hiddenSize = 64;

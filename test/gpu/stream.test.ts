@@ -7,10 +7,13 @@ import {
   createRuntime,
   Embedding,
   GRU,
+  GRUCell,
   Linear,
   LSTM,
+  LSTMCell,
   parseSafetensors,
   reshape,
+  RNNCell,
   Sequential,
   serializeSafetensors,
   zeros,
@@ -34,6 +37,13 @@ const MODELS: Record<string, () => Layer> = {
       new LSTM({ inputSize: INPUTS, hiddenSize: HIDDEN }),
       new GRU({ inputSize: HIDDEN, hiddenSize: 2 }),
       new Linear(2, 3),
+    ]),
+  LSTMCell: () => new LSTMCell({ inputSize: INPUTS, hiddenSize: HIDDEN }),
+  'a Sequential of cells': () =>
+    new Sequential([
+      new Linear(INPUTS, 3),
+      new GRUCell({ inputSize: 3, hiddenSize: HIDDEN }),
+      new RNNCell({ inputSize: HIDDEN, hiddenSize: 2 }),
     ]),
 };
 
@@ -191,7 +201,9 @@ describe.each(['webgpu', 'cpu'] as const)('%s', (backend) => {
       const pushed = await pushAll(tested, [after[0]]);
       expect(await statesOf(tested)).not.toEqual(kept);
       for (const [key, copy] of Object.entries(copies)) expect([...(await copy.read())]).toEqual(kept[key]);
-      const x = net.model.timeAxis === 0 ? [after[0]] : after[0].map((row) => [row]);
+      const { timeAxis } = net.model;
+      const rows = timeAxis === 1 ? after[0].map((row) => [row]) : [after[0]];
+      const x = timeAxis === undefined ? after[0] : rows;
       const { output, states } = net.runWithStates(x, { states: copies });
       expect([...(await output.read())]).toEqual(pushed.flat());
       // Given back, and the stream goes on.
@@ -199,6 +211,20 @@ describe.each(['webgpu', 'cpu'] as const)('%s', (backend) => {
       const next = await statesOf(tested);
       for (const [key, state] of Object.entries(states)) expect([...(await state.read())]).toEqual(next[key]);
     });
+  });
+
+  test('a cell streams what its layer does', async () => {
+    const sizes = { inputSize: INPUTS, hiddenSize: HIDDEN };
+    using layer = await runtime.load(new LSTM(sizes), { seed: 5 });
+    using cell = await runtime.load(new LSTMCell(sizes), { seed: 5 });
+    const steps = inputs(6, 3);
+    const [got, expected] = [cell, layer].map((net) => pushAll(net.stream({ batch: BATCH }), steps));
+    expect(await got).toEqual(await expected);
+    // Without a batch, too.
+    const one = cell.stream();
+    expect((await pushAll(one, [steps[0].slice(0, 1)]))[0]).toEqual(
+      Array.from(await cell.stream().push(steps[0][0]).read()),
+    );
   });
 
   test('reset, fork and states wait for nothing, and make no memory that is not given back', async () => {

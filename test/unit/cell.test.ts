@@ -7,7 +7,7 @@ import { withRecurrentDropout } from '../../src/cells/regularised.ts';
 import { GatewiseError } from '../../src/core/errors.ts';
 import { Random } from '../../src/core/random.ts';
 import { add, mul, sigmoid, sub, tanh } from '../../src/expr/arith.ts';
-import { createRuntime, sum, valueAndGrad, type Runtime, type Value } from '../../src/index.ts';
+import { createRuntime, sum, valueAndGrad, type Runtime, Value } from '../../src/index.ts';
 import { allCells, dataOf, f32 } from '../gpu/op_samples.ts';
 import { randomCell } from '../random_cell.ts';
 import { runFused, runInputs, runNaive, type RunSize } from '../recurrent_run.ts';
@@ -17,6 +17,18 @@ describe('a mistake in a declaration is named', () => {
   const loose = defineCell as unknown as (declaration: object) => Cell;
   type Loose = Readonly<Record<string, never>>;
   type Calls = Readonly<Record<string, (x: never) => never>>;
+  const traced = new Value({ shape: [4], dtype: 'f32' });
+  /** What an update of another cell has worked out. */
+  const kept = (): unknown => {
+    let result: unknown;
+    defineCell({
+      name: 'other',
+      gates: ['a'],
+      states: ['h'],
+      update: ({ a }) => ({ h: (result = tanh(a)) as typeof a }),
+    });
+    return result;
+  };
   const mistakes: Record<string, [declaration: object, message: string]> = {
     'a gate that is not declared': [
       { gates: ['i'], states: ['h'], update: ({ f }: Record<string, never>) => ({ h: tanh(f) }) },
@@ -92,7 +104,61 @@ describe('a mistake in a declaration is named', () => {
     ],
     'a weight that starts as nobody knows what': [
       { gates: ['a'], states: ['h'], weights: { u: 'normal' }, update: ({ a }: Loose) => ({ h: a }) },
-      `cell "odd": weight "u" must start as a number or 'uniform', got "normal"`,
+      `cell "odd": weight "u" must start as a number that is finite in float32 or as 'uniform', got "normal"`,
+    ],
+    'a weight that starts past float32': [
+      {
+        gates: ['a'],
+        states: ['h'],
+        weights: { u: 1e39 },
+        update: ({ a }: Loose, _: Loose, { u }: Loose) => ({ h: mul(a, u) }),
+      },
+      `cell "odd": weight "u" must start as a number that is finite in float32 or as 'uniform', got 1e+39`,
+    ],
+    'weights that are none': [
+      { gates: ['a'], states: ['h'], weights: null, update: ({ a }: Loose) => ({ h: a }) },
+      'cell "odd": weights must be names with initial values, such as { u: 1 }, got null',
+    ],
+    'a projection that is no flag': [
+      {
+        gates: ['a'],
+        states: ['h'],
+        projects: 'yes',
+        update: ({ a }: Loose, _: Loose, { project }: Calls) => ({ h: project(a) }),
+      },
+      'cell "odd": projects must be true or false, got "yes"',
+    ],
+    'a dropout that is no flag': [
+      { gates: ['a'], states: ['h'], dropsRecurrent: 1, update: ({ a }: Loose) => ({ h: a }) },
+      'cell "odd": dropsRecurrent must be true or false, got 1',
+    ],
+    'a dropout of what is not there': [
+      { gates: [inputOnly('a')], states: ['h'], dropsRecurrent: true, update: ({ a }: Loose) => ({ h: a }) },
+      'cell "odd": dropsRecurrent needs a gate with recurrent weights; leave it out',
+    ],
+    'a traced value in an expression': [
+      { gates: ['a'], states: ['h'], update: ({ a }: Loose) => ({ h: mul(a, traced as never) }) },
+      'mul: expected expressions and numbers, got Value; an update computes with what it is given and numbers alone',
+    ],
+    'a traced value across units': [
+      {
+        gates: ['a'],
+        states: ['h'],
+        update: ({ a }: Loose, _: Loose, { mean }: Calls) => ({ h: add(a, mean(traced as never)) }),
+      },
+      'mean: expected expressions and numbers, got Value; an update computes with what it is given and numbers alone',
+    ],
+    'a traced value as a state': [
+      { gates: ['a'], states: ['h', 'c'], update: ({ a }: Loose) => ({ h: a, c: traced }) },
+      'cell "odd": update returns Value; expected expressions, made of what the update is given',
+    ],
+    'an expression of another update': [
+      { gates: ['a'], states: ['h'], update: ({ a }: Loose) => ({ h: add(a, kept() as never) }) },
+      'cell "odd": update uses an expression of another update; make all of what this one is given',
+    ],
+    'a name that breaks a line': [
+      { name: 'a\u2028b', gates: ['a'], states: ['h'], update: ({ a }: Loose) => ({ h: a }) },
+      'cell "a\u2028b": expected a name',
     ],
     'a weight by the name of a parameter': [
       { gates: ['a'], states: ['h'], weights: { weight_ih: 1 }, update: ({ a }: Loose) => ({ h: a }) },

@@ -3,9 +3,17 @@ import { assert, boolean, constantFrom, integer, property, record } from 'fast-c
 import { describe, expect, test } from 'vitest';
 
 import {
+  add,
   convertWeights,
+  createRuntime,
+  defineCell,
   layouts,
+  mul,
   Random,
+  Recurrent,
+  serializeSafetensors,
+  sigmoid,
+  tanh,
   type NamedTensor,
   type Shape,
   type WeightLayout,
@@ -14,7 +22,8 @@ import {
 type Tensors = ReadonlyMap<string, NamedTensor>;
 
 const all: WeightLayout[] = Object.values(layouts).flatMap((kinds) => Object.values(kinds));
-const ownOf = ({ kind }: WeightLayout): WeightLayout => layouts.pytorch[kind];
+const ownOf = ({ kind, outputPeephole }: WeightLayout): WeightLayout =>
+  layouts.pytorch[outputPeephole === 'before' && kind === 'lstm' ? 'lstm_peephole_before' : kind];
 
 /** Numbers by the names and shapes of PyTorch. */
 function named(entries: readonly (readonly [string, Shape, ArrayLike<number>])[]): Tensors {
@@ -66,13 +75,13 @@ describe('each layout, by hand', () => {
   });
 
   test('webnn lstm: as onnx with iofg, as pytorch with ifgo, peepholes i o f in both', () => {
-    const iofg = convertWeights(peepholeLSTM, layouts.pytorch.lstm, layouts.webnn.lstm);
+    const iofg = convertWeights(peepholeLSTM, layouts.pytorch.lstm_peephole_before, layouts.webnn.lstm);
     const onnx = convertWeights(peepholeLSTM, layouts.pytorch.lstm, layouts.onnx.lstm);
     expect(iofg.get('weight')).toEqual(onnx.get('W'));
     expect(iofg.get('recurrentWeight')).toEqual(onnx.get('R'));
     expect(plain(iofg)['bias']).toEqual({ shape: [1, 8], data: [210, 211, 240, 241, 220, 221, 230, 231] });
     expect(plain(iofg)['recurrentBias']).toEqual({ shape: [1, 8], data: [0.5, 0.5, 1, 1, 0.25, 0.25, 0, 0] });
-    const ifgo = convertWeights(peepholeLSTM, layouts.pytorch.lstm, layouts.webnn.lstm_ifgo);
+    const ifgo = convertWeights(peepholeLSTM, layouts.pytorch.lstm_peephole_before, layouts.webnn.lstm_ifgo);
     expect(ifgo.get('weight')?.data).toEqual(lstmWeights.get('weight_ih_l0')?.data);
     for (const tensors of [iofg, ifgo])
       expect(plain(tensors)['peepholeWeight']).toEqual({ shape: [1, 6], data: [51, 52, 71, 72, 61, 62] });
@@ -330,6 +339,48 @@ describe('there and back', () => {
   });
 });
 
+test('peepholes of webnn load into a cell whose gate o reads the old state, and compute that', async () => {
+  const cell = defineCell({
+    name: 'lstm_peephole_before',
+    gates: ['i', 'f', 'g', 'o'],
+    states: ['h', 'c'],
+    weights: { weight_ci: 'uniform', weight_cf: 'uniform', weight_co: 'uniform' },
+    update: ({ i, f, g, o }, { c }, { weight_ci, weight_cf, weight_co }) => {
+      const [input, forget] = [sigmoid(add(i, mul(weight_ci, c))), sigmoid(add(f, mul(weight_cf, c)))];
+      const next = add(mul(forget, c), mul(input, tanh(g)));
+      return { c: next, h: mul(sigmoid(add(o, mul(weight_co, c))), tanh(next)) };
+    },
+  });
+  const [w, r, p] = [
+    [0.1, 0.2, 0.3, 0.4],
+    [0.5, -0.4, 0.3, -0.2],
+    [0.7, 2, -0.6],
+  ];
+  const theirs = named([
+    ['weight', [1, 4, 1], w],
+    ['recurrentWeight', [1, 4, 1], r],
+    ['peepholeWeight', [1, 3], p],
+  ]);
+  const own = convertWeights(theirs, layouts.webnn.lstm_ifgo, layouts.pytorch.lstm_peephole_before);
+  const runtime = await createRuntime({ backend: 'cpu', precision: 'float64' });
+  const model = new Recurrent('Own', cell, { inputSize: 1, hiddenSize: 1, bias: false });
+  const net = await runtime.load(model, { weights: serializeSafetensors(own) });
+  const got = await net.run([[[1]], [[-2]], [[0.5]]]).read();
+  // As WebNN's text has it: peepholes i, o, f, all of the state before the step.
+  const at = (x: number): number => 1 / (1 + Math.exp(-x));
+  const f32 = Math.fround;
+  let [h, c] = [0, 0];
+  const expected = [1, -2, 0.5].map((x) => {
+    const [i, f, g, o] = w.map((weight, gate) => f32(weight) * x + f32(r[gate]) * h);
+    const next = at(f + f32(p[2]) * c) * c + at(i + f32(p[0]) * c) * Math.tanh(g);
+    h = at(o + f32(p[1]) * c) * Math.tanh(next);
+    c = next;
+    return h;
+  });
+  expect(Array.from(got)).toEqual(expected.map((value) => expect.closeTo(value, 12) as number));
+  runtime.dispose();
+});
+
 describe('refused', () => {
   const zeros = (shape: Shape): NamedTensor => ({
     shape,
@@ -441,6 +492,57 @@ describe('refused', () => {
         code: 'unsupported',
         message: 'onnx lstm weights: the layer has projections, for which there is no place',
       }) as Error,
+    );
+  });
+
+  test('peepholes that read another state', () => {
+    const tensors = new Map([
+      ['weight', zeros([1, 8, 3])],
+      ['recurrentWeight', zeros([1, 8, 2])],
+    ]);
+    const { webnn, pytorch, onnx } = layouts;
+    expect(convertWeights(tensors, webnn.lstm, pytorch.lstm).size).toBe(2);
+    const refused = expect.objectContaining({
+      code: 'unsupported',
+      message: expect.stringMatching(
+        /peephole of gate o reads the cell state before the step in webnn lstm \(iofg\) and after it in \w+ lstm; .*layouts\.pytorch\.lstm_peephole_before/,
+      ) as string,
+    }) as Error;
+    tensors.set('peepholeWeight', zeros([1, 6]));
+    expect(() => convertWeights(tensors, webnn.lstm, pytorch.lstm)).toThrow(refused);
+    expect(() => convertWeights(tensors, webnn.lstm, onnx.lstm)).toThrow(refused);
+    const own = convertWeights(tensors, webnn.lstm, pytorch.lstm_peephole_before);
+    expect(() => convertWeights(own, pytorch.lstm, webnn.lstm)).toThrow(
+      /after the step in pytorch lstm and before it in webnn lstm \(iofg\); .*layouts\.pytorch\.lstm$/,
+    );
+  });
+
+  test.each<[string, readonly unknown[], string, RegExp]>([
+    [
+      'an object',
+      [Object.fromEntries(good()), layouts.keras.lstm, layouts.pytorch.lstm],
+      'argument',
+      /a Map of tensors by name, got Object/,
+    ],
+    ['no tensors', [], 'argument', /a Map of tensors by name, got nothing/],
+    ['no layouts', [good()], 'argument', /from: expected a layout, .*got nothing/],
+    ['one layout', [good(), layouts.keras.lstm, null], 'argument', /to: expected a layout, .*got null/],
+    ['a framework', [good(), layouts.keras, layouts.pytorch.lstm], 'argument', /from: expected a layout/],
+    ...[-1, 1.5, NaN, '0', null].map((layer): [string, readonly unknown[], string, RegExp] => [
+      `layer ${layer}`,
+      [good(), layouts.keras.lstm, layouts.pytorch.lstm, layer],
+      'argument',
+      /convertWeights: layer must be a whole number of at least 0, got/,
+    ]),
+    [
+      'a tensor of nothing',
+      [new Map([...good(), ['bias', null]]), layouts.keras.lstm, layouts.pytorch.lstm],
+      'file',
+      /keras lstm weights: tensor "bias": expected { shape, dtype, data }, got null/,
+    ],
+  ])('%s', (_, given, code, message) => {
+    expect(() => (convertWeights as (...given: readonly unknown[]) => unknown)(...given)).toThrow(
+      expect.objectContaining({ code, message: expect.stringMatching(message) as string }) as Error,
     );
   });
 

@@ -7,6 +7,7 @@ import {
   concat,
   createRuntime,
   crossEntropy,
+  crossEntropyWith,
   Embedding,
   gather,
   grad,
@@ -132,6 +133,12 @@ describe('layers', () => {
       /RNN: nonlinearity must be 'tanh' or 'relu', got "sin"/,
     ],
     ['no layers', () => new Sequential([]), 'argument', /Sequential: expected at least one layer/],
+    ...[undefined, null, {}, 5].map((layers): Row => [
+      `${layers} for layers`,
+      () => new Sequential(layers as never),
+      'argument',
+      /Sequential: expected a list of layers, got (nothing|null|Object|5)/,
+    ]),
     [
       'two orders of axes',
       () => new Sequential([lstm(), new GRU({ inputSize: 4, hiddenSize: 2, batchFirst: true })]),
@@ -154,12 +161,24 @@ describe('optimizers and trainers', () => {
     ['lr', () => sgd({ lr: -1 }), 'argument', /sgd: lr must be at least 0, got -1/],
     ['no lr', () => sgd({} as { lr: number }), 'argument', /sgd: lr .*got nothing/],
     ['momentum', () => sgd({ lr: 1, momentum: NaN }), 'argument', /sgd: momentum .*got NaN/],
-    ['eps', () => adam({ eps: 0 }), 'argument', /adam: eps must be above 0, got 0/],
+    ['eps', () => adam({ eps: -1 }), 'argument', /adam: eps must be at least 0, got -1/],
     [
       'betas',
       () => adam({ betas: [0.9, 1] }),
       'argument',
       /adam: betas must lie in \[0, 1\), got \[0\.9, 1\]/,
+    ],
+    ...[5, null, [0.9], 'ab'].map((betas): Row => [
+      `betas of ${betas}`,
+      () => adam({ betas: betas as never }),
+      'argument',
+      /adam: betas must be two numbers, got/,
+    ]),
+    [
+      'betas of text',
+      () => adam({ betas: ['0.9', 0.9] as never }),
+      'argument',
+      /adam: betas must lie in \[0, 1\), got \["0\.9", 0\.9\]/,
     ],
     [
       'a misspelt option of adam',
@@ -179,9 +198,17 @@ describe('optimizers and trainers', () => {
 
   test('clipNorm, and options that a trainer has not', async () => {
     using net = await runtime.load(new Linear(2, 3));
-    for (const clipNorm of [0, -1, NaN])
+    for (const clipNorm of [0, -1, NaN, '1', true, null])
+      expect(() => net.trainer({ loss: mse, optimizer: adam(), clipNorm: clipNorm as never })).toThrow(
+        failure('argument', /trainer: clipNorm must be above 0, got (0|-1|NaN|"1"|true|null)/),
+      );
+    for (const clipNorm of [Infinity, 1e39])
       expect(() => net.trainer({ loss: mse, optimizer: adam(), clipNorm })).toThrow(
-        failure('argument', /trainer: clipNorm must be above 0, got (0|-1|NaN)/),
+        failure('argument', /trainer: clipNorm must be finite in float32 and above 0, got (Infinity|1e\+39)/),
+      );
+    for (const loss of [crossEntropyWith, (x: Value) => x])
+      expect(() => net.trainer({ loss: loss as never, optimizer: adam() })).toThrow(
+        failure('argument', /trainer: expected a loss such as crossEntropy or mse, got function/),
       );
     const misspelt = { loss: mse, optimizer: adam(), clipnorm: 1 };
     expect(() => net.trainer(misspelt)).toThrow(
@@ -204,9 +231,9 @@ describe('a net', () => {
   test('is fed what its first layer reads', async () => {
     using net = await runtime.load(lstm());
     expect(() => net.run(zeros(5, 2))).toThrow(
-      failure('shape', /LSTM: expected input \(T, B, 3\), got \[5, 2\]/),
+      failure('shape', /LSTM: expected input \(T, B, 3\), or \(T, 3\) .*got \[5, 2\]/),
     );
-    expect(() => net.run(zeros(5, 2, 4))).toThrow(failure('shape', /\(T, B, 3\), got \[5, 2, 4\]/));
+    expect(() => net.run(zeros(5, 2, 4))).toThrow(failure('shape', /\(T, B, 3\), or .*, got \[5, 2, 4\]/));
     expect(() => net.run([[1, 2], [3]])).toThrow(failure('shape', /run: input: lists side by side/));
     const indices = runtime.tensor(new Int32Array(6), { shape: [1, 2, 3] });
     expect(() => net.run(indices)).toThrow(failure('dtype', /run: input: expected f32, got .*i32/));
@@ -254,6 +281,33 @@ describe('a net', () => {
     );
   });
 
+  test('refuses states that are none', async () => {
+    using net = await runtime.load(lstm());
+    const x = zeros(2, 1, 3);
+    const trainer = net.trainer({ loss: mse, optimizer: adam() });
+    for (const states of [null, 5, 'h', [1], zeros(1)]) {
+      const refused = (what: string): Error =>
+        failure('argument', new RegExp(`${what}: expected states by name, such as { h: … }, got`));
+      expect(() => net.run(x, { states: states as never })).toThrow(refused('run'));
+      expect(() => trainer.step(x, zeros(2, 1, 4), { states: states as never })).toThrow(refused('step'));
+    }
+  });
+
+  test('keeps strings beside what it saves, and nothing else', async () => {
+    using net = await runtime.load(lstm());
+    const trainer = net.trainer({ loss: mse, optimizer: adam() });
+    for (const item of [net, trainer, net.stream()]) {
+      for (const metadata of ['x', null, 5, ['a']])
+        await expect(item.save(metadata as never)).rejects.toThrow(
+          failure('argument', /save: expected metadata as an object of strings, got ("x"|null|5|\["a"\])/),
+        );
+      await expect(item.save({ a: 1 } as never)).rejects.toThrow(
+        failure('argument', /save: expected metadata as an object of strings, got 1 as "a"/),
+      );
+      expect((await item.save({ a: '1' })).length).toBeGreaterThan(0);
+    }
+  });
+
   test('is loaded with a seed and weights that fit', async () => {
     for (const seed of [-1, 0.5, NaN])
       await expect(runtime.load(lstm(), { seed })).rejects.toThrow(
@@ -285,7 +339,19 @@ describe('a net', () => {
     );
     using net = await runtime.load(lstm());
     expect(() => net.stream({ batch: 0 })).toThrow(failure('argument', /stream: batch .*got 0/));
+    expect(() => net.stream({ batch: null as never })).toThrow(
+      failure('argument', /stream: batch .*got null/),
+    );
     const stream = net.stream({ batch: 2 });
+    const trainer = net.trainer({ loss: mse, optimizer: adam(), stateful: true });
+    for (const rows of [null, {}, true, '0', [null]]) {
+      expect(() => stream.reset(rows as never)).toThrow(
+        failure('argument', /reset: expected rows of the batch, 0 to 1, got (null|Object|true|"0")/),
+      );
+      expect(() => trainer.resetStates(rows as never)).toThrow(
+        failure('argument', /resetStates: expected rows of the batch, .*got (null|Object|true|"0")/),
+      );
+    }
     expect(() => stream.push(zeros(3, 3))).toThrow(
       failure('shape', /push: expected one step of \(2, features\), got shape \[3, 3\]/),
     );
@@ -512,6 +578,27 @@ describe('after dispose', () => {
 test('a backend that there is not', async () => {
   const ask = createRuntime({ backend: 'gpu' as 'cpu' });
   await expect(ask).rejects.toThrow(failure('argument', /backend must be "webgpu" or "cpu", got "gpu"/));
+});
+
+test.each<[options: unknown, code: ErrorCode, message: RegExp]>([
+  [null, 'argument', /createRuntime: expected options .*got null/],
+  [{ precision: 'float16' }, 'argument', /precision must be "float32" or "float64", got "float16"/],
+  [{ powerPreference: 'x' }, 'argument', /powerPreference must be "low-power" or .*, got "x"/],
+  [{ check: 1 }, 'argument', /createRuntime: check must be true or false, got 1/],
+  [{ backends: 'cpu' }, 'unsupported', /createRuntime: option "backends" is unknown/],
+])('a runtime of %o', async (options, code, message) => {
+  await expect(createRuntime(options as never)).rejects.toThrow(failure(code, message));
+});
+
+test.each<[options: unknown, code: ErrorCode, message: RegExp]>([
+  [null, 'argument', /tensor: expected options { shape, dtype }, got null/],
+  [{ shapes: [1] }, 'unsupported', /tensor: option "shapes" is unknown; expected shape, dtype/],
+  [{ shape: 1 }, 'argument', /tensor: shape must be a list of sizes, got 1/],
+  [{ shape: null }, 'argument', /tensor: shape must be a list of sizes, got null/],
+  [{ shape: '1' }, 'argument', /tensor: shape must be a list of sizes, got "1"/],
+  [{ dtype: 'f16' }, 'argument', /tensor: dtype must be "f32" or "i32", got "f16"/],
+])('a tensor of %o', (options, code, message) => {
+  expect(() => runtime.tensor([1], options as never)).toThrow(failure(code, message));
 });
 
 test('WebGPU where there is none', async () => {

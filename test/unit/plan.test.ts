@@ -137,9 +137,8 @@ describe('golden plans', () => {
       0     matmul, add(product, in2)  arg0[21×5], arg1[5×16], arg2[21×16] → t7[21×16]                                            1  3.70 k  2.15 kB
       1     recurrent_pack             arg3[16×4] → t8[64]                                                                        1       0    512 B
       2     recurrent                  t7[1×7×3×16], arg4[24], arg3[16×4], t8[64] → t7[1×7×3×16], t9[48], out0[7×3×1×4]           2  3.78 k  3.57 kB
-      3     elementwise: copy          t9[1×3×4] → out1[1×3×4]                                                                    1       0     96 B
-      4     elementwise: copy          t9[1×3×4] → out1[1×3×4]                                                                    1       0     96 B
-            total                                                                                                                 6  7.48 k  6.42 kB
+      3     elementwise: copy          t9[3×4], t9[3×4] → out1[3×4], out1[3×4]                                                    1       0    192 B
+            total                                                                                                                 5  7.48 k  6.42 kB
       3 temporary buffers, 1.79 kB: arg0 420 B, arg1 320 B, arg2 64 B, arg3 256 B, arg4 96 B, out0 336 B, out1 96 B, t7 1.34 kB, t8 256 B, t9 192 B"
     `);
   });
@@ -198,6 +197,51 @@ describe('golden plans', () => {
             total                                                             3   404  576 B
       0 temporary buffers, 0 B: arg0 96 B, arg1 72 B, arg2 120 B, out0 160 B"
     `);
+  });
+
+  test('copies of one shape that follow each other are one step, which reads each place once', () => {
+    const [x, y] = [arg(4, 6), arg(6, 4)];
+    const outputs = [slice(x, 0, 1, 3), reshape(slice(x, 0, 1, 3), [2, 1, 6]), transpose(slice(y, 1, 0, 2))];
+    expect(text([x, y], outputs)).toMatchInlineSnapshot(`
+      "step  op                 buffers                                                 dispatches  FLOP  bytes
+      0     elementwise: copy  arg0[2×6], arg1[2×6] → out0[2×6], out1[2×6], out2[2×6]           1     0  240 B
+            total                                                                               1     0  240 B
+      0 temporary buffers, 0 B: arg0 96 B, arg1 96 B, out0 48 B, out1 48 B, out2 48 B"
+    `);
+  });
+
+  test('copies are joined as far as a launch has room for results', () => {
+    const x = arg(5, 3);
+    const rows = [0, 1, 2, 3, 4].map((row) => slice(x, 0, row, row + 1));
+    const plan = makePlan([x], rows);
+    expect(plan.steps.map(({ outputs }) => outputs.length)).toEqual([4, 1]);
+  });
+
+  test('arguments that change places are put aside together, then moved together', () => {
+    const [x, y] = [arg(4), arg(4)];
+    const plan = makePlan([x, y], [y, x], [0, 1]);
+    expect(plan.steps.map(({ inputs, outputs }) => [inputs.length, outputs.length])).toEqual([
+      [2, 2],
+      [2, 2],
+    ]);
+    const data = [Float64Array.of(1, 2, 3, 4), Float64Array.of(5, 6, 7, 8)];
+    expect(runPlan(plan, data)).toEqual([data[1], data[0]]);
+  });
+
+  test('a copy of what another copy writes, of another shape or of what is not kept stays apart', () => {
+    const [x, w] = [arg(4, 4), arg(4, 4)];
+    const copies = (plan: Plan): number[] =>
+      plan.steps.filter(({ label }) => label === 'copy').map(({ outputs }) => outputs.length);
+    expect(copies(makePlan([x], [slice(x, 0, 0, 1), slice(x, 0, 0, 2)]))).toEqual([1, 1]);
+    const whole = concat([slice(w, 1, 0, 2), slice(w, 1, 2, 4)]);
+    expect(copies(makePlan([x, w], [matmul(whole, reshape(x, [2, 8]))], [], [1]))).toEqual([2]);
+    const parts = [reshape(transpose(w), [16]), reshape(transpose(x), [16])];
+    const plan = makePlan([x, w], [add(parts[0], parts[1])], [], [1]);
+    expect(plan.steps.map(({ label, kept }) => [label, kept])).toEqual([
+      ['copy', true],
+      ['copy', false],
+      ['add(in0, in1)', false],
+    ]);
   });
 
   test('a gap costs no step', () => {

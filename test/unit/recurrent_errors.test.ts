@@ -2,6 +2,7 @@
 import { afterAll, describe, expect, test } from 'vitest';
 
 import {
+  activation,
   createRuntime,
   elmanTanh,
   GRU,
@@ -9,7 +10,11 @@ import {
   LSTM,
   lstm,
   lstmProjected,
+  LayerNorm,
+  Linear,
+  MinGRU,
   minGRU,
+  MinLSTM,
   onnxGRU,
   onnxLSTM,
   onnxRNN,
@@ -17,10 +22,13 @@ import {
   RNN,
   Value,
   withZoneout,
+  type Cell,
   type DType,
   type ErrorCode,
   type RecurrentOptions,
   type Shape,
+  type Tensor,
+  type Values,
 } from '../../src/index.ts';
 
 const runtime = await createRuntime({ backend: 'cpu' });
@@ -124,6 +132,40 @@ describe('options', () => {
       'argument',
       /bidirectional must be true or false, got 1/,
     ],
+    ...['bias', 'batchFirst', 'bidirectional'].flatMap((option) =>
+      ['no', 1, null].flatMap((flag) =>
+        [LSTM, MinGRU, MinLSTM].map((Layer): Row => [
+          `${Layer.name} with ${option} ${flag}`,
+          () => new Layer(options({ [option]: flag })),
+          'argument',
+          new RegExp(`^${Layer.name}: ${option} must be true or false, got "?${flag}"?$`),
+        ]),
+      ),
+    ),
+    [
+      'a bias of Linear that is no flag',
+      () => new Linear(3, 4, { bias: 'no' as never }),
+      'argument',
+      /^Linear: bias must be true or false, got "no"$/,
+    ],
+    [
+      'weights of LayerNorm that are no flag',
+      () => new LayerNorm(3, { elementwiseAffine: 1 as never }),
+      'argument',
+      /^LayerNorm: elementwiseAffine must be true or false, got 1$/,
+    ],
+    [
+      'a bias of LayerNorm that is no flag',
+      () => new LayerNorm(3, { bias: null as never }),
+      'argument',
+      /^LayerNorm: bias must be true or false, got null$/,
+    ],
+    ...['1', null, -1, NaN].map((eps): Row => [
+      `LayerNorm with an eps of ${eps}`,
+      () => new LayerNorm(3, { eps: eps as never }),
+      'argument',
+      /^LayerNorm: eps must be a number of at least 0, got ("1"|null|-1|NaN)$/,
+    ]),
     [
       'a cell that is only declared',
       () => new Recurrent('Own', elmanTanh.declaration as never, sizes),
@@ -158,13 +200,31 @@ describe('a call', () => {
       'another width',
       () => own.forward(value([5, 2, 4]), parameters),
       'shape',
-      /^LSTM: expected input \(T, B, 3\), got \[5, 2, 4\]$/,
+      /^LSTM: expected input \(T, B, 3\), or \(T, 3\) without a batch, got \[5, 2, 4\]$/,
     ],
     [
       'another width, batch first',
-      () => layer({ batchFirst: true }).forward(value([5, 3]), {}),
+      () => layer({ batchFirst: true }).forward(value([5, 4]), {}),
       'shape',
-      /^LSTM: expected input \(B, T, 3\), got \[5, 3\]$/,
+      /^LSTM: expected input \(B, T, 3\), or \(T, 3\) without a batch, got \[5, 4\]$/,
+    ],
+    [
+      'lengths without a batch',
+      () => own.forward(value([5, 3]), parameters, {}, { lengths: value([1], 'i32') }),
+      'shape',
+      /^LSTM: lengths or a mask were given for one sequence without a batch, \[5, 3\]; give the input a batch of 1$/,
+    ],
+    [
+      'a state with a batch for an input without',
+      () => own.forward(value([5, 3]), parameters, { h: value([4, 1, 4]) }),
+      'shape',
+      /^LSTM: state "h" of one sequence without a batch: expected shape \[4, 4\], got \[4, 1, 4\]$/,
+    ],
+    [
+      'an unknown state for an input without a batch',
+      () => own.forward(value([5, 3]), parameters, { z: value([4, 4]) }),
+      'argument',
+      /^LSTM: no state "z"; expected \["h", "c"\]$/,
     ],
     [
       'indices',
@@ -235,10 +295,117 @@ describe('a call', () => {
   });
 });
 
+describe.each([
+  ['LSTM', new LSTM({ inputSize: 1, hiddenSize: 2, bidirectional: true })],
+  ['MinGRU', new MinGRU({ inputSize: 1, hiddenSize: 2, batchFirst: true })],
+])('a compiled %s', (_, model) => {
+  const parameters = Object.fromEntries(
+    model.parameters.map(({ name, shape }) => [
+      name,
+      runtime.tensor(new Float32Array(shape.reduce((a, b) => a * b, 1)), { shape }),
+    ]),
+  );
+  const forward = runtime.compile(
+    (p: Values, x: Value, lengths: Value) => model.forward(x, p, {}, { lengths }).output,
+  );
+  const run = (lengths: Int32Array | Tensor): Tensor =>
+    forward(
+      parameters,
+      [
+        [[1], [2]],
+        [[3], [4]],
+      ],
+      lengths,
+    );
+
+  test.each([0, 3, 99, -3])('refuses a length of %d', (length) => {
+    expect(() => run(Int32Array.of(2, length))).toThrow(
+      failure('argument', new RegExp(`element 1 of argument \\d is the length ${length}; expected 1 to 2$`)),
+    );
+    expect(() => run(runtime.tensor(Int32Array.of(2, length)))).toThrow(
+      failure('argument', /is a tensor of lengths from -?\d+ to \d+; expected 1 to 2\. A tensor is checked/),
+    );
+  });
+
+  test('takes all others', () => {
+    expect(run(Int32Array.of(1, 2)).shape).toEqual([2, 2, model.bidirectional ? 4 : 2]);
+    expect(run(runtime.tensor(Int32Array.of(2, 1))).shape[0]).toBe(2);
+  });
+});
+
 describe('ONNX', () => {
   test.each<Row>([
-    ['clip', () => onnxLSTM({ clip: 0 }), 'argument', /^onnxLSTM: clip must be above 0, got 0$/],
-    ['clip of NaN', () => onnxRNN({ clip: NaN }), 'argument', /^onnxRNN: clip must be above 0, got NaN$/],
+    [
+      'clip',
+      () => onnxLSTM({ clip: 0 }),
+      'argument',
+      /^onnxLSTM: clip must be a finite number above 0, got 0$/,
+    ],
+    [
+      'clip of NaN',
+      () => onnxRNN({ clip: NaN }),
+      'argument',
+      /^onnxRNN: clip must be a finite number above 0, got NaN$/,
+    ],
+    ['clip of text', () => onnxRNN({ clip: '3' as never }), 'argument', /clip must be .*got "3"$/],
+    ['clip of infinity', () => onnxGRU({ clip: Infinity }), 'argument', /clip must be .*got Infinity$/],
+    ...[onnxRNN, onnxGRU, onnxLSTM].map((make): Row => [
+      `${make.name} of nothing`,
+      () => make(null as never),
+      'argument',
+      new RegExp(`^${make.name}: expected options .*got null$`),
+    ]),
+    ...[onnxRNN, onnxGRU, onnxLSTM].flatMap((make) =>
+      ['linear_before_reset', 'peephole', 'activation_alpha', 'direction'].map((option): Row => [
+        `${make.name} with ${option}`,
+        () => make({ [option]: 1 }),
+        'unsupported',
+        new RegExp(`^${make.name}: option "${option}" is unknown; expected activations, clip`),
+      ]),
+    ),
+    ...[onnxRNN, onnxGRU, onnxLSTM].flatMap((make) =>
+      [null, 'Tanh', 5].map((activations): Row => [
+        `${make.name} with activations ${activations}`,
+        () => make({ activations: activations as never }),
+        'argument',
+        /expected \d activations for one direction, got (null|"Tanh"|5)$/,
+      ]),
+    ),
+    ...[2, 'yes', null].flatMap((flag): Row[] => [
+      [
+        `linearBeforeReset ${flag}`,
+        () => onnxGRU({ linearBeforeReset: flag as never }),
+        'argument',
+        /^onnxGRU: linearBeforeReset must be true or false, or 1 or 0, got (2|"yes"|null)$/,
+      ],
+      [`inputForget ${flag}`, () => onnxLSTM({ inputForget: flag as never }), 'argument', /inputForget must/],
+      [`peepholes ${flag}`, () => onnxLSTM({ peepholes: flag as never }), 'argument', /peepholes must/],
+    ]),
+    [
+      'an activation that is none',
+      () => onnxRNN({ activations: [null as never] }),
+      'argument',
+      /^onnxRNN: an activation: expected options { name, alpha, beta }, got null$/,
+    ],
+    [
+      'a misspelt alpha',
+      () => onnxRNN({ activations: [{ name: 'Elu', apha: 1 } as never] }),
+      'unsupported',
+      /^onnxRNN: an activation: option "apha" is unknown; expected name, alpha, beta$/,
+    ],
+    [
+      'an alpha past float32',
+      () => onnxRNN({ activations: [{ name: 'Elu', alpha: 1e39 }] }),
+      'argument',
+      /^onnxRNN: Elu has no alpha of 1e\+39$/,
+    ],
+    [
+      'an alpha of text',
+      () => onnxRNN({ activations: [{ name: 'Elu', alpha: '1' as never }] }),
+      'argument',
+      /"1"/,
+    ],
+    ['no activation', () => (activation as () => unknown)(), 'argument', /expected options .*got nothing$/],
     [
       'activations of both directions',
       () => onnxRNN({ activations: ['Tanh', 'Relu'] }),
@@ -271,5 +438,15 @@ describe('ONNX', () => {
     ],
   ])('%s', (_, call, code, message) => {
     expect(call).toThrow(failure(code, message));
+  });
+
+  test('takes its flags as ONNX keeps them', () => {
+    const kinds = (cell: Cell): (readonly [string, string])[] =>
+      cell.gates.map(({ name, kind }) => [name, kind]);
+    expect(kinds(onnxGRU({ linearBeforeReset: 1 }))).toEqual(kinds(onnxGRU({ linearBeforeReset: true })));
+    expect(kinds(onnxGRU({ linearBeforeReset: 0 }))).toEqual(kinds(onnxGRU()));
+    expect(kinds(onnxGRU())).not.toEqual(kinds(onnxGRU({ linearBeforeReset: true })));
+    expect(onnxLSTM({ inputForget: 1, peepholes: 1 }).name).toBe('onnx_lstm_coupled_peephole');
+    expect(onnxLSTM({ inputForget: 0, peepholes: 0 }).name).toBe('onnx_lstm');
   });
 });

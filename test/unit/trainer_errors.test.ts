@@ -12,14 +12,18 @@ import {
   GRU,
   Linear,
   LSTM,
+  LSTMCell,
   mse,
+  mul,
   rmsprop,
   Sequential,
   sgd,
   softmaxCrossEntropy,
+  sub,
   Value,
   type DType,
   type Layer,
+  type Optimizer,
   type Shape,
   type StepOptions,
   type TrainerOptions,
@@ -67,7 +71,20 @@ describe('optimizers', () => {
     ],
     ['a rate that is text', () => sgd({ lr: '1' as unknown as number }), 'argument', /sgd: lr .*got "1"/],
     ['alpha', () => rmsprop({ alpha: 1.5 }), 'argument', /rmsprop: alpha must lie in 0 to 1, got 1\.5/],
-    ['eps', () => rmsprop({ eps: 0 }), 'argument', /rmsprop: eps must be above 0, got 0/],
+    [
+      'alpha of text',
+      () => rmsprop({ alpha: '1' as never }),
+      'argument',
+      /alpha must lie in 0 to 1, got "1"/,
+    ],
+    ['alpha of null', () => rmsprop({ alpha: null as never }), 'argument', /alpha must .*got null/],
+    ['eps', () => rmsprop({ eps: -1 }), 'argument', /rmsprop: eps must be at least 0, got -1/],
+    [
+      'a huge eps',
+      () => adam({ eps: 1e39 }),
+      'argument',
+      /eps must be finite in float32 and at least 0, got 1e\+39/,
+    ],
     ['momentum', () => rmsprop({ momentum: -1 }), 'argument', /rmsprop: momentum .*got -1/],
     [
       'centered',
@@ -117,6 +134,12 @@ describe('losses', () => {
       'argument',
       /crossEntropyWith: labelSmoothing must lie in 0 to 1, got 1\.1/,
     ],
+    ...['0.1', null].map((labelSmoothing): Row => [
+      `smoothing of ${labelSmoothing}`,
+      () => crossEntropyWith({ labelSmoothing: labelSmoothing as never }),
+      'argument',
+      /crossEntropyWith: labelSmoothing must lie in 0 to 1, got ("0\.1"|null)/,
+    ]),
     [
       'an unknown option',
       () => crossEntropyWith({ reduction: 'sum' } as object),
@@ -180,6 +203,13 @@ describe('trainers', () => {
       { stateful: true },
       'unsupported',
       /stateful needs recurrent states, and Linear has none/,
+    ],
+    [
+      'stateful with a cell of single steps',
+      () => new LSTMCell({ inputSize: 2, hiddenSize: 3 }),
+      { stateful: true },
+      'unsupported',
+      /stateful with LSTMCell, which takes single steps and has no axis of time/,
     ],
     [
       'stateful with what runs backwards',
@@ -287,6 +317,39 @@ describe('trainers', () => {
     expect(() => trainer.step([[0], [-100]], [[1], [3]])).toThrow(
       failure('argument', /step: element 1 of input is the index -100; expected 0 to 3$/),
     );
+  });
+
+  test('name what an optimizer of the user forgot', async () => {
+    using net = await runtime.load(recurrent());
+    const own = (update: Optimizer['update']): Optimizer => ({
+      name: 'own',
+      states: ['m'],
+      lr: 1,
+      scalars: (_, lr) => ({ lr }),
+      update,
+    });
+    for (const [update, got] of [
+      [({ p, g }, { lr }) => ({ p: sub(p, mul(g, lr)) }), /nothing as "m"/],
+      [({ m }) => ({ m }), /nothing as "p"/],
+      [({ m }) => ({ m, p: 1 as never }), /1 as "p"/],
+      [() => undefined as never, /nothing as "p"/],
+    ] satisfies [Optimizer['update'], RegExp][])
+      expect(() => net.trainer({ loss: mse, optimizer: own(update) }).step(x, y)).toThrow(
+        failure('argument', new RegExp(`the update of own gives ${got.source}; expected .*\\["p", "m"\\]`)),
+      );
+  });
+
+  test('take an eps of 0, as PyTorch does', async () => {
+    for (const [optimizer, first] of [
+      [adam({ lr: 0.25, eps: 0 }), 0.25],
+      [rmsprop({ lr: 0.25, eps: 0, alpha: 0.75 }), 0.5],
+    ] as const) {
+      using net = await runtime.load(new Linear(1, 1, { bias: false }));
+      const [before] = await net.weights.read();
+      await net.trainer({ loss: mse, optimizer }).step([[1]], [[100]]);
+      const [after] = await net.weights.read();
+      expect(after - before).toBeCloseTo(first, 5);
+    }
   });
 
   test('refuse a rate that is none', async () => {

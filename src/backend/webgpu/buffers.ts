@@ -1,6 +1,28 @@
 // Memory on the device for tensors and temporaries.
 import { GatewiseError } from '../../core/errors.ts';
+import type { DeviceBuffer } from '../backend.ts';
+import { newVersion } from '../kept_results.ts';
 import { BufferUsage } from './flags.ts';
+
+let buffers = 0;
+
+/** Memory of a tensor. */
+export class WebGPUBuffer implements DeviceBuffer {
+  readonly size: number;
+  readonly buffer: GPUBuffer;
+  /** No other has it. */
+  readonly id: number = ++buffers;
+  version: number = newVersion();
+
+  constructor(buffer: GPUBuffer, size: number) {
+    this.buffer = buffer;
+    this.size = size;
+  }
+
+  destroy(): void {
+    this.buffer.destroy();
+  }
+}
 
 const STORAGE: number = BufferUsage.STORAGE | BufferUsage.COPY_SRC | BufferUsage.COPY_DST;
 

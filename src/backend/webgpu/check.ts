@@ -6,6 +6,7 @@ import { walk } from '../../core/view.ts';
 import type { NumberArray, Region } from '../../graph/launch.ts';
 import type { Step } from '../../plan/plan.ts';
 import { runStepOnCPU } from '../cpu/cpu_backend.ts';
+import type { WebGPUBuffer } from './buffers.ts';
 import type { WebGPUExecutable } from './executable.ts';
 import type { Staging } from './staging.ts';
 
@@ -36,8 +37,8 @@ export class CheckedExecutable {
   }
 
   run(
-    args: readonly GPUBuffer[],
-    outputs: readonly GPUBuffer[],
+    args: readonly WebGPUBuffer[],
+    outputs: readonly WebGPUBuffer[],
     reads: readonly number[],
     stale: boolean,
   ): Promise<NumberArray>[] {
@@ -50,7 +51,11 @@ export class CheckedExecutable {
     });
   }
 
-  async #checkAll(args: readonly GPUBuffer[], outputs: readonly GPUBuffer[], stale: boolean): Promise<void> {
+  async #checkAll(
+    args: readonly WebGPUBuffer[],
+    outputs: readonly WebGPUBuffer[],
+    stale: boolean,
+  ): Promise<void> {
     for (const [index, step] of this.#executable.plan.steps.entries()) {
       if (step.kept && !stale) continue;
       const memory = new Map<number, NumberArray>();
@@ -72,8 +77,8 @@ export class CheckedExecutable {
 
   #fetch(
     { buffer, dtype }: Region,
-    args: readonly GPUBuffer[],
-    outputs: readonly GPUBuffer[],
+    args: readonly WebGPUBuffer[],
+    outputs: readonly WebGPUBuffer[],
   ): Promise<NumberArray> {
     const source = this.#executable.bufferOf(buffer, args, outputs);
     const encoder = this.#device.createCommandEncoder({ label: 'gatewise check' });

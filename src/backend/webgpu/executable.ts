@@ -1,50 +1,16 @@
 // A plan on a device: pipelines, temporaries and uniforms made once; a run is one encoder, one pass, one submit.
 import { GatewiseError } from '../../core/errors.ts';
-import { Recent } from '../../core/recent.ts';
 import { sizeOf } from '../../core/shape.ts';
-import type { Dispatch, NumberArray, Target } from '../../graph/launch.ts';
+import type { NumberArray, Target } from '../../graph/launch.ts';
+import type { BufferSpec } from '../../plan/memory.ts';
 import { dispatchesOf, variantOf, type Choices, type Plan } from '../../plan/plan.ts';
+import { BindGroups } from './bind_groups.ts';
 import { createBindGroup, createUniforms } from './bindings.ts';
-import { createStorage } from './buffers.ts';
-import type { Pipeline, Pipelines } from './pipelines.ts';
+import { createStorage, type WebGPUBuffer } from './buffers.ts';
+import type { Pipelines } from './pipelines.ts';
+import { Recording } from './recording.ts';
 import type { Staging } from './staging.ts';
 import type { Clock, Repeat, Stopwatch } from './stopwatch.ts';
-
-/** Bind groups that a launch keeps: one for each set of arguments and outputs that it met lately. */
-const MAX_GROUPS = 64;
-
-interface Launch {
-  readonly dispatch: Dispatch;
-  readonly pipeline: Pipeline;
-  /** Byte offsets of the rows of uniforms. */
-  readonly offsets: Uint32Array;
-  /** Buffers of the plan that it binds and that change from run to run: arguments and outputs. */
-  readonly outside: readonly number[];
-  readonly groups: Recent<GPUBindGroup>;
-}
-
-/** Launches that take turns, one row of uniforms each; most are alone. */
-interface Turn {
-  readonly launches: readonly Launch[];
-  readonly rows: number;
-  /** The bind groups of a run, one for each launch. */
-  readonly groups: GPUBindGroup[];
-}
-
-function turnsOf(launches: readonly Launch[]): Turn[] {
-  const turns: Launch[][] = [];
-  for (const launch of launches) {
-    const { loop } = launch.dispatch;
-    const turn = turns.at(-1);
-    if (loop !== undefined && turn?.[0].dispatch.loop === loop) turn.push(launch);
-    else turns.push([launch]);
-  }
-  return turns.map((turn) => ({
-    launches: turn,
-    rows: Math.max(...turn.map(({ offsets }) => offsets.length)),
-    groups: [],
-  }));
-}
 
 export class WebGPUExecutable {
   readonly plan: Plan;
@@ -54,10 +20,8 @@ export class WebGPUExecutable {
   readonly #staging: Staging;
   readonly #uniforms: GPUBuffer;
   readonly #temporaries: readonly (GPUBuffer | undefined)[];
-  /** Per step of the plan. */
-  readonly #turns: readonly (readonly Turn[])[];
-  readonly #ids = new WeakMap<GPUBuffer, number>();
-  #nextId = 0;
+  readonly #recording: Recording;
+  readonly #groups: BindGroups;
   #disposed = false;
 
   /** @param choices of variants, for the kinds of steps of which something is known. */
@@ -84,18 +48,28 @@ export class WebGPUExecutable {
     );
     const { buffer, offsets } = createUniforms(device, dispatches.flat());
     this.#uniforms = buffer;
-    this.#turns = dispatches.map((list) =>
-      turnsOf(
-        list.map((dispatch) => {
-          const buffers = Object.values(dispatch.bindings).map((binding) => binding.buffer);
-          return {
-            dispatch,
-            pipeline: pipelines.for(dispatch),
-            offsets: offsets.get(dispatch) ?? new Uint32Array(0),
-            outside: [...new Set(buffers)].filter((index) => plan.buffers[index].kind !== 'temporary'),
-            groups: new Recent<GPUBindGroup>(MAX_GROUPS),
-          };
-        }),
+    this.#recording = new Recording(
+      dispatches.map((list) =>
+        list.map((dispatch) => ({
+          dispatch,
+          pipeline: pipelines.for(dispatch),
+          rows: offsets.get(dispatch) ?? new Uint32Array(0),
+        })),
+      ),
+    );
+    const { launches } = this.#recording;
+    const outside = launches.map(({ dispatch: { bindings } }) =>
+      [...new Set(Object.values(bindings).map((binding) => binding.buffer))].filter(
+        (index) => plan.buffers[index].kind !== 'temporary',
+      ),
+    );
+    this.#groups = new BindGroups(outside, (launch, outsideOf) =>
+      createBindGroup(
+        device,
+        launches[launch].dispatch,
+        launches[launch].pipeline,
+        this.#uniforms,
+        (index) => this.#temporaries[index] ?? outsideOf(index).buffer,
       ),
     );
   }
@@ -103,33 +77,19 @@ export class WebGPUExecutable {
   /** Records the steps that `runs` wants into a pass. */
   encode(
     pass: GPUComputePassEncoder,
-    args: readonly GPUBuffer[],
-    outputs: readonly GPUBuffer[],
+    args: readonly WebGPUBuffer[],
+    outputs: readonly WebGPUBuffer[],
     runs: (step: number) => boolean,
   ): void {
-    let current: GPUComputePipeline | undefined;
-    for (let step = 0; step < this.#turns.length; step++) {
-      if (!runs(step)) continue;
-      for (const { launches, groups, rows } of this.#turns[step]) {
-        launches.forEach((launch, i) => (groups[i] = this.#groupFor(launch, args, outputs)));
-        for (let row = 0; row < rows; row++) {
-          for (let i = 0; i < launches.length; i++) {
-            const { dispatch, pipeline, offsets } = launches[i];
-            if (row >= offsets.length) continue;
-            if (pipeline.pipeline !== current) pass.setPipeline(pipeline.pipeline);
-            current = pipeline.pipeline;
-            pass.setBindGroup(0, groups[i], offsets, row, 1);
-            pass.dispatchWorkgroups(...dispatch.workgroups);
-          }
-        }
-      }
-    }
+    const { buffers } = this.plan;
+    this.#groups.update((buffer) => outsideBuffer(buffers[buffer], args, outputs));
+    this.#recording.record(pass, this.#groups.current, runs);
   }
 
   /** @param stale whether kept steps run too. */
   run(
-    args: readonly GPUBuffer[],
-    outputs: readonly GPUBuffer[],
+    args: readonly WebGPUBuffer[],
+    outputs: readonly WebGPUBuffer[],
     reads: readonly number[],
     stale: boolean,
   ): Promise<NumberArray>[] {
@@ -153,9 +113,7 @@ export class WebGPUExecutable {
 
   /** How often each step launches a kernel. */
   get dispatches(): number[] {
-    const ofTurn = ({ launches }: Turn): number =>
-      launches.reduce((sum, { offsets }) => sum + offsets.length, 0);
-    return this.#turns.map((turns) => turns.reduce((sum, turn) => sum + ofTurn(turn), 0));
+    return this.#recording.dispatches;
   }
 
   /**
@@ -165,8 +123,8 @@ export class WebGPUExecutable {
   async time(
     stopwatch: Stopwatch,
     clock: Clock,
-    args: readonly GPUBuffer[],
-    outputs: readonly GPUBuffer[],
+    args: readonly WebGPUBuffer[],
+    outputs: readonly WebGPUBuffer[],
   ): Promise<number[]> {
     const seconds: number[] = [];
     for (const step of this.plan.steps.keys()) {
@@ -176,7 +134,7 @@ export class WebGPUExecutable {
   }
 
   /** One step, over and over. */
-  repeatOf(step: number, args: readonly GPUBuffer[], outputs: readonly GPUBuffer[]): Repeat {
+  repeatOf(step: number, args: readonly WebGPUBuffer[], outputs: readonly WebGPUBuffer[]): Repeat {
     return (pass, times) => {
       if (this.#disposed)
         throw new GatewiseError(
@@ -187,34 +145,23 @@ export class WebGPUExecutable {
     };
   }
 
-  bufferOf(buffer: number, args: readonly GPUBuffer[], outputs: readonly GPUBuffer[]): GPUBuffer {
-    const { kind, index = 0 } = this.plan.buffers[buffer];
-    return this.#temporaries[buffer] ?? (kind === 'argument' ? args[index] : outputs[index]);
-  }
-
-  /** A launch that binds no argument and no output has one bind group for life. */
-  #groupFor(launch: Launch, args: readonly GPUBuffer[], outputs: readonly GPUBuffer[]): GPUBindGroup {
-    let key = '';
-    for (const buffer of launch.outside) key += `${this.#idOf(this.bufferOf(buffer, args, outputs))},`;
-    const { dispatch, pipeline, groups } = launch;
-    return groups.get(key, () =>
-      createBindGroup(this.#device, dispatch, pipeline, this.#uniforms, (buffer) =>
-        this.bufferOf(buffer, args, outputs),
-      ),
-    );
-  }
-
-  #idOf(buffer: GPUBuffer): number {
-    const known = this.#ids.get(buffer);
-    if (known !== undefined) return known;
-    this.#ids.set(buffer, ++this.#nextId);
-    return this.#nextId;
+  bufferOf(buffer: number, args: readonly WebGPUBuffer[], outputs: readonly WebGPUBuffer[]): GPUBuffer {
+    return this.#temporaries[buffer] ?? outsideBuffer(this.plan.buffers[buffer], args, outputs).buffer;
   }
 
   dispose(): void {
     this.#disposed = true;
     this.#uniforms.destroy();
     for (const buffer of this.#temporaries) buffer?.destroy();
-    for (const turn of this.#turns.flat()) for (const launch of turn.launches) launch.groups.clear();
+    this.#groups.clear();
   }
+}
+
+/** Where an argument or a result lies. */
+function outsideBuffer(
+  { kind, index = 0 }: BufferSpec,
+  args: readonly WebGPUBuffer[],
+  outputs: readonly WebGPUBuffer[],
+): WebGPUBuffer {
+  return kind === 'argument' ? args[index] : outputs[index];
 }

@@ -1,4 +1,5 @@
 // Finds out which variants of a plan's steps are fastest on the device: each runs on its own, in turns with the others.
+import type { WebGPUBuffer } from './buffers.ts';
 import type { Choices, Plan } from '../../plan/plan.ts';
 import { fastestOf, type OpenKind, type TunedKind } from '../../plan/tuning.ts';
 import type { WebGPUExecutable } from './executable.ts';
@@ -17,8 +18,8 @@ export async function tuneKinds(
   plan: Plan,
   open: readonly OpenKind[],
   make: (plan: Plan, choices: Choices) => WebGPUExecutable,
-  args: readonly GPUBuffer[],
-  outputs: readonly GPUBuffer[],
+  args: readonly WebGPUBuffer[],
+  outputs: readonly WebGPUBuffer[],
 ): Promise<TunedKind[]> {
   const tuned: TunedKind[] = [];
   let clock: Clock | undefined;

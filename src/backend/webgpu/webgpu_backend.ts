@@ -7,9 +7,9 @@ import { variantsOf, type Choices, type Plan } from '../../plan/plan.ts';
 import type { StepTimes } from '../../plan/profile.ts';
 import { openKinds, type TunedKind } from '../../plan/tuning.ts';
 import type { Backend, CalibrateOptions, DeviceBuffer, Executable, TuningMemory } from '../backend.ts';
-import { KeptResults, markWritten, newVersion } from '../kept_results.ts';
+import { KeptResults, markWritten } from '../kept_results.ts';
 import { describeAdapter, targetOf } from './adapter_info.ts';
-import { createStorage } from './buffers.ts';
+import { createStorage, WebGPUBuffer } from './buffers.ts';
 import { calibrate } from './calibrate.ts';
 import { CheckedExecutable, CheckQueue } from './check.ts';
 import { WebGPUExecutable } from './executable.ts';
@@ -17,21 +17,6 @@ import { Pipelines } from './pipelines.ts';
 import { Staging } from './staging.ts';
 import { Stopwatch } from './stopwatch.ts';
 import { tuneKinds } from './tune.ts';
-
-class WebGPUBuffer implements DeviceBuffer {
-  readonly size: number;
-  version = newVersion();
-  readonly buffer: GPUBuffer;
-
-  constructor(buffer: GPUBuffer, size: number) {
-    this.buffer = buffer;
-    this.size = size;
-  }
-
-  destroy(): void {
-    this.buffer.destroy();
-  }
-}
 
 export interface WebGPUBackendOptions {
   readonly device: GPUDevice;
@@ -98,7 +83,7 @@ export class WebGPUBackend implements Backend {
   write(buffer: DeviceBuffer, data: NumberArray): void {
     this.#checkAlive();
     const words = data instanceof Float64Array ? Float32Array.from(data) : data;
-    this.device.queue.writeBuffer(gpuBuffer(buffer), 0, words as GPUAllowSharedBufferSource);
+    this.device.queue.writeBuffer(own(buffer).buffer, 0, words as GPUAllowSharedBufferSource);
     markWritten([buffer]);
   }
 
@@ -111,7 +96,7 @@ export class WebGPUBackend implements Backend {
   async #readNow(buffer: DeviceBuffer, size: number, dtype: DType): Promise<NumberArray> {
     this.#checkAlive();
     const encoder = this.device.createCommandEncoder({ label: 'gatewise read' });
-    const readback = this.#staging.copy(encoder, gpuBuffer(buffer), 0, size, dtype);
+    const readback = this.#staging.copy(encoder, own(buffer).buffer, 0, size, dtype);
     this.device.queue.submit([encoder.finish()]);
     return readback.arrive();
   }
@@ -119,7 +104,7 @@ export class WebGPUBackend implements Backend {
   copy(source: DeviceBuffer): WebGPUBuffer {
     const copy = this.createBuffer(source.size);
     const encoder = this.device.createCommandEncoder({ label: 'gatewise copy' });
-    encoder.copyBufferToBuffer(gpuBuffer(source), 0, copy.buffer, 0, copy.buffer.size);
+    encoder.copyBufferToBuffer(own(source).buffer, 0, copy.buffer, 0, copy.buffer.size);
     this.device.queue.submit([encoder.finish()]);
     return copy;
   }
@@ -137,22 +122,21 @@ export class WebGPUBackend implements Backend {
         this.#checkAlive();
         const stale = kept.isStale(args);
         const run = (): Promise<NumberArray>[] =>
-          (checked ?? executable).run(args.map(gpuBuffer), outputs.map(gpuBuffer), reads, stale);
+          (checked ?? executable).run(args.map(own), outputs.map(own), reads, stale);
         const results = first ? this.#scoped(run) : run();
         first = false;
         kept.remember(args);
         markWritten(outputs);
         return results;
       },
-      time: (args, outputs) =>
-        kept.aside(() => this.#time(executable, args.map(gpuBuffer), outputs.map(gpuBuffer))),
+      time: (args, outputs) => kept.aside(() => this.#time(executable, args.map(own), outputs.map(own))),
       launched: () =>
         executable.dispatches.map((dispatches, i) => {
           const { names = [] } = variantsOf(plan.steps[i], this.#target) ?? {};
           const variant = names.length > 1 ? executable.variants[i] : undefined;
           return variant === undefined ? { dispatches } : { dispatches, variant };
         }),
-      tune: (args, outputs) => this.#tune(plan, args.map(gpuBuffer), outputs.map(gpuBuffer)),
+      tune: (args, outputs) => this.#tune(plan, args.map(own), outputs.map(own)),
       dispose: () => executable.dispose(),
     };
   }
@@ -169,8 +153,8 @@ export class WebGPUBackend implements Backend {
 
   async #tune(
     plan: Plan,
-    args: readonly GPUBuffer[],
-    outputs: readonly GPUBuffer[],
+    args: readonly WebGPUBuffer[],
+    outputs: readonly WebGPUBuffer[],
   ): Promise<readonly TunedKind[]> {
     const { check, tuning } = this.#options;
     if (check || tuning === undefined)
@@ -191,8 +175,8 @@ export class WebGPUBackend implements Backend {
 
   async #time(
     executable: WebGPUExecutable,
-    args: readonly GPUBuffer[],
-    outputs: readonly GPUBuffer[],
+    args: readonly WebGPUBuffer[],
+    outputs: readonly WebGPUBuffer[],
   ): Promise<StepTimes> {
     if (this.#options.check)
       throw new GatewiseError(
@@ -269,8 +253,8 @@ export class WebGPUBackend implements Backend {
   }
 }
 
-function gpuBuffer(buffer: DeviceBuffer): GPUBuffer {
+function own(buffer: DeviceBuffer): WebGPUBuffer {
   if (!(buffer instanceof WebGPUBuffer))
     throw new GatewiseError('internal', 'the WebGPU backend was given a buffer of another backend');
-  return buffer.buffer;
+  return buffer;
 }

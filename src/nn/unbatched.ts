@@ -1,0 +1,62 @@
+// One sequence without a batch, as PyTorch's recurrent layers take it: the same without that axis, its states too.
+import { GatewiseError, show } from '../core/errors.ts';
+import { expectValue, type Value } from '../graph/value.ts';
+import { reshape } from '../ops/structure.ts';
+import type { Context } from './context.ts';
+import type { Layer, Values } from './layer.ts';
+
+/** Where a layer has the batch: in its input and output, and in its states. */
+interface BatchAxes {
+  readonly input: number;
+  readonly state: number;
+}
+
+/** Whether it is a batch of sequences or one alone. @throws GatewiseError `shape` where it is neither. */
+export function checkSequence(
+  {
+    name,
+    batchFirst,
+    inputSize,
+  }: Pick<Layer, 'name'> & { readonly batchFirst: boolean; readonly inputSize: number },
+  x: Value,
+): 'batch' | 'alone' {
+  expectValue(`${name}: input`, x, 'f32');
+  const rank = x.shape.length;
+  if ((rank !== 3 && rank !== 2) || x.shape[rank - 1] !== inputSize)
+    throw new GatewiseError(
+      'shape',
+      `${name}: expected input (${batchFirst ? 'B, T' : 'T, B'}, ${inputSize}), or (T, ${inputSize}) without a batch, got ${show(x.shape)}`,
+    );
+  return rank === 3 ? 'batch' : 'alone';
+}
+
+/** What a layer gives for an input without a batch, from what `forward` gives for a batch of one. */
+export function withoutBatch(
+  layer: Layer,
+  axes: BatchAxes,
+  x: Value,
+  states: Values,
+  { lengths, mask }: Context,
+  forward: (x: Value, states: Values) => { output: Value; states: Values },
+): { output: Value; states: Values } {
+  if (lengths !== undefined || mask !== undefined)
+    throw new GatewiseError(
+      'shape',
+      `${layer.name}: lengths or a mask were given for one sequence without a batch, ${show(x.shape)}; give the input a batch of 1`,
+    );
+  const add = (value: Value, axis: number): Value => reshape(value, value.shape.toSpliced(axis, 0, 1));
+  const drop = (value: Value, axis: number): Value => reshape(value, value.shape.toSpliced(axis, 1));
+  for (const { name, shape } of layer.states) {
+    if (states[name] !== undefined)
+      expectValue(
+        `${layer.name}: state ${show(name)} of one sequence without a batch`,
+        states[name],
+        'f32',
+        shape(1).toSpliced(axes.state, 1),
+      );
+  }
+  const each = (values: Values, change: (value: Value, axis: number) => Value): Values =>
+    Object.fromEntries(Object.entries(values).map(([name, value]) => [name, change(value, axes.state)]));
+  const result = forward(add(x, axes.input), each(states, add));
+  return { output: drop(result.output, axes.input), states: each(result.states, drop) };
+}

@@ -1,0 +1,67 @@
+// Copies of one shape that follow each other become one step: states of several tensors that go into one, results that
+// leave it. Each is a few bytes, and a launch costs the same for all of them.
+import { sameShape } from '../core/shape.ts';
+import { sameView, type View } from '../core/view.ts';
+import { Expr } from '../expr/expr.ts';
+import {
+  elementwiseOp,
+  MAX_ELEMENTWISE_BINDINGS,
+  MAX_ELEMENTWISE_OUTPUTS,
+  type ElementwiseAttrs,
+} from '../ops/elementwise.ts';
+import { inputName, isOneLaunch } from '../ops/wgsl_expression.ts';
+import type { LoweredStep } from './lower.ts';
+import type { Place, Storage } from './place.ts';
+
+export function joinCopies(steps: readonly LoweredStep[]): LoweredStep[] {
+  const joined: LoweredStep[][] = [];
+  for (const step of steps) {
+    const group = joined.at(-1);
+    if (group !== undefined && fits(group, step)) group.push(step);
+    else joined.push([step]);
+  }
+  return joined.map((group) => (group.length === 1 ? group[0] : join(group)));
+}
+
+function isCopy({ op, attrs }: LoweredStep): boolean {
+  if (op.name !== elementwiseOp.name) return false;
+  const { exprs } = attrs as ElementwiseAttrs;
+  return exprs.length === 1 && 'input' in exprs[0].kind;
+}
+
+/** Whether a copy may be done at once with those of a group. */
+function fits(group: readonly LoweredStep[], step: LoweredStep): boolean {
+  const all = [...group, step];
+  if (all.length > MAX_ELEMENTWISE_OUTPUTS || !all.every(isCopy)) return false;
+  if (all.some(({ kept }) => kept !== step.kept)) return false;
+  const storages = (pick: (of: LoweredStep) => readonly Place[]): Set<Storage> =>
+    new Set(all.flatMap((one) => pick(one).map(({ storage }) => storage)));
+  const [read, written] = [storages(({ inputs }) => inputs), storages(({ outputs }) => outputs)];
+  // Nothing is read that another of them writes, and there is a binding for each.
+  if ([...read].some((storage) => written.has(storage))) return false;
+  if (read.size + written.size > MAX_ELEMENTWISE_BINDINGS) return false;
+  const views = all.flatMap(({ inputs, outputs }) => [...inputs, ...outputs].map(({ view }) => flat(view)));
+  return views.every(({ shape }) => sameShape(shape, views[0].shape)) && isOneLaunch(views);
+}
+
+function join(group: readonly LoweredStep[]): LoweredStep {
+  const flatten = (place: Place): Place => ({ ...place, view: flat(place.view) });
+  const inputs: Place[] = [];
+  const exprs = group.map((step) => {
+    const [place] = step.inputs.map(flatten);
+    // What goes to two places is read once.
+    const known = inputs.findIndex(
+      ({ storage, view }) => storage === place.storage && sameView(view, place.view),
+    );
+    return Expr.input(inputName(known < 0 ? inputs.push(place) - 1 : known));
+  });
+  const outputs = group.flatMap((step) => step.outputs.map(flatten));
+  const attrs: ElementwiseAttrs = { exprs, shape: outputs[0].view.shape, label: 'copy' };
+  return { ...group[0], attrs, inputs, outputs };
+}
+
+/** Without axes of size 1, which are the same for every walk. */
+function flat({ shape, strides, offset }: View): View {
+  const axes = shape.flatMap((n, axis) => (n === 1 ? [] : [axis]));
+  return { shape: axes.map((axis) => shape[axis]), strides: axes.map((axis) => strides[axis]), offset };
+}
