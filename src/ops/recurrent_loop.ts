@@ -222,9 +222,7 @@ function variantsOf(placed: Placed<RecurrentAttrs>, backward: boolean, target: T
   })();
   const names: [Way, ...Way[]] = [
     preferred,
-    ...(Object.keys(LAUNCHES) as Way[]).filter(
-      (way) => way !== preferred && (way !== 'sliced' || batch <= 4),
-    ),
+    ...(Object.keys(LAUNCHES) as Way[]).filter((way) => way !== preferred && fits[way]),
   ];
   const { cell, hidden, directions, projection } = attrs;
   return { names, kind: `${cell.name}:${sizeClass(steps, batch, hidden, projection)}x${directions}` };

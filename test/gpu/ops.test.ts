@@ -200,6 +200,11 @@ describe('every variant, and launches for other kinds of devices', () => {
       expect(tried).toContain(name);
   });
 
+  test('no variant needs what its target has not', () => {
+    const wrong = ways.filter(({ variant, target }) => variant === 'lanes' && target.lanes !== 4);
+    expect(wrong.map(titleOf)).toEqual([]);
+  });
+
   test.each(ways.map((way) => [titleOf(way), way] as const))('%s', async (_, way) => {
     const { name, sample, target, variant } = way;
     // Kernels with subgroups do not compile elsewhere.
