@@ -46,6 +46,8 @@ class Machine {
   readonly #states: Operand;
   readonly #carry: Operand | undefined;
   readonly #output: Operand | undefined;
+  /** The initial states, where the only step reads them as they were given. */
+  readonly #given: Operand | undefined;
   readonly steps: number;
   readonly batch: number;
   readonly #compiled = new Map<readonly Expr[], Compiled>();
@@ -55,7 +57,7 @@ class Machine {
     roles: Roles<Operand> & Partial<BackwardRoles<Operand>>,
     stash: Operand,
     states: Operand,
-    { carry, output }: { readonly carry?: Operand; readonly output?: Operand | undefined },
+    { carry, output, given }: { readonly [Name in 'carry' | 'output' | 'given']?: Operand | undefined },
   ) {
     this.layout = new RecurrentLayout(attrs);
     this.#attrs = attrs;
@@ -65,6 +67,7 @@ class Machine {
     this.#states = states;
     this.#carry = carry;
     this.#output = output;
+    this.#given = given;
     [, this.steps, this.batch] = stash.view.shape;
   }
 
@@ -288,11 +291,13 @@ export function recurrentCPU(
 ): void {
   const roles = forwardRoles(attrs, inputs);
   const { initial } = roles;
-  const machine = new Machine(attrs, roles, stash, states, { output });
-  const { layout, steps, batch } = machine;
+  const [, steps] = stash.view.shape;
+  const given = attrs.lean && steps === 1 ? initial : undefined;
+  const machine = new Machine(attrs, roles, stash, states, { output, given });
+  const { layout, batch } = machine;
   layout.program.stateWidths.forEach((_, s) => {
-    // A loop that starts at zero reads no memory before its first step.
-    if (initial === undefined) return;
+    // A loop that starts at zero reads no memory before its first step, a single step what it was given.
+    if (initial === undefined || given !== undefined) return;
     for (let direction = 0; direction < layout.directions; direction++) {
       for (let row = 0; row < batch; row++) {
         const moment = { direction, order: 0, row };

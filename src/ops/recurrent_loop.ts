@@ -227,9 +227,7 @@ function variantsOf(placed: Placed<RecurrentAttrs>, backward: boolean, target: T
   })();
   const names: [Way, ...Way[]] = [
     preferred,
-    ...(Object.keys(LAUNCHES) as Way[]).filter(
-      (way) => way !== preferred && (way !== 'sliced' || batch <= 4),
-    ),
+    ...(Object.keys(LAUNCHES) as Way[]).filter((way) => way !== preferred && fits[way]),
   ];
   const { cell, hidden, directions, projection, precision } = attrs;
   const packed = precision === 'float32' ? '' : `:${precision}`;

@@ -13,7 +13,7 @@ import { add, mul, square, tanh } from '../../src/expr/arith.ts';
 import { targetOf } from '../../src/backend/webgpu/adapter_info.ts';
 import type { WebGPUBackend } from '../../src/backend/webgpu/webgpu_backend.ts';
 import { GPU_TARGET, SOFTWARE_TARGET, type Dispatch, type Target } from '../../src/graph/launch.ts';
-import { Node, nodesOf, Value, type Op, type Placed, type Tolerance } from '../../src/graph/value.ts';
+import { Node, nodesOf, Value, type Op, type Tolerance } from '../../src/graph/value.ts';
 import { apply } from '../../src/ops/apply.ts';
 import { gather, gatherOp } from '../../src/ops/gather.ts';
 import { allOps } from '../../src/ops/index.ts';
@@ -22,7 +22,7 @@ import { recurrent } from '../../src/ops/recurrent_layer.ts';
 import { softmaxCrossEntropy } from '../../src/ops/softmax_cross_entropy.ts';
 import { max, mean, reshape, slice, sum, transpose } from '../../src/ops/structure.ts';
 import { gru } from '../../src/cells/gru.ts';
-import { makePlan, variantsOf } from '../../src/plan/plan.ts';
+import { dispatchesOf, makePlan, variantsOf } from '../../src/plan/plan.ts';
 import { allCells, deviceSamples, outputsOf, samples, tensorsOf } from './op_samples.ts';
 import { f32, i32, type Sample } from './sample.ts';
 import { projectionOf, runFused, runInputs, type RunSize } from '../recurrent_run.ts';
@@ -103,47 +103,58 @@ describe.each(allOps.map(({ name }) => name))('%s', (op) => {
   });
 });
 
-/** The same graph, with launches chosen for another kind of device, and in a variant where that can do it. */
-function launchedFor(target: Target, outputs: readonly Value[], variant?: string): Value[] {
+/** An op launched for another kind of device, and in a variant where that can do it. */
+function forced(op: Op, target: Target, variant: string | undefined): Op {
+  const { variants, gpu, ...rest } = op;
+  return {
+    ...rest,
+    gpu: (placed): Dispatch[] => {
+      const names = variants?.(placed, target).names ?? [];
+      return gpu?.(placed, target, names.find((name) => name === variant) ?? names[0]) ?? [];
+    },
+  };
+}
+
+/** The same graph with other ops of that name. */
+function replaced(name: string, outputs: readonly Value[], replace: (op: Op) => Op): Value[] {
   const moved = new Map<Value, Value>();
   const at = (value: Value): Value => moved.get(value) ?? value;
-  for (const node of nodesOf(outputs)) {
-    const { variants: _, ...op } = node.op;
-    const copy = new Node(
-      {
-        ...op,
-        ...(op.gpu && {
-          gpu: (placed: Placed): Dispatch[] => {
-            const names = node.op.variants?.(placed, target).names ?? [];
-            return op.gpu?.(placed, target, names.find((name) => name === variant) ?? names[0]) ?? [];
-          },
-        }),
-      },
-      node.attrs,
-      node.inputs.map(at),
-      node.outputs,
-    );
-    node.outputs.forEach((output, i) => moved.set(output, copy.outputs[i]));
+  for (const { op, attrs, inputs, outputs: made } of nodesOf(outputs)) {
+    const copy = new Node(op.name === name ? replace(op) : op, attrs, inputs.map(at), made);
+    made.forEach((output, i) => moved.set(output, copy.outputs[i]));
   }
   return outputs.map(at);
 }
 
-const SUBGROUPS_OF_FOUR: Target = { ...SOFTWARE_TARGET, lanes: 4 };
-
-/** What a sample's ops can be run in for a target. */
-function variantsFor(target: Target, sample: Sample): string[] {
-  const values = sample.inputs.map((input) => new Value(input));
-  const { steps } = makePlan(values, outputsOf(sample, values));
-  return [...new Set(steps.flatMap((step) => variantsOf(step, target)?.names ?? []))];
+interface Way {
+  readonly name: string;
+  readonly sample: Sample;
+  readonly target: Target;
+  readonly variant: string | undefined;
 }
 
-const without = (names: (string | undefined)[], target: Target, sample: Sample): (string | undefined)[] => {
-  const others: (string | undefined)[] = variantsFor(target, sample);
-  return names.filter((name) => !others.includes(name));
-};
+/** Ways in which the op of that name can be run in a sample for these targets: once each where two launch the same. */
+function waysOf(name: string, sample: Sample, targets: readonly Target[]): Way[] {
+  const values = sample.inputs.map((input) => new Value(input));
+  const steps = makePlan(values, outputsOf(sample, values)).steps.filter(({ op }) => op.name === name);
+  const launched = new Set<string>();
+  return targets.flatMap((target) => {
+    const names = new Set(steps.flatMap((step) => variantsOf(step, target)?.names ?? []));
+    const variants: (string | undefined)[] = names.size === 0 ? [undefined] : [...names];
+    return variants.flatMap((variant) => {
+      const dispatches = steps.flatMap((step) =>
+        dispatchesOf({ ...step, op: forced(step.op, target, variant) }, target, undefined),
+      );
+      const text = JSON.stringify(dispatches);
+      if (launched.has(text)) return [];
+      launched.add(text);
+      return [{ name, sample, target, variant }];
+    });
+  });
+}
 
-/** Of an op, about: compiling takes longer than running. */
-const TRIALS = 150;
+/** Of an op, about. */
+const TRIALS = 200;
 
 describe('every variant, and launches for other kinds of devices', () => {
   let gpu: Runtime;
@@ -157,46 +168,42 @@ describe('every variant, and launches for other kinds of devices', () => {
     cpu.dispose();
   });
 
-  const kinds: readonly (readonly [string, Target])[] = [
-    ['a GPU', GPU_TARGET],
-    ['a software adapter', SOFTWARE_TARGET],
-    ['subgroups of four', SUBGROUPS_OF_FOUR],
-  ];
-  const choosing = allOps.filter((op) => (op.gpu?.length ?? 0) > 1);
-  const list = choosing.flatMap(({ name }) => {
-    const all = samples[name] ?? [];
-    const ways = all.map((sample) =>
-      kinds.flatMap(([kind, target]) => {
-        const variants: (string | undefined)[] = variantsFor(target, sample);
-        // Where subgroups allow nothing more, a software adapter is a software adapter.
-        const more = target.lanes === undefined ? variants : without(variants, SOFTWARE_TARGET, sample);
-        return (variants.length > 0 ? more : [undefined]).map((variant) => ({ kind, target, variant }));
-      }),
-    );
+  const kinds = new Map<Target, string>([
+    [GPU_TARGET, 'a GPU'],
+    [SOFTWARE_TARGET, 'a software adapter'],
+    [{ ...SOFTWARE_TARGET, lanes: 4 }, 'subgroups of four'],
+  ]);
+  const titleOf = ({ name, sample, target, variant }: Way): string =>
+    `${name}: ${sample.name}, for ${kinds.get(target)}${variant === undefined ? '' : `, ${variant}`}`;
+  const choosing = allOps.filter((op) => (op.gpu?.length ?? 0) > 1).map(({ name }) => name);
+  const ways = choosing.flatMap((name) => {
+    const all = (samples[name] ?? []).map((sample) => waysOf(name, sample, [...kinds.keys()]));
     // Of many samples each is run in a few ways more, and all of them together in each way.
     const each = Math.max(1, Math.round(TRIALS / all.length));
-    return all.flatMap((sample, i) => {
-      const from = (i * 7) % ways[i].length;
-      const chosen = [...ways[i].slice(from), ...ways[i].slice(0, from)].slice(0, each);
-      return chosen.map(({ kind, target, variant }) => {
-        const title = `${name}: ${sample.name}, for ${kind}${variant === undefined ? '' : `, ${variant}`}`;
-        return [title, { sample, target, variant }] as const;
-      });
+    return all.flatMap((own, i) => {
+      const from = (i * 7) % own.length;
+      return [...own.slice(from), ...own.slice(0, from)].slice(0, each);
     });
   });
   test('there are ops that choose, and samples of all their variants', () => {
-    expect(choosing.map(({ name }) => name)).toContain('matmul');
-    const tried = new Set(list.map(([, { variant }]) => variant));
+    expect(choosing).toContain('matmul');
+    const tried = new Set(ways.map(({ variant }) => variant));
     for (const name of ['registers', 'lanes', 'tiled', 'skinny', 'split_k', 'step', 'sliced', 'sequence'])
       expect(tried).toContain(name);
   });
 
-  test.each(list)('%s', async (_, { sample, target, variant }) => {
-    const own = targetOf((gpu.backend as WebGPUBackend).device);
-    // Kernels with subgroups do not compile elsewhere; what a device runs by itself has been tested above.
-    const isOwn = variant === undefined && target.software === own.software;
-    if (isOwn || (target.lanes !== undefined && target.lanes !== own.lanes)) return;
-    const build = (...values: Value[]): Value[] => launchedFor(target, outputsOf(sample, values), variant);
+  test('no variant needs what its target has not', () => {
+    const wrong = ways.filter(({ variant, target }) => variant === 'lanes' && target.lanes !== 4);
+    expect(wrong.map(titleOf)).toEqual([]);
+  });
+
+  test.each(ways.map((way) => [titleOf(way), way] as const))('%s', async (_, way) => {
+    const { name, sample, target, variant } = way;
+    // Kernels with subgroups do not compile elsewhere.
+    if (target.lanes !== undefined && target.lanes !== targetOf((gpu.backend as WebGPUBackend).device).lanes)
+      return;
+    const build = (...values: Value[]): Value[] =>
+      replaced(name, outputsOf(sample, values), (op) => forced(op, target, variant));
     const [expected] = await run(cpu, sample, 1);
     const [first, second] = await run(gpu, { ...sample, build }, 2);
     expected.forEach((numbers, i) => {
