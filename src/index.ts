@@ -8,6 +8,7 @@ export type { HostData } from './runtime/host.ts';
 export type { Net, RunOptions } from './runtime/net.ts';
 export type { Stream } from './runtime/stream.ts';
 export { Tensor } from './runtime/tensor.ts';
+export type { TuningStore } from './runtime/tuning_table.ts';
 export type { StepOptions } from './runtime/step_arguments.ts';
 export type { Trainer, TrainerOptions } from './runtime/trainer.ts';
 
@@ -133,6 +134,7 @@ export { countDispatches, type Plan } from './plan/plan.ts';
 export { printPlan } from './plan/print.ts';
 export { printProfile } from './plan/print_profile.ts';
 export type { Profile, ProfileStep } from './plan/profile.ts';
+export type { TunedKind, Tuning } from './plan/tuning.ts';
 
 export { convertWeights } from './io/convert_weights.ts';
 export {

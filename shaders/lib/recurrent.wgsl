@@ -27,7 +27,7 @@ const G = 0u;
 @group(0) @binding(4) var<storage, read> vectors: array<f32>;         // (D, biases and weights of one number per unit)
 @group(0) @binding(5) var<storage, read> rows: array<f32>;            // factors of h (D, B, W), then the mask (D, T, B)
 @group(0) @binding(6) var<storage, read> seed: array<i32>;            // key of the random numbers (2)
-@group(0) @binding(7) var<storage, read_write> carry: array<f32>;     // per state (D, B, W) gradients on their way back
+@group(0) @binding(7) var<storage, read_write> carry: array<f32>;     // per state (D, B, W) gradients on their way back; of a single step the initial states
 @group(0) @binding(8) var<storage, read> d_output: array<f32>;        // (T, B, D, W)
 @group(0) @binding(9) var<storage, read_write> output: array<f32>;    // (T, B, D, W) where not all states are kept
 // The packed weights as they are in other precisions, and of int8 the largest magnitude of each row of each matrix.

@@ -2,8 +2,10 @@
 import type { DType } from '../core/shape.ts';
 import type { NumberArray } from '../graph/launch.ts';
 import type { Calibration } from '../plan/calibration.ts';
-import type { Plan } from '../plan/plan.ts';
+import type { Choices, Plan } from '../plan/plan.ts';
+import type { LaunchedStep } from '../plan/print.ts';
 import type { StepTimes } from '../plan/profile.ts';
+import type { TunedKind } from '../plan/tuning.ts';
 
 /** Memory of a backend. */
 export interface DeviceBuffer {
@@ -31,7 +33,20 @@ export interface Executable {
    * nothing of use afterwards. @param outputs as for `run`, but one for each.
    */
   time(args: readonly DeviceBuffer[], outputs: readonly DeviceBuffer[]): Promise<StepTimes>;
+  /** How each step of the plan is run. */
+  launched(): readonly LaunchedStep[];
+  /**
+   * Finds out in which variant steps of the plan's kinds are fastest, of which nothing is known yet. This executable stays
+   * what it is; what is prepared afterwards goes by it. Memory as for `time`.
+   */
+  tune(args: readonly DeviceBuffer[], outputs: readonly DeviceBuffer[]): Promise<readonly TunedKind[]>;
   dispose(): void;
+}
+
+/** What was found out about variants, by adapter. */
+export interface TuningMemory {
+  choicesFor(adapter: string): Choices;
+  add(adapter: string, found: Choices): void;
 }
 
 export interface CalibrateOptions {

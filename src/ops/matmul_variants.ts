@@ -50,21 +50,24 @@ const LANE_TILES: readonly Tile[] = [
   tile(1, 1),
 ];
 
+/** Multiply-adds that take as long as loading an element; a software adapter's ratio, and large tiles serve GPUs as well. */
+const LOAD = 8;
+
 /**
- * Of the tiles that fill the target, the one with the least to do, results past the edges and loads included: an
- * element that is loaded costs as much as so many multiply-adds.
+ * Of the tiles that fill the target, the one with the least to do, results past the edges and loads included.
+ * @param lanes invocations that own neighbouring tiles and load `a` together.
  */
 function bestTile(
   tiles: readonly Tile[],
   { m, n }: Product,
   parts: number,
   target: Target,
-  { lanes, load }: { readonly lanes: number; readonly load: number },
+  lanes: number,
 ): Tile & { readonly count: number } {
   const counted = tiles.map(({ bands, quads }) => {
     const [tall, wide] = [4 * bands, 4 * quads * lanes];
     const count = Math.ceil(m / tall) * Math.ceil(n / wide);
-    return { bands, quads, count, work: count * (tall * wide + load * (tall + wide)) };
+    return { bands, quads, count, work: count * (tall * wide + LOAD * (tall + wide)) };
   });
   const filling = counted.filter(({ count }) => count * lanes * parts >= target.parallelism);
   const most = Math.max(...counted.map(({ count }) => count));
@@ -75,7 +78,7 @@ function bestTile(
 const REGISTER_WORKGROUP = 16;
 
 const registers: Way = (placed, product, { results, parts, depth }, target) => {
-  const { bands, quads, count } = bestTile(REGISTER_TILES, product, parts, target, { lanes: 1, load: 8 });
+  const { bands, quads, count } = bestTile(REGISTER_TILES, product, parts, target, 1);
   const [x, y] = gridFor(count, REGISTER_WORKGROUP);
   return dispatch(matmul, {
     bindings: { ...matricesOf(placed, product), ...results.bindings },
@@ -96,7 +99,7 @@ const loadB = (product: Product): string =>
 const LANES = 4;
 
 const lanes: Way = (placed, product, { results, parts, depth }, target) => {
-  const { bands, quads, count } = bestTile(LANE_TILES, product, parts, target, { lanes: LANES, load: 2 });
+  const { bands, quads, count } = bestTile(LANE_TILES, product, parts, target, LANES);
   const own = {
     along_k: 'all_of(a_row_along_k(m + lane, k))',
     along_m: 'transpose(all_of(a_column_along_m(m, k + lane)))',
@@ -208,6 +211,8 @@ const MOST_PARTIAL = 2 ** 20;
 /** Tiles that keep a device busy: of a GPU, and of a few CPU cores. */
 const BUSY = 512;
 const SOFTWARE_BUSY = 8;
+/** With fewer tiles a GPU of a hundred cores is better served by parts of k, though they are summed once more. */
+const FEW_TILES = 128;
 
 const tilesOf = ({ m, n }: Pick<Product, 'm' | 'n'>): number =>
   Math.ceil(m / RULE_TILE) * Math.ceil(n / RULE_TILE);
@@ -251,22 +256,29 @@ function splitK(placed: Placed<MatmulAttrs>, product: Product, target: Target): 
 const WAYS = { registers, lanes, tiled, skinny } as const;
 export type MatmulVariant = keyof typeof WAYS | 'split_k';
 
-/** What such a product can be computed by on any device whose target allows it, best guess first. */
+/** What such a product can be computed by, the default for the target first. */
 export function matmulVariants(placed: Placed<MatmulAttrs>, target: Target): Variants {
   const product = productOf(placed);
   const { m, n, k } = product;
-  const busy = target.software ? SOFTWARE_BUSY : BUSY;
   const fits: Record<MatmulVariant, boolean> = {
-    skinny: m <= FEW_ROWS,
-    split_k: partsOf(product, busy) > 1,
+    registers: true,
     lanes: target.lanes === LANES,
     tiled: !target.software && isLarge(product),
-    registers: true,
+    split_k: partsOf(product, target.software ? SOFTWARE_BUSY : BUSY) > 1,
+    skinny: m <= FEW_ROWS,
   };
-  const names = (Object.keys(fits) as MatmulVariant[]).filter((name) => fits[name]);
+  // As measured on SwiftShader (bench/NOTES.md), and as the literature has it of GPUs.
+  const preferred = ((): MatmulVariant => {
+    if (fits.lanes) return 'lanes';
+    if (m <= (target.software ? 2 : FEW_ROWS)) return 'skinny';
+    if (target.software) return 'registers';
+    if (fits.split_k && tilesOf(product) < FEW_TILES) return 'split_k';
+    return fits.tiled ? 'tiled' : 'registers';
+  })();
+  const others = (Object.keys(fits) as MatmulVariant[]).filter((name) => fits[name] && name !== preferred);
   const short = (layout: string): string => (layout === 'strided' ? '-' : layout.slice('along_'.length));
   return {
-    names: names as [MatmulVariant, ...MatmulVariant[]],
+    names: [preferred, ...others],
     kind: `${sizeClass(m, k, n)}:${short(product.a)}${short(product.b)}${product.precision === 'float32' ? '' : `:${product.precision}`}`,
   };
 }

@@ -57,6 +57,8 @@ export interface StepText {
   /** Vec4s of one direction's packed weights. */
   readonly packedPerDirection: number;
   readonly hasOutputGradient: boolean;
+  /** Whether the states before the step are read where they were given, as `carry`: of a single step. */
+  readonly readsInitial: boolean;
   /** Whether four invocations load each vector together, a fourth each. */
   readonly together: boolean;
 }
@@ -125,6 +127,7 @@ class Scope {
       }
       case 'state':
       case 'after': {
+        if (kind === 'state' && this.#of.readsInitial) return this.at(`carry${index}`, unit);
         const done = kind === 'state' ? 'order' : 'next';
         const first = `${layout.stateOffset[index] * layout.directions}u * state_times() * params.batch`;
         const row = `state_row(direction, ${done}, row) * ${layout.stateWidth(index)}u`;

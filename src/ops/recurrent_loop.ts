@@ -45,6 +45,7 @@ interface Loop {
   readonly steps: number;
   readonly batch: number;
   readonly hasOutputGradient: boolean;
+  readonly readsInitial: boolean;
   /** By the names that the kernels give them, but for `packed`, which has one by its precision. */
   readonly regions: Readonly<Record<string, Region | undefined>>;
 }
@@ -62,7 +63,7 @@ function partsOf(
   turns: (phase: Phase) => number = () => 1,
   together = false,
 ) {
-  const { attrs, layout, phases, packing, backward, hasOutputGradient, regions } = loop;
+  const { attrs, layout, phases, packing, backward, hasOutputGradient, readsInitial, regions } = loop;
   const texts = chosen.map((p): PhaseText => {
     const { readings, starts } = packing.phases[p];
     return { phase: phases[p], readings, starts, turns: turns(phases[p]) };
@@ -81,10 +82,17 @@ function partsOf(
     bindings: Object.fromEntries(
       bound.flatMap(([name, region]) => (region === undefined ? [] : [[name, bindDense(region)]])),
     ),
-    readOnly: backward ? (['states'] as const) : [],
+    readOnly: backward ? (['states'] as const) : (['carry'] as const),
     splices: {
       phases: phasesWGSL(
-        { attrs, layout, packedPerDirection: packing.perDirection, hasOutputGradient, together },
+        {
+          attrs,
+          layout,
+          packedPerDirection: packing.perDirection,
+          hasOutputGradient,
+          readsInitial,
+          together,
+        },
         texts,
       ),
     },
@@ -248,7 +256,7 @@ function loopDispatches(
   const { attrs, outputs } = placed;
   const [, steps, batch] = outputs[0].view.shape;
   const layout = new RecurrentLayout(attrs);
-  const backward = 'carry' in regions;
+  const backward = 'd_output' in regions;
   const phases = backward ? layout.program.backward : layout.forward;
   const packing = packingOf(layout, backward);
   const { packed, largest, vectors, rows, seed } = roles;
@@ -261,6 +269,7 @@ function loopDispatches(
     steps,
     batch,
     hasOutputGradient: regions['d_output'] !== undefined,
+    readsInitial: !backward && regions['carry'] !== undefined,
     regions: { stash: outputs[0], packed, largest, vectors, rows, seed, ...regions },
   };
   if (!isWay(variant)) throw new GatewiseError('internal', `recurrent: no variant ${String(variant)}`);
@@ -319,10 +328,15 @@ export function recurrentGPU(
   const [stash, states, output] = outputs;
   const [, steps, batch] = stash.view.shape;
   const { initial, ...roles } = forwardRoles(attrs, inputs);
-  return [
-    ...(initial === undefined ? [] : startDispatches(attrs, initial, states, steps, batch)),
-    ...loopDispatches(placed, roles, { states, output: attrs.lean ? output : undefined }, target, variant),
-  ];
+  // A single step reads them where they are; more come back to where the first has put its own.
+  const inPlace = attrs.lean && steps === 1;
+  const start = initial === undefined || inPlace ? [] : startDispatches(attrs, initial, states, steps, batch);
+  const regions = {
+    states,
+    output: attrs.lean ? output : undefined,
+    carry: inPlace ? initial : undefined,
+  };
+  return [...start, ...loopDispatches(placed, roles, regions, target, variant)];
 }
 
 export function recurrentBackwardGPU(

@@ -8,10 +8,19 @@ import { quantity, stepName, tableLines } from './table.ts';
 const bufferName = (spec: BufferSpec, i: number): string =>
   spec.kind === 'temporary' ? `t${i}` : `${spec.kind === 'argument' ? 'arg' : 'out'}${spec.index}`;
 
-function costCells(steps: readonly Step[]): string[] {
-  const total = (pick: (step: Step) => number): number => steps.reduce((sum, step) => sum + pick(step), 0);
+/** How a step is run on a device. */
+export interface LaunchedStep {
+  readonly dispatches: number;
+  /** Of those that it has; undefined where it has but one. */
+  readonly variant?: string;
+}
+
+type Printed = Step & LaunchedStep;
+
+function costCells(steps: readonly Printed[]): string[] {
+  const total = (pick: (step: Printed) => number): number => steps.reduce((sum, step) => sum + pick(step), 0);
   return [
-    String(total(countDispatches)),
+    String(total(({ dispatches }) => dispatches)),
     quantity(total(({ cost }) => cost.flop)),
     quantity(
       total(({ cost }) => cost.bytes),
@@ -20,29 +29,38 @@ function costCells(steps: readonly Step[]): string[] {
   ];
 }
 
-export function printPlan(plan: Plan): string {
+/** @param launched as a device runs it; as a GPU would, unless given. */
+export function printPlan(plan: Plan, launched?: readonly LaunchedStep[]): string {
+  const steps = plan.steps.map((step, i): Printed => ({
+    ...step,
+    ...(launched?.[i] ?? { dispatches: countDispatches(step) }),
+  }));
+  const hasVariants = steps.some(({ variant }) => variant !== undefined);
+  const variantCell = (text = ''): string[] => (hasVariants ? [text] : []);
   const region = ({ buffer, view }: Region): string =>
     `${bufferName(plan.buffers[buffer], buffer)}[${view.shape.join('×')}]`;
-  const rows = plan.steps.map((step, i) => [
+  const rows = steps.map((step, i) => [
     String(i),
     stepName(step.op.name, step.label, step.kept),
+    ...variantCell(step.variant),
     `${step.inputs.map(region).join(', ')} → ${step.outputs.map(region).join(', ')}`,
     ...costCells([step]),
   ]);
   const total = (name: string, kept: boolean): string[] => [
     '',
     name,
+    ...variantCell(),
     '',
-    ...costCells(plan.steps.filter((step) => step.kept === kept)),
+    ...costCells(steps.filter((step) => step.kept === kept)),
   ];
-  const header = ['step', 'op', 'buffers', 'dispatches', 'FLOP', 'bytes'];
+  const header = ['step', 'op', ...variantCell('variant'), 'buffers', 'dispatches', 'FLOP', 'bytes'];
   const settled = plan.settled.map((index) => `arg${index}`).join(' or ');
   const when = settled === '' ? 'once' : `at first and when ${settled} changes`;
   const footer = [
     total('total', false),
     ...(plan.steps.some(({ kept }) => kept) ? [total(`kept: ${when}`, true)] : []),
   ];
-  const lines = tableLines([header, ...rows, ...footer], 3);
+  const lines = tableLines([header, ...rows, ...footer], hasVariants ? 4 : 3);
   const temporary = plan.buffers.filter(({ kind }) => kind === 'temporary');
   const bytes = temporary.reduce((sum, { size }) => sum + 4 * size, 0);
   const memory = plan.buffers

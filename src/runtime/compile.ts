@@ -7,8 +7,8 @@ import { leavesOf, mapTree, type MapTree } from '../core/tree.ts';
 import { Value } from '../graph/value.ts';
 import { constant } from '../ops/structure.ts';
 import type { Plan } from '../plan/plan.ts';
-import { printPlan } from '../plan/print.ts';
 import type { Profile } from '../plan/profile.ts';
+import type { TunedKind } from '../plan/tuning.ts';
 import { toHostTensor, type HostData } from './host.ts';
 import type { MemoryPool } from './memory_pool.ts';
 import { signatureKey } from './net_context.ts';
@@ -32,6 +32,8 @@ export interface Compiled<Args extends readonly unknown[], Result> {
   explain(...args: TensorArguments<Args>): string;
   /** What each step takes for such arguments, as `net.profile`. */
   profile(...args: TensorArguments<Args>): Promise<Profile>;
+  /** Finds the fastest kernels for such arguments, as `net.tune`. */
+  tune(...args: TensorArguments<Args>): Promise<readonly TunedKind[]>;
   /** Frees the plans' memory. Tensors that were handed out stay. */
   dispose(): void;
 }
@@ -125,10 +127,14 @@ export function compileFunction<Args extends readonly unknown[], Result>(
   };
   return Object.assign(call, {
     plan: (...args: readonly unknown[]): Plan => prepare(args).entry.program.plan,
-    explain: (...args: readonly unknown[]): string => printPlan(prepare(args).entry.program.plan),
+    explain: (...args: readonly unknown[]): string => prepare(args).entry.program.explain(),
     profile: async (...args: readonly unknown[]): Promise<Profile> => {
       const { entry, flat } = prepare(args);
       return entry.program.profile(flat);
+    },
+    tune: async (...args: readonly unknown[]): Promise<readonly TunedKind[]> => {
+      const { entry, flat } = prepare(args);
+      return entry.program.tune(flat);
     },
     dispose: (): void => {
       disposed = true;

@@ -8,9 +8,9 @@ import { checkMetadata, serializeSafetensors } from '../io/safetensors.ts';
 import { type Layer, type Values } from '../nn/layer.ts';
 import type { WeightPrecision } from '../ops/weight_precision.ts';
 import type { Plan } from '../plan/plan.ts';
-import { printPlan } from '../plan/print.ts';
 import type { Profile } from '../plan/profile.ts';
 import { givenStates, type GivenStates } from './given_states.ts';
+import type { TunedKind } from '../plan/tuning.ts';
 import type { HostData } from './host.ts';
 import { signatureKey, toArgument, type Memory, type NetContext } from './net_context.ts';
 import { cutOf, withoutPadding, withPadding } from './padding.ts';
@@ -94,7 +94,7 @@ export class Net implements Disposable, NetContext {
 
   /** The plan of `run` for such an input, as text. */
   explain(x: Tensor | HostData, options: RunOptions = {}): string {
-    return printPlan(this.plan(x, options));
+    return this.#prepare(x, options, false).program.explain();
   }
 
   /**
@@ -105,6 +105,18 @@ export class Net implements Disposable, NetContext {
   async profile(x: Tensor | HostData, options: RunOptions = {}): Promise<Profile> {
     const { program, args } = this.#prepare(x, options, false);
     return program.profile(args);
+  }
+
+  /**
+   * Measures, for the steps of `run` on such an input, which of their kernels is fastest on this device, and goes by it from
+   * the next run on, here and in all that is planned later: for each kind of step once, kept as `createRuntime` says.
+   * Nothing else should run on the device meanwhile. On the CPU there is nothing to find out.
+   * @returns what was measured: nothing where all was known.
+   * @throws GatewiseError `unsupported` (as a rejection) with `check: true` or `tuning: false`.
+   */
+  async tune(x: Tensor | HostData, options: RunOptions = {}): Promise<readonly TunedKind[]> {
+    const { program, args } = this.#prepare(x, options, false);
+    return program.tune(args);
   }
 
   plan(x: Tensor | HostData, options: RunOptions = {}): Plan {

@@ -1,6 +1,7 @@
 // Steps that are padding in every sequence of a batch: left out of a plan where the host knows how long the longest is.
 import type { Layer } from '../nn/layer.ts';
 import type { Loss } from '../nn/loss.ts';
+import type { NumberArray } from '../graph/launch.ts';
 import type { Value } from '../graph/value.ts';
 import { broadcast, concat, slice } from '../ops/structure.ts';
 import type { Argument } from './program.ts';
@@ -23,11 +24,18 @@ export function cutOf(
   lengths: Argument | undefined,
 ): Cut | undefined {
   if (ignoresPadding !== true || timeAxis === undefined || lengths === undefined) return undefined;
-  const longest = lengths instanceof Tensor ? lengths.range?.largest : Math.max(...lengths.data);
+  const longest = lengths instanceof Tensor ? lengths.range?.largest : largestOf(lengths.data);
   if (longest === undefined) return undefined;
   const steps = shape[timeAxis];
   const kept = 2 ** Math.ceil(Math.log2(longest)) + 1;
   return kept < steps ? { axis: timeAxis, kept, steps } : undefined;
+}
+
+/** Not by the arguments of a call, of which there cannot be as many as a batch may have rows. */
+function largestOf(data: NumberArray): number {
+  let largest = 0;
+  for (const length of data) largest = Math.max(largest, length);
+  return largest;
 }
 
 /** As `cutOf`, for a step of training: undefined too where the loss or its target need what would be left out. */

@@ -7,7 +7,9 @@ import type { NumberArray } from '../graph/launch.ts';
 import { Value, type Signature } from '../graph/value.ts';
 import type { Donate } from '../plan/lower.ts';
 import { makePlan, type IndexLimit, type Plan } from '../plan/plan.ts';
+import { printPlan } from '../plan/print.ts';
 import { profileOf, type Profile } from '../plan/profile.ts';
+import type { TunedKind } from '../plan/tuning.ts';
 import type { HostTensor } from './host.ts';
 import { rangeWithout, Tensor } from './tensor.ts';
 
@@ -24,11 +26,12 @@ export class Program {
   readonly #backend: Backend;
   readonly #name: string;
   readonly #donate: Donate;
-  readonly #executable: Executable;
+  #executable: Executable;
   /** What errors call the arguments. */
   readonly #argumentNames: readonly string[];
   /** Memory for arguments that come from the host, kept between runs. */
   readonly #uploads: (DeviceBuffer | undefined)[];
+  #disposed = false;
 
   /** @param settled arguments that rarely change: what follows from them alone is not worked out in each run. */
   constructor(
@@ -65,7 +68,35 @@ export class Program {
   }
 
   /** Times each step, on copies of the arguments: one that a result would overwrite stays what it is. */
-  async profile(args: readonly Argument[]): Promise<Profile> {
+  profile(args: readonly Argument[]): Promise<Profile> {
+    return this.#onCopies(args, async (inputs, outputs) =>
+      profileOf(this.plan, await this.#executable.time(inputs, outputs), this.#backend.description),
+    );
+  }
+
+  /** Finds out which variants of its steps are fastest, on copies of the arguments, and goes by it from the next run on. */
+  tune(args: readonly Argument[]): Promise<readonly TunedKind[]> {
+    return this.#onCopies(args, async (inputs, outputs) => {
+      const tuned = await this.#executable.tune(inputs, outputs);
+      if (this.#disposed)
+        throw new GatewiseError('disposed', 'tune: what is tuned was disposed of; await the tuning first');
+      // What another program has found out counts as well.
+      const replaced = this.#executable;
+      this.#executable = this.#backend.prepare(this.plan);
+      replaced.dispose();
+      return tuned;
+    });
+  }
+
+  /** The plan as text, as it is run. */
+  explain(): string {
+    return printPlan(this.plan, this.#executable.launched());
+  }
+
+  async #onCopies<T>(
+    args: readonly Argument[],
+    action: (inputs: readonly DeviceBuffer[], outputs: readonly DeviceBuffer[]) => Promise<T>,
+  ): Promise<T> {
     const backend = this.#backend;
     const own: DeviceBuffer[] = [];
     const keep = (buffer: DeviceBuffer): DeviceBuffer => {
@@ -78,7 +109,7 @@ export class Program {
         const donor = this.#donate[i];
         return donor === undefined ? keep(backend.createBuffer(sizeOf(view.shape), dtype)) : inputs[donor];
       });
-      return profileOf(this.plan, await this.#executable.time(inputs, outputs), backend.description);
+      return await action(inputs, outputs);
     } finally {
       for (const buffer of own) buffer.destroy();
     }
@@ -135,6 +166,7 @@ export class Program {
   }
 
   dispose(): void {
+    this.#disposed = true;
     this.#executable.dispose();
     for (const buffer of this.#uploads) buffer?.destroy();
     this.#uploads.fill(undefined);

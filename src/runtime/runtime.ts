@@ -9,6 +9,7 @@ import { parseSafetensors } from '../io/safetensors.ts';
 import { checkLayer, type Layer } from '../nn/layer.ts';
 import { checkWeightPrecision, type WeightPrecision } from '../ops/weight_precision.ts';
 import type { Calibration } from '../plan/calibration.ts';
+import type { Tuning } from '../plan/tuning.ts';
 import { acquireDevice, type AdapterOptions } from './adapter.ts';
 import { compileFunction, type Compiled } from './compile.ts';
 import { toHostTensor, type HostData } from './host.ts';
@@ -16,6 +17,7 @@ import { MemoryPool } from './memory_pool.ts';
 import { Net } from './net.ts';
 import { ParameterLayout } from './parameters.ts';
 import { Tensor } from './tensor.ts';
+import { localStore, TuningTable, type TuningStore } from './tuning_table.ts';
 
 export interface RuntimeOptions extends AdapterOptions {
   /** `webgpu`: that or an error; `cpu`: the CPU; absent: WebGPU, or the CPU where there is none (see `fallbackReason`). */
@@ -29,6 +31,11 @@ export interface RuntimeOptions extends AdapterOptions {
    * rounded to is `load`'s to say.
    */
   readonly precision?: Precision;
+  /**
+   * What `net.tune` and its like find out is kept between visits in `store`, the page's `localStorage` unless given, and
+   * serves from the start of the next. False: kernels are chosen by device and sizes alone, and nothing is measured.
+   */
+  readonly tuning?: false | { readonly store?: TuningStore };
 }
 
 export interface LoadOptions {
@@ -49,13 +56,15 @@ export class Runtime implements Disposable {
   readonly backend: Backend;
   /** Why it runs on the CPU although WebGPU was welcome. */
   readonly fallbackReason: string | undefined;
+  readonly #table: TuningTable | undefined;
   readonly #pool: MemoryPool;
   readonly #owned = new Set<Disposable>();
   #disposed = false;
 
   /** Made by `createRuntime`. */
-  constructor(backend: Backend, fallbackReason?: string) {
+  constructor(backend: Backend, table: TuningTable | undefined, fallbackReason?: string) {
     this.backend = backend;
+    this.#table = table;
     this.fallbackReason = fallbackReason;
     this.#pool = new MemoryPool(backend);
   }
@@ -132,6 +141,11 @@ export class Runtime implements Disposable {
     return this.backend.calibrate(options);
   }
 
+  /** Which variant was found fastest, by adapter and kind of step, here and in the store: plain data. */
+  get tuning(): Tuning {
+    return this.#table?.tuning ?? {};
+  }
+
   #checkAlive(): void {
     if (this.#disposed)
       throw new GatewiseError('disposed', 'runtime: used after dispose(); create a new one');
@@ -163,6 +177,7 @@ export async function createRuntime(options: RuntimeOptions = {}): Promise<Runti
     'powerPreference',
     'check',
     'precision',
+    'tuning',
   ]);
   const { backend, device, check = false, precision = 'float32', powerPreference } = options;
   if (backend !== undefined && backend !== 'webgpu' && backend !== 'cpu')
@@ -182,23 +197,39 @@ export async function createRuntime(options: RuntimeOptions = {}): Promise<Runti
   checkFlag('createRuntime', 'check', check);
   if (precision !== 'float32' && precision !== 'float64')
     refuse(`precision must be "float32" or "float64", got ${show(precision)}`);
+  if (options.tuning !== undefined && options.tuning !== false) checkTuning(options.tuning);
   if (precision === 'float64' && backend !== 'cpu')
     refuse("precision 'float64' needs backend: 'cpu'; WebGPU has no float64");
   if (backend === 'cpu' && check)
     refuse("check compares WebGPU with the CPU; leave it out with backend: 'cpu'");
   if (backend === 'cpu' && device !== undefined)
     refuse("a device was given with backend: 'cpu'; leave out one of them");
-  if (backend === 'cpu') return new Runtime(new CPUBackend(precision));
-  if (device !== undefined) {
-    return new Runtime(new WebGPUBackend({ device, ownsDevice: false, check }));
-  }
+  const tuning = tableFor(options);
+  const onCPU = (reason?: string): Runtime => new Runtime(new CPUBackend(precision), tuning, reason);
+  const onGPU = (own: GPUDevice, ownsDevice: boolean): Runtime =>
+    new Runtime(new WebGPUBackend({ device: own, ownsDevice, check, tuning }), tuning);
+  if (backend === 'cpu') return onCPU();
+  if (device !== undefined) return onGPU(device, false);
   try {
-    const own = await acquireDevice(options);
-    return new Runtime(new WebGPUBackend({ device: own, ownsDevice: true, check }));
+    return onGPU(await acquireDevice(options), true);
   } catch (error) {
     const optional =
       backend === undefined && !check && error instanceof GatewiseError && error.code === 'no-adapter';
     if (!optional) throw error;
-    return new Runtime(new CPUBackend(precision), error.message);
+    return onCPU(error.message);
   }
+}
+
+function checkTuning(tuning: { readonly store?: TuningStore }): void {
+  checkOptions('createRuntime: tuning', tuning, ['store']);
+  const { store } = tuning;
+  if (store !== undefined && (typeof store?.getItem !== 'function' || typeof store.setItem !== 'function'))
+    throw new GatewiseError(
+      'argument',
+      `createRuntime: tuning.store must have getItem and setItem as localStorage has, got ${show(store)}`,
+    );
+}
+
+function tableFor({ tuning }: RuntimeOptions): TuningTable | undefined {
+  return tuning === false ? undefined : new TuningTable(tuning?.store ?? localStore());
 }

@@ -6,9 +6,9 @@ import { checkSize, type Layer } from '../nn/layer.ts';
 import { Sequential } from '../nn/sequential.ts';
 import { reshape } from '../ops/structure.ts';
 import type { Plan } from '../plan/plan.ts';
-import { printPlan } from '../plan/print.ts';
 import { toHostTensor, type HostData } from './host.ts';
 import type { NetContext } from './net_context.ts';
+import type { TunedKind } from '../plan/tuning.ts';
 import type { Argument, Program, Traced } from './program.ts';
 import { clearRows, rowsOf } from './state_rows.ts';
 import { statesFromFile, statesToFile } from './stream_file.ts';
@@ -55,20 +55,26 @@ export class Stream implements Disposable {
 
   /** The plan of `push` for such a step, as text. */
   explain(x: Tensor | HostData): string {
-    return printPlan(this.plan(x));
+    return this.#prepare('explain', x).program.explain();
+  }
+
+  /** Finds the fastest kernels for such a step, as `net.tune`. The states stay what they are. */
+  async tune(x: Tensor | HostData): Promise<readonly TunedKind[]> {
+    const { program, args } = this.#prepare('tune', x);
+    return program.tune(args);
   }
 
   /** The program for such a step, and what to run it with. */
   #prepare(method: string, x: Tensor | HostData): { program: Program; args: readonly Argument[] } {
     this.#checkAlive(method);
     const net = this.#net;
-    const input = net.input('push', x);
+    const input = net.input(method, x);
     const features = net.model.inputDType === 'i32' ? 0 : 1;
     const short = input.shape.length === features && this.batch === 1;
     if (!short && (input.shape.length !== features + 1 || input.shape[0] !== this.batch)) {
       throw new GatewiseError(
         'shape',
-        `push: expected one step of ${features === 0 ? `${this.batch} tokens` : `(${this.batch}, features)`}, got shape ${show(input.shape)}`,
+        `${method}: expected one step of ${features === 0 ? `${this.batch} tokens` : `(${this.batch}, features)`}, got shape ${show(input.shape)}`,
       );
     }
     const { timeAxis } = net.model;

@@ -5,8 +5,8 @@ import { Recent } from '../core/recent.ts';
 import { checkMetadata } from '../io/safetensors.ts';
 import { checkPositive, checkRate, rateAt, type LearningRate } from '../nn/optimizer.ts';
 import type { Plan } from '../plan/plan.ts';
-import { printPlan } from '../plan/print.ts';
 import type { Profile } from '../plan/profile.ts';
+import type { TunedKind } from '../plan/tuning.ts';
 import { readCheckpoint, writeCheckpoint } from './checkpoint.ts';
 import { toHostTensor, type HostData } from './host.ts';
 import { signatureKey, toArgument, type NetContext } from './net_context.ts';
@@ -140,7 +140,8 @@ export class Trainer implements Disposable {
 
   /** The plan of a step on such a batch, as text. */
   explain(x: Tensor | HostData, y: Tensor | HostData, options: StepOptions = {}): string {
-    return printPlan(this.plan(x, y, options));
+    this.#checkAlive('explain');
+    return this.#program(this.#arguments(x, y, options, this.learningRate)).explain();
   }
 
   /**
@@ -151,6 +152,17 @@ export class Trainer implements Disposable {
     this.#checkAlive('profile');
     const args = this.#arguments(x, y, options, this.learningRate);
     return this.#program(args).profile(Object.values(args));
+  }
+
+  /** Finds the fastest kernels for a step on such a batch, as `net.tune`. Nothing is trained. */
+  async tune(
+    x: Tensor | HostData,
+    y: Tensor | HostData,
+    options: StepOptions = {},
+  ): Promise<readonly TunedKind[]> {
+    this.#checkAlive('tune');
+    const args = this.#arguments(x, y, options, this.learningRate);
+    return this.#program(args).tune(Object.values(args));
   }
 
   #arguments(x: Tensor | HostData, y: Tensor | HostData, options: StepOptions, rate: number): StepArguments {

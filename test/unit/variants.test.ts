@@ -64,3 +64,26 @@ test('the kind of a product is its sizes and how its operands lie', () => {
   expect(kind([12, 8], [20, 8], true)).toBe('matmul:16x8x32:kk');
   expect(kind([12, 7], [20, 7], true)).toBe('matmul:16x8x32:--');
 });
+
+const LANES: Target = { ...SOFTWARE_TARGET, lanes: 4 };
+
+test.each([
+  ['a large product', [512, 256, 1024], 'tiled', 'registers', 'lanes'],
+  ['few results of a long k', [256, 4096, 128], 'split_k', 'registers', 'lanes'],
+  ['many results of a long k', [1024, 4096, 1024], 'tiled', 'registers', 'lanes'],
+  ['one row', [1, 256, 1024], 'skinny', 'skinny', 'lanes'],
+  ['a few rows', [8, 256, 1024], 'skinny', 'registers', 'lanes'],
+  ['rows too few for a tile', [16, 64, 1024], 'registers', 'registers', 'lanes'],
+  ['a small product', [12, 12, 12], 'registers', 'registers', 'lanes'],
+] as const)('by default, %s', (_, [m, k, n], gpu, software, lanes) => {
+  const args = [
+    [m, k],
+    [k, n],
+  ].map((shape) => new Value({ shape, dtype: 'f32' }));
+  const [step] = makePlan(args, [matmul(args[0], args[1])]).steps;
+  expect([GPU_TARGET, SOFTWARE_TARGET, LANES].map((target) => variantOf(step, target))).toEqual([
+    gpu,
+    software,
+    lanes,
+  ]);
+});

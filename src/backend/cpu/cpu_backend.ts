@@ -99,6 +99,9 @@ export class CPUBackend implements Backend {
           dispatches: plan.steps.map((step) => countDispatches(step)),
         }));
       },
+      launched: () => plan.steps.map((step) => ({ dispatches: countDispatches(step) })),
+      // There is one way on the CPU.
+      tune: () => Promise.resolve([]),
       dispose: () => own.fill(undefined),
     };
   }

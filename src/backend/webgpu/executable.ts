@@ -10,7 +10,7 @@ import { createStorage, type WebGPUBuffer } from './buffers.ts';
 import type { Pipelines } from './pipelines.ts';
 import { Recording } from './recording.ts';
 import type { Staging } from './staging.ts';
-import type { Clock, Stopwatch } from './stopwatch.ts';
+import type { Clock, Repeat, Stopwatch } from './stopwatch.ts';
 
 export class WebGPUExecutable {
   readonly plan: Plan;
@@ -128,17 +128,21 @@ export class WebGPUExecutable {
   ): Promise<number[]> {
     const seconds: number[] = [];
     for (const step of this.plan.steps.keys()) {
-      const repeat = (pass: GPUComputePassEncoder, times: number): void => {
-        if (this.#disposed)
-          throw new GatewiseError(
-            'disposed',
-            'profile: what is profiled was disposed of; await the profile first',
-          );
-        for (let i = 0; i < times; i++) this.encode(pass, args, outputs, (other) => other === step);
-      };
-      seconds.push(await stopwatch.typical(repeat, clock));
+      seconds.push(await stopwatch.typical(this.repeatOf(step, args, outputs), clock));
     }
     return seconds;
+  }
+
+  /** One step, over and over. */
+  repeatOf(step: number, args: readonly WebGPUBuffer[], outputs: readonly WebGPUBuffer[]): Repeat {
+    return (pass, times) => {
+      if (this.#disposed)
+        throw new GatewiseError(
+          'disposed',
+          'profile: what is profiled was disposed of; await the profile first',
+        );
+      for (let i = 0; i < times; i++) this.encode(pass, args, outputs, (other) => other === step);
+    };
   }
 
   bufferOf(buffer: number, args: readonly WebGPUBuffer[], outputs: readonly WebGPUBuffer[]): GPUBuffer {

@@ -85,6 +85,13 @@ export class Stopwatch {
     }
   }
 
+  /** Seconds of one turn by the wall clock, roughly: enough to see that something is far too slow. */
+  async once(repeat: Repeat): Promise<number> {
+    const walls = await series(2, async () => (await this.#run(repeat, 1, 'slopes')).wall);
+    // The first of them makes ready what the driver puts off until then.
+    return Math.min(...walls);
+  }
+
   /** One more run. */
   async again({ repeat, clock, times, runs }: Timing): Promise<void> {
     runs.push(await this.#run(repeat, times, clock));

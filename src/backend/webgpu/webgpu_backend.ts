@@ -3,9 +3,10 @@ import { GatewiseError } from '../../core/errors.ts';
 import type { DType } from '../../core/shape.ts';
 import type { NumberArray, Target } from '../../graph/launch.ts';
 import type { Calibration } from '../../plan/calibration.ts';
-import type { Plan } from '../../plan/plan.ts';
+import { variantsOf, type Choices, type Plan } from '../../plan/plan.ts';
 import type { StepTimes } from '../../plan/profile.ts';
-import type { Backend, CalibrateOptions, DeviceBuffer, Executable } from '../backend.ts';
+import { openKinds, type TunedKind } from '../../plan/tuning.ts';
+import type { Backend, CalibrateOptions, DeviceBuffer, Executable, TuningMemory } from '../backend.ts';
 import { KeptResults, markWritten } from '../kept_results.ts';
 import { describeAdapter, targetOf } from './adapter_info.ts';
 import { createStorage, WebGPUBuffer } from './buffers.ts';
@@ -15,6 +16,7 @@ import { WebGPUExecutable } from './executable.ts';
 import { Pipelines } from './pipelines.ts';
 import { Staging } from './staging.ts';
 import { Stopwatch } from './stopwatch.ts';
+import { tuneKinds } from './tune.ts';
 
 export interface WebGPUBackendOptions {
   readonly device: GPUDevice;
@@ -22,6 +24,8 @@ export interface WebGPUBackendOptions {
   readonly ownsDevice: boolean;
   /** Run each step on the CPU as well, and throw where they differ. */
   readonly check: boolean;
+  /** Undefined: each step in the variant that is the default for such a device. */
+  readonly tuning: TuningMemory | undefined;
 }
 
 export class WebGPUBackend implements Backend {
@@ -107,9 +111,7 @@ export class WebGPUBackend implements Backend {
 
   prepare(plan: Plan): Executable {
     // What is wrong with a plan shows when it is made and at its first run; later runs repeat the same commands.
-    const executable = this.#scoped(
-      () => new WebGPUExecutable(this.device, this.#pipelines, this.#staging, plan, this.#target),
-    );
+    const executable = this.#make(plan, this.#choices);
     const checked = this.#options.check
       ? new CheckedExecutable(this.device, executable, this.#staging, this.#checks)
       : undefined;
@@ -128,8 +130,47 @@ export class WebGPUBackend implements Backend {
         return results;
       },
       time: (args, outputs) => kept.aside(() => this.#time(executable, args.map(own), outputs.map(own))),
+      launched: () =>
+        executable.dispatches.map((dispatches, i) => {
+          const { names = [] } = variantsOf(plan.steps[i], this.#target) ?? {};
+          const variant = names.length > 1 ? executable.variants[i] : undefined;
+          return variant === undefined ? { dispatches } : { dispatches, variant };
+        }),
+      tune: (args, outputs) => this.#tune(plan, args.map(own), outputs.map(own)),
       dispose: () => executable.dispose(),
     };
+  }
+
+  get #choices(): Choices {
+    return this.#options.tuning?.choicesFor(this.description) ?? {};
+  }
+
+  #make(plan: Plan, choices: Choices): WebGPUExecutable {
+    return this.#scoped(
+      () => new WebGPUExecutable(this.device, this.#pipelines, this.#staging, plan, this.#target, choices),
+    );
+  }
+
+  async #tune(
+    plan: Plan,
+    args: readonly WebGPUBuffer[],
+    outputs: readonly WebGPUBuffer[],
+  ): Promise<readonly TunedKind[]> {
+    const { check, tuning } = this.#options;
+    if (check || tuning === undefined)
+      throw new GatewiseError(
+        'unsupported',
+        check
+          ? 'tune: a runtime with check: true waits for the CPU after each step; create one without it'
+          : 'tune: the runtime was created with tuning: false; create one without it',
+      );
+    return this.#alone(async (stopwatch) => {
+      const open = openKinds(plan, this.#target, this.#choices);
+      const make = (part: Plan, choices: Choices): WebGPUExecutable => this.#make(part, choices);
+      const tuned = await tuneKinds(stopwatch, plan, open, make, args, outputs);
+      tuning.add(this.description, Object.fromEntries(tuned.map(({ kind, variant }) => [kind, variant])));
+      return tuned;
+    });
   }
 
   async #time(

@@ -1,0 +1,139 @@
+// What tuning concludes and keeps: in a store that may hold anything, fail, or be shared with another page.
+import { describe, expect, test } from 'vitest';
+
+import { createRuntime, matmul, Value, type TuningStore } from '../../src/index.ts';
+import { GPU_TARGET } from '../../src/graph/launch.ts';
+import { makePlan } from '../../src/plan/plan.ts';
+import { printPlan } from '../../src/plan/print.ts';
+import { fastestOf, openKinds, parseTuning } from '../../src/plan/tuning.ts';
+import { TuningTable } from '../../src/runtime/tuning_table.ts';
+
+class FakeStore implements TuningStore {
+  readonly texts = new Map<string, string>();
+  getItem(name: string): string | null {
+    return this.texts.get(name) ?? null;
+  }
+  setItem(name: string, text: string): void {
+    this.texts.set(name, text);
+  }
+}
+
+describe('a default is left', () => {
+  const names = ['default', 'other', 'third'] as const;
+  test.each([
+    ['for what is clearly faster', { default: 1, other: 0.9, third: 1.2 }, 'other'],
+    ['for the fastest of several', { default: 1, other: 0.9, third: 0.5 }, 'third'],
+    ['not for what is hardly faster', { default: 1, other: 0.96, third: 2 }, 'default'],
+    ['not for what is slower', { default: 1, other: 2, third: 3 }, 'default'],
+  ])('%s', (_, seconds, expected) => expect(fastestOf([...names], seconds)).toBe(expected));
+});
+
+describe('what is open', () => {
+  const args = [
+    [64, 64],
+    [64, 64],
+    [60, 64],
+  ].map((shape) => new Value({ shape, dtype: 'f32' }));
+  const [x, w, v] = args;
+  const plan = makePlan(args, [matmul(matmul(x, w), v, { transposeB: true }), matmul(x, x)]);
+  const names = ['tiled', 'registers'];
+
+  test('is each kind once, without those that are known', () => {
+    expect(openKinds(plan, GPU_TARGET, {})).toEqual([
+      { kind: 'matmul:64x64x64:kn', step: 0, names },
+      { kind: 'matmul:64x64x64:kk', step: 1, names },
+    ]);
+    const open = (chosen: string): string[] =>
+      openKinds(plan, GPU_TARGET, { 'matmul:64x64x64:kn': chosen }).map(({ kind }) => kind);
+    expect(open('registers')).toEqual(['matmul:64x64x64:kk']);
+    expect(open('no variant any more')).toHaveLength(2);
+  });
+
+  test('is nothing where there is one variant', () => {
+    const small = [new Value({ shape: [12, 12], dtype: 'f32' })];
+    expect(openKinds(makePlan(small, [matmul(small[0], small[0])]), GPU_TARGET, {})).toEqual([]);
+  });
+});
+
+test('a plan is printed with the variants that a device runs', () => {
+  const x = new Value({ shape: [64, 64], dtype: 'f32' });
+  const plan = makePlan([x], [matmul(x, x)]);
+  expect(printPlan(plan, [{ dispatches: 7, variant: 'split_k' }])).toMatchInlineSnapshot(`
+    "step  op      variant  buffers                                 dispatches   FLOP    bytes
+    0     matmul  split_k  arg0[64×64], arg0[64×64] → out0[64×64]           7  524 k  49.2 kB
+          total                                                             7  524 k  49.2 kB
+    0 temporary buffers, 0 B: arg0 16.4 kB, out0 16.4 kB"
+  `);
+  expect(printPlan(plan, [{ dispatches: 1 }])).toBe(printPlan(plan));
+});
+
+describe('the table', () => {
+  test('is kept in the store, by adapter', () => {
+    const store = new FakeStore();
+    const table = new TuningTable(store);
+    table.add('one', { a: 'x' });
+    table.add('other', { a: 'y' });
+    table.add('one', { b: 'z' });
+    expect(table.tuning).toEqual({ one: { a: 'x', b: 'z' }, other: { a: 'y' } });
+    const later = new TuningTable(store);
+    expect(later.tuning).toEqual(table.tuning);
+    expect(later.choicesFor('one')).toEqual({ a: 'x', b: 'z' });
+    expect(later.choicesFor('unknown')).toEqual({});
+  });
+
+  test('keeps what another page has written meanwhile', () => {
+    const store = new FakeStore();
+    const [here, there] = [new TuningTable(store), new TuningTable(store)];
+    there.add('adapter', { a: 'x' });
+    here.add('adapter', { b: 'y' });
+    expect(new TuningTable(store).tuning).toEqual({ adapter: { a: 'x', b: 'y' } });
+  });
+
+  test('writes nothing where nothing was found', () => {
+    const store = new FakeStore();
+    new TuningTable(store).add('adapter', {});
+    expect(store.texts.size).toBe(0);
+  });
+
+  test('does without a store, and with one that fails', () => {
+    const failing: TuningStore = {
+      getItem: () => {
+        throw new Error('denied');
+      },
+      setItem: () => {
+        throw new Error('full');
+      },
+    };
+    for (const store of [undefined, failing]) {
+      const table = new TuningTable(store);
+      table.add('adapter', { a: 'x' });
+      expect(table.choicesFor('adapter')).toEqual({ a: 'x' });
+    }
+  });
+
+  test.each([
+    ['nothing', null, {}],
+    ['no JSON', '{"adapter"', {}],
+    ['a list', '[1]', {}],
+    ['a number', '1', {}],
+    ['choices that are none', '{"a": 1, "b": {"k": "v", "l": 2, "m": null}, "c": null}', { b: { k: 'v' } }],
+  ])('reads what it can of %s', (_, text, expected) => expect(parseTuning(text)).toEqual(expected));
+});
+
+describe('on the CPU', () => {
+  test('there is nothing to tune', async () => {
+    using runtime = await createRuntime({ backend: 'cpu', tuning: { store: new FakeStore() } });
+    const product = runtime.compile(matmul);
+    expect(await product.tune([[1, 2]], [[3], [4]])).toEqual([]);
+    expect(runtime.tuning).toEqual({});
+    expect(await product([[1, 2]], [[3], [4]]).read()).toEqual(Float32Array.of(11));
+  });
+
+  test.each([
+    ['another name', { storage: new FakeStore() }, /option "storage" is unknown; expected store/],
+    ['no store', { store: new Map() }, /tuning\.store must have getItem and setItem/],
+    ['true', true, /tuning: expected options \{ store \}, got true/],
+  ])('%s is refused', async (_, tuning, message) => {
+    await expect(createRuntime({ backend: 'cpu', ...({ tuning } as object) })).rejects.toThrow(message);
+  });
+});
