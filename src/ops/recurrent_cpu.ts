@@ -121,9 +121,12 @@ class Machine {
           ? { data: this.#stash.data, at: this.#stashAt(index, { ...moment, order: moment.order + 1 }) }
           : ZERO;
       case 'state':
+        if (this.#given !== undefined)
+          return { data: this.#given.data, at: this.carryAt(index, this.#given, moment) };
+        if (this.#attrs.fromZero && moment.order === 0) return ZERO;
+        return { data: this.#states.data, at: this.stateAt(index, moment, 0) };
       case 'after':
-        if (this.#attrs.fromZero && kind === 'state' && moment.order === 0) return ZERO;
-        return { data: this.#states.data, at: this.stateAt(index, moment, kind === 'after' ? 1 : 0) };
+        return { data: this.#states.data, at: this.stateAt(index, moment, 1) };
       case 'carry':
         return this.#carry === undefined
           ? ZERO

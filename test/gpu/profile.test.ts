@@ -3,7 +3,6 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 
 import {
   adam,
-  countDispatches,
   createRuntime,
   Dropout,
   Linear,
@@ -92,6 +91,12 @@ test("a net's profile has the steps of its plan", async () => {
     return { label: step.label, op: step.op.name, flop, bytes };
   });
   expect(profile.steps).toMatchObject(expected);
+  // As text the plan says the same of each step, from the backend.
+  const printed = net
+    .explain(x)
+    .split('\n')
+    .slice(1, 1 + expected.length);
+  profile.steps.forEach(({ dispatches }, i) => expect(printed[i]).toMatch(new RegExp(` ${dispatches}  `)));
   expect(profile.steps.some(({ kept }) => kept)).toBe(true);
   expect(printProfile(profile).split('\n')).toHaveLength(profile.steps.length + 4);
 });
