@@ -11,6 +11,7 @@ import { matmulGPU, matmulVariants, partsOf } from './matmul_variants.ts';
 import { reshape, transpose } from './structure.ts';
 import { largestOfRows, packRows } from './weight_pack.ts';
 import {
+  checkWeightPrecision,
   QUAD_WORDS,
   quadsOf,
   roundedMatrix,
@@ -127,7 +128,7 @@ export const matmulPackedOp: Op<MatmulPackedAttrs> = /* @__PURE__ */ defineOp({
 /**
  * `x · weightᵀ` with the weights (N, K) rounded to `precision`: x (…, K), the result (…, N). With `rows`, `x · weight`: x (…, N),
  * the result (…, K).
- * @throws GatewiseError `shape` where the sizes differ, `unsupported` for int8 over rows.
+ * @throws GatewiseError `shape` where the sizes differ, `argument` for no precision, `unsupported` for int8 over rows.
  */
 export function weightProduct(
   x: Value,
@@ -135,6 +136,7 @@ export function weightProduct(
   precision: WeightPrecision = 'float32',
   over: Over = 'columns',
 ): Value {
+  checkWeightPrecision('product', precision);
   if (precision === 'float32') return matmul(x, weight, { transposeB: over === 'columns' });
   expectValue('product: input', x, 'f32');
   expectValue('product: weights', weight, 'f32');

@@ -7,7 +7,7 @@ import { matmul } from './matmul.ts';
 import { recurrentOp } from './recurrent.ts';
 import { RecurrentLayout, type RecurrentAttrs } from './recurrent_layout.ts';
 import { packWeights } from './recurrent_pack.ts';
-import type { WeightPrecision } from './weight_precision.ts';
+import { checkWeightPrecision, type WeightPrecision } from './weight_precision.ts';
 import { broadcast, concat, empty, mean, reshape, slice, zeros } from './structure.ts';
 
 /** Weights of one direction. */
@@ -52,6 +52,7 @@ export interface SequenceResult {
 export function recurrentSequence(cell: Cell, args: SequenceArguments): SequenceResult {
   const { products, weights, initial, mask, keep, noise, precision = 'float32' } = args;
   const what = `recurrent (${cell.name})`;
+  checkWeightPrecision(what, precision);
   for (const product of products) expectValue(`${what}: products`, product, 'f32');
   const gates = cell.gates.length;
   const [first] = products;

@@ -18,6 +18,7 @@ import { apply } from '../../src/ops/apply.ts';
 import { gather, gatherOp } from '../../src/ops/gather.ts';
 import { allOps } from '../../src/ops/index.ts';
 import { matmul } from '../../src/ops/matmul.ts';
+import { weightProduct } from '../../src/ops/matmul_packed.ts';
 import { recurrent } from '../../src/ops/recurrent_layer.ts';
 import { softmaxCrossEntropy } from '../../src/ops/softmax_cross_entropy.ts';
 import { max, mean, reshape, slice, sum, transpose } from '../../src/ops/structure.ts';
@@ -236,6 +237,11 @@ describe('NaN around an operand does not reach the result', () => {
     'product of transposes': (x) => matmul(transpose(x), x),
     'product with a bias': (x) =>
       add(matmul(slice(x, 1, 1, 6), slice(slice(x, 0, 0, 5), 1, 0, 3)), slice(x, 1, 2, 5)),
+    'product with f16 weights': (x) =>
+      weightProduct(slice(x, 1, 1, 8), slice(slice(x, 0, 1, 8), 1, 1, 8), 'f16'),
+    'product with f16 weights, over rows': (x) =>
+      weightProduct(slice(x, 1, 1, 8), slice(x, 0, 1, 8), 'f16', 'rows'),
+    'product with int8 weights': (x) => weightProduct(x, slice(x, 0, 1, 6), 'int8'),
     elementwise: (x) => tanh(mul(x, 2)),
     'sum over rows': (x) => sum(x, 0),
     'maximum over columns': (x) => max(x, 1),

@@ -157,6 +157,18 @@ describe('what is refused', () => {
     );
   });
 
+  test.each([
+    ['Linear', new Linear(3, 3), /product: precision must be "float32", "f16" or "int8", got "half"/],
+    ['LSTM', new LSTM({ inputSize: 3, hiddenSize: 3 }), /precision must be .*, got "half"/],
+  ])('a precision in the context of %s', (_, layer, message) => {
+    const value = (shape: readonly number[]): Value => new Value({ shape, dtype: 'f32' });
+    const parameters = Object.fromEntries(layer.parameters.map(({ name, shape }) => [name, value(shape)]));
+    const context = { precision: 'half' as WeightPrecision };
+    expect(() => layer.forward(value([2, 2, 3]), parameters, {}, context)).toThrow(
+      failure('argument', message),
+    );
+  });
+
   test('a trainer of int8 weights', async () => {
     using net = await cpu.load(new LSTM({ inputSize: 2, hiddenSize: 3 }), { precision: 'int8' });
     expect(() => net.trainer({ loss: crossEntropy, optimizer: sgd({ lr: 1 }) })).toThrow(
