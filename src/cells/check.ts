@@ -54,7 +54,7 @@ export function checkUpdate<T extends Arith<T>>(fail: Fail, states: readonly str
       return fail(`update does not return the state ${show(state)}; return all of ${show(states)}`);
     if (!isArith(value))
       fail(
-        `update returns ${show(value)} as the state ${show(state)}; expected an expression, made of gates and states with add, mul, tanh and the like`,
+        `update returns ${typeof value === 'string' ? 'a string' : show(value)} as the state ${show(state)}; expected an expression, made of gates and states with add, mul, tanh and the like (JavaScript's operators do not work: write add(a, b) for a + b)`,
       );
     return value;
   });

@@ -92,7 +92,9 @@ export function makeProgram(cell: CellParts, bias: boolean, masked: boolean, fai
   const live = new Set(topological(after));
   for (const { kind } of live) {
     if ('constant' in kind && !Number.isFinite(Math.fround(kind.constant)))
-      fail(`update computes with ${kind.constant}; expected numbers that are finite in float32`);
+      fail(
+        `update computes with ${kind.constant}; expected numbers that are finite in float32, and words for arithmetic: JavaScript's operators do not work on gates and states, so write sub(1, a) for 1 - a`,
+      );
   }
   const used = products.filter(
     ({ node }, i) => live.has(node) && products.findIndex((p) => p.node === node) === i,

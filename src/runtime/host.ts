@@ -42,7 +42,7 @@ function shapeOf(what: string, value: NestedNumbers): number[] {
   if (!Array.isArray(value)) {
     throw new GatewiseError(
       'argument',
-      `${what}: expected a tensor, a number, nested lists of numbers or a Float32Array, Float64Array or Int32Array, got ${show(value)}`,
+      `${what}: expected a tensor, a number, nested lists of numbers or a Float32Array, Float64Array or Int32Array, got ${ArrayBuffer.isView(value) ? `${(value as object).constructor.name}; make it Int32Array.from(it)` : show(value)}`,
     );
   }
   const list = value as readonly NestedNumbers[];

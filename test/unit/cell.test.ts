@@ -53,7 +53,7 @@ describe('a mistake in a declaration is named', () => {
     ],
     'a number for a state': [
       { gates: ['i'], states: ['h', 'c'], update: ({ i }: Record<string, never>) => ({ h: tanh(i), c: 0 }) },
-      'cell "odd": update returns 0 as the state "c"; expected an expression, made of gates and states with add, mul, tanh and the like',
+      'cell "odd": update returns 0 as the state "c"; expected an expression, made of gates and states with add, mul, tanh and the like (JavaScript\'s operators do not work: write add(a, b) for a + b)',
     ],
     'a state too many': [
       { gates: ['i'], states: ['h'], update: ({ i }: Record<string, never>) => ({ h: tanh(i), c: i }) },
