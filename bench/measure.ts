@@ -1,5 +1,5 @@
 // Times contestants on one workload, taking turns, so that what disturbs the machine disturbs all alike.
-import { answerOf, errorOf, TOLERANCE, type Reference } from './check.ts';
+import { answersOf, errorOf, lateErrorOf, readOf, TOLERANCE, type Reference } from './check.ts';
 import { Unsupported, type Contestant, type Job } from './contestants/contestant.ts';
 import type { ApiCounter, Counts } from './counters.ts';
 import type { Task } from './data.ts';
@@ -37,6 +37,7 @@ export interface Progress {
 interface Entrant {
   readonly row: Row;
   readonly job: Job;
+  readonly reference: Reference;
   /** Runs in a burst; 1: a run is long enough by itself. */
   readonly burst: number;
   readonly first: number;
@@ -45,8 +46,8 @@ interface Entrant {
   readonly script: number[];
   readonly heap: number[];
   spent: number;
-  /** Why its timing broke off. */
-  failure: string | undefined;
+  /** Why its timing broke off, or does not count. */
+  failure: Pick<Row, 'status' | 'note' | 'error'> | undefined;
 }
 
 const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
@@ -76,6 +77,7 @@ export async function measureWorkload(
     await takeTurns([...entrants.values()], settings, environment, (entrant, done) =>
       report({ workload, contestant: entrant.row.contestant, doing: 'timing', done: 0.5 + done / 2 }),
     );
+    for (const entrant of entrants.values()) await checkLast(entrant);
   } finally {
     for (const { job } of entrants.values()) job.dispose();
   }
@@ -110,18 +112,17 @@ async function enter(
     const prepared = await counter.during(async () => {
       const start = performance.now();
       const made = (job = await contestant.prepare(task));
-      const { values, firstAt } = await answerOf(made, task);
-      return { made, first: firstAt - start, error: errorOf(values, reference) };
+      const { answers, firstAt } = await answersOf(made, task);
+      return { made, first: firstAt - start, error: errorOf(answers, reference) };
     });
     const { made, first, error } = prepared.result;
     // Written so that NaN is wrong.
-    if (!(error <= TOLERANCE)) {
-      const note = `differs from the reference by ${error.toPrecision(2)} of its largest number; at most ${TOLERANCE} is right`;
-      throw new Refused('wrong', note, error);
-    }
+    if (!(error <= TOLERANCE)) throw new Refused('wrong', wrongNote(error), error);
     if (onDevice && prepared.counts.dispatches === 0)
       throw new Refused('fell back', 'it dispatched nothing on WebGPU: it ran elsewhere', error);
     const { single, counts } = await warmUp(made, counter);
+    if (onDevice && counts.dispatches === 0)
+      throw new Refused('fell back', 'a warm run dispatches nothing on WebGPU', error);
     const burst = await burstOf(made, single, settings.burst);
     if (onDevice && burst > 1) {
       // Or many runs would take no longer than the last.
@@ -134,6 +135,7 @@ async function enter(
     return {
       row: { ...base, status: 'ok', error, ...(onDevice ? { counts, gpuBytes: prepared.aliveBytes } : {}) },
       job: made,
+      reference,
       burst,
       first,
       latency: [],
@@ -150,6 +152,23 @@ async function enter(
       return { ...base, status: cause instanceof Unsupported ? 'unsupported' : 'failed', note };
     const { status, error } = cause;
     return { ...base, status, note, ...(Number.isFinite(error) ? { error } : {}) };
+  }
+}
+
+const wrongNote = (error: number): string =>
+  `differs from the reference by ${error.toPrecision(2)} of its largest number; at most ${TOLERANCE} is right`;
+
+/** What a job answers when it has been timed must be as right as its first answers. */
+async function checkLast(entrant: Entrant): Promise<void> {
+  if (entrant.failure !== undefined) return;
+  try {
+    entrant.job.resume?.();
+    const error = lateErrorOf(await readOf(entrant.job), entrant.reference);
+    if (error <= TOLERANCE) return;
+    const note = `after it was timed it ${wrongNote(error)}`;
+    entrant.failure = { status: 'wrong', note, ...(Number.isFinite(error) ? { error } : {}) };
+  } catch (cause) {
+    entrant.failure = { status: 'failed', note: messageOf(cause) };
   }
 }
 
@@ -215,7 +234,7 @@ async function takeTurns(
       try {
         await sample(entrant, heap);
       } catch (error) {
-        entrant.failure = messageOf(error);
+        entrant.failure = { status: 'failed', note: messageOf(error) };
       }
     }
   }
@@ -254,7 +273,7 @@ async function sample(entrant: Entrant, heap: Environment['heap']): Promise<void
 function rowOf(entrant: Entrant | undefined): Row {
   if (entrant === undefined) throw new Error('a contestant has neither a row nor an entry');
   const { row, first, latency, throughput, script, heap, failure } = entrant;
-  if (failure !== undefined) return { ...row, status: 'failed', note: failure };
+  if (failure !== undefined) return { ...row, ...failure };
   const timing = {
     first,
     latency: summarize(latency),

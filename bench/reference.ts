@@ -1,7 +1,7 @@
 // What a right answer is: the equations of torch.nn.LSTM, GRU and RNN row by row in plain float64, a product by its
 // definition. A training step's losses are those of gatewise's CPU backend in float64, which its tests hold to PyTorch.
 import { createRuntime } from '../src/index.ts';
-import { answerOf, CHECKED_RUNS, type Reference } from './check.ts';
+import { answersOf, CHECKED_RUNS, type Reference } from './check.ts';
 import type { Contestant } from './contestants/contestant.ts';
 import { gatewiseJob } from './contestants/gatewise.ts';
 import type { Task, Weights } from './data.ts';
@@ -98,35 +98,30 @@ export async function makeReference(task: Task, gru: Gru): Promise<Reference> {
       const flop = 8 * T * numLayers * hiddenSize * (hiddenSize + inputSize);
       const rows = batch > 1 && flop < DEAR_ROW ? [0, batch - 1] : [batch - 1];
       const width = hiddenSize * (bidirectional ? 2 : 1);
-      const vectors = rows.map((row) => {
+      const parts = rows.flatMap((row) => {
         const inputs = Array.from({ length: T }, (_, t) => {
           const at = (t * batch + row) * inputSize;
           return Float64Array.from(input.subarray(at, at + inputSize));
         });
-        return runRow(cell, weights, gru, numLayers, bidirectional, inputs);
+        const outputs = runRow(cell, weights, gru, numLayers, bidirectional, inputs);
+        return outputs.map((values, t) => ({ at: (t * batch + row) * width, values }));
       });
-      return {
-        expected: vectors.flat(),
-        at: rows.flatMap((row) => Array.from({ length: T }, (_, t) => (t * batch + row) * width)),
-        size: T * batch * width,
-      };
+      return { runs: [parts], repeats: true, size: T * batch * width };
     }
     case 'stream': {
       const { cell, hiddenSize } = task.workload;
       const { weights, inputs } = task.data;
       const first = inputs.slice(0, CHECKED_RUNS.stream).map((x) => Float64Array.from(x));
-      return {
-        expected: runRow(cell, weights, gru, 1, false, first),
-        at: first.map((_, t) => t * hiddenSize),
-        size: first.length * hiddenSize,
-      };
+      const outputs = runRow(cell, weights, gru, 1, false, first);
+      return { runs: outputs.map((values) => [{ at: 0, values }]), repeats: false, size: hiddenSize };
     }
     case 'training': {
       const runtime = await createRuntime({ backend: 'cpu', precision: 'float64' });
       const job = await gatewiseJob(runtime, task);
-      const { values: losses } = await answerOf(job, task);
+      const { answers } = await answersOf(job, task);
       runtime.dispose();
-      return { expected: [Float64Array.from(losses)], at: [0], size: losses.length };
+      const runs = answers.map((loss) => [{ at: 0, values: Float64Array.from(loss) }]);
+      return { runs, repeats: false, size: 1 };
     }
     case 'matmul': {
       const { rows: M, inner, columns } = task.workload;
@@ -138,7 +133,8 @@ export async function makeReference(task: Task, gru: Gru): Promise<Reference> {
           for (let n = 0; n < columns; n++) sums[n] += a[row * inner + k] * b[k * columns + n];
         return sums;
       };
-      return { expected: rows.map(product), at: rows.map((row) => row * columns), size: M * columns };
+      const parts = rows.map((row) => ({ at: row * columns, values: product(row) }));
+      return { runs: [parts], repeats: true, size: M * columns };
     }
   }
 }

@@ -74,7 +74,7 @@ interface Fake {
   readonly backend?: Contestant['backend'];
   readonly prepare?: () => void;
   readonly run?: (count: number) => void;
-  readonly answer?: (right: Float32Array) => Float32Array;
+  readonly answer?: (right: Float32Array, count: number) => Float32Array;
   readonly onDispose?: () => void;
 }
 
@@ -91,9 +91,10 @@ function contestant(name: string, fake: Fake = {}): Contestant {
       return {
         run: () => {
           fake.log?.push(name);
-          fake.run?.(++count);
+          count++;
+          fake.run?.(count);
         },
-        read: () => Promise.resolve(fake.answer?.(productOf(task)) ?? productOf(task)),
+        read: () => Promise.resolve(fake.answer?.(productOf(task), count) ?? productOf(task)),
         dispose: () => fake.onDispose?.(),
       };
     },
@@ -130,6 +131,25 @@ test('a wrong answer, NaN and a short answer are shown and not timed', async () 
   expect(rows.map(({ timing }) => timing)).toEqual([undefined, undefined, undefined]);
   expect(rows[0].note).toContain('differs from the reference by 0.01');
   expect(rows[2].note).toContain('expected 4 numbers, got 3');
+});
+
+test('later answers must be right too: of the second run, and after the turns', async () => {
+  const wrongFrom = (from: number): Fake => ({
+    answer: (right, count) => (count < from ? right : right.map((x) => x + 0.5)),
+  });
+  const rows = await measure([contestant('second', wrongFrom(2)), contestant('late', wrongFrom(50))]);
+  expect(rows.map(({ status }) => status)).toEqual(['wrong', 'wrong']);
+  expect(rows.map(({ timing }) => timing)).toEqual([undefined, undefined]);
+  expect(rows[0].note).toMatch(/^differs/);
+  expect(rows[1].note).toMatch(/^after it was timed it differs/);
+});
+
+test('a WebGPU contestant that dispatches only at first fell back', async () => {
+  const once = (count: number): void => {
+    if (count === 1) new Pass().dispatchWorkgroups();
+  };
+  const [row] = await measure([contestant('once', { backend: 'webgpu', run: once })]);
+  expect(row).toMatchObject({ status: 'fell back', note: 'a warm run dispatches nothing on WebGPU' });
 });
 
 test('a WebGPU contestant that dispatches nothing fell back', async () => {
