@@ -32,7 +32,7 @@ export const columns: readonly Column[] = [
   {
     title: 'first call',
     unit: 'ms',
-    help: 'From an empty model to the first result on the CPU: uploading weights, compiling shaders, one run.',
+    help: 'From an empty model to the first result on the CPU: uploading weights, compiling shaders, one run. The library and its device have started before, and shaders of earlier workloads are there already. WebGPU’s calls are counted meanwhile.',
     text: ({ timing }) => timing && milliseconds(timing.first),
   },
   {
