@@ -1,6 +1,6 @@
 // Times contestants on one workload, taking turns, so that what disturbs the machine disturbs all alike.
 import { answersOf, errorOf, lateErrorOf, readOf, TOLERANCE, type Reference } from './check.ts';
-import { Unsupported, type Contestant, type Job } from './contestants/contestant.ts';
+import { Unsupported, type Contestant, type Job, type Variant } from './contestants/contestant.ts';
 import type { ApiCounter, Counts } from './counters.ts';
 import type { Task } from './data.ts';
 import { makeReference } from './reference.ts';
@@ -62,14 +62,15 @@ export async function measureWorkload(
 ): Promise<Row[]> {
   const order = settings.reversed ? contestants.toReversed() : contestants;
   const workload = task.workload.name;
-  const references = new Map<Contestant['gru'], Promise<Reference>>();
+  const references = new Map<string, Promise<Reference>>();
   const rows = new Map<Contestant, Row>();
   const entrants = new Map<Contestant, Entrant>();
   try {
     for (const [i, contestant] of order.entries()) {
       report({ workload, contestant: contestant.name, doing: 'preparing', done: i / order.length / 2 });
-      const reference = references.get(contestant.gru) ?? makeReference(task, contestant.gru);
-      references.set(contestant.gru, reference);
+      const variant = variantOf(task, contestant);
+      const reference = references.get(variant) ?? makeReference(task, contestant);
+      references.set(variant, reference);
       const entered = await enter(contestant, task, await reference, settings, environment);
       if ('job' in entered) entrants.set(contestant, entered);
       else rows.set(contestant, entered);
@@ -83,6 +84,12 @@ export async function measureWorkload(
   }
   // As they were given, whatever the order in which they ran.
   return contestants.map((contestant) => rows.get(contestant) ?? rowOf(entrants.get(contestant)));
+}
+
+/** Whose answers are held to the same numbers. */
+function variantOf({ kind, workload }: Task, { gru, biases }: Variant): string {
+  if (kind === 'training') return `${biases}`;
+  return 'cell' in workload && workload.cell === 'gru' ? gru : '';
 }
 
 /** Why a contestant is not timed although it answered. */

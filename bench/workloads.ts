@@ -92,7 +92,7 @@ const training = (
   batch,
   classes,
   hiddenSize,
-  // High enough that the second loss, which is checked, shows a step that was not taken.
+  // High enough that the losses that are checked show a step that was not taken.
   learningRate: 5e-3,
 });
 

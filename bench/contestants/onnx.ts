@@ -176,6 +176,7 @@ const contestant = (library: Library, settings: readonly string[]): Contestant =
   backend: library.backend,
   version: [library.ort.env.versions.web, ...settings].join(', '),
   gru: 'reset after',
+  biases: 2,
   prepare: (task) => prepare(library, task),
 });
 

@@ -250,6 +250,7 @@ async function load(backend: Library['backend']): Promise<Contestant> {
     backend,
     version: [tf.version_core, ...settings].join(', '),
     gru: 'reset before',
+    biases: 1,
     prepare: async (task) => {
       const library = { tf, layers, backend };
       // Half a millisecond, as much as a step of a stream takes.

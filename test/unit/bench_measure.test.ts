@@ -85,6 +85,7 @@ function contestant(name: string, fake: Fake = {}): Contestant {
     backend: fake.backend ?? 'cpu',
     version: '1',
     gru: 'reset after',
+    biases: 2,
     prepare: async (task): Promise<Job> => {
       fake.prepare?.();
       let count = 0;
