@@ -5,6 +5,7 @@
 import { createRuntime, type Calibration } from '../src/index.ts';
 import { fastest } from './columns.ts';
 import type { Contestant } from './contestants/contestant.ts';
+import { contestantKeys } from './contestants/keys.ts';
 import { ApiCounter } from './counters.ts';
 import type { Environment, Progress } from './measure.ts';
 import { SharedAdapter } from './page/adapters.ts';
@@ -170,6 +171,8 @@ async function run(shared: SharedAdapter, choice: Choice, seed: number): Promise
   });
   for (const contestant of contestants) contestant.dispose?.();
 
+  const keys = [...new Set(sources.map(({ key }) => key))];
+  const everyone = keys.length === Object.keys(contestantKeys).length;
   results = {
     version: 1,
     date,
@@ -181,6 +184,7 @@ async function run(shared: SharedAdapter, choice: Choice, seed: number): Promise
     },
     versions: Object.fromEntries(contestants.map(({ name, version }) => [name, version])),
     settings,
+    ...(everyone ? {} : { peers: keys }),
     calibration,
     workloads,
     rows: measured,

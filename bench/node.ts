@@ -159,8 +159,14 @@ async function calibrate(source: Source): Promise<Calibration> {
 async function measure(options: Options, source: Source, adapter: Adapter): Promise<Results> {
   const { settings, workloads } = plan(options.set ?? defaultSet(adapter), options);
   const date = new Date().toISOString();
+  const peers = options.backends.join() === 'webgpu' ? {} : { peers: options.backends };
   const path =
-    options.json ?? join(import.meta.dirname, 'results', `${resultsName({ date, adapter })}-node.json`);
+    options.json ??
+    join(
+      import.meta.dirname,
+      'results',
+      `${resultsName({ date, adapter, workloads, settings, ...peers })}-node.json`,
+    );
 
   say('calibrating');
   const calibration = await calibrate(source);
@@ -180,6 +186,7 @@ async function measure(options: Options, source: Source, adapter: Adapter): Prom
       },
       versions: Object.fromEntries(contestants.map(({ name, version }) => [name, version])),
       settings,
+      ...peers,
       calibration,
       workloads,
       rows,

@@ -4,7 +4,7 @@ import type { BackendName } from './contestants/contestant.ts';
 import type { Counts } from './counters.ts';
 import type { Floor } from './floor.ts';
 import type { Summary } from './statistics.ts';
-import type { Workload } from './workloads.ts';
+import { setNames, workloadsOf, type Workload } from './workloads.ts';
 
 /** `wrong`: the answer differs; `fell back`: a WebGPU contestant that dispatched nothing. Neither is timed. */
 export type Status = 'ok' | 'wrong' | 'fell back' | 'unsupported' | 'failed';
@@ -71,15 +71,49 @@ export interface Results {
   /** Of every contestant that was loaded, by name. */
   readonly versions: Readonly<Record<string, string>>;
   readonly settings: Settings;
+  /** Who was asked for, where it was not everyone. */
+  readonly peers?: readonly string[];
   readonly calibration: Calibration;
   readonly workloads: readonly Workload[];
   readonly rows: readonly Row[];
 }
 
-/** A name for the files of a run: its date and its adapter, `2026-01-31-google-swiftshader`. */
-export function resultsName({ date, adapter }: Pick<Results, 'date' | 'adapter'>): string {
+/** More than so many workloads by name are only counted in a file's name. */
+const NAMED = 4;
+
+/** What was measured, in a word: a set's name, or the workloads' names. */
+function selectionWord(chosen: readonly Workload[]): string {
+  const names = chosen.map(({ name }) => name).join(' ');
+  const set = setNames.find(
+    (one) =>
+      workloadsOf(one)
+        .map(({ name }) => name)
+        .join(' ') === names,
+  );
+  return set ?? (chosen.length > NAMED ? `${chosen.length}-workloads` : names.replaceAll(' ', '+'));
+}
+
+/**
+ * A name for the files of a run: its date, its adapter, and what is not as in a full run, so that it does not take the
+ * place of that: `2026-01-31-google-swiftshader`, `2026-01-31-google-swiftshader-long+deep-gatewise-reversed`.
+ */
+export function resultsName({
+  date,
+  adapter,
+  workloads,
+  settings,
+  peers,
+}: Pick<Results, 'date' | 'adapter' | 'workloads' | 'settings' | 'peers'>): string {
   const words = adapter.description.replace(/^WebGPU: /, '').toLowerCase();
-  return [date.slice(0, 10), ...(words.match(/[a-z0-9]+/g) ?? [])].join('-');
+  const word = selectionWord(workloads);
+  return [
+    date.slice(0, 10),
+    ...(words.match(/[a-z0-9]+/g) ?? []),
+    ...(word === 'full' ? [] : [word]),
+    ...(peers === undefined ? [] : [peers.join('+')]),
+    ...(settings.reversed ? ['reversed'] : []),
+    ...(settings.seed === presets.full.seed ? [] : [`seed${settings.seed}`]),
+  ].join('-');
 }
 
 export interface Settings {

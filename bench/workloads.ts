@@ -135,6 +135,13 @@ export const trialWorkloads: readonly Workload[] = [
   matmul('trial-matmul', [], [9, 8, 12]),
 ];
 
+/** Of workloads; `trial` is small enough to try the benchmark itself. */
+export const setNames = ['quick', 'full', 'gpu', 'trial'] as const;
+export type SetName = (typeof setNames)[number];
+
+export const workloadsOf = (set: SetName): readonly Workload[] =>
+  set === 'trial' ? trialWorkloads : workloads.filter(({ sets }) => sets.includes(set));
+
 /** What a workload is, for people: `LSTM 256 → 256, T 64, B 16`. */
 export function describeWorkload(workload: Workload): string {
   switch (workload.kind) {

@@ -5,7 +5,7 @@ import { columns, fastest, header } from '../../bench/columns.ts';
 import { printResults, printWorkload } from '../../bench/print.ts';
 import { presets, resultsName, type Row } from '../../bench/results.ts';
 import type { Summary } from '../../bench/statistics.ts';
-import { trialWorkloads } from '../../bench/workloads.ts';
+import { trialWorkloads, workloadsOf } from '../../bench/workloads.ts';
 
 const around = (median: number): Summary => ({ median, q1: 0.9 * median, q3: 1.2 * median, samples: 5 });
 const [lstm] = trialWorkloads;
@@ -138,11 +138,35 @@ test('the fastest is counted by what workloads are compared by, of those that ha
   expect(fastest([lstm!, stream], [rows[2]!])).toBe('');
 });
 
+const fullRun = { date: '2026-01-02T03:04:05.000Z', workloads: workloadsOf('full'), settings: presets.full };
+
 test.each([
   ['WebGPU: google swiftshader (software)', '2026-01-02-google-swiftshader-software'],
   ['NVIDIA H100 80GB', '2026-01-02-nvidia-h100-80gb'],
   ['', '2026-01-02'],
 ])('files of a run on "%s" are called %s', (description, name) => {
   const adapter = { description, software: false, vendor: '', architecture: '' };
-  expect(resultsName({ date: '2026-01-02T03:04:05.000Z', adapter })).toBe(name);
+  expect(resultsName({ ...fullRun, adapter })).toBe(name);
+});
+
+test('files of a run of another selection have another name', () => {
+  const adapter = { description: 'gpu', software: false, vendor: '', architecture: '' };
+  const run = { ...fullRun, adapter };
+  const full = workloadsOf('full');
+  const names = [
+    run,
+    { ...run, workloads: workloadsOf('quick') },
+    { ...run, workloads: full.slice(0, 2) },
+    { ...run, workloads: full.slice(1) },
+    { ...run, peers: ['gatewise', 'onnx'] },
+    { ...run, settings: { ...presets.full, reversed: true, seed: 7 } },
+  ].map(resultsName);
+  expect(names).toEqual([
+    '2026-01-02-gpu',
+    '2026-01-02-gpu-quick',
+    '2026-01-02-gpu-sequence-lstm+sequence-gru',
+    `2026-01-02-gpu-${full.length - 1}-workloads`,
+    '2026-01-02-gpu-gatewise+onnx',
+    '2026-01-02-gpu-reversed-seed7',
+  ]);
 });
