@@ -155,25 +155,9 @@ async function run(shared: SharedAdapter, choice: Choice, seed: number): Promise
     view.show(progressText(progress), READY + ((1 - READY) * (at + progress.done)) / names.length);
   };
   const settings = settingsFor(set, workloads, { seed, reversed });
-  const measured = await runBenchmark({
-    contestants,
-    workloads,
-    settings,
-    calibration,
-    environment: { counter: new ApiCounter(), ...(heap === undefined ? {} : { heap }) },
-    onProgress,
-    onRows: (more) => {
-      rows.push(...more);
-      tables.show(workloads, rows);
-      drawn = { adapter, date, workloads, rows };
-      draw();
-    },
-  });
-  for (const contestant of contestants) contestant.dispose?.();
-
   const keys = [...new Set(sources.map(({ key }) => key))];
   const everyone = keys.length === Object.keys(contestantKeys).length;
-  results = {
+  const resultsOf = (now: readonly Row[]): Results => ({
     version: 1,
     date,
     adapter,
@@ -187,8 +171,26 @@ async function run(shared: SharedAdapter, choice: Choice, seed: number): Promise
     ...(everyone ? {} : { peers: keys }),
     calibration,
     workloads,
-    rows: measured,
-  };
+    rows: now,
+  });
+  const measured = await runBenchmark({
+    contestants,
+    workloads,
+    settings,
+    calibration,
+    environment: { counter: new ApiCounter(), ...(heap === undefined ? {} : { heap }) },
+    onProgress,
+    onRows: (more) => {
+      rows.push(...more);
+      tables.show(workloads, rows);
+      drawn = { adapter, date, workloads, rows };
+      draw();
+      send({ kind: 'rows', results: resultsOf(rows) });
+    },
+  });
+  for (const contestant of contestants) contestant.dispose?.();
+
+  results = resultsOf(measured);
   drawn = results;
   // Again: what the best product of all gives is known only now.
   tables.show(workloads, measured);

@@ -125,13 +125,31 @@ export interface Settings {
   readonly budget: number;
   /** How long many runs back to back should take; milliseconds. */
   readonly burst: number;
+  /** How long preparing with the first answers, a run or a sample may take: who takes longer is left out from there on. */
+  readonly deadline: number;
   /** Contestants take turns from the last to the first. */
   readonly reversed: boolean;
 }
 
 /** How long is spent on a workload. `trial` is enough to try the benchmark itself, and no more. */
 export const presets: Readonly<Record<'trial' | 'quick' | 'full', Settings>> = {
-  trial: { seed: 1, minSamples: 2, maxSamples: 3, budget: 50, burst: 40, reversed: false },
-  quick: { seed: 1, minSamples: 2, maxSamples: 15, budget: 2500, burst: 150, reversed: false },
-  full: { seed: 1, minSamples: 3, maxSamples: 40, budget: 5000, burst: 250, reversed: false },
+  trial: { seed: 1, minSamples: 2, maxSamples: 3, budget: 50, burst: 40, deadline: 60_000, reversed: false },
+  quick: {
+    seed: 1,
+    minSamples: 2,
+    maxSamples: 15,
+    budget: 2500,
+    burst: 150,
+    deadline: 300_000,
+    reversed: false,
+  },
+  full: {
+    seed: 1,
+    minSamples: 3,
+    maxSamples: 40,
+    budget: 5000,
+    burst: 250,
+    deadline: 600_000,
+    reversed: false,
+  },
 };

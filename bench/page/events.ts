@@ -13,6 +13,8 @@ export type BenchEvent =
     }
   /** Of the whole run, 0 to 1. */
   | { readonly kind: 'progress'; readonly text: string; readonly done: number }
+  /** What there is after a workload, as the whole would be: all that is left where the browser dies later. */
+  | { readonly kind: 'rows'; readonly results: Results }
   | { readonly kind: 'done'; readonly results: Results; readonly svg: string }
   | { readonly kind: 'failed'; readonly message: string };
 

@@ -56,7 +56,15 @@ const classes = {
 
 const workload: MatmulWorkload = { kind: 'matmul', name: 'product', sets: [], rows: 2, inner: 3, columns: 2 };
 const task = makeTask(workload, 1);
-const settings: Settings = { seed: 1, minSamples: 2, maxSamples: 3, budget: 20, burst: 1, reversed: false };
+const settings: Settings = {
+  seed: 1,
+  minSamples: 2,
+  maxSamples: 3,
+  budget: 20,
+  burst: 1,
+  deadline: 5000,
+  reversed: false,
+};
 
 function productOf(task: Task): Float32Array {
   if (task.kind !== 'matmul') throw new Error('expected a product');
@@ -253,6 +261,53 @@ test('a failure while timing is the failure of the whole, not a row without time
   expect(row).toMatchObject({ status: 'failed', note: 'lost the device' });
   expect(row.timing).toBeUndefined();
   expect(other.status).toBe('ok');
+});
+
+test('a contestant that does not come back has failed, and is left out from there on', async () => {
+  const hangs = (from: number): Contestant => {
+    const made = contestant('hangs');
+    let reads = 0;
+    const prepare = async (task: Task): Promise<Job> => {
+      const job = await made.prepare(task);
+      return { ...job, read: () => (++reads < from ? job.read() : new Promise(() => undefined)) };
+    };
+    return { ...made, prepare };
+  };
+  // While its answers are checked, while it is warmed up, while it is timed.
+  for (const from of [1, 5, 15]) {
+    const stuck = new Map<Contestant, string>();
+    const all = [hangs(from), contestant('fine')];
+    const once = (): Promise<Row[]> =>
+      measureWorkload(
+        all,
+        task,
+        { ...settings, deadline: 100 },
+        { counter: new ApiCounter(classes) },
+        () => undefined,
+        stuck,
+      );
+    const [first, second] = [await once(), await once()];
+    expect(first.map(({ status }) => status)).toEqual(['failed', 'ok']);
+    expect(first[0].note).toMatch(/took more than 0\.1 s$/);
+    expect(second.map(({ status, note }) => [status, note])).toEqual([
+      ['failed', 'left out, as it did not come back from product'],
+      ['ok', undefined],
+    ]);
+  }
+});
+
+test('a job that cannot be disposed of keeps its times, and leaves the others alone', async () => {
+  const onDispose = (): void => {
+    throw new Error('lost');
+  };
+  let disposed = 0;
+  const wrong = contestant('wrong', { onDispose, answer: (right) => right.map(() => 9) });
+  const fine = contestant('fine', { onDispose: () => void disposed++ });
+  const rows = await measure([contestant('a', { onDispose }), wrong, fine]);
+  expect(rows.map(({ status }) => status)).toEqual(['ok', 'wrong', 'ok']);
+  expect(rows[0]).toMatchObject({ note: 'could not be disposed of: lost' });
+  expect(rows[0].timing).toBeDefined();
+  expect(disposed).toBe(1);
 });
 
 test('progress names what is being done', async () => {
