@@ -90,12 +90,12 @@ function selectionWord(chosen: readonly Workload[]): string {
         .map(({ name }) => name)
         .join(' ') === names,
   );
-  return set ?? (chosen.length > NAMED ? `${chosen.length}-workloads` : names.replaceAll(' ', '+'));
+  return set ?? (chosen.length > NAMED ? `${chosen.length}-workloads` : names.replaceAll(' ', '-'));
 }
 
 /**
  * A name for the files of a run: its date, its adapter, and what is not as in a full run, so that it does not take the
- * place of that: `2026-01-31-google-swiftshader`, `2026-01-31-google-swiftshader-long+deep-gatewise-reversed`.
+ * place of that: `2026-01-31-google-swiftshader`, `2026-01-31-google-swiftshader-long-deep-gatewise-reversed`.
  */
 export function resultsName({
   date,
@@ -110,7 +110,7 @@ export function resultsName({
     date.slice(0, 10),
     ...(words.match(/[a-z0-9]+/g) ?? []),
     ...(word === 'full' ? [] : [word]),
-    ...(peers === undefined ? [] : [peers.join('+')]),
+    ...(peers === undefined ? [] : [peers.join('-')]),
     ...(settings.reversed ? ['reversed'] : []),
     ...(settings.seed === presets.full.seed ? [] : [`seed${settings.seed}`]),
   ].join('-');

@@ -164,9 +164,9 @@ test('files of a run of another selection have another name', () => {
   expect(names).toEqual([
     '2026-01-02-gpu',
     '2026-01-02-gpu-quick',
-    '2026-01-02-gpu-sequence-lstm+sequence-gru',
+    '2026-01-02-gpu-sequence-lstm-sequence-gru',
     `2026-01-02-gpu-${full.length - 1}-workloads`,
-    '2026-01-02-gpu-gatewise+onnx',
+    '2026-01-02-gpu-gatewise-onnx',
     '2026-01-02-gpu-reversed-seed7',
   ]);
 });
