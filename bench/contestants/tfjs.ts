@@ -268,7 +268,7 @@ async function loadWebGPU(tf: typeof Core): Promise<string[]> {
   // Or small tensors that come from the host are worked on there.
   tf.env().set('WEBGPU_CPU_FORWARD', false);
   await start(tf, 'webgpu');
-  return [];
+  return ['WEBGPU_CPU_FORWARD=false'];
 }
 
 async function loadWasm(tf: typeof Core): Promise<string[]> {
