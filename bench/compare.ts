@@ -66,6 +66,8 @@ function differencesOf(before: Results, after: Results): string[] {
     agent: results.environment.agent,
     platform: results.environment.platform,
     cores: results.environment.cores,
+    CPU: results.environment.cpu,
+    commit: results.environment.commit,
     ...results.settings,
     ...results.versions,
   });

@@ -14,7 +14,7 @@ import { download, element } from './page/dom.ts';
 import { progressText, send } from './page/events.ts';
 import { ChoiceForm, type Choice } from './page/form.ts';
 import { showCalibration, showHelp, Tables } from './page/tables.ts';
-import { resultsName, type Results, type Row } from './results.ts';
+import { describeRun, resultsName, type Results, type Row } from './results.ts';
 import { runBenchmark } from './run_benchmark.ts';
 import { defaultSet, readSelection, settingsFor, type Selection } from './selection.ts';
 
@@ -165,6 +165,7 @@ async function run(shared: SharedAdapter, choice: Choice, seed: number): Promise
       agent: navigator.userAgent,
       platform: navigator.platform,
       cores: navigator.hardwareConcurrency,
+      ...window.gatewiseMachine,
     },
     versions: Object.fromEntries(contestants.map(({ name, version }) => [name, version])),
     settings,
@@ -225,7 +226,8 @@ async function main(): Promise<void> {
     return;
   }
   document.documentElement.dataset['backend'] = 'webgpu';
-  text('adapter', `${shared.adapter.description}, ${navigator.hardwareConcurrency} cores`);
+  const cores = navigator.hardwareConcurrency;
+  text('adapter', describeRun(shared.adapter, { cores, ...window.gatewiseMachine }));
   const start = (choice: Choice): void => {
     form.disable();
     run(shared, choice, selection.seed)

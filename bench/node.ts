@@ -22,6 +22,7 @@ import type { Contestant } from './contestants/contestant.ts';
 import { gatewiseCPU, gatewiseJob, gatewiseWebGPU } from './contestants/gatewise.ts';
 import { ApiCounter } from './counters.ts';
 import { makeTask } from './data.ts';
+import { describeMachine } from './machine.ts';
 import type { Environment, Progress } from './measure.ts';
 import { printResults } from './print.ts';
 import { presets, resultsName, type Adapter, type Results, type Row, type Settings } from './results.ts';
@@ -168,6 +169,7 @@ async function measure(options: Options, source: Source, adapter: Adapter): Prom
       `${resultsName({ date, adapter, workloads, settings, ...peers })}-node.json`,
     );
 
+  const machine = describeMachine();
   say('calibrating');
   const calibration = await calibrate(source);
   const contestants: Contestant[] = [];
@@ -183,6 +185,7 @@ async function measure(options: Options, source: Source, adapter: Adapter): Prom
         agent: `Node ${process.versions.node}, Dawn of webgpu ${webgpuPackage.version}`,
         platform: `${process.platform} ${process.arch}`,
         cores: availableParallelism(),
+        ...machine,
       },
       versions: Object.fromEntries(contestants.map(({ name, version }) => [name, version])),
       settings,

@@ -61,13 +61,34 @@ export interface Adapter {
   readonly architecture: string;
 }
 
+/** What a page cannot know by itself: absent where a person opened it. */
+export interface Machine {
+  /** Of this repository, as `git describe --always --dirty` has it. */
+  readonly commit?: string;
+  /** The CPU's model. */
+  readonly cpu?: string;
+}
+
+/** What a run ran on: `gpu, 8 cores of a CPU, gatewise at 1a2b3c4`. */
+export function describeRun(
+  { description }: Pick<Adapter, 'description'>,
+  { cores, cpu, commit }: Machine & { readonly cores: number },
+): string {
+  const of = cpu === undefined ? '' : ` of ${cpu}`;
+  return `${description}, ${cores} cores${of}${commit === undefined ? '' : `, gatewise at ${commit}`}`;
+}
+
 export interface Results {
   readonly version: 1;
   /** ISO 8601. */
   readonly date: string;
   readonly adapter: Adapter;
   /** Browser or Node with its version, system, cores. */
-  readonly environment: { readonly agent: string; readonly platform: string; readonly cores: number };
+  readonly environment: Machine & {
+    readonly agent: string;
+    readonly platform: string;
+    readonly cores: number;
+  };
   /** Of every contestant that was loaded, by name. */
   readonly versions: Readonly<Record<string, string>>;
   readonly settings: Settings;

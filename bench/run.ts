@@ -10,6 +10,7 @@ import { browserArguments, ensureBrowser } from '../test/setup/browser.mjs';
 import { argument, eachArgument } from './argument.ts';
 import { compare, printComparison } from './compare.ts';
 import { contestantKeys, type ContestantKey } from './contestants/keys.ts';
+import { describeMachine } from './machine.ts';
 import type { BenchEvent } from './page/events.ts';
 import { printResults } from './print.ts';
 import { presets, resultsName, type Results, type Row } from './results.ts';
@@ -130,6 +131,7 @@ async function drive(url: string, meter: Meter, onRows: (results: Results) => vo
     page.on('console', (message) => {
       if (message.type() === 'error') console.error(`page: ${message.text()}`);
     });
+    await page.addInitScript(`window.gatewiseMachine = ${JSON.stringify(describeMachine())};`);
     const ended = new Promise<Done>((resolve, reject) => {
       page.on('crash', () => reject(new Error('bench: the page has crashed')));
       page.on('close', () => reject(new Error('bench: the page was closed')));

@@ -1,7 +1,7 @@
 // What the page tells whoever runs it, when it happens, so that nobody has to look again and again while something is
 // timed. (Nor wait for a promise of the page from outside: Chrome forgets some when garbage is collected.)
 import type { Progress } from '../measure.ts';
-import type { Results } from '../results.ts';
+import type { Machine, Results } from '../results.ts';
 
 export type BenchEvent =
   | {
@@ -22,6 +22,8 @@ declare global {
   interface Window {
     /** Is told what happens, where the command or a test has put a listener before the page was loaded. */
     gatewiseBench?: (event: BenchEvent) => unknown;
+    /** Put there by the command, before the page was loaded. */
+    gatewiseMachine?: Machine;
   }
 }
 

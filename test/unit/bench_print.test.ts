@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 
 import { columns, fastest, header } from '../../bench/columns.ts';
 import { printResults, printWorkload } from '../../bench/print.ts';
-import { presets, resultsName, type Row } from '../../bench/results.ts';
+import { describeRun, presets, resultsName, type Row } from '../../bench/results.ts';
 import type { Summary } from '../../bench/statistics.ts';
 import { trialWorkloads, workloadsOf } from '../../bench/workloads.ts';
 
@@ -98,7 +98,7 @@ test('all results tell the adapter, the versions and what the calibration found'
     version: 1,
     date: '2026-01-02T03:04:05.000Z',
     adapter: { description: 'WebGPU: made up', software: false, vendor: '', architecture: '' },
-    environment: { agent: 'Chrome 1', platform: 'p', cores: 8 },
+    environment: { agent: 'Chrome 1', platform: 'p', cores: 8, cpu: 'made up CPU', commit: '1a2b3c4' },
     versions: { 'gatewise webgpu': '1.2.3', 'Peer webgpu': '4.5' },
     settings: presets.trial,
     calibration: {
@@ -118,7 +118,9 @@ test('all results tell the adapter, the versions and what the calibration found'
     workloads: [lstm!, stream],
     rows,
   });
-  expect(text).toMatch(/^WebGPU: made up, 8 cores, Chrome 1\n\ngatewise webgpu 1\.2\.3, Peer webgpu 4\.5\n/);
+  expect(text).toMatch(
+    /^WebGPU: made up, 8 cores of made up CPU, gatewise at 1a2b3c4, Chrome 1\n\ngatewise webgpu 1\.2\.3, Peer webgpu 4\.5\n/,
+  );
   expect(text).toMatch(/registers +2\.00 GFLOP\/s +150 MFLOP\/s/);
   expect(text).toMatch(/reading 64 KiB again and again +4\.00 GB\/s +1\.00 GB\/s/);
   expect(text).toMatch(/reading 8 MiB again and again +3\.00 GB\/s\n/);
@@ -147,6 +149,10 @@ test.each([
 ])('files of a run on "%s" are called %s', (description, name) => {
   const adapter = { description, software: false, vendor: '', architecture: '' };
   expect(resultsName({ ...fullRun, adapter })).toBe(name);
+});
+
+test('a page that a person opened knows neither commit nor CPU', () => {
+  expect(describeRun({ description: 'gpu' }, { cores: 8 })).toBe('gpu, 8 cores');
 });
 
 test('files of a run of another selection have another name', () => {
