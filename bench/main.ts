@@ -189,7 +189,6 @@ async function run(shared: SharedAdapter, choice: Choice, seed: number): Promise
       send({ kind: 'rows', results: resultsOf(rows) });
     },
   });
-  for (const contestant of contestants) contestant.dispose?.();
 
   results = resultsOf(measured);
   drawn = results;
@@ -199,6 +198,8 @@ async function run(shared: SharedAdapter, choice: Choice, seed: number): Promise
   view.finish();
   jsonButton.disabled = svgButton.disabled = false;
   send({ kind: 'done', results, svg: svgText(drawChart(results, light)) });
+  // Last, so that what one of them throws takes no results along.
+  for (const contestant of contestants) contestant.dispose?.();
 }
 
 /** What the address asks for, or everything where it asks for what there is not, which it says. */

@@ -154,7 +154,7 @@ export interface Settings {
 
 /** How long is spent on a workload. `trial` is enough to try the benchmark itself, and no more. */
 export const presets: Readonly<Record<'trial' | 'quick' | 'full', Settings>> = {
-  trial: { seed: 1, minSamples: 2, maxSamples: 3, budget: 50, burst: 40, deadline: 60_000, reversed: false },
+  trial: { seed: 1, minSamples: 2, maxSamples: 3, budget: 50, burst: 40, deadline: 180_000, reversed: false },
   quick: {
     seed: 1,
     minSamples: 2,
