@@ -1,6 +1,6 @@
 // The columns of the tables, on the page and in the terminal: what each number is called, what it is, how it is written.
 import { timeOf, type Row } from './results.ts';
-import { milliseconds, times } from './speed_table.ts';
+import { formatRho, milliseconds, times } from './speed_table.ts';
 import type { Summary } from './statistics.ts';
 import type { Workload } from './workloads.ts';
 
@@ -23,16 +23,11 @@ const spread = ({ median, q1, q3 }: Summary): string =>
 const digits = (value: number): string =>
   value >= 100 ? Math.round(value).toLocaleString('en-US') : String(Number(value.toPrecision(3)));
 
-export function formatRho(rho: number): string {
-  if (rho >= 0.1) return rho.toFixed(2);
-  return rho < 0.001 ? '<0.001' : rho.toPrecision(2);
-}
-
 export const columns: readonly Column[] = [
   {
     title: 'first call',
     unit: 'ms',
-    help: 'From an empty model to the first result on the CPU: uploading weights, compiling shaders, one run.',
+    help: 'From an empty model to the first result on the CPU: uploading weights, compiling shaders, one run. The library and its device have started before, and shaders of earlier workloads are there already. WebGPU’s calls are counted meanwhile.',
     text: ({ timing }) => timing && milliseconds(timing.first),
   },
   {
@@ -57,7 +52,7 @@ export const columns: readonly Column[] = [
   },
   {
     title: 'ρ',
-    help: 'The floor of the workload over the measured time: how near it is to the limit of this adapter, which is 1. The floor is the multiply-adds, bytes and steps that nobody can avoid, at the rates of the calibration. A speed-up over a slow peer says little; ρ says what is left.',
+    help: 'The floor of the workload over the measured time. The floor is the multiply-adds, bytes and steps of the two ways that WebGPU has portably (a launch for each step, or one workgroup for each tile of rows), at the rates of the calibration. Another way, or a rate that the calibration missed, may go below it: ρ is above 1 then. A speed-up over a slow peer says little; ρ says what is left.',
     text: ({ rho }) => (rho === undefined ? undefined : formatRho(rho)),
   },
   {

@@ -25,6 +25,16 @@ export interface Comparison {
   readonly changes: readonly Change[];
   /** Pairs whose order turned round. */
   readonly swaps: readonly Swap[];
+  /** Rows that are not timed in both, and what is with them before and after. */
+  readonly lost: readonly Lost[];
+  /** In what the runs differ, beside their times. */
+  readonly differences: readonly string[];
+}
+
+export interface Lost {
+  readonly workload: string;
+  readonly contestant: string;
+  readonly states: readonly [before: string, after: string];
 }
 
 function pairsOf(before: Results, after: Results, workload: Workload): readonly (readonly [Row, Row])[] {
@@ -36,7 +46,39 @@ function pairsOf(before: Results, after: Results, workload: Workload): readonly 
   });
 }
 
-/** What was timed in both. */
+const keyOf = ({ workload, contestant }: Row): string => `${workload}/${contestant}`;
+
+/** Rows that one run has and the other has not, or that are not `ok` in both; those that are alike left out. */
+function lostOf(before: Results, after: Results): Lost[] {
+  const stateOf = (row: Row | undefined): string =>
+    row === undefined ? 'missing' : row.status === 'ok' ? 'timed' : row.status;
+  const all = new Map([...before.rows, ...after.rows].map((row) => [keyOf(row), row]));
+  return [...all].flatMap(([key, { workload, contestant }]) => {
+    const of = ({ rows }: Results): string => stateOf(rows.find((row) => keyOf(row) === key));
+    const states = [of(before), of(after)] as const;
+    return states[0] === states[1] ? [] : [{ workload, contestant, states }];
+  });
+}
+
+function differencesOf(before: Results, after: Results): string[] {
+  const said = (results: Results): Record<string, unknown> => ({
+    adapter: results.adapter.description,
+    agent: results.environment.agent,
+    platform: results.environment.platform,
+    cores: results.environment.cores,
+    CPU: results.environment.cpu,
+    commit: results.environment.commit,
+    ...results.settings,
+    ...results.versions,
+  });
+  const [was, is] = [said(before), said(after)];
+  const text = (value: unknown): string => (value === undefined ? 'none' : String(value));
+  return [...new Set([...Object.keys(was), ...Object.keys(is)])].flatMap((name) =>
+    was[name] === is[name] ? [] : [`${name}: ${text(was[name])} before, ${text(is[name])} after`],
+  );
+}
+
+/** What was timed in both, and what was not. */
 export function compare(before: Results, after: Results): Comparison {
   const changes: Change[] = [];
   const swaps: Swap[] = [];
@@ -65,11 +107,10 @@ export function compare(before: Results, after: Results): Comparison {
       }
     });
   }
-  return { changes, swaps };
+  return { changes, swaps, lost: lostOf(before, after), differences: differencesOf(before, after) };
 }
 
-export function printComparison({ changes, swaps }: Comparison): string {
-  if (changes.length === 0) return 'nothing was timed in both runs';
+export function printComparison({ changes, swaps, lost, differences }: Comparison): string {
   const rows = changes.map(({ workload, contestant, times: [before, after], overlaps }) => [
     workload,
     contestant,
@@ -86,5 +127,18 @@ export function printComparison({ changes, swaps }: Comparison): string {
           ({ workload, contestants: [faster, slower], ratio }) =>
             `${workload}: ${faster} was faster than ${slower} and is slower, by at most ${((ratio - 1) * 100).toFixed(0)} %`,
         );
-  return [...tableLines([header, ...rows], 2), '', ...ranking].join('\n');
+  const losses = lost.map(
+    ({ workload, contestant, states: [before, after] }) =>
+      `${workload}: ${contestant} is ${before} before and ${after} after`,
+  );
+  const parts = [
+    differences,
+    changes.length === 0 ? ['nothing was timed in both runs'] : tableLines([header, ...rows], 2),
+    losses,
+    changes.length === 0 ? [] : ranking,
+  ];
+  return parts
+    .filter(({ length }) => length > 0)
+    .map((lines) => lines.join('\n'))
+    .join('\n\n');
 }

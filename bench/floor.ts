@@ -1,5 +1,6 @@
-// The least time that a workload can take on an adapter: its work over the adapter's measured rates. Whoever computes it,
-// and however, has to do so many multiply-adds, move so many bytes, wait for so many steps that need each other.
+// The least time that a workload can take on an adapter in the ways that WebGPU has portably: its work over the adapter's
+// measured rates. Whoever computes it has to do so many multiply-adds, move so many bytes, wait for so many steps that
+// need each other, by a launch for each step or by one workgroup for each tile of rows.
 import { bandwidthFor, type Calibration } from '../src/index.ts';
 import type { RecurrentKind, Workload } from './workloads.ts';
 

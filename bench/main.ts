@@ -5,6 +5,7 @@
 import { createRuntime, type Calibration } from '../src/index.ts';
 import { fastest } from './columns.ts';
 import type { Contestant } from './contestants/contestant.ts';
+import { contestantKeys } from './contestants/keys.ts';
 import { ApiCounter } from './counters.ts';
 import type { Environment, Progress } from './measure.ts';
 import { SharedAdapter } from './page/adapters.ts';
@@ -13,7 +14,7 @@ import { download, element } from './page/dom.ts';
 import { progressText, send } from './page/events.ts';
 import { ChoiceForm, type Choice } from './page/form.ts';
 import { showCalibration, showHelp, Tables } from './page/tables.ts';
-import { resultsName, type Results, type Row } from './results.ts';
+import { describeRun, resultsName, type Results, type Row } from './results.ts';
 import { runBenchmark } from './run_benchmark.ts';
 import { defaultSet, readSelection, settingsFor, type Selection } from './selection.ts';
 
@@ -154,6 +155,25 @@ async function run(shared: SharedAdapter, choice: Choice, seed: number): Promise
     view.show(progressText(progress), READY + ((1 - READY) * (at + progress.done)) / names.length);
   };
   const settings = settingsFor(set, workloads, { seed, reversed });
+  const keys = [...new Set(sources.map(({ key }) => key))];
+  const everyone = keys.length === Object.keys(contestantKeys).length;
+  const resultsOf = (now: readonly Row[]): Results => ({
+    version: 1,
+    date,
+    adapter,
+    environment: {
+      agent: navigator.userAgent,
+      platform: navigator.platform,
+      cores: navigator.hardwareConcurrency,
+      ...window.gatewiseMachine,
+    },
+    versions: Object.fromEntries(contestants.map(({ name, version }) => [name, version])),
+    settings,
+    ...(everyone ? {} : { peers: keys }),
+    calibration,
+    workloads,
+    rows: now,
+  });
   const measured = await runBenchmark({
     contestants,
     workloads,
@@ -166,25 +186,11 @@ async function run(shared: SharedAdapter, choice: Choice, seed: number): Promise
       tables.show(workloads, rows);
       drawn = { adapter, date, workloads, rows };
       draw();
+      send({ kind: 'rows', results: resultsOf(rows) });
     },
   });
-  for (const contestant of contestants) contestant.dispose?.();
 
-  results = {
-    version: 1,
-    date,
-    adapter,
-    environment: {
-      agent: navigator.userAgent,
-      platform: navigator.platform,
-      cores: navigator.hardwareConcurrency,
-    },
-    versions: Object.fromEntries(contestants.map(({ name, version }) => [name, version])),
-    settings,
-    calibration,
-    workloads,
-    rows: measured,
-  };
+  results = resultsOf(measured);
   drawn = results;
   // Again: what the best product of all gives is known only now.
   tables.show(workloads, measured);
@@ -192,6 +198,8 @@ async function run(shared: SharedAdapter, choice: Choice, seed: number): Promise
   view.finish();
   jsonButton.disabled = svgButton.disabled = false;
   send({ kind: 'done', results, svg: svgText(drawChart(results, light)) });
+  // Last, so that what one of them throws takes no results along.
+  for (const contestant of contestants) contestant.dispose?.();
 }
 
 /** What the address asks for, or everything where it asks for what there is not, which it says. */
@@ -219,7 +227,8 @@ async function main(): Promise<void> {
     return;
   }
   document.documentElement.dataset['backend'] = 'webgpu';
-  text('adapter', `${shared.adapter.description}, ${navigator.hardwareConcurrency} cores`);
+  const cores = navigator.hardwareConcurrency;
+  text('adapter', describeRun(shared.adapter, { cores, ...window.gatewiseMachine }));
   const start = (choice: Choice): void => {
     form.disable();
     run(shared, choice, selection.seed)

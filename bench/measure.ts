@@ -1,6 +1,6 @@
 // Times contestants on one workload, taking turns, so that what disturbs the machine disturbs all alike.
-import { answerOf, errorOf, TOLERANCE, type Reference } from './check.ts';
-import { Unsupported, type Contestant, type Job } from './contestants/contestant.ts';
+import { answersOf, errorOf, lateErrorOf, readOf, TOLERANCE, type Reference } from './check.ts';
+import { Unsupported, type Contestant, type Job, type Variant } from './contestants/contestant.ts';
 import type { ApiCounter, Counts } from './counters.ts';
 import type { Task } from './data.ts';
 import { makeReference } from './reference.ts';
@@ -37,6 +37,7 @@ export interface Progress {
 interface Entrant {
   readonly row: Row;
   readonly job: Job;
+  readonly reference: Reference;
   /** Runs in a burst; 1: a run is long enough by itself. */
   readonly burst: number;
   readonly first: number;
@@ -45,42 +46,92 @@ interface Entrant {
   readonly script: number[];
   readonly heap: number[];
   spent: number;
-  /** Why its timing broke off. */
-  failure: string | undefined;
+  /** Why its timing broke off, or does not count. */
+  failure: Pick<Row, 'status' | 'note' | 'error'> | undefined;
+  overdue: boolean;
+  /** What to know of its end. */
+  remark: string | undefined;
 }
 
 const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
+/** Something took longer than it may. */
+class Overdue extends Error {}
+
+/** @throws Overdue where an action has not ended by then. What it does goes on: nobody can stop it. */
+async function within<T>(deadline: number, what: string, action: () => Promise<T>): Promise<T> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const late = new Promise<never>((_, reject) => {
+    const fail = (): void => reject(new Overdue(`${what} took more than ${deadline / 1000} s`));
+    timer = setTimeout(fail, deadline);
+  });
+  try {
+    return await Promise.race([action(), late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** @returns why it could not be. */
+function disposeOf(job: Job | undefined): string | undefined {
+  try {
+    job?.dispose();
+  } catch (error) {
+    return `could not be disposed of: ${messageOf(error)}`;
+  }
+}
+
+const withNote = (row: Row, more: string | undefined): Row =>
+  more === undefined ? row : { ...row, note: row.note === undefined ? more : `${row.note}; ${more}` };
+
 const pause = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, PAUSE));
 
+/** @param stuck who did not come back, and from which workload: they are left out, and more are added. */
 export async function measureWorkload(
   contestants: readonly Contestant[],
   task: Task,
   settings: Settings,
   environment: Environment,
   report: (progress: Progress) => void,
+  stuck = new Map<Contestant, string>(),
 ): Promise<Row[]> {
   const order = settings.reversed ? contestants.toReversed() : contestants;
   const workload = task.workload.name;
-  const references = new Map<Contestant['gru'], Promise<Reference>>();
+  const references = new Map<string, Promise<Reference>>();
   const rows = new Map<Contestant, Row>();
   const entrants = new Map<Contestant, Entrant>();
+  const onOverdue = (contestant: Contestant): void => void stuck.set(contestant, workload);
   try {
     for (const [i, contestant] of order.entries()) {
       report({ workload, contestant: contestant.name, doing: 'preparing', done: i / order.length / 2 });
-      const reference = references.get(contestant.gru) ?? makeReference(task, contestant.gru);
-      references.set(contestant.gru, reference);
-      const entered = await enter(contestant, task, await reference, settings, environment);
+      const from = stuck.get(contestant);
+      if (from !== undefined) {
+        const note = `left out, as it did not come back from ${from}`;
+        rows.set(contestant, { ...baseOf(contestant, task), status: 'failed', note });
+        continue;
+      }
+      const variant = variantOf(task, contestant);
+      const reference = references.get(variant) ?? makeReference(task, contestant);
+      references.set(variant, reference);
+      const entered = await enter(contestant, task, await reference, settings, environment, onOverdue);
       if ('job' in entered) entrants.set(contestant, entered);
       else rows.set(contestant, entered);
     }
     await takeTurns([...entrants.values()], settings, environment, (entrant, done) =>
       report({ workload, contestant: entrant.row.contestant, doing: 'timing', done: 0.5 + done / 2 }),
     );
+    for (const entrant of entrants.values()) await checkLast(entrant, settings.deadline);
+    for (const [contestant, { overdue }] of entrants) if (overdue) onOverdue(contestant);
   } finally {
-    for (const { job } of entrants.values()) job.dispose();
+    for (const entrant of entrants.values()) entrant.remark = disposeOf(entrant.job);
   }
   // As they were given, whatever the order in which they ran.
   return contestants.map((contestant) => rows.get(contestant) ?? rowOf(entrants.get(contestant)));
+}
+
+/** Whose answers are held to the same numbers. */
+function variantOf({ kind, workload }: Task, { gru, biases }: Variant): string {
+  if (kind === 'training') return `${biases}`;
+  return 'cell' in workload && workload.cell === 'gru' ? gru : '';
 }
 
 /** Why a contestant is not timed although it answered. */
@@ -102,30 +153,36 @@ async function enter(
   reference: Reference,
   settings: Settings,
   { counter }: Environment,
+  onOverdue: (contestant: Contestant) => void,
 ): Promise<Entrant | Row> {
   const base = baseOf(contestant, task);
   const onDevice = contestant.backend === 'webgpu';
   let job: Job | undefined;
   try {
-    const prepared = await counter.during(async () => {
+    const { deadline } = settings;
+    const prepare = async () => {
       const start = performance.now();
       const made = (job = await contestant.prepare(task));
-      const { values, firstAt } = await answerOf(made, task);
-      return { made, first: firstAt - start, error: errorOf(values, reference) };
-    });
+      const { answers, firstAt } = await answersOf(made, task);
+      return { made, first: firstAt - start, error: errorOf(answers, reference) };
+    };
+    const prepared = await counter.during(() =>
+      within(deadline, 'preparing with the first answers', prepare),
+    );
     const { made, first, error } = prepared.result;
     // Written so that NaN is wrong.
-    if (!(error <= TOLERANCE)) {
-      const note = `differs from the reference by ${error.toPrecision(2)} of its largest number; at most ${TOLERANCE} is right`;
-      throw new Refused('wrong', note, error);
-    }
+    if (!(error <= TOLERANCE)) throw new Refused('wrong', wrongNote(error), error);
     if (onDevice && prepared.counts.dispatches === 0)
       throw new Refused('fell back', 'it dispatched nothing on WebGPU: it ran elsewhere', error);
-    const { single, counts } = await warmUp(made, counter);
-    const burst = await burstOf(made, single, settings.burst);
+    const { single, counts } = await warmUp(made, counter, deadline);
+    if (onDevice && counts.dispatches === 0)
+      throw new Refused('fell back', 'a warm run dispatches nothing on WebGPU', error);
+    const burst = await within(deadline, 'some runs', () => burstOf(made, single, settings.burst));
     if (onDevice && burst > 1) {
       // Or many runs would take no longer than the last.
-      const many = await counter.during(() => runAndRead(made, SOME_RUNS));
+      const many = await counter.during(() =>
+        within(deadline, 'some runs', () => runAndRead(made, SOME_RUNS)),
+      );
       if (many.counts.dispatches < SOME_RUNS * counts.dispatches) {
         const note = `it leaves undone what nobody reads: ${counts.dispatches} dispatches for one run, ${many.counts.dispatches} for ${SOME_RUNS}`;
         throw new Refused('wrong', note, error);
@@ -134,6 +191,7 @@ async function enter(
     return {
       row: { ...base, status: 'ok', error, ...(onDevice ? { counts, gpuBytes: prepared.aliveBytes } : {}) },
       job: made,
+      reference,
       burst,
       first,
       latency: [],
@@ -142,14 +200,38 @@ async function enter(
       heap: [],
       spent: 0,
       failure: undefined,
+      overdue: false,
+      remark: undefined,
     };
   } catch (cause) {
-    job?.dispose();
     const note = messageOf(cause);
+    disposeOf(job);
+    if (cause instanceof Overdue) onOverdue(contestant);
     if (!(cause instanceof Refused))
       return { ...base, status: cause instanceof Unsupported ? 'unsupported' : 'failed', note };
     const { status, error } = cause;
     return { ...base, status, note, ...(Number.isFinite(error) ? { error } : {}) };
+  }
+}
+
+const wrongNote = (error: number): string =>
+  `differs from the reference by ${error.toPrecision(2)} of its largest number; at most ${TOLERANCE} is right`;
+
+/** What a job answers when it has been timed must be as right as its first answers. */
+async function checkLast(entrant: Entrant, deadline: number): Promise<void> {
+  if (entrant.failure !== undefined) return;
+  try {
+    entrant.job.resume?.();
+    const error = lateErrorOf(
+      await within(deadline, 'reading', () => readOf(entrant.job)),
+      entrant.reference,
+    );
+    if (error <= TOLERANCE) return;
+    const note = `after it was timed it ${wrongNote(error)}`;
+    entrant.failure = { status: 'wrong', note, ...(Number.isFinite(error) ? { error } : {}) };
+  } catch (cause) {
+    entrant.overdue = cause instanceof Overdue;
+    entrant.failure = { status: 'failed', note: messageOf(cause) };
   }
 }
 
@@ -170,12 +252,16 @@ async function runAndRead(job: Job, runs: number): Promise<void> {
 }
 
 /** Runs until it is warm: the median time of a run in milliseconds, and what the last of them called. */
-async function warmUp(job: Job, counter: ApiCounter): Promise<{ single: number; counts: Counts }> {
+async function warmUp(
+  job: Job,
+  counter: ApiCounter,
+  deadline: number,
+): Promise<{ single: number; counts: Counts }> {
   const times: number[] = [];
   const begin = performance.now();
   for (;;) {
     const start = performance.now();
-    const { counts } = await counter.during(() => runAndRead(job, 1));
+    const { counts } = await counter.during(() => within(deadline, 'a run', () => runAndRead(job, 1)));
     times.push(performance.now() - start);
     if (times.length === WARM_UP_RUNS || performance.now() - begin > WARM_UP_TIME)
       return { single: summarize(times).median, counts };
@@ -213,9 +299,10 @@ async function takeTurns(
       heap?.collect();
       await pause();
       try {
-        await sample(entrant, heap);
+        await within(settings.deadline, 'a sample', () => sample(entrant, heap));
       } catch (error) {
-        entrant.failure = messageOf(error);
+        entrant.overdue = error instanceof Overdue;
+        entrant.failure = { status: 'failed', note: messageOf(error) };
       }
     }
   }
@@ -253,8 +340,9 @@ async function sample(entrant: Entrant, heap: Environment['heap']): Promise<void
 
 function rowOf(entrant: Entrant | undefined): Row {
   if (entrant === undefined) throw new Error('a contestant has neither a row nor an entry');
-  const { row, first, latency, throughput, script, heap, failure } = entrant;
-  if (failure !== undefined) return { ...row, status: 'failed', note: failure };
+  const { first, latency, throughput, script, heap, failure, remark } = entrant;
+  if (failure !== undefined) return { ...entrant.row, ...failure };
+  const row = withNote(entrant.row, remark);
   const timing = {
     first,
     latency: summarize(latency),

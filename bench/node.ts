@@ -22,6 +22,7 @@ import type { Contestant } from './contestants/contestant.ts';
 import { gatewiseCPU, gatewiseJob, gatewiseWebGPU } from './contestants/gatewise.ts';
 import { ApiCounter } from './counters.ts';
 import { makeTask } from './data.ts';
+import { describeMachine } from './machine.ts';
 import type { Environment, Progress } from './measure.ts';
 import { printResults } from './print.ts';
 import { presets, resultsName, type Adapter, type Results, type Row, type Settings } from './results.ts';
@@ -159,9 +160,16 @@ async function calibrate(source: Source): Promise<Calibration> {
 async function measure(options: Options, source: Source, adapter: Adapter): Promise<Results> {
   const { settings, workloads } = plan(options.set ?? defaultSet(adapter), options);
   const date = new Date().toISOString();
+  const peers = options.backends.join() === 'webgpu' ? {} : { peers: options.backends };
   const path =
-    options.json ?? join(import.meta.dirname, 'results', `${resultsName({ date, adapter })}-node.json`);
+    options.json ??
+    join(
+      import.meta.dirname,
+      'results',
+      `${resultsName({ date, adapter, workloads, settings, ...peers })}-node.json`,
+    );
 
+  const machine = describeMachine();
   say('calibrating');
   const calibration = await calibrate(source);
   const contestants: Contestant[] = [];
@@ -177,9 +185,11 @@ async function measure(options: Options, source: Source, adapter: Adapter): Prom
         agent: `Node ${process.versions.node}, Dawn of webgpu ${webgpuPackage.version}`,
         platform: `${process.platform} ${process.arch}`,
         cores: availableParallelism(),
+        ...machine,
       },
       versions: Object.fromEntries(contestants.map(({ name, version }) => [name, version])),
       settings,
+      ...peers,
       calibration,
       workloads,
       rows,

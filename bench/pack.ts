@@ -16,6 +16,7 @@ import { Command } from 'commander';
 import type { Plugin } from 'vite';
 
 import packageJson from '../package.json' with { type: 'json' };
+import { describeCommit } from './machine.ts';
 
 interface Options {
   readonly platform: string;
@@ -77,6 +78,7 @@ async function bundle(out: string): Promise<void> {
     logLevel: 'warn',
     plugins: [bundleDawn],
     ssr: { noExternal: true },
+    define: { GATEWISE_COMMIT: JSON.stringify(describeCommit() ?? '') },
     build: {
       ssr: join(root, 'bench/node.ts'),
       target: 'node20',

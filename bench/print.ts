@@ -2,7 +2,7 @@
 import { tableLines } from '../src/plan/table.ts';
 import { calibrationLines } from './calibration_table.ts';
 import { columns, fastest, header, ownTime, remark } from './columns.ts';
-import type { Results, Row } from './results.ts';
+import { describeRun, type Results, type Row } from './results.ts';
 import { describeWorkload, type Workload } from './workloads.ts';
 
 /** A workload's rows under its name; those without times say why, below. */
@@ -27,14 +27,13 @@ export function printWorkload(workload: Workload, rows: readonly Row[]): string 
 /** Everything: what it ran on, what that can do, and a table for each workload. */
 export function printResults(results: Results): string {
   const { adapter, environment, calibration, versions, workloads, rows } = results;
-  const { cores, agent } = environment;
   const calibrated = calibrationLines(calibration).map(({ name, device, workgroup }) => [
     name,
     device,
     workgroup,
   ]);
   return [
-    `${adapter.description}, ${cores} cores, ${agent}`,
+    `${describeRun(adapter, environment)}, ${environment.agent}`,
     Object.entries(versions)
       .map(([name, version]) => `${name} ${version}`)
       .join(', '),

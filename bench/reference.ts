@@ -1,17 +1,30 @@
 // What a right answer is: the equations of torch.nn.LSTM, GRU and RNN row by row in plain float64, a product by its
 // definition. A training step's losses are those of gatewise's CPU backend in float64, which its tests hold to PyTorch.
-import { createRuntime } from '../src/index.ts';
-import { answerOf, CHECKED_RUNS, type Reference } from './check.ts';
-import type { Contestant } from './contestants/contestant.ts';
-import { gatewiseJob } from './contestants/gatewise.ts';
+import { Random } from '../src/core/random.ts';
+import {
+  adam,
+  createRuntime,
+  crossEntropy,
+  Linear,
+  LSTM,
+  Sequential,
+  serializeSafetensors,
+} from '../src/index.ts';
+import type { NamedTensor } from '../src/index.ts';
+import { CHECKED_RUNS, type Reference } from './check.ts';
+import type { Variant } from './contestants/contestant.ts';
 import type { Task, Weights } from './data.ts';
 import type { RecurrentKind } from './workloads.ts';
 
-/** Above this many FLOP a row, one row is checked and not two. */
+/** Above this many FLOP a row, two rows are checked and not four. */
 const DEAR_ROW = 1e9;
 
-type Gru = Contestant['gru'];
+type Gru = Variant['gru'];
 type Vector = Float64Array;
+type TrainingTask = Extract<Task, { kind: 'training' }>;
+type MatmulTask = Extract<Task, { kind: 'matmul' }>;
+
+const PROBE_SEED = 99;
 
 const sigmoid = (x: number): number => 1 / (1 + Math.exp(-x));
 
@@ -90,55 +103,135 @@ function runRow(
   return values;
 }
 
-export async function makeReference(task: Task, gru: Gru): Promise<Reference> {
+/** So many of 0 to size - 1, the last among them, and the first where there are more than two. */
+function someOf(size: number, count: number): number[] {
+  const parts = Math.max(1, count - 1);
+  const all = Array.from({ length: count }, (_, i) =>
+    count > 2 ? Math.round((i * (size - 1)) / parts) : Math.floor(((i + 1) * size) / count) - 1,
+  );
+  return [...new Set(all.map((at) => Math.max(0, at)))];
+}
+
+function get(weights: Weights, name: string): NamedTensor {
+  const tensor = weights.get(name);
+  if (tensor === undefined) throw new Error(`no weights ${name}`);
+  return tensor;
+}
+
+/** A matrix (rows, width) with a column more. */
+function withColumn(values: ArrayLike<number>, width: number, column: (row: number) => number): Float32Array {
+  return Float32Array.from({ length: (values.length / width) * (width + 1) }, (_, i) => {
+    const [row, at] = [Math.floor(i / (width + 1)), i % (width + 1)];
+    return at === width ? column(row) : values[row * width + at];
+  });
+}
+
+/** The losses of the first steps of training, in float64. */
+async function lossesOf({ workload, data }: TrainingTask, biases: Variant['biases']): Promise<number[]> {
+  const { steps, batch, classes, hiddenSize, learningRate } = workload;
+  using runtime = await createRuntime({ backend: 'cpu', precision: 'float64' });
+  const own = new Map([...data.weights].map(([name, tensor]) => [`0.${name}`, tensor]));
+  let [x, width] = [data.input, classes];
+  if (biases === 1) {
+    // The one bias is what an input that is always 1 is multiplied with.
+    const [weight, input, recurrent] = ['weight_ih', 'bias_ih', 'bias_hh'].map((name) =>
+      get(data.weights, `${name}_l0`),
+    );
+    const sum = (row: number): number => input.data[row] + recurrent.data[row];
+    own.set('0.weight_ih_l0', {
+      ...weight,
+      shape: [4 * hiddenSize, classes + 1],
+      data: withColumn(weight.data, classes, sum),
+    });
+    own.delete('0.bias_ih_l0');
+    own.delete('0.bias_hh_l0');
+    x = withColumn(x, classes, () => 1);
+    width++;
+  }
+  for (const [name, tensor] of data.linear) own.set(`1.${name}`, tensor);
+  const model = new Sequential([
+    new LSTM({ inputSize: width, hiddenSize, bias: biases === 2 }),
+    new Linear(hiddenSize, classes),
+  ]);
+  using net = await runtime.load(model, { weights: serializeSafetensors(own) });
+  using trainer = net.trainer({ loss: crossEntropy, optimizer: adam({ lr: learningRate }) });
+  using inputs = runtime.tensor(x, { shape: [steps, batch, width] });
+  using labels = runtime.tensor(data.labels, { shape: [steps, batch] });
+  const losses: number[] = [];
+  while (losses.length < CHECKED_RUNS.training) losses.push(await trainer.step(inputs, labels));
+  return losses;
+}
+
+export async function makeReference(task: Task, { gru, biases }: Variant): Promise<Reference> {
   switch (task.kind) {
     case 'sequence': {
       const { cell, steps: T, batch, inputSize, hiddenSize, numLayers, bidirectional } = task.workload;
       const { weights, input } = task.data;
       const flop = 8 * T * numLayers * hiddenSize * (hiddenSize + inputSize);
-      const rows = batch > 1 && flop < DEAR_ROW ? [0, batch - 1] : [batch - 1];
+      const rows = someOf(batch, flop < DEAR_ROW ? 4 : 2);
       const width = hiddenSize * (bidirectional ? 2 : 1);
-      const vectors = rows.map((row) => {
+      const parts = rows.flatMap((row) => {
         const inputs = Array.from({ length: T }, (_, t) => {
           const at = (t * batch + row) * inputSize;
           return Float64Array.from(input.subarray(at, at + inputSize));
         });
-        return runRow(cell, weights, gru, numLayers, bidirectional, inputs);
+        const outputs = runRow(cell, weights, gru, numLayers, bidirectional, inputs);
+        return outputs.map((values, t) => ({ at: (t * batch + row) * width, values }));
       });
-      return {
-        expected: vectors.flat(),
-        at: rows.flatMap((row) => Array.from({ length: T }, (_, t) => (t * batch + row) * width)),
-        size: T * batch * width,
-      };
+      return { runs: [parts], repeats: true, size: T * batch * width };
     }
     case 'stream': {
       const { cell, hiddenSize } = task.workload;
       const { weights, inputs } = task.data;
       const first = inputs.slice(0, CHECKED_RUNS.stream).map((x) => Float64Array.from(x));
-      return {
-        expected: runRow(cell, weights, gru, 1, false, first),
-        at: first.map((_, t) => t * hiddenSize),
-        size: first.length * hiddenSize,
-      };
+      const outputs = runRow(cell, weights, gru, 1, false, first);
+      return { runs: outputs.map((values) => [{ at: 0, values }]), repeats: false, size: hiddenSize };
     }
     case 'training': {
-      const runtime = await createRuntime({ backend: 'cpu', precision: 'float64' });
-      const job = await gatewiseJob(runtime, task);
-      const { values: losses } = await answerOf(job, task);
-      runtime.dispose();
-      return { expected: [Float64Array.from(losses)], at: [0], size: losses.length };
+      const losses = await lossesOf(task, biases);
+      return {
+        runs: losses.map((loss) => [{ at: 0, values: Float64Array.of(loss) }]),
+        repeats: false,
+        size: 1,
+      };
     }
     case 'matmul': {
       const { rows: M, inner, columns } = task.workload;
       const { a, b } = task.data;
-      const rows = [0, M - 1];
+      const rows = someOf(M, 3);
       const product = (row: number): Vector => {
         const sums = new Float64Array(columns);
         for (let k = 0; k < inner; k++)
           for (let n = 0; n < columns; n++) sums[n] += a[row * inner + k] * b[k * columns + n];
         return sums;
       };
-      return { expected: rows.map(product), at: rows.map((row) => row * columns), size: M * columns };
+      const parts = rows.map((row) => ({ at: row * columns, values: product(row) }));
+      return { runs: [parts], repeats: true, size: M * columns, offOf: (answer) => probe(task, answer) };
     }
   }
+}
+
+/**
+ * Every row of a product: (A · B) · v beside A · (B · v), for signs v. Rounding adds up like a random walk, so that a
+ * sum over a row is off by as many numbers' worth as the square root of their count.
+ */
+function probe({ workload, data: { a, b } }: MatmulTask, answer: Float32Array): number {
+  const { rows, inner, columns } = workload;
+  const random = new Random(PROBE_SEED, 0);
+  const v = Float64Array.from({ length: columns }, () => (random.integer(2) === 0 ? -1 : 1));
+  const times = (matrix: Float32Array, height: number, x: Vector): Vector =>
+    Float64Array.from({ length: height }, (_, row) => {
+      let sum = 0;
+      for (let k = 0; k < x.length; k++) sum += matrix[row * x.length + k] * x[k];
+      return sum;
+    });
+  const expected = times(a, rows, times(b, inner, v));
+  const got = times(answer, rows, v);
+  let most = 0;
+  for (let row = 0; row < rows; row++) {
+    const off = Math.abs(got[row] - expected[row]);
+    if (Number.isNaN(off)) return off;
+    most = Math.max(most, off);
+  }
+  return most / Math.sqrt(columns);
 }

@@ -4,7 +4,7 @@ import type { BackendName } from './contestants/contestant.ts';
 import type { Counts } from './counters.ts';
 import type { Floor } from './floor.ts';
 import type { Summary } from './statistics.ts';
-import type { Workload } from './workloads.ts';
+import { setNames, workloadsOf, type Workload } from './workloads.ts';
 
 /** `wrong`: the answer differs; `fell back`: a WebGPU contestant that dispatched nothing. Neither is timed. */
 export type Status = 'ok' | 'wrong' | 'fell back' | 'unsupported' | 'failed';
@@ -61,25 +61,80 @@ export interface Adapter {
   readonly architecture: string;
 }
 
+/** What a page cannot know by itself: absent where a person opened it. */
+export interface Machine {
+  /** Of this repository, as `git describe --always --dirty` has it. */
+  readonly commit?: string;
+  /** The CPU's model. */
+  readonly cpu?: string;
+}
+
+/** What a run ran on: `gpu, 8 cores of a CPU, gatewise at 1a2b3c4`. */
+export function describeRun(
+  { description }: Pick<Adapter, 'description'>,
+  { cores, cpu, commit }: Machine & { readonly cores: number },
+): string {
+  const of = cpu === undefined ? '' : ` of ${cpu}`;
+  return `${description}, ${cores} cores${of}${commit === undefined ? '' : `, gatewise at ${commit}`}`;
+}
+
 export interface Results {
   readonly version: 1;
   /** ISO 8601. */
   readonly date: string;
   readonly adapter: Adapter;
   /** Browser or Node with its version, system, cores. */
-  readonly environment: { readonly agent: string; readonly platform: string; readonly cores: number };
+  readonly environment: Machine & {
+    readonly agent: string;
+    readonly platform: string;
+    readonly cores: number;
+  };
   /** Of every contestant that was loaded, by name. */
   readonly versions: Readonly<Record<string, string>>;
   readonly settings: Settings;
+  /** Who was asked for, where it was not everyone. */
+  readonly peers?: readonly string[];
   readonly calibration: Calibration;
   readonly workloads: readonly Workload[];
   readonly rows: readonly Row[];
 }
 
-/** A name for the files of a run: its date and its adapter, `2026-01-31-google-swiftshader`. */
-export function resultsName({ date, adapter }: Pick<Results, 'date' | 'adapter'>): string {
+/** More than so many workloads by name are only counted in a file's name. */
+const NAMED = 4;
+
+/** What was measured, in a word: a set's name, or the workloads' names. */
+function selectionWord(chosen: readonly Workload[]): string {
+  const names = chosen.map(({ name }) => name).join(' ');
+  const set = setNames.find(
+    (one) =>
+      workloadsOf(one)
+        .map(({ name }) => name)
+        .join(' ') === names,
+  );
+  return set ?? (chosen.length > NAMED ? `${chosen.length}-workloads` : names.replaceAll(' ', '-'));
+}
+
+/**
+ * A name for the files of a run: its date, its adapter, and what is not as in a full run, so that it does not take the
+ * place of that: `2026-01-31-google-swiftshader`, `2026-01-31-google-swiftshader-long-deep-gatewise-reversed`.
+ */
+export function resultsName({
+  date,
+  adapter,
+  workloads,
+  settings,
+  peers,
+}: Pick<Results, 'date' | 'adapter' | 'workloads' | 'settings' | 'peers'>): string {
   const words = adapter.description.replace(/^WebGPU: /, '').toLowerCase();
-  return [date.slice(0, 10), ...(words.match(/[a-z0-9]+/g) ?? [])].join('-');
+  const word = selectionWord(workloads);
+  return [
+    date.slice(0, 10),
+    ...(words.match(/[a-z0-9]+/g) ?? []),
+    ...(word === 'full' ? [] : [word]),
+    ...(peers === undefined ? [] : [peers.join('-')]),
+    ...(settings.reversed ? ['reversed'] : []),
+    ...(settings.seed === presets.full.seed ? [] : [`seed${settings.seed}`]),
+  ].join('-');
 }
 
 export interface Settings {
@@ -91,13 +146,31 @@ export interface Settings {
   readonly budget: number;
   /** How long many runs back to back should take; milliseconds. */
   readonly burst: number;
+  /** How long preparing with the first answers, a run or a sample may take: who takes longer is left out from there on. */
+  readonly deadline: number;
   /** Contestants take turns from the last to the first. */
   readonly reversed: boolean;
 }
 
 /** How long is spent on a workload. `trial` is enough to try the benchmark itself, and no more. */
 export const presets: Readonly<Record<'trial' | 'quick' | 'full', Settings>> = {
-  trial: { seed: 1, minSamples: 2, maxSamples: 3, budget: 50, burst: 40, reversed: false },
-  quick: { seed: 1, minSamples: 2, maxSamples: 15, budget: 2500, burst: 150, reversed: false },
-  full: { seed: 1, minSamples: 3, maxSamples: 40, budget: 5000, burst: 250, reversed: false },
+  trial: { seed: 1, minSamples: 2, maxSamples: 3, budget: 50, burst: 40, deadline: 180_000, reversed: false },
+  quick: {
+    seed: 1,
+    minSamples: 2,
+    maxSamples: 15,
+    budget: 2500,
+    burst: 150,
+    deadline: 300_000,
+    reversed: false,
+  },
+  full: {
+    seed: 1,
+    minSamples: 3,
+    maxSamples: 40,
+    budget: 5000,
+    burst: 250,
+    deadline: 600_000,
+    reversed: false,
+  },
 };

@@ -10,6 +10,7 @@ import { browserArguments, ensureBrowser } from '../test/setup/browser.mjs';
 import { argument, eachArgument } from './argument.ts';
 import { compare, printComparison } from './compare.ts';
 import { contestantKeys, type ContestantKey } from './contestants/keys.ts';
+import { describeMachine } from './machine.ts';
 import type { BenchEvent } from './page/events.ts';
 import { printResults } from './print.ts';
 import { presets, resultsName, type Results, type Row } from './results.ts';
@@ -118,8 +119,8 @@ class Meter {
 
 type Done = Extract<BenchEvent, { kind: 'done' }>;
 
-/** Runs the page to its end. @throws Error where it fails, or crashes. */
-async function drive(url: string, meter: Meter): Promise<Done> {
+/** Runs the page to its end, and is told what there is on the way. @throws Error where it fails, crashes or goes away. */
+async function drive(url: string, meter: Meter, onRows: (results: Results) => void): Promise<Done> {
   const browser = await chromium.launch({
     executablePath: ensureBrowser(),
     args: [...browserArguments(), ...MEMORY_FLAGS],
@@ -130,11 +131,15 @@ async function drive(url: string, meter: Meter): Promise<Done> {
     page.on('console', (message) => {
       if (message.type() === 'error') console.error(`page: ${message.text()}`);
     });
+    await page.addInitScript(`window.gatewiseMachine = ${JSON.stringify(describeMachine())};`);
     const ended = new Promise<Done>((resolve, reject) => {
       page.on('crash', () => reject(new Error('bench: the page has crashed')));
+      page.on('close', () => reject(new Error('bench: the page was closed')));
+      browser.on('disconnected', () => reject(new Error('bench: the browser is gone')));
       const onEvent = (event: BenchEvent): void => {
         if (event.kind === 'done') resolve(event);
         else if (event.kind === 'failed') reject(new Error(`bench: ${event.message}`));
+        else if (event.kind === 'rows') onRows(event.results);
         else if (event.kind === 'progress') meter.progress(event.text, event.done);
         else console.log(`${event.adapter}: ${event.workloads.join(', ')}\n${event.contestants.join(', ')}`);
       };
@@ -155,13 +160,24 @@ const isBroken = ({ library, status }: Row): boolean =>
 
 /** @returns whether all of gatewise's own rows are right. */
 async function measure(url: string, out: string): Promise<boolean> {
-  const { results, svg } = await drive(url, new Meter());
-  console.log(`\n${printResults(results)}\n`);
   mkdirSync(out, { recursive: true });
-  const path = join(out, resultsName(results));
-  writeFileSync(`${path}.json`, `${JSON.stringify(results, undefined, 1)}\n`);
-  writeFileSync(`${path}.svg`, `${svg}\n`);
-  console.log(`kept in ${relative('.', path)}.json and .svg`);
+  const write = (results: Results, more: string, content: string): string => {
+    const path = join(out, `${resultsName(results)}${more}`);
+    writeFileSync(path, `${content}\n`);
+    return relative('.', path);
+  };
+  let latest: Results | undefined;
+  const { results, svg } = await drive(url, new Meter(), (now) => (latest = now)).catch((error: unknown) => {
+    if (latest !== undefined)
+      console.error(
+        `what there is, kept in ${write(latest, '-unfinished.json', JSON.stringify(latest, undefined, 1))}`,
+      );
+    throw error;
+  });
+  console.log(`\n${printResults(results)}\n`);
+  const json = write(results, '.json', JSON.stringify(results, undefined, 1));
+  write(results, '.svg', svg);
+  console.log(`kept in ${json} and .svg`);
   const broken = results.rows.filter(isBroken);
   for (const { workload, contestant, status } of broken)
     console.error(`${workload}: ${contestant} ${status === 'wrong' ? 'is wrong' : status}`);

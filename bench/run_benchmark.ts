@@ -57,9 +57,17 @@ export function withFloors(
 export async function runBenchmark(options: BenchmarkOptions): Promise<Row[]> {
   const { contestants, workloads, settings, calibration, environment } = options;
   const rows: Row[] = [];
+  const stuck = new Map<Contestant, string>();
   for (const workload of workloads) {
     const task = makeTask(workload, settings.seed);
-    const measured = await measureWorkload(contestants, task, settings, environment, options.onProgress);
+    const measured = await measureWorkload(
+      contestants,
+      task,
+      settings,
+      environment,
+      options.onProgress,
+      stuck,
+    );
     rows.push(...measured);
     options.onRows(withFloors(workloads, rows, calibration).slice(-measured.length));
   }

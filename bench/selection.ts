@@ -1,11 +1,9 @@
 // What a run is asked to measure: the command's options and the page's address say the same thing in the same words.
 import { contestantKeys, type ContestantKey } from './contestants/keys.ts';
 import { presets, type Settings } from './results.ts';
-import { trialWorkloads, workloads, type Workload } from './workloads.ts';
+import { setNames, trialWorkloads, workloads, type SetName, type Workload } from './workloads.ts';
 
-/** Of workloads; `trial` is small enough to try the benchmark itself. */
-export const setNames = ['quick', 'full', 'gpu', 'trial'] as const;
-export type SetName = (typeof setNames)[number];
+export { setNames, workloadsOf, type SetName } from './workloads.ts';
 
 export interface Selection {
   /** Absent: what suits the adapter. */
@@ -19,9 +17,6 @@ export interface Selection {
 }
 
 export const allWorkloads: readonly Workload[] = [...workloads, ...trialWorkloads];
-
-export const workloadsOf = (set: SetName): readonly Workload[] =>
-  set === 'trial' ? trialWorkloads : workloads.filter(({ sets }) => sets.includes(set));
 
 /** A software adapter takes minutes for the quick set, and hours for the full one. */
 export const defaultSet = (adapter: { readonly software: boolean }): SetName =>

@@ -13,6 +13,11 @@ export function times(ratio: number): string {
   return `${ratio >= 10 ? Math.round(ratio).toLocaleString('en-US') : ratio.toFixed(ratio >= 1 ? 1 : 2)}×`;
 }
 
+export function formatRho(rho: number): string {
+  if (rho >= 0.1) return rho.toFixed(2);
+  return rho < 0.001 ? '<0.001' : rho.toPrecision(2);
+}
+
 const OWN = 'gatewise webgpu';
 const SHORT: Readonly<Record<Row['status'], string>> = {
   ok: '',
@@ -22,7 +27,21 @@ const SHORT: Readonly<Record<Row['status'], string>> = {
   failed: 'failed',
 };
 
-/** Milliseconds by workload and contestant, peers with how many times as long as gatewise they take, gatewise with ρ. */
+/** What rows say beside their numbers, each thing once with the workloads that it is about. */
+function notesOf({ workloads, rows }: Pick<Results, 'workloads' | 'rows'>): string[] {
+  const notes = new Map<string, string[]>();
+  for (const { workload, contestant, note } of rows) {
+    if (note === undefined || !workloads.some(({ name }) => name === workload)) continue;
+    const text = `${contestant}: ${note}`;
+    notes.set(text, [...(notes.get(text) ?? []), workload]);
+  }
+  return [...notes].map(([text, of]) => `- ${text} (${of.join(', ')}).`);
+}
+
+/**
+ * Milliseconds by workload and contestant, peers with how many times as long as gatewise they take, gatewise with ρ; below
+ * the table what rows say beside that.
+ */
 export function speedTable({ workloads, rows, adapter, environment, date, versions }: Results): string {
   const names = [...new Set(rows.map(({ contestant }) => contestant))];
   const line = (cells: readonly string[]): string => `| ${cells.join(' | ')} |`;
@@ -36,13 +55,15 @@ export function speedTable({ workloads, rows, adapter, environment, date, versio
       if (row === undefined) return '';
       const time = timeOf(workload, row);
       if (time === undefined) return SHORT[row.status];
-      if (name === OWN) return `**${milliseconds(time)}** (ρ ${row.rho?.toFixed(2) ?? '?'})`;
+      if (name === OWN)
+        return `**${milliseconds(time)}** (ρ ${row.rho === undefined ? '?' : formatRho(row.rho)})`;
       return `${milliseconds(time)}${ownTime === undefined ? '' : ` (${times(time / ownTime)})`}`;
     };
     return line([describeWorkload(workload), ...names.map(cell)]);
   });
   const agent = /(?:Headless)?(Chrome|Edg|Firefox|Safari)\/(\d+)/.exec(environment.agent);
   const browser = agent === null ? environment.agent : `${agent[1]} ${agent[2]}`;
+  const notes = notesOf({ workloads, rows });
   const peers = names.filter((name) => name in versions).map((name) => `${name} ${versions[name]}`);
   return [
     `${browser}, ${adapter.description}, ${environment.cores} cores, ${date.slice(0, 10)}; ${peers.join(', ')}.`,
@@ -50,5 +71,6 @@ export function speedTable({ workloads, rows, adapter, environment, date, versio
     line(['milliseconds', ...names]),
     line(['---', ...names.map(() => '---')]),
     ...body,
+    ...(notes.length === 0 ? [] : ['', ...notes]),
   ].join('\n');
 }

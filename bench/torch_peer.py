@@ -42,7 +42,7 @@ class Precision:
     label: str
     tf32: bool
     half: bool
-    # Of the largest number expected, at least 1: float32 as in check.ts; TF32 and float16 have 10 bits after the first.
+    # Of the largest number expected, at least 1; coarser than check.ts. TF32 and float16 have 10 bits after the first.
     tolerance: float
 
 
@@ -107,6 +107,11 @@ def placed(net: Any, precision: Precision, device: Any) -> Any:
     return copy.deepcopy(net).to(device, dtype_of(precision)).eval()
 
 
+def on_host(values: Any, device: Any) -> Any:
+    """In pinned memory where a GPU reads it, so that a copy need not wait: what an application would do."""
+    return values.pin_memory() if device.type == 'cuda' else values
+
+
 def uniform(*shape: int) -> Any:
     return 2 * torch.rand(*shape) - 1
 
@@ -147,13 +152,13 @@ def stream_model(workload: Workload) -> Model:
             nonlocal state, count
             with torch.no_grad():
                 # From the host, as a stream's inputs come.
-                latest.value, state = own(steps[count % STREAM_INPUTS].to(device), state)
+                latest.value, state = own(steps[count % STREAM_INPUTS].to(device, non_blocking=True), state)
             count += 1
 
         return Job(run, latest.read)
 
     def prepare(precision: Precision, device: Any) -> Job:
-        return stepper(placed(net, precision, device), inputs.to(dtype_of(precision)), device)
+        return stepper(placed(net, precision, device), on_host(inputs.to(dtype_of(precision)), device), device)
 
     reference = stepper(copy.deepcopy(net).double(), inputs.double(), torch.device('cpu'))
     return Model(prepare, answer_of(reference, 'stream'), lambda values: values)
@@ -174,11 +179,12 @@ def training_model(workload: Workload) -> Model:
         # Newer torch warns of the old place.
         scaling = torch.amp if hasattr(torch.amp, 'GradScaler') else torch.cuda.amp
         scaler = scaling.GradScaler(enabled=half)
+        host_x, host_labels = on_host(x, device), on_host(labels, device)
         latest = Latest()
 
         def run() -> None:
             # From the host, as in an application: each step's batch.
-            inputs, targets = x.to(device), labels.to(device)
+            inputs, targets = host_x.to(device, non_blocking=True), host_labels.to(device, non_blocking=True)
             optimizer.zero_grad(set_to_none=True)
             with torch.autocast('cuda', dtype=torch.float16) if half else nullcontext():
                 logits = head(own(inputs)[0]).reshape(-1, classes)
@@ -281,7 +287,8 @@ class Bench:
         self.take_turns(entrants)
         for entrant in entrants:
             timing = {name: summarize(samples) for name, samples in entrant.samples.items()}
-            entrant.row['timing'] = {'first': entrant.first, **timing}
+            if entrant.row['status'] == 'ok':
+                entrant.row['timing'] = {'first': entrant.first, **timing}
         return rows
 
     def enter(self, workload: Workload, model: Model, precision: Precision) -> 'Entrant | Row':
@@ -309,7 +316,7 @@ class Bench:
             single = self.warm_up(job)
         except RuntimeError as cause:
             # CUDA's errors, out of memory among them.
-            return {**row, 'status': 'failed', 'note': str(cause).splitlines()[0]}
+            return {**row, 'status': 'failed', 'note': first_line(cause)}
         burst = 1 if single > LONG_RUN else max(4, min(MAX_BURST, round(self.settings['burst'] / single)))
         return Entrant({**row, 'status': 'ok', 'error': error}, job, precision, burst, first)
 
@@ -335,13 +342,21 @@ class Bench:
             going = [
                 entrant
                 for entrant in entrants
-                if (count := len(entrant.samples.get('latency', []))) < least or (count < most and entrant.spent < budget)
+                if entrant.row['status'] == 'ok'
+                and (
+                    (count := len(entrant.samples.get('latency', []))) < least
+                    or (count < most and entrant.spent < budget)
+                )
             ]
             if not going:
                 return
             for entrant in going:
-                self.use(entrant.precision)
-                self.sample(entrant)
+                try:
+                    self.use(entrant.precision)
+                    self.sample(entrant)
+                except RuntimeError as cause:
+                    # As when it entered: the others, and the workloads after it, go on.
+                    entrant.row.update(status='failed', note=first_line(cause))
 
     def sample(self, entrant: Entrant) -> None:
         """One run by itself, then many back to back."""
@@ -378,6 +393,10 @@ class Bench:
         if self.device.type != 'cuda':
             return None
         return torch.cuda.Event(enable_timing=True), torch.cuda.Event(enable_timing=True)
+
+
+def first_line(cause: BaseException) -> str:
+    return (str(cause).splitlines() or [type(cause).__name__])[0]
 
 
 def say(text: str) -> None:

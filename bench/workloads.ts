@@ -92,7 +92,7 @@ const training = (
   batch,
   classes,
   hiddenSize,
-  // High enough that the second loss, which is checked, shows a step that was not taken.
+  // High enough that the losses that are checked show a step that was not taken.
   learningRate: 5e-3,
 });
 
@@ -134,6 +134,13 @@ export const trialWorkloads: readonly Workload[] = [
   training('trial-training', [], [5, 3, 6, 8]),
   matmul('trial-matmul', [], [9, 8, 12]),
 ];
+
+/** Of workloads; `trial` is small enough to try the benchmark itself. */
+export const setNames = ['quick', 'full', 'gpu', 'trial'] as const;
+export type SetName = (typeof setNames)[number];
+
+export const workloadsOf = (set: SetName): readonly Workload[] =>
+  set === 'trial' ? trialWorkloads : workloads.filter(({ sets }) => sets.includes(set));
 
 /** What a workload is, for people: `LSTM 256 → 256, T 64, B 16`. */
 export function describeWorkload(workload: Workload): string {

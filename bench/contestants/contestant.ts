@@ -20,15 +20,21 @@ export interface Job {
   dispose(): void;
 }
 
-export interface Contestant {
+/** In what libraries differ although the work is the same. */
+export interface Variant {
+  /** GRU as this library can: PyTorch's, or with the reset before the product. */
+  readonly gru: 'reset after' | 'reset before';
+  /** Biases of a gate that it trains: PyTorch's two, or their sum, which moves half as far in a step of Adam. */
+  readonly biases: 1 | 2;
+}
+
+export interface Contestant extends Variant {
   /** Library and backend, such as `TF.js webgpu`. */
   readonly name: string;
   readonly library: string;
   readonly backend: BackendName;
   /** The library's version, and what matters of its settings. */
   readonly version: string;
-  /** GRU as this library can: PyTorch's, or with the reset before the product. Both are the same work. */
-  readonly gru: 'reset after' | 'reset before';
   /** @throws Unsupported where the library cannot do the workload. */
   prepare(task: Task): Promise<Job>;
   dispose?(): void;

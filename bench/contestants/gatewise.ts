@@ -148,6 +148,7 @@ async function load(name: string, options: RuntimeOptions): Promise<Contestant> 
     backend: runtime.backend.kind,
     version: packageJson.version,
     gru: 'reset after',
+    biases: 2,
     prepare: (task) => gatewiseJob(runtime, task),
     dispose: () => runtime.dispose(),
   };

@@ -323,6 +323,7 @@ export const jaxWebGPU: ContestantSource = {
       backend: 'webgpu',
       version: packageJson.version,
       gru: 'reset after',
+      biases: 2,
       prepare: async (task) => prepare(library, task),
     };
   },

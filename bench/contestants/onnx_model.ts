@@ -139,7 +139,11 @@ export const streamStates = (cell: RecurrentKind): (readonly [before: string, af
 ];
 
 /** `A` (M, K) and `B` (K, N) to `Y` (M, N). */
-export const matmulModel = ({ rows, inner, columns }: MatmulWorkload): Uint8Array =>
+export const matmulModel = ({
+  rows,
+  inner,
+  columns,
+}: Pick<MatmulWorkload, 'rows' | 'inner' | 'columns'>): Uint8Array =>
   encode({
     node: [{ opType: 'MatMul', input: ['A', 'B'], output: ['Y'] }],
     initializer: [],

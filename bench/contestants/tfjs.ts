@@ -250,6 +250,7 @@ async function load(backend: Library['backend']): Promise<Contestant> {
     backend,
     version: [tf.version_core, ...settings].join(', '),
     gru: 'reset before',
+    biases: 1,
     prepare: async (task) => {
       const library = { tf, layers, backend };
       // Half a millisecond, as much as a step of a stream takes.
@@ -267,7 +268,7 @@ async function loadWebGPU(tf: typeof Core): Promise<string[]> {
   // Or small tensors that come from the host are worked on there.
   tf.env().set('WEBGPU_CPU_FORWARD', false);
   await start(tf, 'webgpu');
-  return [];
+  return ['WEBGPU_CPU_FORWARD=false'];
 }
 
 async function loadWasm(tf: typeof Core): Promise<string[]> {

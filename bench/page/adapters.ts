@@ -67,13 +67,14 @@ export class SharedAdapter {
     const { name } = source;
     try {
       const contestant = await this.#as(name, () => source.load());
-      const { library, backend, version, gru } = contestant;
+      const { library, backend, version, gru, biases } = contestant;
       return {
         name,
         library,
         backend,
         version,
         gru,
+        biases,
         prepare: (task) => this.#as(name, () => contestant.prepare(task)),
         dispose: () => contestant.dispose?.(),
       };
@@ -95,6 +96,7 @@ function absent(name: string, error: unknown): Contestant {
     backend,
     version: 'not loaded',
     gru: 'reset after',
+    biases: 2,
     prepare: () =>
       Promise.reject(error instanceof Unsupported ? new Unsupported(message) : new Error(message)),
   };

@@ -1,9 +1,9 @@
 // The chart: bars of time on a log scale, a block for each workload; as a picture that stands alone, in a README too.
 import * as Plot from '@observablehq/plot';
 
-import { formatRho, OWN, ownTime } from '../columns.ts';
+import { OWN, ownTime } from '../columns.ts';
 import { spreadOf, timeOf, type Results, type Row } from '../results.ts';
-import { milliseconds, times } from '../speed_table.ts';
+import { formatRho, milliseconds, times } from '../speed_table.ts';
 import { describeWorkload, type Workload } from '../workloads.ts';
 
 export interface Theme {
@@ -287,7 +287,7 @@ export function drawChart(content: Content, theme: Theme): SVGSVGElement {
       12,
       theme.muted,
       400,
-      'Bar: median, of streams the latency of a step. Line: quartiles. Tick: the floor, which this adapter cannot go below.',
+      'Bar: median, of streams the latency of a step. Line: quartiles. Tick: the floor of the two ways that WebGPU has.',
     ),
   );
 }

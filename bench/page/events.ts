@@ -1,7 +1,7 @@
 // What the page tells whoever runs it, when it happens, so that nobody has to look again and again while something is
 // timed. (Nor wait for a promise of the page from outside: Chrome forgets some when garbage is collected.)
 import type { Progress } from '../measure.ts';
-import type { Results } from '../results.ts';
+import type { Machine, Results } from '../results.ts';
 
 export type BenchEvent =
   | {
@@ -13,6 +13,8 @@ export type BenchEvent =
     }
   /** Of the whole run, 0 to 1. */
   | { readonly kind: 'progress'; readonly text: string; readonly done: number }
+  /** What there is after a workload, as the whole would be: all that is left where the browser dies later. */
+  | { readonly kind: 'rows'; readonly results: Results }
   | { readonly kind: 'done'; readonly results: Results; readonly svg: string }
   | { readonly kind: 'failed'; readonly message: string };
 
@@ -20,6 +22,8 @@ declare global {
   interface Window {
     /** Is told what happens, where the command or a test has put a listener before the page was loaded. */
     gatewiseBench?: (event: BenchEvent) => unknown;
+    /** Put there by the command, before the page was loaded. */
+    gatewiseMachine?: Machine;
   }
 }
 

@@ -18,7 +18,7 @@ export interface Calibration {
   readonly dispatchSeconds: number;
   /** A barrier of a workgroup of 256 invocations, with the word of workgroup memory that each passes on through it. */
   readonly barrierSeconds: number;
-  /** From a submit to 4 bytes of its results on the host, with nothing else to do: the median, by the wall clock. */
+  /** From a submit to 4 bytes of its results on the host, with nothing else to do: the least, by the wall clock. */
   readonly roundTripSeconds: number;
 }
 

@@ -51,6 +51,8 @@ test('times of both runs, whether their quartiles meet, and the same ranking', (
       { workload: 'matmul', contestant: 'b', times: [20, 30], overlaps: false },
     ],
     swaps: [],
+    lost: [],
+    differences: [],
   });
   const text = printComparison(comparison);
   expect(text).toMatch(/matmul +b +20\.0 +30\.0 +1\.50 +beyond the quartiles/);
@@ -70,6 +72,23 @@ test('only what was timed in both counts', () => {
   delete (untimed as { timing?: unknown }).timing;
   const before = results(row('a', 'matmul', 10, 1), row('a', 'sequence-lstm', 5, 1));
   expect(compare(before, results(untimed)).changes).toEqual([]);
-  expect(printComparison(compare(before, results(untimed)))).toBe('nothing was timed in both runs');
+  expect(printComparison(compare(before, results(untimed))).split('\n')).toEqual([
+    'nothing was timed in both runs',
+    '',
+    'matmul: a is timed before and failed after',
+    'sequence-lstm: a is timed before and missing after',
+  ]);
   expect(compare(before, before).changes).toHaveLength(2);
+});
+
+test('runs on another adapter or with other settings are said to be', () => {
+  const before = results(row('a', 'matmul', 10, 1));
+  const after: Results = {
+    ...before,
+    adapter: { ...before.adapter, description: 'another' },
+    settings: { ...before.settings, reversed: true },
+  };
+  const text = printComparison(compare(before, after));
+  expect(text).toMatch(/^adapter: made up before, another after\nreversed: false before, true after\n\n/);
+  expect(text).toContain('the ranking is the same in every workload');
 });

@@ -56,7 +56,15 @@ const classes = {
 
 const workload: MatmulWorkload = { kind: 'matmul', name: 'product', sets: [], rows: 2, inner: 3, columns: 2 };
 const task = makeTask(workload, 1);
-const settings: Settings = { seed: 1, minSamples: 2, maxSamples: 3, budget: 20, burst: 1, reversed: false };
+const settings: Settings = {
+  seed: 1,
+  minSamples: 2,
+  maxSamples: 3,
+  budget: 20,
+  burst: 1,
+  deadline: 5000,
+  reversed: false,
+};
 
 function productOf(task: Task): Float32Array {
   if (task.kind !== 'matmul') throw new Error('expected a product');
@@ -74,7 +82,7 @@ interface Fake {
   readonly backend?: Contestant['backend'];
   readonly prepare?: () => void;
   readonly run?: (count: number) => void;
-  readonly answer?: (right: Float32Array) => Float32Array;
+  readonly answer?: (right: Float32Array, count: number) => Float32Array;
   readonly onDispose?: () => void;
 }
 
@@ -85,15 +93,17 @@ function contestant(name: string, fake: Fake = {}): Contestant {
     backend: fake.backend ?? 'cpu',
     version: '1',
     gru: 'reset after',
+    biases: 2,
     prepare: async (task): Promise<Job> => {
       fake.prepare?.();
       let count = 0;
       return {
         run: () => {
           fake.log?.push(name);
-          fake.run?.(++count);
+          count++;
+          fake.run?.(count);
         },
-        read: () => Promise.resolve(fake.answer?.(productOf(task)) ?? productOf(task)),
+        read: () => Promise.resolve(fake.answer?.(productOf(task), count) ?? productOf(task)),
         dispose: () => fake.onDispose?.(),
       };
     },
@@ -130,6 +140,25 @@ test('a wrong answer, NaN and a short answer are shown and not timed', async () 
   expect(rows.map(({ timing }) => timing)).toEqual([undefined, undefined, undefined]);
   expect(rows[0].note).toContain('differs from the reference by 0.01');
   expect(rows[2].note).toContain('expected 4 numbers, got 3');
+});
+
+test('later answers must be right too: of the second run, and after the turns', async () => {
+  const wrongFrom = (from: number): Fake => ({
+    answer: (right, count) => (count < from ? right : right.map((x) => x + 0.5)),
+  });
+  const rows = await measure([contestant('second', wrongFrom(2)), contestant('late', wrongFrom(50))]);
+  expect(rows.map(({ status }) => status)).toEqual(['wrong', 'wrong']);
+  expect(rows.map(({ timing }) => timing)).toEqual([undefined, undefined]);
+  expect(rows[0].note).toMatch(/^differs/);
+  expect(rows[1].note).toMatch(/^after it was timed it differs/);
+});
+
+test('a WebGPU contestant that dispatches only at first fell back', async () => {
+  const once = (count: number): void => {
+    if (count === 1) new Pass().dispatchWorkgroups();
+  };
+  const [row] = await measure([contestant('once', { backend: 'webgpu', run: once })]);
+  expect(row).toMatchObject({ status: 'fell back', note: 'a warm run dispatches nothing on WebGPU' });
 });
 
 test('a WebGPU contestant that dispatches nothing fell back', async () => {
@@ -232,6 +261,53 @@ test('a failure while timing is the failure of the whole, not a row without time
   expect(row).toMatchObject({ status: 'failed', note: 'lost the device' });
   expect(row.timing).toBeUndefined();
   expect(other.status).toBe('ok');
+});
+
+test('a contestant that does not come back has failed, and is left out from there on', async () => {
+  const hangs = (from: number): Contestant => {
+    const made = contestant('hangs');
+    let reads = 0;
+    const prepare = async (task: Task): Promise<Job> => {
+      const job = await made.prepare(task);
+      return { ...job, read: () => (++reads < from ? job.read() : new Promise(() => undefined)) };
+    };
+    return { ...made, prepare };
+  };
+  // While its answers are checked, while it is warmed up, while it is timed.
+  for (const from of [1, 5, 15]) {
+    const stuck = new Map<Contestant, string>();
+    const all = [hangs(from), contestant('fine')];
+    const once = (): Promise<Row[]> =>
+      measureWorkload(
+        all,
+        task,
+        { ...settings, deadline: 100 },
+        { counter: new ApiCounter(classes) },
+        () => undefined,
+        stuck,
+      );
+    const [first, second] = [await once(), await once()];
+    expect(first.map(({ status }) => status)).toEqual(['failed', 'ok']);
+    expect(first[0].note).toMatch(/took more than 0\.1 s$/);
+    expect(second.map(({ status, note }) => [status, note])).toEqual([
+      ['failed', 'left out, as it did not come back from product'],
+      ['ok', undefined],
+    ]);
+  }
+});
+
+test('a job that cannot be disposed of keeps its times, and leaves the others alone', async () => {
+  const onDispose = (): void => {
+    throw new Error('lost');
+  };
+  let disposed = 0;
+  const wrong = contestant('wrong', { onDispose, answer: (right) => right.map(() => 9) });
+  const fine = contestant('fine', { onDispose: () => void disposed++ });
+  const rows = await measure([contestant('a', { onDispose }), wrong, fine]);
+  expect(rows.map(({ status }) => status)).toEqual(['ok', 'wrong', 'ok']);
+  expect(rows[0]).toMatchObject({ note: 'could not be disposed of: lost' });
+  expect(rows[0].timing).toBeDefined();
+  expect(disposed).toBe(1);
 });
 
 test('progress names what is being done', async () => {

@@ -3,9 +3,9 @@ import { expect, test } from 'vitest';
 
 import { columns, fastest, header } from '../../bench/columns.ts';
 import { printResults, printWorkload } from '../../bench/print.ts';
-import { presets, resultsName, type Row } from '../../bench/results.ts';
+import { describeRun, presets, resultsName, type Row } from '../../bench/results.ts';
 import type { Summary } from '../../bench/statistics.ts';
-import { trialWorkloads } from '../../bench/workloads.ts';
+import { trialWorkloads, workloadsOf } from '../../bench/workloads.ts';
 
 const around = (median: number): Summary => ({ median, q1: 0.9 * median, q3: 1.2 * median, samples: 5 });
 const [lstm] = trialWorkloads;
@@ -98,7 +98,7 @@ test('all results tell the adapter, the versions and what the calibration found'
     version: 1,
     date: '2026-01-02T03:04:05.000Z',
     adapter: { description: 'WebGPU: made up', software: false, vendor: '', architecture: '' },
-    environment: { agent: 'Chrome 1', platform: 'p', cores: 8 },
+    environment: { agent: 'Chrome 1', platform: 'p', cores: 8, cpu: 'made up CPU', commit: '1a2b3c4' },
     versions: { 'gatewise webgpu': '1.2.3', 'Peer webgpu': '4.5' },
     settings: presets.trial,
     calibration: {
@@ -118,7 +118,9 @@ test('all results tell the adapter, the versions and what the calibration found'
     workloads: [lstm!, stream],
     rows,
   });
-  expect(text).toMatch(/^WebGPU: made up, 8 cores, Chrome 1\n\ngatewise webgpu 1\.2\.3, Peer webgpu 4\.5\n/);
+  expect(text).toMatch(
+    /^WebGPU: made up, 8 cores of made up CPU, gatewise at 1a2b3c4, Chrome 1\n\ngatewise webgpu 1\.2\.3, Peer webgpu 4\.5\n/,
+  );
   expect(text).toMatch(/registers +2\.00 GFLOP\/s +150 MFLOP\/s/);
   expect(text).toMatch(/reading 64 KiB again and again +4\.00 GB\/s +1\.00 GB\/s/);
   expect(text).toMatch(/reading 8 MiB again and again +3\.00 GB\/s\n/);
@@ -138,11 +140,39 @@ test('the fastest is counted by what workloads are compared by, of those that ha
   expect(fastest([lstm!, stream], [rows[2]!])).toBe('');
 });
 
+const fullRun = { date: '2026-01-02T03:04:05.000Z', workloads: workloadsOf('full'), settings: presets.full };
+
 test.each([
   ['WebGPU: google swiftshader (software)', '2026-01-02-google-swiftshader-software'],
   ['NVIDIA H100 80GB', '2026-01-02-nvidia-h100-80gb'],
   ['', '2026-01-02'],
 ])('files of a run on "%s" are called %s', (description, name) => {
   const adapter = { description, software: false, vendor: '', architecture: '' };
-  expect(resultsName({ date: '2026-01-02T03:04:05.000Z', adapter })).toBe(name);
+  expect(resultsName({ ...fullRun, adapter })).toBe(name);
+});
+
+test('a page that a person opened knows neither commit nor CPU', () => {
+  expect(describeRun({ description: 'gpu' }, { cores: 8 })).toBe('gpu, 8 cores');
+});
+
+test('files of a run of another selection have another name', () => {
+  const adapter = { description: 'gpu', software: false, vendor: '', architecture: '' };
+  const run = { ...fullRun, adapter };
+  const full = workloadsOf('full');
+  const names = [
+    run,
+    { ...run, workloads: workloadsOf('quick') },
+    { ...run, workloads: full.slice(0, 2) },
+    { ...run, workloads: full.slice(1) },
+    { ...run, peers: ['gatewise', 'onnx'] },
+    { ...run, settings: { ...presets.full, reversed: true, seed: 7 } },
+  ].map(resultsName);
+  expect(names).toEqual([
+    '2026-01-02-gpu',
+    '2026-01-02-gpu-quick',
+    '2026-01-02-gpu-sequence-lstm-sequence-gru',
+    `2026-01-02-gpu-${full.length - 1}-workloads`,
+    '2026-01-02-gpu-gatewise-onnx',
+    '2026-01-02-gpu-reversed-seed7',
+  ]);
 });

@@ -66,7 +66,14 @@ test('a row for each workload: gatewise with ρ, peers by how many times as long
     // Of a stream the latency counts.
     '| LSTM 256 → 256, one step, B 1, result on the CPU | **2.00** (ρ 0.25) | 5.00 (2.5×) |',
     '| training step: LSTM 64 → 256, linear → 64, Adam, T 64, B 16 | **1,235** (ρ 0.75) | – |',
+    '',
+    '- Peer webgpu: cannot train (training).',
   ]);
+});
+
+test('a ρ that is small is not written as none', () => {
+  const small = results.rows.map((row) => ('rho' in row ? { ...row, rho: 0.0042 } : row));
+  expect(speedTable({ ...results, rows: small })).toContain('**10.0** (ρ 0.0042)');
 });
 
 test('a wrong answer is said, not timed', () => {

@@ -1,6 +1,7 @@
 // The least time that work can take, from the numbers of a device that was made up.
 import { expect, test } from 'vitest';
 
+import { calibrate_read } from '../../shaders/gen/calibrate_read.ts';
 import { Value } from '../../src/graph/value.ts';
 import { gather } from '../../src/ops/gather.ts';
 import { bandwidthFor, floorSeconds } from '../../src/plan/calibration.ts';
@@ -55,3 +56,47 @@ test('of a table only the rows that are looked up are read, and never more than 
   expect(bytes(1000, 8, 3)).toBe(4 * (3 * 8 + 3 + 3 * 8));
   expect(bytes(2, 8, 3)).toBe(4 * (2 * 8 + 3 + 3 * 8));
 });
+
+/** What the kernel that reads adds up, as its text has it: vec4s, by workgroup and turn. */
+function addressesOf(groups: number, size: number, rounds: number): number[][][] {
+  for (const line of [
+    'let end = params.rounds * params.size;',
+    'var start = group.x * 2048u + local;',
+    'for (var k = start; k < end; k += groups.x * 2048u) {',
+    '// @unroll I 8',
+    'sum += data[(start + I * 256u) & (params.size - 1u)];',
+    'start += (groups.x | 1u) * 2048u;',
+  ])
+    expect(calibrate_read.code).toContain(line);
+  const end = rounds * size;
+  return Array.from({ length: groups }, (_, group) => {
+    const turns: number[][] = [];
+    // Of invocation 0; the others of the workgroup are the next 255.
+    let start = group * 2048;
+    for (let k = start; k < end; k += groups * 2048) {
+      turns.push(Array.from({ length: 8 }, (_, i) => (start + i * 256) & (size - 1)));
+      start += (groups | 1) * 2048;
+    }
+    return turns;
+  });
+}
+
+const KIB = 1024 / 16;
+test.each([1, 16, 2048].flatMap((groups) => [64, 256, 1024].map((kib) => [groups, kib] as const)))(
+  'bandwidth: %i workgroups read %i KiB from eight places each, everything, and no place twice before the rest',
+  (groups, kib) => {
+    const size = kib * KIB;
+    // A number of rounds in which each workgroup has as many turns.
+    const turns = size / 2048;
+    const all = addressesOf(groups, size, groups);
+    const counts = new Map<number, number>();
+    for (const own of all) {
+      expect(own).toHaveLength(turns);
+      const seen = own.flat();
+      expect(new Set(seen).size).toBe(8 * turns);
+      for (const at of seen) counts.set(at, (counts.get(at) ?? 0) + 1);
+    }
+    expect(counts.size).toBe(size / 256);
+    expect(new Set(counts.values())).toEqual(new Set([groups]));
+  },
+);

@@ -11,7 +11,7 @@ import { createBindGroup, createUniforms } from './bindings.ts';
 import { createStorage } from './buffers.ts';
 import type { Pipelines } from './pipelines.ts';
 import type { Staging } from './staging.ts';
-import { median, secondsOf, series, type Repeat, type Stopwatch, type Timing } from './stopwatch.ts';
+import { secondsOf, series, type Repeat, type Stopwatch, type Timing } from './stopwatch.ts';
 
 /** What the kernels say of themselves: invocations of a workgroup, FLOP of each a round, barriers a round. */
 const INVOCATIONS = 256;
@@ -131,7 +131,7 @@ export async function calibrate(
       oneWorkgroupBandwidth: oneWorkgroupReads.map(bandwidthOf),
       dispatchSeconds: fastest(dispatches),
       barrierSeconds: fastest(barrier) / BARRIERS_A_ROUND,
-      roundTripSeconds: median(roundTrips),
+      roundTripSeconds: Math.min(...roundTrips),
     };
   } finally {
     for (const buffer of owned) buffer.destroy();

@@ -156,7 +156,7 @@ export async function series<T>(count: number, measure: () => Promise<T>): Promi
   return results;
 }
 
-export function median(samples: readonly number[]): number {
+function median(samples: readonly number[]): number {
   const sorted = [...samples].sort((a, b) => a - b);
   return sorted[Math.floor(sorted.length / 2)];
 }
