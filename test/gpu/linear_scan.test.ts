@@ -502,7 +502,8 @@ describe.each(['webgpu', 'cpu'] as const)('%s', (backend) => {
       const wide = net.plan(zeros(200, 4000, INPUTS));
       expect(dispatchCount(wide)).toBe(2 * layers);
       expect(dispatchCount(net.plan(zeros(200, 8, INPUTS)), SOFTWARE_TARGET)).toBe(2 * layers);
-      const lines = [64, 2000].map(
+      // Both so long that the products over all steps are cut in parts, where a device would.
+      const lines = [1000, 4000].map(
         (steps) =>
           trainer.explain(zeros(steps, 2, INPUTS), zeros(steps, 2, HIDDEN)).match(/ total +(\d+)/)?.[1],
       );

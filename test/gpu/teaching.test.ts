@@ -118,7 +118,8 @@ describe.each(['webgpu', 'cpu'] as const)('%s', (backend) => {
     const one = await lstmByHand(runtime, 1);
     const many = await lstmByHand(runtime, 11);
     const perStep = (way: keyof typeof one): number => (many[way].dispatches - one[way].dispatches) / 10;
-    expect(perStep('builtIn')).toBe(1);
+    // As a GPU would run it: all steps in one.
+    expect(perStep('builtIn')).toBeLessThanOrEqual(1);
     expect(perStep('fused')).toBeGreaterThan(perStep('builtIn'));
     expect(perStep('separate')).toBeGreaterThan(perStep('fused'));
   });
