@@ -1,5 +1,5 @@
 // Installs the dependencies where they are missing or older than package-lock.json. Uses nothing but Node itself.
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
@@ -50,8 +50,8 @@ export function command(/** @type {string} */ packageName, name = packageName) {
 }
 
 /**
- * Sets up the dependencies, then runs a TypeScript file with this process's arguments, and ends as it ends. Signals
- * reach the child too, as it is in the same process group; it decides what Ctrl-C means.
+ * Sets up the dependencies, then runs a TypeScript file with this process's arguments, and ends as it ends. Ctrl-C reaches
+ * the child too, as it is in the same process group, and it decides what that means; who ends this process ends the child.
  * @param {string} file
  * @param {readonly string[]} folders of more packages that it needs
  */
@@ -62,11 +62,12 @@ export function launch(file, folders = []) {
     console.error(error instanceof Error ? error.message : error);
     process.exit(1);
   }
-  process.on('SIGINT', () => {});
-  const { status, signal } = spawnSync(
+  const child = spawn(
     process.execPath,
     ['--import', import.meta.resolve('tsx'), join(root, file), ...process.argv.slice(2)],
     { stdio: 'inherit' },
   );
-  process.exit(status ?? (signal === 'SIGINT' ? 130 : 1));
+  process.on('SIGINT', () => {});
+  process.on('SIGTERM', () => child.kill());
+  child.on('exit', (status, signal) => process.exit(status ?? (signal === 'SIGINT' ? 130 : 1)));
 }
