@@ -112,7 +112,7 @@ describe('what is no number', () => {
     [[1, true], /got true/],
     [10n, /got 10/],
     [{ length: 2 }, /got Object/],
-    [new Uint8Array(3), /got \[0, 0, 0\]/],
+    [new Uint8Array(3), /got Uint8Array; make it Int32Array.from\(it\)/],
     [undefined, /got nothing/],
     [() => 1, /got function/],
   ])('%o', (value, got) => {
