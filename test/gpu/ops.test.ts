@@ -156,6 +156,8 @@ function waysOf(name: string, sample: Sample, targets: readonly Target[]): Way[]
 
 /** Of an op, about. */
 const TRIALS = 200;
+/** A browser compiles with what Node compiles with, and takes longer: it tries every third sample. */
+const STRIDE = 'document' in globalThis ? 3 : 1;
 
 describe('every variant, and launches for other kinds of devices', () => {
   let gpu: Runtime;
@@ -183,6 +185,7 @@ describe('every variant, and launches for other kinds of devices', () => {
     const each = Math.max(1, Math.round(TRIALS / all.length));
     return all.flatMap((own, i) => {
       const from = (i * 7) % own.length;
+      if (i % STRIDE !== 0) return [];
       return [...own.slice(from), ...own.slice(0, from)].slice(0, each);
     });
   });
