@@ -49,12 +49,12 @@ function runPart({ name, run, summary }) {
 function main() {
   const { values } = parseArgs({ options: { without: { type: 'string', multiple: true } } });
   const { without = [] } = values;
+  ensureDependencies();
+  ensureDependencies('bench');
   const names = parts().map(({ name }) => name);
   const unknown = without.find((name) => !names.includes(name));
   if (unknown !== undefined)
     throw new Error(`--without: expected one of ${names.join(', ')}, got ${unknown}`);
-  ensureDependencies();
-  ensureDependencies('bench');
   // Every part runs, so that one look tells all that is wrong.
   const failed = parts()
     .filter(({ name }) => !without.includes(name))

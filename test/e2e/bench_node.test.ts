@@ -11,6 +11,7 @@ import { makeTask } from '../../bench/data.ts';
 import type { Results, Row } from '../../bench/results.ts';
 import { trialWorkloads } from '../../bench/workloads.ts';
 import { createRuntime } from '../../src/index.ts';
+import { nodeGPU } from '../../src/node/index.ts';
 
 const root = join(import.meta.dirname, '../..');
 const folder = mkdtempSync(join(tmpdir(), 'gatewise-bench-'));
@@ -94,8 +95,7 @@ describe('bench:node', () => {
   });
 
   test('counts by wrapping Dawn what the plans say', async () => {
-    // On the CPU plans are the same.
-    using runtime = await createRuntime({ backend: 'cpu' });
+    using runtime = await createRuntime({ backend: 'webgpu', gpu: await nodeGPU() });
     for (const name of ['trial-deep', 'trial-training', 'trial-matmul']) {
       const workload = trialWorkloads.find((one) => one.name === name);
       if (workload === undefined) throw new Error(`there is no ${name}`);
