@@ -1,7 +1,7 @@
 // The columns of the tables, on the page and in the terminal: what each number is called, what it is, how it is written.
-import { timeOf, type Row } from './results.ts';
+import { spreadOf, timeOf, type Row } from './results.ts';
 import { formatRho, milliseconds, times } from './speed_table.ts';
-import type { Summary } from './statistics.ts';
+import { isTied, type Summary } from './statistics.ts';
 import type { Workload } from './workloads.ts';
 
 /** Whom the others are compared with. */
@@ -16,8 +16,8 @@ export interface Column {
   text(row: Row, workload: Workload, own: number | undefined): string | undefined;
 }
 
-const spread = ({ median, q1, q3 }: Summary): string =>
-  `${milliseconds(median)} (${milliseconds(q1)}–${milliseconds(q3)})`;
+const spread = ({ median, low, high }: Summary): string =>
+  `${milliseconds(median)} (${milliseconds(low)}–${milliseconds(high)})`;
 
 /** Three digits, or as many as there are before the point. */
 const digits = (value: number): string =>
@@ -33,13 +33,13 @@ export const columns: readonly Column[] = [
   {
     title: 'latency',
     unit: 'ms',
-    help: 'One run by itself, from the call to its result on the CPU: the median of all samples, and the quartiles.',
+    help: 'One run by itself, from the call to its result on the CPU: the median, and the quartiles; of several passes the median of theirs, and the least and the greatest quartile.',
     text: ({ timing }) => timing && spread(timing.latency),
   },
   {
     title: 'per run',
     unit: 'ms',
-    help: 'The pace of many runs back to back: the slope of the time over their number, without the wait for the last result. Median and quartiles.',
+    help: 'The pace of many runs back to back: the slope of the time over their number, without the wait for the last result. Median and spread as of the latency.',
     text: ({ timing }) => timing && spread(timing.throughput),
   },
   {
@@ -107,6 +107,20 @@ export function remark({ status, note }: Row): string | undefined {
 export function ownTime(workload: Workload, rows: readonly Row[]): number | undefined {
   const row = rows.find(({ workload: name, contestant }) => name === workload.name && contestant === OWN);
   return row && timeOf(workload, row);
+}
+
+/** Contestants from the fastest to the slowest: `a < b`, and `a ≈ b` where their spreads meet. */
+export function ranking(workload: Workload, rows: readonly Row[]): string {
+  const timed = rows.flatMap((row) => {
+    const spread = row.workload === workload.name ? spreadOf(workload, row) : undefined;
+    return spread === undefined ? [] : [{ name: row.contestant, spread }];
+  });
+  const sorted = timed.toSorted((a, b) => a.spread.median - b.spread.median);
+  return sorted
+    .map(({ name, spread }, i) =>
+      i === 0 ? name : `${isTied(sorted[i - 1].spread, spread) ? '≈' : '<'} ${name}`,
+    )
+    .join(' ');
 }
 
 /** Who is fastest how often, most often first: `gatewise webgpu in 5 of 8 workloads, TF.js wasm in 3`. */

@@ -1,6 +1,7 @@
 // Two runs of the benchmark beside each other: whether the ranking stayed, and what changed by how much.
 import { tableLines } from '../src/plan/table.ts';
 import { spreadOf, timeOf, type Results, type Row } from './results.ts';
+import { isTied } from './statistics.ts';
 import { milliseconds } from './speed_table.ts';
 import type { Workload } from './workloads.ts';
 
@@ -9,7 +10,7 @@ export interface Change {
   readonly contestant: string;
   /** Milliseconds, before and after. */
   readonly times: readonly [before: number, after: number];
-  /** Whether half of the samples of both runs share a range. */
+  /** Whether the spreads of both runs meet. */
   readonly overlaps: boolean;
 }
 
@@ -19,11 +20,13 @@ export interface Swap {
   readonly contestants: readonly [string, string];
   /** By how much they differed at most in either run: 1.1 is a tenth. */
   readonly ratio: number;
+  /** Whether either run saw no difference between them: then it is no contradiction. */
+  readonly tied: boolean;
 }
 
 export interface Comparison {
   readonly changes: readonly Change[];
-  /** Pairs whose order turned round. */
+  /** Pairs whose medians turned round. */
   readonly swaps: readonly Swap[];
   /** Rows that are not timed in both, and what is with them before and after. */
   readonly lost: readonly Lost[];
@@ -83,26 +86,31 @@ export function compare(before: Results, after: Results): Comparison {
   const changes: Change[] = [];
   const swaps: Swap[] = [];
   for (const workload of before.workloads) {
-    const here = pairsOf(before, after, workload).map(([first, second]): Change => {
+    const here = pairsOf(before, after, workload).map(([first, second]) => {
       const [a, b] = [spreadOf(workload, first), spreadOf(workload, second)];
       if (a === undefined || b === undefined) throw new Error('a timed row has no spread');
-      return {
-        workload: workload.name,
-        contestant: first.contestant,
-        times: [a.median, b.median],
-        overlaps: a.q1 <= b.q3 && b.q1 <= a.q3,
-      };
+      return { contestant: first.contestant, spreads: [a, b] as const };
     });
-    changes.push(...here);
+    for (const { contestant, spreads } of here) {
+      const [a, b] = spreads;
+      changes.push({
+        workload: workload.name,
+        contestant,
+        times: [a.median, b.median],
+        overlaps: isTied(a, b),
+      });
+    }
     here.forEach((one, i) => {
       for (const other of here.slice(i + 1)) {
-        const [was, is] = [0, 1].map((run) => one.times[run] / other.times[run]);
+        const runs = [0, 1].map((run) => [one.spreads[run], other.spreads[run]] as const);
+        const [was, is] = runs.map(([a, b]) => a.median / b.median);
         if ((was - 1) * (is - 1) >= 0) continue;
         const [faster, slower] = was < 1 ? [one, other] : [other, one];
         swaps.push({
           workload: workload.name,
           contestants: [faster.contestant, slower.contestant],
           ratio: Math.max(was, 1 / was, is, 1 / is),
+          tied: runs.some(([a, b]) => isTied(a, b)),
         });
       }
     });
@@ -117,16 +125,15 @@ export function printComparison({ changes, swaps, lost, differences }: Compariso
     milliseconds(before),
     milliseconds(after),
     (after / before).toFixed(2),
-    overlaps ? '' : 'beyond the quartiles',
+    overlaps ? '' : 'beyond the spread',
   ]);
   const header = ['workload', 'contestant', 'before, ms', 'after, ms', 'after / before', ''];
-  const ranking =
-    swaps.length === 0
-      ? ['the ranking is the same in every workload']
-      : swaps.map(
-          ({ workload, contestants: [faster, slower], ratio }) =>
-            `${workload}: ${faster} was faster than ${slower} and is slower, by at most ${((ratio - 1) * 100).toFixed(0)} %`,
-        );
+  const tell = ({ workload, contestants: [faster, slower], ratio, tied }: Swap): string =>
+    `${workload}: ${faster} was faster than ${slower} and is slower, by at most ${((ratio - 1) * 100).toFixed(0)} %${tied ? ', within the spread' : ''}`;
+  const ranking = [
+    ...swaps.map(tell),
+    ...(swaps.every(({ tied }) => tied) ? ['the ranking is the same in every workload'] : []),
+  ];
   const losses = lost.map(
     ({ workload, contestant, states: [before, after] }) =>
       `${workload}: ${contestant} is ${before} before and ${after} after`,

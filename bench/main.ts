@@ -14,9 +14,11 @@ import { download, element } from './page/dom.ts';
 import { progressText, send } from './page/events.ts';
 import { ChoiceForm, type Choice } from './page/form.ts';
 import { showCalibration, showHelp, Tables } from './page/tables.ts';
+import { mergePasses } from './passes.ts';
 import { describeRun, resultsName, type Results, type Row } from './results.ts';
 import { runBenchmark } from './run_benchmark.ts';
 import { defaultSet, readSelection, settingsFor, type Selection } from './selection.ts';
+import { clock } from './speed_table.ts';
 
 const NO_WEBGPU =
   'This browser gives no WebGPU adapter, so there is nothing to compare. Chrome, Edge and Safari have WebGPU; on Linux Chrome may want --enable-unsafe-webgpu. The page has to come from localhost or over HTTPS.';
@@ -27,7 +29,7 @@ const jsonButton = element('save-json', HTMLButtonElement);
 const svgButton = element('save-svg', HTMLButtonElement);
 
 /** What the chart is drawn from. */
-let drawn: Pick<Results, 'adapter' | 'date' | 'workloads' | 'rows'> | undefined;
+let drawn: Results | undefined;
 let results: Results | undefined;
 
 const text = (id: string, value: string): void => {
@@ -65,11 +67,6 @@ function heapOf(): Environment['heap'] {
   return { collect: () => void collect(), used: () => page.memory?.usedJSHeapSize ?? 0 };
 }
 
-const minutes = (milliseconds: number): string => {
-  const seconds = Math.floor(milliseconds / 1000);
-  return `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, '0')}`;
-};
-
 /** Tells how far a run is, here and to whoever listens. It changes only between samples, when nothing is timed. */
 class ProgressView {
   readonly #start = performance.now();
@@ -82,7 +79,7 @@ class ProgressView {
   show(now: string, done: number): void {
     element('bar', HTMLProgressElement).value = done;
     text('now', now);
-    text('elapsed', `${minutes(performance.now() - this.#start)} so far`);
+    text('elapsed', `${clock(performance.now() - this.#start)} so far`);
     send({ kind: 'progress', text: now, done });
   }
 
@@ -92,7 +89,7 @@ class ProgressView {
   }
 
   finish(): void {
-    const took = `Done in ${minutes(performance.now() - this.#start)}`;
+    const took = `Done in ${clock(performance.now() - this.#start)}`;
     element('bar', HTMLProgressElement).value = 1;
     text('now', '');
     text('elapsed', '');
@@ -118,12 +115,15 @@ async function run(shared: SharedAdapter, choice: Choice, seed: number): Promise
   const names = workloads.map(({ name }) => name);
   const contestantNames = sources.map(({ name }) => name);
   const date = new Date().toISOString();
+  const settings = settingsFor(set, workloads, { seed, reversed });
+  const before = window.gatewisePasses ?? [];
   send({
     kind: 'start',
     adapter: adapter.description,
     set,
     workloads: names,
     contestants: contestantNames,
+    passes: settings.passes,
   });
   results = undefined;
   drawn = undefined;
@@ -154,7 +154,6 @@ async function run(shared: SharedAdapter, choice: Choice, seed: number): Promise
       view.say(`Workload ${at + 1} of ${names.length}: ${progress.workload}`);
     view.show(progressText(progress), READY + ((1 - READY) * (at + progress.done)) / names.length);
   };
-  const settings = settingsFor(set, workloads, { seed, reversed });
   const keys = [...new Set(sources.map(({ key }) => key))];
   const everyone = keys.length === Object.keys(contestantKeys).length;
   const resultsOf = (now: readonly Row[]): Results => ({
@@ -168,7 +167,7 @@ async function run(shared: SharedAdapter, choice: Choice, seed: number): Promise
       ...window.gatewiseMachine,
     },
     versions: Object.fromEntries(contestants.map(({ name, version }) => [name, version])),
-    settings,
+    settings: { ...settings, passes: 1 },
     ...(everyone ? {} : { peers: keys }),
     calibration,
     workloads,
@@ -183,21 +182,22 @@ async function run(shared: SharedAdapter, choice: Choice, seed: number): Promise
     onProgress,
     onRows: (more) => {
       rows.push(...more);
-      tables.show(workloads, rows);
-      drawn = { adapter, date, workloads, rows };
+      drawn = mergePasses([...before, resultsOf(rows)]);
+      tables.show(workloads, drawn.rows);
       draw();
-      send({ kind: 'rows', results: resultsOf(rows) });
+      send({ kind: 'rows', results: drawn });
     },
   });
 
-  results = resultsOf(measured);
+  const pass = resultsOf(measured);
+  results = mergePasses([...before, pass]);
   drawn = results;
   // Again: what the best product of all gives is known only now.
-  tables.show(workloads, measured);
+  tables.show(workloads, results.rows);
   draw();
   view.finish();
   jsonButton.disabled = svgButton.disabled = false;
-  send({ kind: 'done', results, svg: svgText(drawChart(results, light)) });
+  send({ kind: 'done', pass, results, svg: svgText(drawChart(results, light)) });
   // Last, so that what one of them throws takes no results along.
   for (const contestant of contestants) contestant.dispose?.();
 }

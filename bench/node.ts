@@ -24,6 +24,7 @@ import { ApiCounter } from './counters.ts';
 import { makeTask } from './data.ts';
 import { describeMachine } from './machine.ts';
 import type { Environment, Progress } from './measure.ts';
+import { isReversed, mergePasses } from './passes.ts';
 import { printResults } from './print.ts';
 import { presets, resultsName, type Adapter, type Results, type Row, type Settings } from './results.ts';
 import { runBenchmark } from './run_benchmark.ts';
@@ -31,6 +32,7 @@ import {
   allWorkloads,
   defaultSet,
   oneOf,
+  parsePasses,
   parseSeed,
   parseSet,
   parseWorkload,
@@ -49,6 +51,7 @@ interface Options {
   readonly only: readonly string[];
   readonly seed: number;
   readonly reversed: boolean;
+  readonly passes?: number;
   readonly backends: readonly (typeof backends)[number][];
   readonly json?: string;
   readonly workloads?: string;
@@ -73,7 +76,16 @@ function readOptions(): Options {
         .default([], 'all of the set'),
     )
     .option('--seed <n>', 'of weights and inputs', argument(parseSeed), presets.full.seed)
-    .option('--reversed', 'contestants take turns from the last to the first', false)
+    .option(
+      '--reversed',
+      'contestants take turns from the last to the first; in a second pass the other way round',
+      false,
+    )
+    .option(
+      '--passes <n>',
+      'how often everything is measured (default: 3; quick 2, trial 1)',
+      argument(parsePasses),
+    )
     .addOption(
       new Option('--backends <names>', `one or more of ${backends.join(',')}`)
         .argParser(argument((text) => text.split(',').map((name) => oneOf('backend', backends, name))))
@@ -92,11 +104,12 @@ function readOptions(): Options {
 /** What to measure and for how long. */
 function plan(
   set: SetName,
-  { only, seed, reversed }: Options,
+  { only, seed, reversed, passes }: Options,
 ): { readonly settings: Settings; readonly workloads: readonly Workload[] } {
   const workloads =
     only.length === 0 ? workloadsOf(set) : allWorkloads.filter(({ name }) => only.includes(name));
-  return { settings: settingsFor(set, workloads, { seed, reversed }), workloads };
+  const settings = settingsFor(set, workloads, { seed, reversed });
+  return { settings: passes === undefined ? settings : { ...settings, passes }, workloads };
 }
 
 function write(path: string, content: unknown): void {
@@ -168,7 +181,31 @@ async function measure(options: Options, source: Source, adapter: Adapter): Prom
       'results',
       `${resultsName({ date, adapter, workloads, settings, ...peers })}-node.json`,
     );
+  const about = { date, adapter, workloads, ...peers };
 
+  const before: Results[] = [];
+  for (let pass = 0; pass < settings.passes; pass++) {
+    if (settings.passes > 1) say(`pass ${pass + 1} of ${settings.passes}`);
+    const own = { ...settings, reversed: isReversed(settings.reversed, pass), passes: 1 };
+    before.push(
+      await measurePass(options, source, { ...about, settings: own }, (now) => {
+        // So that a run that is cut short leaves what it has.
+        if (path !== '-') write(path, mergePasses([...before, now]));
+      }),
+    );
+  }
+  if (path !== '-') say(`written: ${path}`);
+  return mergePasses(before);
+}
+
+/** @param onRows is told what there is after each workload, and at the end */
+async function measurePass(
+  options: Options,
+  source: Source,
+  about: Pick<Results, 'date' | 'adapter' | 'workloads' | 'settings' | 'peers'>,
+  onRows: (results: Results) => void,
+): Promise<Results> {
+  const { workloads, settings } = about;
   const machine = describeMachine();
   say('calibrating');
   const calibration = await calibrate(source);
@@ -179,8 +216,7 @@ async function measure(options: Options, source: Source, adapter: Adapter): Prom
     const rows: Row[] = [];
     const results = (rows: readonly Row[]): Results => ({
       version: 1,
-      date,
-      adapter,
+      ...about,
       environment: {
         agent: `Node ${process.versions.node}, Dawn of webgpu ${webgpuPackage.version}`,
         platform: `${process.platform} ${process.arch}`,
@@ -188,15 +224,9 @@ async function measure(options: Options, source: Source, adapter: Adapter): Prom
         ...machine,
       },
       versions: Object.fromEntries(contestants.map(({ name, version }) => [name, version])),
-      settings,
-      ...peers,
       calibration,
-      workloads,
       rows,
     });
-    const save = (rows: readonly Row[]): void => {
-      if (path !== '-') write(path, results(rows));
-    };
     const measured = await runBenchmark({
       contestants,
       workloads,
@@ -207,13 +237,11 @@ async function measure(options: Options, source: Source, adapter: Adapter): Prom
       onProgress: tellProgress(),
       onRows: (more) => {
         more.forEach(tellRow);
-        // So that a run that is cut short leaves what it has.
         rows.push(...more);
-        save(rows);
+        onRows(results(rows));
       },
     });
-    save(measured);
-    if (path !== '-') say(`written: ${path}`);
+    onRows(results(measured));
     return results(measured);
   } finally {
     for (const contestant of contestants) contestant.dispose?.();

@@ -148,29 +148,42 @@ export interface Settings {
   readonly burst: number;
   /** How long preparing with the first answers, a run or a sample may take: who takes longer is left out from there on. */
   readonly deadline: number;
-  /** Contestants take turns from the last to the first. */
+  /** Contestants take turns from the last to the first; of several passes, in the first and every other one. */
   readonly reversed: boolean;
+  /** How often everything is measured, each time prepared anew: bench/passes.ts. */
+  readonly passes: number;
 }
 
 /** How long is spent on a workload. `trial` is enough to try the benchmark itself, and no more. */
 export const presets: Readonly<Record<'trial' | 'quick' | 'full', Settings>> = {
-  trial: { seed: 1, minSamples: 2, maxSamples: 3, budget: 50, burst: 40, deadline: 180_000, reversed: false },
-  quick: {
+  trial: {
     seed: 1,
     minSamples: 2,
+    maxSamples: 3,
+    budget: 50,
+    burst: 40,
+    deadline: 180_000,
+    reversed: false,
+    passes: 1,
+  },
+  quick: {
+    seed: 1,
+    minSamples: 1,
     maxSamples: 15,
-    budget: 2500,
+    budget: 1500,
     burst: 150,
     deadline: 300_000,
     reversed: false,
+    passes: 2,
   },
   full: {
     seed: 1,
-    minSamples: 3,
-    maxSamples: 40,
-    budget: 5000,
+    minSamples: 1,
+    maxSamples: 20,
+    budget: 3000,
     burst: 250,
     deadline: 600_000,
     reversed: false,
+    passes: 3,
   },
 };

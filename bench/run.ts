@@ -12,11 +12,13 @@ import { compare, printComparison } from './compare.ts';
 import { contestantKeys, type ContestantKey } from './contestants/keys.ts';
 import { describeMachine } from './machine.ts';
 import type { BenchEvent } from './page/events.ts';
+import { isReversed } from './passes.ts';
 import { printResults } from './print.ts';
 import { presets, resultsName, type Results, type Row } from './results.ts';
 import {
   allWorkloads,
   parseContestant,
+  parsePasses,
   parseSeed,
   parseSet,
   parseWorkload,
@@ -27,12 +29,14 @@ import {
   type SetName,
 } from './selection.ts';
 import { serve } from './serve.ts';
+import { clock } from './speed_table.ts';
 import { describeWorkload } from './workloads.ts';
 
 interface Options extends Selection {
   readonly quick: boolean;
   readonly full: boolean;
   readonly set?: SetName;
+  readonly passes?: number;
   readonly open: boolean;
   readonly out: string;
   readonly compare?: readonly string[];
@@ -67,7 +71,16 @@ function readOptions(): Options {
         .argParser(eachArgument(parseContestant))
         .default([], 'all'),
     )
-    .option('--reversed', 'contestants take turns from the last to the first', false)
+    .option(
+      '--reversed',
+      'contestants take turns from the last to the first; in a second pass the other way round',
+      false,
+    )
+    .option(
+      '--passes <n>',
+      'pages in which everything is measured (default: 3; quick 2, trial 1)',
+      argument(parsePasses),
+    )
     .option('--seed <n>', 'of weights and inputs', argument(parseSeed), presets.full.seed)
     .option('--open', 'only serve the page, for a browser of yours', false)
     .option('--out <folder>', 'where results go', join(import.meta.dirname, 'results'))
@@ -93,17 +106,29 @@ function list(): string {
   return ['workloads, and their sets', ...workloads, 'contestants', ...contestants].join('\n');
 }
 
-/** How far it is: a bar in a terminal, else a line for each thing that begins. */
+/** How far it is: a bar in a terminal, else a line for each thing that begins, with the time since the start. */
 class Meter {
   readonly #bar = process.stdout.isTTY
     ? new SingleBar({ format: '{bar} {percentage}% | {duration_formatted} | {text}' }, Presets.rect)
     : undefined;
   /** Contestants take many turns; each is told of once. */
   readonly #told = new Set<string>();
+  #pass = 0;
+  #passes = 1;
 
-  progress(text: string, done: number): void {
+  begin(pass: number, passes: number): void {
+    this.#pass = pass;
+    this.#passes = passes;
+    if (passes > 1 && this.#bar === undefined) console.log(`pass ${pass + 1} of ${passes}`);
+    if (this.#bar === undefined) this.#told.clear();
+  }
+
+  /** @param part of the pass, 0 to 1 */
+  progress(what: string, part: number): void {
+    const done = (this.#pass + part) / this.#passes;
+    const text = this.#passes > 1 && this.#bar !== undefined ? `pass ${this.#pass + 1}: ${what}` : what;
     if (this.#bar === undefined) {
-      if (!this.#told.has(text)) console.log(text);
+      if (!this.#told.has(text)) console.log(`${clock(performance.now())} ${text}`);
       this.#told.add(text);
       return;
     }
@@ -119,8 +144,19 @@ class Meter {
 
 type Done = Extract<BenchEvent, { kind: 'done' }>;
 
-/** Runs the page to its end, and is told what there is on the way. @throws Error where it fails, crashes or goes away. */
-async function drive(url: string, meter: Meter, onRows: (results: Results) => void): Promise<Done> {
+type Started = Extract<BenchEvent, { kind: 'start' }>;
+
+interface Listener {
+  onStart(event: Started): void;
+  onProgress(text: string, done: number): void;
+  onRows(results: Results): void;
+}
+
+/**
+ * Runs a page to its end, in a browser of its own, and tells what there is on the way.
+ * @throws Error where it fails, crashes or goes away.
+ */
+async function drive(url: string, before: readonly Results[], listener: Listener): Promise<Done> {
   const browser = await chromium.launch({
     executablePath: ensureBrowser(),
     args: [...browserArguments(), ...MEMORY_FLAGS],
@@ -132,6 +168,7 @@ async function drive(url: string, meter: Meter, onRows: (results: Results) => vo
       if (message.type() === 'error') console.error(`page: ${message.text()}`);
     });
     await page.addInitScript(`window.gatewiseMachine = ${JSON.stringify(describeMachine())};`);
+    await page.addInitScript(`window.gatewisePasses = ${JSON.stringify(before)};`);
     const ended = new Promise<Done>((resolve, reject) => {
       page.on('crash', () => reject(new Error('bench: the page has crashed')));
       page.on('close', () => reject(new Error('bench: the page was closed')));
@@ -139,9 +176,9 @@ async function drive(url: string, meter: Meter, onRows: (results: Results) => vo
       const onEvent = (event: BenchEvent): void => {
         if (event.kind === 'done') resolve(event);
         else if (event.kind === 'failed') reject(new Error(`bench: ${event.message}`));
-        else if (event.kind === 'rows') onRows(event.results);
-        else if (event.kind === 'progress') meter.progress(event.text, event.done);
-        else console.log(`${event.adapter}: ${event.workloads.join(', ')}\n${event.contestants.join(', ')}`);
+        else if (event.kind === 'rows') listener.onRows(event.results);
+        else if (event.kind === 'progress') listener.onProgress(event.text, event.done);
+        else listener.onStart(event);
       };
       page
         .exposeFunction('gatewiseBench', onEvent)
@@ -150,7 +187,6 @@ async function drive(url: string, meter: Meter, onRows: (results: Results) => vo
     });
     return await ended;
   } finally {
-    meter.stop();
     await browser.close();
   }
 }
@@ -158,8 +194,39 @@ async function drive(url: string, meter: Meter, onRows: (results: Results) => vo
 const isBroken = ({ library, status }: Row): boolean =>
   library === 'gatewise' && ['wrong', 'fell back', 'failed'].includes(status);
 
+/** Pass after pass, as many as asked for, or as the page says that its workloads want. */
+async function drivePasses(
+  urlOf: (reversed: boolean) => string,
+  { reversed, passes: asked }: Options,
+  onRows: (results: Results) => void,
+): Promise<Done> {
+  const meter = new Meter();
+  const before: Results[] = [];
+  let passes = asked ?? 1;
+  try {
+    for (;;) {
+      const pass = before.length;
+      const done = await drive(urlOf(isReversed(reversed, pass)), before, {
+        onStart: (event) => {
+          passes = asked ?? event.passes;
+          if (pass === 0)
+            console.log(`${event.adapter}: ${event.workloads.join(', ')}\n${event.contestants.join(', ')}`);
+          meter.begin(pass, passes);
+        },
+        onProgress: (text, part) => meter.progress(text, part),
+        onRows,
+      });
+      before.push(done.pass);
+      if (before.length >= passes) return done;
+    }
+  } finally {
+    meter.stop();
+  }
+}
+
 /** @returns whether all of gatewise's own rows are right. */
-async function measure(url: string, out: string): Promise<boolean> {
+async function measure(urlOf: (reversed: boolean) => string, options: Options): Promise<boolean> {
+  const out = resolve(options.out);
   mkdirSync(out, { recursive: true });
   const write = (results: Results, more: string, content: string): string => {
     const path = join(out, `${resultsName(results)}${more}`);
@@ -167,13 +234,15 @@ async function measure(url: string, out: string): Promise<boolean> {
     return relative('.', path);
   };
   let latest: Results | undefined;
-  const { results, svg } = await drive(url, new Meter(), (now) => (latest = now)).catch((error: unknown) => {
-    if (latest !== undefined)
-      console.error(
-        `what there is, kept in ${write(latest, '-unfinished.json', JSON.stringify(latest, undefined, 1))}`,
-      );
-    throw error;
-  });
+  const { results, svg } = await drivePasses(urlOf, options, (now) => (latest = now)).catch(
+    (error: unknown) => {
+      if (latest !== undefined)
+        console.error(
+          `what there is, kept in ${write(latest, '-unfinished.json', JSON.stringify(latest, undefined, 1))}`,
+        );
+      throw error;
+    },
+  );
   console.log(`\n${printResults(results)}\n`);
   const json = write(results, '.json', JSON.stringify(results, undefined, 1));
   write(results, '.svg', svg);
@@ -194,12 +263,14 @@ async function main(): Promise<void> {
   const options = readOptions();
   if (options.list) return console.log(list());
   if (options.compare !== undefined) return console.log(comparison(options.compare));
-  const query = writeSelection(selectionOf(options));
+  const queryOf = (reversed: boolean): URLSearchParams =>
+    writeSelection(selectionOf({ ...options, reversed }));
   const { server, url } = await serve(options.open ? OPEN_PORT : 0);
-  if (options.open) return console.log(`gatewise benchmark: ${url}?${query}\nCtrl-C ends it`);
+  if (options.open)
+    return console.log(`gatewise benchmark: ${url}?${queryOf(options.reversed)}\nCtrl-C ends it`);
+  const urlOf = (reversed: boolean): string => `${url}?${queryOf(reversed)}&autostart`;
   try {
-    query.set('autostart', '');
-    if (!(await measure(`${url}?${query}`, resolve(options.out)))) process.exitCode = 1;
+    if (!(await measure(urlOf, options))) process.exitCode = 1;
   } finally {
     await server.close();
   }

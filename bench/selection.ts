@@ -41,6 +41,16 @@ export const parseWorkload = (text: string): string =>
     text,
   );
 
+/** At most so many passes: a hundred would not be less sure than ten. */
+const MOST_PASSES = 10;
+
+export function parsePasses(text: string): number {
+  const passes = Number(text);
+  if (!/^\d+$/.test(text) || passes < 1 || passes > MOST_PASSES)
+    throw new Error(`passes: expected a whole number from 1 to ${MOST_PASSES}, got "${text}"`);
+  return passes;
+}
+
 export function parseSeed(text: string): number {
   const seed = Number(text);
   if (!/^\d+$/.test(text) || seed > 0xffff_ffff)

@@ -1,10 +1,11 @@
 // Medians and what lies around them.
 
 export interface Summary {
+  /** Of several passes, the median of theirs. */
   readonly median: number;
-  /** The quartiles: half of the samples lie between them. */
-  readonly q1: number;
-  readonly q3: number;
+  /** The quartiles: half of the samples lie between them. Of several passes, the least and the greatest of theirs. */
+  readonly low: number;
+  readonly high: number;
   readonly samples: number;
 }
 
@@ -21,8 +22,26 @@ export function summarize(samples: readonly number[]): Summary {
   const sorted = samples.toSorted((a, b) => a - b);
   return {
     median: quantile(sorted, 0.5),
-    q1: quantile(sorted, 0.25),
-    q3: quantile(sorted, 0.75),
+    low: quantile(sorted, 0.25),
+    high: quantile(sorted, 0.75),
     samples: samples.length,
   };
 }
+
+export function medianOf(values: readonly number[]): number {
+  return summarize(values).median;
+}
+
+/** What passes say together: their spread is that within them and that between them. */
+export function together(passes: readonly Summary[]): Summary {
+  return {
+    median: medianOf(passes.map(({ median }) => median)),
+    low: Math.min(...passes.map(({ low }) => low)),
+    high: Math.max(...passes.map(({ high }) => high)),
+    samples: passes.reduce((sum, { samples }) => sum + samples, 0),
+  };
+}
+
+/** Whether their spreads meet: then nothing says which of them is less. */
+export const isTied = (one: Summary, other: Summary): boolean =>
+  one.low <= other.high && other.low <= one.high;

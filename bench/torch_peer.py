@@ -247,7 +247,7 @@ def summarize(samples: List[float]) -> Dict[str, Any]:
         below, above = math.floor(at), math.ceil(at)
         return ordered[below] + (ordered[above] - ordered[below]) * (at - below)
 
-    return {'median': quantile(0.5), 'q1': quantile(0.25), 'q3': quantile(0.75), 'samples': len(samples)}
+    return {'median': quantile(0.5), 'low': quantile(0.25), 'high': quantile(0.75), 'samples': len(samples)}
 
 
 class Bench:
@@ -406,7 +406,7 @@ def say(text: str) -> None:
 def print_table(rows: List[Row]) -> None:
     def spread(row: Row, name: str) -> str:
         summary = row.get('timing', {}).get(name)
-        return '' if summary is None else '{median:.4g} ({q1:.4g}–{q3:.4g})'.format(**summary)
+        return '' if summary is None else '{median:.4g} ({low:.4g}–{high:.4g})'.format(**summary)
 
     head = ['workload', 'contestant', 'latency ms', 'back to back ms', 'by CUDA events ms', 'error', '']
     lines = [head]

@@ -46,8 +46,8 @@ interface Bar {
   readonly block: string;
   readonly contestant: string;
   readonly time: number;
-  readonly q1: number;
-  readonly q3: number;
+  readonly low: number;
+  readonly high: number;
   readonly floor: number | undefined;
   readonly text: string;
 }
@@ -68,10 +68,10 @@ function barsOf({ workloads, rows }: Content): readonly Bar[] {
       if (row.workload !== workload.name) return [];
       const spread = spreadOf(workload, row);
       if (spread === undefined) return [];
-      const { median: time, q1, q3 } = spread;
+      const { median: time, low, high } = spread;
       const text = textOf(row, time, own);
       return [
-        { block: row.workload, contestant: row.contestant, time, q1, q3, floor: row.floor?.time, text },
+        { block: row.workload, contestant: row.contestant, time, low, high, floor: row.floor?.time, text },
       ];
     });
   });
@@ -79,10 +79,10 @@ function barsOf({ workloads, rows }: Content): readonly Bar[] {
 
 /** Whole powers of ten around all that is drawn. */
 function domainOf(bars: readonly Bar[]): readonly [number, number] {
-  const all = bars.flatMap(({ time, q1, q3, floor }) => [
+  const all = bars.flatMap(({ time, low, high, floor }) => [
     time,
-    q1,
-    q3,
+    low,
+    high,
     ...(floor === undefined ? [] : [floor]),
   ]);
   const positive = all.filter((value) => value > 0);
@@ -172,8 +172,8 @@ export function drawChart(content: Content, theme: Theme): SVGSVGElement {
       }),
       Plot.ruleY(bars, {
         ...place,
-        x1: 'q1',
-        x2: 'q3',
+        x1: 'low',
+        x2: 'high',
         stroke: theme.ink,
         strokeWidth: 1.5,
       }),
@@ -190,7 +190,7 @@ export function drawChart(content: Content, theme: Theme): SVGSVGElement {
       ),
       Plot.text(bars, {
         ...place,
-        x: ({ time, q3, floor }: Bar) => Math.max(time, q3, floor ?? 0),
+        x: ({ time, high, floor }: Bar) => Math.max(time, high, floor ?? 0),
         text: 'text',
         textAnchor: 'start',
         dx: 6,
@@ -287,7 +287,7 @@ export function drawChart(content: Content, theme: Theme): SVGSVGElement {
       12,
       theme.muted,
       400,
-      'Bar: median, of streams the latency of a step. Line: quartiles. Tick: the floor of the two ways that WebGPU has.',
+      'Bar: median, of streams the latency of a step. Line: quartiles of all passes. Tick: the floor of the two ways that WebGPU has.',
     ),
   );
 }

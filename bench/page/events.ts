@@ -10,12 +10,20 @@ export type BenchEvent =
       readonly set: string;
       readonly workloads: readonly string[];
       readonly contestants: readonly string[];
+      /** In how many pages this is to be measured. */
+      readonly passes: number;
     }
   /** Of the whole run, 0 to 1. */
   | { readonly kind: 'progress'; readonly text: string; readonly done: number }
-  /** What there is after a workload, as the whole would be: all that is left where the browser dies later. */
+  /** What there is after a workload, with earlier passes: all that is left where the browser dies later. */
   | { readonly kind: 'rows'; readonly results: Results }
-  | { readonly kind: 'done'; readonly results: Results; readonly svg: string }
+  /** What this page measured, and that with earlier passes. */
+  | {
+      readonly kind: 'done';
+      readonly pass: Results;
+      readonly results: Results;
+      readonly svg: string;
+    }
   | { readonly kind: 'failed'; readonly message: string };
 
 declare global {
@@ -24,6 +32,8 @@ declare global {
     gatewiseBench?: (event: BenchEvent) => unknown;
     /** Put there by the command, before the page was loaded. */
     gatewiseMachine?: Machine;
+    /** Put there by the command: what earlier passes measured, of which this one is to be a part. */
+    gatewisePasses?: readonly Results[];
   }
 }
 

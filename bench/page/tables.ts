@@ -1,7 +1,7 @@
 // A table for each workload: there from the start, with what each contestant is doing; its numbers when they have come.
 import type { Calibration } from '../../src/index.ts';
 import { calibrationLines } from '../calibration_table.ts';
-import { columns, header, OWN, ownTime, type Column } from '../columns.ts';
+import { columns, header, OWN, ownTime, ranking, type Column } from '../columns.ts';
 import type { Progress } from '../measure.ts';
 import type { Row, Status } from '../results.ts';
 import { describeWorkload, type Workload } from '../workloads.ts';
@@ -104,10 +104,12 @@ export class Tables {
           ?.replaceChildren(headOf(row.contestant), ...this.#cells(row, workload, own));
       const remarks = of.filter(({ status, note }) => status === 'ok' && note !== undefined);
       const host = this.#remarks.get(workload.name);
+      const timed = of.filter(({ timing }) => timing !== undefined).length;
       host?.replaceChildren(
+        ...(timed < 2 ? [] : [make('p', {}, ranking(workload, rows))]),
         ...remarks.map(({ contestant, note }) => make('p', {}, `${contestant}: ${note ?? ''}.`)),
       );
-      if (host !== undefined) host.hidden = remarks.length === 0;
+      if (host !== undefined) host.hidden = host.childElementCount === 0;
     }
   }
 

@@ -229,8 +229,8 @@ describe('torch_peer.py', () => {
       for (const summary of [timing?.latency, timing?.throughput, timing?.script])
         expect(summary).toMatchObject({
           median: expect.any(Number),
-          q1: expect.any(Number),
-          q3: expect.any(Number),
+          low: expect.any(Number),
+          high: expect.any(Number),
         });
     }
 

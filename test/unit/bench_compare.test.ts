@@ -7,8 +7,8 @@ import { workloads } from '../../bench/workloads.ts';
 
 const around = (median: number, off: number): Summary => ({
   median,
-  q1: median - off,
-  q3: median + off,
+  low: median - off,
+  high: median + off,
   samples: 9,
 });
 const row = (contestant: string, workload: string, time: number, off: number): Row => ({
@@ -41,7 +41,7 @@ const results = (...rows: readonly Row[]): Results => ({
   rows,
 });
 
-test('times of both runs, whether their quartiles meet, and the same ranking', () => {
+test('times of both runs, whether their spreads meet, and the same ranking', () => {
   const before = results(row('a', 'matmul', 10, 1), row('b', 'matmul', 20, 1));
   const after = results(row('b', 'matmul', 30, 2), row('a', 'matmul', 11, 1));
   const comparison = compare(before, after);
@@ -55,16 +55,25 @@ test('times of both runs, whether their quartiles meet, and the same ranking', (
     differences: [],
   });
   const text = printComparison(comparison);
-  expect(text).toMatch(/matmul +b +20\.0 +30\.0 +1\.50 +beyond the quartiles/);
+  expect(text).toMatch(/matmul +b +20\.0 +30\.0 +1\.50 +beyond the spread/);
   expect(text).toContain('the ranking is the same in every workload');
 });
 
 test('a pair that turned round is named with how far apart it was', () => {
-  const before = results(row('a', 'matmul', 10, 1), row('b', 'matmul', 11, 1), row('c', 'matmul', 50, 1));
-  const after = results(row('a', 'matmul', 12, 1), row('b', 'matmul', 10, 1), row('c', 'matmul', 50, 1));
-  const comparison = compare(before, after);
-  expect(comparison.swaps).toEqual([{ workload: 'matmul', contestants: ['a', 'b'], ratio: 1.2 }]);
-  expect(printComparison(comparison)).toContain('matmul: a was faster than b and is slower, by at most 20 %');
+  const run = (a: number, b: number, off: number): Results =>
+    results(row('a', 'matmul', a, off), row('b', 'matmul', b, off), row('c', 'matmul', 50, 1));
+  const comparison = compare(run(10, 11, 0.1), run(12, 10, 0.1));
+  const swap = { workload: 'matmul', contestants: ['a', 'b'], ratio: 1.2 };
+  expect(comparison.swaps).toEqual([{ ...swap, tied: false }]);
+  const text = printComparison(comparison).split('\n');
+  expect(text.at(-1)).toBe('matmul: a was faster than b and is slower, by at most 20 %');
+  // Where one of the runs saw no difference, the other does not contradict it.
+  const tied = compare(run(10, 11, 0.5), run(12, 10, 0.1));
+  expect(tied.swaps).toEqual([{ ...swap, tied: true }]);
+  expect(printComparison(tied).split('\n').slice(-2)).toEqual([
+    'matmul: a was faster than b and is slower, by at most 20 %, within the spread',
+    'the ranking is the same in every workload',
+  ]);
 });
 
 test('only what was timed in both counts', () => {

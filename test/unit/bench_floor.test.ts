@@ -107,10 +107,10 @@ test('a faster adapter has no higher floor, for every workload', () => {
 });
 
 test('rows get ρ by pace, streams by latency, and a second one by the rate of the fastest product', () => {
-  const one = (median: number): { median: number; q1: number; q3: number; samples: number } => ({
+  const one = (median: number): { median: number; low: number; high: number; samples: number } => ({
     median,
-    q1: median,
-    q3: median,
+    low: median,
+    high: median,
     samples: 1,
   });
   const row = (workload: string, latency: number, pace: number, more: Partial<Row> = {}): Row => ({

@@ -64,6 +64,7 @@ const settings: Settings = {
   burst: 1,
   deadline: 5000,
   reversed: false,
+  passes: 1,
 };
 
 function productOf(task: Task): Float32Array {

@@ -7,7 +7,7 @@ import { describeRun, presets, resultsName, type Row } from '../../bench/results
 import type { Summary } from '../../bench/statistics.ts';
 import { trialWorkloads, workloadsOf } from '../../bench/workloads.ts';
 
-const around = (median: number): Summary => ({ median, q1: 0.9 * median, q3: 1.2 * median, samples: 5 });
+const around = (median: number): Summary => ({ median, low: 0.9 * median, high: 1.2 * median, samples: 5 });
 const [lstm] = trialWorkloads;
 const stream = trialWorkloads.find(({ kind }) => kind === 'stream')!;
 
@@ -78,7 +78,14 @@ test('a row has all its numbers, in the order of the columns', () => {
 
 test('a row without times says why, below the table, and a remark on a timed one stands there too', () => {
   const lines = printWorkload(lstm!, rows).split('\n');
-  expect(lines.slice(4)).toEqual(['  Peer webgpu: resets first', '  Odd wasm: wrong: differs']);
+  expect(lines.slice(4)).toEqual([
+    '  gatewise webgpu < Peer webgpu',
+    '  Peer webgpu: resets first',
+    '  Odd wasm: wrong: differs',
+  ]);
+  // Spreads that meet rank nobody.
+  const near = [rows[0], timed('Peer webgpu', lstm!.name, 40, 20.5)];
+  expect(printWorkload(lstm!, near)).toContain('\n  gatewise webgpu ≈ Peer webgpu');
 });
 
 test('streams are compared by latency, everything else by the time per run', () => {

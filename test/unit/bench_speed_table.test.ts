@@ -4,10 +4,10 @@ import { presets, type Results, type Row } from '../../bench/results.ts';
 import { milliseconds, speedTable, times } from '../../bench/speed_table.ts';
 import { workloads } from '../../bench/workloads.ts';
 
-const one = (median: number): { median: number; q1: number; q3: number; samples: number } => ({
+const one = (median: number): { median: number; low: number; high: number; samples: number } => ({
   median,
-  q1: median,
-  q3: median,
+  low: median,
+  high: median,
   samples: 5,
 });
 const row = (contestant: string, workload: string, latency: number, pace: number): Row => ({
