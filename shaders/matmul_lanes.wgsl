@@ -21,6 +21,12 @@ fn all_of(own: vec4f) -> mat4x4f {
   return mat4x4f(quadBroadcast(own, 0u), quadBroadcast(own, 1u), quadBroadcast(own, 2u), quadBroadcast(own, 3u));
 }
 
+/// A row of which each of the four has a number.
+fn row_of(own: f32) -> mat4x4f {
+  let row = vec4f(quadBroadcast(own, 0u), quadBroadcast(own, 1u), quadBroadcast(own, 2u), quadBroadcast(own, 3u));
+  return mat4x4f(row, vec4f(), vec4f(), vec4f());
+}
+
 // @include lib/matmul_block.wgsl
 
 @compute @workgroup_size(4)

@@ -44,6 +44,10 @@ fn first_of(values: vec4f, count: u32) -> vec4f {
   return select(vec4f(), values, vec4u(0u, 1u, 2u, 3u) < vec4u(count));
 }
 
+fn a_number(m: u32, k: u32) -> f32 {
+  return select(0.0, a[params.a_offset + m * params.a_strides.x + k * params.a_strides.y], k < params.k);
+}
+
 fn a_row_strided(m: u32, k: u32) -> vec4f {
   let at = params.a_offset + m * params.a_strides.x + k * params.a_strides.y;
   let step = params.a_strides.y;

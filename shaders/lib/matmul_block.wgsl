@@ -2,6 +2,7 @@
 
 const BANDS = 1u;                 // these stand in for unrolled counts
 const QUADS = 1u;
+const ROWS = 1u;                  // of a band: 4, or fewer where there are no more
 const R = 0u;
 const C = 0u;
 
@@ -9,7 +10,7 @@ const C = 0u;
 fn multiply_block(m: u32, n: u32, part: u32, lane: u32) {
   // @unroll R BANDS
   // @unroll C QUADS
-  // @unroll I 4
+  // @unroll I ROWS
   var sum_R_C_I = vec4f();
   // @end
   // @end
@@ -23,7 +24,7 @@ fn multiply_block(m: u32, n: u32, part: u32, lane: u32) {
     // @unroll R BANDS
     let a_R = load_a(m + 4u * R, k, lane);
     // @unroll C QUADS
-    // @unroll I 4
+    // @unroll I ROWS
     sum_R_C_I += a_R[I] * b_C;
     // @end
     // @end
@@ -33,7 +34,7 @@ fn multiply_block(m: u32, n: u32, part: u32, lane: u32) {
   var product: array<vec4f, BANDS * QUADS * 4u>;
   // @unroll R BANDS
   // @unroll C QUADS
-  // @unroll I 4
+  // @unroll I ROWS
   product[(R * 4u + I) * QUADS + C] = sum_R_C_I;
   // @end
   // @end

@@ -22,7 +22,7 @@ const G = 0u;
 
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read_write> stash: array<f32>;     // (D, T, B, row) what a step keeps for the backward pass
-@group(0) @binding(2) var<storage, read_write> states: array<f32>;    // per state (D, T + 1 or 2, B, W); backward only read
+@group(0) @binding(2) var<storage, read_write> states: array<f32>;    // per state (D, T + 1, 2 or 1, B, W); backward only read
 @group(0) @binding(3) var<storage, read> weight: array<vec4f>;        // per vector (depth / 4, matrices, WIDTH) of 4 k, packed
 @group(0) @binding(4) var<storage, read> vectors: array<f32>;         // (D, biases and weights of one number per unit)
 @group(0) @binding(5) var<storage, read> rows: array<f32>;            // factors of h (D, B, W), then the mask (D, T, B)
@@ -108,11 +108,11 @@ fn finish_PHASE(next: u32, direction: u32, row: u32, unit: u32, product: array<f
 
 /// States of how many times lie in memory, and where the rows of those after `done` steps lie, in rows.
 fn state_times() -> u32 {
-  return select(2u, params.steps + 1u, KEEPS_STATES);
+  return select(min(2u, params.steps), params.steps + 1u, KEEPS_STATES);
 }
 
 fn state_row(direction: u32, done: u32, row: u32) -> u32 {
-  let time = select(done & 1u, select(done, params.steps - done, direction == 1u), KEEPS_STATES);
+  let time = select(done % state_times(), select(done, params.steps - done, direction == 1u), KEEPS_STATES);
   return (direction * state_times() + time) * params.batch + row;
 }
 

@@ -86,12 +86,15 @@ const registers: Way = (placed, product, { results, parts, depth }, target) => {
       ...results.splices,
       load: `fn load_a(m: u32, k: u32, lane: u32) -> mat4x4f {\n  return a_${product.a}(m, k);\n}\n\n${loadB(product)}`,
     },
-    counts: { BANDS: bands, QUADS: quads },
+    counts: { BANDS: bands, QUADS: quads, ROWS: rowsOf(product) },
     uniforms: uniformsOf(placed, product, results, depth),
     constants: { WORKGROUP: REGISTER_WORKGROUP },
     workgroups: [x, y, parts],
   });
 };
+
+/** Of a band. */
+const rowsOf = ({ m }: Product): number => Math.min(4, m);
 
 const loadB = (product: Product): string =>
   `fn load_b(k: u32, n: u32) -> mat4x4f {\n  return ${loaderOf(product)}(k, n);\n}`;
@@ -106,14 +109,17 @@ const lanes: Way = (placed, product, { results, parts, depth }, target) => {
     along_n: '',
     strided: 'all_of(a_row_strided(m + lane, k))',
   }[product.a];
+  // Of a single row each loads a number and not a row.
+  const single = product.m === 1;
+  const given: Product = single ? { ...product, a: 'strided' } : product;
   const [x, y] = gridFor(count, 1);
   return dispatch(matmul_lanes, {
-    bindings: { ...matricesOf(placed, product), ...results.bindings },
+    bindings: { ...matricesOf(placed, given), ...results.bindings },
     splices: {
       ...results.splices,
-      load: `fn load_a(m: u32, k: u32, lane: u32) -> mat4x4f {\n  return ${own};\n}\n\n${loadB(product)}`,
+      load: `fn load_a(m: u32, k: u32, lane: u32) -> mat4x4f {\n  return ${single ? 'row_of(a_number(m, k + lane))' : own};\n}\n\n${loadB(product)}`,
     },
-    counts: { BANDS: bands, QUADS: quads },
+    counts: { BANDS: bands, QUADS: quads, ROWS: rowsOf(product) },
     uniforms: uniformsOf(placed, product, results, depth),
     workgroups: [x, y, parts],
   });

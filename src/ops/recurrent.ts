@@ -83,6 +83,7 @@ export const recurrentOp: Op<RecurrentAttrs> = /* @__PURE__ */ defineOp({
     const layout = new RecurrentLayout(attrs);
     const [directions, steps, batch] = stash.shape;
     const row = (s: number): number => batch * layout.stateWidth(s);
+    const times = layout.stateTimes(steps);
     if (attrs.lean)
       return [
         undefined,
@@ -92,8 +93,8 @@ export const recurrentOp: Op<RecurrentAttrs> = /* @__PURE__ */ defineOp({
           output: 1,
           view: ({ offset }) => ({
             shape: [directions, batch, layout.stateWidth(s)],
-            strides: [2 * row(s), layout.stateWidth(s), 1],
-            offset: offset + layout.stateOffset[s] * directions * 2 * batch + (steps % 2) * row(s),
+            strides: [times * row(s), layout.stateWidth(s), 1],
+            offset: offset + layout.stateOffset[s] * directions * times * batch + (steps % times) * row(s),
           }),
         })),
       ];
@@ -115,7 +116,7 @@ export const recurrentOp: Op<RecurrentAttrs> = /* @__PURE__ */ defineOp({
         view: ({ offset }) => ({
           shape: [directions, batch, layout.stateWidth(s)],
           strides: [row(s), layout.stateWidth(s), 1],
-          offset: offset + layout.stateOffset[s] * directions * (steps + 1) * batch + steps * row(s),
+          offset: offset + layout.stateOffset[s] * directions * times * batch + steps * row(s),
         }),
       })),
     ];

@@ -81,7 +81,7 @@ class Machine {
     const times = layout.stateTimes(steps);
     const done = order + after;
     const inOrder = direction === 0 ? done : steps - done;
-    const index = this.#attrs.lean ? done % 2 : inOrder;
+    const index = this.#attrs.lean ? done % times : inOrder;
     const first = layout.stateOffset[s] * layout.directions * times * batch;
     return (
       this.#states.view.offset + first + ((direction * times + index) * batch + row) * layout.stateWidth(s)

@@ -1,7 +1,7 @@
 // How the tensors of a recurrent layer lie in memory: D directions, T steps, B rows; H units, or P of a projected h.
 //   stash    (D, T, B, row)              the slots of a row one behind the other
 //   states   per state (D, T + 1, B, W)  direction 0 starts at time 0, direction 1, which runs backwards, at time T;
-//                                        lean (D, 2, B, W), by turns
+//                                        lean (D, 2, B, W), by turns; of a single step (D, 1, B, W), those after it
 //   initial, carry  per state (D, B, W)
 //   vectors  (D, gates·H + weights·H)    bias_hh, then the weights of one number per unit
 //   packed   see recurrent_pack.ts
@@ -89,9 +89,9 @@ export class RecurrentLayout {
     return this.keepSize(batch) + (this.#attrs.masked ? this.directions * steps * batch : 0);
   }
 
-  /** How many times' states lie in memory. */
+  /** How many times' states lie in memory. Those before a single step are read where they were given. */
   stateTimes(steps: number): number {
-    return this.#attrs.lean === true ? 2 : steps + 1;
+    return this.#attrs.lean === true ? Math.min(2, steps) : steps + 1;
   }
 
   /** Phases of the forward step. */

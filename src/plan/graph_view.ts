@@ -1,7 +1,9 @@
 // The graph as the plan sees it: equal nodes merged, uses counted, views resolved to what they look at.
 import { Expr } from '../expr/expr.ts';
-import { denseView, type View } from '../core/view.ts';
+import { sizeOf } from '../core/shape.ts';
+import { denseView, isDense, type View } from '../core/view.ts';
 import { nodesOf, type Node, type Value } from '../graph/value.ts';
+import { concatOp } from '../ops/structure.ts';
 
 /** What a value is: `view` of `base`, where base has memory of its own. */
 export interface Resolved {
@@ -109,6 +111,22 @@ export class GraphView {
     return made;
   }
 
+  /** A concat of what lies side by side already, as a view of all of it. */
+  #joined({ shape }: Value, node: Node): Resolved | undefined {
+    const { axis } = node.attrs as { readonly axis: number };
+    if (shape.some((n, before) => before < axis && n !== 1)) return undefined;
+    const pieces = this.inputsOf(node).map((input) => this.resolve(input));
+    const [{ base, view: first }] = pieces;
+    let end = first.offset;
+    for (const { base: other, view } of pieces) {
+      if (other !== base || view.offset !== end || !isDense(view)) return undefined;
+      end += sizeOf(view.shape);
+    }
+    const step = (view: View): View | undefined =>
+      isDense(view) ? denseView(shape, view.offset + first.offset) : undefined;
+    return { base, view: denseView(shape, first.offset), chain: [step], single: false };
+  }
+
   #resolve(value: Value): Resolved {
     const { node } = value;
     const single = this.uses(value) === 1;
@@ -119,6 +137,7 @@ export class GraphView {
       const base = node.outputs[inside.output];
       return { base, view: inside.view(denseView(base.shape)), chain: [inside.view], single: false };
     }
+    if (node.op.name === concatOp.name) return this.#joined(value, node) ?? own;
     const { view: lookAt, viewOf = () => 0 } = node.op;
     if (lookAt === undefined) return own;
     const source = viewOf(value.index);

@@ -113,6 +113,8 @@ export function lower(graph: GraphView, args: readonly Value[], donate: Donate):
         emitCopy(from, { ...to, view: denseView(from.view.shape, to.view.offset) });
       }
     } else if (item.op.name === concatOp.name) {
+      // What lies side by side already is read as it is.
+      if (graph.resolve(output).base !== output) continue;
       for (const { value, view } of pieceViews(output, places.of(output).view, graph)) {
         const { base } = graph.resolve(value);
         const target: Place = { ...places.of(output), view };

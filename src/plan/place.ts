@@ -40,7 +40,8 @@ export class Places {
     const makers = new Map(fused.flatMap((item) => item.outputs.map((output) => [output, item] as const)));
     // Outer concats first, so that an inner one already knows where it lies.
     for (const item of fused.toReversed()) {
-      if (item.op.name === concatOp.name) this.#placePieces(item, makers);
+      if (item.op.name === concatOp.name && graph.resolve(item.outputs[0]).base === item.outputs[0])
+        this.#placePieces(item, makers);
     }
   }
 
@@ -90,9 +91,7 @@ export class Places {
     const { node } = value;
     if (node === undefined) return undefined;
     if (node.op.name === reshapeOp.name) return this.#sourceOf(this.#graph.canonical(node.inputs[0]));
-    return node.op.view === undefined && node.op.inside?.(node.attrs, node.outputs)[value.index] === undefined
-      ? value
-      : undefined;
+    return node.op.view === undefined && this.#graph.resolve(value).base === value ? value : undefined;
   }
 }
 

@@ -10,6 +10,7 @@ import { toHostTensor, type HostData } from './host.ts';
 import type { NetContext } from './net_context.ts';
 import type { TunedKind } from '../plan/tuning.ts';
 import type { Argument, Program, Traced } from './program.ts';
+import { StateLayout } from './state_layout.ts';
 import { clearRows, rowsOf } from './state_rows.ts';
 import { statesFromFile, statesToFile } from './stream_file.ts';
 import type { Tensor } from './tensor.ts';
@@ -17,22 +18,26 @@ import type { Tensor } from './tensor.ts';
 export class Stream implements Disposable {
   readonly batch: number;
   readonly #net: NetContext;
-  /** The states, and room for those after the next step: a push reads one set, writes the other, and they change places. */
-  #states: readonly Tensor[];
-  #next: readonly Tensor[];
+  readonly #layout: StateLayout;
+  /** The states, and room for those after the next step: a push reads the one, writes the other, and they change places. */
+  #states: Tensor;
+  #next: Tensor;
   #disposed = false;
 
   /** Made by `net.stream` and `fork`. @param states to take over; zeros unless given. */
-  constructor(net: NetContext, batch: number, states?: readonly Tensor[]) {
+  constructor(net: NetContext, batch: number, states?: Tensor) {
     checkSize('stream', 'batch', batch);
     checkStreams(net.model);
     this.#net = net;
     this.batch = batch;
-    const allocate = (): Tensor[] =>
-      net.model.states.map(({ shape }) => net.runtime.allocate(shape(batch), 'f32'));
-    this.#states = states ?? allocate();
-    this.#next = allocate();
+    this.#layout = new StateLayout(net.model.states, batch);
+    this.#states = states ?? this.#allocate();
+    this.#next = this.#allocate();
     if (states === undefined) this.reset();
+  }
+
+  #allocate(): Tensor {
+    return this.#net.runtime.allocate([this.#layout.size], 'f32');
   }
 
   /**
@@ -43,7 +48,7 @@ export class Stream implements Disposable {
     const { program, args } = this.#prepare('push', x);
     const { view, dtype } = program.plan.outputs[0];
     const output = this.#net.runtime.allocate(view.shape, dtype);
-    program.run(args, [output.buffer, ...this.#next.map((state) => state.buffer)]);
+    program.run(args, [output.buffer, this.#next.buffer]);
     [this.#states, this.#next] = [this.#next, this.#states];
     return output;
   }
@@ -82,13 +87,14 @@ export class Stream implements Disposable {
     // What does not know of time, such as an LSTMCell, is given a step as it is.
     const axes = timeAxis === undefined ? [this.batch] : timeAxis === 0 ? [1, this.batch] : [this.batch, 1];
     const shape = [...axes, ...rest];
-    const args = [net.weights, input, ...this.#states];
-    const trace = ([flat, step, ...states]: readonly Value[]): Traced => {
-      const named = Object.fromEntries(net.model.states.map(({ name }, i) => [name, states[i]]));
+    const args = [net.weights, input, this.#states];
+    const trace = ([flat, step, states]: readonly Value[]): Traced => {
+      const named = this.#layout.byName(states);
       const { model, layout, precision } = net;
       const result = model.forward(reshape(step, shape), layout.unpack(flat), named, { precision });
       const output = reshape(result.output, [this.batch, ...result.output.shape.slice(axes.length)]);
-      return { outputs: [output, ...model.states.map(({ name }) => result.states[name])] };
+      const after = model.states.map(({ name }) => result.states[name]);
+      return { outputs: [output, this.#layout.pack(after)] };
     };
     return { program: net.program('push', args, trace, ['weights', 'input']), args };
   }
@@ -101,45 +107,45 @@ export class Stream implements Disposable {
   reset(rows?: number | readonly number[]): void {
     this.#checkAlive('reset');
     if (rows === undefined) {
-      for (const state of this.#states)
-        state.backend.write(state.buffer, new Float32Array(state.buffer.size));
+      this.#states.write(new Float32Array(this.#layout.size));
       return;
     }
     const keep = new Float32Array(this.batch).fill(1);
     for (const row of rowsOf('reset', rows, this.batch)) keep[row] = 0;
     const { states: declared } = this.#net.model;
-    const args = [toHostTensor('reset', keep), ...this.#states];
-    const trace = ([kept, ...states]: readonly Value[]): Traced => ({
-      outputs: states.map((state, i) => clearRows('reset', declared[i], state, kept)),
-      donate: states.map((_, i) => 1 + i),
-    });
-    this.#net.program('reset', args, trace).run(
-      args,
-      this.#states.map((state) => state.buffer),
-    );
+    const args = [toHostTensor('reset', keep), this.#states];
+    const trace = ([kept, flat]: readonly Value[]): Traced => {
+      const cleared = this.#layout
+        .unpack(flat)
+        .map((state, i) => clearRows('reset', declared[i], state, kept));
+      return { outputs: [this.#layout.pack(cleared)], donate: [1] };
+    };
+    this.#net.program('reset', args, trace).run(args, [this.#states.buffer]);
   }
 
   /** Copies of the states as they are after the last push, by name. The caller owns them. */
   states(): Record<string, Tensor> {
     this.#checkAlive('states');
-    const copies = this.#copies();
-    return Object.fromEntries(this.#net.model.states.map(({ name }, i) => [name, copies[i]]));
+    const { model, runtime } = this.#net;
+    const copies = model.states.map(({ shape }) => runtime.allocate(shape(this.batch), 'f32'));
+    this.#copy('states', (flat) => this.#layout.unpack(flat), copies);
+    return Object.fromEntries(model.states.map(({ name }, i) => [name, copies[i]]));
   }
 
   /** A second stream that goes on from where this one is; from then on neither sees the other. */
   fork(): Stream {
     this.#checkAlive('fork');
-    return this.#net.keep(new Stream(this.#net, this.batch, this.#copies()));
+    const copy = this.#allocate();
+    this.#copy('fork', (flat) => [flat], [copy]);
+    return this.#net.keep(new Stream(this.#net, this.batch, copy));
   }
 
-  #copies(): Tensor[] {
-    const copies = this.#states.map(({ shape, dtype }) => this.#net.runtime.allocate(shape, dtype));
-    const program = this.#net.program('states', this.#states, (states) => ({ outputs: states }));
+  #copy(key: string, partsOf: (flat: Value) => readonly Value[], to: readonly Tensor[]): void {
+    const program = this.#net.program(key, [this.#states], ([flat]) => ({ outputs: partsOf(flat) }));
     program.run(
-      this.#states,
-      copies.map((copy) => copy.buffer),
+      [this.#states],
+      to.map(({ buffer }) => buffer),
     );
-    return copies;
   }
 
   /**
@@ -148,8 +154,8 @@ export class Stream implements Disposable {
   async save(metadata: Readonly<Record<string, string>> = {}): Promise<Uint8Array<ArrayBuffer>> {
     this.#checkAlive('save');
     checkMetadata('save', metadata);
-    const states = await Promise.all(this.#states.map((state) => state.read()));
-    return statesToFile(this.#net.model, this.batch, states, metadata);
+    const flat = Float32Array.from(await this.#states.read());
+    return statesToFile(this.#net.model, this.batch, this.#layout.cut(flat), metadata);
   }
 
   /**
@@ -160,7 +166,7 @@ export class Stream implements Disposable {
   restore(bytes: Uint8Array): Readonly<Record<string, string>> {
     this.#checkAlive('restore');
     const { states, metadata } = statesFromFile(this.#net.model, this.batch, bytes);
-    this.#states.forEach((state, i) => state.write(states[i]));
+    this.#states.write(this.#layout.join(states));
     return metadata;
   }
 
@@ -172,7 +178,8 @@ export class Stream implements Disposable {
   dispose(): void {
     this.#disposed = true;
     this.#net.forget(this);
-    for (const state of [...this.#states, ...this.#next]) state.dispose();
+    this.#states.dispose();
+    this.#next.dispose();
   }
 
   [Symbol.dispose](): void {

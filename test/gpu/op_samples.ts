@@ -211,6 +211,8 @@ const sizes: readonly (readonly [number, number, number])[] = [
   [9, 130, 67],
   // Rows or columns whose neighbours lie four by four, of one operand or of both.
   [4, 4, 4],
+  [1, 24, 20],
+  [3, 8, 36],
   [8, 12, 20],
   [5, 8, 16],
   [12, 16, 3],

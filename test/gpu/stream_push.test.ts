@@ -54,19 +54,19 @@ const nothingMade = { waits: 0, maps: 0, buffers: 0, bindGroups: 0, pipelines: 0
 describe('a push', () => {
   const features = Array.from({ length: 8 }, (_, i) => Math.sin(i));
   const models: Record<string, { make: () => Layer; x: number[]; most: number }> = {
-    // The product of the input, the states gathered and put where the step reads them, the step, what it made.
-    LSTM: { make: () => new LSTM({ inputSize: 8, hiddenSize: 8 }), x: features, most: 5 },
-    GRU: { make: () => new GRU({ inputSize: 8, hiddenSize: 8 }), x: features, most: 4 },
+    // The product of the input, and the step.
+    LSTM: { make: () => new LSTM({ inputSize: 8, hiddenSize: 8 }), x: features, most: 2 },
+    GRU: { make: () => new GRU({ inputSize: 8, hiddenSize: 8 }), x: features, most: 2 },
     'two layers': {
       make: () => new LSTM({ inputSize: 8, hiddenSize: 8, numLayers: 2 }),
       x: features,
-      most: 10,
+      most: 7,
     },
     'of tokens, with an output layer': {
       make: () =>
         new Sequential([new Embedding(5, 8), new LSTM({ inputSize: 8, hiddenSize: 8 }), new Linear(8, 5)]),
       x: [3],
-      most: 7,
+      most: 4,
     },
   };
 

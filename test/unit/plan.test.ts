@@ -200,6 +200,23 @@ describe('golden plans', () => {
     `);
   });
 
+  test('a concat of what lies side by side already is no step', () => {
+    const x = arg(6, 4);
+    const [a, b, c] = split(x, [1, 3, 2]);
+    const steps = (...pieces: Value[]): string[] =>
+      makePlan([x], [tanh(concat(pieces))]).steps.map(({ label }) => label);
+    expect(steps(a, b, c)).toEqual(['tanh(in0)']);
+    expect(steps(b, c)).toEqual(['tanh(in0)']);
+    expect(steps(a, c).length).toBeGreaterThan(1);
+    expect(steps(c, a, b).length).toBeGreaterThan(1);
+    expect(steps(a, b, b).length).toBeGreaterThan(1);
+    const [left, right] = split(x, [1, 3], 1);
+    expect(makePlan([x], [tanh(concat([left, right], 1))]).steps.length).toBeGreaterThan(1);
+    const [row] = [arg(1, 6)];
+    const [start, end] = split(row, [2, 4], 1);
+    expect(makePlan([row], [tanh(concat([start, end], 1))]).steps).toHaveLength(1);
+  });
+
   test('copies of one shape that follow each other are one step, which reads each place once', () => {
     const [x, y] = [arg(4, 6), arg(6, 4)];
     const outputs = [slice(x, 0, 1, 3), reshape(slice(x, 0, 1, 3), [2, 1, 6]), transpose(slice(y, 1, 0, 2))];
@@ -613,6 +630,11 @@ function randomGraph(seed: number, size: number): { args: Value[]; outputs: Valu
     () => {
       const x = pick(matrices());
       return split(x, [1, ...(x.shape[1] > 1 ? [x.shape[1] - 1] : [])], 1);
+    },
+    () => {
+      const pieces = split(pick(matrices()), 1);
+      const first = random.integer(pieces.length);
+      return concat(pieces.slice(first, first + 1 + random.integer(3)).map((piece) => reshape(piece, [-1])));
     },
     () => broadcast(reshape(sum(pick(values)), [1, 1]), [2, 3]),
     () => constant(random.uniform(), pick(shapes)),

@@ -3,6 +3,7 @@ import { GatewiseError } from '../../core/errors.ts';
 import type { DType } from '../../core/shape.ts';
 import type { NumberArray } from '../../graph/launch.ts';
 import { BufferUsage, MAP_READ_MODE } from './flags.ts';
+import type { Nudges } from './nudges.ts';
 
 export interface Readback {
   /** Call after the submit that contains the copy. */
@@ -13,10 +14,12 @@ export class Staging {
   readonly #device: GPUDevice;
   readonly #free: GPUBuffer[] = [];
   readonly #failure: () => GatewiseError | undefined;
+  readonly #nudges: Nudges;
 
-  constructor(device: GPUDevice, failure: () => GatewiseError | undefined) {
+  constructor(device: GPUDevice, nudges: Nudges, failure: () => GatewiseError | undefined) {
     this.#device = device;
     this.#failure = failure;
+    this.#nudges = nudges;
   }
 
   /** Records the copy of `size` elements from `source`, starting at element `offset`. */
@@ -27,7 +30,7 @@ export class Staging {
     return {
       arrive: async () => {
         try {
-          await buffer.mapAsync(MAP_READ_MODE, 0, bytes);
+          await this.#nudges.during(buffer.mapAsync(MAP_READ_MODE, 0, bytes));
         } catch (cause) {
           throw (
             this.#failure() ??

@@ -13,6 +13,7 @@ import { createStorage, WebGPUBuffer } from './buffers.ts';
 import { calibrate } from './calibrate.ts';
 import { CheckedExecutable, CheckQueue } from './check.ts';
 import { WebGPUExecutable } from './executable.ts';
+import { Nudges } from './nudges.ts';
 import { Pipelines } from './pipelines.ts';
 import { Staging } from './staging.ts';
 import { Stopwatch } from './stopwatch.ts';
@@ -35,6 +36,7 @@ export class WebGPUBackend implements Backend {
   readonly #options: WebGPUBackendOptions;
   readonly #pipelines: Pipelines;
   readonly #target: Target;
+  readonly #nudges: Nudges;
   readonly #staging: Staging;
   readonly #checks = new CheckQueue();
   #calibration: Promise<Calibration> | undefined;
@@ -50,7 +52,8 @@ export class WebGPUBackend implements Backend {
     this.description = describeAdapter(device);
     this.#target = targetOf(device);
     this.#pipelines = new Pipelines(device, (error) => (this.#failure ??= error));
-    this.#staging = new Staging(device, () => this.#failure);
+    this.#nudges = new Nudges(device);
+    this.#staging = new Staging(device, this.#nudges, () => this.#failure);
     // Outside the scopes, an application's own errors are told from these by the label.
     device.addEventListener('uncapturederror', this.#onError);
     void device.lost.then(({ reason, message }) => {
@@ -240,7 +243,7 @@ export class WebGPUBackend implements Backend {
 
   async idle(): Promise<void> {
     await this.#checks.done;
-    await this.device.queue.onSubmittedWorkDone();
+    await this.#nudges.during(this.device.queue.onSubmittedWorkDone());
     this.#checkAlive();
   }
 
