@@ -33,7 +33,7 @@ export const columns: readonly Column[] = [
   {
     title: 'latency',
     unit: 'ms',
-    help: 'One run by itself, from the call to its result on the CPU: the median, and the quartiles; of several passes the median of theirs, and the least and the greatest quartile.',
+    help: 'One run by itself, from the call to its result on the CPU: the median, and the quartiles; of several passes the median of theirs, and the least and the greatest of their quartiles. Of a stream a sample is the median of eight steps, each 5 ms after the one before had its result.',
     text: ({ timing }) => timing && spread(timing.latency),
   },
   {
@@ -109,7 +109,10 @@ export function ownTime(workload: Workload, rows: readonly Row[]): number | unde
   return row && timeOf(workload, row);
 }
 
-/** Contestants from the fastest to the slowest: `a < b`, and `a ≈ b` where their spreads meet. */
+/**
+ * Contestants from the fastest to the slowest, by medians: `a < b` where b is slower than all before it, `a ≈ b` where its spread
+ * meets that of one of them.
+ */
 export function ranking(workload: Workload, rows: readonly Row[]): string {
   const timed = rows.flatMap((row) => {
     const spread = row.workload === workload.name ? spreadOf(workload, row) : undefined;
@@ -117,25 +120,33 @@ export function ranking(workload: Workload, rows: readonly Row[]): string {
   });
   const sorted = timed.toSorted((a, b) => a.spread.median - b.spread.median);
   return sorted
-    .map(({ name, spread }, i) =>
-      i === 0 ? name : `${isTied(sorted[i - 1].spread, spread) ? '≈' : '<'} ${name}`,
-    )
+    .map(({ name, spread }, i) => {
+      if (i === 0) return name;
+      const before = sorted.slice(0, i);
+      return `${before.some((other) => isTied(other.spread, spread)) ? '≈' : '<'} ${name}`;
+    })
     .join(' ');
 }
 
-/** Who is fastest how often, most often first: `gatewise webgpu in 5 of 8 workloads, TF.js wasm in 3`. */
+/**
+ * Who is fastest how often, most often first: `gatewise webgpu in 5 of 8 workloads, TF.js wasm in 3`. Who is on a par with the
+ * fastest counts as well.
+ */
 export function fastest(workloads: readonly Workload[], rows: readonly Row[]): string {
   const wins = new Map<string, number>();
+  let of = 0;
   for (const workload of workloads) {
     const timed = rows.flatMap((row) => {
-      const time = row.workload === workload.name ? timeOf(workload, row) : undefined;
-      return time === undefined ? [] : [{ contestant: row.contestant, time }];
+      const spread = row.workload === workload.name ? spreadOf(workload, row) : undefined;
+      return spread === undefined ? [] : [{ contestant: row.contestant, spread }];
     });
     if (timed.length === 0) continue;
-    const { contestant } = timed.reduce((best, one) => (one.time < best.time ? one : best));
-    wins.set(contestant, (wins.get(contestant) ?? 0) + 1);
+    of++;
+    const first = timed.reduce((best, one) => (one.spread.median < best.spread.median ? one : best));
+    for (const { contestant, spread } of timed)
+      if (contestant === first.contestant || isTied(first.spread, spread))
+        wins.set(contestant, (wins.get(contestant) ?? 0) + 1);
   }
-  const of = [...wins.values()].reduce((sum, count) => sum + count, 0);
   return [...wins]
     .toSorted(([, a], [, b]) => b - a)
     .map(([name, count], i) => `${name} in ${count}${i === 0 ? ` of ${of} workloads` : ''}`)

@@ -24,10 +24,18 @@ export interface Swap {
   readonly tied: boolean;
 }
 
+/** A pair in the same order in both runs, of which but one could tell them apart. */
+export interface Settled {
+  readonly workload: string;
+  readonly contestants: readonly [faster: string, slower: string];
+  readonly apart: 'before' | 'after';
+}
+
 export interface Comparison {
   readonly changes: readonly Change[];
   /** Pairs whose medians turned round. */
   readonly swaps: readonly Swap[];
+  readonly settled: readonly Settled[];
   /** Rows that are not timed in both, and what is with them before and after. */
   readonly lost: readonly Lost[];
   /** In what the runs differ, beside their times. */
@@ -85,6 +93,7 @@ function differencesOf(before: Results, after: Results): string[] {
 export function compare(before: Results, after: Results): Comparison {
   const changes: Change[] = [];
   const swaps: Swap[] = [];
+  const settled: Settled[] = [];
   for (const workload of before.workloads) {
     const here = pairsOf(before, after, workload).map(([first, second]) => {
       const [a, b] = [spreadOf(workload, first), spreadOf(workload, second)];
@@ -104,21 +113,30 @@ export function compare(before: Results, after: Results): Comparison {
       for (const other of here.slice(i + 1)) {
         const runs = [0, 1].map((run) => [one.spreads[run], other.spreads[run]] as const);
         const [was, is] = runs.map(([a, b]) => a.median / b.median);
-        if ((was - 1) * (is - 1) >= 0) continue;
         const [faster, slower] = was < 1 ? [one, other] : [other, one];
+        const tied = runs.map(([a, b]) => isTied(a, b));
+        if ((was - 1) * (is - 1) >= 0) {
+          if (tied[0] !== tied[1])
+            settled.push({
+              workload: workload.name,
+              contestants: [faster.contestant, slower.contestant],
+              apart: tied[0] ? 'after' : 'before',
+            });
+          continue;
+        }
         swaps.push({
           workload: workload.name,
           contestants: [faster.contestant, slower.contestant],
           ratio: Math.max(was, 1 / was, is, 1 / is),
-          tied: runs.some(([a, b]) => isTied(a, b)),
+          tied: tied.includes(true),
         });
       }
     });
   }
-  return { changes, swaps, lost: lostOf(before, after), differences: differencesOf(before, after) };
+  return { changes, swaps, settled, lost: lostOf(before, after), differences: differencesOf(before, after) };
 }
 
-export function printComparison({ changes, swaps, lost, differences }: Comparison): string {
+export function printComparison({ changes, swaps, settled, lost, differences }: Comparison): string {
   const rows = changes.map(({ workload, contestant, times: [before, after], overlaps }) => [
     workload,
     contestant,
@@ -132,7 +150,17 @@ export function printComparison({ changes, swaps, lost, differences }: Compariso
     `${workload}: ${faster} was faster than ${slower} and is slower, by at most ${((ratio - 1) * 100).toFixed(0)} %${tied ? ', within the spread' : ''}`;
   const ranking = [
     ...swaps.map(tell),
-    ...(swaps.every(({ tied }) => tied) ? ['the ranking is the same in every workload'] : []),
+    ...settled.map(
+      ({ workload, contestants: [one, other], apart }) =>
+        `${workload}: ${one} and ${other} were ${apart === 'before' ? 'apart and are on a par' : 'on a par and are apart'}`,
+    ),
+    ...(swaps.every(({ tied }) => tied)
+      ? [
+          swaps.length + settled.length === 0
+            ? 'the ranking is the same in every workload'
+            : 'neither ranking contradicts the other',
+        ]
+      : []),
   ];
   const losses = lost.map(
     ({ workload, contestant, states: [before, after] }) =>

@@ -157,7 +157,7 @@ async function run(shared: SharedAdapter, choice: Choice, seed: number): Promise
   const keys = [...new Set(sources.map(({ key }) => key))];
   const everyone = keys.length === Object.keys(contestantKeys).length;
   const resultsOf = (now: readonly Row[]): Results => ({
-    version: 1,
+    version: 2,
     date,
     adapter,
     environment: {

@@ -5,7 +5,7 @@ import type { ApiCounter, Counts } from './counters.ts';
 import type { Task } from './data.ts';
 import { makeReference } from './reference.ts';
 import type { Row, Settings, Status } from './results.ts';
-import { summarize } from './statistics.ts';
+import { medianOf, summarize } from './statistics.ts';
 
 /** A run of this many milliseconds is its own slope: the round trip is nothing beside it. */
 const LONG_RUN = 1000;
@@ -17,6 +17,10 @@ const MIN_BURST = 4;
 const MAX_BURST = 256;
 /** Threads that spin after their work are given time to stop. */
 const PAUSE = 20;
+/** Between steps of a stream, whose inputs come one at a time: half of what audio in frames of 10 ms leaves. */
+const STREAM_PAUSE = 5;
+/** Of such steps, whose median is a sample. */
+const STREAM_STEPS = 8;
 
 /** What differs between a page and Node. */
 export interface Environment {
@@ -40,6 +44,7 @@ interface Entrant {
   readonly reference: Reference;
   /** Runs in a burst; 1: a run is long enough by itself. */
   readonly burst: number;
+  readonly isStream: boolean;
   readonly first: number;
   readonly latency: number[];
   readonly throughput: number[];
@@ -83,7 +88,7 @@ function disposeOf(job: Job | undefined): string | undefined {
 const withNote = (row: Row, more: string | undefined): Row =>
   more === undefined ? row : { ...row, note: row.note === undefined ? more : `${row.note}; ${more}` };
 
-const pause = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, PAUSE));
+const pause = (time: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, time));
 
 /** @param stuck who did not come back, and from which workload: they are left out, and more are added. */
 export async function measureWorkload(
@@ -193,6 +198,7 @@ async function enter(
       job: made,
       reference,
       burst,
+      isStream: task.kind === 'stream',
       first,
       latency: [],
       throughput: [],
@@ -297,7 +303,7 @@ async function takeTurns(
     for (const entrant of entrants.filter(goesOn)) {
       report(entrant, Math.min(1, round / settings.maxSamples));
       heap?.collect();
-      await pause();
+      await pause(PAUSE);
       try {
         await within(settings.deadline, 'a sample', () => sample(entrant, heap));
       } catch (error) {
@@ -310,19 +316,22 @@ async function takeTurns(
 
 /** One run by itself, then many back to back. */
 async function sample(entrant: Entrant, heap: Environment['heap']): Promise<void> {
-  const { job, burst } = entrant;
+  const { job, burst, isStream } = entrant;
   job.resume?.();
   // Unseen: a collection and a pause leave caches cold, of code too, which a short run is not to pay for.
   if (burst > 1) await runAndRead(job, 1);
   const start = performance.now();
+  const steps: number[] = [];
+  if (isStream) for (let step = 0; step < STREAM_STEPS; step++) steps.push(await pacedStep(job));
+  const again = performance.now();
   await job.run();
   const called = performance.now();
   await job.read();
-  const single = performance.now() - start;
-  entrant.latency.push(single);
+  const single = performance.now() - again;
+  entrant.latency.push(isStream ? medianOf(steps) : single);
   if (burst === 1) {
     entrant.throughput.push(single);
-    entrant.script.push(called - start);
+    entrant.script.push(called - again);
   } else {
     const before = heap?.used() ?? 0;
     const begin = performance.now();
@@ -336,6 +345,14 @@ async function sample(entrant: Entrant, heap: Environment['heap']): Promise<void
     entrant.script.push((queued - begin) / burst);
   }
   entrant.spent += performance.now() - start;
+}
+
+/** As a stream's steps come: some time after the one before. */
+async function pacedStep(job: Job): Promise<number> {
+  await pause(STREAM_PAUSE);
+  const start = performance.now();
+  await runAndRead(job, 1);
+  return performance.now() - start;
 }
 
 function rowOf(entrant: Entrant | undefined): Row {

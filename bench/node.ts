@@ -215,7 +215,7 @@ async function measurePass(
     for (const backend of options.backends) contestants.push(await sources[backend].load());
     const rows: Row[] = [];
     const results = (rows: readonly Row[]): Results => ({
-      version: 1,
+      version: 2,
       ...about,
       environment: {
         agent: `Node ${process.versions.node}, Dawn of webgpu ${webgpuPackage.version}`,

@@ -45,6 +45,14 @@ function mergeTimings(timings: readonly Timing[]): Timing {
   };
 }
 
+/** What rows say, each thing once, and what differs where it should not. */
+function noteOf(rows: readonly Row[]): string | undefined {
+  const notes = new Set(rows.flatMap(({ note }) => note ?? []));
+  const dispatches = new Set(rows.flatMap(({ counts }) => counts?.dispatches ?? []));
+  if (dispatches.size > 1) notes.add(`${[...dispatches].join(' and ')} dispatches, by pass`);
+  return notes.size === 0 ? undefined : [...notes].join('; ');
+}
+
 /** A row of every pass that has it. What went wrong in one pass went wrong. */
 function mergeRows(rows: readonly Row[], passes: number): Row {
   const [first] = rows;
@@ -58,18 +66,40 @@ function mergeRows(rows: readonly Row[], passes: number): Row {
   const errors = given(rows.map(({ error }) => error));
   const heap = given(rows.map(({ heapBytes }) => heapBytes));
   const timings = given(rows.map(({ timing }) => timing));
+  const note = noteOf(rows);
+  const bytes = given(rows.map(({ gpuBytes }) => gpuBytes));
   return {
     ...first,
+    ...(note === undefined ? {} : { note }),
+    ...(bytes.length === 0 ? {} : { gpuBytes: Math.max(...bytes) }),
     ...(errors.length === 0 ? {} : { error: Math.max(...errors) }),
     ...(heap.length === 0 ? {} : { heapBytes: medianOf(heap) }),
     ...(timings.length === 0 ? {} : { timing: mergeTimings(timings) }),
   };
 }
 
-/** @param passes of the same workloads and contestants, the first one first; a later one may have come to its end early */
+/** What all passes must have in common. */
+const sameIn = ({ adapter, environment, versions, calibration, workloads }: Results): string =>
+  JSON.stringify([
+    adapter,
+    environment.agent,
+    versions,
+    calibration.method,
+    workloads.map(({ name }) => name),
+  ]);
+
+/**
+ * @param passes of the same workloads and contestants, the first one first; a later one may have come to its end early.
+ * @throws Error where they ran on different things: a browser may be given another adapter when it starts anew.
+ */
 export function mergePasses(passes: readonly Results[]): Results {
   const [first] = passes;
   if (passes.length === 1) return first;
+  const other = passes.find((pass) => sameIn(pass) !== sameIn(first));
+  if (other !== undefined)
+    throw new Error(
+      `bench: passes must run on the same: ${other.adapter.description}, ${other.environment.agent} after ${first.adapter.description}, ${first.environment.agent}`,
+    );
   const calibration = bestCalibration(passes.map((pass) => pass.calibration));
   const byRow = new Map<string, Row[]>();
   for (const row of passes.flatMap(({ rows }) => rows)) {

@@ -78,8 +78,18 @@ export function describeRun(
   return `${description}, ${cores} cores${of}${commit === undefined ? '' : `, gatewise at ${commit}`}`;
 }
 
+/** @throws Error where a file is of another kind, or of a version that had other numbers. */
+export function readResults(text: string): Results {
+  const results = JSON.parse(text) as Partial<Results> | null;
+  if (results?.version !== 2)
+    throw new Error(
+      `expected results of version 2, got ${results?.version === undefined ? 'something else' : `version ${String(results.version)}`}; measure anew`,
+    );
+  return results as Results;
+}
+
 export interface Results {
-  readonly version: 1;
+  readonly version: 2;
   /** ISO 8601. */
   readonly date: string;
   readonly adapter: Adapter;
@@ -168,9 +178,9 @@ export const presets: Readonly<Record<'trial' | 'quick' | 'full', Settings>> = {
   },
   quick: {
     seed: 1,
-    minSamples: 1,
+    minSamples: 2,
     maxSamples: 15,
-    budget: 1500,
+    budget: 800,
     burst: 150,
     deadline: 300_000,
     reversed: false,
@@ -178,7 +188,7 @@ export const presets: Readonly<Record<'trial' | 'quick' | 'full', Settings>> = {
   },
   full: {
     seed: 1,
-    minSamples: 1,
+    minSamples: 2,
     maxSamples: 20,
     budget: 3000,
     burst: 250,

@@ -14,7 +14,7 @@ import { describeMachine } from './machine.ts';
 import type { BenchEvent } from './page/events.ts';
 import { isReversed } from './passes.ts';
 import { printResults } from './print.ts';
-import { presets, resultsName, type Results, type Row } from './results.ts';
+import { presets, readResults, resultsName, type Results, type Row } from './results.ts';
 import {
   allWorkloads,
   parseContestant,
@@ -253,9 +253,19 @@ async function measure(urlOf: (reversed: boolean) => string, options: Options): 
   return broken.length === 0;
 }
 
+function readAs(file: string): Results {
+  try {
+    return readResults(readFileSync(file, 'utf8'));
+  } catch (error) {
+    throw new Error(`--compare: ${file}: ${error instanceof Error ? error.message : String(error)}`, {
+      cause: error,
+    });
+  }
+}
+
 function comparison(files: readonly string[]): string {
   if (files.length !== 2) throw new Error(`--compare: expected two results files, got ${files.length}`);
-  const [before, after] = files.map((file) => JSON.parse(readFileSync(file, 'utf8')) as Results);
+  const [before, after] = files.map((file) => readAs(file));
   return printComparison(compare(before, after));
 }
 

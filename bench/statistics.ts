@@ -42,6 +42,6 @@ export function together(passes: readonly Summary[]): Summary {
   };
 }
 
-/** Whether their spreads meet: then nothing says which of them is less. */
+/** Whether their spreads meet, or one is a single sample, which has none: then nothing says which of them is less. */
 export const isTied = (one: Summary, other: Summary): boolean =>
-  one.low <= other.high && other.low <= one.high;
+  (one.low <= other.high && other.low <= one.high) || one.samples < 2 || other.samples < 2;

@@ -22,7 +22,7 @@ const G = 0u;
 
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read_write> stash: array<f32>;     // (D, T, B, row) what a step keeps for the backward pass
-@group(0) @binding(2) var<storage, read_write> states: array<f32>;    // per state (D, T + 1, 2 or 1, B, W); backward only read
+@group(0) @binding(2) var<storage, read_write> states: array<f32>;    // per state (D, N, B, W), N = T + 1 or state_times(); backward only read
 @group(0) @binding(3) var<storage, read> weight: array<vec4f>;        // per vector (depth / 4, matrices, WIDTH) of 4 k, packed
 @group(0) @binding(4) var<storage, read> vectors: array<f32>;         // (D, biases and weights of one number per unit)
 @group(0) @binding(5) var<storage, read> rows: array<f32>;            // factors of h (D, B, W), then the mask (D, T, B)
@@ -51,7 +51,7 @@ fn output_row(direction: u32, order: u32, row: u32, directions: u32) -> u32 {
 
 // @splice phases
 // Generated from a cell's declaration; these lines are an Elman cell's step forward, so that the file compiles as it stands.
-const KEEPS_STATES = true;                          // of every step, for the backward pass; else of the last two
+const KEEPS_STATES = true;                          // of every step, for the backward pass; else of the last two, or of a single step alone
 
 fn is_active(direction: u32, order: u32, row: u32) -> bool {
   return true;

@@ -29,6 +29,11 @@ export interface Executable {
     reads: readonly number[],
   ): Promise<NumberArray>[];
   /**
+   * Queues the early steps of a later run with these arguments, as far as they are known; where the run then finds them to
+   * hold something else, it does without. What has failed shows in the next run.
+   */
+  ahead(args: readonly DeviceBuffer[], outputs: readonly DeviceBuffer[]): void;
+  /**
    * Times each step on its own, over and over in memory that nobody else uses: arguments, outputs and temporaries hold
    * nothing of use afterwards. @param outputs as for `run`, but one for each.
    */

@@ -37,4 +37,9 @@ export interface Context {
    * unless given, which is as they are. Gradients go to the weights themselves, and there are none with `int8`.
    */
   readonly precision?: WeightPrecision;
+  /**
+   * The states are there before the input is: a single step is put together so that what weights make of them can be worked
+   * out meanwhile, where the cell allows it.
+   */
+  readonly statesFirst?: boolean;
 }

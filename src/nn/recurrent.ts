@@ -17,6 +17,7 @@ import {
   type SequenceArguments,
   type SequenceResult,
 } from '../ops/recurrent_layer.ts';
+import { stepOfParts } from '../ops/recurrent_parts.ts';
 import { broadcast, concat, reshape, slice, split, transpose, zeros } from '../ops/structure.ts';
 import { maskOf } from './mask.ts';
 import type { Context } from './context.ts';
@@ -172,7 +173,7 @@ export class Recurrent implements Layer {
     context: Context,
   ): { output: Value; finals: readonly Value[] } {
     const { recurrentDropout, recompute, bias } = this.options;
-    const { noise, precision } = context;
+    const { noise, precision, statesFirst } = context;
     const cell = this.#cell(context);
     const [steps, batch] = sequence.shape;
     const names = this.#parametersOf(layer, 0).map(({ name }) => name.replace(/_l\d+$/, ''));
@@ -214,6 +215,7 @@ export class Recurrent implements Layer {
         const { output, finals } = this.#segment(cell, xs, {
           weights: matrices.map((list) => Object.fromEntries(names.map((name, n) => [name, list[n]]))),
           ...(precision === undefined ? {} : { precision }),
+          ...(statesFirst === undefined ? {} : { statesFirst }),
           ...(before.length > 0 ? { initial: before } : {}),
           ...(own.length > 0 ? { mask: own } : {}),
           ...(kept.length > 0 ? { keep: kept[0] } : {}),
@@ -242,8 +244,13 @@ export class Recurrent implements Layer {
     xs: readonly Value[],
     {
       weights,
+      statesFirst = false,
       ...rest
-    }: Omit<SequenceArguments, 'products' | 'weights'> & { readonly weights: readonly Values[] },
+    }: Omit<SequenceArguments, 'products' | 'weights' | 'initial'> & {
+      readonly weights: readonly Values[];
+      readonly initial?: readonly Value[];
+      readonly statesFirst?: boolean;
+    },
   ): SequenceResult {
     const products = xs.map((x, direction) => {
       const [steps, batch, width] = x.shape;
@@ -257,7 +264,14 @@ export class Recurrent implements Layer {
       ...(bias_hh === undefined ? {} : { bias: bias_hh }),
       ...(weight_hr === undefined ? {} : { hr: weight_hr }),
     }));
-    return recurrentSequence(cell, { products, weights: own, ...rest });
+    const { initial, mask, keep, noise } = rest;
+    const isPlain = [mask, keep, noise].every((one) => one === undefined);
+    const isStep = products.length === 1 && products[0].shape[0] === 1;
+    const parts =
+      statesFirst && isPlain && isStep && initial !== undefined
+        ? stepOfParts(cell, products[0], own[0], initial, rest.precision)
+        : undefined;
+    return parts ?? recurrentSequence(cell, { products, weights: own, ...rest });
   }
 
   #eachDirection<T>(make: (direction: number) => T): T[] {

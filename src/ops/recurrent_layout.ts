@@ -26,7 +26,7 @@ export interface RecurrentAttrs {
   readonly precision: WeightPrecision;
   /** Which of the model's random streams the cell draws from. */
   readonly stream: number;
-  /** Whether nothing but the output and the final states is wanted: of the states, those of two times are kept. */
+  /** Whether nothing but the output and the final states is wanted: of the states, those of two times are kept, of a single step those after it. */
   readonly lean: boolean;
   /** Of a lean one, whether all initial states are zero, so that there is no input for them. */
   readonly fromZero: boolean;

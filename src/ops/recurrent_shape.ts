@@ -14,6 +14,9 @@ const SMALL_TILES = tiles([4, 4], [4, 2], [4, 1], [2, 4], [2, 2], [2, 1], [1, 4]
 const TILES_OF_MANY_PRODUCTS = [...tiles([16, 4], [8, 4], [16, 2], [8, 2], [8, 1]), ...SMALL_TILES];
 const TILES_OF_ONE_PRODUCT = [...tiles([16, 8], [8, 8], [16, 4], [8, 4], [8, 2]), ...SMALL_TILES];
 
+/** Sums that an invocation of a GPU has registers for, of some 255, beside what it loads. A CPU's spill to its nearest cache. */
+const MOST_SUMS = 64;
+
 /** The tile of a step. @param products of a unit. */
 export function stepTile(
   target: Target,
@@ -25,9 +28,13 @@ export function stepTile(
   }: { products: number; width: number; batch: number; directions: number },
 ): Tile {
   const all = products > 1 ? TILES_OF_MANY_PRODUCTS : TILES_OF_ONE_PRODUCT;
-  // A tile of more rows than there are would compute the last one again.
+  const fits = ({ rows, units }: Tile): boolean =>
+    // A tile of more rows than there are would compute the last one again.
+    rows < 2 * batch && (target.software || rows * units * products <= MOST_SUMS);
+  // What has too many products for any tile takes a unit of a row.
+  const fitting = all.filter(fits);
   return chooseTile(
-    all.filter(({ rows }) => rows < 2 * batch),
+    fitting.length > 0 ? fitting : all.slice(-1),
     target,
     ({ rows, units }) => directions * Math.ceil(batch / rows) * Math.ceil(width / units),
   );

@@ -122,9 +122,8 @@ export class GraphView {
       if (other !== base || view.offset !== end || !isDense(view)) return undefined;
       end += sizeOf(view.shape);
     }
-    const step = (view: View): View | undefined =>
-      isDense(view) ? denseView(shape, view.offset + first.offset) : undefined;
-    return { base, view: denseView(shape, first.offset), chain: [step], single: false };
+    // Not used once: nothing is pulled through it, so that no chain is asked for.
+    return { base, view: denseView(shape, first.offset), chain: [], single: false };
   }
 
   #resolve(value: Value): Resolved {

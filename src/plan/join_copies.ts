@@ -33,7 +33,7 @@ function isCopy({ op, attrs }: LoweredStep): boolean {
 function fits(group: readonly LoweredStep[], step: LoweredStep): boolean {
   const all = [...group, step];
   if (all.length > MAX_ELEMENTWISE_OUTPUTS || !all.every(isCopy)) return false;
-  if (all.some(({ kept }) => kept !== step.kept)) return false;
+  if (all.some(({ kept, early }) => kept !== step.kept || early !== step.early)) return false;
   const storages = (pick: (of: LoweredStep) => readonly Place[]): Set<Storage> =>
     new Set(all.flatMap((one) => pick(one).map(({ storage }) => storage)));
   const [read, written] = [storages(({ inputs }) => inputs), storages(({ outputs }) => outputs)];

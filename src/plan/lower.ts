@@ -21,6 +21,8 @@ export interface LoweredStep {
   readonly scratch: readonly Place[];
   /** It runs only when an argument that it depends on has changed. */
   readonly kept?: boolean;
+  /** It may run before those arguments are there that it does not depend on. */
+  readonly early?: boolean;
 }
 
 export interface Lowered {

@@ -75,7 +75,7 @@ export class Places {
       const inside = reshapeView(view, source.shape);
       if (
         inside === undefined ||
-        maker.outputs.length > 1 ||
+        (maker.outputs.length > 1 && maker.op.writesStrided !== true) ||
         reshapeView(inside, maker.resultShape ?? source.shape) === undefined
       )
         continue;

@@ -17,6 +17,8 @@ export interface Step extends Placed {
   readonly cost: Cost;
   /** It runs at first, and when one of the plan's settled arguments has changed; its results stay in between. */
   readonly kept: boolean;
+  /** It follows from arguments that are known before the others, and may run when they are; else it runs with the others. */
+  readonly early: boolean;
 }
 
 export interface Plan {
@@ -28,6 +30,8 @@ export interface Plan {
   readonly outputs: readonly Region[];
   /** Arguments that kept steps read. */
   readonly settled: readonly number[];
+  /** Arguments from which all that early steps make follows; none where there are no such steps. */
+  readonly known: readonly number[];
   /** What is read as indices, once for each way of reading. */
   readonly indexLimits: readonly IndexLimit[];
 }
@@ -43,12 +47,14 @@ export interface IndexLimit extends IndexRange {
  * Plans the computation of `outputs` from `args`.
  * @param donate for each output, the argument whose memory it takes over, so that state is updated in place.
  * @param settled arguments that rarely change from run to run: what follows from them alone is kept.
+ * @param known arguments that are there before the others of a run: what follows from them and the settled ones may run early.
  */
 export function makePlan(
   args: readonly Value[],
   outputs: readonly Value[],
   donate: Donate = [],
   settled: readonly number[] = [],
+  known: readonly number[] = [],
 ): Plan {
   const graph = new GraphView(outputs);
   const unbound = [...graph.nodes.flatMap((node) => node.inputs), ...outputs].find(
@@ -60,7 +66,7 @@ export function makePlan(
       `compile: the function uses a traced value of shape [${unbound.shape.join(', ')}] that is not one of its arguments; pass it in`,
     );
   }
-  const kept = keep(lower(graph, args, donate), settled);
+  const kept = keep(lower(graph, args, donate), settled, known);
   const lowered = { ...kept, steps: joinCopies(kept.steps) };
   const { steps, outputs: results, root } = shareInPlace(lowered);
   const { buffers, bufferOf } = colour(steps, results, root, lowered.keptStorages);
@@ -76,6 +82,7 @@ export function makePlan(
       scratch: step.scratch.map(region),
       cost: costOf(step),
       kept: step.kept === true,
+      early: step.early === true,
     })),
     arguments: args.map(({ shape, dtype }) => ({ shape, dtype })),
     argumentBuffers: args.map((_, index) => {
@@ -88,6 +95,7 @@ export function makePlan(
         (step) => step.kept === true && step.inputs.some(({ storage }) => storage.outside?.index === index),
       ),
     ),
+    known: steps.some(({ early }) => early === true) ? [...settled, ...known] : [],
     indexLimits: indexLimitsOf(graph, args),
   };
 }

@@ -41,7 +41,7 @@ export function printPlan(plan: Plan, launched?: readonly LaunchedStep[]): strin
     `${bufferName(plan.buffers[buffer], buffer)}[${view.shape.join('×')}]`;
   const rows = steps.map((step, i) => [
     String(i),
-    stepName(step.op.name, step.label, step.kept),
+    stepName(step.op.name, step.label, step),
     ...variantCell(step.variant),
     `${step.inputs.map(region).join(', ')} → ${step.outputs.map(region).join(', ')}`,
     ...costCells([step]),

@@ -49,7 +49,7 @@ export function printProfile({ steps, seconds, method, device }: Profile): strin
     [...HEAD, ...(hasFloors ? FLOOR_HEAD : [])],
     ...steps.map((step, i) => [
       String(i),
-      stepName(step.op, step.label, step.kept),
+      stepName(step.op, step.label, step),
       ...row(step, step.floorSeconds ?? 0, step.bound ?? '', step.kept),
     ]),
     total('total', false),

@@ -20,6 +20,8 @@ export interface ProfileStep {
   readonly op: string;
   /** Not a part of each run: it runs at first, and when an argument has changed. */
   readonly kept: boolean;
+  /** It may run before all of a run's arguments are there, and then takes nothing of the time to its results. */
+  readonly early: boolean;
   /** Kernel launches; on the CPU those that a GPU would see. */
   readonly dispatches: number;
   readonly flop: number;
@@ -45,9 +47,9 @@ export interface Profile {
 
 export function profileOf(plan: Plan, times: StepTimes, device: string): Profile {
   const { method, calibration } = times;
-  const steps = plan.steps.map(({ label, op, cost, kept }, i): ProfileStep => {
+  const steps = plan.steps.map(({ label, op, cost, kept, early }, i): ProfileStep => {
     const [seconds, dispatches] = [times.seconds[i], times.dispatches[i]];
-    const measured = { label, op: op.name, kept, dispatches, ...cost, seconds };
+    const measured = { label, op: op.name, kept, early, dispatches, ...cost, seconds };
     if (calibration === undefined) return measured;
     const floor = floorSeconds(measured, calibration);
     return { ...measured, floorSeconds: floor.seconds, bound: floor.bound, rho: floor.seconds / seconds };

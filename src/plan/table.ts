@@ -13,9 +13,13 @@ export function quantity(value: number, unit = ''): string {
   return `${text} ${PREFIXES[power + 3]}${unit}`.trimEnd();
 }
 
-/** What a step does, for people. @param kept whether it runs only when an argument has changed. */
-export function stepName(op: string, label: string, kept: boolean): string {
-  return `${kept ? 'kept: ' : ''}${label.startsWith(op) ? label : `${op}: ${label}`}`;
+/** What a step does, for people, and whether it runs only when an argument has changed, or may before the others. */
+export function stepName(
+  op: string,
+  label: string,
+  { kept, early }: { readonly kept: boolean; readonly early: boolean },
+): string {
+  return `${kept ? 'kept: ' : early ? 'early: ' : ''}${label.startsWith(op) ? label : `${op}: ${label}`}`;
 }
 
 /** Lines of a table, the first row its head. @param words how many columns in front are words; the others are numbers. */

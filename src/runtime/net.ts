@@ -179,10 +179,11 @@ export class Net implements Disposable, NetContext {
     args: readonly Argument[],
     trace: (args: readonly Value[]) => Traced,
     argumentNames: readonly string[] = [],
+    known: readonly number[] = [],
   ): Program {
     const settled = args.flatMap((arg, i) => (arg === this.#weights ? [i] : []));
     const make = (): Program =>
-      new Program(this.runtime.backend, key.split(' ')[0], args, trace, argumentNames, settled);
+      new Program(this.runtime.backend, key.split(' ')[0], args, trace, argumentNames, settled, known);
     return this.#programs.get(`${key}: ${signatureKey(args)}`, make);
   }
 

@@ -24,12 +24,16 @@ export interface NetContext {
   readonly precision: WeightPrecision;
   /** All parameters, flat. */
   readonly weights: Tensor;
-  /** The program of that key for arguments of these shapes, traced at the first use. */
+  /**
+   * The program of that key for arguments of these shapes, traced at the first use.
+   * @param known arguments that are there before the others of a run.
+   */
   program(
     key: string,
     args: readonly Argument[],
     trace: (args: readonly Value[]) => Traced,
     argumentNames?: readonly string[],
+    known?: readonly number[],
   ): Program;
   /** Freed with the net. */
   keep<T extends Disposable>(dependent: T): T;

@@ -31,9 +31,14 @@ export class Program {
   readonly #argumentNames: readonly string[];
   /** Memory for arguments that come from the host, kept between runs. */
   readonly #uploads: (DeviceBuffer | undefined)[];
+  /** Whether some steps may run before all arguments are there. */
+  readonly hasEarly: boolean;
   #disposed = false;
 
-  /** @param settled arguments that rarely change: what follows from them alone is not worked out in each run. */
+  /**
+   * @param settled arguments that rarely change: what follows from them alone is not worked out in each run.
+   * @param known arguments that are there before the others: what follows from them can be worked out `ahead`.
+   */
   constructor(
     backend: Backend,
     name: string,
@@ -41,13 +46,15 @@ export class Program {
     trace: (args: readonly Value[]) => Traced,
     argumentNames: readonly string[] = [],
     settled: readonly number[] = [],
+    known: readonly number[] = [],
   ) {
     const args = signatures.map((signature) => new Value(signature));
     const { outputs, donate = [] } = trace(args);
     this.#backend = backend;
     this.#name = name;
     this.#donate = donate;
-    this.plan = makePlan(args, outputs, donate, settled);
+    this.plan = makePlan(args, outputs, donate, settled, known);
+    this.hasEarly = this.plan.known.length > 0;
     this.#executable = backend.prepare(this.plan);
     this.#argumentNames = signatures.map((_, i) => argumentNames[i] ?? `argument ${i}`);
     this.#uploads = signatures.map(() => undefined);
@@ -65,6 +72,19 @@ export class Program {
       return donor === undefined ? buffer : buffers[donor];
     });
     return this.#executable.run(buffers, own, reads);
+  }
+
+  /**
+   * Queues what a later run with these arguments can do without its others. @param args those others are undefined
+   */
+  ahead(args: readonly (Tensor | undefined)[], outputs: readonly (DeviceBuffer | undefined)[]): void {
+    if (this.#disposed) return;
+    // Nothing reads or writes where the others are to be.
+    const [nothing] = args.flatMap((arg) => arg?.buffer ?? []);
+    this.#executable.ahead(
+      args.map((arg) => arg?.buffer ?? nothing),
+      outputs.map((buffer) => buffer ?? nothing),
+    );
   }
 
   /** Times each step, on copies of the arguments: one that a result would overwrite stays what it is. */

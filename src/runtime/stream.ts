@@ -23,6 +23,7 @@ export class Stream implements Disposable {
   #states: Tensor;
   #next: Tensor;
   #disposed = false;
+  #pushes = 0;
 
   /** Made by `net.stream` and `fork`. @param states to take over; zeros unless given. */
   constructor(net: NetContext, batch: number, states?: Tensor) {
@@ -50,7 +51,20 @@ export class Stream implements Disposable {
     const output = this.#net.runtime.allocate(view.shape, dtype);
     program.run(args, [output.buffer, this.#next.buffer]);
     [this.#states, this.#next] = [this.#next, this.#states];
+    if (program.hasEarly) this.#workAhead(program);
     return output;
+  }
+
+  /**
+   * What the next step can do without its input, once what follows this push is through, with all that needs not wait: a read()
+   * among it shall come first. A push that comes before does it all by itself.
+   */
+  #workAhead(program: Program): void {
+    const pushes = ++this.#pushes;
+    setTimeout(() => {
+      if (this.#disposed || pushes !== this.#pushes) return;
+      program.ahead([this.#net.weights, undefined, this.#states], [undefined, this.#next.buffer]);
+    }, 0);
   }
 
   /** The plan of `push` for such a step. */
@@ -87,16 +101,19 @@ export class Stream implements Disposable {
     // What does not know of time, such as an LSTMCell, is given a step as it is.
     const axes = timeAxis === undefined ? [this.batch] : timeAxis === 0 ? [1, this.batch] : [this.batch, 1];
     const shape = [...axes, ...rest];
+    // On the CPU nothing is done ahead: one thread does it all.
+    const statesFirst = net.runtime.backend.kind === 'webgpu';
     const args = [net.weights, input, this.#states];
     const trace = ([flat, step, states]: readonly Value[]): Traced => {
       const named = this.#layout.byName(states);
       const { model, layout, precision } = net;
-      const result = model.forward(reshape(step, shape), layout.unpack(flat), named, { precision });
+      const context = { precision, statesFirst };
+      const result = model.forward(reshape(step, shape), layout.unpack(flat), named, context);
       const output = reshape(result.output, [this.batch, ...result.output.shape.slice(axes.length)]);
       const after = model.states.map(({ name }) => result.states[name]);
       return { outputs: [output, this.#layout.pack(after)] };
     };
-    return { program: net.program('push', args, trace, ['weights', 'input']), args };
+    return { program: net.program('push', args, trace, ['weights', 'input'], [2]), args };
   }
 
   /**

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 
 import { compare, printComparison } from '../../bench/compare.ts';
-import { presets, type Results, type Row } from '../../bench/results.ts';
+import { presets, readResults, type Results, type Row } from '../../bench/results.ts';
 import type { Summary } from '../../bench/statistics.ts';
 import { workloads } from '../../bench/workloads.ts';
 
@@ -20,7 +20,7 @@ const row = (contestant: string, workload: string, time: number, off: number): R
   timing: { first: 1, latency: around(99, 0), throughput: around(time, off), script: around(1, 0) },
 });
 const results = (...rows: readonly Row[]): Results => ({
-  version: 1,
+  version: 2,
   date: '2026-01-02T03:04:05.000Z',
   adapter: { description: 'made up', software: false, vendor: '', architecture: '' },
   environment: { agent: '', platform: '', cores: 1 },
@@ -51,6 +51,7 @@ test('times of both runs, whether their spreads meet, and the same ranking', () 
       { workload: 'matmul', contestant: 'b', times: [20, 30], overlaps: false },
     ],
     swaps: [],
+    settled: [],
     lost: [],
     differences: [],
   });
@@ -72,8 +73,31 @@ test('a pair that turned round is named with how far apart it was', () => {
   expect(tied.swaps).toEqual([{ ...swap, tied: true }]);
   expect(printComparison(tied).split('\n').slice(-2)).toEqual([
     'matmul: a was faster than b and is slower, by at most 20 %, within the spread',
-    'the ranking is the same in every workload',
+    'neither ranking contradicts the other',
   ]);
+});
+
+test('a pair that only one of the runs could tell apart is named', () => {
+  const run = (off: number): Results => results(row('a', 'matmul', 10, off), row('b', 'matmul', 11, off));
+  expect(compare(run(0.1), run(1)).settled).toEqual([
+    { workload: 'matmul', contestants: ['a', 'b'], apart: 'before' },
+  ]);
+  const text = printComparison(compare(run(1), run(0.1))).split('\n');
+  expect(text.slice(-2)).toEqual([
+    'matmul: a and b were on a par and are apart',
+    'neither ranking contradicts the other',
+  ]);
+});
+
+test('files of another version or kind are refused, as their spreads are called otherwise', () => {
+  const file =
+    (content: unknown): (() => Results) =>
+    () =>
+      readResults(JSON.stringify(content));
+  expect(file({ ...results(), version: 1 })).toThrow('expected results of version 2, got version 1');
+  expect(file({ dependencies: {} })).toThrow('got something else');
+  expect(file(null)).toThrow('got something else');
+  expect(file(results())()).toEqual(results());
 });
 
 test('only what was timed in both counts', () => {

@@ -18,7 +18,7 @@ const row = (contestant: string, throughput: Summary, more: Partial<Row> = {}): 
   ...more,
 });
 const pass = (rows: readonly Row[], speed = 1): Results => ({
-  version: 1,
+  version: 2,
   date: '2026-01-02T03:04:05.000Z',
   adapter: { description: 'made up', software: false, vendor: '', architecture: '' },
   environment: { agent: '', platform: '', cores: 1 },
@@ -98,6 +98,39 @@ test('what went wrong in one pass went wrong, and what nobody can do is said onc
     ['wrong', 'in pass 2 of 2: differs by 1', undefined],
     ['unsupported', 'no time loop', undefined],
   ]);
+});
+
+test('what passes say is said once, memory is the most of any, and other counts are told', () => {
+  const counts = {
+    dispatches: 1,
+    passes: 1,
+    submits: 1,
+    bindGroups: 0,
+    pipelines: 0,
+    buffers: 0,
+    bufferBytes: 0,
+    writes: 0,
+    writtenBytes: 0,
+    maps: 0,
+  };
+  const of = (dispatches: number, gpuBytes: number, note?: string): Results =>
+    pass([
+      row('a', summary(9, 10, 11), {
+        counts: { ...counts, dispatches },
+        gpuBytes,
+        ...(note === undefined ? {} : { note }),
+      }),
+    ]);
+  const [merged] = mergePasses([of(1, 5), of(1, 9, 'resets first'), of(1, 7, 'resets first')]).rows;
+  expect(merged).toMatchObject({ gpuBytes: 9, note: 'resets first' });
+  expect(mergePasses([of(1, 5), of(9, 5)]).rows[0].note).toBe('1 and 9 dispatches, by pass');
+});
+
+test('passes on different things are not one', () => {
+  const one = pass([]);
+  const elsewhere: Results = { ...one, adapter: { ...one.adapter, description: 'another' } };
+  expect(() => mergePasses([one, elsewhere])).toThrow('passes must run on the same: another');
+  expect(() => mergePasses([one, { ...one, versions: { a: '2' } }])).toThrow('must run on the same');
 });
 
 test('a pass that came to its end early leaves the rows of the others', () => {

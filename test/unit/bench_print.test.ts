@@ -83,6 +83,23 @@ test('a row without times says why, below the table, and a remark on a timed one
     '  Peer webgpu: resets first',
     '  Odd wasm: wrong: differs',
   ]);
+  // A spread that holds two others tells neither apart from it.
+  const wide = timed('Wide webgpu', lstm!.name, 40, 21);
+  const spread = { median: 21, low: 20, high: 90, samples: 5 };
+  const three = [
+    rows[0],
+    { ...wide, timing: { ...wide.timing!, throughput: spread } },
+    timed('Peer webgpu', lstm!.name, 40, 50),
+  ];
+  expect(printWorkload(lstm!, three)).toContain('\n  gatewise webgpu ≈ Wide webgpu ≈ Peer webgpu');
+  expect(fastest([lstm!], three)).toBe('gatewise webgpu in 1 of 1 workloads, Wide webgpu in 1');
+  // A single sample has no spread.
+  const once = ['gatewise webgpu', 'Peer webgpu'].map((name, i) => {
+    const { timing, ...rest } = timed(name, lstm!.name, 30, 20 + 30 * i);
+    if (timing === undefined) throw new Error('expected a timed row');
+    return { ...rest, timing: { ...timing, throughput: { ...timing.throughput, samples: 1 } } };
+  });
+  expect(printWorkload(lstm!, once)).toContain('\n  gatewise webgpu ≈ Peer webgpu');
   // Spreads that meet rank nobody.
   const near = [rows[0], timed('Peer webgpu', lstm!.name, 40, 20.5)];
   expect(printWorkload(lstm!, near)).toContain('\n  gatewise webgpu ≈ Peer webgpu');
@@ -102,7 +119,7 @@ test('without gatewise nothing is relative; without any times there is no table'
 
 test('all results tell the adapter, the versions and what the calibration found', () => {
   const text = printResults({
-    version: 1,
+    version: 2,
     date: '2026-01-02T03:04:05.000Z',
     adapter: { description: 'WebGPU: made up', software: false, vendor: '', architecture: '' },
     environment: { agent: 'Chrome 1', platform: 'p', cores: 8, cpu: 'made up CPU', commit: '1a2b3c4' },

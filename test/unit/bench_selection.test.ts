@@ -4,6 +4,7 @@ import { expect, test } from 'vitest';
 import { presets } from '../../bench/results.ts';
 import {
   defaultSet,
+  parsePasses,
   readSelection,
   setNames,
   settingsFor,
@@ -35,6 +36,12 @@ test.each([
   ['seed=4294967296', 'seed: expected a whole number from 0 to 4294967295, got "4294967296"'],
 ])('%s is an error that says what there is', (query, message) => {
   expect(() => read(query)).toThrow(message);
+});
+
+test('passes are few', () => {
+  expect([parsePasses('1'), parsePasses('10')]).toEqual([1, 10]);
+  for (const text of ['0', '11', '1.5', '-1', 'x', ''])
+    expect(() => parsePasses(text)).toThrow(`passes: expected a whole number from 1 to 10, got "${text}"`);
 });
 
 test('every set has workloads, and the larger ones hold the smaller or more of the same', () => {

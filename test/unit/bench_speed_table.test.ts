@@ -20,7 +20,7 @@ const row = (contestant: string, workload: string, latency: number, pace: number
 });
 
 const results: Results = {
-  version: 1,
+  version: 2,
   date: '2026-01-02T03:04:05.000Z',
   adapter: { description: 'WebGPU: made up', software: false, vendor: 'v', architecture: 'a' },
   environment: { agent: 'Mozilla/5.0 (X11) HeadlessChrome/156.0.0.0 Safari/537.36', platform: 'p', cores: 8 },

@@ -69,7 +69,10 @@ export class CPUBackend implements Backend {
     const own = plan.buffers.map(({ kind, size, dtype }) =>
       kind === 'temporary' ? this.#allocate(size, dtype) : undefined,
     );
-    const kept = new KeptResults(plan);
+    const kept = new KeptResults(
+      plan.steps.some((step) => step.kept),
+      plan.settled,
+    );
     type Buffers = readonly DeviceBuffer[];
     const memoryOf =
       (args: Buffers, outputs: Buffers) =>
@@ -91,6 +94,8 @@ export class CPUBackend implements Backend {
           );
         });
       },
+      // Nothing is gained where there is one thread to work on.
+      ahead: () => undefined,
       time: (args, outputs) => {
         const memory = memoryOf(args, outputs);
         return kept.aside(async () => ({

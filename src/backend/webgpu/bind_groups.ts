@@ -43,9 +43,13 @@ export class BindGroups {
     }));
   }
 
-  /** Makes `current` those of a run. @param outside where its arguments and results lie. */
-  update(outside: (buffer: number) => WebGPUBuffer): void {
+  /**
+   * Makes `current` those of a run. @param outside where its arguments and results lie.
+   * @param wanted which launches there are in it: all unless given.
+   */
+  update(outside: (buffer: number) => WebGPUBuffer, wanted?: (launch: number) => boolean): void {
     for (const alike of this.#alike) {
+      if (wanted !== undefined && !alike.launches.some(wanted)) continue;
       if (!hasMoved(alike, outside)) continue;
       const groups = alike.known.get(String(alike.ids), () =>
         alike.launches.map((launch) => this.#make(launch, outside)),

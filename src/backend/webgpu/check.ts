@@ -40,9 +40,9 @@ export class CheckedExecutable {
     args: readonly WebGPUBuffer[],
     outputs: readonly WebGPUBuffer[],
     reads: readonly number[],
-    stale: boolean,
+    runs: (step: number) => boolean,
   ): Promise<NumberArray>[] {
-    const done = this.#queue.add(() => this.#checkAll(args, outputs, stale));
+    const done = this.#queue.add(() => this.#checkAll(args, outputs, runs));
     return reads.map(async (index) => {
       await done;
       const { buffer, view, dtype } = this.#executable.plan.outputs[index];
@@ -54,10 +54,10 @@ export class CheckedExecutable {
   async #checkAll(
     args: readonly WebGPUBuffer[],
     outputs: readonly WebGPUBuffer[],
-    stale: boolean,
+    runs: (step: number) => boolean,
   ): Promise<void> {
     for (const [index, step] of this.#executable.plan.steps.entries()) {
-      if (step.kept && !stale) continue;
+      if (!runs(index)) continue;
       const memory = new Map<number, NumberArray>();
       for (const region of [...step.inputs, ...step.outputs]) {
         if (!memory.has(region.buffer)) memory.set(region.buffer, await this.#fetch(region, args, outputs));

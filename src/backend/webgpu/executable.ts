@@ -86,16 +86,16 @@ export class WebGPUExecutable {
     this.#recording.record(pass, this.#groups.current, runs);
   }
 
-  /** @param stale whether kept steps run too. */
+  /** @param runs which steps do. */
   run(
     args: readonly WebGPUBuffer[],
     outputs: readonly WebGPUBuffer[],
     reads: readonly number[],
-    stale: boolean,
+    runs: (step: number) => boolean,
   ): Promise<NumberArray>[] {
     const encoder = this.#device.createCommandEncoder({ label: 'gatewise' });
     const pass = encoder.beginComputePass({ label: 'gatewise' });
-    this.encode(pass, args, outputs, (step) => stale || !this.plan.steps[step].kept);
+    this.encode(pass, args, outputs, runs);
     pass.end();
     const readbacks = reads.map((index) => {
       const { buffer, view, dtype } = this.plan.outputs[index];
@@ -109,6 +109,24 @@ export class WebGPUExecutable {
     });
     this.#device.queue.submit([encoder.finish()]);
     return readbacks.map((readback) => readback.arrive());
+  }
+
+  /** Some steps alone, whose arguments are there; of the others nothing is looked at. */
+  ahead(
+    args: readonly WebGPUBuffer[],
+    outputs: readonly WebGPUBuffer[],
+    runs: (step: number) => boolean,
+  ): void {
+    const { buffers } = this.plan;
+    const encoder = this.#device.createCommandEncoder({ label: 'gatewise' });
+    const pass = encoder.beginComputePass({ label: 'gatewise ahead' });
+    this.#groups.update(
+      (buffer) => outsideBuffer(buffers[buffer], args, outputs),
+      (launch) => runs(this.#recording.stepOf[launch]),
+    );
+    this.#recording.record(pass, this.#groups.current, runs);
+    pass.end();
+    this.#device.queue.submit([encoder.finish()]);
   }
 
   /** How often each step launches a kernel. */

@@ -5,19 +5,30 @@
 /** Round trips right after a wait begins: together they take about as long as Chrome's first look is away. */
 const QUICK = 8;
 /**
- * Waits that go without, once all of these came too early: what takes longer gains little by them, and where the CPU does the
- * device's work they take its time.
+ * Waits that go without, once all of these came too early in two waits in turn: what takes longer gains little by them, and
+ * where the CPU does the device's work they take its time.
  */
 const REST = 15;
+/** Milliseconds of a wait beside which they are nothing. */
+const LONG = 20;
 /** Milliseconds between what Firefox is sent; it makes them 4 after a few. */
 const SLOW = 1;
 
 /** How a program's surroundings find out that a device has finished: by asking it all the time, or as above. */
 export type Looks = 'always' | 'often' | 'rarely';
 
-function looksOf(): Looks {
-  if (!('window' in globalThis || 'WorkerGlobalScope' in globalThis)) return 'always';
-  return /\bFirefox\//.test(globalThis.navigator.userAgent) ? 'rarely' : 'often';
+/** What tells where a program runs. */
+interface Scope {
+  readonly window?: unknown;
+  readonly WorkerGlobalScope?: unknown;
+  readonly navigator?: { readonly userAgent?: string };
+}
+
+/** Outside of browsers the event loop itself asks the device. */
+export function looksOf({ window, WorkerGlobalScope, navigator }: Scope): Looks {
+  const userAgent = navigator?.userAgent;
+  if ((window === undefined && WorkerGlobalScope === undefined) || userAgent === undefined) return 'always';
+  return /\bFirefox\//.test(userAgent) ? 'rarely' : 'often';
 }
 
 export class Nudges {
@@ -26,9 +37,11 @@ export class Nudges {
   #waiting = 0;
   #quick = 0;
   #rest = 0;
+  /** Waits in turn for which all came too early. */
+  #vain = 0;
   #running = false;
 
-  constructor(device: GPUDevice, looks: Looks = looksOf()) {
+  constructor(device: GPUDevice, looks: Looks = looksOf(globalThis)) {
     this.#device = device;
     this.#looks = looks;
   }
@@ -37,32 +50,56 @@ export class Nudges {
   async during<T>(answer: Promise<T>): Promise<T> {
     if (this.#looks === 'always') return answer;
     this.#waiting++;
-    if (this.#rest > 0) this.#rest--;
-    else this.#quick = QUICK;
+    // Those that begin while others wait share what is left.
+    if (this.#waiting === 1) {
+      if (this.#rest > 0) this.#rest--;
+      else this.#quick = QUICK;
+    }
     if (!this.#running) void this.#run();
+    const began = performance.now();
     try {
       return await answer;
     } finally {
       this.#waiting--;
-      if (this.#waiting === 0) this.#quick = 0;
+      if (this.#waiting === 0) this.#end(performance.now() - began);
     }
   }
 
-  /** For all who wait. Ends with the last of them: a device that is lost answers, too. */
+  /** Learns from a wait of so many milliseconds. */
+  #end(took: number): void {
+    // What was left of them was not needed.
+    if (this.#quick > 0 || took > LONG) this.#vain = 0;
+    if (took > LONG) this.#rest = 0;
+    this.#quick = 0;
+  }
+
+  /** For all who wait, until the last of them has its answer. */
   async #run(): Promise<void> {
     this.#running = true;
+    try {
+      await this.#send();
+    } catch {
+      // A device that takes no command any more says so to whoever waits.
+    } finally {
+      this.#running = false;
+    }
+  }
+
+  async #send(): Promise<void> {
     while (this.#waiting > 0 && (this.#quick > 0 || this.#looks === 'rarely')) {
       if (this.#looks === 'rarely') {
         await new Promise((resolve) => setTimeout(resolve, SLOW));
         this.#device.queue.submit([]);
       } else {
         this.#quick--;
-        if (this.#quick === 0) this.#rest = REST;
+        if (this.#quick === 0 && ++this.#vain === 2) {
+          this.#vain = 0;
+          this.#rest = REST;
+        }
         // A scope of no commands, popped at once: the application's own are as they were. It answers without waiting for the GPU.
         this.#device.pushErrorScope('validation');
-        await this.#device.popErrorScope().catch(() => null);
+        await this.#device.popErrorScope();
       }
     }
-    this.#running = false;
   }
 }

@@ -14,6 +14,8 @@ export interface Launch {
 export class Recording {
   /** Of all steps, in order. */
   readonly launches: readonly Launch[];
+  /** Of each launch, whose it is. */
+  readonly stepOf: readonly number[];
   readonly #pipelines: readonly GPUComputePipeline[];
   readonly #workgroups: readonly Dispatch['workgroups'][];
   /** Of each dispatch, which launch it is. */
@@ -25,6 +27,7 @@ export class Recording {
 
   constructor(steps: readonly (readonly Launch[])[]) {
     this.launches = steps.flat();
+    this.stepOf = steps.flatMap((step, i) => step.map(() => i));
     this.#pipelines = this.launches.map(({ pipeline }) => pipeline.pipeline);
     this.#workgroups = this.launches.map(({ dispatch }) => dispatch.workgroups);
     const order: number[] = [];

@@ -118,21 +118,45 @@ export class WebGPUBackend implements Backend {
     const checked = this.#options.check
       ? new CheckedExecutable(this.device, executable, this.#staging, this.#checks)
       : undefined;
-    const kept = new KeptResults(plan);
+    const { steps, settled, known } = plan;
+    const kept = new KeptResults(
+      steps.some((step) => step.kept),
+      settled,
+    );
+    const early = new KeptResults(
+      steps.some((step) => step.early),
+      known,
+    );
     let first = true;
     return {
       run: (args, outputs, reads) => {
         this.#checkAlive();
-        const stale = kept.isStale(args);
+        const [keptRun, earlyRun] = [kept.isStale(args), early.isStale(args)];
+        const runs = (step: number): boolean => {
+          const { kept: isKept, early: isEarly } = steps[step];
+          return isKept ? keptRun : !isEarly || earlyRun;
+        };
         const run = (): Promise<NumberArray>[] =>
-          (checked ?? executable).run(args.map(own), outputs.map(own), reads, stale);
+          (checked ?? executable).run(args.map(own), outputs.map(own), reads, runs);
         const results = first ? this.#scoped(run) : run();
         first = false;
         kept.remember(args);
+        early.remember(args);
         markWritten(outputs);
         return results;
       },
-      time: (args, outputs) => kept.aside(() => this.#time(executable, args.map(own), outputs.map(own))),
+      ahead: (args, outputs) => {
+        // A checked run is a step at a time anyway.
+        if (this.#failure !== undefined || checked !== undefined || !early.isStale(args)) return;
+        const keptRun = kept.isStale(args);
+        executable.ahead(args.map(own), outputs.map(own), (step) =>
+          steps[step].kept ? keptRun : steps[step].early,
+        );
+        kept.remember(args);
+        early.remember(args);
+      },
+      time: (args, outputs) =>
+        kept.aside(() => early.aside(() => this.#time(executable, args.map(own), outputs.map(own)))),
       launched: () =>
         executable.dispatches.map((dispatches, i) => {
           const { names = [] } = variantsOf(plan.steps[i], this.#target) ?? {};

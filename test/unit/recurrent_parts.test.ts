@@ -1,0 +1,120 @@
+// A step in two parts gives what the fused one does, and the part that is the states' waits for nothing else.
+import { expect, test } from 'vitest';
+
+import { allCells } from '../../src/cells/index.ts';
+import { Random } from '../../src/core/random.ts';
+import { sizeOf } from '../../src/core/shape.ts';
+import { createRuntime, defineCell, mul, tanh, type Cell } from '../../src/index.ts';
+import { Value } from '../../src/graph/value.ts';
+import { matmul } from '../../src/ops/matmul.ts';
+import { recurrentSequence, type RecurrentWeights } from '../../src/ops/recurrent_layer.ts';
+import { stepOfParts } from '../../src/ops/recurrent_parts.ts';
+import { reshape } from '../../src/ops/structure.ts';
+import { makePlan } from '../../src/plan/plan.ts';
+
+const [batch, hidden] = [3, 5];
+
+/** A step of a cell over arguments: products, weights, biases, weights of units, states. */
+function shapesOf(cell: Cell, bias: boolean): number[][] {
+  const rows = cell.recurrentGates.length * hidden;
+  return [
+    [1, batch, cell.gates.length * hidden],
+    [rows, hidden],
+    ...(bias ? [[rows]] : []),
+    ...cell.weights.map(() => [hidden]),
+    ...cell.states.map(() => [1, batch, hidden]),
+  ];
+}
+
+function argumentsOf(cell: Cell, bias: boolean, values: readonly Value[]) {
+  const [products, hh, ...rest] = values;
+  const weights: RecurrentWeights = {
+    hh,
+    ...(bias ? { bias: rest.shift() as Value } : {}),
+    units: Object.fromEntries(cell.weights.map(({ name }) => [name, rest.shift() as Value])),
+  };
+  return { products, weights, initial: rest };
+}
+
+const parts = (cell: Cell, bias: boolean, values: readonly Value[]) => {
+  const { products, weights, initial } = argumentsOf(cell, bias, values);
+  return stepOfParts(cell, products, weights, initial);
+};
+const traced = (cell: Cell, bias: boolean): Value[] =>
+  shapesOf(cell, bias).map((shape) => new Value({ shape, dtype: 'f32' }));
+
+const inParts = allCells.filter(
+  (cell) => cell.recurrentGates.length > 0 && parts(cell, true, traced(cell, true)) !== undefined,
+);
+
+test('cells whose weights take h alone are put together so, others are not', () => {
+  const names = (cells: readonly Cell[]): string[] => cells.map(({ name }) => name);
+  expect(names(inParts)).toEqual(expect.arrayContaining(['lstm', 'gru', 'elman_tanh', 'elman_relu']));
+  expect(names(inParts)).not.toContain('gru_reset_before');
+  expect(names(inParts)).not.toContain('lstm_projected');
+  expect(names(inParts)).not.toContain('lstm_layer_norm');
+});
+
+const own = defineCell({
+  name: 'own',
+  gates: ['a', 'b'],
+  states: ['h', 'c'],
+  weights: { u: 'uniform' },
+  update: ({ a, b }, { c }, { u }) => ({ h: tanh(mul(c, b)), c: mul(tanh(a), u) }),
+});
+
+test.each([...inParts, own].flatMap((cell) => [true, false].map((bias) => [cell.name, bias, cell] as const)))(
+  '%s with bias %s gives what the loop gives',
+  async (_, bias, cell) => {
+    using runtime = await createRuntime({ backend: 'cpu', precision: 'float64' });
+    const random = new Random(3, 4);
+    const tensors = shapesOf(cell, bias).map((shape) =>
+      runtime.tensor(
+        Float64Array.from({ length: sizeOf(shape) }, () => random.uniform(-1, 1)),
+        { shape },
+      ),
+    );
+    const outputs = (result: { output: Value; finals: readonly Value[] } | undefined): Value[] => {
+      if (result === undefined) throw new Error('expected a step in parts');
+      return [reshape(result.output, [batch, hidden]), ...result.finals];
+    };
+    const results = runtime.compile((...values: Value[]) => [
+      ...outputs(parts(cell, bias, values)),
+      ...outputs(
+        (({ products, weights, initial }) =>
+          recurrentSequence(cell, { products: [products], weights: [weights], initial }))(
+          argumentsOf(cell, bias, values),
+        ),
+      ),
+    ])(...tensors);
+    const numbers = await Promise.all(results.map(async (tensor) => Array.from(await tensor.read())));
+    const half = numbers.length / 2;
+    numbers.slice(0, half).forEach((list, i) => {
+      expect(list.some((x) => x !== 0)).toBe(true);
+      list.forEach((x, k) => expect(x).toBeCloseTo(numbers[half + i][k], 12));
+    });
+  },
+);
+
+test("the product of the states is early, and what it makes is nobody else's memory", () => {
+  for (const cell of inParts) {
+    const [given, ...rest] = traced(cell, true);
+    const [x, w] = [
+      [batch, 4],
+      [4, given.shape[2]],
+    ].map((shape) => new Value({ shape, dtype: 'f32' }));
+    const args = [x, w, ...rest];
+    const states = args.flatMap((_, i) => (i >= args.length - cell.states.length ? [i] : []));
+    const products = reshape(matmul(x, w), given.shape);
+    const { output, finals } = parts(cell, true, [products, ...rest]) ?? { output: x, finals: [] };
+    const plan = makePlan(args, [output, ...finals], [], [1, 2, 3], states);
+    const early = plan.steps.filter((step) => step.early);
+    expect(early.map(({ op }) => op.name)).toContain('matmul');
+    const apart = new Set(early.flatMap(({ outputs }) => outputs.map(({ buffer }) => buffer)));
+    const others = plan.steps.filter((step) => !step.early).flatMap(({ outputs }) => outputs);
+    expect(others.filter(({ buffer }) => apart.has(buffer))).toEqual([]);
+    expect(plan.known).toEqual([1, 2, 3, ...states]);
+    // The product of the input, and the update.
+    expect(plan.steps.length - early.length).toBe(2);
+  }
+});
