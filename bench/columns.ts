@@ -33,7 +33,7 @@ export const columns: readonly Column[] = [
   {
     title: 'latency',
     unit: 'ms',
-    help: 'One run by itself, from the call to its result on the CPU: the median, and the quartiles; of several passes the median of theirs, and the least and the greatest of their quartiles. Of a stream a sample is the median of eight steps, each 5 ms after the one before had its result.',
+    help: 'One run by itself, from the call to its result on the CPU: the median of all samples, of several passes that of their medians, and the least and the greatest sample. Of a stream a sample is the median of eight steps, each 5 ms after the one before had its result.',
     text: ({ timing }) => timing && spread(timing.latency),
   },
   {

@@ -3,27 +3,25 @@
 export interface Summary {
   /** Of several passes, the median of theirs. */
   readonly median: number;
-  /** The quartiles: half of the samples lie between them. Of several passes, the least and the greatest of theirs. */
+  /** The least and the greatest sample, of all passes. */
   readonly low: number;
   readonly high: number;
   readonly samples: number;
 }
 
-/** The value below which a part of the samples lies, between neighbours in proportion. */
-function quantile(sorted: readonly number[], part: number): number {
-  const at = (sorted.length - 1) * part;
-  const below = Math.floor(at);
-  const above = Math.ceil(at);
-  return sorted[below] + (sorted[above] - sorted[below]) * (at - below);
+/** The middle one, or the mean of the middle two. */
+function middle(sorted: readonly number[]): number {
+  const last = sorted.length - 1;
+  return (sorted[Math.floor(last / 2)] + sorted[Math.ceil(last / 2)]) / 2;
 }
 
 export function summarize(samples: readonly number[]): Summary {
   if (samples.length === 0) throw new Error('summarize: no samples');
   const sorted = samples.toSorted((a, b) => a - b);
   return {
-    median: quantile(sorted, 0.5),
-    low: quantile(sorted, 0.25),
-    high: quantile(sorted, 0.75),
+    median: middle(sorted),
+    low: sorted[0],
+    high: sorted[sorted.length - 1],
     samples: samples.length,
   };
 }

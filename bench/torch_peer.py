@@ -13,6 +13,7 @@ import copy
 import json
 import math
 import os
+import statistics
 import sys
 import time
 from contextlib import nullcontext
@@ -240,14 +241,7 @@ def answer_of(job: Job, kind: str) -> Any:
 
 
 def summarize(samples: List[float]) -> Dict[str, Any]:
-    ordered = sorted(samples)
-
-    def quantile(part: float) -> float:
-        at = (len(ordered) - 1) * part
-        below, above = math.floor(at), math.ceil(at)
-        return ordered[below] + (ordered[above] - ordered[below]) * (at - below)
-
-    return {'median': quantile(0.5), 'low': quantile(0.25), 'high': quantile(0.75), 'samples': len(samples)}
+    return {'median': statistics.median(samples), 'low': min(samples), 'high': max(samples), 'samples': len(samples)}
 
 
 class Bench:

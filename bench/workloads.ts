@@ -111,9 +111,11 @@ export const workloads: readonly Workload[] = [
   { kind: 'stream', name: 'stream-lstm', sets: everywhere, cell: 'lstm', inputSize: 256, hiddenSize: 256 },
   { kind: 'stream', name: 'stream-gru', sets: withTime, cell: 'gru', inputSize: 256, hiddenSize: 256 },
   training('training', withTime, [64, 16, 64, 256]),
-  // An eighth: half a minute.
-  training('training-short', ['quick'], [8, 16, 64, 256]),
-  matmul('matmul', everywhere, [512, 256, 1024]),
+  // A sixteenth: half a minute.
+  training('training-short', ['quick'], [4, 16, 64, 256]),
+  matmul('matmul', withTime, [512, 256, 1024]),
+  // A quarter: a second, many times over.
+  matmul('matmul-short', ['quick'], [256, 256, 512]),
   matmul('matmul-square', withTime, [512, 512, 512]),
   matmul('matmul-skinny', withTime, [16, 512, 2048]),
   // For real GPUs. The last four are FlashRNN's length and batch.

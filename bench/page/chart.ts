@@ -287,7 +287,7 @@ export function drawChart(content: Content, theme: Theme): SVGSVGElement {
       12,
       theme.muted,
       400,
-      'Bar: median, of streams the latency of a step. Line: quartiles, of passes the outermost. Tick: the floor of the two ways that WebGPU has.',
+      'Bar: median, of streams the latency of a step. Line: all samples. Tick: the floor of the two ways that WebGPU has.',
     ),
   );
 }

@@ -94,12 +94,14 @@ test('a row without times says why, below the table, and a remark on a timed one
   expect(printWorkload(lstm!, three)).toContain('\n  gatewise webgpu ≈ Wide webgpu ≈ Peer webgpu');
   expect(fastest([lstm!], three)).toBe('gatewise webgpu in 1 of 1 workloads, Wide webgpu in 1');
   // A single sample has no spread.
-  const once = ['gatewise webgpu', 'Peer webgpu'].map((name, i) => {
-    const { timing, ...rest } = timed(name, lstm!.name, 30, 20 + 30 * i);
-    if (timing === undefined) throw new Error('expected a timed row');
-    return { ...rest, timing: { ...timing, throughput: { ...timing.throughput, samples: 1 } } };
-  });
-  expect(printWorkload(lstm!, once)).toContain('\n  gatewise webgpu ≈ Peer webgpu');
+  const once = (contestant: string, median: number): Row => {
+    const alone = { median, low: median, high: median, samples: 1 };
+    const timing = { first: 1, latency: alone, throughput: alone, script: alone };
+    return timed(contestant, lstm!.name, median, median, { timing });
+  };
+  expect(printWorkload(lstm!, [once('gatewise webgpu', 20), once('Peer webgpu', 50)])).toContain(
+    '\n  gatewise webgpu ≈ Peer webgpu',
+  );
   // Spreads that meet rank nobody.
   const near = [rows[0], timed('Peer webgpu', lstm!.name, 40, 20.5)];
   expect(printWorkload(lstm!, near)).toContain('\n  gatewise webgpu ≈ Peer webgpu');
