@@ -76,10 +76,11 @@ function readOptions(): Options {
       'contestants take turns from the last to the first; in a second pass the other way round',
       false,
     )
-    .option(
-      '--passes <n>',
-      'pages in which everything is measured (default: 3; quick 2, trial 1)',
-      argument(parsePasses),
+    .addOption(
+      new Option('--passes <n>', 'pages in which everything is measured (default: 3; quick 2, trial 1)')
+        .argParser(argument(parsePasses))
+        // A person's page is one.
+        .conflicts(['open']),
     )
     .option('--seed <n>', 'of weights and inputs', argument(parseSeed), presets.full.seed)
     .option('--open', 'only serve the page, for a browser of yours', false)
