@@ -99,10 +99,10 @@ function selectionOf({ quick, full, set, only, peers, reversed, seed }: Options)
 function list(): string {
   const workloads = allWorkloads.map((workload) => {
     const sets = setNames.filter((set) => workloadsOf(set).includes(workload)).join(', ');
-    return `  ${workload.name.padEnd(18)}${sets.padEnd(20)}${describeWorkload(workload)}`;
+    return `  ${workload.name.padEnd(22)}${sets.padEnd(20)}${describeWorkload(workload)}`;
   });
   const contestants = (Object.keys(contestantKeys) as ContestantKey[]).map(
-    (key) => `  ${key.padEnd(18)}${contestantKeys[key]}`,
+    (key) => `  ${key.padEnd(22)}${contestantKeys[key]}`,
   );
   return ['workloads, and their sets', ...workloads, 'contestants', ...contestants].join('\n');
 }
