@@ -17,7 +17,8 @@ export interface Counts {
 
 type Tally = { -readonly [K in keyof Counts]: Counts[K] };
 
-const nothing = (): Tally => ({
+/** No calls at all. */
+export const noCounts = (): Tally => ({
   dispatches: 0,
   passes: 0,
   submits: 0,
@@ -47,7 +48,7 @@ export class ApiCounter {
   readonly #classes: GPUClasses;
   /** Sizes of buffers that were made while counting and are not destroyed. */
   readonly #alive = new Map<object, number>();
-  #tally = nothing();
+  #tally = noCounts();
   #restore: (() => void)[] = [];
 
   constructor(classes: GPUClasses = globalThis) {
@@ -72,7 +73,7 @@ export class ApiCounter {
   /** From here on calls are counted, until `stop`. */
   start(): void {
     if (this.#restore.length > 0) throw new Error('counters: already counting');
-    this.#tally = nothing();
+    this.#tally = noCounts();
     this.#alive.clear();
     try {
       this.#wrapAll();

@@ -1,6 +1,7 @@
 // Several passes as one: whose spread is that of the passes too, and whose faults stay faults.
 import { expect, test } from 'vitest';
 
+import { noCounts } from '../../bench/counters.ts';
 import { isReversed, mergePasses } from '../../bench/passes.ts';
 import { presets, type Results, type Row } from '../../bench/results.ts';
 import type { Summary } from '../../bench/statistics.ts';
@@ -101,22 +102,10 @@ test('what went wrong in one pass went wrong, and what nobody can do is said onc
 });
 
 test('what passes say is said once, memory is the most of any, and other counts are told', () => {
-  const counts = {
-    dispatches: 1,
-    passes: 1,
-    submits: 1,
-    bindGroups: 0,
-    pipelines: 0,
-    buffers: 0,
-    bufferBytes: 0,
-    writes: 0,
-    writtenBytes: 0,
-    maps: 0,
-  };
   const of = (dispatches: number, gpuBytes: number, note?: string): Results =>
     pass([
       row('a', summary(9, 10, 11), {
-        counts: { ...counts, dispatches },
+        counts: { ...noCounts(), dispatches },
         gpuBytes,
         ...(note === undefined ? {} : { note }),
       }),
