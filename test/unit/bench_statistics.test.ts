@@ -10,8 +10,8 @@ test('the median, and the least and the greatest', () => {
 
 test('passes together have the median of their medians, and all of their samples between', () => {
   const passes = [
-    [1, 2, 9],
     [4, 5],
+    [1, 2, 9],
     [3, 3, 3],
   ].map((samples) => summarize(samples));
   expect(together(passes)).toEqual({ median: 3, low: 1, high: 9, samples: 8 });
