@@ -10,13 +10,13 @@ enable subgroups;
 fn recurrent_lanes(@builtin(workgroup_id) group: vec3u, @builtin(subgroup_invocation_id) lane: u32) {
   let unit = (group.x * 4u + lane) * UNITS;
   let row = group.y * ROWS;
-  let direction = group.z;
+  let chain = group.z;
   let next = params.next;
-  var product = products_PHASE(next, direction, row, unit, 0u, lane);
+  var product = products_PHASE(next, chain, row, unit, 0u, lane);
   for (var r = 0u; r < min(ROWS, params.batch - row); r++) {
-    let mean = means_of_PHASE(max(next, 1u), direction, row + r);
+    let mean = means_of_PHASE(max(next, 1u), chain, row + r);
     for (var u = 0u; u < UNITS && unit + u < WIDTH_PHASE; u++) {
-      apply_PHASE(next, direction, row + r, unit + u, product[r * UNITS + u], mean);
+      apply_PHASE(next, chain, row + r, unit + u, product[r * UNITS + u], mean);
     }
   }
 }

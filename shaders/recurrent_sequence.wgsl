@@ -1,4 +1,4 @@
-// Many time steps of a recurrent layer in one launch, forward or backward. A workgroup owns ROWS batch rows of a direction and
+// Many time steps of a recurrent layer in one launch, forward or backward. A workgroup owns ROWS batch rows of a chain and
 // all their units: rows are independent, so nothing crosses workgroups, and what a unit reads of other units was written
 // before the last barrier. LANES invocations side by side own neighbouring units; SLICES of them share a unit's sums over k.
 // With several workgroups along x it is one step of which each owns some units, for the sake of the slices alone.
@@ -16,7 +16,7 @@ fn recurrent_sequence(@builtin(workgroup_id) group: vec3u, @builtin(local_invoca
   let lane = local % LANES;
   let slice = local / LANES;
   let row = group.y * ROWS;
-  let direction = group.z;
+  let chain = group.z;
   for (var done = 0u; done < params.count; done++) {
     let next = u32(i32(params.next) + i32(done) * params.stride);
     // @unroll PHASE PHASES
@@ -26,7 +26,7 @@ fn recurrent_sequence(@builtin(workgroup_id) group: vec3u, @builtin(local_invoca
         const COUNT = ROWS * UNITS * RESULTS_PHASE;
         var product: array<array<f32, RESULTS_PHASE>, ROWS * UNITS>;
         if (unit < WIDTH_PHASE) {
-          product = products_PHASE(next, direction, row, unit, slice, 0u);
+          product = products_PHASE(next, chain, row, unit, slice, 0u);
         }
         if (SLICES > 1u) {
           for (var i = 0u; i < COUNT; i++) {
@@ -49,8 +49,8 @@ fn recurrent_sequence(@builtin(workgroup_id) group: vec3u, @builtin(local_invoca
                 sums[p] = sum;
               }
             }
-            let mean = means_of_PHASE(max(next, 1u), direction, own_row);
-            apply_PHASE(next, direction, own_row, own_unit, sums, mean);
+            let mean = means_of_PHASE(max(next, 1u), chain, own_row);
+            apply_PHASE(next, chain, own_row, own_unit, sums, mean);
           }
         }
         if (SLICES > 1u) {

@@ -1,4 +1,4 @@
-// One phase of one time step of a recurrent layer, forward or backward, of both directions: products of weights with
+// One phase of one time step of a recurrent layer, forward or backward, of all chains: products of weights with
 // vectors that lie in memory, means over a row's units, then the cell's update of each unit, fused. One invocation owns
 // UNITS units of ROWS batch rows and all products of them, so nothing leaves the registers between product and update.
 // Most cells have one phase; what a unit reads of other units was written by an earlier phase or step.
@@ -12,16 +12,16 @@ override WORKGROUP: u32 = 32;
 fn recurrent_step(@builtin(global_invocation_id) id: vec3u) {
   let unit = id.x * UNITS;
   let row = id.y * ROWS;
-  let direction = id.z;
+  let chain = id.z;
   let next = params.next;
   if (unit >= WIDTH_PHASE) {
     return;
   }
-  var product = products_PHASE(next, direction, row, unit, 0u, 0u);
+  var product = products_PHASE(next, chain, row, unit, 0u, 0u);
   for (var r = 0u; r < min(ROWS, params.batch - row); r++) {
-    let mean = means_of_PHASE(max(next, 1u), direction, row + r);
+    let mean = means_of_PHASE(max(next, 1u), chain, row + r);
     for (var u = 0u; u < min(UNITS, WIDTH_PHASE - unit); u++) {
-      apply_PHASE(next, direction, row + r, unit + u, product[r * UNITS + u], mean);
+      apply_PHASE(next, chain, row + r, unit + u, product[r * UNITS + u], mean);
     }
   }
 }

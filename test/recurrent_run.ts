@@ -18,7 +18,7 @@ export interface RunSize {
   readonly batch: number;
   readonly hidden: number;
   readonly bias: boolean;
-  readonly directions: 1 | 2;
+  readonly chains: 1 | 2;
   /** Steps 1 or 0 in any pattern, for each direction the same. */
   readonly masked: boolean;
   /** Of the matrices; `float32` unless given. */
@@ -39,20 +39,20 @@ const widthOf = (size: RunSize, state: number): number =>
 
 /** The inputs in order: products, initial states, weights, factors of h, masks. */
 export function runInputs(size: RunSize): RunInput[] {
-  const { cell, steps, batch, hidden, bias, directions, masked } = size;
+  const { cell, steps, batch, hidden, bias, chains, masked } = size;
   const recurrentRows = cell.recurrentGates.length * hidden;
-  const each = Array.from({ length: directions }, (_, d) => d);
+  const each = Array.from({ length: chains }, (_, d) => d);
   const list: RunInput[] = [];
   const give = (name: string, ...shape: number[]): void => void list.push({ name, shape });
   for (const d of each) give(`products ${d}`, steps, batch, cell.gates.length * hidden);
-  cell.states.forEach((name, s) => give(`initial ${name}`, directions, batch, widthOf(size, s)));
+  cell.states.forEach((name, s) => give(`initial ${name}`, chains, batch, widthOf(size, s)));
   for (const d of each) {
     if (recurrentRows > 0) give(`weight_hh ${d}`, recurrentRows, widthOf(size, 0));
     if (recurrentRows > 0 && bias) give(`bias_hh ${d}`, recurrentRows);
     if (cell.projects) give(`weight_hr ${d}`, projectionOf(size), hidden);
     for (const { name } of cell.weights) give(`unit ${name} ${d}`, hidden);
   }
-  if (cell.dropsRecurrent) give('keep', directions, batch, widthOf(size, 0));
+  if (cell.dropsRecurrent) give('keep', chains, batch, widthOf(size, 0));
   if (masked) give('mask', steps, batch);
   return list;
 }
@@ -68,8 +68,8 @@ interface Named {
 function named(size: RunSize, values: readonly Value[]): Named {
   const byName = new Map(runInputs(size).map(({ name }, i) => [name, values[i]]));
   const get = (name: string): Value => byName.get(name) as Value;
-  const { cell, directions } = size;
-  const each = Array.from({ length: directions }, (_, d) => d);
+  const { cell, chains } = size;
+  const each = Array.from({ length: chains }, (_, d) => d);
   return {
     products: each.map((d) => get(`products ${d}`)),
     initial: cell.states.map((name) => get(`initial ${name}`)),

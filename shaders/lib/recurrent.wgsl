@@ -35,25 +35,25 @@ const G = 0u;
 @group(0) @binding(11) var<storage, read> bytes: array<u32>;
 @group(0) @binding(12) var<storage, read> largest: array<f32>;        // (D, rows)
 
-// Direction 0 goes from the first time to the last, direction 1 from the last to the first.
-fn time_of(direction: u32, order: u32) -> u32 {
-  return select(order, params.steps - 1u - order, direction == 1u);
+// Chain 0 goes from the first time to the last, chain 1 from the last to the first.
+fn time_of(chain: u32, order: u32) -> u32 {
+  return select(order, params.steps - 1u - order, chain == 1u);
 }
 
-fn stash_row(direction: u32, order: u32, row: u32) -> u32 {
-  return (direction * params.steps + time_of(direction, order)) * params.batch + row;
+fn stash_row(chain: u32, order: u32, row: u32) -> u32 {
+  return (chain * params.steps + time_of(chain, order)) * params.batch + row;
 }
 
 /// Where the rows of the output lie, in rows.
-fn output_row(direction: u32, order: u32, row: u32, directions: u32) -> u32 {
-  return (time_of(direction, order) * params.batch + row) * directions + direction;
+fn output_row(chain: u32, order: u32, row: u32, chains: u32) -> u32 {
+  return (time_of(chain, order) * params.batch + row) * chains + chain;
 }
 
 // @splice phases
 // Generated from a cell's declaration; these lines are an Elman cell's step forward, so that the file compiles as it stands.
 const KEEPS_STATES = true;                          // of every step, for the backward pass; else of the last two, or of a single step alone
 
-fn is_active(direction: u32, order: u32, row: u32) -> bool {
+fn is_active(chain: u32, order: u32, row: u32) -> bool {
   return true;
 }
 
@@ -70,39 +70,39 @@ const RESULT_PHASE = array<u32, 1>(0u);             // which product each matrix
 const FINISHES_PHASE = false;
 const TURNS_PHASE = 1u;                             // tiles of units that an invocation takes one after the other
 
-fn weight_start_PHASE_P(direction: u32) -> u32 {
-  return direction * 4u;
+fn weight_start_PHASE_P(chain: u32) -> u32 {
+  return chain * 4u;
 }
 
 fn depth_PHASE_P() -> u32 {
   return 4u;
 }
 
-fn base_of_PHASE_P(next: u32, direction: u32, row: u32) -> u32 {
-  return state_row(direction, next - 1u, row) * 4u;
+fn base_of_PHASE_P(next: u32, chain: u32, row: u32) -> u32 {
+  return state_row(chain, next - 1u, row) * 4u;
 }
 
-fn vector_PHASE_P(base: u32, direction: u32, row: u32, k: u32, lane: u32) -> vec4f {
+fn vector_PHASE_P(base: u32, chain: u32, row: u32, k: u32, lane: u32) -> vec4f {
   return vec4f(states[base + k], states[base + k + 1u], states[base + k + 2u], states[base + k + 3u]);
 }
 
-fn is_live_PHASE_P(next: u32, direction: u32, row: u32) -> bool {     // whether any of it is not 0 for a step that counts
+fn is_live_PHASE_P(next: u32, chain: u32, row: u32) -> bool {     // whether any of it is not 0 for a step that counts
   return true;
 }
 
-fn means_of_PHASE(next: u32, direction: u32, row: u32) -> array<f32, MEANS_PHASE> {
+fn means_of_PHASE(next: u32, chain: u32, row: u32) -> array<f32, MEANS_PHASE> {
   return array<f32, MEANS_PHASE>(0.0);
 }
 
-fn update_PHASE(next: u32, direction: u32, row: u32, unit: u32, product: array<f32, RESULTS_PHASE>, mean: array<f32, MEANS_PHASE>) {
+fn update_PHASE(next: u32, chain: u32, row: u32, unit: u32, product: array<f32, RESULTS_PHASE>, mean: array<f32, MEANS_PHASE>) {
   let order = next - 1u;
-  let here = stash_row(direction, order, row) * 4u + unit;
+  let here = stash_row(chain, order, row) * 4u + unit;
   let v0 = stash[here] + product[0];
-  states[state_row(direction, next, row) * 4u + unit] = stable_tanh(v0);
+  states[state_row(chain, next, row) * 4u + unit] = stable_tanh(v0);
   stash[here] = v0;
 }
 
-fn finish_PHASE(next: u32, direction: u32, row: u32, unit: u32, product: array<f32, RESULTS_PHASE>) {
+fn finish_PHASE(next: u32, chain: u32, row: u32, unit: u32, product: array<f32, RESULTS_PHASE>) {
 }
 // @end
 
@@ -111,15 +111,15 @@ fn state_times() -> u32 {
   return select(min(2u, params.steps), params.steps + 1u, KEEPS_STATES);
 }
 
-fn state_row(direction: u32, done: u32, row: u32) -> u32 {
-  let time = select(done % state_times(), select(done, params.steps - done, direction == 1u), KEEPS_STATES);
-  return (direction * state_times() + time) * params.batch + row;
+fn state_row(chain: u32, done: u32, row: u32) -> u32 {
+  let time = select(done % state_times(), select(done, params.steps - done, chain == 1u), KEEPS_STATES);
+  return (chain * state_times() + time) * params.batch + row;
 }
 
 // @unroll PHASE PHASES
 /// The products of UNITS units and ROWS rows, over every SLICES-th quad of k. Those past the end read the last and are not written.
 /// Where invocations load vectors together, `lane` is which of them this is.
-fn products_PHASE(next: u32, direction: u32, row: u32, unit: u32, slice: u32, lane: u32) -> array<array<f32, RESULTS_PHASE>, ROWS * UNITS> {
+fn products_PHASE(next: u32, chain: u32, row: u32, unit: u32, slice: u32, lane: u32) -> array<array<f32, RESULTS_PHASE>, ROWS * UNITS> {
   // @unroll R ROWS
   let row_R = min(row + R, params.batch - 1u);
   // @unroll U UNITS
@@ -133,16 +133,16 @@ fn products_PHASE(next: u32, direction: u32, row: u32, unit: u32, slice: u32, la
   // Where all rows are masked there is nothing to multiply.
   var live_P = false;
   // @unroll R ROWS
-  live_P = live_P || is_live_PHASE_P(next, direction, row_R);
+  live_P = live_P || is_live_PHASE_P(next, chain, row_R);
   // @end
   if (live_P) {
-    let start = weight_start_PHASE_P(direction);
+    let start = weight_start_PHASE_P(chain);
     // @unroll R ROWS
-    let base_R = base_of_PHASE_P(next, direction, row_R);
+    let base_R = base_of_PHASE_P(next, chain, row_R);
     // @end
     for (var quad = slice; quad < (depth_PHASE_P() + 3u) / 4u; quad += SLICES) {
       // @unroll R ROWS
-      let x_R = vector_PHASE_P(base_R, direction, row_R, quad * 4u, lane);
+      let x_R = vector_PHASE_P(base_R, chain, row_R, quad * 4u, lane);
       // @end
       // @unroll U UNITS
       // @unroll G TAKES_PHASE
@@ -166,11 +166,11 @@ fn products_PHASE(next: u32, direction: u32, row: u32, unit: u32, slice: u32, la
 }
 
 /// The update of one unit, or once the loop is through what is still missing from the initial states' gradients.
-fn apply_PHASE(next: u32, direction: u32, row: u32, unit: u32, product: array<f32, RESULTS_PHASE>, mean: array<f32, MEANS_PHASE>) {
+fn apply_PHASE(next: u32, chain: u32, row: u32, unit: u32, product: array<f32, RESULTS_PHASE>, mean: array<f32, MEANS_PHASE>) {
   if (FINISHES_PHASE && next == 0u) {
-    finish_PHASE(next, direction, row, unit, product);
+    finish_PHASE(next, chain, row, unit, product);
   } else {
-    update_PHASE(next, direction, row, unit, product, mean);
+    update_PHASE(next, chain, row, unit, product, mean);
   }
 }
 // @end

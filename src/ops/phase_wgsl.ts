@@ -41,7 +41,7 @@ export function readingsOf(layout: RecurrentLayout, { products }: Phase): Readin
 export interface PhaseText {
   readonly phase: Phase;
   readonly readings: readonly Reading[];
-  /** Where in one direction's packed weights each reading begins, in vec4s. */
+  /** Where in one chain's packed weights each reading begins, in vec4s. */
   readonly starts: readonly number[];
   /** Tiles of units that an invocation takes one after the other. */
   readonly turns: number;
@@ -54,8 +54,8 @@ export const PACKED_NAMES = { float32: 'weight', f16: 'halves', int8: 'bytes' } 
 export interface StepText {
   readonly attrs: RecurrentAttrs;
   readonly layout: RecurrentLayout;
-  /** Vec4s of one direction's packed weights. */
-  readonly packedPerDirection: number;
+  /** Vec4s of one chain's packed weights. */
+  readonly packedPerChain: number;
   readonly hasOutputGradient: boolean;
   /** Whether the states before the step are read where they were given, as `carry`: of a single step. */
   readonly readsInitial: boolean;
@@ -95,13 +95,13 @@ class Scope {
       );
     const { before, all } = layout.matrixRows;
     const first = before[matrix] + part * this.#of.attrs.hidden;
-    return this.#let(`sum_${index}`, `product[${index}] * largest[direction * ${all}u + ${first}u + unit]`);
+    return this.#let(`sum_${index}`, `product[${index}] * largest[chain * ${all}u + ${first}u + unit]`);
   }
 
   /** The index of element `unit` of the output. */
   output(unit: string): string {
-    const { directions } = this.#of.layout;
-    const row = `output_row(direction, order, row, ${directions}u) * ${this.#of.layout.stateWidth(0)}u`;
+    const { chains } = this.#of.layout;
+    const row = `output_row(chain, order, row, ${chains}u) * ${this.#of.layout.stateWidth(0)}u`;
     return `${this.#let('out', row)} + ${unit}`;
   }
 
@@ -121,7 +121,7 @@ class Scope {
         const when = kind === 'slot' ? 'order' : 'next';
         const base = this.#let(
           kind === 'slot' ? 'here' : 'next_row',
-          `stash_row(direction, ${when}, row) * ${layout.row}u`,
+          `stash_row(chain, ${when}, row) * ${layout.row}u`,
         );
         return `stash[${base} + ${layout.slotOffset[index]}u + ${unit}]`;
       }
@@ -129,28 +129,28 @@ class Scope {
       case 'after': {
         if (kind === 'state' && this.#of.readsInitial) return this.at(`carry${index}`, unit);
         const done = kind === 'state' ? 'order' : 'next';
-        const first = `${layout.stateOffset[index] * layout.directions}u * state_times() * params.batch`;
-        const row = `state_row(direction, ${done}, row) * ${layout.stateWidth(index)}u`;
+        const first = `${layout.stateOffset[index] * layout.chains}u * state_times() * params.batch`;
+        const row = `state_row(chain, ${done}, row) * ${layout.stateWidth(index)}u`;
         return `states[${this.#let(`${kind}_${index}`, `${first} + ${row}`)} + ${unit}]`;
       }
       case 'carry': {
-        const first = `${layout.stateOffset[index] * layout.directions}u * params.batch`;
-        const row = `(direction * params.batch + row) * ${layout.stateWidth(index)}u`;
+        const first = `${layout.stateOffset[index] * layout.chains}u * params.batch`;
+        const row = `(chain * params.batch + row) * ${layout.stateWidth(index)}u`;
         return `carry[${this.#let(`carry_${index}`, `${first} + ${row}`)} + ${unit}]`;
       }
       case 'output': {
         return hasOutputGradient ? `d_output[${this.output(unit)}]` : '0.0f';
       }
       case 'bias':
-        return `vectors[direction * ${layout.vectors}u + ${index * attrs.hidden}u + ${unit}]`;
+        return `vectors[chain * ${layout.vectors}u + ${index * attrs.hidden}u + ${unit}]`;
       case 'weight':
-        return `vectors[direction * ${layout.vectors}u + ${layout.weightOffset + index * attrs.hidden}u + ${unit}]`;
+        return `vectors[chain * ${layout.vectors}u + ${layout.weightOffset + index * attrs.hidden}u + ${unit}]`;
       case 'keep':
-        return `rows[(direction * params.batch + row) * ${layout.stateWidth(0)}u + ${unit}]`;
+        return `rows[(chain * params.batch + row) * ${layout.stateWidth(0)}u + ${unit}]`;
       case 'active':
-        return `select(0.0, 1.0, is_active(direction, order, row))`;
+        return `select(0.0, 1.0, is_active(chain, order, row))`;
       default: {
-        const counter = `vec4u(row * ${attrs.hidden}u + ${unit}, ${attrs.stream}u, time_of(direction, order) * 2u + direction, ${1 + (index >> 2)}u)`;
+        const counter = `vec4u(row * ${attrs.hidden}u + ${unit}, ${attrs.stream}u, time_of(chain, order) * 2u + chain, ${1 + (index >> 2)}u)`;
         const key = 'vec2u(bitcast<u32>(seed[0]), bitcast<u32>(seed[1]))';
         return `unit_uniform(philox(${counter}, ${key}).${'xyzw'[index & 3]})`;
       }
@@ -172,7 +172,7 @@ export function phasesWGSL(of: StepText, phases: readonly PhaseText[]): string {
   return `// The cell "${of.attrs.cell.name}".
 const KEEPS_STATES = ${!of.attrs.lean};
 
-fn is_active(direction: u32, order: u32, row: u32) -> bool {
+fn is_active(chain: u32, order: u32, row: u32) -> bool {
   return ${isActive(of)};
 }
 
@@ -227,7 +227,7 @@ function phaseText(of: StepText, { phase, readings, starts, turns }: PhaseText, 
     });
     return indent([...scope.head, `var mean: array<f32, MEANS_${index}>;`, ...loops, 'return mean;']);
   };
-  const moment = 'next: u32, direction: u32, row: u32';
+  const moment = 'next: u32, chain: u32, row: u32';
   const args = `${moment}, unit: u32, product: array<f32, RESULTS_${index}>`;
   return `// ${writes.map(({ to }) => to).join(', ')}
 const WIDTH_${index} = ${layout.width(phase.width)}u;
@@ -255,10 +255,8 @@ ${body(finish)}
 
 function isActive({ attrs, layout }: StepText): string {
   if (!attrs.masked) return 'true';
-  const keep = attrs.cell.dropsRecurrent
-    ? `${layout.directions * layout.stateWidth(0)}u * params.batch + `
-    : '';
-  return `rows[${keep}stash_row(direction, order, row)] != 0.0`;
+  const keep = attrs.cell.dropsRecurrent ? `${layout.chains * layout.stateWidth(0)}u * params.batch + ` : '';
+  return `rows[${keep}stash_row(chain, order, row)] != 0.0`;
 }
 
 /** Functions of one vector: where it begins, its elements, and whether it is worth multiplying. */
@@ -283,30 +281,30 @@ function readingText(
   const isFollowing = name.startsWith('following');
   const isZero = of.attrs.fromZero && name.startsWith('state');
   const live = isFollowing
-    ? 'next < params.steps && is_active(direction, next, row)'
-    : `${phase.finish.length > 0 || isZero ? `next > ${isZero ? 1 : 0}u && ` : ''}is_active(direction, next - 1u, row)`;
-  return `fn weight_start_${suffix}(direction: u32) -> u32 {
-  return direction * ${of.packedPerDirection}u + ${start}u;
+    ? 'next < params.steps && is_active(chain, next, row)'
+    : `${phase.finish.length > 0 || isZero ? `next > ${isZero ? 1 : 0}u && ` : ''}is_active(chain, next - 1u, row)`;
+  return `fn weight_start_${suffix}(chain: u32) -> u32 {
+  return chain * ${of.packedPerChain}u + ${start}u;
 }
 
 fn depth_${suffix}() -> u32 {
   return ${depth}u;
 }
 
-fn base_of_${suffix}(next: u32, direction: u32, row: u32) -> u32 {
+fn base_of_${suffix}(next: u32, chain: u32, row: u32) -> u32 {
 ${head}
   return ${base};
 }
 
-fn source_${suffix}(base: u32, direction: u32, row: u32, k: u32) -> f32 {
+fn source_${suffix}(base: u32, chain: u32, row: u32, k: u32) -> f32 {
   return ${elements.join(' * ')};
 }
 
-fn vector_${suffix}(base: u32, direction: u32, row: u32, k: u32, lane: u32) -> vec4f {
+fn vector_${suffix}(base: u32, chain: u32, row: u32, k: u32, lane: u32) -> vec4f {
 ${indent(of.together ? sharedVector(suffix, depth) : ownVector(suffix, depth))}
 }
 
-fn is_live_${suffix}(next: u32, direction: u32, row: u32) -> bool {
+fn is_live_${suffix}(next: u32, chain: u32, row: u32) -> bool {
   return ${live};
 }
 `;
@@ -314,13 +312,13 @@ fn is_live_${suffix}(next: u32, direction: u32, row: u32) -> bool {
 
 /** Four elements of a vector; what lies past its end is 0. */
 function ownVector(suffix: string, depth: number): string[] {
-  const element = (n: number): string => `source_${suffix}(base, direction, row, k + ${n}u)`;
+  const element = (n: number): string => `source_${suffix}(base, chain, row, k + ${n}u)`;
   if (depth % 4 === 0) return [`return vec4f(${[0, 1, 2, 3].map(element).join(', ')});`];
   return [
     'var x = vec4f();',
     'for (var i = 0u; i < 4u; i++) {',
     `  if (k + i < ${depth}u) {`,
-    `    x[i] = source_${suffix}(base, direction, row, k + i);`,
+    `    x[i] = source_${suffix}(base, chain, row, k + i);`,
     '  }',
     '}',
     'return x;',
@@ -329,7 +327,7 @@ function ownVector(suffix: string, depth: number): string[] {
 
 /** The same, of which each of four invocations has loaded one. */
 function sharedVector(suffix: string, depth: number): string[] {
-  const own = `source_${suffix}(base, direction, row, ${depth % 4 === 0 ? 'k + lane' : `min(k + lane, ${depth - 1}u)`})`;
+  const own = `source_${suffix}(base, chain, row, ${depth % 4 === 0 ? 'k + lane' : `min(k + lane, ${depth - 1}u)`})`;
   return [
     `let own = ${depth % 4 === 0 ? own : `select(0.0, ${own}, k + lane < ${depth}u)`};`,
     `return vec4f(${[0, 1, 2, 3].map((n) => `quadBroadcast(own, ${n}u)`).join(', ')});`,

@@ -26,7 +26,7 @@ function costOf(
   phases: readonly Phase[],
   [, steps, batch]: readonly number[],
 ): number {
-  return layout.directions * steps * batch * flopOf(layout, phases);
+  return layout.chains * steps * batch * flopOf(layout, phases);
 }
 
 /** Of the matrices themselves a device reads nothing: it has them packed. @param roles the inputs' positions by role. */
@@ -46,14 +46,14 @@ function checkInputs(attrs: RecurrentAttrs, inputs: readonly Signature[]): void 
       );
   };
   const [, steps, batch] = stash.shape;
-  const { directions } = layout;
-  expect('stash', stash, [directions, steps, batch, layout.row]);
-  expect('initial', initial, [directions * batch * layout.stateUnits]);
+  const { chains } = layout;
+  expect('stash', stash, [chains, steps, batch, layout.row]);
+  expect('initial', initial, [chains * batch * layout.stateUnits]);
   for (const own of matrices)
     layout.matrices.forEach(({ name, shape }, i) => expect(`weight_${name}`, own[i], shape));
   expect('packed weights', packed, [packedSize(layout, false)]);
-  expect('largest magnitudes', largest, [directions * layout.matrixRows.all]);
-  expect('vectors', vectors, [directions * layout.vectors]);
+  expect('largest magnitudes', largest, [chains * layout.matrixRows.all]);
+  expect('vectors', vectors, [chains * layout.vectors]);
   expect('rows', rows, [layout.rowsSize(steps, batch)]);
   expect('seed', seed, [2]);
 }
@@ -61,27 +61,27 @@ function checkInputs(attrs: RecurrentAttrs, inputs: readonly Signature[]): void 
 export const recurrentOp: Op<RecurrentAttrs> = /* @__PURE__ */ defineOp({
   name: 'recurrent',
   summary:
-    'T steps of a cell in one or both directions: stash (D, T, B, row) that starts with the input products, initial states, weights as they are and packed, vectors, masks',
+    'T steps of a cell in one or several chains: stash (D, T, B, row) that starts with the input products, initial states, weights as they are and packed, vectors, masks',
   // Outputs: the stash filled, all states, the output (h of every step), the final states.
   infer: (attrs, inputs) => {
     checkInputs(attrs, inputs);
     const [stash] = inputs;
     const layout = new RecurrentLayout(attrs);
-    const [directions, steps, batch] = stash.shape;
-    const all = directions * layout.stateTimes(steps) * batch * layout.stateUnits;
+    const [chains, steps, batch] = stash.shape;
+    const all = chains * layout.stateTimes(steps) * batch * layout.stateUnits;
     return [
       stash,
       { shape: [all], dtype: 'f32' },
-      { shape: [steps, batch, directions, layout.stateWidth(0)], dtype: 'f32' },
+      { shape: [steps, batch, chains, layout.stateWidth(0)], dtype: 'f32' },
       ...attrs.cell.states.map((_, s): Signature => ({
-        shape: [directions, batch, layout.stateWidth(s)],
+        shape: [chains, batch, layout.stateWidth(s)],
         dtype: 'f32',
       })),
     ];
   },
   inside: (attrs, [stash]): readonly (Inside | undefined)[] => {
     const layout = new RecurrentLayout(attrs);
-    const [directions, steps, batch] = stash.shape;
+    const [chains, steps, batch] = stash.shape;
     const row = (s: number): number => batch * layout.stateWidth(s);
     const times = layout.stateTimes(steps);
     if (attrs.lean)
@@ -92,9 +92,9 @@ export const recurrentOp: Op<RecurrentAttrs> = /* @__PURE__ */ defineOp({
         ...attrs.cell.states.map((_, s): Inside => ({
           output: 1,
           view: ({ offset }) => ({
-            shape: [directions, batch, layout.stateWidth(s)],
+            shape: [chains, batch, layout.stateWidth(s)],
             strides: [times * row(s), layout.stateWidth(s), 1],
-            offset: offset + layout.stateOffset[s] * directions * times * batch + (steps % times) * row(s),
+            offset: offset + layout.stateOffset[s] * chains * times * batch + (steps % times) * row(s),
           }),
         })),
       ];
@@ -103,20 +103,20 @@ export const recurrentOp: Op<RecurrentAttrs> = /* @__PURE__ */ defineOp({
       undefined,
       {
         output: 1,
-        // Direction 0 at times 1 to T, direction 1 at times 0 to T - 1 of its own part.
+        // Chain 0 at times 1 to T, chain 1 at times 0 to T - 1 of its own part.
         view: ({ offset }) => ({
-          shape: [steps, batch, directions, layout.stateWidth(0)],
+          shape: [steps, batch, chains, layout.stateWidth(0)],
           strides: [row(0), layout.stateWidth(0), steps * row(0), 1],
           offset: offset + row(0),
         }),
       },
-      // Direction 0 ends at time T, direction 1 at time 0, which lie side by side.
+      // Chain 0 ends at time T, chain 1 at time 0, which lie side by side.
       ...attrs.cell.states.map((_, s): Inside => ({
         output: 1,
         view: ({ offset }) => ({
-          shape: [directions, batch, layout.stateWidth(s)],
+          shape: [chains, batch, layout.stateWidth(s)],
           strides: [row(s), layout.stateWidth(s), 1],
-          offset: offset + layout.stateOffset[s] * directions * times * batch + steps * row(s),
+          offset: offset + layout.stateOffset[s] * chains * times * batch + steps * row(s),
         }),
       })),
     ];
@@ -192,33 +192,32 @@ function weightGradients(
   const layout = new RecurrentLayout(attrs);
   const { program } = layout;
   const { cell, hidden, bias } = attrs;
-  const [directions, steps, batch] = dStash.shape;
+  const [chains, steps, batch] = dStash.shape;
   const { vectors, rows, seed, matrices, packed } = forwardRoles(attrs, inputs);
   const count = steps * batch;
 
-  /** Neighbouring slots of one direction, (T·B, units). */
-  const slots = (direction: number, first: number, size: number): Value => {
+  /** Neighbouring slots of one chain, (T·B, units). */
+  const slots = (chain: number, first: number, size: number): Value => {
     const offset = layout.slotOffset[first];
-    const own = slice(slice(dStash, 0, direction, direction + 1), 3, offset, offset + size);
+    const own = slice(slice(dStash, 0, chain, chain + 1), 3, offset, offset + size);
     return reshape(own, [count, size]);
   };
   /** A state before each step, (T·B, W). */
-  const before = (direction: number, s: number): Value => {
+  const before = (chain: number, s: number): Value => {
     const width = layout.stateWidth(s);
     const row = batch * width;
-    const first = (layout.stateOffset[s] * directions + direction * width) * (steps + 1) * batch;
-    const start = first + (direction === 0 ? 0 : row);
+    const first = (layout.stateOffset[s] * chains + chain * width) * (steps + 1) * batch;
+    const start = first + (chain === 0 ? 0 : row);
     return reshape(slice(states, 0, start, start + steps * row), [count, width]);
   };
   /** What a product was taken with, (T·B, depth). */
-  const sourceOf = (direction: number, v: number): Value => {
+  const sourceOf = (chain: number, v: number): Value => {
     const { source, matrix } = program.products[v];
-    if ('slot' in source)
-      return slots(direction, source.slot, matrix === 'hr' ? hidden : layout.stateWidth(0));
-    const h = before(direction, source.state);
+    if ('slot' in source) return slots(chain, source.slot, matrix === 'hr' ? hidden : layout.stateWidth(0));
+    const h = before(chain, source.state);
     if (!source.kept || rows === undefined) return h;
     const width = layout.stateWidth(0);
-    const keep = slice(rows, 0, direction * batch * width, (direction + 1) * batch * width);
+    const keep = slice(rows, 0, chain * batch * width, (chain + 1) * batch * width);
     return reshape(mul(reshape(h, [steps, batch, width]), reshape(keep, [batch, width])), [count, width]);
   };
   const sameSource = (a: number, b: number): boolean =>
@@ -226,7 +225,7 @@ function weightGradients(
     show(Object.entries(program.products[b].source).flat());
 
   /** Parts of a matrix; those with one source and neighbouring slots share a product. */
-  const matrixGradient = (direction: number, name: 'hh' | 'hr', shape: readonly number[]): Value => {
+  const matrixGradient = (chain: number, name: 'hh' | 'hr', shape: readonly number[]): Value => {
     const height = name === 'hh' ? hidden : shape[0];
     const pieces: Value[] = [];
     for (let part = 0; part < shape[0] / height; part++) {
@@ -248,11 +247,11 @@ function weightGradients(
           return isAlone && program.products[v].gradient === gradient + n && sameSource(first, v);
         };
         while (part + run < shape[0] / height && joins(run)) run++;
-        const d = slots(direction, gradient, run * height);
-        pieces.push(matmul(transpose(d), sourceOf(direction, first)));
+        const d = slots(chain, gradient, run * height);
+        pieces.push(matmul(transpose(d), sourceOf(chain, first)));
       } else {
         const all = found.map((v) =>
-          matmul(transpose(slots(direction, program.products[v].gradient, height)), sourceOf(direction, v)),
+          matmul(transpose(slots(chain, program.products[v].gradient, height)), sourceOf(chain, v)),
         );
         pieces.push(all.reduce((a, b) => a.apply('add', [a, b])));
       }
@@ -262,7 +261,7 @@ function weightGradients(
   };
 
   /** Sums over all rows and steps; slots that lie side by side are one sum. */
-  const columnSums = (direction: number, list: readonly (number | undefined)[]): Value[] => {
+  const columnSums = (chain: number, list: readonly (number | undefined)[]): Value[] => {
     const runs: { slot: number | undefined; size: number }[] = [];
     for (const slot of list) {
       const last = runs.at(-1);
@@ -270,23 +269,23 @@ function weightGradients(
       else runs.push({ slot, size: 1 });
     }
     return runs.map(({ slot, size }) =>
-      slot === undefined ? zeros([size * hidden]) : sum(slots(direction, slot, size * hidden), 0),
+      slot === undefined ? zeros([size * hidden]) : sum(slots(chain, slot, size * hidden), 0),
     );
   };
   /** Of variational dropout's factors: where a product took h in with them, h times the gradient of what it took in. */
-  const keepGradient = (direction: number): Value => {
+  const keepGradient = (chain: number): Value => {
     const shape = [steps, batch, layout.stateWidth(0)];
     const through = program.products.flatMap(({ source, part, gradient }) => {
       if (!('kept' in source) || !source.kept) return [];
-      const weight = slice(matrices[direction][0], 0, part * hidden, (part + 1) * hidden);
-      return [weightProduct(slots(direction, gradient, hidden), weight, attrs.precision, 'rows')];
+      const weight = slice(matrices[chain][0], 0, part * hidden, (part + 1) * hidden);
+      return [weightProduct(slots(chain, gradient, hidden), weight, attrs.precision, 'rows')];
     });
     if (through.length === 0) return zeros([batch * shape[2]]);
     const total = reshape(
       through.reduce((a, b) => a.apply('add', [a, b])),
       shape,
     );
-    return reshape(sum(mul(total, reshape(before(direction, 0), shape)), 0), [-1]);
+    return reshape(sum(mul(total, reshape(before(chain, 0), shape)), 0), [-1]);
   };
 
   const biasSlots = bias
@@ -294,18 +293,18 @@ function weightGradients(
         (_, part) => program.products.find((p) => p.matrix === 'hh' && p.part === part)?.gradient,
       )
     : [];
-  const perDirection = Array.from({ length: directions }, (_, direction) => direction);
+  const perChain = Array.from({ length: chains }, (_, chain) => chain);
   const dVectors =
-    vectors && concat(perDirection.flatMap((d) => columnSums(d, [...biasSlots, ...program.weightGradients])));
+    vectors && concat(perChain.flatMap((d) => columnSums(d, [...biasSlots, ...program.weightGradients])));
   const maskSize = layout.rowsSize(steps, batch) - layout.keepSize(batch);
   const dRows = cell.dropsRecurrent
-    ? concat([...perDirection.map(keepGradient), ...(maskSize > 0 ? [zeros([maskSize])] : [])])
+    ? concat([...perChain.map(keepGradient), ...(maskSize > 0 ? [zeros([maskSize])] : [])])
     : undefined;
   return [
     inputGradient(layout, dStash),
     dInitial,
-    ...matrices.flatMap((_, direction) =>
-      layout.matrices.map(({ name, shape }) => matrixGradient(direction, name, shape)),
+    ...matrices.flatMap((_, chain) =>
+      layout.matrices.map(({ name, shape }) => matrixGradient(chain, name, shape)),
     ),
     ...(packed === undefined ? [] : [undefined]),
     ...(vectors === undefined ? [] : [dVectors]),

@@ -18,7 +18,7 @@ import { roundedMatrix } from './weight_precision.ts';
 
 /** One row of one step: what places are relative to. */
 interface Moment {
-  readonly direction: number;
+  readonly chain: number;
   /** The step, counted in the order of processing; -1 once the backward loop is through. */
   readonly order: number;
   readonly row: number;
@@ -40,7 +40,7 @@ class Machine {
   readonly layout: RecurrentLayout;
   readonly #attrs: RecurrentAttrs;
   readonly #roles: Roles<Operand> & Partial<BackwardRoles<Operand>>;
-  /** By direction, then by name: as they are multiplied by. */
+  /** By chain, then by name: as they are multiplied by. */
   readonly #matrices: readonly (readonly Operand[])[];
   readonly #stash: Operand;
   readonly #states: Operand;
@@ -71,45 +71,43 @@ class Machine {
     [, this.steps, this.batch] = stash.view.shape;
   }
 
-  #time({ direction, order }: Moment): number {
-    return direction === 0 ? order : this.steps - 1 - order;
+  #time({ chain, order }: Moment): number {
+    return chain === 0 ? order : this.steps - 1 - order;
   }
 
   /** Where state `s` lies before the step, or with `after` behind it. */
-  stateAt(s: number, { direction, order, row }: Moment, after: number): number {
+  stateAt(s: number, { chain, order, row }: Moment, after: number): number {
     const { layout, steps, batch } = this;
     const times = layout.stateTimes(steps);
     const done = order + after;
-    const inOrder = direction === 0 ? done : steps - done;
+    const inOrder = chain === 0 ? done : steps - done;
     const index = this.#attrs.lean ? done % times : inOrder;
-    const first = layout.stateOffset[s] * layout.directions * times * batch;
-    return (
-      this.#states.view.offset + first + ((direction * times + index) * batch + row) * layout.stateWidth(s)
-    );
+    const first = layout.stateOffset[s] * layout.chains * times * batch;
+    return this.#states.view.offset + first + ((chain * times + index) * batch + row) * layout.stateWidth(s);
   }
 
-  carryAt(s: number, operand: Operand, { direction, row }: Moment): number {
+  carryAt(s: number, operand: Operand, { chain, row }: Moment): number {
     const { layout, batch } = this;
-    const first = layout.stateOffset[s] * layout.directions * batch;
-    return operand.view.offset + first + (direction * batch + row) * layout.stateWidth(s);
+    const first = layout.stateOffset[s] * layout.chains * batch;
+    return operand.view.offset + first + (chain * batch + row) * layout.stateWidth(s);
   }
 
   #stashAt(slot: number, moment: Moment): number {
     const { layout, steps, batch } = this;
-    const { direction, row } = moment;
-    const at = ((direction * steps + this.#time(moment)) * batch + row) * layout.row;
+    const { chain, row } = moment;
+    const at = ((chain * steps + this.#time(moment)) * batch + row) * layout.row;
     return this.#stash.view.offset + at + layout.slotOffset[slot];
   }
 
   #outputAt(moment: Moment): number {
     const { layout, batch } = this;
-    const row = (this.#time(moment) * batch + moment.row) * layout.directions + moment.direction;
+    const row = (this.#time(moment) * batch + moment.row) * layout.chains + moment.chain;
     return row * layout.stateWidth(0);
   }
 
   place(name: string, moment: Moment): Place {
     const { layout, batch, steps } = this;
-    const { direction, row } = moment;
+    const { chain, row } = moment;
     const [kind, index] = parsePlace(name);
     const within = (operand: Operand | undefined, at: number): Place =>
       operand === undefined ? ZERO : { data: operand.data, at: operand.view.offset + at };
@@ -134,24 +132,24 @@ class Machine {
       case 'output':
         return within(this.#roles.dOutput, this.#outputAt(moment));
       case 'bias':
-        return within(this.#roles.vectors, direction * layout.vectors + index * this.#attrs.hidden);
+        return within(this.#roles.vectors, chain * layout.vectors + index * this.#attrs.hidden);
       case 'weight':
         return within(
           this.#roles.vectors,
-          direction * layout.vectors + layout.weightOffset + index * this.#attrs.hidden,
+          chain * layout.vectors + layout.weightOffset + index * this.#attrs.hidden,
         );
       default:
-        return within(this.#roles.rows, (direction * batch + row) * layout.stateWidth(0));
+        return within(this.#roles.rows, (chain * batch + row) * layout.stateWidth(0));
     }
   }
 
   /** Values that are not memory at a unit: the mask, and what is drawn. */
   #special(name: string, moment: Moment, unit: number): number | undefined {
-    const { direction, row } = moment;
+    const { chain, row } = moment;
     const { rows, seed } = this.#roles;
     const [kind, index] = parsePlace(name);
     if (kind === 'active' && rows !== undefined) {
-      const at = (direction * this.steps + this.#time(moment)) * this.batch + row;
+      const at = (chain * this.steps + this.#time(moment)) * this.batch + row;
       return rows.data[rows.view.offset + this.layout.keepSize(this.batch) + at];
     }
     if (kind === 'noise' && seed !== undefined) {
@@ -160,7 +158,7 @@ class Machine {
         [
           row * this.#attrs.hidden + unit,
           this.#attrs.stream,
-          this.#time(moment) * 2 + direction,
+          this.#time(moment) * 2 + chain,
           1 + (index >> 2),
         ],
         [data[view.offset] >>> 0, data[view.offset + 1] >>> 0],
@@ -208,7 +206,7 @@ class Machine {
   #multiply(term: Term, moment: Moment, sources: readonly Expr[], total: Float64Array): void {
     const { source, depth } = term;
     const { matrix, part, transposed } = matrixOf(this.layout, term);
-    const weight = this.#matrices[moment.direction][matrix];
+    const weight = this.#matrices[moment.chain][matrix];
     const [, columns] = this.layout.matrices[matrix].shape;
     const vector = new Float64Array(this.layout.width(depth));
     if (!('input' in source.kind) || this.place(source.kind.input, moment).data !== ZERO.data)
@@ -280,9 +278,8 @@ function runAll(machine: Machine, phases: readonly Phase[], orders: readonly num
   for (const order of orders) {
     phases.forEach((phase, i) => {
       if (order < 0 && phase.finish.length === 0) return;
-      for (let direction = 0; direction < machine.layout.directions; direction++)
-        for (let row = 0; row < machine.batch; row++)
-          machine.run(phase, prepared[i], { direction, order, row });
+      for (let chain = 0; chain < machine.layout.chains; chain++)
+        for (let row = 0; row < machine.batch; row++) machine.run(phase, prepared[i], { chain, order, row });
     });
   }
 }
@@ -301,9 +298,9 @@ export function recurrentCPU(
   layout.program.stateWidths.forEach((_, s) => {
     // A loop that starts at zero reads no memory before its first step, a single step what it was given.
     if (initial === undefined || given !== undefined) return;
-    for (let direction = 0; direction < layout.directions; direction++) {
+    for (let chain = 0; chain < layout.chains; chain++) {
       for (let row = 0; row < batch; row++) {
-        const moment = { direction, order: 0, row };
+        const moment = { chain, order: 0, row };
         const [from, to] = [machine.carryAt(s, initial, moment), machine.stateAt(s, moment, 0)];
         for (let unit = 0; unit < layout.stateWidth(s); unit++)
           states.data[to + unit] = initial.data[from + unit];

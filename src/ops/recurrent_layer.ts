@@ -10,7 +10,7 @@ import { packWeights } from './recurrent_pack.ts';
 import { checkWeightPrecision, type WeightPrecision } from './weight_precision.ts';
 import { broadcast, concat, empty, mean, reshape, slice, zeros } from './structure.ts';
 
-/** Weights of one direction. */
+/** Weights of one chain. */
 export interface RecurrentWeights {
   /** `weight_hh` (G·H, W of h), absent for cells whose gates see the input alone. */
   readonly hh?: Value;
@@ -23,15 +23,15 @@ export interface RecurrentWeights {
 }
 
 export interface SequenceArguments {
-  /** (T, B, G·H) for each direction: the input part of every gate's pre-activation, its bias included; in order of time. */
+  /** (T, B, G·H) for each chain: the input part of every gate's pre-activation, its bias included; in order of time. */
   readonly products: readonly Value[];
   readonly weights: readonly RecurrentWeights[];
   /**
-   * (D, B, W) for each state, in the cell's order: before the first step of its direction. Or all of them flat in one
+   * (D, B, W) for each state, in the cell's order: before the first step of its chain. Or all of them flat in one
    * value. Zeros where absent.
    */
   readonly initial?: readonly Value[] | Value;
-  /** (T, B) for each direction, 1 where a step counts and 0 where the states are carried over it. */
+  /** (T, B) for each chain, 1 where a step counts and 0 where the states are carried over it. */
   readonly mask?: readonly Value[];
   /** (D, B, W of h): variational dropout's factors, for cells that drop h in the recurrent product. */
   readonly keep?: Value;
@@ -44,7 +44,7 @@ export interface SequenceArguments {
 export interface SequenceResult {
   /** (T, B, D, W of h): h after each step, in order of time. */
   readonly output: Value;
-  /** (D, B, W) for each state, after the last step of its direction. */
+  /** (D, B, W) for each state, after the last step of its chain. */
   readonly finals: readonly Value[];
 }
 
@@ -66,7 +66,7 @@ export function recurrentSequence(cell: Cell, args: SequenceArguments): Sequence
     cell,
     hidden: width / gates,
     projection: weights[0].hr?.shape[0] ?? 0,
-    directions: products.length === 2 ? 2 : 1,
+    chains: products.length === 2 ? 2 : 1,
     bias: weights[0].bias !== undefined,
     masked: mask !== undefined,
     precision,
@@ -93,17 +93,17 @@ export function recurrentSequence(cell: Cell, args: SequenceArguments): Sequence
     return bias === undefined ? own : [need(bias, 'bias_hh', [layout.weightOffset])].concat(own);
   };
   const vectors = weights.flatMap(vectorsOf);
-  const { directions } = layout;
+  const { chains } = layout;
   const flat = (values: readonly Value[]): Value => concat(values.map((value) => reshape(value, [-1])));
-  const stateShape = (s: number): readonly number[] => [directions, batch, layout.stateWidth(s)];
+  const stateShape = (s: number): readonly number[] => [chains, batch, layout.stateWidth(s)];
   const start = (): Value => {
-    const size = directions * batch * layout.stateUnits;
+    const size = chains * batch * layout.stateUnits;
     if (initial === undefined) return zeros([size]);
     if (initial instanceof Value) return need(initial, 'initial', [size]);
     return flat(cell.states.map((name, s) => need(initial[s], `state ${show(name)}`, stateShape(s))));
   };
   const rows = [
-    ...(cell.dropsRecurrent ? [need(keep, 'keep', [directions, batch, layout.stateWidth(0)])] : []),
+    ...(cell.dropsRecurrent ? [need(keep, 'keep', [chains, batch, layout.stateWidth(0)])] : []),
     ...(mask ?? []).map((one) => need(one, 'mask', [steps, batch])),
   ];
   if (layout.program.draws > 0 && noise === undefined)

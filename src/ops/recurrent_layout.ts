@@ -1,6 +1,6 @@
-// How the tensors of a recurrent layer lie in memory: D directions, T steps, B rows; H units, or P of a projected h.
+// How the tensors of a recurrent layer lie in memory: D chains, T steps, B rows; H units, or P of a projected h.
 //   stash    (D, T, B, row)              the slots of a row one behind the other
-//   states   per state (D, T + 1, B, W)  direction 0 starts at time 0, direction 1, which runs backwards, at time T;
+//   states   per state (D, T + 1, B, W)  chain 0 starts at time 0, chain 1, which runs backwards, at time T;
 //                                        lean (D, 2, B, W), by turns; of a single step (D, 1, B, W), those after it
 //   initial, carry  per state (D, B, W)
 //   vectors  (D, gates·H + weights·H)    bias_hh, then the weights of one number per unit
@@ -17,7 +17,7 @@ export interface RecurrentAttrs {
   readonly hidden: number;
   /** The size of a projected h; 0 without one. */
   readonly projection: number;
-  readonly directions: 1 | 2;
+  readonly chains: 1 | 2;
   /** Whether there is a `bias_hh`. */
   readonly bias: boolean;
   /** Whether steps may be masked. */
@@ -38,23 +38,23 @@ export type LayoutAttrs = Omit<RecurrentAttrs, 'precision' | 'stream' | 'lean' |
 
 export class RecurrentLayout {
   readonly program: CellProgram;
-  readonly directions: number;
+  readonly chains: number;
   /** Elements of a row of the stash, and where in it each slot begins. */
   readonly row: number;
   readonly slotOffset: readonly number[];
   /** Units of the states before each, and of all. */
   readonly stateOffset: readonly number[];
   readonly stateUnits: number;
-  /** Elements of one direction's vectors, and where bias and weights begin in them. */
+  /** Elements of one chain's vectors, and where bias and weights begin in them. */
   readonly vectors: number;
   readonly weightOffset: number;
   readonly #attrs: LayoutAttrs;
 
   constructor(attrs: LayoutAttrs) {
-    const { cell, bias, masked, directions, hidden } = attrs;
+    const { cell, bias, masked, chains, hidden } = attrs;
     this.#attrs = attrs;
     this.program = cell.program({ bias, masked });
-    this.directions = directions;
+    this.chains = chains;
     const before = (widths: readonly Width[]): number[] => {
       let next = 0;
       return widths.map((width) => {
@@ -82,11 +82,11 @@ export class RecurrentLayout {
 
   /** Elements of `rows` before the mask, and of all. */
   keepSize(batch: number): number {
-    return this.#attrs.cell.dropsRecurrent ? this.directions * batch * this.stateWidth(0) : 0;
+    return this.#attrs.cell.dropsRecurrent ? this.chains * batch * this.stateWidth(0) : 0;
   }
 
   rowsSize(steps: number, batch: number): number {
-    return this.keepSize(batch) + (this.#attrs.masked ? this.directions * steps * batch : 0);
+    return this.keepSize(batch) + (this.#attrs.masked ? this.chains * steps * batch : 0);
   }
 
   /** How many times' states lie in memory. Those before a single step are read where they were given. */
@@ -103,7 +103,7 @@ export class RecurrentLayout {
     return this.#attrs.precision ?? 'float32';
   }
 
-  /** The matrices of one direction: their names and shapes. */
+  /** The matrices of one chain: their names and shapes. */
   get matrices(): { readonly name: 'hh' | 'hr'; readonly shape: readonly [number, number] }[] {
     const { cell, hidden, projection } = this.#attrs;
     const gates = cell.recurrentGates.length;
@@ -113,7 +113,7 @@ export class RecurrentLayout {
     ];
   }
 
-  /** Rows of the matrices before each, and of all, of one direction. */
+  /** Rows of the matrices before each, and of all, of one chain. */
   get matrixRows(): { readonly before: readonly number[]; readonly all: number } {
     let all = 0;
     const before = this.matrices.map(({ shape: [rows] }) => {
@@ -124,7 +124,7 @@ export class RecurrentLayout {
   }
 }
 
-/** Which of a direction's matrices a term multiplies by, and which part of it. */
+/** Which of a chain's matrices a term multiplies by, and which part of it. */
 export function matrixOf(
   layout: RecurrentLayout,
   { matrix }: Term,
@@ -136,7 +136,7 @@ export function matrixOf(
   };
 }
 
-/** Of one row and step of one direction: the products, and of each unit the cell's update or derivative. */
+/** Of one row and step of one chain: the products, and of each unit the cell's update or derivative. */
 export function flopOf(layout: RecurrentLayout, phases: readonly Phase[]): number {
   const each = phases.map((phase) => {
     const terms = phase.products.flatMap((product) => product.terms);
@@ -149,7 +149,7 @@ export function flopOf(layout: RecurrentLayout, phases: readonly Phase[]): numbe
 /** Inputs that both recurrent ops have. */
 export interface Roles<T> {
   readonly stash: T;
-  /** By direction, then by name. */
+  /** By chain, then by name. */
   readonly matrices: readonly (readonly T[])[];
   /** The matrices once more, packed for the pass, where there are any: the kernels read these, the reference those. */
   readonly packed: T | undefined;
@@ -180,10 +180,10 @@ function rolesFrom<T>(
 ): Roles<T> & { next: number } {
   const layout = new RecurrentLayout(attrs);
   const take = (): T => inputs[next++];
-  const perDirection = layout.matrices.length;
-  const matrices = Array.from({ length: attrs.directions }, () => Array.from({ length: perDirection }, take));
-  const packed = perDirection > 0 ? take() : undefined;
-  const largest = perDirection > 0 && attrs.precision === 'int8' ? take() : undefined;
+  const perChain = layout.matrices.length;
+  const matrices = Array.from({ length: attrs.chains }, () => Array.from({ length: perChain }, take));
+  const packed = perChain > 0 ? take() : undefined;
+  const largest = perChain > 0 && attrs.precision === 'int8' ? take() : undefined;
   const vectors = layout.vectors > 0 ? take() : undefined;
   const rows = attrs.masked || attrs.cell.dropsRecurrent ? take() : undefined;
   const seed = layout.program.draws > 0 ? take() : undefined;

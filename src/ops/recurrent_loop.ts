@@ -88,7 +88,7 @@ function partsOf(
         {
           attrs,
           layout,
-          packedPerDirection: packing.perDirection,
+          packedPerChain: packing.perChain,
           hasOutputGradient,
           readsInitial,
           together,
@@ -118,7 +118,7 @@ function sizeOf({ layout, phases, batch }: Loop): LoopSize {
     products: most(phases.map(({ products }) => products.length)),
     depth: most(phases.flatMap((phase) => termsOf(phase).map(({ depth }) => layout.width(depth)))),
     batch,
-    directions: layout.directions,
+    chains: layout.chains,
   };
 }
 
@@ -128,14 +128,14 @@ function tiledLaunches(loop: Loop, target: Target, lanes: number, together: bool
   const turn = {};
   return loop.phases.map((phase, p) => {
     const width = layout.width(phase.width);
-    const { directions } = layout;
-    const { rows, units } = stepTile(target, { products: phase.products.length, width, batch, directions });
+    const { chains } = layout;
+    const { rows, units } = stepTile(target, { products: phase.products.length, width, batch, chains });
     checkRows(loop, rows);
     const { counts, ...parts } = partsOf(loop, [p], undefined, together);
     const launch = {
       ...parts,
       uniforms: momentsOf(loop, phase.finish.length > 0),
-      workgroups: [Math.ceil(width / (units * lanes)), Math.ceil(batch / rows), directions] as const,
+      workgroups: [Math.ceil(width / (units * lanes)), Math.ceil(batch / rows), chains] as const,
       loop: turn,
     };
     const own = { ROWS: rows, UNITS: units, PHASES: 1, ...counts };
@@ -173,7 +173,7 @@ function groupLaunch(
     },
     counts: { PHASES: chosen.length, ROWS: rows, UNITS: 1, ...counts },
     uniforms,
-    workgroups: [groups, Math.ceil(batch / rows), layout.directions],
+    workgroups: [groups, Math.ceil(batch / rows), layout.chains],
     loop: turn,
   });
 }
@@ -217,7 +217,7 @@ function variantsOf(placed: Placed<RecurrentAttrs>, backward: boolean, target: T
   const { attrs, outputs } = placed;
   const layout = new RecurrentLayout(attrs);
   const [, steps, batch] = outputs[0].view.shape;
-  const bytes = 4 * QUAD_WORDS[layout.precision] * packingOf(layout, backward).perDirection;
+  const bytes = 4 * QUAD_WORDS[layout.precision] * packingOf(layout, backward).perChain;
   const fits = { step: true, lanes: target.lanes === 4, sliced: batch <= 4, sequence: true };
   // The calibration of one workgroup's bandwidth against a launch, as known of large GPUs; measured where it is tuned.
   const preferred = ((): Way => {
@@ -229,11 +229,11 @@ function variantsOf(placed: Placed<RecurrentAttrs>, backward: boolean, target: T
     preferred,
     ...(Object.keys(LAUNCHES) as Way[]).filter((way) => way !== preferred && fits[way]),
   ];
-  const { cell, hidden, directions, projection, precision } = attrs;
+  const { cell, hidden, chains, projection, precision } = attrs;
   const packed = precision === 'float32' ? '' : `:${precision}`;
   return {
     names,
-    kind: `${cell.name}:${sizeClass(steps, batch, hidden, projection)}x${directions}${packed}`,
+    kind: `${cell.name}:${sizeClass(steps, batch, hidden, projection)}x${chains}${packed}`,
   };
 }
 
@@ -274,7 +274,7 @@ function loopDispatches(
   return LAUNCHES[variant](loop, target);
 }
 
-/** The initial states (D, B, W) of each state, written to the time at which each direction starts. */
+/** The initial states (D, B, W) of each state, written to the time at which each chain starts. */
 function startDispatches(
   attrs: RecurrentAttrs,
   initial: Region,
@@ -283,17 +283,17 @@ function startDispatches(
   batch: number,
 ): Dispatch[] {
   const layout = new RecurrentLayout(attrs);
-  const { directions, stateOffset, stateUnits } = layout;
+  const { chains, stateOffset, stateUnits } = layout;
   const isEven = new Set(layout.program.stateWidths).size === 1;
   // States of one width are one copy.
   const groups = isEven ? [0] : stateOffset.map((_, s) => s);
   return groups.flatMap((s) => {
     const width = layout.stateWidth(s);
     const count = isEven ? stateUnits / width : 1;
-    const shape = [count, directions, batch, width];
-    const from = directions * batch * width;
+    const shape = [count, chains, batch, width];
+    const from = chains * batch * width;
     const times = layout.stateTimes(steps);
-    // Where direction 1 starts.
+    // Where chain 1 starts.
     const last = attrs.lean ? 0 : steps;
     const all = times * batch * width;
     return copyDispatch(
@@ -302,15 +302,15 @@ function startDispatches(
         view: {
           shape,
           strides: [from, batch * width, width, 1],
-          offset: initial.view.offset + stateOffset[s] * directions * batch,
+          offset: initial.view.offset + stateOffset[s] * chains * batch,
         },
       },
       {
         ...states,
         view: {
           shape,
-          strides: [directions * all, all + last * batch * width, width, 1],
-          offset: states.view.offset + stateOffset[s] * directions * times * batch,
+          strides: [chains * all, all + last * batch * width, width, 1],
+          offset: states.view.offset + stateOffset[s] * chains * times * batch,
         },
       },
     );

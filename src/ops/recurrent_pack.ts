@@ -13,7 +13,7 @@ import { QUAD_WORDS, quadsOf, storeQuad } from './weight_precision.ts';
 /** Where each phase's weights lie, packed, in quads of k. */
 export interface Packing {
   readonly phases: readonly { readonly readings: readonly Reading[]; readonly starts: readonly number[] }[];
-  readonly perDirection: number;
+  readonly perChain: number;
 }
 
 const phasesOf = (layout: RecurrentLayout, backward: boolean): readonly Phase[] =>
@@ -30,13 +30,13 @@ export function packingOf(layout: RecurrentLayout, backward: boolean): Packing {
     });
     return { readings, starts };
   });
-  return { phases, perDirection: next };
+  return { phases, perChain: next };
 }
 
-/** Words of the packed weights of a pass, of all directions. */
+/** Words of the packed weights of a pass, of all chains. */
 export function packedSize(layout: RecurrentLayout, backward: boolean): number {
   const words = QUAD_WORDS[layout.precision];
-  return words * Math.max(1, layout.directions * packingOf(layout, backward).perDirection);
+  return words * Math.max(1, layout.chains * packingOf(layout, backward).perChain);
 }
 
 export interface PackAttrs extends LayoutAttrs {
@@ -45,21 +45,21 @@ export interface PackAttrs extends LayoutAttrs {
 }
 
 /**
- * The matrices of all directions, packed for a pass, and with int8 the largest magnitude of each of their rows; nothing for
+ * The matrices of all chains, packed for a pass, and with int8 the largest magnitude of each of their rows; nothing for
  * cells that have none.
  */
 export function packWeights(attrs: LayoutAttrs, matrices: readonly Value[], backward: boolean): Value[] {
   if (matrices.length === 0) return [];
   // Of the attributes those alone that matter, so that what differs in others shares it.
-  const { cell, hidden, projection, directions, bias, masked, precision = 'float32' } = attrs;
-  const own: PackAttrs = { cell, hidden, projection, directions, bias, masked, precision, backward };
+  const { cell, hidden, projection, chains, bias, masked, precision = 'float32' } = attrs;
+  const own: PackAttrs = { cell, hidden, projection, chains, bias, masked, precision, backward };
   const largest = precision === 'int8' ? [concat(matrices.map(largestOfRows))] : [];
   return [apply(packOp, own, [...matrices, ...largest]), ...largest];
 }
 
 export const packOp: Op<PackAttrs> = /* @__PURE__ */ defineOp({
   name: 'recurrent_pack',
-  summary: 'weight matrices of all directions in the order in which a pass of the time loop reads them',
+  summary: 'weight matrices of all chains in the order in which a pass of the time loop reads them',
   infer: (attrs) => {
     const layout = new RecurrentLayout(attrs);
     return [{ shape: [packedSize(layout, attrs.backward)], dtype: packedDType(layout.precision) }];
@@ -78,9 +78,9 @@ interface Piece {
   readonly units: number;
   /** Parts that take turns, quad by quad. */
   readonly takes: number;
-  /** In quads, within its direction. */
+  /** In quads, within its chain. */
   readonly start: number;
-  /** Of all rows of a direction's matrices, the number of its first; one that is transposed has none. */
+  /** Of all rows of a chain's matrices, the number of its first; one that is transposed has none. */
   readonly row: number;
 }
 
@@ -121,21 +121,20 @@ function sourceOf(
 
 function packCPU(attrs: PackAttrs, inputs: readonly Operand[], [output]: readonly Operand[]): void {
   const layout = new RecurrentLayout(attrs);
-  const { perDirection } = packingOf(layout, attrs.backward);
+  const { perChain } = packingOf(layout, attrs.backward);
   const pieces = piecesOf(layout, attrs.backward);
-  const count = layout.directions * layout.matrices.length;
+  const count = layout.chains * layout.matrices.length;
   const largest = inputs[count];
-  for (let direction = 0; direction < layout.directions; direction++) {
+  for (let chain = 0; chain < layout.chains; chain++) {
     for (const piece of pieces) {
-      const { data, view } = inputs[direction * layout.matrices.length + piece.matrix];
+      const { data, view } = inputs[chain * layout.matrices.length + piece.matrix];
       const { first, row, column } = sourceOf(piece, layout, attrs.hidden);
       for (let quad = 0; quad < quadsOf(piece.depth); quad++) {
-        const start = direction * perDirection + piece.start + quad * piece.takes * piece.units;
+        const start = chain * perChain + piece.start + quad * piece.takes * piece.units;
         for (let unit = 0; unit < piece.units; unit++) {
           const at = view.offset + first + 4 * quad * row + unit * column;
           const four = [0, 1, 2, 3].map((i) => (4 * quad + i < piece.depth ? data[at + i * row] : 0));
-          const most =
-            largest?.data[largest.view.offset + direction * layout.matrixRows.all + piece.row + unit];
+          const most = largest?.data[largest.view.offset + chain * layout.matrixRows.all + piece.row + unit];
           storeQuad(layout.precision, output, start + unit, four, most);
         }
       }
@@ -166,10 +165,10 @@ function runsOf(pieces: readonly Piece[]): Piece[][] {
 
 function packGPU({ attrs, inputs, outputs: [packed] }: Placed<PackAttrs>): Dispatch[] {
   const layout = new RecurrentLayout(attrs);
-  const { perDirection } = packingOf(layout, attrs.backward);
+  const { perChain } = packingOf(layout, attrs.backward);
   const runs = runsOf(piecesOf(layout, attrs.backward));
-  const each = Array.from({ length: layout.directions }, (_, direction) => direction);
-  return each.flatMap((direction) =>
+  const each = Array.from({ length: layout.chains }, (_, chain) => chain);
+  return each.flatMap((chain) =>
     runs.map((run) => {
       const [piece] = run;
       const { depth, units, takes, start } = piece;
@@ -178,17 +177,17 @@ function packGPU({ attrs, inputs, outputs: [packed] }: Placed<PackAttrs>): Dispa
       return packDispatch(
         layout.precision,
         {
-          weight: inputs[direction * count + piece.matrix],
+          weight: inputs[chain * count + piece.matrix],
           packed,
-          largest: inputs[layout.directions * count],
+          largest: inputs[layout.chains * count],
         },
         {
           first,
-          start: direction * perDirection + start,
+          start: chain * perChain + start,
           blocks: run.length,
           depth,
           units,
-          unit: direction * layout.matrixRows.all + piece.row,
+          unit: chain * layout.matrixRows.all + piece.row,
           strides: [size, row, column],
           packed: [run.length > 1 ? run[1].start - start : 0, takes * units, 1],
         },

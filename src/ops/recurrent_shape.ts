@@ -20,12 +20,7 @@ const MOST_SUMS = 64;
 /** The tile of a step. @param products of a unit. */
 export function stepTile(
   target: Target,
-  {
-    products,
-    width,
-    batch,
-    directions,
-  }: { products: number; width: number; batch: number; directions: number },
+  { products, width, batch, chains }: { products: number; width: number; batch: number; chains: number },
 ): Tile {
   const all = products > 1 ? TILES_OF_MANY_PRODUCTS : TILES_OF_ONE_PRODUCT;
   const fits = ({ rows, units }: Tile): boolean =>
@@ -36,7 +31,7 @@ export function stepTile(
   return chooseTile(
     fitting.length > 0 ? fitting : all.slice(-1),
     target,
-    ({ rows, units }) => directions * Math.ceil(batch / rows) * Math.ceil(width / units),
+    ({ rows, units }) => chains * Math.ceil(batch / rows) * Math.ceil(width / units),
   );
 }
 
@@ -69,18 +64,18 @@ export interface LoopSize {
   readonly products: number;
   readonly depth: number;
   readonly batch: number;
-  readonly directions: number;
+  readonly chains: number;
 }
 
 /** Of a launch of many steps: a workgroup has all units of its rows. */
 export function sequenceShape(
   target: Target,
-  { width, products, depth, batch, directions }: LoopSize,
+  { width, products, depth, batch, chains }: LoopSize,
 ): GroupShape {
   const limit = powerBelow(Math.min(target.workgroupSize, MAX_INVOCATIONS));
   // A software adapter switches between the invocations at each barrier: it wants few.
   const lanes = Math.min(target.software ? 16 : limit, powerAbove(width));
-  const rows = powerBelow(Math.min(MAX_ROWS, Math.ceil((batch * directions) / coresOf(target))));
+  const rows = powerBelow(Math.min(MAX_ROWS, Math.ceil((batch * chains) / coresOf(target))));
   const slices = target.software ? 1 : slicesFor(target, lanes, depth, rows * products);
   return { lanes, slices, rows };
 }
@@ -95,7 +90,7 @@ export function slicedShape(target: Target, { width, products, depth, batch }: L
 /** FLOP of a workgroup in one launch: well below the time after which systems reset a GPU, on slow ones too. */
 const FLOP_PER_LAUNCH = 5e8;
 
-/** Steps of a launch, at least one. @param flop of a step for one row of one direction. */
+/** Steps of a launch, at least one. @param flop of a step for one row of one chain. */
 export function stepsPerLaunch(steps: number, flop: number, { rows }: GroupShape): number {
   return Math.max(1, Math.min(steps, Math.floor(FLOP_PER_LAUNCH / Math.max(1, flop * rows))));
 }

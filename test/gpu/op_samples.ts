@@ -587,7 +587,7 @@ const recurrentSizes: readonly RunSize[] = [...allCells, ...droppedCells].flatMa
       batch: batchSizes[(6 * c + h + 1) % batchSizes.length],
       steps: stepCounts[(c + h) % stepCounts.length],
       bias: (c + h) % 2 === 0,
-      directions: (c + Math.floor(h / 2)) % 2 === 0 ? 1 : 2,
+      chains: (c + Math.floor(h / 2)) % 2 === 0 ? 1 : 2,
       masked: h % 2 === 1,
     })),
 );
@@ -615,14 +615,14 @@ const recurrentSamples: Sample[] = [
 /** Each cell's weights for both passes, at sizes that no vec4 divides and at one that does. */
 const packSamples: Sample[] = [...allCells, ...droppedCells].flatMap((cell, c) =>
   [5, 8].flatMap((hidden) => {
-    const directions = c % 2 === 0 ? 1 : 2;
-    const size: RunSize = { cell, steps: 1, batch: 1, hidden, bias: true, directions, masked: c % 3 === 0 };
+    const chains = c % 2 === 0 ? 1 : 2;
+    const size: RunSize = { cell, steps: 1, batch: 1, hidden, bias: true, chains, masked: c % 3 === 0 };
     const projection = projectionOf(size);
     const matrices = runInputs(size).filter(({ name }) => /^weight_h[hr]/.test(name));
     if (matrices.length === 0) return [];
     const inputs = matrices.map(({ shape }) => f32(shape));
     return [
-      sample(`${cell.name}, H ${hidden}, D ${directions}`, inputs, (...values) =>
+      sample(`${cell.name}, H ${hidden}, D ${chains}`, inputs, (...values) =>
         [false, true].flatMap((backward) => packWeights({ ...size, projection }, values, backward)),
       ),
     ];
@@ -637,7 +637,7 @@ const alone = (cell: Cell): RecurrentAttrs => ({
   cell,
   hidden: 5,
   projection: 0,
-  directions: 1,
+  chains: 1,
   bias: false,
   masked: false,
   precision: 'float32',
@@ -668,7 +668,7 @@ const recurrentBackwardSamples: Sample[] = [
         batch: 3,
         hidden: 5,
         bias: true,
-        directions: (c + n) % 3 === 0 ? 2 : 1,
+        chains: (c + n) % 3 === 0 ? 2 : 1,
         masked: false,
       };
       return sample(`${sizeName(size)}, ${what}`, recurrentInputs(size), (...inputs) =>

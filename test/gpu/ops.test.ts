@@ -296,7 +296,7 @@ describe('check mode', () => {
         batch: 3,
         hidden: 6,
         bias: true,
-        directions: 1,
+        chains: 1,
         masked: false,
       };
       const [products, ...rest] = runInputs(size);

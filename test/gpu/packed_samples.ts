@@ -113,14 +113,14 @@ export const packRowsSamples: readonly Sample[] = [
 /** The packing of cells of one matrix and of two. */
 export function recurrentPackSamples(cells: readonly Cell[]): Sample[] {
   return cells.flatMap((cell, c) => {
-    const directions = c % 2 === 0 ? 2 : 1;
+    const chains = c % 2 === 0 ? 2 : 1;
     const size: RunSize = {
       cell,
       steps: 1,
       batch: 1,
       hidden: 5 + (c % 4),
       bias: true,
-      directions,
+      chains,
       masked: false,
     };
     const matrices = runInputs(size).filter(({ name }) => /^weight_h[hr]/.test(name));
@@ -144,7 +144,7 @@ const sizeOf = (cell: Cell, c: number, precision: PackedPrecision): RunSize => (
   batch: [1, 3, 5][c % 3],
   steps: 2,
   bias: c % 2 === 0,
-  directions: c % 2 === 0 ? 1 : 2,
+  chains: c % 2 === 0 ? 1 : 2,
   masked: c % 3 === 1,
   precision,
 });

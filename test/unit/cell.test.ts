@@ -480,8 +480,8 @@ describe('the fused loop is the declared update, forward and backward', () => {
     for (const own of dropped(cell)) {
       for (const bias of [true, false]) {
         for (const masked of [true, false]) {
-          const directions = bias === masked ? 2 : 1;
-          const size: RunSize = { cell: own, bias, masked, directions, steps: 4, batch: 3, hidden: 5 };
+          const chains = bias === masked ? 2 : 1;
+          const size: RunSize = { cell: own, bias, masked, chains, steps: 4, batch: 3, hidden: 5 };
           expect((await differences(size)).filter(isWrong), `bias ${bias}, masked ${masked}`).toEqual([]);
         }
       }
@@ -495,7 +495,7 @@ describe('the fused loop is the declared update, forward and backward', () => {
         cell: randomCell(seed),
         bias: random.integer(2) === 0,
         masked: random.integer(2) === 0,
-        directions: random.integer(2) === 0 ? 1 : 2,
+        chains: random.integer(2) === 0 ? 1 : 2,
         steps: 1 + random.integer(4),
         batch: 2,
         hidden: 3 + random.integer(2),

@@ -21,7 +21,7 @@ function packed(attrs: PackAttrs, shape: Shape): number[] {
     data: Float32Array.from({ length: sizeOf(shape) }, (_, i) => 1000 * direction + i),
     view: denseView(shape),
   });
-  const inputs = Array.from({ length: attrs.directions }, (_, direction) => operand(direction));
+  const inputs = Array.from({ length: attrs.chains }, (_, direction) => operand(direction));
   const [{ shape: size }] = packOp.infer(attrs, []);
   const data = new Float32Array(sizeOf(size)).fill(NaN);
   packOp.cpu?.(attrs, inputs, [{ data, view: denseView(size) }]);
@@ -38,7 +38,7 @@ test('forward: of each gate and unit four columns, then the next gate, then the 
         for (let unit = 0; unit < hidden; unit++)
           for (let k = 4 * quad; k < 4 * quad + 4; k++)
             expected.push(k < hidden ? 1000 * direction + (gate * hidden + unit) * hidden + k : 0);
-  expect(packed({ ...attrs, directions: 2 }, [gates * hidden, hidden])).toEqual(expected);
+  expect(packed({ ...attrs, chains: 2 }, [gates * hidden, hidden])).toEqual(expected);
 });
 
 test('backward: the same of the transposed matrices, each after the other where each takes another gradient', () => {
@@ -48,7 +48,7 @@ test('backward: the same of the transposed matrices, each after the other where 
   for (let gate = 0; gate < gates; gate++)
     for (let unit = 0; unit < hidden; unit++)
       for (let k = 0; k < 4; k++) expected.push((gate * hidden + k) * hidden + unit);
-  expect(packed({ ...attrs, directions: 1 }, [gates * hidden, hidden])).toEqual(expected);
+  expect(packed({ ...attrs, chains: 1 }, [gates * hidden, hidden])).toEqual(expected);
 });
 
 test('f16 and int8 are the same numbers in the same order, rounded, and int8 by the row of its matrix', () => {
@@ -68,7 +68,7 @@ test('f16 and int8 are the same numbers in the same order, rounded, and int8 by 
   );
   const scales = { data: Float32Array.from(largest), view: denseView([largest.length]) };
   const wordsOf = (precision: WeightPrecision): number[] => {
-    const own: PackAttrs = { ...attrs, directions: 2, precision, backward: false };
+    const own: PackAttrs = { ...attrs, chains: 2, precision, backward: false };
     const given = precision === 'int8' ? [...inputs, scales] : inputs;
     const [{ shape, dtype }] = packOp.infer(own, []);
     const data = dtype === 'f32' ? new Float32Array(sizeOf(shape)) : new Int32Array(sizeOf(shape));
@@ -100,7 +100,7 @@ test('the segments of a layer share the packed weights', () => {
 test.each(allCells.flatMap((cell) => [true, false].map((masked) => [cell.name, masked, cell] as const)))(
   '%s, masked: %s: where no backward pass follows, the step reads the same packed weights',
   (_, masked, cell) => {
-    const attrs = { cell, hidden: 5, projection: 3, directions: 1, bias: true, masked } as const;
+    const attrs = { cell, hidden: 5, projection: 3, chains: 1, bias: true, masked } as const;
     const packings = [false, true].map((lean) => packingOf(new RecurrentLayout({ ...attrs, lean }), false));
     const order = packings.map(({ phases }) =>
       phases.flatMap(({ readings, starts }) =>

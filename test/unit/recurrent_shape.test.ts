@@ -4,7 +4,7 @@ import { expect, test } from 'vitest';
 import { GPU_TARGET, SOFTWARE_TARGET } from '../../src/graph/launch.ts';
 import { stepTile } from '../../src/ops/recurrent_shape.ts';
 
-const large = { products: 4, width: 4096, batch: 4096, directions: 1 };
+const large = { products: 4, width: 4096, batch: 4096, chains: 1 };
 
 test('of a GPU no more sums than it has registers for, of a CPU as large a tile as there is', () => {
   const gpu = stepTile(GPU_TARGET, large);
