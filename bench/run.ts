@@ -30,6 +30,7 @@ import {
 } from './selection.ts';
 import { serve } from './serve.ts';
 import { clock } from './speed_table.ts';
+import { Stopped, stopped } from './stop.ts';
 import { describeWorkload } from './workloads.ts';
 
 interface Options extends Selection {
@@ -155,12 +156,21 @@ interface Listener {
 
 /**
  * Runs a page to its end, in a browser of its own, and tells what there is on the way.
+ * @param stop rejects where it is to come to its end early.
  * @throws Error where it fails, crashes or goes away.
  */
-async function drive(url: string, before: readonly Results[], listener: Listener): Promise<Done> {
+async function drive(
+  url: string,
+  before: readonly Results[],
+  stop: Promise<never>,
+  listener: Listener,
+): Promise<Done> {
   const browser = await chromium.launch({
     executablePath: ensureBrowser(),
     args: [...browserArguments(), ...MEMORY_FLAGS],
+    // Playwright would end the process, and all that was measured with it.
+    handleSIGINT: false,
+    handleSIGTERM: false,
   });
   try {
     const page = await browser.newPage();
@@ -186,7 +196,7 @@ async function drive(url: string, before: readonly Results[], listener: Listener
         .then(() => page.goto(url, { timeout: 120_000 }))
         .catch(reject);
     });
-    return await ended;
+    return await Promise.race([ended, stop]);
   } finally {
     await browser.close();
   }
@@ -202,12 +212,13 @@ async function drivePasses(
   onRows: (results: Results) => void,
 ): Promise<Done> {
   const meter = new Meter();
+  const stop = stopped();
   const before: Results[] = [];
   let passes = asked ?? 1;
   try {
     for (;;) {
       const pass = before.length;
-      const done = await drive(urlOf(isReversed(reversed, pass)), before, {
+      const done = await drive(urlOf(isReversed(reversed, pass)), before, stop, {
         onStart: (event) => {
           passes = asked ?? event.passes;
           if (pass === 0)
@@ -218,6 +229,7 @@ async function drivePasses(
         onRows,
       });
       before.push(done.pass);
+      onRows(done.results);
       if (before.length >= passes) return done;
     }
   } finally {
@@ -237,10 +249,11 @@ async function measure(urlOf: (reversed: boolean) => string, options: Options): 
   let latest: Results | undefined;
   const { results, svg } = await drivePasses(urlOf, options, (now) => (latest = now)).catch(
     (error: unknown) => {
-      if (latest !== undefined)
-        console.error(
-          `what there is, kept in ${write(latest, '-unfinished.json', JSON.stringify(latest, undefined, 1))}`,
-        );
+      if (latest !== undefined) {
+        const { passes } = latest.settings;
+        const file = write(latest, '-unfinished.json', JSON.stringify(latest, undefined, 1));
+        console.error(`what there is of ${passes === 1 ? 'one pass' : `${passes} passes`}, kept in ${file}`);
+      }
       throw error;
     },
   );
@@ -289,5 +302,5 @@ async function main(): Promise<void> {
 
 main().catch((error: unknown) => {
   console.error(error instanceof Error ? error.message : error);
-  process.exit(1);
+  process.exit(error instanceof Stopped ? error.exitCode : 1);
 });

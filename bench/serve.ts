@@ -26,6 +26,8 @@ export async function serve(port: number): Promise<{ readonly server: ViteDevSer
       },
     },
   });
+  // Vite would end the process at a SIGTERM. What that means is the command's to say.
+  process.removeAllListeners('SIGTERM');
   await server.listen();
   const url = server.resolvedUrls?.local[0];
   if (url === undefined) throw new Error('bench: the server has no address');
