@@ -11,7 +11,10 @@ fn recurrent_lanes(@builtin(workgroup_id) group: vec3u, @builtin(subgroup_invoca
   let unit = (group.x * 4u + lane) * UNITS;
   let row = group.y * ROWS;
   let chain = group.z;
-  let next = params.next;
+  let next = step_of(params.next, chain);
+  if (!has_PHASE(next)) {
+    return;
+  }
   var product = products_PHASE(next, chain, row, unit, 0u, lane);
   for (var r = 0u; r < min(ROWS, params.batch - row); r++) {
     let mean = means_of_PHASE(max(next, 1u), chain, row + r);

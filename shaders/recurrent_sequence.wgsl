@@ -18,9 +18,9 @@ fn recurrent_sequence(@builtin(workgroup_id) group: vec3u, @builtin(local_invoca
   let row = group.y * ROWS;
   let chain = group.z;
   for (var done = 0u; done < params.count; done++) {
-    let next = u32(i32(params.next) + i32(done) * params.stride);
+    let next = step_of(u32(i32(params.next) + i32(done) * params.stride), chain);
     // @unroll PHASE PHASES
-    if (next > 0u || FINISHES_PHASE) {
+    if (has_PHASE(next)) {
       for (var turn = 0u; turn < TURNS_PHASE; turn++) {
         let unit = ((group.x * TURNS_PHASE + turn) * LANES + lane) * UNITS;
         const COUNT = ROWS * UNITS * RESULTS_PHASE;

@@ -13,8 +13,8 @@ fn recurrent_step(@builtin(global_invocation_id) id: vec3u) {
   let unit = id.x * UNITS;
   let row = id.y * ROWS;
   let chain = id.z;
-  let next = params.next;
-  if (unit >= WIDTH_PHASE) {
+  let next = step_of(params.next, chain);
+  if (unit >= WIDTH_PHASE || !has_PHASE(next)) {
     return;
   }
   var product = products_PHASE(next, chain, row, unit, 0u, 0u);

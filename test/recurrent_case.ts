@@ -34,13 +34,20 @@ function refuse(problem: string, cause?: unknown): never {
   throw new GatewiseError('file', `recurrent case: ${problem}`, { cause });
 }
 
-/** Reads a case. @throws GatewiseError where the file or an option is not what the format says, or not supported. */
-export function readCase(bytes: Uint8Array): RecurrentCase {
+/**
+ * Reads a case.
+ * @param how options of the layer that say how it runs and not what it computes.
+ * @throws GatewiseError where the file or an option is not what the format says, or not supported.
+ */
+export function readCase(
+  bytes: Uint8Array,
+  how: Pick<RNNOptions, 'wavefront' | 'recompute'> = {},
+): RecurrentCase {
   const { tensors, metadata } = parseSafetensors(bytes);
   if (metadata['format'] !== 'recurrent-case/1')
     refuse(`expected format recurrent-case/1, got ${metadata['format']}`);
   const kind = metadata['kind'];
-  const layer = makeLayer(kind, readOptions(kind, metadata['options']));
+  const layer = makeLayer(kind, { ...readOptions(kind, metadata['options']), ...how });
   const shapes = shapesOf(layer, tensors);
   for (const [name, shape] of shapes) {
     const tensor = tensors.get(name) ?? refuse(`no tensor "${name}"`);

@@ -1,7 +1,7 @@
 // A cell over a sequence with every kind of input that it can have, fused and from the graph's own ops, for tests.
 import type { Cell } from '../src/cells/cell.ts';
 import type { Shape } from '../src/core/shape.ts';
-import { where } from '../src/expr/arith.ts';
+import { add, where } from '../src/expr/arith.ts';
 import type { Value } from '../src/graph/value.ts';
 import {
   recurrentSequence,
@@ -9,6 +9,7 @@ import {
   type RecurrentWeights,
   type SequenceResult,
 } from '../src/ops/recurrent_layer.ts';
+import { matmul } from '../src/ops/matmul.ts';
 import type { WeightPrecision } from '../src/ops/weight_precision.ts';
 import { broadcast, concat, reshape, slice } from '../src/ops/structure.ts';
 
@@ -18,7 +19,9 @@ export interface RunSize {
   readonly batch: number;
   readonly hidden: number;
   readonly bias: boolean;
-  readonly chains: 1 | 2;
+  readonly chains: number;
+  /** Whether chains are layers and not directions. */
+  readonly stacked?: boolean;
   /** Steps 1 or 0 in any pattern, for each direction the same. */
   readonly masked: boolean;
   /** Of the matrices; `float32` unless given. */
@@ -39,7 +42,7 @@ const widthOf = (size: RunSize, state: number): number =>
 
 /** The inputs in order: products, initial states, weights, factors of h, masks. */
 export function runInputs(size: RunSize): RunInput[] {
-  const { cell, steps, batch, hidden, bias, chains, masked } = size;
+  const { cell, steps, batch, hidden, bias, chains, stacked = false, masked } = size;
   const recurrentRows = cell.recurrentGates.length * hidden;
   const each = Array.from({ length: chains }, (_, d) => d);
   const list: RunInput[] = [];
@@ -50,6 +53,7 @@ export function runInputs(size: RunSize): RunInput[] {
     if (recurrentRows > 0) give(`weight_hh ${d}`, recurrentRows, widthOf(size, 0));
     if (recurrentRows > 0 && bias) give(`bias_hh ${d}`, recurrentRows);
     if (cell.projects) give(`weight_hr ${d}`, projectionOf(size), hidden);
+    if (stacked && d > 0) give(`weight_ih ${d}`, cell.gates.length * hidden, widthOf(size, 0));
     for (const { name } of cell.weights) give(`unit ${name} ${d}`, hidden);
   }
   if (cell.dropsRecurrent) give('keep', chains, batch, widthOf(size, 0));
@@ -75,7 +79,7 @@ function named(size: RunSize, values: readonly Value[]): Named {
     initial: cell.states.map((name) => get(`initial ${name}`)),
     weights: each.map((d): RecurrentWeights => {
       const units = Object.fromEntries(cell.weights.map(({ name }) => [name, get(`unit ${name} ${d}`)]));
-      const own = { hh: `weight_hh ${d}`, bias: `bias_hh ${d}`, hr: `weight_hr ${d}` };
+      const own = { ih: `weight_ih ${d}`, hh: `weight_hh ${d}`, bias: `bias_hh ${d}`, hr: `weight_hr ${d}` };
       const found = Object.entries(own).filter(([, name]) => byName.has(name));
       return Object.assign({ units }, Object.fromEntries(found.map(([key, name]) => [key, get(name)])));
     }),
@@ -88,6 +92,7 @@ export function runFused(size: RunSize, values: readonly Value[]): SequenceResul
   const { products, initial, weights, keep, mask } = named(size, values);
   return recurrentSequence(size.cell, {
     products,
+    stacked: size.stacked ?? false,
     initial,
     weights,
     ...(keep === undefined ? {} : { keep }),
@@ -99,19 +104,22 @@ export function runFused(size: RunSize, values: readonly Value[]): SequenceResul
 /** The same, one op after the other. */
 export function runNaive(size: RunSize, values: readonly Value[]): SequenceResult {
   const { products, initial, weights, keep, mask } = named(size, values);
-  const { cell, steps, batch } = size;
+  const { cell, steps, batch, stacked = false } = size;
   const width = widthOf(size, 0);
   const row = (x: Value, index: number): Value => reshape(slice(x, 0, index, index + 1), x.shape.slice(1));
   const outputs: Value[] = [];
   const finals: Value[][] = [];
+  let below: Value[] = [];
   products.forEach((product, d) => {
     let states = initial.map((state) => row(state, d));
     const own: Value[] = [];
     for (let n = 0; n < steps; n++) {
-      const t = d === 0 ? n : steps - 1 - n;
+      const t = d === 0 || stacked ? n : steps - 1 - n;
+      const { ih } = weights[d];
+      const input = row(product, t);
       const next = stepNaive(
         cell,
-        row(product, t),
+        ih === undefined ? input : add(input, matmul(below[t], ih, { transposeB: true })),
         states,
         weights[d],
         keep === undefined ? {} : { keep: row(keep, d) },
@@ -122,6 +130,8 @@ export function runNaive(size: RunSize, values: readonly Value[]): SequenceResul
       });
       own[t] = reshape(states[0], [1, batch, 1, width]);
     }
+    below = own.map((h) => reshape(h, [batch, width]));
+    if (stacked) outputs.length = 0;
     outputs.push(concat(own));
     finals.push(states);
   });

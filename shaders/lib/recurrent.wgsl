@@ -35,9 +35,24 @@ const G = 0u;
 @group(0) @binding(11) var<storage, read> bytes: array<u32>;
 @group(0) @binding(12) var<storage, read> largest: array<f32>;        // (D, rows)
 
-// Chain 0 goes from the first time to the last, chain 1 from the last to the first.
+// Chains are the directions of a layer, of which the second goes from the last time to the first, or stacked layers.
+fn is_reverse(chain: u32) -> bool {
+  return !STACKED && chain == 1u;
+}
+
+/// Whether it is the last of stacked layers, whose h is the output.
+fn is_last(chain: u32) -> bool {
+  return chain + 1u == CHAINS;
+}
+
+/// Which step a chain is at: of stacked layers each is one behind the layer below, on the way back one ahead of it. Those that
+/// have not begun, or are through, are past the last step or at 0.
+fn step_of(moment: u32, chain: u32) -> u32 {
+  return select(moment, moment - chain, STACKED);
+}
+
 fn time_of(chain: u32, order: u32) -> u32 {
-  return select(order, params.steps - 1u - order, chain == 1u);
+  return select(order, params.steps - 1u - order, is_reverse(chain));
 }
 
 fn stash_row(chain: u32, order: u32, row: u32) -> u32 {
@@ -45,13 +60,16 @@ fn stash_row(chain: u32, order: u32, row: u32) -> u32 {
 }
 
 /// Where the rows of the output lie, in rows.
-fn output_row(chain: u32, order: u32, row: u32, chains: u32) -> u32 {
-  return (time_of(chain, order) * params.batch + row) * chains + chain;
+fn output_row(chain: u32, order: u32, row: u32) -> u32 {
+  let at = time_of(chain, order) * params.batch + row;
+  return select(at * CHAINS + chain, at, STACKED);
 }
 
 // @splice phases
 // Generated from a cell's declaration; these lines are an Elman cell's step forward, so that the file compiles as it stands.
 const KEEPS_STATES = true;                          // of every step, for the backward pass; else of the last two, or of a single step alone
+const STACKED = false;                              // chains are layers, not directions
+const CHAINS = 1u;
 
 fn is_active(chain: u32, order: u32, row: u32) -> bool {
   return true;
@@ -112,7 +130,7 @@ fn state_times() -> u32 {
 }
 
 fn state_row(chain: u32, done: u32, row: u32) -> u32 {
-  let time = select(done % state_times(), select(done, params.steps - done, chain == 1u), KEEPS_STATES);
+  let time = select(done % state_times(), select(done, params.steps - done, is_reverse(chain)), KEEPS_STATES);
   return (chain * state_times() + time) * params.batch + row;
 }
 
@@ -163,6 +181,11 @@ fn products_PHASE(next: u32, chain: u32, row: u32, unit: u32, slice: u32, lane: 
   // @end
   // @end
   return product;
+}
+
+/// Whether there is anything to do at a step.
+fn has_PHASE(next: u32) -> bool {
+  return next <= params.steps && (next > 0u || FINISHES_PHASE);
 }
 
 /// The update of one unit, or once the loop is through what is still missing from the initial states' gradients.

@@ -71,6 +71,8 @@ export interface Backend {
   prepare(plan: Plan): Executable;
   /** What the device can do. @throws GatewiseError `unsupported` (as a rejection) where there is no device. */
   calibrate(options?: CalibrateOptions): Promise<Calibration>;
+  /** Whether a launch takes longer than so much work in it, as far as `calibrate` has told: false where it was not asked. */
+  isLaunchBound(flop: number, bytes: number): boolean;
   /** Resolves when all that was queued is done. */
   idle(): Promise<void>;
   dispose(): void;

@@ -13,11 +13,11 @@ import type {
   Initial,
   Source,
 } from './declaration.ts';
-import { makeProgram, type CellProgram } from './program.ts';
+import { makeProgram, type CellProgram, type ProgramOptions } from './program.ts';
 
 export interface Cell extends CellParts {
-  /** What the kernels and the CPU run: with `bias_hh` or without, over sequences that may have masked steps or not. */
-  readonly program: (options: { readonly bias: boolean; readonly masked: boolean }) => CellProgram;
+  /** What the kernels and the CPU run. */
+  readonly program: (options: ProgramOptions) => CellProgram;
 }
 
 const DECLARED = ['name', 'gates', 'states', 'weights', 'projects', 'dropsRecurrent', 'update'];
@@ -156,9 +156,9 @@ export function defineCell<
     apply,
     declaration: declaration as unknown as CellParts['declaration'],
   };
-  const program: Cell['program'] = ({ bias, masked }) => {
-    const key = `${bias} ${masked}`;
-    const known = programs.get(key) ?? makeProgram(parts, bias, masked, fail);
+  const program: Cell['program'] = (options) => {
+    const key = `${options.bias} ${options.masked} ${options.stacked ?? false}`;
+    const known = programs.get(key) ?? makeProgram(parts, options, fail);
     programs.set(key, known);
     return known;
   };

@@ -3,7 +3,8 @@
 // Places, all of one row and unit: `slotN` of the step's row of the stash, which starts with the gates' input parts;
 // `followingN`, that slot of the step processed after; `stateS` before the step and `afterS` after it; `carryS`, the gradient
 // of a state that goes from step to step; `output0`, that of the output; `biasP`, `weightW`, `keep0`; `noiseN`, drawn anew;
-// `active0`, 1 where the step counts.
+// `active0`, 1 where the step counts. Of layers stacked on each other: `below0`, h of the layer below after the same step, and
+// `aboveN`, a slot of the layer above at it.
 import { Expr, cotangents, derivative, inputsOf, rewrite, topological } from '../expr/expr.ts';
 import type { Fail } from './check.ts';
 import type { CellParts, Source } from './declaration.ts';
@@ -17,14 +18,31 @@ import {
   type Rules,
   type Width,
 } from './phases.ts';
+import { parsePlace, widths } from './places.ts';
+
+/** The matrices that a step multiplies by: `ih` is of stacked layers, whose input is there as soon as the layer below has made it. */
+export type MatrixName = 'hh' | 'hr' | 'ih';
+
+/** What a cell's program is made for. */
+export interface ProgramOptions {
+  /** Whether there is a `bias_hh`. */
+  readonly bias: boolean;
+  /** Whether steps may be masked. */
+  readonly masked: boolean;
+  /** Whether layers share each launch, so that a step works out its input part itself from h of the layer below. */
+  readonly stacked?: boolean;
+}
 
 /** A product of the cell, for the gradient of its weights. */
 export interface WeightProduct {
-  readonly matrix: 'hh' | 'hr';
-  /** Which gate's part of `weight_hh`. */
+  readonly matrix: MatrixName;
+  /** Which gate's part of `weight_hh` or `weight_ih`. */
   readonly part: number;
-  /** What it was multiplied with: a state before the step, or a slot. */
-  readonly source: { readonly state: number; readonly kept: boolean } | { readonly slot: number };
+  /** What it was multiplied with: a state before the step, a slot, or h of the layer below. */
+  readonly source:
+    | { readonly state: number; readonly kept: boolean }
+    | { readonly slot: number }
+    | { readonly below: true };
   /** The slot that holds the gradient of its result after the backward loop. */
   readonly gradient: number;
 }
@@ -49,30 +67,48 @@ export interface CellProgram {
   readonly draws: number;
 }
 
-/** `slot12` as `slot` and 12. */
-export function parsePlace(name: string): [kind: string, index: number] {
-  const [, kind, index] = /^([a-z]+)(\d+)$/.exec(name) ?? [];
-  return [kind, Number(index)];
-}
-
 const zero = Expr.constant(0);
 const sizes: Readonly<Record<Width, string>> = { hidden: 'hidden', projection: 'projected' };
 
-export function makeProgram(cell: CellParts, bias: boolean, masked: boolean, fail: Fail): CellProgram {
+export function makeProgram(
+  cell: CellParts,
+  { bias, masked, stacked = false }: ProgramOptions,
+  fail: Fail,
+): CellProgram {
   const { gates, states, projects } = cell;
   const active = masked ? Expr.input('active0') : undefined;
   const stateWidths = states.map((_, s): Width => (projects && s === 0 ? 'projection' : 'hidden'));
   const slots: Width[] = gates.map(() => 'hidden');
 
   // -- the update, as expressions
-  const products: { matrix: 'hh' | 'hr'; part: number; node: Expr; source: Expr }[] = [];
+  const products: { matrix: MatrixName; part: number; node: Expr; source: Expr }[] = [];
+  const below = Expr.input('below0');
   const recurrentParts = new Map<number, Expr>();
   let draws = 0;
+  // Stacked, a gate's input part is what the slot has, a bias, and the product with what comes from below. Where the two parts of
+  // a gate are summed, both products are one.
+  const joins = (gate: number): boolean => stacked && ['sum', 'late'].includes(gates[gate].kind);
+  const inputPart = (gate: number): Expr => {
+    const slot = Expr.input(`slot${gate}`);
+    return !stacked || joins(gate)
+      ? slot
+      : Expr.operation('add', [slot, Expr.across([`ih.${gate}`], [below])]);
+  };
   const source: Source<Expr> = {
-    input: (gate) => Expr.input(`slot${gate}`),
+    input: (gate) => {
+      if (stacked && !joins(gate)) {
+        const [, node] = inputPart(gate).args;
+        products.push({ matrix: 'ih', part: gate, node, source: below });
+      }
+      return inputPart(gate);
+    },
     product: (part, x) => {
-      const node = Expr.across([`hh.${part}`], [x]);
+      const gate = cell.recurrentGates[part];
+      const node = joins(gate)
+        ? Expr.across([`hh.${part}`, `ih.${gate}`], [x, below])
+        : Expr.across([`hh.${part}`], [x]);
       products.push({ matrix: 'hh', part, node, source: x });
+      if (joins(gate)) products.push({ matrix: 'ih', part: gate, node, source: below });
       const value = bias ? Expr.operation('add', [node, Expr.input(`bias${part}`)]) : node;
       recurrentParts.set(part, value);
       return value;
@@ -97,17 +133,18 @@ export function makeProgram(cell: CellParts, bias: boolean, masked: boolean, fai
       );
   }
   const used = products.filter(
-    ({ node }, i) => live.has(node) && products.findIndex((p) => p.node === node) === i,
+    ({ node, matrix }, i) =>
+      live.has(node) && products.findIndex((p) => p.node === node && p.matrix === matrix) === i,
   );
   const keptGates = gates.map(({ kind }, g) => {
-    const input = Expr.input(`slot${g}`);
+    const input = inputPart(g);
     if (kind === 'input') return input;
     const recurrent = recurrentParts.get(cell.recurrentGates.indexOf(g));
     if (recurrent === undefined) return input;
     return kind === 'apart' ? recurrent : Expr.operation('add', [input, recurrent]);
   });
   gates.forEach(({ name }, g) => {
-    if (!live.has(keptGates[g]) && !live.has(Expr.input(`slot${g}`)))
+    if (!live.has(keptGates[g]) && !live.has(inputPart(g)))
       fail(`update never reads the gate ${JSON.stringify(name)}; use it or leave it out of gates`);
   });
   cell.weights.forEach(({ name }, w) => {
@@ -139,6 +176,8 @@ export function makeProgram(cell: CellParts, bias: boolean, masked: boolean, fai
   keptGates.forEach((node, g) => {
     if (gates[g].kind === 'apart' && 'across' in recurrentNode(node).kind) places.set(node, allocate(node));
     else if (!('input' in node.kind)) places.set(node, `slot${g}`);
+    const input = inputPart(g);
+    if (gates[g].kind === 'apart' && !('input' in input.kind)) places.set(input, `slot${g}`);
   });
   after.forEach((value, s) => {
     if (!('input' in value.kind) && !('constant' in value.kind) && !places.has(value))
@@ -156,19 +195,33 @@ export function makeProgram(cell: CellParts, bias: boolean, masked: boolean, fai
   for (const { node, source: x } of used)
     if (isDirect(x) && statesIn(x).some((s) => isLinear(x, s))) isDeferred.add(node);
   const carries = states.map((_, s) => Expr.input(`carry${s}`));
+  // What the layer above passes down, which is the product of its gates' gradients at the same step.
+  const passed = used.flatMap(({ matrix, part }, v) =>
+    matrix === 'ih' ? [{ map: `ih.${part}'`, operand: Expr.input(`upper${v}`) }] : [],
+  );
+  const productOf = (terms: readonly { readonly map: string; readonly operand: Expr }[]): Expr =>
+    Expr.across(
+      terms.map(({ map }) => map),
+      terms.map(({ operand }) => operand),
+    );
   const incoming = states.map((_, s) => {
     let total = carries[s];
     if (s === 0) total = Expr.operation('add', [total, Expr.input('output0')]);
+    let fromAbove = s === 0 ? passed : [];
     for (const x of new Set(used.filter(({ node }) => isDeferred.has(node)).map((p) => p.source))) {
       if (!statesIn(x).includes(s)) continue;
-      const terms = used.flatMap((p, v) => (p.source === x && isDeferred.has(p.node) ? [{ ...p, v }] : []));
-      const arriving = Expr.across(
-        terms.map(({ matrix, part }) => `${matrix}.${part}'`),
-        terms.map(({ v }) => Expr.input(`pending${v}`)),
+      const terms = used.flatMap(({ matrix, part, ...p }, v) =>
+        p.source === x && isDeferred.has(p.node)
+          ? [{ map: `${matrix}.${part}'`, operand: Expr.input(`pending${v}`) }]
+          : [],
       );
+      // Both are gradients of h as it is: one sum.
+      const isPlain = x === Expr.input('state0');
+      const arriving = productOf(isPlain ? [...terms, ...fromAbove] : terms);
+      if (isPlain) fromAbove = [];
       total = Expr.operation('add', [total, ...derivative([x], [arriving], [`state${s}`])]);
     }
-    return total;
+    return fromAbove.length === 0 ? total : Expr.operation('add', [total, productOf(fromAbove)]);
   });
   const cotangent = cotangents(after, incoming, isDeferred);
   const atPlaces = (exprs: readonly Expr[]): Expr[] =>
@@ -181,17 +234,15 @@ export function makeProgram(cell: CellParts, bias: boolean, masked: boolean, fai
   const distinct = [...new Set(gradients)];
   const gradientName = (i: number): string => `gradient${distinct.indexOf(gradients[i])}`;
   const arriving = atPlaces(incoming);
-  // Names of slots that are not chosen yet; pending ones are gradients of the step processed after.
-  const nameOfPending = (name: string): string =>
-    name.startsWith('pending')
-      ? `followinggradient${distinct.indexOf(gradients[parsePlace(name)[1]])}`
-      : name;
+  // Names of slots that are not chosen yet: gradients of the step processed after, and of the layer above.
+  const elsewhere: Readonly<Record<string, string>> = { pending: 'following', upper: 'above' };
   const isWaiting = (expr: Expr): boolean => !('input' in expr.kind);
   const backwardRoots: Root[] = [
     ...distinct.map((value, i): Root => ({ to: `gradient${i}`, value, masked: zero })),
     ...states.map((_, s): Root => ({ to: `carry${s}`, value: outgoing[s], masked: arriving[s], last: true })),
     ...arriving.flatMap((value, s): Root[] => {
-      const [rest] = rewrite([value], (expr) => (expr === Expr.input('output0') ? zero : undefined));
+      const isOfStep = (expr: Expr): boolean => expr === Expr.input('output0') || expr === productOf(passed);
+      const [rest] = rewrite([value], (expr) => (isOfStep(expr) ? zero : undefined));
       return rest === carries[s] ? [] : [{ to: `carry${s}`, value: rest, finish: true }];
     }),
   ];
@@ -229,7 +280,9 @@ export function makeProgram(cell: CellParts, bias: boolean, masked: boolean, fai
     const gradient = gradientName(i);
     if (chosen.has(gradient)) return;
     const kept = keptGates.indexOf(keptGates.find((gate) => recurrentNode(gate) === node) ?? zero);
+    const own = used[i]?.matrix === 'ih' && !joins(used[i].part) ? [`slot${used[i].part}`] : [];
     const candidates = [
+      ...own,
       ...('input' in node.kind && node.kind.input.startsWith('slot') ? [node.kind.input] : []),
       ...(kept >= 0 ? [places.get(keptGates[kept]) ?? ''] : []),
     ].filter((slot) => slot.startsWith('slot'));
@@ -239,9 +292,11 @@ export function makeProgram(cell: CellParts, bias: boolean, masked: boolean, fai
     chosen.set(gradient, slot);
   });
   const settle = (name: string): string => {
-    const pending = nameOfPending(name);
-    if (!pending.startsWith('following')) return chosen.get(pending) ?? pending;
-    return `following${parsePlace(chosen.get(pending.slice('following'.length)) ?? '')[1]}`;
+    const [kind, index] = parsePlace(name);
+    const where = elsewhere[kind];
+    return where === undefined
+      ? (chosen.get(name) ?? name)
+      : `${where}${parsePlace(chosen.get(gradientName(index)) ?? '')[1]}`;
   };
   const settled = renamePhases(backward, settle);
   const slotOf = (i: number): number => parsePlace(settle(gradientName(i)))[1];
@@ -272,6 +327,11 @@ export function makeProgram(cell: CellParts, bias: boolean, masked: boolean, fai
     },
     active,
   };
+  const sourceOf = (x: Expr): WeightProduct['source'] => {
+    if (x === below) return { below: true };
+    if (statesIn(x).length > 0 && isDirect(x)) return { state: statesIn(x)[0], kept: 'op' in x.kind };
+    return { slot: parsePlace(places.get(x) ?? String(x))[1] };
+  };
   const forward = cutIntoPhases(forwardRoots, forwardRules);
   const lean = cutIntoPhases(stateRoots, forwardRules);
   return {
@@ -285,10 +345,7 @@ export function makeProgram(cell: CellParts, bias: boolean, masked: boolean, fai
     products: used.map(({ matrix, part, source: x }, i) => ({
       matrix,
       part,
-      source:
-        statesIn(x).length > 0 && isDirect(x)
-          ? { state: statesIn(x)[0], kept: 'op' in x.kind }
-          : { slot: parsePlace(places.get(x) ?? String(x))[1] },
+      source: sourceOf(x),
       gradient: slotOf(i),
     })),
     inputGradients: inputs.map((_, g) => slotOf(used.length + g)),
@@ -310,43 +367,4 @@ function statesIn(expr: Expr): number[] {
 /** Whether the derivative with respect to a state does not read states. */
 function isLinear(expr: Expr, state: number): boolean {
   return statesIn(derivative([expr], [Expr.input('q0')], [`state${state}`])[0]).length === 0;
-}
-
-/** How many units an expression has; undefined for what is the same at all. */
-function widths(
-  fail: Fail,
-  slots: readonly Width[],
-  stateWidths: readonly Width[],
-  resultWidths: readonly Width[],
-): (expr: Expr) => Width | undefined {
-  const known = new Map<Expr, Width | undefined>();
-  const ofInput = (name: string): Width | undefined => {
-    const [kind, index] = parsePlace(name);
-    if (kind === 'slot' || kind === 'following') return slots[index];
-    if (kind === 'state' || kind === 'after' || kind === 'carry') return stateWidths[index];
-    if (kind === 'output' || kind === 'keep') return stateWidths[0];
-    if (kind === 'pending') return resultWidths[index];
-    return kind === 'bias' || kind === 'weight' ? 'hidden' : undefined;
-  };
-  const visit = (expr: Expr): Width | undefined => {
-    if (known.has(expr)) return known.get(expr);
-    let width: Width | undefined;
-    if ('input' in expr.kind) width = ofInput(expr.kind.input);
-    else if ('across' in expr.kind) {
-      const [map] = expr.kind.across;
-      if (map.startsWith('hh')) width = map.endsWith("'") ? stateWidths[0] : 'hidden';
-      else if (map.startsWith('hr')) width = map.endsWith("'") ? 'hidden' : 'projection';
-      else width = visit(expr.args[0]);
-    } else {
-      const all = new Set(expr.args.flatMap((arg) => visit(arg) ?? []));
-      if (all.size > 1)
-        fail(
-          'update combines a value of the hidden size with one of the projected size; project the former first',
-        );
-      [width] = all;
-    }
-    known.set(expr, width);
-    return width;
-  };
-  return visit;
 }

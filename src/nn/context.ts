@@ -42,4 +42,6 @@ export interface Context {
    * out meanwhile, where the cell allows it.
    */
   readonly statesFirst?: boolean;
+  /** Whether a launch takes the device longer than so much work in it, of so many bytes; unknown where absent. */
+  readonly isLaunchBound?: (flop: number, bytes: number) => boolean;
 }

@@ -17,6 +17,7 @@ import {
   type SequenceArguments,
   type SequenceResult,
 } from '../ops/recurrent_layer.ts';
+import { isWorthStacking } from '../ops/recurrent_stack.ts';
 import { stepOfParts } from '../ops/recurrent_parts.ts';
 import { broadcast, concat, reshape, slice, split, transpose, zeros } from '../ops/structure.ts';
 import { maskOf } from './mask.ts';
@@ -27,6 +28,7 @@ import { checkSequence, withoutBatch } from './unbatched.ts';
 import {
   checkNonlinearity,
   completeOptions,
+  wavefrontHindrance,
   type FullOptions,
   type RecurrentOptions,
 } from './recurrent_options.ts';
@@ -144,16 +146,17 @@ export class Recurrent implements Layer {
     // What lies in a masked step, NaN too, must reach nothing.
     if (mask !== undefined) sequence = zeroWhereMasked(sequence, mask);
     const finals: (readonly Value[])[] = [];
-    for (let layer = 0; layer < numLayers; layer++) {
+    const count = this.#isWavefront(steps, batch, mask !== undefined, context) ? numLayers : 1;
+    for (let layer = 0; layer < numLayers; layer += count) {
       const initial = given?.map((state) =>
-        slice(state, 0, layer * this.#directions, (layer + 1) * this.#directions),
+        slice(state, 0, layer * this.#directions, (layer + count) * this.#directions),
       );
-      const result = this.#layer(layer, sequence, parameters, initial, mask, context);
+      const result = this.#layers(layer, count, sequence, parameters, initial, mask, context);
       finals.push(result.finals);
       sequence = result.output;
       if (context.lengths !== undefined && mask !== undefined) sequence = zeroWhereMasked(sequence, mask);
       const { noise } = context;
-      if (noise !== undefined && layer + 1 < numLayers)
+      if (noise !== undefined && layer + count < numLayers)
         sequence = dropout(sequence, this.options.dropout, noise);
     }
     const last = this.cell.states.map((name, s) => [name, concat(finals.map((final) => final[s]))] as const);
@@ -163,9 +166,30 @@ export class Recurrent implements Layer {
     };
   }
 
-  /** One layer in its directions: h of each step (T, B, directions · H), and the final states. */
-  #layer(
-    layer: number,
+  /** Whether all layers share each launch. A single step has nothing to overlap. */
+  #isWavefront(steps: number, batch: number, masked: boolean, context: Context): boolean {
+    const { wavefront, bias, hiddenSize, projSize, numLayers } = this.options;
+    const { noise, precision, isLaunchBound } = context;
+    if (numLayers === 1 || steps === 1 || wavefront === false) return false;
+    if (wavefront === true) return true;
+    const draws = this.#cell(context).program({ bias, masked }).draws > 0;
+    const hinders = noise !== undefined && wavefrontHindrance(this.options) !== undefined;
+    if (this.bidirectional || hinders || draws || precision === 'int8' || isLaunchBound === undefined)
+      return false;
+    return isWorthStacking(
+      { cell: this.cell, hidden: hiddenSize, projection: projSize, chains: numLayers, bias, masked },
+      batch,
+      isLaunchBound,
+    );
+  }
+
+  /**
+   * One layer in its directions, or several layers of one direction that share each launch: h of each step
+   * (T, B, directions · H), and the final states (layers · directions, B, W).
+   */
+  #layers(
+    first: number,
+    count: number,
     sequence: Value,
     parameters: Values,
     initial: readonly Value[] | undefined,
@@ -176,10 +200,13 @@ export class Recurrent implements Layer {
     const { noise, precision, statesFirst } = context;
     const cell = this.#cell(context);
     const [steps, batch] = sequence.shape;
-    const names = this.#parametersOf(layer, 0).map(({ name }) => name.replace(/_l\d+$/, ''));
-    const weights = this.#eachDirection((direction) =>
-      names.map((name) => parameterOf(this, parameters, name + this.#suffix(layer, direction))),
-    );
+    const names = this.#parametersOf(first, 0).map(({ name }) => name.replace(/_l\d+$/, ''));
+    const stacked = count > 1;
+    const chains = stacked ? count : this.#directions;
+    const weights = Array.from({ length: chains }, (_, chain) => {
+      const suffix = stacked ? this.#suffix(first + chain, 0) : this.#suffix(first, chain);
+      return names.map((name) => parameterOf(this, parameters, name + suffix));
+    });
     const keep =
       noise && cell.dropsRecurrent
         ? dropoutMask(
@@ -190,7 +217,7 @@ export class Recurrent implements Layer {
           )
         : undefined;
     const { slots } = cell.program({ bias, masked: mask !== undefined });
-    const bytesPerStep = 4 * this.#directions * batch * this.hiddenSize * slots.length;
+    const bytesPerStep = 4 * chains * batch * this.hiddenSize * slots.length;
     const most = typeof recompute === 'number' ? recompute : steps;
     const sizes = segmentSizes(steps, this.#directions, bytesPerStep, most);
     // With `recompute` and without, what the directions pass back is summed before what others do.
@@ -205,7 +232,7 @@ export class Recurrent implements Layer {
       const groups: Group[] = [
         at.map((n) => pieces[n]),
         states ?? [],
-        masks ? at.map((n) => masks[n]) : [],
+        masks ? weights.map((_, chain) => masks[stacked ? i : at[chain]]) : [],
         keep ? [keep] : [],
         noise ? [noise.seed] : [],
         ...weights,
@@ -213,6 +240,7 @@ export class Recurrent implements Layer {
       const run = (values: readonly Value[]): readonly Value[] => {
         const [xs, before, own, kept, seed, ...matrices] = regroup(groups, values);
         const { output, finals } = this.#segment(cell, xs, {
+          stacked,
           weights: matrices.map((list) => Object.fromEntries(names.map((name, n) => [name, list[n]]))),
           ...(precision === undefined ? {} : { precision }),
           ...(statesFirst === undefined ? {} : { statesFirst }),
@@ -252,21 +280,26 @@ export class Recurrent implements Layer {
       readonly statesFirst?: boolean;
     },
   ): SequenceResult {
-    const products = xs.map((x, direction) => {
-      const [steps, batch, width] = x.shape;
-      const { weight_ih, bias_ih } = weights[direction];
-      const product = weightProduct(reshape(x, [steps * batch, width]), weight_ih, rest.precision);
-      return reshape(bias_ih === undefined ? product : add(product, bias_ih), [steps, batch, -1]);
+    const [steps, batch, width] = xs[0].shape;
+    const products = weights.map(({ weight_ih, bias_ih }, chain) => {
+      const shape = [steps, batch, weight_ih.shape[0]];
+      // A layer on top of another multiplies by its weights as its input comes to be.
+      if (chain >= xs.length) return bias_ih === undefined ? zeros(shape) : broadcast(bias_ih, shape);
+      const product = weightProduct(reshape(xs[chain], [steps * batch, width]), weight_ih, rest.precision);
+      return reshape(bias_ih === undefined ? product : add(product, bias_ih), shape);
     });
-    const own = weights.map(({ weight_hh, bias_hh, weight_hr, ...units }): RecurrentWeights => ({
-      units,
-      ...(weight_hh === undefined ? {} : { hh: weight_hh }),
-      ...(bias_hh === undefined ? {} : { bias: bias_hh }),
-      ...(weight_hr === undefined ? {} : { hr: weight_hr }),
-    }));
+    const own = weights.map(
+      ({ weight_ih, weight_hh, bias_hh, weight_hr, ...units }, chain): RecurrentWeights => ({
+        units,
+        ...(chain < xs.length ? {} : { ih: weight_ih }),
+        ...(weight_hh === undefined ? {} : { hh: weight_hh }),
+        ...(bias_hh === undefined ? {} : { bias: bias_hh }),
+        ...(weight_hr === undefined ? {} : { hr: weight_hr }),
+      }),
+    );
     const { initial, mask, keep, noise } = rest;
     const isPlain = [mask, keep, noise].every((one) => one === undefined);
-    const isStep = products.length === 1 && products[0].shape[0] === 1;
+    const isStep = products.length === 1 && steps === 1;
     const parts =
       statesFirst && isPlain && isStep && initial !== undefined
         ? stepOfParts(cell, products[0], own[0], initial, rest.precision)

@@ -32,6 +32,13 @@ export interface RecurrentOptions {
    * needs memory for so many, and its gradients are summed segment by segment.
    */
   readonly recompute?: boolean | number;
+  /**
+   * Whether all layers share each launch over a sequence, each a step behind the one below: T + numLayers - 1 launches in place
+   * of T for each layer, for more work in each. Results are the same but for rounding. Unless given, where a launch takes
+   * the device longer than such a step, by what `runtime.calibrate()` has measured before. True is for layers of one
+   * direction without dropout and zoneout.
+   */
+  readonly wavefront?: boolean | 'auto';
 }
 
 const OPTIONS: readonly string[] = [
@@ -46,6 +53,7 @@ const OPTIONS: readonly string[] = [
   'recurrentDropout',
   'zoneout',
   'recompute',
+  'wavefront',
 ];
 
 export type FullOptions = Required<RecurrentOptions>;
@@ -78,6 +86,7 @@ export function completeOptions(
     recurrentDropout: 0,
     zoneout: 0,
     recompute: false,
+    wavefront: 'auto',
     ...Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)),
   } as FullOptions;
   for (const option of ['inputSize', 'hiddenSize', 'numLayers'] as const)
@@ -88,6 +97,11 @@ export function completeOptions(
     throw new GatewiseError(
       'argument',
       `${name}: recompute must be true, false or a whole number of steps, got ${show(full.recompute)}`,
+    );
+  if (![true, false, 'auto'].includes(full.wavefront))
+    throw new GatewiseError(
+      'argument',
+      `${name}: wavefront must be true, false or 'auto', got ${show(full.wavefront)}`,
     );
   for (const option of ['dropout', 'recurrentDropout'] as const) checkProbability(name, option, full[option]);
   checkZoneout(name, cell, full.zoneout);
@@ -116,7 +130,23 @@ export function completeOptions(
     const late = cell.gates.find(({ kind }) => kind === 'late');
     if (late !== undefined) refuse(`works out itself what the weights of its gate ${show(late.name)} take`);
   }
+  const hindrance = full.bidirectional ? 'bidirectional' : wavefrontHindrance(full);
+  if (full.wavefront === true && hindrance !== undefined)
+    throw new GatewiseError(
+      'unsupported',
+      `${name}: layers with ${hindrance} cannot share launches; leave out wavefront or ${hindrance}`,
+    );
   return full;
+}
+
+/** The option that comes between a layer's step and that of the layer above, or draws random numbers, while training. */
+export function wavefrontHindrance({ dropout, zoneout, recurrentDropout }: FullOptions): string | undefined {
+  const rates = {
+    dropout: [dropout],
+    zoneout: typeof zoneout === 'number' ? [zoneout] : Object.values(zoneout),
+    recurrentDropout: [recurrentDropout],
+  };
+  return Object.entries(rates).find(([, list]) => list.some((rate) => rate > 0))?.[0];
 }
 
 /** Throws unless it is one that PyTorch's RNN has. */

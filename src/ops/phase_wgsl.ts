@@ -1,6 +1,6 @@
 // The WGSL of the phases of a cell's step: what shaders/lib/recurrent.wgsl has spliced in. It shows the shape of it.
 import type { Phase, Term, Write } from '../cells/phases.ts';
-import { parsePlace } from '../cells/program.ts';
+import { parsePlace } from '../cells/places.ts';
 import { GatewiseError, show } from '../core/errors.ts';
 import { inputsOf, type Expr } from '../expr/expr.ts';
 import { toWGSL } from '../expr/wgsl.ts';
@@ -100,8 +100,8 @@ class Scope {
 
   /** The index of element `unit` of the output. */
   output(unit: string): string {
-    const { chains } = this.#of.layout;
-    const row = `output_row(chain, order, row, ${chains}u) * ${this.#of.layout.stateWidth(0)}u`;
+    const { layout } = this.#of;
+    const row = `output_row(chain, order, row) * ${layout.stateWidth(0)}u`;
     return `${this.#let('out', row)} + ${unit}`;
   }
 
@@ -117,20 +117,19 @@ class Scope {
     const [kind, index] = parsePlace(name);
     switch (kind) {
       case 'slot':
-      case 'following': {
-        const when = kind === 'slot' ? 'order' : 'next';
-        const base = this.#let(
-          kind === 'slot' ? 'here' : 'next_row',
-          `stash_row(chain, ${when}, row) * ${layout.row}u`,
-        );
-        return `stash[${base} + ${layout.slotOffset[index]}u + ${unit}]`;
+      case 'following':
+      case 'above': {
+        const [base, row] = ROWS_OF_STASH[kind];
+        return `stash[${this.#let(base, `${row} * ${layout.row}u`)} + ${layout.slotOffset[index]}u + ${unit}]`;
       }
       case 'state':
+      case 'below':
       case 'after': {
         if (kind === 'state' && this.#of.readsInitial) return this.at(`carry${index}`, unit);
         const done = kind === 'state' ? 'order' : 'next';
         const first = `${layout.stateOffset[index] * layout.chains}u * state_times() * params.batch`;
-        const row = `state_row(chain, ${done}, row) * ${layout.stateWidth(index)}u`;
+        const whose = kind === 'below' ? 'chain - 1u' : 'chain';
+        const row = `state_row(${whose}, ${done}, row) * ${layout.stateWidth(index)}u`;
         return `states[${this.#let(`${kind}_${index}`, `${first} + ${row}`)} + ${unit}]`;
       }
       case 'carry': {
@@ -139,7 +138,9 @@ class Scope {
         return `carry[${this.#let(`carry_${index}`, `${first} + ${row}`)} + ${unit}]`;
       }
       case 'output': {
-        return hasOutputGradient ? `d_output[${this.output(unit)}]` : '0.0f';
+        if (!hasOutputGradient) return '0.0f';
+        const d = `d_output[${this.output(unit)}]`;
+        return layout.stacked ? `select(0.0, ${d}, is_last(chain))` : d;
       }
       case 'bias':
         return `vectors[chain * ${layout.vectors}u + ${index * attrs.hidden}u + ${unit}]`;
@@ -158,6 +159,13 @@ class Scope {
   }
 }
 
+/** Rows of the stash that a step speaks of: what the text calls where they begin, and the rows. */
+const ROWS_OF_STASH = {
+  slot: ['here', 'stash_row(chain, order, row)'],
+  following: ['next_row', 'stash_row(chain, next, row)'],
+  above: ['above_row', 'stash_row(chain + 1u, order, row)'],
+} as const;
+
 const WEIGHTS = {
   float32: 'weight[quad]',
   f16: 'from_halves(halves[quad])',
@@ -171,6 +179,8 @@ const indent = (lines: readonly string[], by = '  '): string =>
 export function phasesWGSL(of: StepText, phases: readonly PhaseText[]): string {
   return `// The cell "${of.attrs.cell.name}".
 const KEEPS_STATES = ${!of.attrs.lean};
+const STACKED = ${of.layout.stacked};
+const CHAINS = ${of.layout.chains}u;
 
 fn is_active(chain: u32, order: u32, row: u32) -> bool {
   return ${isActive(of)};
@@ -205,10 +215,12 @@ function phaseText(of: StepText, { phase, readings, starts, turns }: PhaseText, 
     const stores = list.flatMap(({ to }, i) => [
       `${scope.at(to, 'unit')} = ${values[i]};`,
       // Where not all states are kept, the output is no part of them.
-      ...(attrs.lean && to === 'after0' ? [`output[${scope.output('unit')}] = ${values[i]};`] : []),
+      ...(attrs.lean && to === 'after0' ? outputOf(`output[${scope.output('unit')}] = ${values[i]};`) : []),
     ]);
     return indent([...scope.head, ...statements, ...stores]);
   };
+  const outputOf = (store: string): string[] =>
+    layout.stacked ? ['if (is_last(chain)) {', `  ${store}`, '}'] : [store];
   const meanLoops = (): string => {
     const scope = new Scope(of);
     const loops = means.flatMap(({ of: value, width }, m) => {
@@ -278,11 +290,15 @@ function readingText(
     `${buffer}[base + k]`,
     ...factors.map((factor) => new Scope(of).at(inputsOf([factor])[0], 'k')),
   ];
-  const isFollowing = name.startsWith('following');
-  const isZero = of.attrs.fromZero && name.startsWith('state');
-  const live = isFollowing
-    ? 'next < params.steps && is_active(chain, next, row)'
-    : `${phase.finish.length > 0 || isZero ? `next > ${isZero ? 1 : 0}u && ` : ''}is_active(chain, next - 1u, row)`;
+  const [kind] = parsePlace(name);
+  const isZero = of.attrs.fromZero && kind === 'state';
+  const exists = phase.finish.length > 0 || isZero ? `next > ${isZero ? 1 : 0}u && ` : '';
+  const live =
+    {
+      following: 'next < params.steps && is_active(chain, next, row)',
+      above: `${exists}!is_last(chain) && is_active(chain, next - 1u, row)`,
+      below: `chain > 0u && is_active(chain, next - 1u, row)`,
+    }[kind] ?? `${exists}is_active(chain, next - 1u, row)`;
   return `fn weight_start_${suffix}(chain: u32) -> u32 {
   return chain * ${of.packedPerChain}u + ${start}u;
 }

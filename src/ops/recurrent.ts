@@ -4,6 +4,7 @@
 import { GatewiseError, show } from '../core/errors.ts';
 import { mul } from '../expr/arith.ts';
 import type { Phase } from '../cells/phases.ts';
+import type { MatrixName } from '../cells/program.ts';
 import { defineOp, Node, type Inside, type Op, type Signature, type Value } from '../graph/value.ts';
 import { applyAll } from './apply.ts';
 import { matmul } from './matmul.ts';
@@ -26,12 +27,14 @@ function costOf(
   phases: readonly Phase[],
   [, steps, batch]: readonly number[],
 ): number {
-  return layout.chains * steps * batch * flopOf(layout, phases);
+  const edges = layout.stacked ? 1 : 0;
+  const perRow = (layout.chains - edges) * flopOf(layout, phases) + edges * flopOf(layout, phases, true);
+  return steps * batch * perRow;
 }
 
 /** Of the matrices themselves a device reads nothing: it has them packed. @param roles the inputs' positions by role. */
 function readsOf({ matrices }: Roles<number>, inputs: readonly Signature[]): number[] {
-  return inputs.map((_, i) => (matrices.flat().includes(i) ? 0 : Infinity));
+  return inputs.map((_, i) => (matrices.includes(i) ? 0 : Infinity));
 }
 
 /** Throws unless the inputs fit each other. */
@@ -49,8 +52,10 @@ function checkInputs(attrs: RecurrentAttrs, inputs: readonly Signature[]): void 
   const { chains } = layout;
   expect('stash', stash, [chains, steps, batch, layout.row]);
   expect('initial', initial, [chains * batch * layout.stateUnits]);
-  for (const own of matrices)
-    layout.matrices.forEach(({ name, shape }, i) => expect(`weight_${name}`, own[i], shape));
+  for (let chain = 0; chain < chains; chain++)
+    layout.matrices.forEach(({ name, shape }, m) =>
+      expect(`weight_${name}`, matrices[layout.matrixAt(chain, m)], shape),
+    );
   expect('packed weights', packed, [packedSize(layout, false)]);
   expect('largest magnitudes', largest, [chains * layout.matrixRows.all]);
   expect('vectors', vectors, [chains * layout.vectors]);
@@ -72,7 +77,7 @@ export const recurrentOp: Op<RecurrentAttrs> = /* @__PURE__ */ defineOp({
     return [
       stash,
       { shape: [all], dtype: 'f32' },
-      { shape: [steps, batch, chains, layout.stateWidth(0)], dtype: 'f32' },
+      { shape: [steps, batch, layout.outputs, layout.stateWidth(0)], dtype: 'f32' },
       ...attrs.cell.states.map((_, s): Signature => ({
         shape: [chains, batch, layout.stateWidth(s)],
         dtype: 'f32',
@@ -103,19 +108,19 @@ export const recurrentOp: Op<RecurrentAttrs> = /* @__PURE__ */ defineOp({
       undefined,
       {
         output: 1,
-        // Chain 0 at times 1 to T, chain 1 at times 0 to T - 1 of its own part.
+        // Direction 0 at times 1 to T, direction 1 at times 0 to T - 1 of its own part; the last layer at 1 to T.
         view: ({ offset }) => ({
-          shape: [steps, batch, chains, layout.stateWidth(0)],
+          shape: [steps, batch, layout.outputs, layout.stateWidth(0)],
           strides: [row(0), layout.stateWidth(0), steps * row(0), 1],
-          offset: offset + row(0),
+          offset: offset + row(0) + (chains - layout.outputs) * times * row(0),
         }),
       },
-      // Chain 0 ends at time T, chain 1 at time 0, which lie side by side.
+      // Direction 0 ends at time T, direction 1 at time 0, which lie side by side; all layers end at time T.
       ...attrs.cell.states.map((_, s): Inside => ({
         output: 1,
         view: ({ offset }) => ({
           shape: [chains, batch, layout.stateWidth(s)],
-          strides: [row(s), layout.stateWidth(s), 1],
+          strides: [layout.stacked ? times * row(s) : row(s), layout.stateWidth(s), 1],
           offset: offset + layout.stateOffset[s] * chains * times * batch + steps * row(s),
         }),
       })),
@@ -152,8 +157,8 @@ export const recurrentOp: Op<RecurrentAttrs> = /* @__PURE__ */ defineOp({
       keepsSlots ? stash : empty(stash.shape),
       states,
       carry,
-      ...matrices.flat(),
-      ...packWeights(attrs, matrices.flat(), true),
+      ...matrices,
+      ...packWeights(attrs, matrices, true),
       ...[vectors, rows, seed, dOutput].filter((value) => value !== undefined),
     ]);
     return weightGradients(attrs, inputs, dStash, states, dInitial);
@@ -202,18 +207,19 @@ function weightGradients(
     const own = slice(slice(dStash, 0, chain, chain + 1), 3, offset, offset + size);
     return reshape(own, [count, size]);
   };
-  /** A state before each step, (T·B, W). */
-  const before = (chain: number, s: number): Value => {
+  /** A state before each step, or with `after` behind it, (T·B, W). */
+  const before = (chain: number, s: number, after = 0): Value => {
     const width = layout.stateWidth(s);
     const row = batch * width;
     const first = (layout.stateOffset[s] * chains + chain * width) * (steps + 1) * batch;
-    const start = first + (chain === 0 ? 0 : row);
+    const start = first + (chain === 0 || layout.stacked ? after : 1 - after) * row;
     return reshape(slice(states, 0, start, start + steps * row), [count, width]);
   };
   /** What a product was taken with, (T·B, depth). */
   const sourceOf = (chain: number, v: number): Value => {
     const { source, matrix } = program.products[v];
     if ('slot' in source) return slots(chain, source.slot, matrix === 'hr' ? hidden : layout.stateWidth(0));
+    if ('below' in source) return before(chain - 1, 0, 1);
     const h = before(chain, source.state);
     if (!source.kept || rows === undefined) return h;
     const width = layout.stateWidth(0);
@@ -225,8 +231,8 @@ function weightGradients(
     show(Object.entries(program.products[b].source).flat());
 
   /** Parts of a matrix; those with one source and neighbouring slots share a product. */
-  const matrixGradient = (chain: number, name: 'hh' | 'hr', shape: readonly number[]): Value => {
-    const height = name === 'hh' ? hidden : shape[0];
+  const matrixGradient = (chain: number, name: MatrixName, shape: readonly number[]): Value => {
+    const height = name === 'hr' ? shape[0] : hidden;
     const pieces: Value[] = [];
     for (let part = 0; part < shape[0] / height; part++) {
       const found = program.products.flatMap((p, v) => (p.matrix === name && p.part === part ? [v] : []));
@@ -277,7 +283,7 @@ function weightGradients(
     const shape = [steps, batch, layout.stateWidth(0)];
     const through = program.products.flatMap(({ source, part, gradient }) => {
       if (!('kept' in source) || !source.kept) return [];
-      const weight = slice(matrices[chain][0], 0, part * hidden, (part + 1) * hidden);
+      const weight = slice(matrices[layout.matrixAt(chain, 0)], 0, part * hidden, (part + 1) * hidden);
       return [weightProduct(slots(chain, gradient, hidden), weight, attrs.precision, 'rows')];
     });
     if (through.length === 0) return zeros([batch * shape[2]]);
@@ -303,8 +309,10 @@ function weightGradients(
   return [
     inputGradient(layout, dStash),
     dInitial,
-    ...matrices.flatMap((_, chain) =>
-      layout.matrices.map(({ name, shape }) => matrixGradient(chain, name, shape)),
+    ...perChain.flatMap((chain) =>
+      layout.matrices
+        .slice(0, layout.matricesOf(chain))
+        .map(({ name, shape }) => matrixGradient(chain, name, shape)),
     ),
     ...(packed === undefined ? [] : [undefined]),
     ...(vectors === undefined ? [] : [dVectors]),

@@ -1,5 +1,5 @@
 // The recurrent layer's reference: plain loops over time, phases, rows and units, float64 accumulation, for any cell.
-import { parsePlace } from '../cells/program.ts';
+import { parsePlace } from '../cells/places.ts';
 import type { Phase, Term, Width } from '../cells/phases.ts';
 import { philox, unitUniform } from '../core/random.ts';
 import { evaluator, type Evaluate } from '../expr/evaluate.ts';
@@ -40,8 +40,8 @@ class Machine {
   readonly layout: RecurrentLayout;
   readonly #attrs: RecurrentAttrs;
   readonly #roles: Roles<Operand> & Partial<BackwardRoles<Operand>>;
-  /** By chain, then by name: as they are multiplied by. */
-  readonly #matrices: readonly (readonly Operand[])[];
+  /** As they are multiplied by. */
+  readonly #matrices: readonly Operand[];
   readonly #stash: Operand;
   readonly #states: Operand;
   readonly #carry: Operand | undefined;
@@ -62,7 +62,7 @@ class Machine {
     this.layout = new RecurrentLayout(attrs);
     this.#attrs = attrs;
     this.#roles = roles;
-    this.#matrices = roles.matrices.map((own) => own.map((matrix) => roundedMatrix(attrs.precision, matrix)));
+    this.#matrices = roles.matrices.map((matrix) => roundedMatrix(attrs.precision, matrix));
     this.#stash = stash;
     this.#states = states;
     this.#carry = carry;
@@ -71,8 +71,12 @@ class Machine {
     [, this.steps, this.batch] = stash.view.shape;
   }
 
+  #isReverse(chain: number): boolean {
+    return chain > 0 && !this.layout.stacked;
+  }
+
   #time({ chain, order }: Moment): number {
-    return chain === 0 ? order : this.steps - 1 - order;
+    return this.#isReverse(chain) ? this.steps - 1 - order : order;
   }
 
   /** Where state `s` lies before the step, or with `after` behind it. */
@@ -80,10 +84,15 @@ class Machine {
     const { layout, steps, batch } = this;
     const times = layout.stateTimes(steps);
     const done = order + after;
-    const inOrder = chain === 0 ? done : steps - done;
+    const inOrder = this.#isReverse(chain) ? steps - done : done;
     const index = this.#attrs.lean ? done % times : inOrder;
     const first = layout.stateOffset[s] * layout.chains * times * batch;
     return this.#states.view.offset + first + ((chain * times + index) * batch + row) * layout.stateWidth(s);
+  }
+
+  /** Whether h of the chain is in the output. */
+  isOut(chain: number): boolean {
+    return chain >= this.layout.chains - this.layout.outputs;
   }
 
   carryAt(s: number, operand: Operand, { chain, row }: Moment): number {
@@ -101,7 +110,8 @@ class Machine {
 
   #outputAt(moment: Moment): number {
     const { layout, batch } = this;
-    const row = (this.#time(moment) * batch + moment.row) * layout.chains + moment.chain;
+    const first = layout.chains - layout.outputs;
+    const row = (this.#time(moment) * batch + moment.row) * layout.outputs + moment.chain - first;
     return row * layout.stateWidth(0);
   }
 
@@ -118,6 +128,12 @@ class Machine {
         return moment.order + 1 < steps
           ? { data: this.#stash.data, at: this.#stashAt(index, { ...moment, order: moment.order + 1 }) }
           : ZERO;
+      case 'above':
+        return chain + 1 < layout.chains && moment.order >= 0
+          ? this.place(`slot${index}`, { ...moment, chain: chain + 1 })
+          : ZERO;
+      case 'below':
+        return chain > 0 ? this.place('after0', { ...moment, chain: chain - 1 }) : ZERO;
       case 'state':
         if (this.#given !== undefined)
           return { data: this.#given.data, at: this.carryAt(index, this.#given, moment) };
@@ -130,7 +146,7 @@ class Machine {
           ? ZERO
           : { data: this.#carry.data, at: this.carryAt(index, this.#carry, moment) };
       case 'output':
-        return within(this.#roles.dOutput, this.#outputAt(moment));
+        return this.isOut(chain) ? within(this.#roles.dOutput, this.#outputAt(moment)) : ZERO;
       case 'bias':
         return within(this.#roles.vectors, chain * layout.vectors + index * this.#attrs.hidden);
       case 'weight':
@@ -206,11 +222,11 @@ class Machine {
   #multiply(term: Term, moment: Moment, sources: readonly Expr[], total: Float64Array): void {
     const { source, depth } = term;
     const { matrix, part, transposed } = matrixOf(this.layout, term);
-    const weight = this.#matrices[moment.chain][matrix];
+    const weight = this.#matrices[this.layout.matrixAt(moment.chain, matrix, transposed)];
     const [, columns] = this.layout.matrices[matrix].shape;
+    if ('input' in source.kind && this.place(source.kind.input, moment).data === ZERO.data) return;
     const vector = new Float64Array(this.layout.width(depth));
-    if (!('input' in source.kind) || this.place(source.kind.input, moment).data !== ZERO.data)
-      this.each(sources, moment, depth, new Map(), (unit, [value]) => (vector[unit] = value));
+    this.each(sources, moment, depth, new Map(), (unit, [value]) => (vector[unit] = value));
     const first = weight.view.offset + part * this.#attrs.hidden * columns;
     if (transposed) {
       for (let k = 0; k < vector.length; k++) {
@@ -242,10 +258,10 @@ class Machine {
     }
     const writes = finishing ? phase.finish : phase.writes;
     const places = writes.map(({ to }) => this.place(to, moment));
-    const output = this.#output && {
-      data: this.#output.data,
-      at: this.#output.view.offset + this.#outputAt(moment),
-    };
+    const output =
+      this.#output !== undefined && this.isOut(moment.chain)
+        ? { data: this.#output.data, at: this.#output.view.offset + this.#outputAt(moment) }
+        : undefined;
     const h = writes.findIndex(({ to }) => to === 'after0');
     this.each(finishing ? prepared.finish : prepared.writes, moment, phase.width, named, (unit, results) => {
       places.forEach(({ data, at }, i) => (data[at + unit] = results[i]));
@@ -273,13 +289,18 @@ function prepare({ products, means, writes, finish }: Phase): Prepared {
   };
 }
 
+/** @param orders of the chain that goes first; of stacked layers each is a step behind the one below. */
 function runAll(machine: Machine, phases: readonly Phase[], orders: readonly number[]): void {
   const prepared = phases.map(prepare);
-  for (const order of orders) {
+  const { chains, stacked } = machine.layout;
+  for (const wave of orders) {
     phases.forEach((phase, i) => {
-      if (order < 0 && phase.finish.length === 0) return;
-      for (let chain = 0; chain < machine.layout.chains; chain++)
+      const first = phase.finish.length === 0 ? 0 : -1;
+      for (let chain = 0; chain < chains; chain++) {
+        const order = stacked ? wave - chain : wave;
+        if (order < first || order >= machine.steps) continue;
         for (let row = 0; row < machine.batch; row++) machine.run(phase, prepared[i], { chain, order, row });
+      }
     });
   }
 }
@@ -310,7 +331,7 @@ export function recurrentCPU(
   runAll(
     machine,
     layout.forward,
-    Array.from({ length: steps }, (_, order) => order),
+    Array.from({ length: steps + layout.delay }, (_, order) => order),
   );
 }
 
@@ -321,10 +342,11 @@ export function recurrentBackwardCPU(
 ): void {
   const roles = backwardRoles(attrs, inputs);
   const machine = new Machine(attrs, roles, stash, roles.states, { carry });
+  const last = machine.steps - 1 + machine.layout.delay;
   // From the last step to the first, then what the initial states' gradients still lack.
   runAll(
     machine,
     machine.layout.program.backward,
-    Array.from({ length: machine.steps + 1 }, (_, i) => machine.steps - 1 - i),
+    Array.from({ length: last + 2 }, (_, i) => last - i),
   );
 }

@@ -12,6 +12,8 @@ import { broadcast, concat, empty, mean, reshape, slice, zeros } from './structu
 
 /** Weights of one chain. */
 export interface RecurrentWeights {
+  /** `weight_ih` (G·H, W of h) of a stacked layer, which takes h of the one below; the lowest has none here. */
+  readonly ih?: Value;
   /** `weight_hh` (G·H, W of h), absent for cells whose gates see the input alone. */
   readonly hh?: Value;
   /** `bias_hh` (G·H). */
@@ -23,8 +25,16 @@ export interface RecurrentWeights {
 }
 
 export interface SequenceArguments {
-  /** (T, B, G·H) for each chain: the input part of every gate's pre-activation, its bias included; in order of time. */
+  /**
+   * (T, B, G·H) for each chain: the input part of every gate's pre-activation, its bias included; in order of time. Of
+   * stacked layers but the lowest, that without the product with `ih`.
+   */
   readonly products: readonly Value[];
+  /**
+   * Whether chains are layers, from the lowest up, in place of directions. They share each launch, each a step behind the one
+   * below. Their cell draws no random numbers and drops nothing, and their weights are not int8.
+   */
+  readonly stacked?: boolean;
   readonly weights: readonly RecurrentWeights[];
   /**
    * (D, B, W) for each state, in the cell's order: before the first step of its chain. Or all of them flat in one
@@ -42,7 +52,7 @@ export interface SequenceArguments {
 }
 
 export interface SequenceResult {
-  /** (T, B, D, W of h): h after each step, in order of time. */
+  /** (T, B, D, W of h): h after each step, in order of time; of stacked layers the last one's, D = 1. */
   readonly output: Value;
   /** (D, B, W) for each state, after the last step of its chain. */
   readonly finals: readonly Value[];
@@ -51,6 +61,7 @@ export interface SequenceResult {
 /** Runs a cell over a sequence, in one or both directions. */
 export function recurrentSequence(cell: Cell, args: SequenceArguments): SequenceResult {
   const { products, weights, initial, mask, keep, noise, precision = 'float32' } = args;
+  const stacked = args.stacked === true && products.length > 1;
   const what = `recurrent (${cell.name})`;
   checkWeightPrecision(what, precision);
   for (const product of products) expectValue(`${what}: products`, product, 'f32');
@@ -66,7 +77,8 @@ export function recurrentSequence(cell: Cell, args: SequenceArguments): Sequence
     cell,
     hidden: width / gates,
     projection: weights[0].hr?.shape[0] ?? 0,
-    chains: products.length === 2 ? 2 : 1,
+    chains: products.length,
+    stacked,
     bias: weights[0].bias !== undefined,
     masked: mask !== undefined,
     precision,
@@ -85,8 +97,10 @@ export function recurrentSequence(cell: Cell, args: SequenceArguments): Sequence
     expectValue(`${what}: ${name}`, value, 'f32', shape);
     return value;
   };
-  const matrices = weights.flatMap((own) =>
-    layout.matrices.map(({ name, shape }) => need(own[name], `weight_${name}`, shape)),
+  const matrices = weights.flatMap((own, chain) =>
+    layout.matrices
+      .slice(0, layout.matricesOf(chain))
+      .map(({ name, shape }) => need(own[name], `weight_${name}`, shape)),
   );
   const vectorsOf = ({ bias, units }: RecurrentWeights): Value[] => {
     const own = cell.weights.map(({ name }) => need(units?.[name], `weight ${show(name)}`, [attrs.hidden]));
@@ -106,6 +120,11 @@ export function recurrentSequence(cell: Cell, args: SequenceArguments): Sequence
     ...(cell.dropsRecurrent ? [need(keep, 'keep', [chains, batch, layout.stateWidth(0)])] : []),
     ...(mask ?? []).map((one) => need(one, 'mask', [steps, batch])),
   ];
+  if (stacked && (layout.program.draws > 0 || cell.dropsRecurrent || precision === 'int8'))
+    throw new GatewiseError(
+      'unsupported',
+      `${what}: layers that share launches can neither draw random numbers, drop units of h nor have int8 weights; run them one after the other`,
+    );
   if (layout.program.draws > 0 && noise === undefined)
     throw new GatewiseError('argument', `${what}: the cell draws random numbers; give it noise`);
   const [, , output, ...finals] = applyAll(recurrentOp, attrs, [

@@ -1,6 +1,7 @@
-// How the tensors of a recurrent layer lie in memory: D chains, T steps, B rows; H units, or P of a projected h.
+// How the tensors of a recurrent layer lie in memory: D chains, T steps, B rows; H units, or P of a projected h. Chains are
+// loops that share each launch: the directions of a layer, or stacked layers of one direction, each a step behind the one below.
 //   stash    (D, T, B, row)              the slots of a row one behind the other
-//   states   per state (D, T + 1, B, W)  chain 0 starts at time 0, chain 1, which runs backwards, at time T;
+//   states   per state (D, T + 1, B, W)  a chain starts at time 0; the second direction, which runs backwards, at time T;
 //                                        lean (D, 2, B, W), by turns; of a single step (D, 1, B, W), those after it
 //   initial, carry  per state (D, B, W)
 //   vectors  (D, gates·H + weights·H)    bias_hh, then the weights of one number per unit
@@ -9,7 +10,7 @@
 //   rows     (D, B, W of h) variational dropout's factors, then (D, T, B) the mask, where there are any
 import type { Cell } from '../cells/cell.ts';
 import { operationsOf, type Phase, type Term, type Width } from '../cells/phases.ts';
-import type { CellProgram } from '../cells/program.ts';
+import type { CellProgram, MatrixName } from '../cells/program.ts';
 import type { WeightPrecision } from './weight_precision.ts';
 
 export interface RecurrentAttrs {
@@ -17,7 +18,10 @@ export interface RecurrentAttrs {
   readonly hidden: number;
   /** The size of a projected h; 0 without one. */
   readonly projection: number;
-  readonly chains: 1 | 2;
+  /** The directions of a layer, or the layers. */
+  readonly chains: number;
+  /** Whether chains are layers, each with what the one below makes as its input. */
+  readonly stacked: boolean;
   /** Whether there is a `bias_hh`. */
   readonly bias: boolean;
   /** Whether steps may be masked. */
@@ -33,12 +37,17 @@ export interface RecurrentAttrs {
 }
 
 /** What decides how the tensors lie; not lean, and float32, unless said. */
-export type LayoutAttrs = Omit<RecurrentAttrs, 'precision' | 'stream' | 'lean' | 'fromZero'> &
-  Partial<Pick<RecurrentAttrs, 'precision' | 'lean'>>;
+export type LayoutAttrs = Omit<RecurrentAttrs, 'precision' | 'stream' | 'stacked' | 'lean' | 'fromZero'> &
+  Partial<Pick<RecurrentAttrs, 'precision' | 'stacked' | 'lean'>>;
 
 export class RecurrentLayout {
   readonly program: CellProgram;
   readonly chains: number;
+  readonly stacked: boolean;
+  /** Chains whose h is in the output: of layers the last one's alone. */
+  readonly outputs: number;
+  /** How many steps the last chain is behind the first. */
+  readonly delay: number;
   /** Elements of a row of the stash, and where in it each slot begins. */
   readonly row: number;
   readonly slotOffset: readonly number[];
@@ -51,10 +60,13 @@ export class RecurrentLayout {
   readonly #attrs: LayoutAttrs;
 
   constructor(attrs: LayoutAttrs) {
-    const { cell, bias, masked, chains, hidden } = attrs;
+    const { cell, bias, masked, chains, stacked = false, hidden } = attrs;
     this.#attrs = attrs;
-    this.program = cell.program({ bias, masked });
+    this.program = cell.program({ bias, masked, stacked });
     this.chains = chains;
+    this.stacked = stacked;
+    this.outputs = stacked ? 1 : chains;
+    this.delay = stacked ? chains - 1 : 0;
     const before = (widths: readonly Width[]): number[] => {
       let next = 0;
       return widths.map((width) => {
@@ -103,14 +115,37 @@ export class RecurrentLayout {
     return this.#attrs.precision ?? 'float32';
   }
 
-  /** The matrices of one chain: their names and shapes. */
-  get matrices(): { readonly name: 'hh' | 'hr'; readonly shape: readonly [number, number] }[] {
+  /** The matrices of one chain: their names and shapes. The lowest of stacked layers has no `ih`, which comes last. */
+  get matrices(): { readonly name: MatrixName; readonly shape: readonly [number, number] }[] {
     const { cell, hidden, projection } = this.#attrs;
     const gates = cell.recurrentGates.length;
+    const width = this.stateWidth(0);
     return [
-      ...(gates > 0 ? [{ name: 'hh' as const, shape: [gates * hidden, this.stateWidth(0)] as const }] : []),
+      ...(gates > 0 ? [{ name: 'hh' as const, shape: [gates * hidden, width] as const }] : []),
       ...(cell.projects ? [{ name: 'hr' as const, shape: [projection, hidden] as const }] : []),
+      ...(this.stacked ? [{ name: 'ih' as const, shape: [cell.gates.length * hidden, width] as const }] : []),
     ];
+  }
+
+  /** How many of them a chain has, and all together. */
+  matricesOf(chain: number): number {
+    return this.matrices.length - (this.stacked && chain === 0 ? 1 : 0);
+  }
+
+  get matrixCount(): number {
+    return this.chains * this.matrices.length - (this.stacked ? 1 : 0);
+  }
+
+  /**
+   * The place of a matrix that a chain multiplies by among those of all chains. On the way back a layer takes what `ih` of the
+   * layer above, transposed, passes down. What the lowest has no use for, or then the last, is that of the next to it, since
+   * chains lie at equal distances in the packed weights, and is not read.
+   */
+  matrixAt(chain: number, matrix: number, transposed = false): number {
+    const { name } = this.matrices[matrix];
+    const owner =
+      name === 'ih' ? Math.min(Math.max(transposed ? chain + 1 : chain, 1), this.chains - 1) : chain;
+    return owner * this.matrices.length + matrix - (this.stacked && owner > 0 ? 1 : 0);
   }
 
   /** Rows of the matrices before each, and of all, of one chain. */
@@ -136,10 +171,14 @@ export function matrixOf(
   };
 }
 
-/** Of one row and step of one chain: the products, and of each unit the cell's update or derivative. */
-export function flopOf(layout: RecurrentLayout, phases: readonly Phase[]): number {
+/**
+ * Of one row and step of one chain: the products, and of each unit the cell's update or derivative.
+ * @param edge of the layer that has none below, or on the way back none above.
+ */
+export function flopOf(layout: RecurrentLayout, phases: readonly Phase[], edge = false): number {
   const each = phases.map((phase) => {
-    const terms = phase.products.flatMap((product) => product.terms);
+    const all = phase.products.flatMap((product) => product.terms);
+    const terms = edge ? all.filter(({ matrix }) => !matrix.startsWith('ih')) : all;
     const depth = terms.reduce((total, term) => total + layout.width(term.depth), 0);
     return layout.width(phase.width) * (2 * depth + operationsOf(phase));
   });
@@ -149,8 +188,8 @@ export function flopOf(layout: RecurrentLayout, phases: readonly Phase[]): numbe
 /** Inputs that both recurrent ops have. */
 export interface Roles<T> {
   readonly stash: T;
-  /** By chain, then by name. */
-  readonly matrices: readonly (readonly T[])[];
+  /** As they were given, one chain's after the other's. */
+  readonly matrices: readonly T[];
   /** The matrices once more, packed for the pass, where there are any: the kernels read these, the reference those. */
   readonly packed: T | undefined;
   /** With int8, of which 127 stands for the largest magnitude of each row. */
@@ -180,10 +219,10 @@ function rolesFrom<T>(
 ): Roles<T> & { next: number } {
   const layout = new RecurrentLayout(attrs);
   const take = (): T => inputs[next++];
-  const perChain = layout.matrices.length;
-  const matrices = Array.from({ length: attrs.chains }, () => Array.from({ length: perChain }, take));
-  const packed = perChain > 0 ? take() : undefined;
-  const largest = perChain > 0 && attrs.precision === 'int8' ? take() : undefined;
+  const count = layout.matrixCount;
+  const matrices = Array.from({ length: count }, take);
+  const packed = count > 0 ? take() : undefined;
+  const largest = count > 0 && attrs.precision === 'int8' ? take() : undefined;
   const vectors = layout.vectors > 0 ? take() : undefined;
   const rows = attrs.masked || attrs.cell.dropsRecurrent ? take() : undefined;
   const seed = layout.program.draws > 0 ? take() : undefined;

@@ -51,8 +51,9 @@ interface Loop {
 }
 
 /** How each step begins, in the order of processing. */
-const momentsOf = ({ steps, batch, backward }: Loop, last: boolean) => {
-  const moments = Array.from({ length: steps }, (_, i) => (backward ? steps - i : i + 1));
+const momentsOf = ({ layout, steps, batch, backward }: Loop, last: boolean) => {
+  const count = steps + layout.delay;
+  const moments = Array.from({ length: count }, (_, i) => (backward ? count - i : i + 1));
   return [...moments, ...(last ? [0] : [])].map((next) => ({ next, count: 1, stride: 1, steps, batch }));
 };
 
@@ -218,11 +219,12 @@ function variantsOf(placed: Placed<RecurrentAttrs>, backward: boolean, target: T
   const layout = new RecurrentLayout(attrs);
   const [, steps, batch] = outputs[0].view.shape;
   const bytes = 4 * QUAD_WORDS[layout.precision] * packingOf(layout, backward).perChain;
-  const fits = { step: true, lanes: target.lanes === 4, sliced: batch <= 4, sequence: true };
+  // Stacked layers pass on what they make, and workgroups can do so from launch to launch alone.
+  const fits = { step: true, lanes: target.lanes === 4, sliced: batch <= 4, sequence: !layout.stacked };
   // The calibration of one workgroup's bandwidth against a launch, as known of large GPUs; measured where it is tuned.
   const preferred = ((): Way => {
     if (target.software) return fits.lanes ? 'lanes' : 'step';
-    if (steps > 1 && streamsWell(bytes)) return 'sequence';
+    if (steps > 1 && fits.sequence && streamsWell(bytes)) return 'sequence';
     return batch <= 4 ? 'sliced' : 'step';
   })();
   const names: [Way, ...Way[]] = [
@@ -233,7 +235,7 @@ function variantsOf(placed: Placed<RecurrentAttrs>, backward: boolean, target: T
   const packed = precision === 'float32' ? '' : `:${precision}`;
   return {
     names,
-    kind: `${cell.name}:${sizeClass(steps, batch, hidden, projection)}x${chains}${packed}`,
+    kind: `${cell.name}:${sizeClass(steps, batch, hidden, projection)}x${chains}${layout.stacked ? ' layers' : ''}${packed}`,
   };
 }
 
@@ -293,8 +295,8 @@ function startDispatches(
     const shape = [count, chains, batch, width];
     const from = chains * batch * width;
     const times = layout.stateTimes(steps);
-    // Where chain 1 starts.
-    const last = attrs.lean ? 0 : steps;
+    // Where direction 1 starts.
+    const last = attrs.lean || attrs.stacked ? 0 : steps;
     const all = times * batch * width;
     return copyDispatch(
       {

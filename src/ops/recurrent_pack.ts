@@ -51,8 +51,8 @@ export interface PackAttrs extends LayoutAttrs {
 export function packWeights(attrs: LayoutAttrs, matrices: readonly Value[], backward: boolean): Value[] {
   if (matrices.length === 0) return [];
   // Of the attributes those alone that matter, so that what differs in others shares it.
-  const { cell, hidden, projection, chains, bias, masked, precision = 'float32' } = attrs;
-  const own: PackAttrs = { cell, hidden, projection, chains, bias, masked, precision, backward };
+  const { cell, hidden, projection, chains, stacked = false, bias, masked, precision = 'float32' } = attrs;
+  const own: PackAttrs = { cell, hidden, projection, chains, stacked, bias, masked, precision, backward };
   const largest = precision === 'int8' ? [concat(matrices.map(largestOfRows))] : [];
   return [apply(packOp, own, [...matrices, ...largest]), ...largest];
 }
@@ -123,11 +123,10 @@ function packCPU(attrs: PackAttrs, inputs: readonly Operand[], [output]: readonl
   const layout = new RecurrentLayout(attrs);
   const { perChain } = packingOf(layout, attrs.backward);
   const pieces = piecesOf(layout, attrs.backward);
-  const count = layout.chains * layout.matrices.length;
-  const largest = inputs[count];
+  const largest = inputs[layout.matrixCount];
   for (let chain = 0; chain < layout.chains; chain++) {
     for (const piece of pieces) {
-      const { data, view } = inputs[chain * layout.matrices.length + piece.matrix];
+      const { data, view } = inputs[layout.matrixAt(chain, piece.matrix, piece.transposed)];
       const { first, row, column } = sourceOf(piece, layout, attrs.hidden);
       for (let quad = 0; quad < quadsOf(piece.depth); quad++) {
         const start = chain * perChain + piece.start + quad * piece.takes * piece.units;
@@ -173,13 +172,12 @@ function packGPU({ attrs, inputs, outputs: [packed] }: Placed<PackAttrs>): Dispa
       const [piece] = run;
       const { depth, units, takes, start } = piece;
       const { size, first, row, column } = sourceOf(piece, layout, attrs.hidden);
-      const count = layout.matrices.length;
       return packDispatch(
         layout.precision,
         {
-          weight: inputs[chain * count + piece.matrix],
+          weight: inputs[layout.matrixAt(chain, piece.matrix, piece.transposed)],
           packed,
-          largest: inputs[layout.chains * count],
+          largest: inputs[layout.matrixCount],
         },
         {
           first,

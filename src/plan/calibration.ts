@@ -66,3 +66,16 @@ export function floorSeconds(
   ];
   return floors.reduce((a, b) => (b.seconds > a.seconds ? b : a));
 }
+
+/** A kernel comes to a third of what the device can do, as a rule, where a floor counts on all of it. */
+const KERNEL_SHARE = 1 / 3;
+
+/** Whether a launch takes longer than so much work in it. */
+export function isLaunchBound(
+  calibration: Parameters<typeof floorSeconds>[1],
+  flop: number,
+  bytes: number,
+): boolean {
+  const { seconds } = floorSeconds({ dispatches: 0, flop, bytes }, calibration);
+  return seconds / KERNEL_SHARE <= calibration.dispatchSeconds;
+}

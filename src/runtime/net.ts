@@ -160,7 +160,11 @@ export class Net implements Disposable, NetContext {
       const named = (keys: readonly string[], from: number): Values =>
         Object.fromEntries(keys.map((key, i) => [key, values[from + i]]));
       const parameters = this.layout.unpack(flat);
-      const context = { ...named(told, names.length), precision: this.precision };
+      const context = {
+        ...named(told, names.length),
+        precision: this.precision,
+        isLaunchBound: (flop: number, bytes: number) => this.runtime.backend.isLaunchBound(flop, bytes),
+      };
       const result = this.model.forward(withoutPadding(sequence, cut), parameters, named(names, 0), context);
       return {
         outputs: [

@@ -44,7 +44,7 @@ export const stateName = (state: string): string => `state.${state}`;
  * @returns the loss, then what takes the place of the weights, the optimizer's states and, with `kept`, the model's.
  */
 export function traceStep(
-  { model, layout, precision }: Pick<NetContext, 'model' | 'layout' | 'precision'>,
+  { model, layout, precision, runtime }: Pick<NetContext, 'model' | 'layout' | 'precision' | 'runtime'>,
   recipe: StepRecipe,
   args: Readonly<Record<string, Value | undefined>>,
   cut?: Cut,
@@ -61,6 +61,7 @@ export function traceStep(
   const context: Context = {
     noise: new Noise(take('noise')),
     precision,
+    isLaunchBound: (flop, bytes) => runtime.backend.isLaunchBound(flop, bytes),
     ...(lengths && { lengths }),
     ...(mask && { mask }),
   };

@@ -181,7 +181,8 @@ export class Trainer implements Disposable {
   }
 
   #program(args: StepArguments): Program {
-    const { model, layout, precision, runtime } = this.#net;
+    const net = this.#net;
+    const { model, runtime } = net;
     const names = Object.keys(args);
     const list = Object.values(args);
     const cut = trainingCutOf(model, this.#options.loss, args);
@@ -191,12 +192,7 @@ export class Trainer implements Disposable {
         'step',
         list,
         (values) =>
-          traceStep(
-            { model, layout, precision },
-            this.#options,
-            Object.fromEntries(names.map((name, i) => [name, values[i]])),
-            cut,
-          ),
+          traceStep(net, this.#options, Object.fromEntries(names.map((name, i) => [name, values[i]])), cut),
         names,
       );
     return this.#programs.get(`${names.join()} ${cut?.kept}: ${signatureKey(list)}`, make);

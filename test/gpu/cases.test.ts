@@ -21,6 +21,7 @@ test('there are cases', () => {
   expect(cases.length).toBeGreaterThanOrEqual(22);
   for (const feature of [/bidirectional/, /lengths/, /proj/])
     expect(cases.some(({ name }) => feature.test(name))).toBe(true);
+  expect(stacks.length).toBeGreaterThanOrEqual(6);
 });
 
 test.each(cases)('$name', async ({ load }) => {
@@ -28,6 +29,15 @@ test.each(cases)('$name', async ({ load }) => {
   for (const runtime of runtimes) {
     const errors = await runCase(parsed, runtime);
     const worst = worstOf(errors);
+    expect(worst.share, `${runtime.backend.kind}: ${worst.tensor}`).toBeLessThanOrEqual(1);
+  }
+});
+
+const stacks = cases.filter(({ name }) => /_l[2-9]/.test(name) && !name.includes('bidirectional'));
+test.each(stacks)('$name, its layers sharing each launch', async ({ load }) => {
+  const parsed = readCase(await load(), { wavefront: true });
+  for (const runtime of runtimes) {
+    const worst = worstOf(await runCase(parsed, runtime));
     expect(worst.share, `${runtime.backend.kind}: ${worst.tensor}`).toBeLessThanOrEqual(1);
   }
 });

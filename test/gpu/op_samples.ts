@@ -592,8 +592,20 @@ const recurrentSizes: readonly RunSize[] = [...allCells, ...droppedCells].flatMa
     })),
 );
 
+/** Every cell in layers that share each launch. */
+const stackedSizes: readonly RunSize[] = allCells.map((cell, c) => ({
+  cell,
+  hidden: [5, 8, 6][c % 3],
+  batch: [3, 1, 5][(c + 1) % 3],
+  steps: 1 + (c % 4),
+  bias: c % 2 === 0,
+  chains: 2 + (c % 2),
+  stacked: true,
+  masked: c % 4 === 1,
+}));
+
 const recurrentSamples: Sample[] = [
-  ...recurrentSizes.map((size) =>
+  ...[...recurrentSizes, ...stackedSizes].map((size) =>
     sample(sizeName(size), recurrentInputs(size), (...values) => {
       const { output, finals } = runFused(size, withMask(size, values));
       return [output, ...finals];
@@ -618,14 +630,17 @@ const packSamples: Sample[] = [...allCells, ...droppedCells].flatMap((cell, c) =
     const chains = c % 2 === 0 ? 1 : 2;
     const size: RunSize = { cell, steps: 1, batch: 1, hidden, bias: true, chains, masked: c % 3 === 0 };
     const projection = projectionOf(size);
-    const matrices = runInputs(size).filter(({ name }) => /^weight_h[hr]/.test(name));
-    if (matrices.length === 0) return [];
-    const inputs = matrices.map(({ shape }) => f32(shape));
-    return [
-      sample(`${cell.name}, H ${hidden}, D ${chains}`, inputs, (...values) =>
-        [false, true].flatMap((backward) => packWeights({ ...size, projection }, values, backward)),
-      ),
-    ];
+    const stackable = cell.dropsRecurrent ? [] : [{ ...size, chains: 3, stacked: true }];
+    return [size, ...stackable].flatMap((own) => {
+      const matrices = runInputs(own).filter(({ name }) => /^weight_(h[hr]|ih)/.test(name));
+      if (matrices.length === 0) return [];
+      const inputs = matrices.map(({ shape }) => f32(shape));
+      return [
+        sample(sizeName(own), inputs, (...values) =>
+          [false, true].flatMap((backward) => packWeights({ ...own, projection }, values, backward)),
+        ),
+      ];
+    });
   }),
 );
 
@@ -638,6 +653,7 @@ const alone = (cell: Cell): RecurrentAttrs => ({
   hidden: 5,
   projection: 0,
   chains: 1,
+  stacked: false,
   bias: false,
   masked: false,
   precision: 'float32',
@@ -647,7 +663,7 @@ const alone = (cell: Cell): RecurrentAttrs => ({
 });
 
 const recurrentBackwardSamples: Sample[] = [
-  ...recurrentSizes.map((size) =>
+  ...[...recurrentSizes, ...stackedSizes].map((size) =>
     sample(sizeName(size), recurrentInputs(size), (...inputs) =>
       grad((values: Value[]) => {
         const { output, finals } = runFused(size, withMask(size, values));

@@ -156,9 +156,10 @@ const forward = (size: RunSize): Sample =>
   });
 
 /** Two cells for every variant. */
-export const recurrentRoundedSamples: readonly Sample[] = both.flatMap((precision) =>
-  [lstm, gru].map((cell, c) => forward(sizeOf(cell, c + 1, precision))),
-);
+export const recurrentRoundedSamples: readonly Sample[] = [
+  ...both.flatMap((precision) => [lstm, gru].map((cell, c) => forward(sizeOf(cell, c + 1, precision)))),
+  forward({ ...sizeOf(gru, 3, 'f16'), chains: 3, stacked: true }),
+];
 
 /** All cells as the device runs them: int8 forward, f16 forward and backward. */
 export const recurrentInt8Samples = (cells: readonly Cell[]): Sample[] =>

@@ -93,6 +93,8 @@ describe.each(['webgpu', 'cpu'] as const)('on %s', (backend) => {
   const noisy = { dropout: 0.3, recurrentDropout: 0.2, zoneout: 0.1 };
   const models: Record<string, (recompute: boolean) => Layer> = {
     'three layers of LSTM': (recompute) => new LSTM({ inputSize: 3, hiddenSize: 8, numLayers: 3, recompute }),
+    'three layers of GRU that share launches': (recompute) =>
+      new GRU({ inputSize: 3, hiddenSize: 8, numLayers: 3, wavefront: true, recompute }),
     'both directions of GRU with noise': (recompute) =>
       new GRU({ inputSize: 3, hiddenSize: 4, numLayers: 2, bidirectional: true, recompute, ...noisy }),
     'a projected LSTM with noise': (recompute) =>

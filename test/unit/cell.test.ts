@@ -483,6 +483,9 @@ describe('the fused loop is the declared update, forward and backward', () => {
           const chains = bias === masked ? 2 : 1;
           const size: RunSize = { cell: own, bias, masked, chains, steps: 4, batch: 3, hidden: 5 };
           expect((await differences(size)).filter(isWrong), `bias ${bias}, masked ${masked}`).toEqual([]);
+          if (own.dropsRecurrent) continue;
+          const layers: RunSize = { ...size, chains: 3, stacked: true };
+          expect((await differences(layers)).filter(isWrong), `three layers, masked ${masked}`).toEqual([]);
         }
       }
     }
@@ -491,11 +494,14 @@ describe('the fused loop is the declared update, forward and backward', () => {
   test('cells drawn from a seed', async () => {
     for (let seed = 0; seed < 200; seed++) {
       const random = new Random(seed, 3);
+      const cell = randomCell(seed);
+      const stacked = !cell.dropsRecurrent && random.integer(2) === 0;
       const size: RunSize = {
-        cell: randomCell(seed),
+        cell,
         bias: random.integer(2) === 0,
         masked: random.integer(2) === 0,
-        chains: random.integer(2) === 0 ? 1 : 2,
+        stacked,
+        chains: 1 + random.integer(stacked ? 4 : 2),
         steps: 1 + random.integer(4),
         batch: 2,
         hidden: 3 + random.integer(2),

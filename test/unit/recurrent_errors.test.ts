@@ -71,6 +71,22 @@ describe('options', () => {
       'argument',
       projection(String(size)),
     ]),
+    ...[1, 'yes', null].map((wavefront): Row => [
+      `wavefront ${wavefront}`,
+      () => layer({ wavefront }),
+      'argument',
+      new RegExp(`^LSTM: wavefront must be true, false or 'auto', got "?${wavefront}"?$`),
+    ]),
+    ...[{ bidirectional: true }, { dropout: 0.1 }, { recurrentDropout: 0.1 }, { zoneout: { c: 0.1 } }].map(
+      (own): Row => [
+        `wavefront and ${Object.keys(own)[0]}`,
+        () => layer({ numLayers: 2, wavefront: true, ...own }),
+        'unsupported',
+        new RegExp(
+          `^LSTM: layers with ${Object.keys(own)[0]} cannot share launches; leave out wavefront or ${Object.keys(own)[0]}$`,
+        ),
+      ],
+    ),
     ...['dropout', 'recurrentDropout'].flatMap((option): Row[] =>
       [-0.1, 1.1, NaN].map((p) => [
         `${option} ${p}`,

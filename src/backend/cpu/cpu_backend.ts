@@ -111,6 +111,10 @@ export class CPUBackend implements Backend {
     };
   }
 
+  isLaunchBound(): boolean {
+    return false;
+  }
+
   calibrate(): Promise<Calibration> {
     return Promise.reject(
       new GatewiseError(

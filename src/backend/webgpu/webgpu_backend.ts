@@ -2,7 +2,7 @@
 import { GatewiseError } from '../../core/errors.ts';
 import type { DType } from '../../core/shape.ts';
 import type { NumberArray, Target } from '../../graph/launch.ts';
-import type { Calibration } from '../../plan/calibration.ts';
+import { isLaunchBound, type Calibration } from '../../plan/calibration.ts';
 import { variantsOf, type Choices, type Plan } from '../../plan/plan.ts';
 import type { StepTimes } from '../../plan/profile.ts';
 import { openKinds, type TunedKind } from '../../plan/tuning.ts';
@@ -40,6 +40,8 @@ export class WebGPUBackend implements Backend {
   readonly #staging: Staging;
   readonly #checks = new CheckQueue();
   #calibration: Promise<Calibration> | undefined;
+  /** What came of it. */
+  #calibrated: Calibration | undefined;
   /** Settles with the last of what is timed, one at a time. */
   #timing: Promise<unknown> = Promise.resolve();
   #failure: GatewiseError | undefined;
@@ -216,16 +218,23 @@ export class WebGPUBackend implements Backend {
     return { method, seconds, dispatches: executable.dispatches, calibration };
   }
 
+  isLaunchBound(flop: number, bytes: number): boolean {
+    return this.#calibrated !== undefined && isLaunchBound(this.#calibrated, flop, bytes);
+  }
+
   calibrate({ again = false }: CalibrateOptions = {}): Promise<Calibration> {
     if (this.#calibration !== undefined && !again) return this.#calibration;
     const made = this.#alone((stopwatch) =>
       calibrate(this.device, this.#pipelines, this.#staging, stopwatch),
     );
     this.#calibration = made;
-    // What failed is tried again when it is next asked for.
-    made.catch(() => {
-      if (this.#calibration === made) this.#calibration = undefined;
-    });
+    made.then(
+      (calibration) => (this.#calibrated = calibration),
+      // What failed is tried again when it is next asked for.
+      () => {
+        if (this.#calibration === made) this.#calibration = undefined;
+      },
+    );
     return made;
   }
 
