@@ -5,8 +5,11 @@ import { apart } from '../../src/cells/declaration.ts';
 import { elmanTanh } from '../../src/cells/elman.ts';
 import { allCells as declaredCells } from '../../src/cells/index.ts';
 import { gru } from '../../src/cells/gru.ts';
+import { gruLayerNorm } from '../../src/cells/gru_layer_norm.ts';
+import { indrnn } from '../../src/cells/indrnn.ts';
 import { lstm } from '../../src/cells/lstm.ts';
 import { lstmProjected } from '../../src/cells/lstm_projected.ts';
+import { minimalGatedUnit } from '../../src/cells/minimal_gated_unit.ts';
 import { withRecurrentDropout } from '../../src/cells/regularised.ts';
 import { Random } from '../../src/core/random.ts';
 import type { Shape } from '../../src/core/shape.ts';
@@ -592,8 +595,16 @@ const recurrentSizes: readonly RunSize[] = [...allCells, ...droppedCells].flatMa
     })),
 );
 
-/** Every cell in layers that share each launch. */
-const stackedSizes: readonly RunSize[] = allCells.map((cell, c) => ({
+/** Layers that share each launch, of cells of every kind: of one phase and of two, with parts apart, late, or of the input alone. */
+const stackedSizes: readonly RunSize[] = [
+  elmanTanh,
+  lstm,
+  gru,
+  lstmProjected,
+  gruLayerNorm,
+  minimalGatedUnit,
+  indrnn,
+].map((cell, c) => ({
   cell,
   hidden: [5, 8, 6][c % 3],
   batch: [3, 1, 5][(c + 1) % 3],
