@@ -1,6 +1,7 @@
 // What a backend does: memory, and plans made ready to run. The runtime knows no more than this.
 import type { DType } from '../core/shape.ts';
 import type { NumberArray } from '../graph/launch.ts';
+import type { StackedStep } from '../ops/recurrent_stack.ts';
 import type { Calibration } from '../plan/calibration.ts';
 import type { Choices, Plan } from '../plan/plan.ts';
 import type { LaunchedStep } from '../plan/print.ts';
@@ -71,8 +72,8 @@ export interface Backend {
   prepare(plan: Plan): Executable;
   /** What the device can do. @throws GatewiseError `unsupported` (as a rejection) where there is no device. */
   calibrate(options?: CalibrateOptions): Promise<Calibration>;
-  /** Whether a launch takes longer than so much work in it, as far as `calibrate` has told: false where it was not asked. */
-  isLaunchBound(flop: number, bytes: number): boolean;
+  /** Whether layers had better share launches of such steps, as far as `calibrate` has told: no where it was not asked. */
+  sharesLaunches(step: StackedStep): boolean;
   /** Resolves when all that was queued is done. */
   idle(): Promise<void>;
   dispose(): void;

@@ -1,5 +1,6 @@
 // What a forward pass is told beside its input, its parameters and its states.
 import type { Value } from '../graph/value.ts';
+import type { StackedStep } from '../ops/recurrent_stack.ts';
 import type { WeightPrecision } from '../ops/weight_precision.ts';
 
 /** Random numbers of one training step: a seed on the device, and a stream for each layer that draws. */
@@ -42,6 +43,6 @@ export interface Context {
    * out meanwhile, where the cell allows it.
    */
   readonly statesFirst?: boolean;
-  /** Whether a launch takes the device longer than so much work in it, of so many bytes; unknown where absent. */
-  readonly isLaunchBound?: (flop: number, bytes: number) => boolean;
+  /** Whether the device had better run such a step of all layers in a launch than each layer in launches of its own; no where absent. */
+  readonly sharesLaunches?: (step: StackedStep) => boolean;
 }

@@ -17,7 +17,7 @@ import {
   type SequenceArguments,
   type SequenceResult,
 } from '../ops/recurrent_layer.ts';
-import { isWorthStacking } from '../ops/recurrent_stack.ts';
+import { stackedStep } from '../ops/recurrent_stack.ts';
 import { stepOfParts } from '../ops/recurrent_parts.ts';
 import { broadcast, concat, reshape, slice, split, transpose, zeros } from '../ops/structure.ts';
 import { maskOf } from './mask.ts';
@@ -169,17 +169,18 @@ export class Recurrent implements Layer {
   /** Whether all layers share each launch. A single step has nothing to overlap. */
   #isWavefront(steps: number, batch: number, masked: boolean, context: Context): boolean {
     const { wavefront, bias, hiddenSize, projSize, numLayers } = this.options;
-    const { noise, precision, isLaunchBound } = context;
+    const { noise, precision, sharesLaunches } = context;
     if (numLayers === 1 || steps === 1 || wavefront === false) return false;
     if (wavefront === true) return true;
     const draws = this.#cell(context).program({ bias, masked }).draws > 0;
     const hinders = noise !== undefined && wavefrontHindrance(this.options) !== undefined;
-    if (this.bidirectional || hinders || draws || precision === 'int8' || isLaunchBound === undefined)
+    if (this.bidirectional || hinders || draws || precision === 'int8' || sharesLaunches === undefined)
       return false;
-    return isWorthStacking(
-      { cell: this.cell, hidden: hiddenSize, projection: projSize, chains: numLayers, bias, masked },
-      batch,
-      isLaunchBound,
+    return sharesLaunches(
+      stackedStep(
+        { cell: this.cell, hidden: hiddenSize, projection: projSize, chains: numLayers, bias, masked },
+        batch,
+      ),
     );
   }
 

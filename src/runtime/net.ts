@@ -6,6 +6,7 @@ import { sizeOf } from '../core/shape.ts';
 import type { Value } from '../graph/value.ts';
 import { checkMetadata, serializeSafetensors } from '../io/safetensors.ts';
 import { type Layer, type Values } from '../nn/layer.ts';
+import type { StackedStep } from '../ops/recurrent_stack.ts';
 import type { WeightPrecision } from '../ops/weight_precision.ts';
 import type { Plan } from '../plan/plan.ts';
 import type { Profile } from '../plan/profile.ts';
@@ -163,7 +164,7 @@ export class Net implements Disposable, NetContext {
       const context = {
         ...named(told, names.length),
         precision: this.precision,
-        isLaunchBound: (flop: number, bytes: number) => this.runtime.backend.isLaunchBound(flop, bytes),
+        sharesLaunches: (step: StackedStep) => this.runtime.backend.sharesLaunches(step),
       };
       const result = this.model.forward(withoutPadding(sequence, cut), parameters, named(names, 0), context);
       return {

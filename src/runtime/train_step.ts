@@ -61,7 +61,7 @@ export function traceStep(
   const context: Context = {
     noise: new Noise(take('noise')),
     precision,
-    isLaunchBound: (flop, bytes) => runtime.backend.isLaunchBound(flop, bytes),
+    sharesLaunches: (step) => runtime.backend.sharesLaunches(step),
     ...(lengths && { lengths }),
     ...(mask && { mask }),
   };

@@ -146,3 +146,18 @@ test('all layers take a launch for each step: T + layers - 1, behind the inputâ€
   expect(await launches(true)).toBe(STEPS + 2 + 2);
   expect(await launches(false)).toBe(3 * (STEPS + 1));
 });
+
+test('a layer left to itself does so once the device is calibrated, where its steps are small', async () => {
+  using runtime = await createRuntime({ backend: 'webgpu' });
+  const planned = async (hiddenSize: number): Promise<number[]> => {
+    const net = await runtime.load(new LSTM({ inputSize: INPUTS, hiddenSize, numLayers: 3 }));
+    const x = runtime.tensor(noise(1, STEPS * INPUTS), { shape: [STEPS, 1, INPUTS] });
+    const y = runtime.tensor(noise(2, STEPS * hiddenSize), { shape: [STEPS, 1, hiddenSize] });
+    const trainer = net.trainer({ loss: mse, optimizer: sgd({ lr: 0.1 }) });
+    return [net.plan(x), trainer.plan(x, y)].flatMap(loopsOf);
+  };
+  expect(await planned(4)).toEqual([1, 1, 1, 1, 1, 1]);
+  await runtime.calibrate();
+  expect(await planned(4)).toEqual([3, 3]);
+  expect(await planned(512)).toEqual([1, 1, 1, 1, 1, 1]);
+});

@@ -2,6 +2,7 @@
 import { describe, expect, test } from 'vitest';
 
 import { LSTM, Noise, Value, type Context, type RecurrentOptions } from '../../src/index.ts';
+import type { StackedStep } from '../../src/ops/recurrent_stack.ts';
 import { isLaunchBound } from '../../src/plan/calibration.ts';
 import { makePlan } from '../../src/plan/plan.ts';
 
@@ -23,26 +24,26 @@ function loopsOf(layer: LSTM, context: Context, steps = 4, noisy = false): numbe
   );
 }
 
-/** Too large for a workgroup to run by itself, which needs one launch for each layer. */
 const large: RecurrentOptions = { inputSize: 3, hiddenSize: 256, numLayers: 3 };
-const bound: Context = { isLaunchBound: () => true };
+const bound: Context = { sharesLaunches: () => true };
 
 describe('left to the layer', () => {
   test('it does where a launch takes longer than a step, and not where it does not or nothing is known', () => {
     expect(loopsOf(new LSTM(large), bound)).toEqual([3]);
     expect(loopsOf(new LSTM({ ...large, wavefront: 'auto' }), bound)).toEqual([3]);
-    expect(loopsOf(new LSTM(large), { isLaunchBound: () => false })).toEqual([1, 1, 1]);
+    expect(loopsOf(new LSTM(large), { sharesLaunches: () => false })).toEqual([1, 1, 1]);
     expect(loopsOf(new LSTM(large), {})).toEqual([1, 1, 1]);
   });
 
-  test('it asks for the work of a step of all layers, both products in each but the lowest', () => {
-    const asked: [number, number][] = [];
-    loopsOf(new LSTM(large), { isLaunchBound: (flop, bytes) => asked.push([flop, bytes]) > 0 });
-    const [[flop, bytes]] = asked;
-    const product = 2 * 4 * 256 * 256;
-    expect(flop).toBeGreaterThan(2 * 3 * 2 * product);
-    expect(flop).toBeLessThan(1.02 * 2 * 3 * 2 * product);
-    expect(bytes).toBe(4 * 3 * 2 * 4 * 256 * 256);
+  test('it asks for a step of all layers, both products in each', () => {
+    const asked: StackedStep[] = [];
+    loopsOf(new LSTM(large), { sharesLaunches: (step) => asked.push(step) > 0 });
+    const [{ flop, bytes, layerBytes }] = asked;
+    const weights = 4 * 256 * 256;
+    expect(flop).toBeGreaterThan(2 * 3 * 2 * 2 * weights);
+    expect(flop).toBeLessThan(1.02 * 2 * 3 * 2 * 2 * weights);
+    expect(bytes).toBe(4 * 3 * 2 * weights);
+    expect(layerBytes).toBe(4 * weights);
   });
 
   test('told not to it does not', () => {
@@ -52,7 +53,6 @@ describe('left to the layer', () => {
   test.each<[string, Partial<RecurrentOptions>, Context]>([
     ['one layer', { numLayers: 1 }, bound],
     ['both directions', { bidirectional: true }, bound],
-    ['layers that a workgroup runs by itself', { hiddenSize: 16 }, bound],
     ['int8 weights', {}, { ...bound, precision: 'int8' }],
   ])('%s do not', (_, own, context) => {
     const layer = new LSTM({ ...large, ...own });

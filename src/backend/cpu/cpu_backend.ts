@@ -111,7 +111,7 @@ export class CPUBackend implements Backend {
     };
   }
 
-  isLaunchBound(): boolean {
+  sharesLaunches(): boolean {
     return false;
   }
 
