@@ -2,21 +2,44 @@
 // all their units: rows are independent, so nothing crosses workgroups, and what a unit reads of other units was written
 // before the last barrier. LANES invocations side by side own neighbouring units; SLICES of them share a unit's sums over k.
 // With several workgroups along x it is one step of which each owns some units, for the sake of the slices alone.
+// Weights are read from storage memory at each step, or once before the first: then they lie in workgroup memory, or each
+// invocation holds those that it multiplies by in an array that is only indexed by constants: in its registers.
 
 // @include lib/recurrent.wgsl
 
 override LANES: u32 = 64;
 override INVOCATIONS: u32 = 64;   // LANES * SLICES
 override PARTS: u32 = 1;
+override QUADS: u32 = 1;          // of a chain's packed weights, where they are shared
 
 var<workgroup> parts: array<f32, PARTS>;      // (SLICES, products of a tile, LANES)
+var<workgroup> shared_weights: array<Packed, QUADS>;
 
 @compute @workgroup_size(INVOCATIONS)
 fn recurrent_sequence(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) local: u32) {
   let lane = local % LANES;
-  let slice = local / LANES;
+  // Which is below SLICES anyway, a power of two: so a compiler sees that an invocation takes all quads that it holds.
+  let slice = (local / LANES) % SLICES;
   let row = group.y * ROWS;
   let chain = group.z;
+  // @unroll ONCE SHARES
+  for (var i = local; i < QUADS; i += INVOCATIONS) {
+    shared_weights[i] = packed_at(chain * QUADS + i);
+  }
+  workgroupBarrier();
+  // @end
+  // @unroll ONCE HOLDS
+  // @unroll PHASE PHASES
+  // @unroll P GROUPS_PHASE
+  // @unroll Q COPIES_PHASE
+  // @unroll G TAKES_PHASE
+  held_PHASE[(P * COPIES_PHASE + Q) * TAKES_PHASE + G] = packed_at(quad_at_PHASE(
+    weight_start_PHASE_P(chain), min(slice + Q * SLICES, (depth_PHASE_P() - 1u) / 4u), G, min(lane, WIDTH_PHASE - 1u)));
+  // @end
+  // @end
+  // @end
+  // @end
+  // @end
   for (var done = 0u; done < params.count; done++) {
     let next = step_of(u32(i32(params.next) + i32(done) * params.stride), chain);
     // @unroll PHASE PHASES

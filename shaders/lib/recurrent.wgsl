@@ -18,6 +18,7 @@ const UNITS = 1u;
 const R = 0u;
 const U = 0u;
 const P = 0u;
+const Q = 0u;
 const G = 0u;
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -75,8 +76,14 @@ fn is_active(chain: u32, order: u32, row: u32) -> bool {
   return true;
 }
 
-fn weight_at(quad: u32) -> vec4f {
-  return weight[quad];
+alias Packed = vec4f;                               // four weights that follow each other along k, packed
+
+fn packed_at(at: u32) -> Packed {
+  return weight[at];
+}
+
+fn unpacked(quad: Packed) -> vec4f {
+  return quad;
 }
 
 const WIDTH_PHASE = 4u;                             // units of what the phase computes
@@ -87,6 +94,13 @@ const MEANS_PHASE = 1u;
 const RESULT_PHASE = array<u32, 1>(0u);             // which product each matrix of each vector adds to
 const FINISHES_PHASE = false;
 const TURNS_PHASE = 1u;                             // tiles of units that an invocation takes one after the other
+
+var<private> held_PHASE: array<Packed, 1>;          // (GROUPS, COPIES, TAKES) where weights are held, else not declared
+
+/// A quad of weights: of those in memory that at `at`, of those that an invocation holds that at `place`, a constant.
+fn weight_at_PHASE(at: u32, place: u32) -> vec4f {
+  return unpacked(packed_at(at));
+}
 
 fn weight_start_PHASE_P(chain: u32) -> u32 {
   return chain * 4u;
@@ -135,6 +149,13 @@ fn state_row(chain: u32, done: u32, row: u32) -> u32 {
 }
 
 // @unroll PHASE PHASES
+const COPIES_PHASE = 1u;          // of the loop over k: 1, or as many as it has turns where weights are held
+
+/// Where a quad lies among those that are packed.
+fn quad_at_PHASE(start: u32, quad: u32, take: u32, unit: u32) -> u32 {
+  return start + (quad * TAKES_PHASE + take) * WIDTH_PHASE + unit;
+}
+
 /// The products of UNITS units and ROWS rows, over every SLICES-th quad of k. Those past the end read the last and are not written.
 /// Where invocations load vectors together, `lane` is which of them this is.
 fn products_PHASE(next: u32, chain: u32, row: u32, unit: u32, slice: u32, lane: u32) -> array<array<f32, RESULTS_PHASE>, ROWS * UNITS> {
@@ -158,19 +179,22 @@ fn products_PHASE(next: u32, chain: u32, row: u32, unit: u32, slice: u32, lane: 
     // @unroll R ROWS
     let base_R = base_of_PHASE_P(next, chain, row_R);
     // @end
-    for (var quad = slice; quad < (depth_PHASE_P() + 3u) / 4u; quad += SLICES) {
+    // @unroll Q COPIES_PHASE
+    for (var quad = slice + Q * SLICES; quad < (depth_PHASE_P() + 3u) / 4u; quad += COPIES_PHASE * SLICES) {
       // @unroll R ROWS
       let x_R = vector_PHASE_P(base_R, chain, row_R, quad * 4u, lane);
       // @end
       // @unroll U UNITS
       // @unroll G TAKES_PHASE
-      let weight_U_G = weight_at(start + (quad * TAKES_PHASE + G) * WIDTH_PHASE + unit_U);
+      let weight_U_G = weight_at_PHASE(
+        quad_at_PHASE(start, quad, G, unit_U), (P * COPIES_PHASE + Q) * TAKES_PHASE + G);
       // @unroll R ROWS
       sum_R_U[RESULT_PHASE[P * TAKES_PHASE + G]] += dot(weight_U_G, x_R);
       // @end
       // @end
       // @end
     }
+    // @end
   }
   // @end
   // The sums leave the registers here, so that the update is compiled once and not for each of them.

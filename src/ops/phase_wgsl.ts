@@ -5,6 +5,7 @@ import { GatewiseError, show } from '../core/errors.ts';
 import { inputsOf, type Expr } from '../expr/expr.ts';
 import { toWGSL } from '../expr/wgsl.ts';
 import { matrixOf, type RecurrentAttrs, type RecurrentLayout } from './recurrent_layout.ts';
+import type { Keeping } from './recurrent_shape.ts';
 
 /** A vector that products read, and the matrices that take it. */
 export interface Reading {
@@ -61,6 +62,7 @@ export interface StepText {
   readonly readsInitial: boolean;
   /** Whether four invocations load each vector together, a fourth each. */
   readonly together: boolean;
+  readonly keeping: Keeping;
 }
 
 /** How a function of the generated text speaks of places. */
@@ -166,10 +168,11 @@ const ROWS_OF_STASH = {
   above: ['above_row', 'stash_row(chain + 1u, order, row)'],
 } as const;
 
-const WEIGHTS = {
-  float32: 'weight[quad]',
-  f16: 'from_halves(halves[quad])',
-  int8: 'from_bytes(bytes[quad])',
+/** What a packed quad is, and as four numbers. */
+const PACKED = {
+  float32: { type: 'vec4f', unpacked: 'quad' },
+  f16: { type: 'vec2u', unpacked: 'from_halves(quad)' },
+  int8: { type: 'u32', unpacked: 'from_bytes(quad)' },
 } as const;
 
 const indent = (lines: readonly string[], by = '  '): string =>
@@ -177,6 +180,8 @@ const indent = (lines: readonly string[], by = '  '): string =>
 
 /** All phases of a kernel: the n-th phase's names end in _n. */
 export function phasesWGSL(of: StepText, phases: readonly PhaseText[]): string {
+  const { precision } = of.layout;
+  const { type, unpacked } = PACKED[precision];
   return `// The cell "${of.attrs.cell.name}".
 const KEEPS_STATES = ${!of.attrs.lean};
 const STACKED = ${of.layout.stacked};
@@ -186,8 +191,14 @@ fn is_active(chain: u32, order: u32, row: u32) -> bool {
   return ${isActive(of)};
 }
 
-fn weight_at(quad: u32) -> vec4f {
-  return ${WEIGHTS[of.layout.precision]};
+alias Packed = ${type};
+
+fn packed_at(at: u32) -> Packed {
+  return ${PACKED_NAMES[precision]}[at];
+}
+
+fn unpacked(quad: Packed) -> vec4f {
+  return ${unpacked};
 }
 
 ${phases.map((phase, index) => phaseText(of, phase, index)).join('\n\n')}`;
@@ -251,6 +262,7 @@ const RESULT_${index} = array<u32, ${Math.max(1, takes.length)}>(${takes.join(',
 const FINISHES_${index} = ${finish.length > 0};
 const TURNS_${index} = ${turns}u;
 
+${readings.length > 0 ? weightsText(of.keeping, index) : ''}
 ${readings.map((reading, i) => readingText(of, phase, reading, starts[i], `${index}_${i}`)).join('\n')}
 fn means_of_${index}(${moment}) -> array<f32, MEANS_${index}> {
 ${means.length === 0 ? `  return array<f32, MEANS_${index}>();` : meanLoops()}
@@ -263,6 +275,16 @@ ${body(writes)}
 fn finish_${index}(${args}) {
 ${body(finish)}
 }`;
+}
+
+/** Where the quads of a phase's weights are at a step. */
+function weightsText(keeping: Keeping, index: number): string {
+  const held = `var<private> held_${index}: array<Packed, GROUPS_${index} * COPIES_${index} * TAKES_${index}>;\n\n`;
+  const quads = { streamed: 'packed_at(at)', shared: 'shared_weights[at]', held: `held_${index}[place]` };
+  return `${keeping === 'held' ? held : ''}fn weight_at_${index}(at: u32, place: u32) -> vec4f {
+  return unpacked(${quads[keeping]});
+}
+`;
 }
 
 function isActive({ attrs, layout }: StepText): string {
@@ -300,7 +322,7 @@ function readingText(
       below: `chain > 0u && is_active(chain, next - 1u, row)`,
     }[kind] ?? `${exists}is_active(chain, next - 1u, row)`;
   return `fn weight_start_${suffix}(chain: u32) -> u32 {
-  return chain * ${of.packedPerChain}u + ${start}u;
+  return ${of.keeping === 'shared' ? '' : `chain * ${of.packedPerChain}u + `}${start}u;
 }
 
 fn depth_${suffix}() -> u32 {

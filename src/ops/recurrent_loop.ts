@@ -1,8 +1,9 @@
-// How a recurrent layer's time loop runs on a device, in one of four variants:
+// How a recurrent layer's time loop runs on a device, in one of these variants:
 //   step       one launch per step and phase; an invocation owns a tile of rows and units and all their products
 //   lanes      the same launches, of which four invocations load together the vectors that they share
 //   sliced     the same launches, but several invocations share each sum over k: for few rows, which fill no device
 //   sequence   many steps in one launch; a workgroup owns some rows and all their units
+//   sequence_shared, sequence_held   the same, with the weights in workgroup memory or in registers for the whole launch
 import { GatewiseError } from '../core/errors.ts';
 import { bindDense, dispatch, type Dispatch, type Region, type Target } from '../graph/launch.ts';
 import { sizeClass, type Placed, type Variants } from '../graph/value.ts';
@@ -20,14 +21,17 @@ import {
   type RecurrentAttrs,
   type Roles,
 } from './recurrent_layout.ts';
-import { packingOf, type Packing } from './recurrent_pack.ts';
+import { packingOf, shareOf, sliceOf, type Packing } from './recurrent_pack.ts';
 import {
+  heldShape,
   sequenceShape,
+  sharedShape,
   slicedShape,
   stepsPerLaunch,
   stepTile,
   streamsWell,
   type GroupShape,
+  type Keeping,
   type LoopSize,
 } from './recurrent_shape.ts';
 import { QUAD_WORDS } from './weight_precision.ts';
@@ -35,8 +39,8 @@ import { QUAD_WORDS } from './weight_precision.ts';
 /** WebGPU's default limit for each axis of a launch. */
 const MAX_WORKGROUPS = 65535;
 
-/** A loop over time in one pass, as all its launches need it. */
-interface Loop {
+/** A loop over time in one pass. */
+interface Pass {
   readonly attrs: RecurrentAttrs;
   readonly layout: RecurrentLayout;
   readonly phases: readonly Phase[];
@@ -44,6 +48,10 @@ interface Loop {
   readonly backward: boolean;
   readonly steps: number;
   readonly batch: number;
+}
+
+/** The same, as all its launches need it. */
+interface Loop extends Pass {
   readonly hasOutputGradient: boolean;
   readonly readsInitial: boolean;
   /** By the names that the kernels give them, but for `packed`, which has one by its precision. */
@@ -61,8 +69,12 @@ const momentsOf = ({ layout, steps, batch, backward }: Loop, last: boolean) => {
 function partsOf(
   loop: Loop,
   chosen: readonly number[],
-  turns: (phase: Phase) => number = () => 1,
-  together = false,
+  {
+    turns = () => 1,
+    together = false,
+    slices = 1,
+    keeping = 'streamed',
+  }: { turns?: (phase: Phase) => number; together?: boolean; slices?: number; keeping?: Keeping },
 ) {
   const { attrs, layout, phases, packing, backward, hasOutputGradient, readsInitial, regions } = loop;
   const texts = chosen.map((p): PhaseText => {
@@ -78,6 +90,7 @@ function partsOf(
   const counts = texts.flatMap(({ readings }, i) => [
     [`GROUPS_${i}`, readings.length] as const,
     [`TAKES_${i}`, readings[0]?.takes.length ?? 0] as const,
+    [`COPIES_${i}`, keeping === 'held' ? sliceOf(readings, slices) : 1] as const,
   ]);
   return {
     bindings: Object.fromEntries(
@@ -93,11 +106,12 @@ function partsOf(
           hasOutputGradient,
           readsInitial,
           together,
+          keeping,
         },
         texts,
       ),
     },
-    counts: Object.fromEntries(counts) as Record<`GROUPS_${number}` | `TAKES_${number}`, number>,
+    counts: Object.fromEntries(counts) as Record<`${'GROUPS' | 'TAKES' | 'COPIES'}_${number}`, number>,
   };
 }
 
@@ -112,7 +126,8 @@ function checkRows({ attrs, batch }: Loop, rows: number): void {
 const termsOf = ({ products }: Phase): Phase['products'][number]['terms'] =>
   products.flatMap(({ terms }) => terms);
 
-function sizeOf({ layout, phases, batch }: Loop): LoopSize {
+function sizeOf({ layout, phases, packing, batch }: Pass): LoopSize {
+  const words = QUAD_WORDS[layout.precision];
   const most = (list: readonly number[]): number => Math.max(1, ...list);
   return {
     width: most(phases.map(({ width }) => layout.width(width))),
@@ -120,6 +135,8 @@ function sizeOf({ layout, phases, batch }: Loop): LoopSize {
     depth: most(phases.flatMap((phase) => termsOf(phase).map(({ depth }) => layout.width(depth)))),
     batch,
     chains: layout.chains,
+    bytes: 4 * words * packing.perChain,
+    share: (slices) => words * shareOf(packing, slices),
   };
 }
 
@@ -132,7 +149,7 @@ function tiledLaunches(loop: Loop, target: Target, lanes: number, together: bool
     const { chains } = layout;
     const { rows, units } = stepTile(target, { products: phase.products.length, width, batch, chains });
     checkRows(loop, rows);
-    const { counts, ...parts } = partsOf(loop, [p], undefined, together);
+    const { counts, ...parts } = partsOf(loop, [p], { together });
     const launch = {
       ...parts,
       uniforms: momentsOf(loop, phase.finish.length > 0),
@@ -154,15 +171,15 @@ const laneLaunches = (loop: Loop, target: Target): Dispatch[] => tiledLaunches(l
 function groupLaunch(
   loop: Loop,
   chosen: readonly number[],
-  { lanes, slices, rows }: GroupShape,
+  { lanes, slices, rows, keeping }: GroupShape,
   groups: number,
   uniforms: ReturnType<typeof momentsOf>,
   turn: object,
 ): Dispatch {
-  const { layout, phases, batch } = loop;
+  const { layout, phases, packing, batch } = loop;
   checkRows(loop, rows);
   const turns = ({ width }: Phase): number => Math.ceil(layout.width(width) / (lanes * groups));
-  const { counts, ...parts } = partsOf(loop, chosen, turns);
+  const { counts, ...parts } = partsOf(loop, chosen, { turns, slices, keeping });
   const products = Math.max(1, ...chosen.map((p) => phases[p].products.length));
   return dispatch(recurrent_sequence, {
     ...parts,
@@ -171,8 +188,16 @@ function groupLaunch(
       SLICES: slices,
       INVOCATIONS: lanes * slices,
       PARTS: slices > 1 ? slices * lanes * rows * products : 1,
+      QUADS: keeping === 'shared' ? packing.perChain : 1,
     },
-    counts: { PHASES: chosen.length, ROWS: rows, UNITS: 1, ...counts },
+    counts: {
+      PHASES: chosen.length,
+      ROWS: rows,
+      UNITS: 1,
+      SHARES: keeping === 'shared' ? 1 : 0,
+      HOLDS: keeping === 'held' ? 1 : 0,
+      ...counts,
+    },
     uniforms,
     workgroups: [groups, Math.ceil(batch / rows), layout.chains],
     loop: turn,
@@ -189,10 +214,10 @@ function slicedLaunches(loop: Loop, target: Target): Dispatch[] {
   });
 }
 
-/** A launch for as many steps as a launch may take. */
-function sequenceLaunches(loop: Loop, target: Target): Dispatch[] {
+/** A launch for as many steps as a launch may take. @param shape undefined where the weights are too large for it. */
+function sequenceLaunches(loop: Loop, shape: GroupShape | undefined): Dispatch[] {
+  if (shape === undefined) throw new GatewiseError('internal', 'recurrent: more weights than can be kept');
   const { layout, phases, backward, steps, batch } = loop;
-  const shape = sequenceShape(target, sizeOf(loop));
   const all = phases.map((_, p) => p);
   const moments = momentsOf(
     loop,
@@ -210,21 +235,41 @@ const LAUNCHES = {
   step: stepLaunches,
   lanes: laneLaunches,
   sliced: slicedLaunches,
-  sequence: sequenceLaunches,
+  sequence: (loop: Loop, target: Target) => sequenceLaunches(loop, sequenceShape(target, sizeOf(loop))),
+  sequence_shared: (loop: Loop, target: Target) => sequenceLaunches(loop, sharedShape(target, sizeOf(loop))),
+  sequence_held: (loop: Loop, target: Target) => sequenceLaunches(loop, heldShape(target, sizeOf(loop))),
 };
 type Way = keyof typeof LAUNCHES;
 
-function variantsOf(placed: Placed<RecurrentAttrs>, backward: boolean, target: Target): Variants {
-  const { attrs, outputs } = placed;
-  const layout = new RecurrentLayout(attrs);
+function passOf({ attrs, outputs }: Placed<RecurrentAttrs>, backward: boolean): Pass {
   const [, steps, batch] = outputs[0].view.shape;
-  const bytes = 4 * QUAD_WORDS[layout.precision] * packingOf(layout, backward).perChain;
+  const layout = new RecurrentLayout(attrs);
+  const phases = backward ? layout.program.backward : layout.forward;
+  return { attrs, layout, phases, packing: packingOf(layout, backward), backward, steps, batch };
+}
+
+function variantsOf(placed: Placed<RecurrentAttrs>, backward: boolean, target: Target): Variants {
+  const pass = passOf(placed, backward);
+  const { attrs, steps, batch } = pass;
+  const size = sizeOf(pass);
   // Stacked layers pass on what they make, and workgroups can do so from launch to launch alone.
-  const fits = { step: true, lanes: target.lanes === 4, sliced: batch <= 4, sequence: !layout.stacked };
+  const sequence = !pass.layout.stacked;
+  // What is kept is for the steps that follow, and a software adapter has but one kind of memory.
+  const keeps = sequence && steps > 1 && !target.software;
+  const fits = {
+    step: true,
+    lanes: target.lanes === 4,
+    sliced: batch <= 4,
+    sequence,
+    sequence_shared: keeps && sharedShape(target, size) !== undefined,
+    sequence_held: keeps && heldShape(target, size) !== undefined,
+  };
   // The calibration of one workgroup's bandwidth against a launch, as known of large GPUs; measured where it is tuned.
   const preferred = ((): Way => {
     if (target.software) return fits.lanes ? 'lanes' : 'step';
-    if (steps > 1 && fits.sequence && streamsWell(bytes)) return 'sequence';
+    if (fits.sequence_held) return 'sequence_held';
+    if (fits.sequence_shared) return 'sequence_shared';
+    if (sequence && steps > 1 && streamsWell(size.bytes)) return 'sequence';
     return batch <= 4 ? 'sliced' : 'step';
   })();
   const names: [Way, ...Way[]] = [
@@ -235,7 +280,7 @@ function variantsOf(placed: Placed<RecurrentAttrs>, backward: boolean, target: T
   const packed = precision === 'float32' ? '' : `:${precision}`;
   return {
     names,
-    kind: `${cell.name}:${sizeClass(steps, batch, hidden, projection)}x${chains}${layout.stacked ? ' layers' : ''}${packed}`,
+    kind: `${cell.name}:${sizeClass(steps, batch, hidden, projection)}x${chains}${pass.layout.stacked ? ' layers' : ''}${packed}`,
   };
 }
 
@@ -253,24 +298,13 @@ function loopDispatches(
   target: Target,
   variant: string | undefined,
 ): Dispatch[] {
-  const { attrs, outputs } = placed;
-  const [, steps, batch] = outputs[0].view.shape;
-  const layout = new RecurrentLayout(attrs);
   const backward = 'd_output' in regions;
-  const phases = backward ? layout.program.backward : layout.forward;
-  const packing = packingOf(layout, backward);
   const { packed, largest, vectors, rows, seed } = roles;
   const loop: Loop = {
-    attrs,
-    layout,
-    phases,
-    packing,
-    backward,
-    steps,
-    batch,
+    ...passOf(placed, backward),
     hasOutputGradient: regions['d_output'] !== undefined,
     readsInitial: !backward && regions['carry'] !== undefined,
-    regions: { stash: outputs[0], packed, largest, vectors, rows, seed, ...regions },
+    regions: { stash: placed.outputs[0], packed, largest, vectors, rows, seed, ...regions },
   };
   if (!isWay(variant)) throw new GatewiseError('internal', `recurrent: no variant ${String(variant)}`);
   return LAUNCHES[variant](loop, target);

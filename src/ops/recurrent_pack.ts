@@ -33,6 +33,17 @@ export function packingOf(layout: RecurrentLayout, backward: boolean): Packing {
   return { phases, perChain: next };
 }
 
+/** Quads of each reading that one of the invocations takes which share its sums over k. */
+export const sliceOf = (readings: readonly Reading[], slices: number): number =>
+  Math.ceil(Math.max(0, ...readings.map(({ depth }) => quadsOf(depth))) / slices);
+
+/** Quads of all phases' weights that are such an invocation's own, of a unit. */
+export const shareOf = ({ phases }: Packing, slices: number): number =>
+  phases.reduce(
+    (sum, { readings }) => sum + readings.flatMap(({ takes }) => takes).length * sliceOf(readings, slices),
+    0,
+  );
+
 /** Words of the packed weights of a pass, of all chains. */
 export function packedSize(layout: RecurrentLayout, backward: boolean): number {
   const words = QUAD_WORDS[layout.precision];

@@ -35,11 +35,15 @@ export function stepTile(
   );
 }
 
+/** Where weights are at each step: in storage memory, or for a whole launch in workgroup memory or in registers. */
+export type Keeping = 'streamed' | 'shared' | 'held';
+
 /** Of a workgroup: LANES invocations own units side by side, SLICES of them share each sum over k. */
 export interface GroupShape {
   readonly lanes: number;
   readonly slices: number;
   readonly rows: number;
+  readonly keeping: Keeping;
 }
 
 const powerBelow = (limit: number): number => 2 ** Math.floor(Math.log2(Math.max(1, limit)));
@@ -52,10 +56,10 @@ const MAX_ROWS = 8;
 const coresOf = ({ software }: Target): number => (software ? 2 : 64);
 
 /** As many slices as the workgroup and its memory have room for, each with some quads of k to sum. */
-function slicesFor(target: Target, lanes: number, depth: number, words: number): number {
+function slicesFor(target: Target, lanes: number, depth: number, words: number, quads: number = 4): number {
   const room = Math.min(target.workgroupSize, MAX_INVOCATIONS) / lanes;
   const memory = target.workgroupMemory / (4 * lanes * words);
-  return powerBelow(Math.min(room, memory, depth / 16, 8));
+  return powerBelow(Math.min(room, memory, depth / (4 * quads), 8));
 }
 
 export interface LoopSize {
@@ -65,6 +69,9 @@ export interface LoopSize {
   readonly depth: number;
   readonly batch: number;
   readonly chains: number;
+  /** Bytes of a chain's packed weights, and the words of them that are an invocation's own, of so many slices. */
+  readonly bytes: number;
+  readonly share: (slices: number) => number;
 }
 
 /** Of a launch of many steps: a workgroup has all units of its rows. */
@@ -77,14 +84,42 @@ export function sequenceShape(
   const lanes = Math.min(target.software ? 16 : limit, powerAbove(width));
   const rows = powerBelow(Math.min(MAX_ROWS, Math.ceil((batch * chains) / coresOf(target))));
   const slices = target.software ? 1 : slicesFor(target, lanes, depth, rows * products);
-  return { lanes, slices, rows };
+  return { lanes, slices, rows, keeping: 'streamed' };
+}
+
+/** What each variable in workgroup memory takes a multiple of. */
+const MEMORY_GRAIN = 16;
+
+/** The same, of which workgroup memory holds the weights, if it has room for them beside the slices’ sums. */
+export function sharedShape(target: Target, size: LoopSize): GroupShape | undefined {
+  const workgroupMemory = target.workgroupMemory - MEMORY_GRAIN * Math.ceil(size.bytes / MEMORY_GRAIN);
+  if (size.bytes === 0 || workgroupMemory < MEMORY_GRAIN) return undefined;
+  return { ...sequenceShape({ ...target, workgroupMemory }, size), keeping: 'shared' };
+}
+
+/**
+ * Words of weights that an invocation holds: half of the 128 registers that each of 512 has on a GPU's core. The rest is
+ * for sums, vectors and the update; with more a compiler would put weights back into memory and read them at each step.
+ */
+const MOST_HELD = 64;
+
+/** The same, of which each invocation holds the weights that it multiplies by, in as few slices as make them few enough. */
+export function heldShape(target: Target, size: LoopSize): GroupShape | undefined {
+  const { width, products, depth, bytes, share } = size;
+  const shape = sequenceShape(target, size);
+  const { lanes, rows } = shape;
+  if (bytes === 0 || width > lanes) return undefined;
+  const most = slicesFor(target, lanes, depth, rows * products, 1);
+  for (let { slices } = shape; slices <= most; slices *= 2)
+    if (share(slices) <= MOST_HELD) return { ...shape, slices, keeping: 'held' };
+  return undefined;
 }
 
 /** Of a launch of one step with few rows: as many workgroups as the units make. */
 export function slicedShape(target: Target, { width, products, depth, batch }: LoopSize): GroupShape {
   const rows = powerAbove(Math.min(batch, 4));
   const lanes = Math.min(target.software ? 4 : 16, powerAbove(width));
-  return { lanes, rows, slices: slicesFor(target, lanes, depth, rows * products) };
+  return { lanes, rows, slices: slicesFor(target, lanes, depth, rows * products), keeping: 'streamed' };
 }
 
 /** FLOP of a workgroup in one launch: well below the time after which systems reset a GPU, on slow ones too. */

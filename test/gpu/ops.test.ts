@@ -25,6 +25,7 @@ import { max, mean, reshape, slice, sum, transpose } from '../../src/ops/structu
 import { gru } from '../../src/cells/gru.ts';
 import { dispatchesOf, makePlan, variantsOf } from '../../src/plan/plan.ts';
 import { allCells, deviceSamples, outputsOf, samples, tensorsOf } from './op_samples.ts';
+import { keptSamples } from './packed_samples.ts';
 import { f32, i32, type Sample } from './sample.ts';
 import { projectionOf, runFused, runInputs, type RunSize } from '../recurrent_run.ts';
 
@@ -154,6 +155,9 @@ function waysOf(name: string, sample: Sample, targets: readonly Target[]): Way[]
   });
 }
 
+/** Whether a workgroup loads its weights once. */
+const isKeeping = (variant: string | undefined): boolean => variant?.startsWith('sequence_') === true;
+
 /** Of an op, about. */
 const TRIALS = 200;
 /** A browser compiles with what Node compiles with, and takes longer: it tries every third sample. */
@@ -189,11 +193,16 @@ describe('every variant, and launches for other kinds of devices', () => {
       return [...own.slice(from), ...own.slice(0, from)].slice(0, each);
     });
   });
+  const kept = Object.entries(keptSamples).flatMap(([name, list]) =>
+    list.flatMap((sample) => waysOf(name, sample, [GPU_TARGET]).filter(({ variant }) => isKeeping(variant))),
+  );
   test('there are ops that choose, and samples of all their variants', () => {
     expect(choosing).toContain('matmul');
     const tried = new Set(ways.map(({ variant }) => variant));
-    for (const name of ['registers', 'lanes', 'tiled', 'skinny', 'split_k', 'step', 'sliced', 'sequence'])
-      expect(tried).toContain(name);
+    const names = ['registers', 'lanes', 'tiled', 'skinny', 'split_k', 'step', 'sliced', 'sequence'];
+    for (const name of [...names, 'sequence_shared', 'sequence_held']) expect(tried).toContain(name);
+    // Each in both variants.
+    expect(kept.length).toBe(2 * Object.values(keptSamples).flat().length);
   });
 
   test('no variant needs what its target has not', () => {
@@ -201,7 +210,7 @@ describe('every variant, and launches for other kinds of devices', () => {
     expect(wrong.map(titleOf)).toEqual([]);
   });
 
-  test.each(ways.map((way) => [titleOf(way), way] as const))('%s', async (_, way) => {
+  test.each([...ways, ...kept].map((way) => [titleOf(way), way] as const))('%s', async (_, way) => {
     const { name, sample, target, variant } = way;
     // Kernels with subgroups do not compile elsewhere.
     if (target.lanes !== undefined && target.lanes !== targetOf((gpu.backend as WebGPUBackend).device).lanes)

@@ -2,13 +2,14 @@
 import type { Cell } from '../../src/cells/cell.ts';
 import { gru } from '../../src/cells/gru.ts';
 import { lstm } from '../../src/cells/lstm.ts';
+import { lstmProjected } from '../../src/cells/lstm_projected.ts';
 import { add, mul, relu, square, tanh } from '../../src/expr/arith.ts';
 import type { Value } from '../../src/graph/value.ts';
 import { weightProduct } from '../../src/ops/matmul_packed.ts';
 import { packWeights } from '../../src/ops/recurrent_pack.ts';
 import { concat, constant, slice, sum, transpose } from '../../src/ops/structure.ts';
 import { largestOfRows, packRows } from '../../src/ops/weight_pack.ts';
-import type { PackedPrecision } from '../../src/ops/weight_precision.ts';
+import type { PackedPrecision, WeightPrecision } from '../../src/ops/weight_precision.ts';
 import { grad } from '../../src/runtime/grad.ts';
 import { projectionOf, runFused, runInputs, type RunSize } from '../recurrent_run.ts';
 import { f32, recurrentInputs, sizeName, withMask, type InputSpec, type Sample } from './sample.ts';
@@ -138,7 +139,7 @@ export function recurrentPackSamples(cells: readonly Cell[]): Sample[] {
   });
 }
 
-const sizeOf = (cell: Cell, c: number, precision: PackedPrecision): RunSize => ({
+const sizeOf = (cell: Cell, c: number, precision: WeightPrecision): RunSize => ({
   cell,
   hidden: [5, 8, 7, 6][c % 4],
   batch: [1, 3, 5][c % 3],
@@ -168,13 +169,26 @@ export const recurrentInt8Samples = (cells: readonly Cell[]): Sample[] =>
     .map((cell, c) => forward(sizeOf(cell, c, 'int8')))
     .filter((one) => !recurrentRoundedSamples.some(({ name }) => name === one.name));
 
+const backward = (size: RunSize): Sample =>
+  rounded(`${sizeName(size)}, ${String(size.precision)}`, recurrentInputs(size), (...inputs) =>
+    grad((values: Value[]) => {
+      const { output, finals } = runFused(size, withMask(size, values));
+      return finals.reduce((total, final) => add(total, sum(square(final))), sum(square(output)));
+    })(inputs),
+  );
+
 export const recurrentF16GradientSamples = (cells: readonly Cell[]): Sample[] =>
-  cells.map((cell, c) => {
-    const size = sizeOf(cell, c, 'f16');
-    return rounded(`${sizeName(size)}, f16`, recurrentInputs(size), (...inputs) =>
-      grad((values: Value[]) => {
-        const { output, finals } = runFused(size, withMask(size, values));
-        return finals.reduce((total, final) => add(total, sum(square(final))), sum(square(output)));
-      })(inputs),
-    );
-  });
+  cells.map((cell, c) => backward(sizeOf(cell, c, 'f16')));
+
+/**
+ * For the variants that keep weights over a launch, in two chains and masked: several rows, and quads that slices do not
+ * share evenly; two phases with vectors of two lengths, in each precision.
+ */
+const keptSizes: readonly RunSize[] = [
+  { ...sizeOf(lstm, 7, 'float32'), hidden: 20, batch: 70 },
+  ...(['float32', 'f16', 'int8'] as const).map((precision) => sizeOf(lstmProjected, 7, precision)),
+];
+export const keptSamples: Readonly<Record<string, readonly Sample[]>> = {
+  recurrent: keptSizes.map(forward),
+  recurrent_backward: keptSizes.filter(({ precision }) => precision !== 'int8').map(backward),
+};
