@@ -41,7 +41,11 @@ function notesOf({ workloads, rows }: Pick<Results, 'workloads' | 'rows'>): stri
     const text = `${contestant}: ${note}`;
     notes.set(text, [...(notes.get(text) ?? []), workload]);
   }
-  return [...notes].map(([text, of]) => `- ${text} (${of.join(', ')}).`);
+  const named = (name: string): string => {
+    const found = workloads.find((workload) => workload.name === name);
+    return found === undefined ? name : describeWorkload(found);
+  };
+  return [...notes].map(([text, of]) => `- ${text} (${of.map(named).join('; ')}).`);
 }
 
 /**

@@ -7,7 +7,15 @@ import { parseArgs } from 'node:util';
 import { ensureDependencies, root } from '../test/setup/dependencies.mjs';
 
 async function main() {
-  const { values } = parseArgs({ options: { port: { type: 'string' }, host: { type: 'string' } } });
+  const { values } = parseArgs({
+    options: { port: { type: 'string' }, host: { type: 'string' }, help: { type: 'boolean' } },
+  });
+  if (values.help) {
+    console.log(
+      'usage: npm start -- [--port N] [--host ADDRESS]\n\nServes the demo page, on port 5173 and localhost unless told.',
+    );
+    return;
+  }
   const port = values.port === undefined ? 5173 : Number(values.port);
   if (!Number.isInteger(port) || port < 0 || port > 65535) {
     throw new Error(`--port: expected a number from 0 to 65535, got ${values.port}.`);

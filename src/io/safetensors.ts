@@ -14,6 +14,8 @@ export interface SafetensorsFile {
   readonly metadata: Readonly<Record<string, string>>;
 }
 
+/** How a zip begins: `PK`, 3, 4. */
+const ZIP = 0x04034b50;
 /** As the reference implementation: no header is longer. */
 const MAX_HEADER = 100_000_000;
 const dtypes: ReadonlyMap<unknown, DType> = new Map([
@@ -45,6 +47,8 @@ export function parseSafetensors(bytes: Uint8Array): SafetensorsFile {
   if (bytes.byteLength < 8)
     refuse(`expected at least 8 bytes, got ${bytes.byteLength}; the file is truncated or is another format`);
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  if (view.getUint32(0, true) === ZIP)
+    refuse('this is a zip, such as torch.save writes; write one with safetensors.torch.save_file');
   const length = view.getBigUint64(0, true);
   if (8n + length > BigInt(bytes.byteLength)) {
     refuse(

@@ -48,7 +48,7 @@ export function readCheckpoint(
   if (metadata['optimizer'] !== optimizer.name || !Number.isSafeInteger(steps) || steps < 0) {
     throw new GatewiseError(
       'file',
-      `trainer: expected a checkpoint of ${optimizer.name} with its steps, got optimizer ${show(metadata['optimizer'])} and steps ${show(metadata['steps'])}`,
+      `trainer: expected a checkpoint of ${optimizer.name} with its steps, got optimizer ${show(metadata['optimizer'])} and steps ${show(metadata['steps'])}; trainer.save() writes one, net.save() the weights alone`,
     );
   }
   const prefixes = optimizer.states.map(momentPrefix);

@@ -67,7 +67,7 @@ test('a row for each workload: gatewise with ρ, peers by how many times as long
     '| LSTM 256 → 256, one step, B 1, result on the CPU | **2.00** (ρ 0.25) | 5.00 (2.5×) |',
     '| training step: LSTM 64 → 256, linear → 64, Adam, T 64, B 16 | **1,235** (ρ 0.75) | – |',
     '',
-    '- Peer webgpu: cannot train (training).',
+    '- Peer webgpu: cannot train (training step: LSTM 64 → 256, linear → 64, Adam, T 64, B 16).',
   ]);
 });
 

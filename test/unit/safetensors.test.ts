@@ -156,6 +156,13 @@ describe('bytes that lie anywhere', () => {
 });
 
 describe('a damaged file', () => {
+  test('that is a zip, as torch.save writes', () => {
+    const zip = Uint8Array.of(0x50, 0x4b, 3, 4, 20, 0, 0, 0, 8, 8, 0, 0);
+    expect(refusal(zip)).toMatch(
+      /this is a zip, such as torch.save writes; .* safetensors\.torch\.save_file/,
+    );
+  });
+
   test('truncated at any byte', () => {
     const bytes = small();
     for (let length = 0; length < bytes.byteLength; length++)
