@@ -30,7 +30,7 @@ import {
 } from './selection.ts';
 import { serve } from './serve.ts';
 import { clock } from './speed_table.ts';
-import { Stopped, stopped } from './stop.ts';
+import { Stopped, Stop } from './stop.ts';
 import { describeWorkload } from './workloads.ts';
 
 interface Options extends Selection {
@@ -212,13 +212,13 @@ async function drivePasses(
   onRows: (results: Results) => void,
 ): Promise<Done> {
   const meter = new Meter();
-  const stop = stopped();
+  using stop = new Stop();
   const before: Results[] = [];
   let passes = asked ?? 1;
   try {
     for (;;) {
       const pass = before.length;
-      const done = await drive(urlOf(isReversed(reversed, pass)), before, stop, {
+      const done = await drive(urlOf(isReversed(reversed, pass)), before, stop.signalled, {
         onStart: (event) => {
           passes = asked ?? event.passes;
           if (pass === 0)

@@ -8,6 +8,7 @@ const root = join(folder, '..');
 
 /** @param port 0 for any that is free */
 export async function serve(port: number): Promise<{ readonly server: ViteDevServer; readonly url: string }> {
+  const before = process.listeners('SIGTERM');
   const server = await createServer({
     configFile: join(root, 'vite.config.ts'),
     root: folder,
@@ -27,7 +28,8 @@ export async function serve(port: number): Promise<{ readonly server: ViteDevSer
     },
   });
   // Vite would end the process at a SIGTERM. What that means is the command's to say.
-  process.removeAllListeners('SIGTERM');
+  for (const listener of process.listeners('SIGTERM'))
+    if (!before.includes(listener)) process.off('SIGTERM', listener);
   await server.listen();
   const url = server.resolvedUrls?.local[0];
   if (url === undefined) throw new Error('bench: the server has no address');

@@ -12,7 +12,7 @@ import { command, ensureDependencies, root } from './setup/dependencies.mjs';
 
 const PROJECTS = ['unit', 'node', 'chrome', 'e2e'];
 const NEED_BROWSER = ['chrome', 'e2e'];
-const PROJECT_LIMIT_MS = 10 * 60_000;
+const PROJECT_LIMIT_MS = 15 * 60_000;
 
 const { values, positionals: filters } = parseArgs({
   allowPositionals: true,

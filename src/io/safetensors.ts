@@ -47,10 +47,10 @@ export function parseSafetensors(bytes: Uint8Array): SafetensorsFile {
   if (bytes.byteLength < 8)
     refuse(`expected at least 8 bytes, got ${bytes.byteLength}; the file is truncated or is another format`);
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  if (view.getUint32(0, true) === ZIP)
-    refuse('this is a zip, such as torch.save writes; write one with safetensors.torch.save_file');
   const length = view.getBigUint64(0, true);
   if (8n + length > BigInt(bytes.byteLength)) {
+    if (view.getUint32(0, true) === ZIP)
+      refuse('this is a zip, such as torch.save writes; write the weights with safetensors.torch.save_file');
     refuse(
       `the header claims ${length} bytes, but the file has ${bytes.byteLength - 8} behind its first 8; the file is truncated or is another format`,
     );

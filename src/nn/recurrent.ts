@@ -168,20 +168,31 @@ export class Recurrent implements Layer {
 
   /** Whether all layers share each launch. A single step has nothing to overlap. */
   #isWavefront(steps: number, batch: number, masked: boolean, context: Context): boolean {
-    const { wavefront, bias, hiddenSize, projSize, numLayers } = this.options;
+    const { wavefront, bias, hiddenSize, projSize, numLayers, recompute } = this.options;
     const { noise, precision, sharesLaunches } = context;
     if (numLayers === 1 || steps === 1 || wavefront === false) return false;
-    if (wavefront === true) return true;
     const draws = this.#cell(context).program({ bias, masked }).draws > 0;
+    const cannot = draws ? 'a cell that draws random numbers' : precision === 'int8' ? 'int8 weights' : '';
+    if (wavefront === true) {
+      if (cannot === '') return true;
+      throw new GatewiseError(
+        'unsupported',
+        `${this.name}: layers with ${cannot} cannot share launches; leave out wavefront`,
+      );
+    }
     const hinders = noise !== undefined && wavefrontHindrance(this.options) !== undefined;
-    if (this.bidirectional || hinders || draws || precision === 'int8' || sharesLaunches === undefined)
-      return false;
-    return sharesLaunches(
-      stackedStep(
-        { cell: this.cell, hidden: hiddenSize, projection: projSize, chains: numLayers, bias, masked },
-        batch,
-      ),
-    );
+    // To compute again saves what layers hold of a sequence, one at a time; here all hold it at once.
+    if (this.bidirectional || hinders || cannot !== '' || recompute !== false) return false;
+    const own = {
+      cell: this.cell,
+      hidden: hiddenSize,
+      projection: projSize,
+      chains: numLayers,
+      bias,
+      masked,
+    };
+    const step = stackedStep({ ...own, ...(precision === undefined ? {} : { precision }) }, batch);
+    return sharesLaunches?.(step) ?? false;
   }
 
   /**
@@ -217,7 +228,7 @@ export class Recurrent implements Layer {
             noise.stream(),
           )
         : undefined;
-    const { slots } = cell.program({ bias, masked: mask !== undefined });
+    const { slots, draws } = cell.program({ bias, masked: mask !== undefined });
     const bytesPerStep = 4 * chains * batch * this.hiddenSize * slots.length;
     const most = typeof recompute === 'number' ? recompute : steps;
     const sizes = segmentSizes(steps, this.#directions, bytesPerStep, most);
@@ -229,7 +240,7 @@ export class Recurrent implements Layer {
     sizes.forEach((_, i) => {
       // One direction works on its way from the front, the other from the back.
       const at = this.#eachDirection((direction) => (direction === 0 ? i : sizes.length - 1 - i));
-      const stream = noise?.stream() ?? 0;
+      const stream = draws > 0 && noise !== undefined ? noise.stream() : 0;
       const groups: Group[] = [
         at.map((n) => pieces[n]),
         states ?? [],

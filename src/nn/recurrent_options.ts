@@ -33,10 +33,12 @@ export interface RecurrentOptions {
    */
   readonly recompute?: boolean | number;
   /**
-   * Whether all layers share each launch over a sequence, each a step behind the one below: T + numLayers - 1 launches in place
-   * of T for each layer, for more work in each. Results are the same but for rounding. Unless given, where a launch takes
-   * the device longer than such a step, by what `runtime.calibrate()` has measured before. True is for layers of one
-   * direction without dropout and zoneout.
+   * Whether all layers share each launch over a sequence, each a step behind the one below. Where a layer takes a launch for
+   * each step, T + numLayers - 1 launches then do what takes T for each layer, with more work in each, and with what every layer
+   * keeps of a sequence in memory at once. Results are the same but for rounding. Unless given, where a launch takes the device
+   * longer than such a step, by what `runtime.calibrate()` had measured when the model first ran on such a shape, and nothing is
+   * to be computed again. True is for layers of one direction without dropout, zoneout and recurrentDropout, of cells that draw
+   * no random numbers, with weights in float32 or f16.
    */
   readonly wavefront?: boolean | 'auto';
 }

@@ -318,7 +318,7 @@ function readingText(
   const live =
     {
       following: 'next < params.steps && is_active(chain, next, row)',
-      above: `${exists}!is_last(chain) && is_active(chain, next - 1u, row)`,
+      above: `${exists}!is_last(chain) && is_active(chain + 1u, next - 1u, row)`,
       below: `chain > 0u && is_active(chain, next - 1u, row)`,
     }[kind] ?? `${exists}is_active(chain, next - 1u, row)`;
   return `fn weight_start_${suffix}(chain: u32) -> u32 {

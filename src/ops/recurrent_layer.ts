@@ -47,7 +47,7 @@ export interface SequenceArguments {
   readonly keep?: Value;
   /** What the cell's random numbers are drawn from: i32 (2), and which of the model's streams. */
   readonly noise?: { readonly seed: Value; readonly stream: number };
-  /** What the elements of `hh` and `hr` are rounded to; `float32` unless given. No gradient is worked out with `int8`. */
+  /** What the elements of the matrices are rounded to; `float32` unless given. No gradient is worked out with `int8`. */
   readonly precision?: WeightPrecision;
 }
 
@@ -58,13 +58,24 @@ export interface SequenceResult {
   readonly finals: readonly Value[];
 }
 
-/** Runs a cell over a sequence, in one or both directions. */
+/** Runs a cell over a sequence, in one direction or both, or in several layers of one. */
 export function recurrentSequence(cell: Cell, args: SequenceArguments): SequenceResult {
   const { products, weights, initial, mask, keep, noise, precision = 'float32' } = args;
   const stacked = args.stacked === true && products.length > 1;
   const what = `recurrent (${cell.name})`;
   checkWeightPrecision(what, precision);
   for (const product of products) expectValue(`${what}: products`, product, 'f32');
+  if (products.length > 2 && !stacked)
+    throw new GatewiseError(
+      'argument',
+      `${what}: expected products of one direction or both, got ${products.length}; layers are stacked: true`,
+    );
+  const unread = weights.findIndex(({ ih }, chain) => ih !== undefined && !(stacked && chain > 0));
+  if (unread >= 0)
+    throw new GatewiseError(
+      'argument',
+      `${what}: weights ${unread} have an ih, which only stacked layers above the lowest multiply by`,
+    );
   const gates = cell.gates.length;
   const [first] = products;
   if (first.shape.length !== 3 || first.shape[2] % gates !== 0)
@@ -123,7 +134,7 @@ export function recurrentSequence(cell: Cell, args: SequenceArguments): Sequence
   if (stacked && (layout.program.draws > 0 || cell.dropsRecurrent || precision === 'int8'))
     throw new GatewiseError(
       'unsupported',
-      `${what}: layers that share launches can neither draw random numbers, drop units of h nor have int8 weights; run them one after the other`,
+      `${what}: stacked layers can neither draw random numbers, drop units of h nor have int8 weights; run them one after the other`,
     );
   if (layout.program.draws > 0 && noise === undefined)
     throw new GatewiseError('argument', `${what}: the cell draws random numbers; give it noise`);

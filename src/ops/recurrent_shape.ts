@@ -51,7 +51,8 @@ const powerAbove = (size: number): number => 2 ** Math.ceil(Math.log2(size));
 
 /** Registers are too few for more invocations that hold a tile each. */
 const MAX_INVOCATIONS = 512;
-const MAX_ROWS = 8;
+/** SwiftShader's compiler takes minutes and gigabytes for loops over more. */
+const maxRows = ({ software }: Target): number => (software ? 4 : 8);
 /** Workgroups under way at a time: a large GPU's cores. On fewer, a workgroup takes more rows. */
 const coresOf = ({ software }: Target): number => (software ? 2 : 64);
 
@@ -82,7 +83,7 @@ export function sequenceShape(
   const limit = powerBelow(Math.min(target.workgroupSize, MAX_INVOCATIONS));
   // A software adapter switches between the invocations at each barrier: it wants few.
   const lanes = Math.min(target.software ? 16 : limit, powerAbove(width));
-  const rows = powerBelow(Math.min(MAX_ROWS, Math.ceil((batch * chains) / coresOf(target))));
+  const rows = powerBelow(Math.min(maxRows(target), Math.ceil((batch * chains) / coresOf(target))));
   const slices = target.software ? 1 : slicesFor(target, lanes, depth, rows * products);
   return { lanes, slices, rows, keeping: 'streamed' };
 }

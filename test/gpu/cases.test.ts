@@ -36,6 +36,7 @@ test.each(cases)('$name', async ({ load }) => {
 const stacks = cases.filter(({ name }) => /_l[2-9]/.test(name) && !name.includes('bidirectional'));
 test.each(stacks)('$name, its layers sharing each launch', async ({ load }) => {
   const parsed = readCase(await load(), { wavefront: true });
+  expect(parsed.layer.options.wavefront).toBe(true);
   for (const runtime of runtimes) {
     const worst = worstOf(await runCase(parsed, runtime));
     expect(worst.share, `${runtime.backend.kind}: ${worst.tensor}`).toBeLessThanOrEqual(1);

@@ -27,7 +27,7 @@ import { gather, scatterOp } from '../../src/ops/gather.ts';
 import { linearScan, linearScanBackwardOp, linearScanOf } from '../../src/ops/linear_scan.ts';
 import { matmul } from '../../src/ops/matmul.ts';
 import { recurrentBackwardOp } from '../../src/ops/recurrent.ts';
-import { recurrent, type SequenceResult } from '../../src/ops/recurrent_layer.ts';
+import { recurrent, recurrentSequence, type SequenceResult } from '../../src/ops/recurrent_layer.ts';
 import type { RecurrentAttrs } from '../../src/ops/recurrent_layout.ts';
 import { packWeights } from '../../src/ops/recurrent_pack.ts';
 import { sequenceMask } from '../../src/ops/sequence_mask.ts';
@@ -615,6 +615,27 @@ const stackedSizes: readonly RunSize[] = [
   masked: c % 4 === 1,
 }));
 
+const stackedMaskInputs = [
+  f32([3, 2, 12]),
+  f32([3, 2, 12]),
+  f32([12, 4]),
+  f32([12, 4]),
+  f32([12, 4]),
+  f32([2, 3, 2]),
+];
+/** Two layers of a GRU (T 3, B 2, H 4), each with a mask of its own. */
+const stackedMasks = (x: Value, bias: Value, ...more: Value[]): Value[] => {
+  const [lower, upper, ih, masks] = more;
+  const mask = [0, 1].map((layer) => less(reshape(slice(masks, 0, layer, layer + 1), [3, 2]), 0.2));
+  const { output, finals } = recurrentSequence(gru, {
+    stacked: true,
+    products: [x, bias],
+    weights: [{ hh: lower }, { hh: upper, ih }],
+    mask,
+  });
+  return [output, ...finals];
+};
+
 const recurrentSamples: Sample[] = [
   ...[...recurrentSizes, ...stackedSizes].map((size) =>
     sample(sizeName(size), recurrentInputs(size), (...values) => {
@@ -630,6 +651,7 @@ const recurrentSamples: Sample[] = [
     const products = slice(transpose(x, [1, 0, 2]), 2, 3, 23);
     return recurrent(lstm, products, transpose(w), slice(h, 2, 0, 5)).output;
   }),
+  sample('layers of which each is masked at other steps', stackedMaskInputs, stackedMasks),
   sample('from zeros, with a constant bias', [f32([3, 2, 9]), f32([9, 3])], (x, w) => {
     return recurrent(gru, x, w, zeros([1, 2, 3]), constant(0.5, [9])).output;
   }),
@@ -703,6 +725,9 @@ const recurrentBackwardSamples: Sample[] = [
       );
     });
   }),
+  sample('layers of which each is masked at other steps', stackedMaskInputs, (...inputs) =>
+    grad(([x, bias, ...more]: Value[]) => sumOf(stackedMasks(x, bias, ...more).map(weighted)))(inputs),
+  ),
   sample(
     'on its own',
     [f32([1, 2, 3, 5]), f32([3 * 3 * 5]), f32([15]), f32([5, 5]), f32([2, 3, 1, 5])],

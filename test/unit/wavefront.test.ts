@@ -1,13 +1,25 @@
 // When layers share launches: where the layer is told to, and else where a launch takes the device longer than a step.
 import { describe, expect, test } from 'vitest';
 
-import { LSTM, Noise, Value, type Context, type RecurrentOptions } from '../../src/index.ts';
+import {
+  LSTM,
+  lstm,
+  Noise,
+  Recurrent,
+  recurrentSequence,
+  Value,
+  withZoneout,
+  type Cell,
+  type Context,
+  type RecurrentOptions,
+} from '../../src/index.ts';
 import type { StackedStep } from '../../src/ops/recurrent_stack.ts';
-import { isLaunchBound } from '../../src/plan/calibration.ts';
+import { GPU_TARGET, SOFTWARE_TARGET } from '../../src/graph/launch.ts';
+import { sharesLaunches } from '../../src/plan/calibration.ts';
 import { makePlan } from '../../src/plan/plan.ts';
 
 /** Of how many layers or directions each loop over time is. */
-function loopsOf(layer: LSTM, context: Context, steps = 4, noisy = false): number[] {
+function loopsOf(layer: Recurrent, context: Context, steps = 4, noisy = false): number[] {
   const shapes = [[steps, 2, layer.inputSize], ...layer.parameters.map(({ shape }) => shape)];
   const args = shapes.map((shape) => new Value({ shape, dtype: 'f32' }));
   const seed = new Value({ shape: [2], dtype: 'i32' });
@@ -44,6 +56,8 @@ describe('left to the layer', () => {
     expect(flop).toBeLessThan(1.02 * 2 * 3 * 2 * 2 * weights);
     expect(bytes).toBe(4 * 3 * 2 * weights);
     expect(layerBytes).toBe(4 * weights);
+    loopsOf(new LSTM(large), { sharesLaunches: (step) => asked.push(step) > 0, precision: 'f16' });
+    expect(asked[1]).toEqual({ flop, bytes: bytes / 2, layerBytes: layerBytes / 2 });
   });
 
   test('told not to it does not', () => {
@@ -54,6 +68,7 @@ describe('left to the layer', () => {
     ['one layer', { numLayers: 1 }, bound],
     ['both directions', { bidirectional: true }, bound],
     ['int8 weights', {}, { ...bound, precision: 'int8' }],
+    ['layers that are computed again', { recompute: true }, bound],
   ])('%s do not', (_, own, context) => {
     const layer = new LSTM({ ...large, ...own });
     const chains = layer.bidirectional ? 2 : 1;
@@ -76,14 +91,74 @@ describe('left to the layer', () => {
   });
 });
 
-test('a launch is what takes longest while kernels take less, at a third of what the device can do', () => {
-  const device = {
+describe('a device', () => {
+  const calibration = {
     dispatchSeconds: 3e-6,
     flopPerSecond: 1e12,
     bandwidth: [{ bytes: 1, bytesPerSecond: 1e11 }],
   };
-  expect(isLaunchBound(device, 1e6, 0)).toBe(true);
-  expect(isLaunchBound(device, 1.01e6, 0)).toBe(false);
-  expect(isLaunchBound(device, 0, 1e5)).toBe(true);
-  expect(isLaunchBound(device, 0, 1.01e5)).toBe(false);
+  const large = { flop: 0, bytes: 0, layerBytes: 1024 ** 2 };
+
+  test('that nobody has calibrated shares nothing', () => {
+    expect(sharesLaunches(GPU_TARGET, undefined, large)).toBe(false);
+  });
+
+  test.each([GPU_TARGET, SOFTWARE_TARGET])(
+    'shares launches that take longer than kernels at a third of its rates',
+    (target) => {
+      const shares = (step: object): boolean => sharesLaunches(target, calibration, { ...large, ...step });
+      expect(shares({ flop: 1e6 })).toBe(true);
+      expect(shares({ flop: 1.01e6 })).toBe(false);
+      expect(shares({ bytes: 1e5 })).toBe(true);
+      expect(shares({ bytes: 1.01e5 })).toBe(false);
+    },
+  );
+
+  test('where a workgroup runs a layer by itself, in one launch, shares none', () => {
+    const small = { ...large, layerBytes: 512 * 1024 };
+    expect(sharesLaunches(GPU_TARGET, calibration, small)).toBe(false);
+    expect(sharesLaunches(SOFTWARE_TARGET, calibration, small)).toBe(true);
+  });
+});
+
+describe('chains that make no sense are refused', () => {
+  const value = (...shape: number[]): Value => new Value({ shape, dtype: 'f32' });
+  const products = value(3, 2, 16);
+  const hh = value(16, 4);
+
+  test('three that are not layers', () => {
+    expect(() =>
+      recurrentSequence(lstm, {
+        products: [products, products, products],
+        weights: [{ hh }, { hh }, { hh }],
+      }),
+    ).toThrow(/expected products of one direction or both, got 3; layers are stacked: true/);
+  });
+
+  test.each([
+    [
+      'the lowest of stacked layers',
+      true,
+      [
+        { hh, ih: hh },
+        { hh, ih: hh },
+      ],
+      0,
+    ],
+    ['a direction', false, [{ hh }, { hh, ih: hh }], 1],
+  ])('weights of an input part for %s', (_, stacked, weights, which) => {
+    expect(() => recurrentSequence(lstm, { stacked, products: [products, products], weights })).toThrow(
+      `weights ${which} have an ih, which only stacked layers above the lowest multiply by`,
+    );
+  });
+
+  test.each<[string, Cell, Context]>([
+    ['int8 weights', lstm, { precision: 'int8' }],
+    ['a cell that draws random numbers', withZoneout(lstm, 0.5, true), {}],
+  ])('%s', (what, cell, context) => {
+    const layer = new Recurrent('Stack', cell, { ...large, wavefront: true });
+    expect(() => loopsOf(layer, context)).toThrow(
+      `Stack: layers with ${what} cannot share launches; leave out wavefront`,
+    );
+  });
 });

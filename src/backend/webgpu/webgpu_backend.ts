@@ -2,9 +2,8 @@
 import { GatewiseError } from '../../core/errors.ts';
 import type { DType } from '../../core/shape.ts';
 import type { NumberArray, Target } from '../../graph/launch.ts';
-import { streamsWell } from '../../ops/recurrent_shape.ts';
 import type { StackedStep } from '../../ops/recurrent_stack.ts';
-import { isLaunchBound, type Calibration } from '../../plan/calibration.ts';
+import { sharesLaunches, type Calibration } from '../../plan/calibration.ts';
 import { variantsOf, type Choices, type Plan } from '../../plan/plan.ts';
 import type { StepTimes } from '../../plan/profile.ts';
 import { openKinds, type TunedKind } from '../../plan/tuning.ts';
@@ -220,11 +219,8 @@ export class WebGPUBackend implements Backend {
     return { method, seconds, dispatches: executable.dispatches, calibration };
   }
 
-  sharesLaunches({ flop, bytes, layerBytes }: StackedStep): boolean {
-    if (this.#calibrated === undefined) return false;
-    // A layer that a workgroup runs by itself takes a launch, and not one for each step.
-    const runsByStep = this.#target.software || !streamsWell(layerBytes);
-    return runsByStep && isLaunchBound(this.#calibrated, flop, bytes);
+  sharesLaunches(step: StackedStep): boolean {
+    return sharesLaunches(this.#target, this.#calibrated, step);
   }
 
   calibrate({ again = false }: CalibrateOptions = {}): Promise<Calibration> {
