@@ -41,7 +41,7 @@ export class WebGPUBackend implements Backend {
   readonly #staging: Staging;
   readonly #checks = new CheckQueue();
   #calibration: Promise<Calibration> | undefined;
-  /** What came of it. */
+  /** What an application has asked for: a profile calibrates as well, and leaves what is planned after it as it was. */
   #calibrated: Calibration | undefined;
   /** Settles with the last of what is timed, one at a time. */
   #timing: Promise<unknown> = Promise.resolve();
@@ -213,7 +213,7 @@ export class WebGPUBackend implements Backend {
         'unsupported',
         'profile: a runtime with check: true waits for the CPU after each step; create one without it',
       );
-    const calibration = await this.calibrate();
+    const calibration = await this.#measured();
     const { method } = calibration;
     const seconds = await this.#alone((stopwatch) => executable.time(stopwatch, method, args, outputs));
     return { method, seconds, dispatches: executable.dispatches, calibration };
@@ -224,18 +224,26 @@ export class WebGPUBackend implements Backend {
   }
 
   calibrate({ again = false }: CalibrateOptions = {}): Promise<Calibration> {
-    if (this.#calibration !== undefined && !again) return this.#calibration;
+    if (again) this.#calibration = undefined;
+    const made = this.#measured();
+    // Who asked is told of a failure.
+    made.then(
+      (calibration) => (this.#calibrated = calibration),
+      () => undefined,
+    );
+    return made;
+  }
+
+  #measured(): Promise<Calibration> {
+    if (this.#calibration !== undefined) return this.#calibration;
     const made = this.#alone((stopwatch) =>
       calibrate(this.device, this.#pipelines, this.#staging, stopwatch),
     );
     this.#calibration = made;
-    made.then(
-      (calibration) => (this.#calibrated = calibration),
-      // What failed is tried again when it is next asked for.
-      () => {
-        if (this.#calibration === made) this.#calibration = undefined;
-      },
-    );
+    // What failed is tried again when it is next asked for.
+    made.catch(() => {
+      if (this.#calibration === made) this.#calibration = undefined;
+    });
     return made;
   }
 
