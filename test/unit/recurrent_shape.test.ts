@@ -4,7 +4,7 @@ import { expect, test } from 'vitest';
 import { lstm } from '../../src/cells/lstm.ts';
 import { GPU_TARGET, SOFTWARE_TARGET, type Target } from '../../src/graph/launch.ts';
 import { Value } from '../../src/graph/value.ts';
-import { stepTile } from '../../src/ops/recurrent_shape.ts';
+import { sequenceShape, stepTile } from '../../src/ops/recurrent_shape.ts';
 import { QUAD_WORDS, type WeightPrecision } from '../../src/ops/weight_precision.ts';
 import { dispatchesOf, makePlan, variantOf, variantsOf, type Step } from '../../src/plan/plan.ts';
 import { runFused, runInputs, type RunSize } from '../recurrent_run.ts';
@@ -20,6 +20,14 @@ test('of a GPU no more sums than it has registers for, of a CPU as large a tile 
 test('no more rows than there are, and a unit of a row where a unit has very many products', () => {
   expect(stepTile(SOFTWARE_TARGET, { ...large, batch: 1 }).rows).toBe(1);
   expect(stepTile(GPU_TARGET, { ...large, products: 100 })).toEqual({ rows: 1, units: 1 });
+});
+
+test('a whole sequence of many rows takes up to eight of them at once, of a CPU half as many', () => {
+  const size = { width: 8, products: 4, depth: 8, batch: 4096, chains: 2, bytes: 0, share: () => 0 };
+  expect(sequenceShape(GPU_TARGET, size).rows).toBe(8);
+  // SwiftShader's compiler takes minutes for more.
+  expect(sequenceShape(SOFTWARE_TARGET, size).rows).toBe(4);
+  expect(sequenceShape(GPU_TARGET, { ...size, batch: 1 }).rows).toBe(1);
 });
 
 const KIB = 1024;
