@@ -11,15 +11,15 @@ const root = import.meta.dirname;
 // Looked for only when tests run: a wrong CHROME_PATH is no reason not to build or to serve the page.
 const executablePath = process.env['VITEST'] === undefined ? undefined : findBrowser();
 
-// The software adapter uses every core for one dispatch, but compiles a shader on one, which is what most of the time goes to.
-const processes = Math.min(4, availableParallelism());
-// Pages share the browser's GPU process.
-const pages = Math.max(1, Math.floor(processes / 2));
+// The software adapter uses every core for one dispatch, and tests that calibrate want to know how fast it is: a small machine
+// runs one GPU file at a time.
+const gpuWorkers = Math.max(1, Math.min(4, Math.floor(availableParallelism() / 2)));
 
 const gpuTests = {
   include: ['test/gpu/**/*.test.ts'],
   testTimeout: 60_000,
   hookTimeout: 60_000,
+  maxWorkers: gpuWorkers,
 };
 
 export default defineConfig({
@@ -47,7 +47,6 @@ export default defineConfig({
           name: 'node',
           environment: 'node',
           pool: 'forks',
-          maxWorkers: processes,
           globalSetup: ['test/setup/node_adapter.ts'],
           setupFiles: ['test/setup/node.ts'],
         },
@@ -59,8 +58,7 @@ export default defineConfig({
         test: {
           ...gpuTests,
           name: 'chrome',
-          fileParallelism: pages > 1,
-          maxWorkers: pages,
+          fileParallelism: gpuWorkers > 1,
           setupFiles: ['test/setup/chrome.ts'],
           browser: {
             enabled: true,

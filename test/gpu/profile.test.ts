@@ -77,7 +77,9 @@ test('a calibration is whole, plain data, and made once', async () => {
   const again = runtime.calibrate({ again: true });
   expect(again).not.toBe(promise);
   expect(runtime.calibrate()).toBe(again);
-  expectWhole(await again);
+  // On a busy machine it may go by another clock than the first.
+  calibration = await again;
+  expectWhole(calibration);
 });
 
 test("a net's profile has the steps of its plan", async () => {
