@@ -185,9 +185,7 @@ async function enter(
     const burst = await within(deadline, 'some runs', () => burstOf(made, single, settings.burst));
     if (onDevice && burst > 1) {
       // Or many runs would take no longer than the last.
-      const many = await counter.during(() =>
-        within(deadline, 'some runs', () => runAndRead(made, SOME_RUNS)),
-      );
+      const many = await countRuns(made, SOME_RUNS, counter, deadline);
       if (many.counts.dispatches < SOME_RUNS * counts.dispatches) {
         const note = `it leaves undone what nobody reads: ${counts.dispatches} dispatches for one run, ${many.counts.dispatches} for ${SOME_RUNS}`;
         throw new Refused('wrong', note, error);
@@ -257,6 +255,26 @@ async function runAndRead(job: Job, runs: number): Promise<void> {
   await job.read();
 }
 
+/** Milliseconds after which a library has done what it leaves to a later turn of the event loop. */
+const SETTLED = 2;
+
+/** The time of runs and what they call: what they leave to a later turn is of them, and not of those that follow. */
+async function countRuns(
+  job: Job,
+  runs: number,
+  counter: ApiCounter,
+  deadline: number,
+): Promise<{ readonly time: number; readonly counts: Counts }> {
+  const { result: time, counts } = await counter.during(async () => {
+    const start = performance.now();
+    await within(deadline, runs === 1 ? 'a run' : 'some runs', () => runAndRead(job, runs));
+    const end = performance.now();
+    await pause(SETTLED);
+    return end - start;
+  });
+  return { time, counts };
+}
+
 /** Runs until it is warm: the median time of a run in milliseconds, and what the last of them called. */
 async function warmUp(
   job: Job,
@@ -266,9 +284,8 @@ async function warmUp(
   const times: number[] = [];
   const begin = performance.now();
   for (;;) {
-    const start = performance.now();
-    const { counts } = await counter.during(() => within(deadline, 'a run', () => runAndRead(job, 1)));
-    times.push(performance.now() - start);
+    const { time, counts } = await countRuns(job, 1, counter, deadline);
+    times.push(time);
     if (times.length === WARM_UP_RUNS || performance.now() - begin > WARM_UP_TIME)
       return { single: summarize(times).median, counts };
   }
