@@ -30,7 +30,7 @@ import {
 } from './selection.ts';
 import { serve } from './serve.ts';
 import { clock } from './speed_table.ts';
-import { Stopped, Stop } from './stop.ts';
+import { Stop, Stopped } from './stop.ts';
 import { describeWorkload } from './workloads.ts';
 
 interface Options extends Selection {

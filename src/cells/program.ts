@@ -88,18 +88,16 @@ export function makeProgram(
   // Stacked, a gate's input part is what the slot has, a bias, and the product with what comes from below. Where the two parts of
   // a gate are summed, both products are one.
   const joins = (gate: number): boolean => stacked && ['sum', 'late'].includes(gates[gate].kind);
+  const inputProduct = (gate: number): Expr | undefined =>
+    stacked && !joins(gate) ? Expr.across([`ih.${gate}`], [below]) : undefined;
   const inputPart = (gate: number): Expr => {
-    const slot = Expr.input(`slot${gate}`);
-    return !stacked || joins(gate)
-      ? slot
-      : Expr.operation('add', [slot, Expr.across([`ih.${gate}`], [below])]);
+    const [slot, product] = [Expr.input(`slot${gate}`), inputProduct(gate)];
+    return product === undefined ? slot : Expr.operation('add', [slot, product]);
   };
   const source: Source<Expr> = {
     input: (gate) => {
-      if (stacked && !joins(gate)) {
-        const [, node] = inputPart(gate).args;
-        products.push({ matrix: 'ih', part: gate, node, source: below });
-      }
+      const node = inputProduct(gate);
+      if (node !== undefined) products.push({ matrix: 'ih', part: gate, node, source: below });
       return inputPart(gate);
     },
     product: (part, x) => {
