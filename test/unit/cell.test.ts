@@ -510,3 +510,14 @@ describe('the fused loop is the declared update, forward and backward', () => {
     }
   }, 60_000);
 });
+
+test.each(allCells.map((cell) => [cell.name, cell] as const))(
+  '%s keeps no more of a step in a stack than alone',
+  (_, cell) => {
+    for (const bias of [true, false])
+      for (const masked of [true, false]) {
+        const [alone, stacked] = [false, true].map((one) => cell.program({ bias, masked, stacked: one }));
+        expect(stacked.slots).toEqual(alone.slots);
+      }
+  },
+);
