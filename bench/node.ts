@@ -8,7 +8,7 @@ import { runInNewContext } from 'node:vm';
 import { Command, Option } from 'commander';
 import webgpuPackage from 'webgpu/package.json' with { type: 'json' };
 
-import { describeAdapter, isSoftware } from '../src/backend/webgpu/adapter_info.ts';
+import { describeAdapter, isSoftware } from '../src/backend/webgpu/device_info.ts';
 import {
   createRuntime,
   GatewiseError,

@@ -94,7 +94,7 @@ export { Value } from './graph/value.ts';
 export { dropout, dropoutMask, type NumberSource } from './ops/dropout.ts';
 export { gather } from './ops/gather.ts';
 export { matmul } from './ops/matmul.ts';
-export { weightProduct } from './ops/matmul_packed.ts';
+export { weightProduct } from './ops/fake_quantize.ts';
 export type { WeightPrecision } from './ops/weight_precision.ts';
 export { linearScan, type LinearScanOptions } from './ops/linear_scan.ts';
 export {
@@ -131,11 +131,12 @@ export {
   type Floor,
   type Work,
 } from './plan/calibration.ts';
-export { countDispatches, type Plan } from './plan/plan.ts';
+export { countDispatches } from './backend/webgpu/launches.ts';
+export type { Plan } from './plan/plan.ts';
 export { printPlan } from './plan/print.ts';
 export { printProfile } from './plan/print_profile.ts';
 export type { Profile, ProfileStep } from './plan/profile.ts';
-export type { TunedKind, Tuning } from './plan/tuning.ts';
+export type { TunedKind, Tuning } from './backend/tuning.ts';
 
 export { convertWeights } from './io/convert_weights.ts';
 export {

@@ -36,9 +36,9 @@ const tables: Record<string, (about: string) => string> = {
       allOps.map((op) => {
         const { absolute, relative } = op.tolerance;
         const runs =
-          op.gpu !== undefined ? 'kernel' : op.view !== undefined ? 'view' : 'resolved by the plan';
+          op.view !== undefined ? 'view' : op.isStructural === true ? 'resolved by the plan' : 'kernel';
         const tolerance =
-          op.gpu === undefined || absolute + relative === 0
+          runs !== 'kernel' || absolute + relative === 0
             ? 'exact'
             : `${absolute.toExponential()}, ${relative.toExponential()}`;
         return [`\`${op.name}\``, op.summary, runs, op.grad === undefined ? '–' : 'yes', tolerance];

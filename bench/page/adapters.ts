@@ -1,5 +1,5 @@
 // One adapter for all: whoever asks WebGPU for one gets the fast one, and what each was given is written down.
-import { describeAdapter, isSoftware } from '../../src/backend/webgpu/adapter_info.ts';
+import { describeAdapter, isSoftware } from '../../src/backend/webgpu/device_info.ts';
 import { type Contestant, type ContestantSource, Unsupported } from '../contestants/contestant.ts';
 import type { Adapter } from '../results.ts';
 

@@ -1,18 +1,18 @@
 // What a backend does: memory, and plans made ready to run. The runtime knows no more than this.
-import type { DType } from '../core/shape.ts';
-import type { NumberArray } from '../graph/launch.ts';
+import type { DType, NumberArray } from '../core/shape.ts';
 import type { StackedStep } from '../ops/recurrent_stack.ts';
 import type { Calibration } from '../plan/calibration.ts';
-import type { Choices, Plan } from '../plan/plan.ts';
+import type { Plan } from '../plan/plan.ts';
 import type { LaunchedStep } from '../plan/print.ts';
 import type { StepTimes } from '../plan/profile.ts';
-import type { TunedKind } from '../plan/tuning.ts';
+import type { Target } from '../plan/target.ts';
+import type { Choices, TunedKind } from './tuning.ts';
 
 /** Memory of a backend. */
 export interface DeviceBuffer {
   /** Elements of 4 bytes. */
   readonly size: number;
-  /** Another number for each contents, here and among all buffers (see kept_results.ts). */
+  /** A number that no other contents have, in this buffer or in another (see memo.ts). */
   version: number;
   destroy(): void;
 }
@@ -30,10 +30,10 @@ export interface Executable {
     reads: readonly number[],
   ): Promise<NumberArray>[];
   /**
-   * Queues the early steps of a later run with these arguments, as far as they are known; where the run then finds them to
-   * hold something else, it does without. What has failed shows in the next run.
+   * Prefetch: queues the steps that depend on frozen and prefetchable arguments alone. The next run reuses their results if
+   * those arguments are unchanged and recomputes them otherwise. Errors surface in that run.
    */
-  ahead(args: readonly DeviceBuffer[], outputs: readonly DeviceBuffer[]): void;
+  prefetch(args: readonly DeviceBuffer[], outputs: readonly DeviceBuffer[]): void;
   /**
    * Times each step on its own, over and over in memory that nobody else uses: arguments, outputs and temporaries hold
    * nothing of use afterwards. @param outputs as for `run`, but one for each.
@@ -69,6 +69,8 @@ export interface Backend {
   read(buffer: DeviceBuffer, size: number, dtype: DType): Promise<NumberArray>;
   /** Memory of its own with the same contents as of now. */
   copy(buffer: DeviceBuffer): DeviceBuffer;
+  /** What plans for this backend are made for. */
+  readonly target: Target;
   prepare(plan: Plan): Executable;
   /** What the device can do. @throws GatewiseError `unsupported` (as a rejection) where there is no device. */
   calibrate(options?: CalibrateOptions): Promise<Calibration>;

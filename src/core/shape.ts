@@ -4,6 +4,9 @@ import { GatewiseError, show } from './errors.ts';
 export type Shape = readonly number[];
 export type DType = 'f32' | 'i32';
 
+/** Numbers on the host. f32 tensors are float64 there where gradients are checked. */
+export type NumberArray = Float32Array | Float64Array | Int32Array;
+
 /** Number of elements. */
 export function sizeOf(shape: Shape): number {
   return shape.reduce((product, n) => product * n, 1);

@@ -1,11 +1,11 @@
 // The graph: values, the nodes that make them, and what an op declares. A pure data structure; nothing is computed and
-// no device is known. One object per op holds the shape rule, the CPU reference, the kernels, the gradient and the
-// tolerance; shape checks, both backends, autodiff, conformance tests and tables all read these objects.
+// no device is known. One object per op holds the shape rule, views and aliasing, the gradient, the cost and the tolerance;
+// shape checks, the planner, autodiff, conformance tests and tables all read these objects. How a backend computes an op is
+// in that backend's kernels.
 import { GatewiseError, show } from '../core/errors.ts';
 import { checkShape, sameShape, type DType, type Shape } from '../core/shape.ts';
 import type { View } from '../core/view.ts';
 import type { Arith, ScalarOpName } from '../expr/arith.ts';
-import type { Dispatch, Operand, Region, Target } from './launch.ts';
 
 export interface Signature {
   readonly shape: Shape;
@@ -107,15 +107,6 @@ export function nodesOf(roots: readonly Value[], until: ReadonlySet<Value> = new
   return order.sort((a, b) => a.order - b.order);
 }
 
-/** One op of a plan, placed in buffers. */
-export interface Placed<Attrs = unknown> {
-  readonly op: Op<Attrs>;
-  readonly attrs: Attrs;
-  readonly inputs: readonly Region[];
-  readonly outputs: readonly Region[];
-  readonly scratch: readonly Region[];
-}
-
 export interface Cost {
   readonly flop: number;
   /** Read and written, each tensor once. */
@@ -137,24 +128,15 @@ export interface Op<Attrs = unknown> {
   readonly view?: (attrs: Attrs, input: View, output: number) => View | undefined;
   /** Which input an output of such an op looks at; the first unless told. */
   readonly viewOf?: (output: number) => number;
+  /** Whether the planner computes it by copies, fills or nothing at all, so that no backend has a kernel for it. */
+  readonly isStructural?: boolean;
   /** Outputs that lie inside another output: which one, and where. */
   readonly inside?: (attrs: Attrs, outputs: readonly Signature[]) => readonly (Inside | undefined)[];
   /** Where nothing reads some of the outputs: a form of it that does without them. */
   readonly lean?: Lean<Attrs>;
-  /** Inputs that may be strided views; the others are given dense, at offsets that can be bound. */
-  readonly readsStrided?: (input: number) => boolean;
-  /** Whether output 0 may be a strided view. */
-  readonly writesStrided?: boolean;
   /** Pairs of input and output that may share memory; `must` pairs always do, after a copy if need be. */
-  readonly inPlace?: (attrs: Attrs) => readonly InPlace[];
-  /** Sizes of scratch memory, in elements. */
-  readonly scratch?: (attrs: Attrs, inputs: readonly Signature[]) => readonly number[];
-  /** The reference: plain loops, float64 accumulation. Absent for ops that the plan resolves itself. */
-  readonly cpu?: (attrs: Attrs, inputs: readonly Operand[], outputs: readonly Operand[]) => void;
-  /** The kernels that do it on a device, in one of its variants. */
-  readonly gpu?: (placed: Placed<Attrs>, target: Target, variant?: string) => Dispatch[];
-  /** The ways in which `gpu` can do it on such operands; absent where there is one. */
-  readonly variants?: (placed: Placed<Attrs>, target: Target) => Variants;
+  readonly inPlace?: (attrs: Attrs, inputs: number) => readonly InPlace[];
+  /** FLOP of one application. */
   readonly cost?: (attrs: Attrs, inputs: readonly Signature[], outputs: readonly Signature[]) => number;
   /** Elements that are read of each input, where they may be fewer than it has. */
   readonly reads?: (attrs: Attrs, inputs: readonly Signature[]) => readonly number[];
@@ -171,19 +153,6 @@ export interface Op<Attrs = unknown> {
   ) => readonly (IndexRange & { readonly input: number })[];
   /** GPU against CPU, in float32. */
   readonly tolerance: Tolerance;
-}
-
-/** Ways to compute the same, of which one or another is faster by the device and the sizes. */
-export interface Variants {
-  /** Those that such operands and the target allow, the target's default first. */
-  readonly names: readonly [string, ...string[]];
-  /** What else the fastest depends on: sizes, roughly (see `sizeClass`), and how operands lie. One choice is made for a kind. */
-  readonly kind: string;
-}
-
-/** Sizes rounded up to powers of two, as `512x256x1024`. */
-export function sizeClass(...sizes: readonly number[]): string {
-  return sizes.map((size) => 2 ** Math.ceil(Math.log2(Math.max(1, size)))).join('x');
 }
 
 /** What whole numbers of an input may be. */

@@ -7,7 +7,7 @@ import { Expr } from '../expr/expr.ts';
 import { expectValue, type Value } from '../graph/value.ts';
 import { elementwise } from '../ops/elementwise.ts';
 import { broadcast, reshape, sum } from '../ops/structure.ts';
-import { inputName } from '../ops/wgsl_expression.ts';
+import { inputName } from '../expr/operands.ts';
 import { checkSize, parameterOf, type Layer, type Parameter, type Values } from './layer.ts';
 
 export interface LayerNormOptions {

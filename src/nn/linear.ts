@@ -3,7 +3,7 @@ import { GatewiseError, show } from '../core/errors.ts';
 import { checkFlag, checkOptions } from '../core/options.ts';
 import { add } from '../expr/arith.ts';
 import type { Value } from '../graph/value.ts';
-import { weightProduct } from '../ops/matmul_packed.ts';
+import { weightProduct } from '../ops/fake_quantize.ts';
 import type { Context } from './context.ts';
 import { checkSize, parameterOf, uniform, type Layer, type Parameter, type Values } from './layer.ts';
 

@@ -6,7 +6,7 @@ import { add, logsigmoid, mul, neg, sigmoid, sub, where } from '../expr/arith.ts
 import { Expr } from '../expr/expr.ts';
 import { expectValue, type Value } from '../graph/value.ts';
 import { linearScanOf } from '../ops/linear_scan.ts';
-import { weightProduct } from '../ops/matmul_packed.ts';
+import { weightProduct } from '../ops/fake_quantize.ts';
 import { checkProbability, dropout } from '../ops/dropout.ts';
 import { concat, reshape, slice, transpose } from '../ops/structure.ts';
 import type { Context } from './context.ts';

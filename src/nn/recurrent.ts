@@ -9,7 +9,7 @@ import { GatewiseError, show } from '../core/errors.ts';
 import { add, where } from '../expr/arith.ts';
 import { expectValue, type Value } from '../graph/value.ts';
 import { dropout, dropoutMask } from '../ops/dropout.ts';
-import { weightProduct } from '../ops/matmul_packed.ts';
+import { weightProduct } from '../ops/fake_quantize.ts';
 import { checkpoint, enter } from '../ops/checkpoint.ts';
 import {
   recurrentSequence,

@@ -1,14 +1,10 @@
 // Dropout (Srivastava et al., "Dropout: a simple way to prevent neural networks from overfitting", JMLR 2014), scaled
 // while training. Its mask is a function of seed, stream and element: the backward pass draws it again.
 import { GatewiseError, show } from '../core/errors.ts';
-import { philox, unitUniform } from '../core/random.ts';
 import { sizeOf, type Shape } from '../core/shape.ts';
-import { bindDense, dispatch } from '../graph/launch.ts';
 import { defineOp, expectValue, type Op, type Value } from '../graph/value.ts';
-import { dropout as kernel } from '../../shaders/gen/dropout.ts';
 import { apply } from './apply.ts';
 import { constant, zeros } from './structure.ts';
-import { gridFor } from './wgsl_expression.ts';
 
 interface DropoutAttrs {
   /** The share that is dropped, above 0 and below 1. */
@@ -16,8 +12,8 @@ interface DropoutAttrs {
   readonly stream: number;
 }
 
-/** The numbers as the device has them, so that both backends keep the same elements and scale them by the same factor. */
-const rounded = ({ p }: DropoutAttrs): { p: number; scale: number } => ({
+/** p and the factor of what stays in float32, so that all backends drop the same elements and scale alike. */
+export const roundedAttrs = ({ p }: DropoutAttrs): { p: number; scale: number } => ({
   p: Math.fround(p),
   scale: Math.fround(1 / (1 - p)),
 });
@@ -32,28 +28,6 @@ export const dropoutOp: Op<DropoutAttrs> = /* @__PURE__ */ defineOp({
         `dropout: expected a seed i32 [2], got ${seed.dtype} ${show(seed.shape)}`,
       );
     return [x];
-  },
-  cpu: (attrs, [x, seed], [out]) => {
-    const { p, scale } = rounded(attrs);
-    const [low, high] = [0, 1].map((i) => seed.data[seed.view.offset + i] >>> 0);
-    const size = sizeOf(x.view.shape);
-    for (let start = 0; start < size; start += 4) {
-      const words = philox([start / 4, attrs.stream, 0, 0], [low, high]);
-      for (let i = start; i < Math.min(start + 4, size); i++) {
-        const factor = unitUniform(words[i - start]) >= p ? scale : 0;
-        out.data[out.view.offset + i] = x.data[x.view.offset + i] * factor;
-      }
-    }
-  },
-  gpu: ({ attrs, inputs: [x, seed], outputs: [out] }) => {
-    const size = sizeOf(x.view.shape);
-    return [
-      dispatch(kernel, {
-        bindings: { x: bindDense(x), seed: bindDense(seed), out: bindDense(out) },
-        uniforms: { size, stream: attrs.stream, ...rounded(attrs) },
-        workgroups: gridFor(Math.ceil(size / 4), 64),
-      }),
-    ];
   },
   cost: (_, [x]) => sizeOf(x.shape),
   grad: (node, [d]) => [d && apply(dropoutOp, node.attrs, [d, node.inputs[1]]), undefined],

@@ -8,9 +8,9 @@ import { elementwiseOp } from './elementwise.ts';
 import { gatherOp, scatterOp } from './gather.ts';
 import { linearScanBackwardOp, linearScanOp } from './linear_scan.ts';
 import { matmulOp } from './matmul.ts';
-import { matmulPackedOp } from './matmul_packed.ts';
+import { fakeQuantizeOp } from './fake_quantize.ts';
 import { recurrentBackwardOp, recurrentOp } from './recurrent.ts';
-import { packOp } from './recurrent_pack.ts';
+import { packOp } from './pack.ts';
 import { sequenceMaskOp } from './sequence_mask.ts';
 import { softmaxCrossEntropyBackwardOp, softmaxCrossEntropyOp } from './softmax_cross_entropy.ts';
 import {
@@ -25,7 +25,6 @@ import {
   splitOp,
   transposeOp,
 } from './structure.ts';
-import { packRowsOp } from './weight_pack.ts';
 
 /** An op whatever its attributes. */
 const any = <Attrs>(op: Op<Attrs>): Op => op as Op;
@@ -33,14 +32,13 @@ const any = <Attrs>(op: Op<Attrs>): Op => op as Op;
 export const allOps: readonly Op[] = [
   any(elementwiseOp),
   any(matmulOp),
-  any(matmulPackedOp),
-  any(packRowsOp),
+  any(fakeQuantizeOp),
+  any(packOp),
   any(reduceOp),
   any(gatherOp),
   any(scatterOp),
   any(softmaxCrossEntropyOp),
   any(softmaxCrossEntropyBackwardOp),
-  any(packOp),
   any(recurrentOp),
   any(recurrentBackwardOp),
   any(linearScanOp),

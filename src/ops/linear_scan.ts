@@ -6,15 +6,13 @@ import { GatewiseError, show } from '../core/errors.ts';
 import { sameShape, sizeOf } from '../core/shape.ts';
 import { add, mul, where } from '../expr/arith.ts';
 import { Expr, substitute } from '../expr/expr.ts';
+import { countOperations, inputName } from '../expr/operands.ts';
 import { gradients } from '../graph/autodiff.ts';
 import { defineOp, expectValue, type Op, type Signature, type Value } from '../graph/value.ts';
 import { apply, applyAll } from './apply.ts';
 import { elementwise } from './elementwise.ts';
-import { linearScanBackwardCPU, linearScanCPU } from './linear_scan_cpu.ts';
-import { aggregateSizes, linearScanBackwardGPU, linearScanGPU } from './linear_scan_kernel.ts';
 import { D_A, D_B, MAX_SLOTS, partsOf, slotGradients, type LinearScanAttrs } from './linear_scan_parts.ts';
 import { broadcastOp, concat, constant, reshape, slice, sum, zeros } from './structure.ts';
-import { countOperations, inputName } from './wgsl_expression.ts';
 
 const slotsOf = (sources: readonly Signature[]): number =>
   sources.reduce((total, { shape }) => total + shape[2], 0);
@@ -43,9 +41,6 @@ function checkInputs(attrs: LinearScanAttrs, inputs: readonly Signature[], backw
   return [steps, batch, slots, hidden];
 }
 
-const room = (_: LinearScanAttrs, [source]: readonly Signature[]): number[] =>
-  aggregateSizes(source.shape[0], source.shape[1] * source.shape[3]);
-
 export const linearScanOp: Op<LinearScanAttrs> = /* @__PURE__ */ defineOp({
   name: 'linear_scan',
   summary:
@@ -54,13 +49,8 @@ export const linearScanOp: Op<LinearScanAttrs> = /* @__PURE__ */ defineOp({
     const [steps, batch, , hidden] = checkInputs(attrs, inputs, false);
     return [{ shape: [steps, batch, hidden], dtype: 'f32' }];
   },
-  readsStrided: () => true,
-  writesStrided: true,
   inPlace: ({ sources }) =>
     Array.from({ length: sources }, (_, input) => ({ input, output: 0, must: false })),
-  scratch: room,
-  cpu: linearScanCPU,
-  gpu: linearScanGPU,
   cost: ({ step }, _, [h]) => (countOperations(step) + 2) * sizeOf(h.shape),
   grad: (node, [dh]) => {
     if (dh === undefined) return [];
@@ -82,11 +72,7 @@ export const linearScanBackwardOp: Op<LinearScanAttrs> = /* @__PURE__ */ defineO
     const { initial } = partsOf(attrs, inputs, true);
     return [{ shape, dtype: 'f32' }, ...(initial === undefined ? [] : [initial])];
   },
-  readsStrided: () => true,
   inPlace: ({ sources }) => (sources === 1 ? [{ input: 0, output: 0, must: false }] : []),
-  scratch: room,
-  cpu: linearScanBackwardCPU,
-  gpu: linearScanBackwardGPU,
   cost: ({ step }, _, [{ shape }]) =>
     (countOperations([step[0], ...slotGradients(step, shape[2])]) + 4) * (sizeOf(shape) / shape[2]),
   // Rare, so by way of the ops that compute the same.

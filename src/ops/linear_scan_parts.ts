@@ -1,7 +1,7 @@
 // What a linear scan reads, told apart, each under the axes (step, row, unit) of its output.
 import type { View } from '../core/view.ts';
 import { derivative, Expr } from '../expr/expr.ts';
-import { inputName } from './wgsl_expression.ts';
+import { inputName } from '../expr/operands.ts';
 
 export interface LinearScanAttrs {
   /** From the last step to the first. */

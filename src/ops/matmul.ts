@@ -1,66 +1,62 @@
 // The matrix product, over strided matrices, with an expression applied to each result (bias, activation, residual).
 import { GatewiseError, show } from '../core/errors.ts';
 import { sizeOf } from '../core/shape.ts';
-import { walk } from '../core/view.ts';
-import { evaluator } from '../expr/evaluate.ts';
 import { Expr } from '../expr/expr.ts';
-import { defineOp, expectValue, type Op, type Value } from '../graph/value.ts';
+import { countOperations } from '../expr/operands.ts';
+import { defineOp, expectValue, type Op, type Signature, type Value } from '../graph/value.ts';
 import { apply } from './apply.ts';
-import { PRODUCT, type MatmulAttrs } from './matmul_launch.ts';
-import { matmulGPU, matmulVariants, partsOf } from './matmul_variants.ts';
 import { reshape, transpose, transposeOp } from './structure.ts';
-import { countOperations, inputName } from './wgsl_expression.ts';
+import type { PackedPrecision } from './weight_precision.ts';
+
+export interface MatmulAttrs {
+  /** Applied to each result, which it reads as PRODUCT; it may read further inputs of the result's shape, by position. */
+  readonly epilogue: Expr;
+  /** Set by a backend that packs b: the inputs are then a, the weights (N, K) or (K, N) unrounded, packed, and their scales. */
+  readonly packed?: {
+    readonly precision: PackedPrecision;
+    /** Whether b is the transpose of the weights, (N, K). */
+    readonly transposed: boolean;
+  };
+}
+
+/** The name of the product in an epilogue. */
+export const PRODUCT = 'product';
+
+/** The inputs of a product by name. */
+export function matmulOperands<T>(
+  { packed }: MatmulAttrs,
+  [a, b, ...rest]: readonly T[],
+): { readonly a: T; readonly b: T; readonly packed?: T; readonly scale?: T; readonly extras: readonly T[] } {
+  if (packed === undefined) return { a, b, extras: rest };
+  const [words, ...others] = rest;
+  if (packed.precision === 'f16') return { a, b, packed: words, extras: others };
+  const [scale, ...extras] = others;
+  return { a, b, packed: words, scale, extras };
+}
+
+/** (M, K) and (K, N) of a product. */
+export function matmulSizes(
+  { packed }: MatmulAttrs,
+  [a, b]: readonly Pick<Signature, 'shape'>[],
+): { readonly m: number; readonly n: number; readonly k: number } {
+  return { m: a.shape[0], k: a.shape[1], n: b.shape[packed?.transposed === true ? 0 : 1] };
+}
 
 export const matmulOp: Op<MatmulAttrs> = /* @__PURE__ */ defineOp({
   name: 'matmul',
   summary: 'a (M, K) · b (K, N), with an expression applied to each result',
-  infer: (_, [a, b]) => {
-    if (a.shape.length !== 2 || b.shape.length !== 2 || a.shape[1] !== b.shape[0]) {
+  infer: (attrs, [a, b]) => {
+    const { m, n, k } = matmulSizes(attrs, [a, b]);
+    if (a.shape.length !== 2 || b.shape.length !== 2 || sizeOf(b.shape) !== n * k) {
       throw new GatewiseError(
         'shape',
         `matmul: expected (M, K) and (K, N) with one K, got ${show(a.shape)} and ${show(b.shape)}`,
       );
     }
-    return [{ shape: [a.shape[0], b.shape[1]], dtype: 'f32' }];
+    return [{ shape: [m, n], dtype: 'f32' }];
   },
-  readsStrided: () => true,
-  writesStrided: true,
-  cpu: ({ epilogue }, [a, b, ...extras], [out]) => {
-    const [m, k] = a.view.shape;
-    const n = b.view.shape[1];
-    const [aRow, aColumn] = a.view.strides;
-    const [bRow, bColumn] = b.view.strides;
-    const product = new Float64Array(m * n);
-    const row = new Float64Array(n);
-    for (let i = 0; i < m; i++) {
-      row.fill(0);
-      for (let l = 0; l < k; l++) {
-        const factor = a.data[a.view.offset + i * aRow + l * aColumn];
-        let at = b.view.offset + l * bRow;
-        for (let j = 0; j < n; j++, at += bColumn) row[j] += factor * b.data[at];
-      }
-      product.set(row, i * n);
-    }
-    const evaluate = evaluator([epilogue], [PRODUCT, ...extras.map((_, i) => inputName(i + 2))]);
-    const values = new Float64Array(1 + extras.length);
-    const result = new Float64Array(1);
-    let next = 0;
-    walk([out.view, ...extras.map(({ view }) => view)], (at) => {
-      values[0] = product[next++];
-      extras.forEach(({ data }, i) => (values[i + 1] = data[at[i + 1]]));
-      evaluate(values, result);
-      out.data[at[0]] = result[0];
-    });
-  },
-  gpu: matmulGPU,
-  variants: matmulVariants,
-  // For sums over parts of k, should the device take that way.
-  scratch: (_, [a, b]) => {
-    const [m, k] = a.shape;
-    const n = b.shape[1];
-    const parts = partsOf({ m, n, k });
-    return parts > 1 ? [parts * m * n] : [];
-  },
+  // Of packed weights a kernel reads the packed form alone.
+  reads: ({ packed }, inputs) => inputs.map((_, i) => (packed !== undefined && i === 1 ? 0 : Infinity)),
   cost: ({ epilogue }, [a], [out]) => (2 * a.shape[1] + countOperations([epilogue])) * sizeOf(out.shape),
   grad: (node, [d]) => {
     const [a, b] = node.inputs;

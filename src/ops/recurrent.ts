@@ -8,9 +8,7 @@ import type { MatrixName } from '../cells/program.ts';
 import { defineOp, Node, type Inside, type Op, type Signature, type Value } from '../graph/value.ts';
 import { applyAll } from './apply.ts';
 import { matmul } from './matmul.ts';
-import { noGradient, weightProduct } from './matmul_packed.ts';
-import { recurrentBackwardCPU, recurrentCPU } from './recurrent_cpu.ts';
-import { backwardVariants, forwardVariants, recurrentBackwardGPU, recurrentGPU } from './recurrent_loop.ts';
+import { weightProduct } from './fake_quantize.ts';
 import {
   backwardRoles,
   flopOf,
@@ -138,16 +136,17 @@ export const recurrentOp: Op<RecurrentAttrs> = /* @__PURE__ */ defineOp({
   },
   inPlace: () => [{ input: 0, output: 0, must: true }],
   reads: (attrs, inputs) => readsOf(forwardRoles(attrs, [...inputs.keys()]), inputs),
-  cpu: recurrentCPU,
-  variants: forwardVariants,
-  gpu: recurrentGPU,
   cost: (attrs, [stash]) => {
     const layout = new RecurrentLayout(attrs);
     return costOf(layout, layout.forward, stash.shape);
   },
   grad: (node, [, , dOutput, ...dFinals]) => {
     const { attrs, inputs, outputs } = node;
-    if (attrs.precision === 'int8') throw noGradient(`recurrent (${attrs.cell.name})`);
+    if (attrs.precision === 'int8')
+      throw new GatewiseError(
+        'unsupported',
+        `grad: recurrent (${attrs.cell.name}): weights with precision 'int8' are for inference and have no gradient; train with 'f16' or 'float32'`,
+      );
     const [stash, states] = outputs;
     const finals = outputs.slice(3).map((final, s) => reshape(dFinals[s] ?? zeros(final.shape), [-1]));
     const { matrices, vectors, rows, seed } = forwardRoles(attrs, inputs);
@@ -176,9 +175,6 @@ export const recurrentBackwardOp: Op<RecurrentAttrs> = /* @__PURE__ */ defineOp(
     { input: 2, output: 1, must: true },
   ],
   reads: (attrs, inputs) => readsOf(backwardRoles(attrs, [...inputs.keys()]), inputs),
-  cpu: recurrentBackwardCPU,
-  variants: backwardVariants,
-  gpu: recurrentBackwardGPU,
   cost: (attrs, [stash]) => {
     const layout = new RecurrentLayout(attrs);
     return costOf(layout, layout.program.backward, stash.shape);

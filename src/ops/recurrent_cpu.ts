@@ -4,7 +4,7 @@ import type { Phase, Term, Width } from '../cells/phases.ts';
 import { philox, unitUniform } from '../core/random.ts';
 import { evaluator, type Evaluate } from '../expr/evaluate.ts';
 import { inputsOf, type Expr } from '../expr/expr.ts';
-import type { Operand } from '../graph/launch.ts';
+import type { Operand } from '../backend/cpu/kernels/kernel.ts';
 import {
   backwardRoles,
   forwardRoles,
@@ -14,7 +14,7 @@ import {
   type RecurrentAttrs,
   type Roles,
 } from './recurrent_layout.ts';
-import { roundedMatrix } from './weight_precision.ts';
+import { roundedMatrix } from '../backend/cpu/kernels/fake_quantize.ts';
 
 /** One row of one step: what places are relative to. */
 interface Moment {
@@ -62,7 +62,9 @@ class Machine {
     this.layout = new RecurrentLayout(attrs);
     this.#attrs = attrs;
     this.#roles = roles;
-    this.#matrices = roles.matrices.map((matrix) => roundedMatrix(attrs.precision, matrix));
+    this.#matrices = roles.matrices.map((matrix) =>
+      attrs.precision === 'float32' ? matrix : roundedMatrix(attrs.precision, matrix),
+    );
     this.#stash = stash;
     this.#states = states;
     this.#carry = carry;

@@ -5,13 +5,15 @@
 //   sequence   many steps in one launch; a workgroup owns some rows and all their units
 //   sequence_shared, sequence_held   the same, with the weights in workgroup memory or in registers for the whole launch
 import { GatewiseError } from '../core/errors.ts';
-import { bindDense, dispatch, type Dispatch, type Region, type Target } from '../graph/launch.ts';
-import { sizeClass, type Placed, type Variants } from '../graph/value.ts';
+import { bindDense, dispatch, type Dispatch } from '../backend/webgpu/dispatch.ts';
+import type { DeviceInfo as Target } from '../backend/webgpu/device_info.ts';
+import { sizeClass, type Variants } from '../backend/webgpu/kernels/kernel.ts';
+import type { Placed, Region } from '../plan/region.ts';
 import type { Phase } from '../cells/phases.ts';
 import { recurrent_lanes } from '../../shaders/gen/recurrent_lanes.ts';
 import { recurrent_sequence } from '../../shaders/gen/recurrent_sequence.ts';
 import { recurrent_step } from '../../shaders/gen/recurrent_step.ts';
-import { copyDispatch } from './elementwise.ts';
+import { copyDispatch } from '../backend/webgpu/kernels/elementwise.ts';
 import { PACKED_NAMES, phasesWGSL, type PhaseText } from './phase_wgsl.ts';
 import {
   backwardRoles,
@@ -258,7 +260,7 @@ function variantsOf(placed: Placed<RecurrentAttrs>, backward: boolean, target: T
   const keeps = sequence && steps > 1 && !target.software;
   const fits = {
     step: true,
-    lanes: target.lanes === 4,
+    lanes: target.subgroupSize === 4,
     sliced: batch <= 4,
     sequence,
     sequence_shared: keeps && sharedShape(target, size) !== undefined,

@@ -1,14 +1,14 @@
 // The weights of a recurrent layer, laid out in the order in which a pass of its time loop reads them. An op of its own,
 // so that the segments of a layer share it, and a plan whose weights rest does it once.
 import type { Phase } from '../cells/phases.ts';
-import type { Dispatch, Operand } from '../graph/launch.ts';
-import { defineOp, type Op, type Placed, type Value } from '../graph/value.ts';
+import { abs } from '../expr/arith.ts';
+import type { Value } from '../graph/value.ts';
 import { apply } from './apply.ts';
 import { readingsOf, type Reading } from './phase_wgsl.ts';
 import { matrixOf, RecurrentLayout, type LayoutAttrs } from './recurrent_layout.ts';
-import { concat } from './structure.ts';
-import { largestOfRows, packDispatch, packedDType } from './weight_pack.ts';
-import { QUAD_WORDS, quadsOf, storeQuad } from './weight_precision.ts';
+import { packOp, type PackAttrs, type PackBlocks } from './pack.ts';
+import { concat, max } from './structure.ts';
+import { QUAD_WORDS, quadsOf } from './weight_precision.ts';
 
 /** Where each phase's weights lie, packed, in quads of k. */
 export interface Packing {
@@ -50,35 +50,23 @@ export function packedSize(layout: RecurrentLayout, backward: boolean): number {
   return words * Math.max(1, layout.chains * packingOf(layout, backward).perChain);
 }
 
-export interface PackAttrs extends LayoutAttrs {
-  /** Which pass of the time loop they are for. */
-  readonly backward: boolean;
-}
-
 /**
  * The matrices of all chains, packed for a pass, and with int8 the largest magnitude of each of their rows; nothing for
  * cells that have none.
  */
 export function packWeights(attrs: LayoutAttrs, matrices: readonly Value[], backward: boolean): Value[] {
   if (matrices.length === 0) return [];
-  // Of the attributes those alone that matter, so that what differs in others shares it.
-  const { cell, hidden, projection, chains, stacked = false, bias, masked, precision = 'float32' } = attrs;
-  const own: PackAttrs = { cell, hidden, projection, chains, stacked, bias, masked, precision, backward };
-  const largest = precision === 'int8' ? [concat(matrices.map(largestOfRows))] : [];
+  const layout = new RecurrentLayout(attrs);
+  const { precision } = layout;
+  const largest = precision === 'int8' ? [concat(matrices.map((matrix) => max(abs(matrix), 1)))] : [];
+  const own: PackAttrs = {
+    precision,
+    size: packedSize(layout, backward),
+    blocks: blocksOf(layout, attrs.hidden, backward),
+    matrices: matrices.length,
+  };
   return [apply(packOp, own, [...matrices, ...largest]), ...largest];
 }
-
-export const packOp: Op<PackAttrs> = /* @__PURE__ */ defineOp({
-  name: 'recurrent_pack',
-  summary: 'weight matrices of all chains in the order in which a pass of the time loop reads them',
-  infer: (attrs) => {
-    const layout = new RecurrentLayout(attrs);
-    return [{ shape: [packedSize(layout, attrs.backward)], dtype: packedDType(layout.precision) }];
-  },
-  cpu: packCPU,
-  gpu: packGPU,
-  tolerance: { absolute: 0, relative: 0 },
-});
 
 /** A part of a matrix, `units` columns of `depth` rows that a product sums over, and where it goes. */
 interface Piece {
@@ -130,28 +118,6 @@ function sourceOf(
   return { size, first: part * size, row, column };
 }
 
-function packCPU(attrs: PackAttrs, inputs: readonly Operand[], [output]: readonly Operand[]): void {
-  const layout = new RecurrentLayout(attrs);
-  const { perChain } = packingOf(layout, attrs.backward);
-  const pieces = piecesOf(layout, attrs.backward);
-  const largest = inputs[layout.matrixCount];
-  for (let chain = 0; chain < layout.chains; chain++) {
-    for (const piece of pieces) {
-      const { data, view } = inputs[layout.matrixAt(chain, piece.matrix, piece.transposed)];
-      const { first, row, column } = sourceOf(piece, layout, attrs.hidden);
-      for (let quad = 0; quad < quadsOf(piece.depth); quad++) {
-        const start = chain * perChain + piece.start + quad * piece.takes * piece.units;
-        for (let unit = 0; unit < piece.units; unit++) {
-          const at = view.offset + first + 4 * quad * row + unit * column;
-          const four = [0, 1, 2, 3].map((i) => (4 * quad + i < piece.depth ? data[at + i * row] : 0));
-          const most = largest?.data[largest.view.offset + chain * layout.matrixRows.all + piece.row + unit];
-          storeQuad(layout.precision, output, start + unit, four, most);
-        }
-      }
-    }
-  }
-}
-
 /** Pieces that lie at equal distances in their matrix and in the result: one launch packs them. */
 function runsOf(pieces: readonly Piece[]): Piece[][] {
   const runs: Piece[][] = [];
@@ -173,34 +139,26 @@ function runsOf(pieces: readonly Piece[]): Piece[][] {
   return runs;
 }
 
-function packGPU({ attrs, inputs, outputs: [packed] }: Placed<PackAttrs>): Dispatch[] {
-  const layout = new RecurrentLayout(attrs);
-  const { perChain } = packingOf(layout, attrs.backward);
-  const runs = runsOf(piecesOf(layout, attrs.backward));
-  const each = Array.from({ length: layout.chains }, (_, chain) => chain);
-  return each.flatMap((chain) =>
-    runs.map((run) => {
+function blocksOf(layout: RecurrentLayout, hidden: number, backward: boolean): PackBlocks[] {
+  const { perChain } = packingOf(layout, backward);
+  const runs = runsOf(piecesOf(layout, backward));
+  return Array.from({ length: layout.chains }, (_, chain) => chain).flatMap((chain) =>
+    runs.map((run): PackBlocks => {
       const [piece] = run;
       const { depth, units, takes, start } = piece;
-      const { size, first, row, column } = sourceOf(piece, layout, attrs.hidden);
-      return packDispatch(
-        layout.precision,
-        {
-          weight: inputs[layout.matrixAt(chain, piece.matrix, piece.transposed)],
-          packed,
-          largest: inputs[layout.matrixCount],
+      const { size, first, row, column } = sourceOf(piece, layout, hidden);
+      return {
+        input: layout.matrixAt(chain, piece.matrix, piece.transposed),
+        count: run.length,
+        depth,
+        units,
+        source: { first, strides: [size, row, column] },
+        target: {
+          first: chain * perChain + start,
+          strides: [run.length > 1 ? run[1].start - start : 0, takes * units, 1],
         },
-        {
-          first,
-          start: chain * perChain + start,
-          blocks: run.length,
-          depth,
-          units,
-          unit: chain * layout.matrixRows.all + piece.row,
-          strides: [size, row, column],
-          packed: [run.length > 1 ? run[1].start - start : 0, takes * units, 1],
-        },
-      );
+        scale: chain * layout.matrixRows.all + piece.row,
+      };
     }),
   );
 }

@@ -5,17 +5,12 @@ import type { Cell } from '../cells/cell.ts';
 import { add } from '../expr/arith.ts';
 import { Expr } from '../expr/expr.ts';
 import type { Value } from '../graph/value.ts';
-import {
-  compactInputs,
-  elementwise,
-  MAX_ELEMENTWISE_INPUTS,
-  MAX_ELEMENTWISE_OUTPUTS,
-} from './elementwise.ts';
-import { weightProduct } from './matmul_packed.ts';
+import { compactInputs, elementwise } from './elementwise.ts';
+import { weightProduct } from './fake_quantize.ts';
 import type { RecurrentWeights, SequenceResult } from './recurrent_layer.ts';
 import { reshape, slice } from './structure.ts';
 import type { WeightPrecision } from './weight_precision.ts';
-import { inputName } from './wgsl_expression.ts';
+import { inputName } from '../expr/operands.ts';
 
 /**
  * @param products (1, B, G·H): the input part of every gate, its bias included.
@@ -71,7 +66,7 @@ export function stepOfParts(
   // h twice: as the output, and beside the other states.
   const exprs = [after[0], ...after];
   const { used } = compactInputs(exprs, inputs);
-  if (used.length > MAX_ELEMENTWISE_INPUTS || exprs.length > MAX_ELEMENTWISE_OUTPUTS) return undefined;
+  if (used.length > 7 || exprs.length > 4) return undefined;
   const [output, ...finals] = elementwise(exprs, inputs, [batch, hidden], `step of ${cell.name}`);
   return {
     output: reshape(output, [1, batch, 1, hidden]),

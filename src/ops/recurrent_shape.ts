@@ -1,5 +1,5 @@
 // How many rows, units and sums over k an invocation and a workgroup of the recurrent kernels take.
-import { chooseTile, type Target } from '../graph/launch.ts';
+import { chooseTile, type DeviceInfo as Target } from '../backend/webgpu/device_info.ts';
 
 interface Tile {
   readonly rows: number;

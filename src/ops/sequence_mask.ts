@@ -1,11 +1,7 @@
 // Lengths of sequences as a mask over their steps, as tf.sequence_mask has it, with time in front.
 import { GatewiseError, show } from '../core/errors.ts';
-import { sizeOf } from '../core/shape.ts';
-import { bindDense, dispatch } from '../graph/launch.ts';
 import { defineOp, expectValue, type Op, type Value } from '../graph/value.ts';
-import { sequence_mask as kernel } from '../../shaders/gen/sequence_mask.ts';
 import { apply } from './apply.ts';
-import { gridFor } from './wgsl_expression.ts';
 
 interface SequenceMaskAttrs {
   readonly steps: number;
@@ -25,20 +21,6 @@ export const sequenceMaskOp: Op<SequenceMaskAttrs> = /* @__PURE__ */ defineOp({
     return [{ shape: [steps, lengths.shape[0]], dtype: 'f32' }];
   },
   indexLimits: ({ steps, bounded }) => (bounded ? [{ input: 0, kind: 'length', limit: steps + 1 }] : []),
-  cpu: (_, [lengths], [out]) => {
-    const [steps, batch] = out.view.shape;
-    for (let t = 0; t < steps; t++) {
-      for (let b = 0; b < batch; b++)
-        out.data[out.view.offset + t * batch + b] = t < lengths.data[lengths.view.offset + b] ? 1 : 0;
-    }
-  },
-  gpu: ({ inputs: [lengths], outputs: [out] }) => [
-    dispatch(kernel, {
-      bindings: { lengths: bindDense(lengths), out: bindDense(out) },
-      uniforms: { batch: lengths.view.shape[0], size: sizeOf(out.view.shape) },
-      workgroups: gridFor(sizeOf(out.view.shape), 64),
-    }),
-  ],
   // None flows through whole numbers.
   grad: () => [undefined],
   tolerance: { absolute: 0, relative: 0 },

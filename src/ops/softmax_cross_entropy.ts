@@ -1,13 +1,9 @@
 // Cross-entropy of a softmax over classes, and its gradient, each one kernel.
 import { GatewiseError, show } from '../core/errors.ts';
 import { sameShape, sizeOf } from '../core/shape.ts';
-import { bindDense, dispatch } from '../graph/launch.ts';
 import { defineOp, expectValue, type Op, type Value } from '../graph/value.ts';
-import { softmax_cross_entropy as kernel } from '../../shaders/gen/softmax_cross_entropy.ts';
-import { softmax_cross_entropy_backward as backwardKernel } from '../../shaders/gen/softmax_cross_entropy_backward.ts';
 import { apply, applyAll } from './apply.ts';
 import { reshape } from './structure.ts';
-import { gridFor } from './wgsl_expression.ts';
 
 /** PyTorch's options of a cross-entropy. */
 export interface CrossEntropyOptions {
@@ -36,53 +32,6 @@ export const softmaxCrossEntropyOp: Op<Attrs> = /* @__PURE__ */ defineOp({
   indexLimits: ({ ignoreIndex }, [logits]) => [
     { input: 1, kind: 'index', limit: logits.shape[1], except: ignoreIndex },
   ],
-  cpu: ({ ignoreIndex, labelSmoothing }, [logits, label], [loss, logSum, counts]) => {
-    const [rows, classes] = logits.view.shape;
-    for (let row = 0; row < rows; row++) {
-      const base = logits.view.offset + row * classes;
-      const wanted = label.data[label.view.offset + row];
-      const write = (value: number, log: number, count: number): void => {
-        loss.data[loss.view.offset + row] = value;
-        logSum.data[logSum.view.offset + row] = log;
-        counts.data[counts.view.offset + row] = count;
-      };
-      if (wanted === ignoreIndex) {
-        write(0, 0, 0);
-        continue;
-      }
-      let largest = -Infinity;
-      for (let c = 0; c < classes; c++) largest = Math.max(largest, logits.data[base + c]);
-      let total = 0;
-      for (let c = 0; c < classes; c++) total += Math.exp(logits.data[base + c] - largest);
-      const chosen = Math.min(Math.max(wanted, 0), classes - 1);
-      let below = largest - logits.data[base + chosen];
-      // Not a product with 0: a class may have the logit -infinity.
-      if (labelSmoothing > 0) {
-        let mean = 0;
-        for (let c = 0; c < classes; c++) mean += (largest - logits.data[base + c]) / classes;
-        below += labelSmoothing * (mean - below);
-      }
-      write(below + Math.log(total), largest + Math.log(total), 1);
-    }
-  },
-  gpu: ({ attrs, inputs: [logits, label], outputs: [loss, logSum, counts] }) => [
-    dispatch(kernel, {
-      bindings: {
-        logits: bindDense(logits),
-        label: bindDense(label),
-        loss: bindDense(loss),
-        log_sum: bindDense(logSum),
-        counts: bindDense(counts),
-      },
-      uniforms: {
-        rows: logits.view.shape[0],
-        classes: logits.view.shape[1],
-        ignore_index: attrs.ignoreIndex,
-        smoothing: attrs.labelSmoothing,
-      },
-      workgroups: gridFor(logits.view.shape[0], 16),
-    }),
-  ],
   cost: (_, [logits]) => 4 * sizeOf(logits.shape),
   grad: (node, [d]) => {
     const [logits, label] = node.inputs;
@@ -96,38 +45,6 @@ export const softmaxCrossEntropyBackwardOp: Op<Attrs> = /* @__PURE__ */ defineOp
   name: 'softmax_cross_entropy_backward',
   summary: '(softmax - one-hot) · d loss, of the logits’ shape',
   infer: (_, [logits]) => [logits],
-  cpu: ({ ignoreIndex, labelSmoothing }, [logits, label, logSum, dLoss], [dLogits]) => {
-    const [rows, classes] = logits.view.shape;
-    for (let row = 0; row < rows; row++) {
-      const wanted = label.data[label.view.offset + row];
-      const log = logSum.data[logSum.view.offset + row];
-      const d = dLoss.data[dLoss.view.offset + row];
-      for (let c = 0; c < classes; c++) {
-        const p = Math.exp(logits.data[logits.view.offset + row * classes + c] - log);
-        const hit = wanted === c ? 1 : 0;
-        const target = hit + labelSmoothing * (1 / classes - hit);
-        dLogits.data[dLogits.view.offset + row * classes + c] = wanted === ignoreIndex ? 0 : (p - target) * d;
-      }
-    }
-  },
-  gpu: ({ attrs, inputs: [logits, label, logSum, dLoss], outputs: [dLogits] }) => [
-    dispatch(backwardKernel, {
-      bindings: {
-        logits: bindDense(logits),
-        label: bindDense(label),
-        log_sum: bindDense(logSum),
-        d_loss: bindDense(dLoss),
-        d_logits: bindDense(dLogits),
-      },
-      uniforms: {
-        classes: logits.view.shape[1],
-        size: sizeOf(logits.view.shape),
-        ignore_index: attrs.ignoreIndex,
-        smoothing: attrs.labelSmoothing,
-      },
-      workgroups: gridFor(sizeOf(logits.view.shape), 64),
-    }),
-  ],
   cost: (_, [logits]) => 4 * sizeOf(logits.shape),
   tolerance: { absolute: 1e-6, relative: 1e-5 },
 });

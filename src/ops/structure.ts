@@ -2,13 +2,12 @@
 // constant, which the plan resolves into copies and fills. Sums stand here too, for their gradients are each other's.
 import { GatewiseError, show } from '../core/errors.ts';
 import { broadcastShapes, checkShape, normalizeAxis, sameShape, sizeOf, type Shape } from '../core/shape.ts';
-import { broadcastView, reshapeView, sliceView, transposeView } from '../core/view.ts';
+import { broadcastView, reshapeView, sliceView, transposeView, type View } from '../core/view.ts';
 import { div, equal, mul } from '../expr/arith.ts';
 import { Expr } from '../expr/expr.ts';
+import { countOperations } from '../expr/operands.ts';
 import { defineOp, expectValue, type Op, type Value } from '../graph/value.ts';
 import { apply, applyAll } from './apply.ts';
-import { reduceCPU, reduceGPU, reduceScratch, type ReduceAttrs } from './reduce_kernel.ts';
-import { countOperations } from './wgsl_expression.ts';
 
 const exact = { absolute: 0, relative: 0 };
 
@@ -127,6 +126,7 @@ export const broadcastOp: Op<{ readonly shape: Shape }> = /* @__PURE__ */ define
 
 export const concatOp: Op<{ readonly axis: number }> = /* @__PURE__ */ defineOp({
   name: 'concat',
+  isStructural: true,
   summary:
     'pieces one behind the other along an axis; the makers of the pieces write straight into the result',
   infer: ({ axis }, inputs) => {
@@ -159,6 +159,7 @@ export const concatOp: Op<{ readonly axis: number }> = /* @__PURE__ */ defineOp(
 
 export const constantOp: Op<{ readonly shape: Shape; readonly value: number }> = /* @__PURE__ */ defineOp({
   name: 'constant',
+  isStructural: true,
   summary: 'one number, repeated; folded into the reader',
   infer: ({ shape }) => [{ shape, dtype: 'f32' }],
   grad: () => [],
@@ -167,6 +168,7 @@ export const constantOp: Op<{ readonly shape: Shape; readonly value: number }> =
 
 export const gapOp: Op<{ readonly shape: Shape }> = /* @__PURE__ */ defineOp({
   name: 'gap',
+  isStructural: true,
   summary:
     'room between the pieces of a concat that is 0 and stays 0: nothing writes it, and its memory is not shared',
   infer: ({ shape }) => [{ shape, dtype: 'f32' }],
@@ -176,11 +178,33 @@ export const gapOp: Op<{ readonly shape: Shape }> = /* @__PURE__ */ defineOp({
 
 export const emptyOp: Op<{ readonly shape: Shape }> = /* @__PURE__ */ defineOp({
   name: 'empty',
+  isStructural: true,
   summary: 'memory that nothing has written yet',
   infer: ({ shape }) => [{ shape, dtype: 'f32' }],
   grad: () => [],
   tolerance: exact,
 });
+
+export interface ReduceAttrs {
+  readonly kind: 'sum' | 'max';
+  /** In rising order. */
+  readonly axes: readonly number[];
+  /** What is reduced, over the inputs `in0`…; the inputs share a shape. */
+  readonly prologue: Expr;
+}
+
+/** The axes of a view that stay, and those that are reduced. */
+export function splitAxes(view: View, axes: readonly number[]): { kept: View; folded: View } {
+  const pick = (wanted: boolean): View => {
+    const chosen = view.shape.map((_, axis) => axis).filter((axis) => axes.includes(axis) === wanted);
+    return {
+      shape: chosen.map((axis) => view.shape[axis]),
+      strides: chosen.map((axis) => view.strides[axis]),
+      offset: 0,
+    };
+  };
+  return { kept: { ...pick(false), offset: view.offset }, folded: pick(true) };
+}
 
 export const reduceOp: Op<ReduceAttrs> = /* @__PURE__ */ defineOp({
   name: 'reduce',
@@ -188,11 +212,6 @@ export const reduceOp: Op<ReduceAttrs> = /* @__PURE__ */ defineOp({
   infer: ({ axes }, inputs) => [
     { shape: inputs[0].shape.filter((_, axis) => !axes.includes(axis)), dtype: 'f32' },
   ],
-  readsStrided: () => true,
-  writesStrided: true,
-  scratch: reduceScratch,
-  cpu: reduceCPU,
-  gpu: reduceGPU,
   cost: ({ prologue }, inputs) => (countOperations([prologue]) + 1) * sizeOf(inputs[0].shape),
   grad: (node, [d]) => {
     const [x] = node.inputs;

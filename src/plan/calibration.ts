@@ -1,8 +1,4 @@
 // What an adapter can do, as measured, and the least time that a piece of work can take on it.
-import type { Target } from '../graph/launch.ts';
-import { streamsWell } from '../ops/recurrent_shape.ts';
-import type { StackedStep } from '../ops/recurrent_stack.ts';
-
 /** What `runtime.calibrate()` measured: plain data, which JSON keeps. Each time is that of one unit of work among many. */
 export interface Calibration {
   /** The adapter's name. */
@@ -68,20 +64,4 @@ export function floorSeconds(
     { bound: 'bandwidth', seconds: bytes / bandwidthFor(calibration, bytes) },
   ];
   return floors.reduce((a, b) => (b.seconds > a.seconds ? b : a));
-}
-
-/** A kernel comes to a third of what the device can do, as a rule, where a floor counts on all of it. */
-const KERNEL_SHARE = 1 / 3;
-
-/** Whether layers had better share launches of such steps on such a device, as far as it is known. */
-export function sharesLaunches(
-  { software }: Target,
-  calibration: Parameters<typeof floorSeconds>[1] | undefined,
-  { flop, bytes, layerBytes }: StackedStep,
-): boolean {
-  if (calibration === undefined) return false;
-  // A layer that a workgroup runs by itself takes one launch, and not one for each step.
-  const runsByStep = software || !streamsWell(layerBytes);
-  const { seconds } = floorSeconds({ dispatches: 0, flop, bytes }, calibration);
-  return runsByStep && seconds / KERNEL_SHARE <= calibration.dispatchSeconds;
 }

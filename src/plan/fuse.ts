@@ -1,22 +1,17 @@
-// Fusion: elementwise expressions move into the op that reads them (elementwise, reduce) or that feeds them (matmul).
+// Fusion: elementwise expressions move into the op that reads them (elementwise, reduce) or, as an epilogue, into the op that
+// feeds them (matmul), within the limits of the target's kernels.
+import { GatewiseError } from '../core/errors.ts';
 import { sizeOf, type Shape } from '../core/shape.ts';
 import { denseView, isDense, reshapeView, transposeView, type View } from '../core/view.ts';
 import { constantOf, Expr, substitute } from '../expr/expr.ts';
+import { inputName } from '../expr/operands.ts';
 import { Value, type Node, type Op } from '../graph/value.ts';
-import {
-  compactInputs,
-  elementwiseOp,
-  MAX_ELEMENTWISE_BINDINGS,
-  MAX_ELEMENTWISE_INPUTS,
-  type ElementwiseAttrs,
-} from '../ops/elementwise.ts';
-import { matmulOp } from '../ops/matmul.ts';
-import { matmulPackedOp, maxExtrasOf, type MatmulPackedAttrs } from '../ops/matmul_packed.ts';
-import { MAX_MATMUL_EXTRAS, PRODUCT, type MatmulAttrs } from '../ops/matmul_launch.ts';
-import { isReducible, type ReduceAttrs } from '../ops/reduce_kernel.ts';
-import { constantOp, reduceOp } from '../ops/structure.ts';
-import { inputName, isOneLaunch } from '../ops/wgsl_expression.ts';
+import { compactInputs, elementwiseOp, type ElementwiseAttrs } from '../ops/elementwise.ts';
+import { PRODUCT } from '../ops/matmul.ts';
+import { constantOp, reduceOp, type ReduceAttrs } from '../ops/structure.ts';
 import type { GraphView } from './graph_view.ts';
+import { isResolvedByPlan } from './rewrite.ts';
+import type { ExpressionLimits, Target } from './target.ts';
 
 /** A tensor that a fused op reads. */
 export interface Source {
@@ -51,21 +46,26 @@ interface Body {
  * Every node that is not pulled into another, in an order in which each can be computed.
  * @param inPlace values that will overwrite an argument, and so need no binding of their own.
  */
-export function fuse(graph: GraphView, inPlace: ReadonlySet<Value>): Fused[] {
+export function fuse(graph: GraphView, inPlace: ReadonlySet<Value>, target: Target): Fused[] {
   const taken = new Set<Node>();
   const fused: Fused[] = [];
   // Readers first, so that a producer knows whether its only reader has taken it.
   for (const node of graph.nodes.toReversed()) {
     if (taken.has(node)) continue;
-    fused.push(...fuseNode(graph, node, taken, inPlace).toReversed());
+    fused.push(...fuseNode(graph, node, taken, inPlace, target).toReversed());
   }
   return fused.reverse();
 }
 
 /** What a node becomes, in the order of computation. */
-function fuseNode(graph: GraphView, node: Node, taken: Set<Node>, inPlace: ReadonlySet<Value>): Fused[] {
-  const values = graph.inputsOf(node);
-  const sources = values.map((value): Source => graph.resolve(value));
+function fuseNode(
+  graph: GraphView,
+  node: Node,
+  taken: Set<Node>,
+  inPlace: ReadonlySet<Value>,
+  target: Target,
+): Fused[] {
+  const sources = node.inputs.map((value): Source => graph.resolve(value));
   const plain: Fused = {
     op: node.op,
     attrs: node.attrs,
@@ -75,11 +75,18 @@ function fuseNode(graph: GraphView, node: Node, taken: Set<Node>, inPlace: Reado
   };
   if (isOp(node, elementwiseOp)) {
     const attrs = node.attrs as ElementwiseAttrs;
-    const room = MAX_ELEMENTWISE_BINDINGS - node.outputs.filter((output) => !inPlace.has(output)).length;
-    const fits = (views: readonly View[]): boolean => isOneLaunch([denseView(attrs.shape), ...views]);
-    const body = pull(graph, { exprs: attrs.exprs, sources }, values, { room, fits }, taken);
+    const limits = limitsOf(node.op, target);
+    const bound = node.outputs.filter((output) => !inPlace.has(output)).length;
+    const walks = (views: readonly View[]): boolean => limits.walks([denseView(attrs.shape), ...views]);
+    const body = pull(
+      graph,
+      { exprs: attrs.exprs, sources },
+      node.inputs,
+      { ...limits, buffers: limits.buffers - bound, walks },
+      taken,
+    );
     const label = attrs.label ?? describe(body.exprs);
-    const product = attrs.exprs.length === 1 ? withProduct(graph, node, body, taken) : undefined;
+    const product = attrs.exprs.length === 1 ? fuseEpilogue(graph, node, body, taken, target) : undefined;
     if (product !== undefined) {
       const own = `${product.op.name}, ${describe([product.attrs.epilogue])}`;
       return [{ ...product, outputs: node.outputs, label: attrs.label ?? own }];
@@ -89,31 +96,38 @@ function fuseNode(graph: GraphView, node: Node, taken: Set<Node>, inPlace: Reado
   }
   if (isOp(node, reduceOp)) {
     const attrs = node.attrs as ReduceAttrs;
+    const limits = limitsOf(node.op, target);
+    const walks = (views: readonly View[]): boolean => limits.walks(views, attrs.axes);
     const pulled = new Set<Node>();
-    const fits = (views: readonly View[]): boolean => isReducible(views, attrs.axes);
-    const body = pull(graph, { exprs: [attrs.prologue], sources }, values, { room: 7, fits }, pulled);
+    const start = { exprs: [attrs.prologue], sources };
+    const body = pull(graph, start, node.inputs, { ...limits, walks }, pulled);
     // A reduction needs one source for its shape; what is made of constants alone stays a step of its own.
-    if (body.sources.length === 0) return reducible(plain, attrs);
+    if (body.sources.length === 0) return reducible(plain, attrs, walks);
     pulled.forEach((producer) => taken.add(producer));
     const [prologue] = body.exprs;
     const label = 'input' in prologue.kind ? attrs.kind : `${attrs.kind} of ${describe([prologue])}`;
-    return reducible({ ...plain, sources: body.sources, label }, { ...attrs, prologue });
+    return reducible({ ...plain, sources: body.sources, label }, { ...attrs, prologue }, walks);
   }
   return [plain];
 }
 
-/** A reduction as the kernel can address it: where it cannot, of a copy in which the folded axes come last. */
-function reducible(item: Fused, attrs: ReduceAttrs): Fused[] {
+function limitsOf(op: Op, target: Target): ExpressionLimits {
+  const { expression } = target.kernel(op);
+  if (expression === undefined)
+    throw new GatewiseError('internal', `plan: the kernel of ${op.name} declares no expression limits`);
+  return expression;
+}
+
+/** A reduction as the kernel can address it: where it cannot, of a copy in which the reduced axes come last. */
+function reducible(item: Fused, attrs: ReduceAttrs, walks: (views: readonly View[]) => boolean): Fused[] {
   const { kind, axes, prologue } = attrs;
   // A constant that is read by a kernel is written out.
   const views = item.sources.map(({ base, view }) =>
     isOp(base.node, constantOp) ? denseView(view.shape) : view,
   );
+  if (walks(views)) return [{ ...item, attrs }];
   const { shape } = views[0];
   const kept = shape.map((_, axis) => axis).filter((axis) => !axes.includes(axis));
-  // A result of three axes or more, strided as a piece of a concat, could have more groups than the kernel addresses.
-  const op = kept.length > 2 ? { ...item.op, writesStrided: false } : item.op;
-  if (isReducible(views, axes)) return [{ ...item, op, attrs }];
   const order = [...kept, ...axes];
   const copy = new Value({ shape: order.map((axis) => shape[axis]), dtype: 'f32' });
   const copied: ElementwiseAttrs = { exprs: [prologue], shape: copy.shape };
@@ -132,7 +146,6 @@ function reducible(item: Fused, attrs: ReduceAttrs): Fused[] {
     },
     {
       ...item,
-      op,
       attrs: last,
       sources: [{ base: copy, view: denseView(copy.shape), single: true }],
       label: kind,
@@ -140,20 +153,12 @@ function reducible(item: Fused, attrs: ReduceAttrs): Fused[] {
   ];
 }
 
-/** What a kernel can read. */
-interface Reach {
-  /** Buffers. */
-  readonly room: number;
-  /** Whether it can walk these views together. */
-  readonly fits: (views: readonly View[]) => boolean;
-}
-
 /** Replaces sources by the expressions that make them, as long as each has this one reader and the kernel can read all. */
 function pull(
   graph: GraphView,
   start: Body,
   values: readonly Value[],
-  { room, fits }: Reach,
+  { inputs: most, buffers, walks }: ExpressionLimits,
   taken: Set<Node>,
 ): Body {
   let body = start;
@@ -174,7 +179,7 @@ function pull(
       (stride, axis) => stride === 0 && body.sources[position].view.shape[axis] > 1,
     );
     if (attrs.exprs.length !== 1 || repeats) continue;
-    const inner = graph.inputsOf(producer);
+    const inner = producer.inputs;
     const sources = inner.map((input) => {
       const from = graph.resolve(input);
       const moved = views.reduce<View | undefined>((v, step) => v && step(v), from.view);
@@ -183,9 +188,8 @@ function pull(
     if (!sources.every((source) => source !== undefined)) continue;
     const next = replace(body, position, attrs.exprs[0], sources);
     const kept = compactSources(next).used;
-    if (kept.length > MAX_ELEMENTWISE_INPUTS || new Set(kept.map((source) => source.base)).size > room)
-      continue;
-    if (kept.length > 0 && !fits(kept.map((source) => source.view))) continue;
+    if (kept.length > most || new Set(kept.map((source) => source.base)).size > buffers) continue;
+    if (kept.length > 0 && !walks(kept.map((source) => source.view))) continue;
     taken.add(producer);
     inner.forEach((input, i) => {
       pending.push({
@@ -224,25 +228,22 @@ function compactSources(body: Body): { roots: Expr[]; used: Source[] } {
   return compactInputs(body.exprs, shared);
 }
 
-/** How many inputs the epilogue of a matrix product may read; undefined for other ops. */
-function roomOf(node: Node): number | undefined {
-  if (isOp(node, matmulOp)) return MAX_MATMUL_EXTRAS;
-  return isOp(node, matmulPackedOp) ? maxExtrasOf((node.attrs as MatmulPackedAttrs).precision) : undefined;
-}
-
-/** The elementwise node as the epilogue of a matmul that only it reads, or undefined. */
-function withProduct(
+/** The elementwise node as the epilogue of an op that only it reads, or undefined. */
+function fuseEpilogue(
   graph: GraphView,
   node: Node,
   body: Body,
   taken: Set<Node>,
-): (Omit<Fused, 'outputs' | 'label'> & { readonly attrs: MatmulAttrs }) | undefined {
+  target: Target,
+): (Omit<Fused, 'outputs' | 'label'> & { readonly attrs: { readonly epilogue: Expr } }) | undefined {
   const shape = node.outputs[0].shape;
   for (let i = body.sources.length - 1; i >= 0; i--) {
     const { base, view, single } = body.sources[i];
     const product = base.node;
     if (product === undefined || !single || taken.has(product)) continue;
-    const room = roomOf(product);
+    const room = isResolvedByPlan(product)
+      ? undefined
+      : target.kernel(product.op).epilogueInputs?.(product.attrs);
     if (room === undefined) continue;
     if (
       !isDense(view) ||
@@ -255,15 +256,18 @@ function withProduct(
     const extras = others.map((source) => ({ ...source, view: reshapeView(source.view, base.shape) }));
     if (others.length > room || !extras.every((extra): extra is Source => extra.view !== undefined)) continue;
     const names = new Map(
-      others.map((source, j) => [inputName(body.sources.indexOf(source)), Expr.input(inputName(j + 2))]),
+      others.map((source, j) => [
+        inputName(body.sources.indexOf(source)),
+        Expr.input(inputName(product.inputs.length + j)),
+      ]),
     );
     const [epilogue] = substitute(body.exprs, new Map([...names, [inputName(i), Expr.input(PRODUCT)]]));
     taken.add(product);
-    const matrices = graph.inputsOf(product).map((input): Source => graph.resolve(input));
+    const own = product.inputs.map((input): Source => graph.resolve(input));
     return {
       op: product.op,
-      attrs: { ...(product.attrs as MatmulAttrs), epilogue },
-      sources: [...matrices, ...extras],
+      attrs: { ...(product.attrs as object), epilogue },
+      sources: [...own, ...extras],
       resultShape: base.shape,
     };
   }

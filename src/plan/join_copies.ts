@@ -3,21 +3,20 @@
 import { sameShape } from '../core/shape.ts';
 import { sameView, type View } from '../core/view.ts';
 import { Expr } from '../expr/expr.ts';
-import {
-  elementwiseOp,
-  MAX_ELEMENTWISE_BINDINGS,
-  MAX_ELEMENTWISE_OUTPUTS,
-  type ElementwiseAttrs,
-} from '../ops/elementwise.ts';
-import { inputName, isOneLaunch } from '../ops/wgsl_expression.ts';
+import { inputName } from '../expr/operands.ts';
+import type { Op } from '../graph/value.ts';
+import { elementwiseOp, type ElementwiseAttrs } from '../ops/elementwise.ts';
 import type { LoweredStep } from './lower.ts';
-import type { Place, Storage } from './place.ts';
+import type { Placement, Storage } from './placement.ts';
+import type { ExpressionLimits, Target } from './target.ts';
 
-export function joinCopies(steps: readonly LoweredStep[]): LoweredStep[] {
+export function joinCopies(steps: readonly LoweredStep[], target: Target): LoweredStep[] {
+  const limits = target.kernel(elementwiseOp as Op).expression;
+  if (limits === undefined) return [...steps];
   const joined: LoweredStep[][] = [];
   for (const step of steps) {
     const group = joined.at(-1);
-    if (group !== undefined && fits(group, step)) group.push(step);
+    if (group !== undefined && fits(group, step, limits)) group.push(step);
     else joined.push([step]);
   }
   return joined.map((group) => (group.length === 1 ? group[0] : join(group)));
@@ -30,23 +29,24 @@ function isCopy({ op, attrs }: LoweredStep): boolean {
 }
 
 /** Whether a copy may be done at once with those of a group. */
-function fits(group: readonly LoweredStep[], step: LoweredStep): boolean {
+function fits(group: readonly LoweredStep[], step: LoweredStep, limits: ExpressionLimits): boolean {
   const all = [...group, step];
-  if (all.length > MAX_ELEMENTWISE_OUTPUTS || !all.every(isCopy)) return false;
-  if (all.some(({ kept, early }) => kept !== step.kept || early !== step.early)) return false;
-  const storages = (pick: (of: LoweredStep) => readonly Place[]): Set<Storage> =>
+  if (all.length > limits.outputs || !all.every(isCopy)) return false;
+  if (all.some((one) => one.memoised !== step.memoised || one.prefetchable !== step.prefetchable))
+    return false;
+  const storages = (pick: (of: LoweredStep) => readonly Placement[]): Set<Storage> =>
     new Set(all.flatMap((one) => pick(one).map(({ storage }) => storage)));
   const [read, written] = [storages(({ inputs }) => inputs), storages(({ outputs }) => outputs)];
   // Nothing is read that another of them writes, and there is a binding for each.
   if ([...read].some((storage) => written.has(storage))) return false;
-  if (read.size + written.size > MAX_ELEMENTWISE_BINDINGS) return false;
+  if (read.size + written.size > limits.buffers) return false;
   const views = all.flatMap(({ inputs, outputs }) => [...inputs, ...outputs].map(({ view }) => flat(view)));
-  return views.every(({ shape }) => sameShape(shape, views[0].shape)) && isOneLaunch(views);
+  return views.every(({ shape }) => sameShape(shape, views[0].shape)) && limits.walks(views);
 }
 
 function join(group: readonly LoweredStep[]): LoweredStep {
-  const flatten = (place: Place): Place => ({ ...place, view: flat(place.view) });
-  const inputs: Place[] = [];
+  const flatten = (place: Placement): Placement => ({ ...place, view: flat(place.view) });
+  const inputs: Placement[] = [];
   const exprs = group.map((step) => {
     const [place] = step.inputs.map(flatten);
     // What goes to two places is read once.

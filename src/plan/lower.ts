@@ -3,44 +3,45 @@ import { GatewiseError } from '../core/errors.ts';
 import { sizeOf } from '../core/shape.ts';
 import { denseView, isDense, reshapeView, sameView, type View } from '../core/view.ts';
 import { Expr } from '../expr/expr.ts';
+import { inputName } from '../expr/operands.ts';
 import type { Op, Value } from '../graph/value.ts';
 import { copyOp } from '../ops/copy.ts';
 import { elementwiseOp, type ElementwiseAttrs } from '../ops/elementwise.ts';
 import { concatOp, constantOp, emptyOp, gapOp } from '../ops/structure.ts';
-import { inputName } from '../ops/wgsl_expression.ts';
 import { fuse, type Fused, type Source } from './fuse.ts';
 import type { GraphView } from './graph_view.ts';
-import { isBindable, newStorage, pieceViews, Places, type Place, type Storage } from './place.ts';
+import { isAligned, newStorage, pieceViews, Placements, type Placement, type Storage } from './placement.ts';
+import type { Target } from './target.ts';
 
 export interface LoweredStep {
   readonly op: Op;
   readonly attrs: unknown;
   readonly label: string;
-  readonly inputs: readonly Place[];
-  readonly outputs: readonly Place[];
-  readonly scratch: readonly Place[];
-  /** It runs only when an argument that it depends on has changed. */
-  readonly kept?: boolean;
-  /** It may run before those arguments are there that it does not depend on. */
-  readonly early?: boolean;
+  readonly inputs: readonly Placement[];
+  readonly outputs: readonly Placement[];
+  readonly scratch: readonly Placement[];
+  /** It runs only when a frozen argument that it depends on has changed. */
+  readonly memoised?: boolean;
+  /** It depends on frozen and prefetchable arguments alone. */
+  readonly prefetchable?: boolean;
 }
 
 export interface Lowered {
   readonly steps: readonly LoweredStep[];
-  readonly outputs: readonly Place[];
+  readonly outputs: readonly Placement[];
   /** Output storages that shall be the storage of an argument. */
-  readonly donations: readonly { readonly argument: Storage; readonly output: Place }[];
+  readonly donations: readonly { readonly argument: Storage; readonly output: Placement }[];
 }
 
 /** For each output, the argument whose memory it replaces, if any. */
 export type Donate = readonly (number | undefined)[];
 
-export function lower(graph: GraphView, args: readonly Value[], donate: Donate): Lowered {
-  const fused = fuse(graph, new Set(graph.outputs.filter((_, i) => donate[i] !== undefined)));
-  const places = new Places(graph, fused);
+export function lower(graph: GraphView, args: readonly Value[], donate: Donate, target: Target): Lowered {
+  const fused = fuse(graph, new Set(graph.outputs.filter((_, i) => donate[i] !== undefined)), target);
+  const places = new Placements(graph, fused, target);
   const steps: LoweredStep[] = [];
   /** Dense copies made so far, by the view that they are of. */
-  const copies = new Map<Value, { readonly of: View; readonly place: Place }[]>();
+  const copies = new Map<Value, { readonly of: View; readonly place: Placement }[]>();
   const filled = new Set<Value>();
   const argumentStorage = args.map((arg, index): Storage => ({
     ...newStorage(arg),
@@ -48,11 +49,16 @@ export function lower(graph: GraphView, args: readonly Value[], donate: Donate):
   }));
   args.forEach((arg, i) => places.of(arg, () => argumentStorage[i]));
 
-  const emitElementwise = (expr: Expr, inputs: readonly Place[], output: Place, label: string): void => {
+  const emitElementwise = (
+    expr: Expr,
+    inputs: readonly Placement[],
+    output: Placement,
+    label: string,
+  ): void => {
     const attrs: ElementwiseAttrs = { exprs: [expr], shape: output.view.shape, label };
     steps.push({ op: elementwiseOp as Op, attrs, label, inputs, outputs: [output], scratch: [] });
   };
-  const emitCopy = (from: Place, to: Place): void => {
+  const emitCopy = (from: Placement, to: Placement): void => {
     if (to.dtype === 'f32') emitElementwise(Expr.input(inputName(0)), [from], to, 'copy');
     // A kernel that moves floats may flush small integers, whose bits are those of subnormal floats.
     else
@@ -67,16 +73,16 @@ export function lower(graph: GraphView, args: readonly Value[], donate: Donate):
     emitElementwise(Expr.constant(value), [], places.of(base), `fill ${value}`);
   };
 
-  const read = ({ base, view }: Source, strided: boolean): Place => {
+  const read = ({ base, view }: Source, strided: boolean): Placement => {
     const spread = base.node?.op.name === constantOp.name && !isDense(view);
     if (!spread) ensureFilled(base);
     const whole = places.of(base);
     // The base may itself lie inside something larger; a dense base is read by the view as it is.
-    const place: Place = { ...whole, view: { ...view, offset: view.offset + whole.view.offset } };
-    if (!spread && (strided || isBindable(place))) return place;
+    const place: Placement = { ...whole, view: { ...view, offset: view.offset + whole.view.offset } };
+    if (!spread && (strided || isAligned(place, target))) return place;
     const known = copies.get(base)?.find((copy) => sameView(copy.of, view));
     if (known !== undefined) return known.place;
-    const dense: Place = {
+    const dense: Placement = {
       storage: { label: 'copy', size: sizeOf(view.shape), dtype: base.dtype },
       view: denseView(view.shape),
       dtype: base.dtype,
@@ -88,14 +94,15 @@ export function lower(graph: GraphView, args: readonly Value[], donate: Donate):
   };
 
   const emit = (item: Fused): void => {
-    const inputs = item.sources.map((source, i) => read(source, item.op.readsStrided?.(i) === true));
+    const { readsStrided, scratch: scratchOf } = target.kernel(item.op);
+    const inputs = item.sources.map((source, i) => read(source, readsStrided?.(i, item.attrs) === true));
     const outputs = item.outputs.flatMap((output, i) =>
       item.op.inside?.(item.attrs, item.outputs)[i] === undefined
         ? [resultPlace(item, places.of(output))]
         : [],
     );
     const signatures = item.sources.map(({ view, base }) => ({ shape: view.shape, dtype: base.dtype }));
-    const scratch = (item.op.scratch?.(item.attrs, signatures) ?? []).map((size): Place => ({
+    const scratch = (scratchOf?.(item.attrs, signatures) ?? []).map((size): Placement => ({
       storage: { label: 'scratch', size, dtype: 'f32' },
       view: denseView([size]),
       dtype: 'f32',
@@ -109,7 +116,7 @@ export function lower(graph: GraphView, args: readonly Value[], donate: Donate):
       graph.resolve(output);
       // Views of several outputs never need a copy.
       if (graph.copied.has(output)) {
-        const from = read(graph.resolve(graph.canonical(nodeOf(output).inputs[0])), true);
+        const from = read(graph.resolve(nodeOf(output).inputs[0]), true);
         const to = places.of(output);
         // The copy walks the input's shape: only its readers see it under the new one.
         emitCopy(from, { ...to, view: denseView(from.view.shape, to.view.offset) });
@@ -117,46 +124,46 @@ export function lower(graph: GraphView, args: readonly Value[], donate: Donate):
     } else if (item.op.name === concatOp.name) {
       // What lies side by side already is read as it is.
       if (graph.resolve(output).base !== output) continue;
-      for (const { value, view } of pieceViews(output, places.of(output).view, graph)) {
+      for (const { value, view } of pieceViews(output, places.of(output).view)) {
         const { base } = graph.resolve(value);
-        const target: Place = { ...places.of(output), view };
+        const piece: Placement = { ...places.of(output), view };
         if (isUnwritten(base)) continue;
         if (base.node?.op.name === constantOp.name) {
-          emitElementwise(Expr.constant(constantValue(base)), [], target, 'fill');
-        } else if (!liesIn(places, base, target)) emitCopy(read(graph.resolve(value), true), target);
+          emitElementwise(Expr.constant(constantValue(base)), [], piece, 'fill');
+        } else if (!liesIn(places, base, piece)) emitCopy(read(graph.resolve(value), true), piece);
       }
     } else if (item.op.name !== constantOp.name && !isUnwritten(output)) emit(item);
   }
 
-  const donations: { argument: Storage; output: Place }[] = [];
-  const late: [from: Place, to: Place][] = [];
+  const donations: { argument: Storage; output: Placement }[] = [];
+  const late: [from: Placement, to: Placement][] = [];
   const claimed = new Set<Storage>();
-  const outputs = graph.outputs.map((value, index): Place => {
+  const outputs = graph.outputs.map((value, index): Placement => {
     const source = graph.resolve(value);
     const place = read(source, true);
     const whole =
-      place.view.offset === 0 && sizeOf(place.view.shape) === place.storage.size && isBindable(place);
+      place.view.offset === 0 && sizeOf(place.view.shape) === place.storage.size && isAligned(place, target);
     // A result's memory comes used: what holds a gap is copied there, zeros included.
     const inner = place.storage.outside === undefined && place.storage.pinned !== true;
     const own = whole && inner && !claimed.has(place.storage);
     const donor = donate[index];
     if (whole && donor !== undefined && place.storage === argumentStorage[donor]) return place;
-    const dense: Place = { ...place, view: denseView(value.shape) };
+    const dense: Placement = { ...place, view: denseView(value.shape) };
     if (own) {
       claimed.add(place.storage);
       if (donor !== undefined) donations.push({ argument: argumentStorage[donor], output: dense });
       return dense;
     }
     const storage: Storage = { ...newStorage(value, 'output'), outside: { kind: 'output', index } };
-    const target: Place = { ...dense, storage: donor === undefined ? storage : argumentStorage[donor] };
-    late.push([place, target]);
-    return target;
+    const to: Placement = { ...dense, storage: donor === undefined ? storage : argumentStorage[donor] };
+    late.push([place, to]);
+    return to;
   });
   // An argument that one of these copies overwrites and another still reads is put aside first.
   const overwritten = new Set(late.map(([, to]) => to.storage));
-  const safe = late.map(([from, to]): [Place, Place] => {
+  const safe = late.map(([from, to]): [Placement, Placement] => {
     if (!overwritten.has(from.storage)) return [from, to];
-    const aside: Place = {
+    const aside: Placement = {
       storage: { label: 'copy', size: sizeOf(to.view.shape), dtype: to.dtype },
       view: denseView(to.view.shape),
       dtype: to.dtype,
@@ -178,7 +185,7 @@ function isUnwritten({ node }: Value): boolean {
 }
 
 /** The output as the op sees it. */
-function resultPlace({ resultShape }: Fused, place: Place): Place {
+function resultPlace({ resultShape }: Fused, place: Placement): Placement {
   if (resultShape === undefined) return place;
   const view = reshapeView(place.view, resultShape);
   if (view === undefined)
@@ -195,6 +202,6 @@ function nodeOf(value: Value): NonNullable<Value['node']> {
 }
 
 /** Whether a piece's maker wrote it into the concat. */
-function liesIn(places: Places, base: Value, target: Place): boolean {
-  return places.isPlaced(base) && places.of(base).storage === target.storage;
+function liesIn(places: Placements, base: Value, to: Placement): boolean {
+  return places.isPlaced(base) && places.of(base).storage === to.storage;
 }

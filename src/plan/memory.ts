@@ -3,12 +3,12 @@
 import { sizeOf, type DType } from '../core/shape.ts';
 import { denseView, sameView } from '../core/view.ts';
 import { Expr } from '../expr/expr.ts';
+import { inputName } from '../expr/operands.ts';
 import type { InPlace, Op } from '../graph/value.ts';
 import { elementwiseOp, type ElementwiseAttrs } from '../ops/elementwise.ts';
-import { inputName } from '../ops/wgsl_expression.ts';
-import type { Keeping } from './keep.ts';
+import type { Memoised } from './memoise.ts';
 import type { LoweredStep } from './lower.ts';
-import type { Place, Storage } from './place.ts';
+import type { Placement, Storage } from './placement.ts';
 
 export interface BufferSpec {
   readonly kind: 'argument' | 'output' | 'temporary';
@@ -34,13 +34,13 @@ class Merged {
   }
 }
 
-const isWhole = ({ storage, view }: Place): boolean =>
+const isWhole = ({ storage, view }: Placement): boolean =>
   sizeOf(view.shape) === storage.size && sameView(view, denseView(view.shape));
 
 /** Steps in which in-place pairs share a storage, with a copy before those that must and could not. */
-export function shareInPlace(lowered: Keeping): {
+export function shareInPlace(lowered: Memoised): {
   steps: LoweredStep[];
-  outputs: Place[];
+  outputs: Placement[];
   root: (storage: Storage) => Storage;
 } {
   const merged = new Merged();
@@ -48,14 +48,14 @@ export function shareInPlace(lowered: Keeping): {
   lowered.steps.forEach((step, i) => step.inputs.forEach(({ storage }) => lastRead.set(storage, i)));
   for (const { storage } of lowered.outputs) lastRead.set(storage, Infinity);
   const donated = new Map(lowered.donations.map(({ argument, output }) => [output.storage, argument]));
-  const settled = new Set<Storage>();
+  const shared = new Set<Storage>();
   const steps: LoweredStep[] = [];
 
   lowered.steps.forEach((step, i) => {
     const inputs = [...step.inputs];
     const taken = new Set<number>();
     /** Whether `output` may lie where `input` does: nobody else needs the input's old values. */
-    const canShare = ({ input, must }: InPlace, output: Place): boolean => {
+    const canShare = ({ input, must }: InPlace, output: Placement): boolean => {
       const place = inputs[input];
       const free = place.storage.outside === undefined || donated.get(output.storage) === place.storage;
       const otherReads = inputs.filter(
@@ -66,8 +66,8 @@ export function shareInPlace(lowered: Keeping): {
         // Memory from outside stays where it is: a copy into it cannot be made elsewhere.
         output.storage.outside === undefined &&
         merged.root(place.storage).pinned !== true &&
-        !lowered.keptStorages.has(place.storage) &&
-        !lowered.keptStorages.has(output.storage) &&
+        !lowered.ownStorages.has(place.storage) &&
+        !lowered.ownStorages.has(output.storage) &&
         !taken.has(input) &&
         (lastRead.get(merged.root(place.storage)) ?? 0) <= i &&
         isWhole(place) &&
@@ -78,14 +78,14 @@ export function shareInPlace(lowered: Keeping): {
         otherReads.every((other) => !must && sameView(other.view, place.view))
       );
     };
-    const share = (input: number, output: Place): void => {
+    const share = (input: number, output: Placement): void => {
       taken.add(input);
-      settled.add(output.storage);
+      shared.add(output.storage);
       const root = merged.root(inputs[input].storage);
       merged.merge(output.storage, root);
       lastRead.set(root, Math.max(lastRead.get(root) ?? 0, lastRead.get(output.storage) ?? 0));
     };
-    const pairs = (step.op.inPlace?.(step.attrs) ?? []).filter(
+    const pairs = (step.op.inPlace?.(step.attrs, step.inputs.length) ?? []).filter(
       ({ input, output }) => input < inputs.length && output < step.outputs.length,
     );
     // Arguments whose memory was given away come first.
@@ -95,13 +95,13 @@ export function shareInPlace(lowered: Keeping): {
     }
     for (const pair of ordered) {
       const output = step.outputs[pair.output];
-      if (settled.has(output.storage)) continue;
+      if (shared.has(output.storage)) continue;
       if (!pair.must && donated.has(output.storage) && !isGiven(pair)) continue;
       if (canShare(pair, output)) share(pair.input, output);
       else if (pair.must) {
         const from = inputs[pair.input];
         const view = denseView(from.view.shape);
-        const copy: Place = {
+        const copy: Placement = {
           storage: { label: 'copy', size: sizeOf(view.shape), dtype: from.dtype },
           view,
           dtype: from.dtype,
@@ -114,7 +114,7 @@ export function shareInPlace(lowered: Keeping): {
     steps.push({ ...step, inputs });
   });
 
-  const moved = new Map<Place, Place>();
+  const moved = new Map<Placement, Placement>();
   for (const { argument, output } of lowered.donations) {
     const own = merged.root(output.storage);
     if (own === argument) continue;
@@ -127,7 +127,7 @@ export function shareInPlace(lowered: Keeping): {
     // Where the argument's old values are not needed any more, the result is made in its place; else it goes there last.
     if (firstWrite > lastUse) merged.merge(own, argument);
     else {
-      const target: Place = { ...output, storage: argument };
+      const target: Placement = { ...output, storage: argument };
       steps.push(copyStep(output, target));
       moved.set(output, target);
     }
@@ -136,23 +136,23 @@ export function shareInPlace(lowered: Keeping): {
   return { steps, outputs, root: (storage) => merged.root(storage) };
 }
 
-function copyStep(from: Place, to: Place): LoweredStep {
+function copyStep(from: Placement, to: Placement): LoweredStep {
   const attrs: ElementwiseAttrs = { exprs: [Expr.input(inputName(0))], shape: to.view.shape, label: 'copy' };
   return { op: elementwiseOp as Op, attrs, label: 'copy', inputs: [from], outputs: [to], scratch: [] };
 }
 
 /**
  * Buffers, and which one each storage lies in, from its first element on.
- * @param keptStorages results of kept steps.
+ * @param ownStorages Results of memoised and prefetchable steps: each has a buffer of its own.
  */
 export function colour(
   steps: readonly LoweredStep[],
-  outputs: readonly Place[],
+  outputs: readonly Placement[],
   root: (storage: Storage) => Storage,
-  keptStorages: ReadonlySet<Storage>,
+  ownStorages: ReadonlySet<Storage>,
 ): { buffers: BufferSpec[]; bufferOf: (storage: Storage) => number } {
   /** It shares its buffer with nothing: what it holds outlives the run. */
-  const isApart = (storage: Storage): boolean => storage.pinned === true || keptStorages.has(storage);
+  const isApart = (storage: Storage): boolean => storage.pinned === true || ownStorages.has(storage);
   const buffers: (Omit<BufferSpec, 'size'> & { size: number })[] = [];
   const chosen = new Map<Storage, number>();
   const add = (storage: Storage, kind: Pick<BufferSpec, 'kind' | 'index'>): void => {

@@ -2,23 +2,25 @@
 import { GatewiseError } from '../core/errors.ts';
 import { sizeOf } from '../core/shape.ts';
 import { sameView, viewEnd, type View } from '../core/view.ts';
-import { GPU_TARGET, type Dispatch, type Region, type Target } from '../graph/launch.ts';
-import type { Cost, IndexRange, Placed, Signature, Value, Variants } from '../graph/value.ts';
+import type { Cost, IndexRange, Signature, Value } from '../graph/value.ts';
 import { GraphView } from './graph_view.ts';
 import { joinCopies } from './join_copies.ts';
-import { keep } from './keep.ts';
 import { lower, type Donate, type LoweredStep } from './lower.ts';
+import { memoise } from './memoise.ts';
 import { colour, shareInPlace, type BufferSpec } from './memory.ts';
-import type { Place } from './place.ts';
+import type { Placement } from './placement.ts';
+import type { Placed, Region } from './region.ts';
+import { optimise } from './rewrite.ts';
+import type { Target } from './target.ts';
 
 export interface Step extends Placed {
   /** What it computes, such as `matmul, add(product, in2)`. */
   readonly label: string;
   readonly cost: Cost;
-  /** It runs at first, and when one of the plan's settled arguments has changed; its results stay in between. */
-  readonly kept: boolean;
-  /** It follows from arguments that are known before the others, and may run when they are; else it runs with the others. */
-  readonly early: boolean;
+  /** It depends on frozen arguments alone: it runs at first, and again when one has changed. */
+  readonly memoised: boolean;
+  /** It depends on frozen and prefetchable arguments alone, so that it may run before the others are known. */
+  readonly prefetchable: boolean;
 }
 
 export interface Plan {
@@ -28,10 +30,10 @@ export interface Plan {
   /** Which buffer each argument is in; undefined for arguments that nothing reads. */
   readonly argumentBuffers: readonly (number | undefined)[];
   readonly outputs: readonly Region[];
-  /** Arguments that kept steps read. */
-  readonly settled: readonly number[];
-  /** Arguments from which all that early steps make follows; none where there are no such steps. */
-  readonly known: readonly number[];
+  /** Frozen arguments that memoised steps read. */
+  readonly frozen: readonly number[];
+  /** Arguments that prefetchable steps depend on; none where there are no such steps. */
+  readonly prefetchFrom: readonly number[];
   /** What is read as indices, once for each way of reading. */
   readonly indexLimits: readonly IndexLimit[];
 }
@@ -43,21 +45,26 @@ export interface IndexLimit extends IndexRange {
   readonly view: View;
 }
 
-/**
- * Plans the computation of `outputs` from `args`.
- * @param donate for each output, the argument whose memory it takes over, so that state is updated in place.
- * @param settled arguments that rarely change from run to run: what follows from them alone is kept.
- * @param known arguments that are there before the others of a run: what follows from them and the settled ones may run early.
- */
+export interface PlanOptions {
+  /** The backend's kernels. */
+  readonly target: Target;
+  /** For each output, the argument whose memory it takes over, so that state is updated in place. */
+  readonly donate?: Donate;
+  /** Arguments that rarely change, such as weights during inference. Steps that depend on nothing else are memoised. */
+  readonly frozen?: readonly number[];
+  /** Arguments that are known before the others of a run. Steps that depend on these and frozen ones can be prefetched. */
+  readonly prefetchable?: readonly number[];
+}
+
+/** Plans the computation of `outputs` from `args`. */
 export function makePlan(
   args: readonly Value[],
   outputs: readonly Value[],
-  donate: Donate = [],
-  settled: readonly number[] = [],
-  known: readonly number[] = [],
+  { target, donate = [], frozen = [], prefetchable = [] }: PlanOptions,
 ): Plan {
-  const graph = new GraphView(outputs);
-  const unbound = [...graph.nodes.flatMap((node) => node.inputs), ...outputs].find(
+  const early = prefetchable.length === 0 ? [] : [...frozen, ...prefetchable].map((index) => args[index]);
+  const graph = new GraphView(optimise(outputs, target, new Set(early)));
+  const unbound = [...graph.nodes.flatMap(({ inputs }) => inputs), ...outputs].find(
     (value) => value.node === undefined && !args.includes(value),
   );
   if (unbound !== undefined) {
@@ -66,11 +73,15 @@ export function makePlan(
       `compile: the function uses a traced value of shape [${unbound.shape.join(', ')}] that is not one of its arguments; pass it in`,
     );
   }
-  const kept = keep(lower(graph, args, donate), settled, known);
-  const lowered = { ...kept, steps: joinCopies(kept.steps) };
+  const memoised = memoise(lower(graph, args, donate, target), frozen, prefetchable);
+  const lowered = { ...memoised, steps: joinCopies(memoised.steps, target) };
   const { steps, outputs: results, root } = shareInPlace(lowered);
-  const { buffers, bufferOf } = colour(steps, results, root, lowered.keptStorages);
-  const region = ({ storage, view, dtype }: Place): Region => ({ buffer: bufferOf(storage), view, dtype });
+  const { buffers, bufferOf } = colour(steps, results, root, lowered.ownStorages);
+  const region = ({ storage, view, dtype }: Placement): Region => ({
+    buffer: bufferOf(storage),
+    view,
+    dtype,
+  });
   return {
     buffers,
     steps: steps.map((step) => ({
@@ -81,8 +92,8 @@ export function makePlan(
       outputs: step.outputs.map(region),
       scratch: step.scratch.map(region),
       cost: costOf(step),
-      kept: step.kept === true,
-      early: step.early === true,
+      memoised: step.memoised === true,
+      prefetchable: step.prefetchable === true,
     })),
     arguments: args.map(({ shape, dtype }) => ({ shape, dtype })),
     argumentBuffers: args.map((_, index) => {
@@ -90,22 +101,23 @@ export function makePlan(
       return buffer < 0 ? undefined : buffer;
     }),
     outputs: results.map(region),
-    settled: settled.filter((index) =>
+    frozen: frozen.filter((index) =>
       steps.some(
-        (step) => step.kept === true && step.inputs.some(({ storage }) => storage.outside?.index === index),
+        (step) =>
+          step.memoised === true && step.inputs.some(({ storage }) => storage.outside?.index === index),
       ),
     ),
-    known: steps.some(({ early }) => early === true) ? [...settled, ...known] : [],
+    prefetchFrom: steps.some((step) => step.prefetchable === true) ? [...frozen, ...prefetchable] : [],
     indexLimits: indexLimitsOf(graph, args),
   };
 }
 
 function costOf({ op, attrs, inputs, outputs }: LoweredStep): Cost {
-  const signatures = (places: readonly Place[]): Signature[] =>
+  const signatures = (places: readonly Placement[]): Signature[] =>
     places.map(({ view, dtype }) => ({ shape: view.shape, dtype }));
   const flop = op.cost?.(attrs, signatures(inputs), signatures(outputs)) ?? 0;
   const reads = op.reads?.(attrs, signatures(inputs)) ?? [];
-  const elements = ({ view }: Place): number => Math.min(sizeOf(view.shape), viewEnd(view) - view.offset);
+  const elements = ({ view }: Placement): number => Math.min(sizeOf(view.shape), viewEnd(view) - view.offset);
   const touched = [
     ...inputs.map((input, i) => Math.min(elements(input), reads[i] ?? Infinity)),
     ...outputs.map(elements),
@@ -116,7 +128,7 @@ function costOf({ op, attrs, inputs, outputs }: LoweredStep): Cost {
 function indexLimitsOf(graph: GraphView, args: readonly Value[]): IndexLimit[] {
   const limits: IndexLimit[] = [];
   const add = (value: Value, range: IndexRange): void => {
-    const { base, view } = graph.resolve(graph.canonical(value));
+    const { base, view } = graph.resolve(value);
     if (base.node !== undefined) {
       // Copied or put together: all that goes into it counts, even where only a part is then read.
       for (const input of base.node.inputs) add(input, range);
@@ -139,38 +151,4 @@ function indexLimitsOf(graph: GraphView, args: readonly Value[]): IndexLimit[] {
       add(node.inputs[input], range);
   }
   return limits;
-}
-
-/** Which variant to take for which kind of step, by `op:kind`. */
-export type Choices = Readonly<Record<string, string>>;
-
-/** The key of a step's kind among choices, and the variants that there are for it; undefined where there is no choice. */
-export function variantsOf(
-  step: Step,
-  target: Target,
-): { readonly key: string; readonly names: Variants['names'] } | undefined {
-  const variants = step.op.variants?.(step, target);
-  return variants && { key: `${step.op.name}:${variants.kind}`, names: variants.names };
-}
-
-/** The variant that a step is run in: what was chosen for its kind, where that can do it, else the target's default. */
-export function variantOf(step: Step, target: Target, choices: Choices = {}): string | undefined {
-  const variants = variantsOf(step, target);
-  if (variants === undefined) return undefined;
-  return variants.names.find((name) => name === choices[variants.key]) ?? variants.names[0];
-}
-
-/** The kernel launches of a step. @param variant the target's default unless given. */
-export function dispatchesOf(
-  step: Step,
-  target: Target = GPU_TARGET,
-  variant: string | undefined = variantOf(step, target),
-): Dispatch[] {
-  if (step.op.gpu === undefined) throw new GatewiseError('internal', `plan: ${step.op.name} has no kernel`);
-  return step.op.gpu(step, target, variant);
-}
-
-/** How often a step launches a kernel, for the target and in the variant as for `dispatchesOf`. */
-export function countDispatches(step: Step, target?: Target, variant?: string): number {
-  return dispatchesOf(step, target, variant).reduce((sum, { uniforms }) => sum + uniforms.length, 0);
 }

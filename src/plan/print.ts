@@ -1,8 +1,8 @@
 // A plan as text: one line a step with what it reads and writes, its launches, FLOP and bytes; what a run sums up to, and
 // what those steps do that seldom run; then the buffers.
-import type { Region } from '../graph/launch.ts';
 import type { BufferSpec } from './memory.ts';
-import { countDispatches, type Plan, type Step } from './plan.ts';
+import type { Plan, Step } from './plan.ts';
+import type { Region } from './region.ts';
 import { quantity, stepName, tableLines } from './table.ts';
 
 const bufferName = (spec: BufferSpec, i: number): string =>
@@ -29,12 +29,9 @@ function costCells(steps: readonly Printed[]): string[] {
   ];
 }
 
-/** @param launched as a device runs it; as a GPU would, unless given. */
-export function printPlan(plan: Plan, launched?: readonly LaunchedStep[]): string {
-  const steps = plan.steps.map((step, i): Printed => ({
-    ...step,
-    ...(launched?.[i] ?? { dispatches: countDispatches(step) }),
-  }));
+/** @param launched How the backend runs each step. */
+export function printPlan(plan: Plan, launched: readonly LaunchedStep[]): string {
+  const steps = plan.steps.map((step, i): Printed => ({ ...step, ...launched[i] }));
   const hasVariants = steps.some(({ variant }) => variant !== undefined);
   const variantCell = (text = ''): string[] => (hasVariants ? [text] : []);
   const region = ({ buffer, view }: Region): string =>
@@ -46,19 +43,19 @@ export function printPlan(plan: Plan, launched?: readonly LaunchedStep[]): strin
     `${step.inputs.map(region).join(', ')} → ${step.outputs.map(region).join(', ')}`,
     ...costCells([step]),
   ]);
-  const total = (name: string, kept: boolean): string[] => [
+  const total = (name: string, memoised: boolean): string[] => [
     '',
     name,
     ...variantCell(),
     '',
-    ...costCells(steps.filter((step) => step.kept === kept)),
+    ...costCells(steps.filter((step) => step.memoised === memoised)),
   ];
   const header = ['step', 'op', ...variantCell('variant'), 'buffers', 'dispatches', 'FLOP', 'bytes'];
-  const settled = plan.settled.map((index) => `arg${index}`).join(' or ');
-  const when = settled === '' ? 'once' : `at first and when ${settled} changes`;
+  const frozen = plan.frozen.map((index) => `arg${index}`).join(' or ');
+  const when = frozen === '' ? 'once' : `at first and when ${frozen} changes`;
   const footer = [
     total('total', false),
-    ...(plan.steps.some(({ kept }) => kept) ? [total(`kept: ${when}`, true)] : []),
+    ...(plan.steps.some(({ memoised }) => memoised) ? [total(`memoised: ${when}`, true)] : []),
   ];
   const lines = tableLines([header, ...rows, ...footer], hasVariants ? 4 : 3);
   const temporary = plan.buffers.filter(({ kind }) => kind === 'temporary');

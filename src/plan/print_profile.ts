@@ -15,17 +15,17 @@ type Costs = Pick<ProfileStep, 'dispatches' | 'flop' | 'bytes' | 'seconds'>;
 
 export function printProfile({ steps, seconds, method, device }: Profile): string {
   const hasFloors = steps.every((step) => step.floorSeconds !== undefined);
-  /** @param kept not a part of a run, so that it has no share of its time. */
-  const row = (cost: Costs, least: number, bound: string, kept: boolean): string[] => [
+  /** @param memoised Not a part of a run, so that it has no share of its time. */
+  const row = (cost: Costs, least: number, bound: string, memoised: boolean): string[] => [
     String(cost.dispatches),
     quantity(cost.flop),
     quantity(cost.bytes, 'B'),
     quantity(cost.seconds, 's'),
-    kept ? '' : `${((100 * cost.seconds) / seconds).toFixed(1)} %`,
+    memoised ? '' : `${((100 * cost.seconds) / seconds).toFixed(1)} %`,
     ...(hasFloors ? [quantity(least, 's'), bound, (least / cost.seconds).toFixed(2)] : []),
   ];
-  const total = (name: string, kept: boolean): string[] => {
-    const own = steps.filter((step) => step.kept === kept);
+  const total = (name: string, memoised: boolean): string[] => {
+    const own = steps.filter((step) => step.memoised === memoised);
     const sum = (pick: (step: ProfileStep) => number): number =>
       own.reduce((all, step) => all + pick(step), 0);
     const costs: Costs = {
@@ -41,7 +41,7 @@ export function printProfile({ steps, seconds, method, device }: Profile): strin
         costs,
         sum((step) => step.floorSeconds ?? 0),
         '',
-        kept,
+        memoised,
       ),
     ];
   };
@@ -50,10 +50,10 @@ export function printProfile({ steps, seconds, method, device }: Profile): strin
     ...steps.map((step, i) => [
       String(i),
       stepName(step.op, step.label, step),
-      ...row(step, step.floorSeconds ?? 0, step.bound ?? '', step.kept),
+      ...row(step, step.floorSeconds ?? 0, step.bound ?? '', step.memoised),
     ]),
     total('total', false),
-    ...(steps.some(({ kept }) => kept) ? [total('kept: at first and after changes', true)] : []),
+    ...(steps.some(({ memoised }) => memoised) ? [total('memoised: at first and after changes', true)] : []),
   ];
   return [...tableLines(rows, 2), `${device}; timed by ${METHODS[method]}`].join('\n');
 }

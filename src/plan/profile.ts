@@ -18,10 +18,10 @@ export interface ProfileStep {
   readonly label: string;
   /** The op's name. */
   readonly op: string;
-  /** Not a part of each run: it runs at first, and when an argument has changed. */
-  readonly kept: boolean;
-  /** It may run before all of a run's arguments are there, and then takes nothing of the time to its results. */
-  readonly early: boolean;
+  /** It runs at first, and again when a frozen argument has changed; not in each run. */
+  readonly memoised: boolean;
+  /** It may run before all arguments of a run are known, and then adds nothing to the time to its results. */
+  readonly prefetchable: boolean;
   /** Kernel launches; on the CPU those that a GPU would see. */
   readonly dispatches: number;
   readonly flop: number;
@@ -38,7 +38,7 @@ export interface ProfileStep {
 
 export interface Profile {
   readonly steps: readonly ProfileStep[];
-  /** Of all steps but those that are kept. A run takes a round trip more. */
+  /** Of all steps that are not memoised. A run takes a round trip more. */
   readonly seconds: number;
   readonly method: StepTimes['method'];
   /** What it ran on, for people. */
@@ -47,13 +47,13 @@ export interface Profile {
 
 export function profileOf(plan: Plan, times: StepTimes, device: string): Profile {
   const { method, calibration } = times;
-  const steps = plan.steps.map(({ label, op, cost, kept, early }, i): ProfileStep => {
+  const steps = plan.steps.map(({ label, op, cost, memoised, prefetchable }, i): ProfileStep => {
     const [seconds, dispatches] = [times.seconds[i], times.dispatches[i]];
-    const measured = { label, op: op.name, kept, early, dispatches, ...cost, seconds };
+    const measured = { label, op: op.name, memoised, prefetchable, dispatches, ...cost, seconds };
     if (calibration === undefined) return measured;
     const floor = floorSeconds(measured, calibration);
     return { ...measured, floorSeconds: floor.seconds, bound: floor.bound, rho: floor.seconds / seconds };
   });
-  const seconds = steps.reduce((sum, step) => (step.kept ? sum : sum + step.seconds), 0);
+  const seconds = steps.reduce((sum, step) => (step.memoised ? sum : sum + step.seconds), 0);
   return { steps, seconds, method, device };
 }

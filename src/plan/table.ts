@@ -17,9 +17,9 @@ export function quantity(value: number, unit = ''): string {
 export function stepName(
   op: string,
   label: string,
-  { kept, early }: { readonly kept: boolean; readonly early: boolean },
+  { memoised, prefetchable }: { readonly memoised: boolean; readonly prefetchable: boolean },
 ): string {
-  return `${kept ? 'kept: ' : early ? 'early: ' : ''}${label.startsWith(op) ? label : `${op}: ${label}`}`;
+  return `${memoised ? 'memoised: ' : prefetchable ? 'prefetchable: ' : ''}${label.startsWith(op) ? label : `${op}: ${label}`}`;
 }
 
 /** Lines of a table, the first row its head. @param words how many columns in front are words; the others are numbers. */

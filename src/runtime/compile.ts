@@ -8,7 +8,7 @@ import { Value } from '../graph/value.ts';
 import { constant } from '../ops/structure.ts';
 import type { Plan } from '../plan/plan.ts';
 import type { Profile } from '../plan/profile.ts';
-import type { TunedKind } from '../plan/tuning.ts';
+import type { TunedKind } from '../backend/tuning.ts';
 import { toHostTensor, type HostData } from './host.ts';
 import type { MemoryPool } from './memory_pool.ts';
 import { signatureKey } from './net_context.ts';

@@ -11,7 +11,7 @@ import type { WeightPrecision } from '../ops/weight_precision.ts';
 import type { Plan } from '../plan/plan.ts';
 import type { Profile } from '../plan/profile.ts';
 import { givenStates, type GivenStates } from './given_states.ts';
-import type { TunedKind } from '../plan/tuning.ts';
+import type { TunedKind } from '../backend/tuning.ts';
 import type { HostData } from './host.ts';
 import { signatureKey, toArgument, type Memory, type NetContext } from './net_context.ts';
 import { cutOf, withoutPadding, withPadding } from './padding.ts';

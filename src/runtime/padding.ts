@@ -1,7 +1,7 @@
 // Steps that are padding in every sequence of a batch: left out of a plan where the host knows how long the longest is.
+import type { NumberArray } from '../core/shape.ts';
 import type { Layer } from '../nn/layer.ts';
 import type { Loss } from '../nn/loss.ts';
-import type { NumberArray } from '../graph/launch.ts';
 import type { Value } from '../graph/value.ts';
 import { broadcast, concat, slice } from '../ops/structure.ts';
 import type { Argument } from './program.ts';

@@ -6,7 +6,6 @@ import { sameShape, sizeOf, type Shape } from '../core/shape.ts';
 import type { Value } from '../graph/value.ts';
 import { initialize, type Layer, type Values } from '../nn/layer.ts';
 import { concat, gap, reshape, slice } from '../ops/structure.ts';
-import { BINDING_ALIGNMENT } from '../plan/place.ts';
 import type { NamedTensor } from '../io/safetensors.ts';
 
 interface Entry {
@@ -21,12 +20,13 @@ export class ParameterLayout {
   readonly size: number;
   readonly #layer: Layer;
 
-  constructor(layer: Layer) {
+  /** @param alignment Each parameter begins at a multiple of so many elements, as the backend's kernels read it. */
+  constructor(layer: Layer, alignment: number) {
     this.#layer = layer;
     let offset = 0;
     this.entries = layer.parameters.map(({ name, shape }) => {
       const entry = { name, shape, offset };
-      offset += Math.ceil(sizeOf(shape) / BINDING_ALIGNMENT) * BINDING_ALIGNMENT;
+      offset += Math.ceil(sizeOf(shape) / alignment) * alignment;
       return entry;
     });
     this.size = Math.max(offset, 1);

@@ -1,15 +1,14 @@
 // A traced and planned function of flat arguments, ready to run: what compile, net, trainer and stream are made of.
 import type { Backend, DeviceBuffer, Executable } from '../backend/backend.ts';
 import { GatewiseError, show } from '../core/errors.ts';
-import { sameShape, sizeOf } from '../core/shape.ts';
+import { sameShape, sizeOf, type NumberArray } from '../core/shape.ts';
 import { collapse, walk } from '../core/view.ts';
-import type { NumberArray } from '../graph/launch.ts';
 import { Value, type Signature } from '../graph/value.ts';
 import type { Donate } from '../plan/lower.ts';
 import { makePlan, type IndexLimit, type Plan } from '../plan/plan.ts';
 import { printPlan } from '../plan/print.ts';
 import { profileOf, type Profile } from '../plan/profile.ts';
-import type { TunedKind } from '../plan/tuning.ts';
+import type { TunedKind } from '../backend/tuning.ts';
 import type { HostTensor } from './host.ts';
 import { rangeWithout, Tensor } from './tensor.ts';
 
@@ -53,8 +52,13 @@ export class Program {
     this.#backend = backend;
     this.#name = name;
     this.#donate = donate;
-    this.plan = makePlan(args, outputs, donate, settled, known);
-    this.hasEarly = this.plan.known.length > 0;
+    this.plan = makePlan(args, outputs, {
+      target: backend.target,
+      donate,
+      frozen: settled,
+      prefetchable: known,
+    });
+    this.hasEarly = this.plan.prefetchFrom.length > 0;
     this.#executable = backend.prepare(this.plan);
     this.#argumentNames = signatures.map((_, i) => argumentNames[i] ?? `argument ${i}`);
     this.#uploads = signatures.map(() => undefined);
@@ -81,7 +85,7 @@ export class Program {
     if (this.#disposed) return;
     // Nothing reads or writes where the others are to be.
     const [nothing] = args.flatMap((arg) => arg?.buffer ?? []);
-    this.#executable.ahead(
+    this.#executable.prefetch(
       args.map((arg) => arg?.buffer ?? nothing),
       outputs.map((buffer) => buffer ?? nothing),
     );

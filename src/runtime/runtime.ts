@@ -9,7 +9,7 @@ import { parseSafetensors } from '../io/safetensors.ts';
 import { checkLayer, type Layer } from '../nn/layer.ts';
 import { checkWeightPrecision, type WeightPrecision } from '../ops/weight_precision.ts';
 import type { Calibration } from '../plan/calibration.ts';
-import type { Tuning } from '../plan/tuning.ts';
+import type { Tuning } from '../backend/tuning.ts';
 import { acquireDevice, type AdapterOptions } from './adapter.ts';
 import { compileFunction, type Compiled } from './compile.ts';
 import { toHostTensor, type HostData } from './host.ts';
@@ -105,7 +105,7 @@ export class Runtime implements Disposable {
     checkOptions('load', options, ['seed', 'weights', 'precision']);
     const { seed = 0, weights, precision = 'float32' } = options;
     checkWeightPrecision('load', precision);
-    const layout = new ParameterLayout(model);
+    const layout = new ParameterLayout(model, this.backend.target.alignment);
     if (!Number.isSafeInteger(seed) || seed < 0)
       throw new GatewiseError(
         'argument',

@@ -8,7 +8,7 @@ import { reshape } from '../ops/structure.ts';
 import type { Plan } from '../plan/plan.ts';
 import { toHostTensor, type HostData } from './host.ts';
 import type { NetContext } from './net_context.ts';
-import type { TunedKind } from '../plan/tuning.ts';
+import type { TunedKind } from '../backend/tuning.ts';
 import type { Argument, Program, Traced } from './program.ts';
 import { StateLayout } from './state_layout.ts';
 import { clearRows, rowsOf } from './state_rows.ts';

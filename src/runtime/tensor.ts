@@ -1,8 +1,7 @@
 // A tensor in a backend's memory, owned by whoever holds it.
 import type { Backend, DeviceBuffer } from '../backend/backend.ts';
 import { GatewiseError, show } from '../core/errors.ts';
-import { sizeOf, type DType, type Shape } from '../core/shape.ts';
-import type { NumberArray } from '../graph/launch.ts';
+import { sizeOf, type DType, type Shape, type NumberArray } from '../core/shape.ts';
 
 /** Gives back the memory of tensors that were collected without dispose(), some time later. */
 const forgotten = new FinalizationRegistry<() => void>((release) => release());

@@ -11,7 +11,7 @@ import type { Optimizer } from '../nn/optimizer.ts';
 import { elementwise } from '../ops/elementwise.ts';
 import { lengthMask } from '../ops/sequence_mask.ts';
 import { constant, slice, sum, transpose, zeros } from '../ops/structure.ts';
-import { inputName } from '../ops/wgsl_expression.ts';
+import { inputName } from '../expr/operands.ts';
 import type { NetContext } from './net_context.ts';
 import { withoutPadding, type Cut } from './padding.ts';
 import type { ParameterLayout } from './parameters.ts';

@@ -6,7 +6,7 @@ import { checkMetadata } from '../io/safetensors.ts';
 import { checkPositive, checkRate, rateAt, type LearningRate } from '../nn/optimizer.ts';
 import type { Plan } from '../plan/plan.ts';
 import type { Profile } from '../plan/profile.ts';
-import type { TunedKind } from '../plan/tuning.ts';
+import type { TunedKind } from '../backend/tuning.ts';
 import { readCheckpoint, writeCheckpoint } from './checkpoint.ts';
 import { toHostTensor, type HostData } from './host.ts';
 import { signatureKey, toArgument, type NetContext } from './net_context.ts';

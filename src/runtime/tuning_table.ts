@@ -1,7 +1,6 @@
 // What tuning has found, kept between visits in a store such as localStorage.
 import type { TuningMemory } from '../backend/backend.ts';
-import type { Choices } from '../plan/plan.ts';
-import { parseTuning, type Tuning } from '../plan/tuning.ts';
+import { parseTuning, type Choices, type Tuning } from '../backend/tuning.ts';
 
 /** Text by name, as `localStorage` keeps it. */
 export interface TuningStore {

@@ -100,7 +100,7 @@ describe('bench:node', () => {
       const workload = trialWorkloads.find((one) => one.name === name);
       if (workload === undefined) throw new Error(`there is no ${name}`);
       const { steps } = await (await gatewiseJob(runtime, makeTask(workload, 1))).profile();
-      const dispatches = steps.reduce((sum, step) => sum + (step.kept ? 0 : step.dispatches), 0);
+      const dispatches = steps.reduce((sum, step) => sum + (step.memoised ? 0 : step.dispatches), 0);
       expect(rowOf(results, name).counts).toMatchObject({ dispatches, maps: 1, pipelines: 0, bindGroups: 0 });
       expect(rowOf(results, name).gpuBytes).toBeGreaterThan(0);
     }

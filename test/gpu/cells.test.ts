@@ -25,7 +25,7 @@ import {
   type Plan,
   type Runtime,
 } from '../../src/index.ts';
-import { SOFTWARE_TARGET } from '../../src/graph/launch.ts';
+import { SOFTWARE_DEVICE } from '../../src/backend/webgpu/device_info.ts';
 import {
   differing,
   draw,
@@ -107,7 +107,7 @@ describe('on the device', () => {
       return trainer.plan(x, y);
     };
     const [few, many] = [7, 12].map((steps) =>
-      planOf(steps).steps.reduce((total, step) => total + countDispatches(step, SOFTWARE_TARGET), 0),
+      planOf(steps).steps.reduce((total, step) => total + countDispatches(step, SOFTWARE_DEVICE), 0),
     );
     trainer.dispose();
     return (many - few) / 5;

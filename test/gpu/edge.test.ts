@@ -16,10 +16,13 @@ import {
   type Runtime,
   type Value,
 } from '../../src/index.ts';
+import { webgpuTarget } from '../../src/backend/webgpu/kernels/index.ts';
+import { defineKernel } from '../../src/backend/webgpu/kernels/kernel.ts';
 import { defineOp, type Op } from '../../src/graph/value.ts';
 import { apply } from '../../src/ops/apply.ts';
 import { elementwiseOp } from '../../src/ops/elementwise.ts';
 import { concat, gap } from '../../src/ops/structure.ts';
+import { runtimeWith } from '../runtime_with.ts';
 
 async function ownDevice(): Promise<GPUDevice> {
   const adapter = await navigator.gpu.requestAdapter();
@@ -235,16 +238,16 @@ test('a temporary above the limits of the device is an error, not zeros', async 
 });
 
 test('a shader that does not compile is an error with its line', async () => {
-  const runtime = await createRuntime({ backend: 'webgpu' });
-  const broken: Op = defineOp({
-    ...(elementwiseOp as Op),
-    name: 'broken',
-    gpu: (placed, target) => {
-      const [whole] = (elementwiseOp as Op).gpu?.(placed, target) ?? [];
+  const broken: Op = defineOp({ ...(elementwiseOp as Op), name: 'broken' });
+  const elementwise = webgpuTarget.kernel(elementwiseOp as Op);
+  const kernel = defineKernel(broken, {
+    dispatches: (placed, device) => {
+      const [whole] = elementwise.dispatches(placed, device);
       const element = 'fn element(at: vec4u) {\n  let x: f32 = true;\n}';
       return [{ ...whole, template: { splices: { element } } }];
     },
   });
+  const runtime = await runtimeWith([kernel]);
   const compiled = runtime.compile((x: Value) => {
     const { node } = tanh(x);
     return apply(broken, node?.attrs, [x]);

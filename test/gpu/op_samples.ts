@@ -47,7 +47,7 @@ import {
   transpose,
   zeros,
 } from '../../src/ops/structure.ts';
-import { inputName } from '../../src/ops/wgsl_expression.ts';
+import { inputName } from '../../src/expr/operands.ts';
 import { grad } from '../../src/runtime/grad.ts';
 import type { Runtime } from '../../src/runtime/runtime.ts';
 import type { Tensor } from '../../src/runtime/tensor.ts';
@@ -63,9 +63,8 @@ import {
   type Sample,
 } from './sample.ts';
 import {
-  matmulPackedDeviceSamples,
-  matmulPackedSamples,
-  packRowsSamples,
+  fakeQuantizeDeviceSamples,
+  fakeQuantizeSamples,
   recurrentF16GradientSamples,
   recurrentInt8Samples,
   recurrentPackSamples,
@@ -1039,14 +1038,13 @@ const structureSamples: Record<string, readonly Sample[]> = {
 export const samples: Readonly<Record<string, readonly Sample[]>> = {
   elementwise: elementwiseSamples,
   matmul: matmulSamples,
-  matmul_packed: matmulPackedSamples,
-  pack_rows: packRowsSamples,
+  fake_quantize: fakeQuantizeSamples,
   reduce: reduceSamples,
   gather: gatherSamples,
   scatter: scatterSamples,
   softmax_cross_entropy: softmaxSamples,
   softmax_cross_entropy_backward: softmaxBackwardSamples,
-  recurrent_pack: [...packSamples, ...recurrentPackSamples([...allCells, ...droppedCells])],
+  pack: [...packSamples, ...recurrentPackSamples([...allCells, ...droppedCells])],
   recurrent: [...recurrentSamples, ...recurrentRoundedSamples],
   recurrent_backward: recurrentBackwardSamples,
   linear_scan: linearScanSamples,
@@ -1065,7 +1063,7 @@ const foldedSoftmax = sample('a grid folded over y', [f32([1_048_577, 1]), i32([
 export const deviceSamples: Readonly<Record<string, readonly Sample[]>> = {
   elementwise: [foldedElementwise],
   gather: [foldedGather],
-  matmul_packed: matmulPackedDeviceSamples,
+  fake_quantize: fakeQuantizeDeviceSamples,
   recurrent: recurrentInt8Samples([...allCells, ...droppedCells]),
   recurrent_backward: recurrentF16GradientSamples([...allCells, ...droppedCells]),
   softmax_cross_entropy: [hugeLogits, foldedSoftmax],

@@ -10,24 +10,34 @@ import {
   type Tensor,
 } from '../../src/index.ts';
 import { add, mul, square, tanh } from '../../src/expr/arith.ts';
-import { targetOf } from '../../src/backend/webgpu/adapter_info.ts';
+import { referenceTarget } from '../../src/backend/cpu/kernels/index.ts';
+import type { CPUKernel } from '../../src/backend/cpu/kernels/kernel.ts';
+import {
+  deviceInfoOf,
+  GPU_DEVICE,
+  SOFTWARE_DEVICE,
+  type DeviceInfo,
+} from '../../src/backend/webgpu/device_info.ts';
+import { targetOf, webgpuKernels, webgpuTarget } from '../../src/backend/webgpu/kernels/index.ts';
+import type { WebGPUKernel } from '../../src/backend/webgpu/kernels/kernel.ts';
 import type { WebGPUBackend } from '../../src/backend/webgpu/webgpu_backend.ts';
-import { GPU_TARGET, SOFTWARE_TARGET, type Dispatch, type Target } from '../../src/graph/launch.ts';
-import { Node, nodesOf, Value, type Op, type Tolerance } from '../../src/graph/value.ts';
+import { nodesOf, Value, type Op, type Tolerance } from '../../src/graph/value.ts';
 import { apply } from '../../src/ops/apply.ts';
 import { gather, gatherOp } from '../../src/ops/gather.ts';
 import { allOps } from '../../src/ops/index.ts';
 import { matmul } from '../../src/ops/matmul.ts';
-import { weightProduct } from '../../src/ops/matmul_packed.ts';
+import { weightProduct } from '../../src/ops/fake_quantize.ts';
 import { recurrent } from '../../src/ops/recurrent_layer.ts';
 import { softmaxCrossEntropy } from '../../src/ops/softmax_cross_entropy.ts';
 import { max, mean, reshape, slice, sum, transpose } from '../../src/ops/structure.ts';
 import { gru } from '../../src/cells/gru.ts';
-import { dispatchesOf, makePlan, variantsOf } from '../../src/plan/plan.ts';
+import { Launcher } from '../../src/backend/webgpu/launches.ts';
 import { allCells, deviceSamples, outputsOf, samples, tensorsOf } from './op_samples.ts';
 import { keptSamples } from './packed_samples.ts';
 import { f32, i32, type Sample } from './sample.ts';
 import { projectionOf, runFused, runInputs, type RunSize } from '../recurrent_run.ts';
+import { runtimeWith } from '../runtime_with.ts';
+import { planOf } from '../webgpu_plan.ts';
 
 type Numbers = Float32Array | Float64Array | Int32Array;
 
@@ -105,52 +115,40 @@ describe.each(allOps.map(({ name }) => name))('%s', (op) => {
   });
 });
 
-/** An op launched for another kind of device, and in a variant where that can do it. */
-function forced(op: Op, target: Target, variant: string | undefined): Op {
-  const { variants, gpu, ...rest } = op;
+/** The kernel of an op as launched for another kind of device, and in a variant where it can compute the step. */
+function forced(name: string, device: DeviceInfo, variant: string | undefined): WebGPUKernel {
+  const kernel = webgpuKernels.find(({ op }) => op.name === name) as WebGPUKernel;
   return {
-    ...rest,
-    gpu: (placed): Dispatch[] => {
-      const names = variants?.(placed, target).names ?? [];
-      return gpu?.(placed, target, names.find((name) => name === variant) ?? names[0]) ?? [];
+    ...kernel,
+    variants: (placed) => {
+      const { names = ['only'], kind = '' } = kernel.variants?.(placed, device) ?? {};
+      return { names: [names.find((other) => other === variant) ?? names[0]], kind } as const;
     },
+    dispatches: (placed, _, chosen) => kernel.dispatches(placed, device, chosen),
   };
-}
-
-/** The same graph with other ops of that name. */
-function replaced(name: string, outputs: readonly Value[], replace: (op: Op) => Op): Value[] {
-  const moved = new Map<Value, Value>();
-  const at = (value: Value): Value => moved.get(value) ?? value;
-  for (const { op, attrs, inputs, outputs: made } of nodesOf(outputs)) {
-    const copy = new Node(op.name === name ? replace(op) : op, attrs, inputs.map(at), made);
-    made.forEach((output, i) => moved.set(output, copy.outputs[i]));
-  }
-  return outputs.map(at);
 }
 
 interface Way {
   readonly name: string;
   readonly sample: Sample;
-  readonly target: Target;
+  readonly device: DeviceInfo;
   readonly variant: string | undefined;
 }
 
-/** Ways in which the op of that name can be run in a sample for these targets: once each where two launch the same. */
-function waysOf(name: string, sample: Sample, targets: readonly Target[]): Way[] {
+/** Ways in which the op of that name can be run in a sample for these devices: once each where two launch the same. */
+function waysOf(name: string, sample: Sample, devices: readonly DeviceInfo[]): Way[] {
   const values = sample.inputs.map((input) => new Value(input));
-  const steps = makePlan(values, outputsOf(sample, values)).steps.filter(({ op }) => op.name === name);
+  const steps = planOf(values, outputsOf(sample, values)).steps.filter(({ op }) => op.name === name);
   const launched = new Set<string>();
-  return targets.flatMap((target) => {
-    const names = new Set(steps.flatMap((step) => variantsOf(step, target)?.names ?? []));
+  return devices.flatMap((device) => {
+    const names = new Set(steps.flatMap((step) => new Launcher(device).variantsOf(step)?.names ?? []));
     const variants: (string | undefined)[] = names.size === 0 ? [undefined] : [...names];
     return variants.flatMap((variant) => {
-      const dispatches = steps.flatMap((step) =>
-        dispatchesOf({ ...step, op: forced(step.op, target, variant) }, target, undefined),
-      );
-      const text = JSON.stringify(dispatches);
+      const launcher = new Launcher(device, targetOf([...webgpuKernels, forced(name, device, variant)]));
+      const text = JSON.stringify(steps.flatMap((step) => launcher.dispatchesOf(step)));
       if (launched.has(text)) return [];
       launched.add(text);
-      return [{ name, sample, target, variant }];
+      return [{ name, sample, device, variant }];
     });
   });
 }
@@ -175,14 +173,14 @@ describe('every variant, and launches for other kinds of devices', () => {
     cpu.dispose();
   });
 
-  const kinds = new Map<Target, string>([
-    [GPU_TARGET, 'a GPU'],
-    [SOFTWARE_TARGET, 'a software adapter'],
-    [{ ...SOFTWARE_TARGET, lanes: 4 }, 'subgroups of four'],
+  const kinds = new Map<DeviceInfo, string>([
+    [GPU_DEVICE, 'a GPU'],
+    [SOFTWARE_DEVICE, 'a software adapter'],
+    [{ ...SOFTWARE_DEVICE, subgroupSize: 4 }, 'subgroups of four'],
   ]);
-  const titleOf = ({ name, sample, target, variant }: Way): string =>
-    `${name}: ${sample.name}, for ${kinds.get(target)}${variant === undefined ? '' : `, ${variant}`}`;
-  const choosing = allOps.filter((op) => (op.gpu?.length ?? 0) > 1).map(({ name }) => name);
+  const titleOf = ({ name, sample, device, variant }: Way): string =>
+    `${name}: ${sample.name}, for ${kinds.get(device)}${variant === undefined ? '' : `, ${variant}`}`;
+  const choosing = webgpuKernels.filter(({ dispatches }) => dispatches.length > 1).map(({ op }) => op.name);
   const ways = choosing.flatMap((name) => {
     const all = (samples[name] ?? []).map((sample) => waysOf(name, sample, [...kinds.keys()]));
     // Of many samples each is run in a few ways more, and all of them together in each way.
@@ -194,7 +192,7 @@ describe('every variant, and launches for other kinds of devices', () => {
     });
   });
   const kept = Object.entries(keptSamples).flatMap(([name, list]) =>
-    list.flatMap((sample) => waysOf(name, sample, [GPU_TARGET]).filter(({ variant }) => isKeeping(variant))),
+    list.flatMap((sample) => waysOf(name, sample, [GPU_DEVICE]).filter(({ variant }) => isKeeping(variant))),
   );
   test('there are ops that choose, and samples of all their variants', () => {
     expect(choosing).toContain('matmul');
@@ -206,19 +204,18 @@ describe('every variant, and launches for other kinds of devices', () => {
   });
 
   test('no variant needs what its target has not', () => {
-    const wrong = ways.filter(({ variant, target }) => variant === 'lanes' && target.lanes !== 4);
+    const wrong = ways.filter(({ variant, device }) => variant === 'lanes' && device.subgroupSize !== 4);
     expect(wrong.map(titleOf)).toEqual([]);
   });
 
   test.each([...ways, ...kept].map((way) => [titleOf(way), way] as const))('%s', async (_, way) => {
-    const { name, sample, target, variant } = way;
+    const { name, sample, device, variant } = way;
+    const own = (gpu.backend as WebGPUBackend).device;
     // Kernels with subgroups do not compile elsewhere.
-    if (target.lanes !== undefined && target.lanes !== targetOf((gpu.backend as WebGPUBackend).device).lanes)
-      return;
-    const build = (...values: Value[]): Value[] =>
-      replaced(name, outputsOf(sample, values), (op) => forced(op, target, variant));
+    if (device.subgroupSize !== undefined && device.subgroupSize !== deviceInfoOf(own).subgroupSize) return;
     const [expected] = await run(cpu, sample, 1);
-    const [first, second] = await run(gpu, { ...sample, build }, 2);
+    using other = await runtimeWith([forced(name, device, variant)], { device: own });
+    const [first, second] = await run(other, sample, 2);
     expected.forEach((numbers, i) => {
       expect(worst(first[i], numbers, toleranceOf(sample))).toBeLessThanOrEqual(1);
       expect(sameBits(second[i], first[i]), 'the same bits again').toBe(true);
@@ -340,22 +337,25 @@ describe('check mode', () => {
     },
   );
 
-  /** An op that is `op` but for a reference which is off by `by` at element 3. */
-  const offAt3 = <Attrs>(op: Op<Attrs>, by: number): Op<Attrs> => ({
-    ...op,
-    name: `${op.name} that is off`,
-    cpu: (attrs, inputs, outputs) => {
-      op.cpu?.(attrs, inputs, outputs);
-      outputs[0].data[outputs[0].view.offset + 3] += by;
-    },
-  });
+  /** A runtime that checks against a gather whose reference is off by `by` at element 3. */
+  const offAt3 = async (by: number, op: Op = gatherOp as Op): Promise<Runtime> => {
+    const { run: reference } = referenceTarget.kernel(gatherOp as Op);
+    const wrong: CPUKernel = {
+      op,
+      run: (attrs, inputs, outputs) => {
+        reference(attrs, inputs, outputs);
+        outputs[0].data[outputs[0].view.offset + 3] += by;
+      },
+    };
+    return runtimeWith([{ ...webgpuTarget.kernel(gatherOp as Op), op }], { reference: [wrong] });
+  };
 
   test.each([
     ['a number', 0.01],
     ['a NaN', NaN],
   ])('a reference that differs by %s is found', async (_, by) => {
-    const wrong = offAt3(gatherOp, by);
-    const compiled = checked.compile((x: Value, index: Value) => square(apply(wrong, {}, [tanh(x), index])));
+    using runtime = await offAt3(by);
+    const compiled = runtime.compile((x: Value, index: Value) => square(gather(tanh(x), index)));
     const result = compiled(
       [
         [1, 2],
@@ -367,14 +367,15 @@ describe('check mode', () => {
     await expect(result).rejects.toMatchObject({
       code: 'mismatch',
       message: expect.stringMatching(
-        /step 1 \(gather that is off: .*\), element 3 of \[3, 2\]: the device gave 0\.96\d*, the CPU/,
+        /step 1 \(gather: .*\), element 3 of \[3, 2\]: the device gave 0\.96\d*, the CPU/,
       ) as string,
     });
   });
 
   test('a difference within the tolerance passes', async () => {
-    const near = { ...offAt3(gatherOp, 1e-4), tolerance: { absolute: 1e-3, relative: 0 } };
-    const compiled = checked.compile((x: Value, index: Value) =>
+    const near: Op = { ...(gatherOp as Op), name: 'near', tolerance: { absolute: 1e-3, relative: 0 } };
+    using runtime = await offAt3(1e-4, near);
+    const compiled = runtime.compile((x: Value, index: Value) =>
       sum(add(apply(near, {}, [x, index]), mul(x, 0))),
     );
     await expect(

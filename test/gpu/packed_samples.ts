@@ -5,10 +5,10 @@ import { lstm } from '../../src/cells/lstm.ts';
 import { lstmProjected } from '../../src/cells/lstm_projected.ts';
 import { add, mul, relu, square, tanh } from '../../src/expr/arith.ts';
 import type { Value } from '../../src/graph/value.ts';
-import { weightProduct } from '../../src/ops/matmul_packed.ts';
+import { fakeQuantize, weightProduct } from '../../src/ops/fake_quantize.ts';
 import { packWeights } from '../../src/ops/recurrent_pack.ts';
+import { matmul } from '../../src/ops/matmul.ts';
 import { concat, constant, slice, sum, transpose } from '../../src/ops/structure.ts';
-import { largestOfRows, packRows } from '../../src/ops/weight_pack.ts';
 import type { PackedPrecision, WeightPrecision } from '../../src/ops/weight_precision.ts';
 import { grad } from '../../src/runtime/grad.ts';
 import { projectionOf, runFused, runInputs, type RunSize } from '../recurrent_run.ts';
@@ -60,9 +60,7 @@ const productsOf = (sizes: readonly Size[]): Sample[] => [
   ...sizes.map(productOverRows),
 ];
 
-export const matmulPackedSamples: readonly Sample[] = [ofConstant, ...productsOf(VARIANT_SIZES)];
-
-export const matmulPackedDeviceSamples: readonly Sample[] = [
+export const fakeQuantizeDeviceSamples: readonly Sample[] = [
   ...productsOf(SIZES),
   ...both.flatMap((precision) => [
     rounded(`${precision}, of a strided input`, [f32([8, 12]), f32([5, 8])], (x, w) =>
@@ -93,22 +91,28 @@ export const matmulPackedDeviceSamples: readonly Sample[] = [
 /** What is subnormal as an f16, what is small, what is usual, and what is past the largest. */
 const FACTORS = [2 ** -20, 2 ** -12, 1, 2 ** 17];
 
-export const packRowsSamples: readonly Sample[] = [
-  ofConstant,
-  ...both.flatMap((precision) =>
-    [
-      [1, 1],
-      [3, 5],
-      [40, 33],
-      [5, 64],
-    ].map(([rows, columns]) => {
-      const largest = (w: Value): Value[] => (precision === 'int8' ? [largestOfRows(w)] : []);
-      return rounded(`${precision}, ${rows}×${columns}`, [f32([rows, columns])], (x) => {
-        const w = concat(FACTORS.map((factor) => mul(x, factor)));
-        return packRows(precision, w, largest(w));
-      });
-    }),
+/** Rounded weights as a tensor, which no kernel packs: read element by element, or over rows of int8. */
+const roundedSamples: readonly Sample[] = both.flatMap((precision) => [
+  ...[
+    [1, 1],
+    [3, 5],
+    [40, 33],
+    [5, 64],
+  ].map(([rows, columns]) =>
+    rounded(`${precision}, ${rows}×${columns}, as a tensor`, [f32([rows, columns])], (x) =>
+      fakeQuantize(concat(FACTORS.map((factor) => mul(x, factor))), precision),
+    ),
   ),
+  rounded(`${precision}, a part of the weights`, [f32([3, 6]), f32([12, 6])], (x, w) =>
+    matmul(x, slice(fakeQuantize(w, precision), 0, 2, 7), { transposeB: true }),
+  ),
+]);
+
+export const fakeQuantizeSamples: readonly Sample[] = [
+  ofConstant,
+  ...productsOf(VARIANT_SIZES),
+  ...roundedSamples,
+  rounded('int8, over rows', [f32([3, 5]), f32([5, 7])], (x, w) => weightProduct(x, w, 'int8', 'rows')),
 ];
 
 /** The packing of cells of one matrix and of two. */

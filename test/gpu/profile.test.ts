@@ -64,7 +64,7 @@ function expectSound(profile: Profile, method: Profile['method']): void {
     expect(rho).toBe(floorSeconds / seconds);
     expect(['dispatch', 'compute', 'bandwidth']).toContain(bound);
   }
-  const sum = profile.steps.reduce((total, { seconds, kept }) => total + (kept ? 0 : seconds), 0);
+  const sum = profile.steps.reduce((total, { seconds, memoised }) => total + (memoised ? 0 : seconds), 0);
   expect(profile.seconds).toBeCloseTo(sum, 12);
 }
 
@@ -99,7 +99,7 @@ test("a net's profile has the steps of its plan", async () => {
     .split('\n')
     .slice(1, 1 + expected.length);
   profile.steps.forEach(({ dispatches }, i) => expect(printed[i]).toMatch(new RegExp(` ${dispatches}  `)));
-  expect(profile.steps.some(({ kept }) => kept)).toBe(true);
+  expect(profile.steps.some(({ memoised }) => memoised)).toBe(true);
   expect(printProfile(profile).split('\n')).toHaveLength(profile.steps.length + 4);
 });
 

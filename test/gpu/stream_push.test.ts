@@ -16,7 +16,7 @@ import {
   type Stream,
   type Tensor,
 } from '../../src/index.ts';
-import { countDispatches } from '../../src/plan/plan.ts';
+import { countDispatches } from '../../src/backend/webgpu/launches.ts';
 
 let device: GPUDevice;
 let runtime: Runtime;
@@ -84,7 +84,7 @@ describe('a push', () => {
       const { make, x, most } = model;
       const stream = (await runtime.load(make())).stream();
       const { steps } = stream.plan(x);
-      const early = steps.reduce((sum, step) => sum + (step.early ? countDispatches(step) : 0), 0);
+      const early = steps.reduce((sum, step) => sum + (step.prefetchable ? countDispatches(step) : 0), 0);
       expect(early).toBeGreaterThan(0);
       const push = (): void => stream.push(x).dispose();
       const first = calls(push);

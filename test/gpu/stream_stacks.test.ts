@@ -13,7 +13,7 @@ import {
   type Layer,
   type Runtime,
 } from '../../src/index.ts';
-import { countDispatches } from '../../src/plan/plan.ts';
+import { countDispatches } from '../../src/backend/webgpu/launches.ts';
 
 const [BATCH, INPUTS, STEPS] = [3, 4, 6];
 
@@ -79,7 +79,7 @@ test.each<[string, Layer, launches: number]>([
 ])('%s: a layer reads all its states where they are', async (_, model, launches) => {
   using runtime = await createRuntime({ backend: 'webgpu' });
   const { steps } = (await runtime.load(model)).stream().plan([1, 2, 3, 4]);
-  const each = steps.filter(({ kept }) => !kept);
-  expect(each.filter(({ early }) => early)).toEqual([]);
+  const each = steps.filter(({ memoised }) => !memoised);
+  expect(each.filter(({ prefetchable }) => prefetchable)).toEqual([]);
   expect(each.reduce((sum, step) => sum + countDispatches(step), 0)).toBe(launches);
 });

@@ -19,11 +19,10 @@ import {
   type RunOptions,
   type Runtime,
 } from '../../src/index.ts';
-import { targetOf } from '../../src/backend/webgpu/adapter_info.ts';
 import type { WebGPUBackend } from '../../src/backend/webgpu/webgpu_backend.ts';
-import { SOFTWARE_TARGET } from '../../src/graph/launch.ts';
+import { deviceInfoOf, SOFTWARE_DEVICE } from '../../src/backend/webgpu/device_info.ts';
 import { stackedStep } from '../../src/ops/recurrent_stack.ts';
-import { sharesLaunches } from '../../src/plan/calibration.ts';
+import { sharesLaunches } from '../../src/backend/webgpu/wavefront.ts';
 
 const STEPS = 6;
 const BATCH = 3;
@@ -165,8 +164,8 @@ test('all layers take a launch for each step: T + layers - 1, behind the inputâ€
   const launches = async (wavefront: boolean): Promise<number> => {
     const { steps } = (await runtime.load(layersOf('LSTM', { wavefront }))).plan(x);
     return steps
-      .filter(({ kept }) => !kept)
-      .reduce((total, step) => total + countDispatches(step, SOFTWARE_TARGET), 0);
+      .filter(({ memoised }) => !memoised)
+      .reduce((total, step) => total + countDispatches(step, SOFTWARE_DEVICE), 0);
   };
   expect(await launches(true)).toBe(STEPS + 2 + 2);
   expect(await launches(false)).toBe(3 * (STEPS + 1));
@@ -184,7 +183,7 @@ test('a layer left to itself asks the device, which knows once it is calibrated'
   };
   expect(await planned(4)).toEqual([1, 1, 1, 1, 1, 1]);
   const calibration = await runtime.calibrate();
-  const target = targetOf(backend.device);
+  const target = deviceInfoOf(backend.device);
   const answers = [4, 512].map((hidden) => {
     const step = stackedStep({ cell: lstm, hidden, projection: 0, chains: 3, bias: true, masked: false }, 1);
     return sharesLaunches(target, calibration, step);

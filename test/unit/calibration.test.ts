@@ -5,7 +5,7 @@ import { calibrate_read } from '../../shaders/gen/calibrate_read.ts';
 import { Value } from '../../src/graph/value.ts';
 import { gather } from '../../src/ops/gather.ts';
 import { bandwidthFor, floorSeconds } from '../../src/plan/calibration.ts';
-import { makePlan } from '../../src/plan/plan.ts';
+import { planOf } from '../webgpu_plan.ts';
 
 const device = {
   flopPerSecond: 1e12,
@@ -51,7 +51,7 @@ test('of a table only the rows that are looked up are read, and never more than 
       new Value({ shape: [rows, width], dtype: 'f32' }),
       new Value({ shape: [count], dtype: 'i32' }),
     ];
-    return makePlan([table, index], [gather(table, index)]).steps[0].cost.bytes;
+    return planOf([table, index], [gather(table, index)]).steps[0].cost.bytes;
   };
   expect(bytes(1000, 8, 3)).toBe(4 * (3 * 8 + 3 + 3 * 8));
   expect(bytes(2, 8, 3)).toBe(4 * (2 * 8 + 3 + 3 * 8));

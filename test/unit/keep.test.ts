@@ -8,31 +8,33 @@ import { Value } from '../../src/graph/value.ts';
 import { matmul } from '../../src/ops/matmul.ts';
 import { recurrent } from '../../src/ops/recurrent_layer.ts';
 import { concat, constant, reshape, slice, sum, transpose, zeros } from '../../src/ops/structure.ts';
-import { makePlan, type Plan } from '../../src/plan/plan.ts';
-import { printPlan } from '../../src/plan/print.ts';
+import type { Plan } from '../../src/plan/plan.ts';
+import { planOf, planText } from '../webgpu_plan.ts';
 
 const arg = (...shape: number[]): Value => new Value({ shape, dtype: 'f32' });
-const keptOf = (plan: Plan): boolean[] => plan.steps.map(({ kept }) => kept);
+const keptOf = (plan: Plan): boolean[] => plan.steps.map(({ memoised }) => memoised);
 
 /** Steps that write a buffer which a kept step writes, without being kept. */
 function intruders(plan: Plan): number[] {
   const buffersOf = (step: Plan['steps'][number]): number[] =>
     [...step.outputs, ...step.scratch].map(({ buffer }) => buffer);
   const own = new Set(
-    plan.steps.filter(({ kept }) => kept).flatMap(({ outputs }) => outputs.map((o) => o.buffer)),
+    plan.steps.filter(({ memoised }) => memoised).flatMap(({ outputs }) => outputs.map((o) => o.buffer)),
   );
-  return plan.steps.flatMap((step, i) => (!step.kept && buffersOf(step).some((b) => own.has(b)) ? [i] : []));
+  return plan.steps.flatMap((step, i) =>
+    !step.memoised && buffersOf(step).some((b) => own.has(b)) ? [i] : [],
+  );
 }
 
 test('a product of settled arguments is kept, one with another argument is not', () => {
   const [x, w, v] = [arg(3, 4), arg(4, 4), arg(4, 4)];
-  const plan = makePlan([x, w, v], [matmul(x, tanh(matmul(w, v)))], [], [1, 2]);
-  expect(plan.steps.map(({ op, kept }) => [op.name, kept])).toEqual([
+  const plan = planOf([x, w, v], [matmul(x, tanh(matmul(w, v)))], { frozen: [1, 2] });
+  expect(plan.steps.map(({ op, memoised }) => [op.name, memoised])).toEqual([
     ['matmul', true],
     ['matmul', false],
   ]);
-  expect(plan.settled).toEqual([1, 2]);
-  expect(makePlan([x, w, v], [matmul(x, matmul(w, v))], [], [1]).settled).toEqual([]);
+  expect(plan.frozen).toEqual([1, 2]);
+  expect(planOf([x, w, v], [matmul(x, matmul(w, v))], { frozen: [1] }).frozen).toEqual([]);
 });
 
 test('a chain of kept steps does not work in place, and temporaries keep out of its memory', () => {
@@ -40,7 +42,7 @@ test('a chain of kept steps does not work in place, and temporaries keep out of 
   const kept = sum(tanh(matmul(w, w)), 0);
   let y = add(x, kept);
   for (let i = 0; i < 4; i++) y = matmul(tanh(y), x);
-  const plan = makePlan([x, w], [mul(y, kept)], [], [1]);
+  const plan = planOf([x, w], [mul(y, kept)], { frozen: [1] });
   expect(keptOf(plan).filter(Boolean)).toHaveLength(2);
   expect(intruders(plan)).toEqual([]);
 });
@@ -48,36 +50,38 @@ test('a chain of kept steps does not work in place, and temporaries keep out of 
 describe('not kept is', () => {
   test('what a run hands out', () => {
     const w = arg(4, 4);
-    expect(keptOf(makePlan([w], [matmul(w, w), constant(1, [3])], [], [0]))).toEqual([false, false]);
+    expect(keptOf(planOf([w], [matmul(w, w), constant(1, [3])], { frozen: [0] }))).toEqual([false, false]);
   });
 
   test('what takes the place of an argument', () => {
     const [w, x] = [arg(4, 4), arg(4, 4)];
-    expect(keptOf(makePlan([w, x], [matmul(w, w)], [1], [0]))).toEqual([false]);
+    expect(keptOf(planOf([w, x], [matmul(w, w)], { donate: [1], frozen: [0] }))).toEqual([false]);
   });
 
   test('what a loop over time writes over', () => {
     const [products, w] = [arg(2, 1, 16), arg(16, 4)];
-    const plan = makePlan([products, w], [recurrent(lstm, products, w, zeros([2, 1, 4])).output], [], [0, 1]);
+    const plan = planOf([products, w], [recurrent(lstm, products, w, zeros([2, 1, 4])).output], {
+      frozen: [0, 1],
+    });
     const loop = plan.steps.find(({ op }) => op.name === 'recurrent');
     const filled = plan.steps.filter(({ outputs }) =>
       outputs.some(({ buffer }) => buffer === loop?.inputs[0].buffer),
     );
-    expect(filled.map(({ kept }) => kept)).not.toContain(true);
+    expect(filled.map(({ memoised }) => memoised)).not.toContain(true);
   });
 
   test('a view', () => {
     const [x, w] = [arg(3, 4), arg(8, 4)];
-    const plan = makePlan([x, w], [matmul(x, transpose(slice(w, 0, 2, 6)))], [], [1]);
+    const plan = planOf([x, w], [matmul(x, transpose(slice(w, 0, 2, 6)))], { frozen: [1] });
     expect(keptOf(plan)).toEqual([false]);
   });
 
   test('a piece beside one that changes', () => {
     const [x, w] = [arg(4, 4), arg(4, 4)];
     const whole = concat([matmul(w, w), tanh(x)]);
-    expect(keptOf(makePlan([x, w], [matmul(whole, w)], [], [1]))).toEqual([false, false, false]);
+    expect(keptOf(planOf([x, w], [matmul(whole, w)], { frozen: [1] }))).toEqual([false, false, false]);
     const settled = concat([matmul(w, w), tanh(w)]);
-    expect(keptOf(makePlan([x, w], [matmul(settled, x)], [], [1]))).toEqual([true, true, false]);
+    expect(keptOf(planOf([x, w], [matmul(settled, x)], { frozen: [1] }))).toEqual([true, true, false]);
   });
 });
 
@@ -85,18 +89,18 @@ test('what an LSTM does with its weights once, and where a gradient follows with
   const [x, wx, wh] = [arg(2, 1, 4), arg(16, 4), arg(16, 4)];
   const products = reshape(matmul(reshape(x, [2, 4]), wx, { transposeB: true }), [2, 1, 16]);
   const { output } = recurrent(lstm, products, wh, zeros([2, 1, 4]));
-  const plan = makePlan([x, wx, wh], [output], [], [1, 2]);
+  const plan = planOf([x, wx, wh], [output], { frozen: [1, 2] });
   expect(intruders(plan)).toEqual([]);
-  expect(printPlan(plan)).toMatchInlineSnapshot(`
-    "step  op                                    buffers                                                                 dispatches  FLOP    bytes
-    0     matmul                                arg0[2×4], arg1[4×16] → t4[2×16]                                                 1   256    416 B
-    1     kept: recurrent_pack                  arg2[16×4] → t5[64]                                                              1     0    512 B
-    2     recurrent                             t4[1×2×1×16], arg2[16×4], t5[64] → t4[1×2×1×16], t6[16], out0[2×1×1×4]           1   360    608 B
-          total                                                                                                                  2   616  1.02 kB
-          kept: at first and when arg2 changes                                                                                   1     0    512 B
+  expect(planText(plan)).toMatchInlineSnapshot(`
+    "step  op                                        buffers                                                                 dispatches  FLOP    bytes
+    0     matmul                                    arg0[2×4], arg1[4×16] → t4[2×16]                                                 1   256    416 B
+    1     memoised: pack                            arg2[16×4] → t5[64]                                                              1     0    512 B
+    2     recurrent                                 t4[1×2×1×16], arg2[16×4], t5[64] → t4[1×2×1×16], t6[16], out0[2×1×1×4]           1   360    608 B
+          total                                                                                                                      2   616  1.02 kB
+          memoised: at first and when arg2 changes                                                                                   1     0    512 B
     3 temporary buffers, 448 B: arg0 32 B, arg1 256 B, arg2 256 B, out0 32 B, t4 128 B, t5 256 B, t6 64 B"
   `);
   const [gradient] = gradients(sum(output), [wh], constant(1));
-  const training = makePlan([x, wx, wh], [gradient ?? output]);
-  expect(printPlan(training)).toContain('kept: once');
+  const training = planOf([x, wx, wh], [gradient ?? output]);
+  expect(planText(training)).toContain('memoised: once');
 });

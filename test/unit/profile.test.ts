@@ -5,13 +5,13 @@ import { tanh, add } from '../../src/expr/arith.ts';
 import { Value } from '../../src/graph/value.ts';
 import { matmul } from '../../src/ops/matmul.ts';
 import { sum } from '../../src/ops/structure.ts';
-import { makePlan } from '../../src/plan/plan.ts';
 import { printProfile } from '../../src/plan/print_profile.ts';
 import { profileOf } from '../../src/plan/profile.ts';
+import { planOf } from '../webgpu_plan.ts';
 
 const arg = (...shape: number[]): Value => new Value({ shape, dtype: 'f32' });
 const [x, w, b] = [arg(64, 256), arg(256, 512), arg(512)];
-const plan = makePlan([x, w, b], [sum(tanh(add(matmul(x, w), b)), 0)]);
+const plan = planOf([x, w, b], [sum(tanh(add(matmul(x, w), b)), 0)]);
 
 const calibration = {
   device: 'WebGPU: a device',
@@ -48,7 +48,7 @@ test('a profile on a device', () => {
 });
 
 test('kept steps are no part of a run', () => {
-  const planned = makePlan([x, w, b], [sum(tanh(matmul(x, tanh(w))), 0)], [], [1]);
+  const planned = planOf([x, w, b], [sum(tanh(matmul(x, tanh(w))), 0)], { frozen: [1] });
   const profile = profileOf(
     planned,
     { method: 'clock', seconds: [8e-5, ...seconds], dispatches: [1, 1, 2] },
@@ -56,12 +56,12 @@ test('kept steps are no part of a run', () => {
   );
   expect(profile.seconds).toBeCloseTo(5.25e-5, 12);
   expect(printProfile(profile)).toMatchInlineSnapshot(`
-    "step  op                                dispatches    FLOP    bytes     time    share
-    0     kept: elementwise: tanh(in0)               1   131 k  1.05 MB  80.0 µs
-    1     matmul                                     1  16.8 M   721 kB  40.0 µs   76.2 %
-    2     reduce: sum of tanh(in0)                   2  65.5 k   133 kB  12.5 µs   23.8 %
-          total                                      3  16.8 M   854 kB  52.5 µs  100.0 %
-          kept: at first and after changes           1   131 k  1.05 MB  80.0 µs
+    "step  op                                    dispatches    FLOP    bytes     time    share
+    0     memoised: elementwise: tanh(in0)               1   131 k  1.05 MB  80.0 µs
+    1     matmul                                         1  16.8 M   721 kB  40.0 µs   76.2 %
+    2     reduce: sum of tanh(in0)                       2  65.5 k   133 kB  12.5 µs   23.8 %
+          total                                          3  16.8 M   854 kB  52.5 µs  100.0 %
+          memoised: at first and after changes           1   131 k  1.05 MB  80.0 µs
     CPU; timed by the clock"
   `);
 });

@@ -8,29 +8,39 @@ import { lstmProjected } from '../../src/cells/lstm_projected.ts';
 import { halfBits } from '../../src/core/half.ts';
 import { sizeOf, type Shape } from '../../src/core/shape.ts';
 import { denseView } from '../../src/core/view.ts';
-import { Value } from '../../src/graph/value.ts';
+import { Value, type Op } from '../../src/graph/value.ts';
 import { RecurrentLayout } from '../../src/ops/recurrent_layout.ts';
-import { packingOf, packOp, type PackAttrs } from '../../src/ops/recurrent_pack.ts';
+import { referenceTarget } from '../../src/backend/cpu/kernels/index.ts';
+import type { Operand } from '../../src/backend/cpu/kernels/kernel.ts';
+import { packOp } from '../../src/ops/pack.ts';
+import { packingOf, packWeights } from '../../src/ops/recurrent_pack.ts';
+import type { LayoutAttrs } from '../../src/ops/recurrent_layout.ts';
 import type { WeightPrecision } from '../../src/ops/weight_precision.ts';
-import { makePlan } from '../../src/plan/plan.ts';
 import { LSTM } from '../../src/index.ts';
+import { planOf } from '../webgpu_plan.ts';
+
+/** The packed words of matrices, and with int8 of the largest magnitudes of their rows. */
+function wordsOf(attrs: LayoutAttrs, inputs: readonly Operand[], backward: boolean): number[] {
+  const values = inputs.map(({ view: { shape } }) => new Value({ shape, dtype: 'f32' }));
+  const matrices = attrs.precision === 'int8' ? values.slice(0, -1) : values;
+  const [{ node, shape, dtype }] = packWeights(attrs, matrices, backward);
+  const data = dtype === 'f32' ? new Float32Array(sizeOf(shape)).fill(NaN) : new Int32Array(sizeOf(shape));
+  referenceTarget.kernel(packOp as Op).run(node?.attrs, inputs, [{ data, view: denseView(shape) }]);
+  return Array.from(data);
+}
 
 /** Packs matrices whose elements are their own numbers, the second's from 1000 on. */
-function packed(attrs: PackAttrs, shape: Shape): number[] {
-  const operand = (direction: number) => ({
-    data: Float32Array.from({ length: sizeOf(shape) }, (_, i) => 1000 * direction + i),
+function packed(attrs: LayoutAttrs, shape: Shape, backward: boolean): number[] {
+  const inputs = Array.from({ length: attrs.chains }, (_, direction) => ({
+    data: Float32Array.from({ length: sizeOf(shape) }, (_element, i) => 1000 * direction + i),
     view: denseView(shape),
-  });
-  const inputs = Array.from({ length: attrs.chains }, (_, direction) => operand(direction));
-  const [{ shape: size }] = packOp.infer(attrs, []);
-  const data = new Float32Array(sizeOf(size)).fill(NaN);
-  packOp.cpu?.(attrs, inputs, [{ data, view: denseView(size) }]);
-  return Array.from(data);
+  }));
+  return wordsOf(attrs, inputs, backward);
 }
 
 test('forward: of each gate and unit four columns, then the next gate, then the next four; zeros past the end', () => {
   const [hidden, gates] = [5, 4];
-  const attrs = { cell: lstm, hidden, projection: 0, bias: true, masked: false, backward: false } as const;
+  const attrs = { cell: lstm, hidden, projection: 0, bias: true, masked: false } as const;
   const expected: number[] = [];
   for (let direction = 0; direction < 2; direction++)
     for (let quad = 0; quad < 2; quad++)
@@ -38,17 +48,17 @@ test('forward: of each gate and unit four columns, then the next gate, then the 
         for (let unit = 0; unit < hidden; unit++)
           for (let k = 4 * quad; k < 4 * quad + 4; k++)
             expected.push(k < hidden ? 1000 * direction + (gate * hidden + unit) * hidden + k : 0);
-  expect(packed({ ...attrs, chains: 2 }, [gates * hidden, hidden])).toEqual(expected);
+  expect(packed({ ...attrs, chains: 2 }, [gates * hidden, hidden], false)).toEqual(expected);
 });
 
 test('backward: the same of the transposed matrices, each after the other where each takes another gradient', () => {
   const [hidden, gates] = [4, 3];
-  const attrs = { cell: gru, hidden, projection: 0, bias: true, masked: false, backward: true } as const;
+  const attrs = { cell: gru, hidden, projection: 0, bias: true, masked: false } as const;
   const expected: number[] = [];
   for (let gate = 0; gate < gates; gate++)
     for (let unit = 0; unit < hidden; unit++)
       for (let k = 0; k < 4; k++) expected.push((gate * hidden + k) * hidden + unit);
-  expect(packed({ ...attrs, chains: 1 }, [gates * hidden, hidden])).toEqual(expected);
+  expect(packed({ ...attrs, chains: 1 }, [gates * hidden, hidden], true)).toEqual(expected);
 });
 
 test('f16 and int8 are the same numbers in the same order, rounded, and int8 by the row of its matrix', () => {
@@ -67,18 +77,12 @@ test('f16 and int8 are the same numbers in the same order, rounded, and int8 by 
     ),
   );
   const scales = { data: Float32Array.from(largest), view: denseView([largest.length]) };
-  const wordsOf = (precision: WeightPrecision): number[] => {
-    const own: PackAttrs = { ...attrs, chains: 2, precision, backward: false };
-    const given = precision === 'int8' ? [...inputs, scales] : inputs;
-    const [{ shape, dtype }] = packOp.infer(own, []);
-    const data = dtype === 'f32' ? new Float32Array(sizeOf(shape)) : new Int32Array(sizeOf(shape));
-    packOp.cpu?.(own, given, [{ data, view: denseView(shape) }]);
-    return Array.from(data);
-  };
-  const exact = wordsOf('float32');
-  const halves = wordsOf('f16').flatMap((word) => [word & 0xffff, word >>> 16]);
+  const packedAs = (precision: WeightPrecision): number[] =>
+    wordsOf({ ...attrs, chains: 2, precision }, precision === 'int8' ? [...inputs, scales] : inputs, false);
+  const exact = packedAs('float32');
+  const halves = packedAs('f16').flatMap((word) => [word & 0xffff, word >>> 16]);
   expect(halves).toEqual(exact.map(halfBits));
-  const bytes = wordsOf('int8').flatMap((word) => [0, 8, 16, 24].map((by) => (word << (24 - by)) >> 24));
+  const bytes = packedAs('int8').flatMap((word) => [0, 8, 16, 24].map((by) => (word << (24 - by)) >> 24));
   // A weight is the largest of its row in magnitude where it is 127.
   const tops = exact.map((w) => largest.some((most) => most === Math.fround(Math.abs(w))));
   expect(bytes.map((byte) => Math.abs(byte) === 127)).toEqual(tops);
@@ -92,7 +96,7 @@ test('the segments of a layer share the packed weights', () => {
   );
   const [x, ...weights] = args;
   const named = Object.fromEntries(layer.parameters.map(({ name }, i) => [name, weights[i]]));
-  const names = makePlan(args, [layer.forward(x, named).output]).steps.map(({ op }) => op.name);
+  const names = planOf(args, [layer.forward(x, named).output]).steps.map(({ op }) => op.name);
   const count = (name: string): number => names.filter((other) => other === name).length;
   expect([count('recurrent'), count(packOp.name)]).toEqual([3, 1]);
 });

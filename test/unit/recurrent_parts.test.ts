@@ -10,7 +10,7 @@ import { matmul } from '../../src/ops/matmul.ts';
 import { recurrentSequence, type RecurrentWeights } from '../../src/ops/recurrent_layer.ts';
 import { stepOfParts } from '../../src/ops/recurrent_parts.ts';
 import { reshape } from '../../src/ops/structure.ts';
-import { makePlan } from '../../src/plan/plan.ts';
+import { planOf } from '../webgpu_plan.ts';
 
 const [batch, hidden] = [3, 5];
 
@@ -107,13 +107,16 @@ test("the product of the states is early, and what it makes is nobody else's mem
     const states = args.flatMap((_, i) => (i >= args.length - cell.states.length ? [i] : []));
     const products = reshape(matmul(x, w), given.shape);
     const { output, finals } = parts(cell, true, [products, ...rest]) ?? { output: x, finals: [] };
-    const plan = makePlan(args, [output, ...finals], [], [1, 2, 3], states);
-    const early = plan.steps.filter((step) => step.early);
+    const plan = planOf(args, [output, ...finals], {
+      frozen: [1, 2, 3],
+      prefetchable: states,
+    });
+    const early = plan.steps.filter((step) => step.prefetchable);
     expect(early.map(({ op }) => op.name)).toContain('matmul');
     const apart = new Set(early.flatMap(({ outputs }) => outputs.map(({ buffer }) => buffer)));
-    const others = plan.steps.filter((step) => !step.early).flatMap(({ outputs }) => outputs);
+    const others = plan.steps.filter((step) => !step.prefetchable).flatMap(({ outputs }) => outputs);
     expect(others.filter(({ buffer }) => apart.has(buffer))).toEqual([]);
-    expect(plan.known).toEqual([1, 2, 3, ...states]);
+    expect(plan.prefetchFrom).toEqual([1, 2, 3, ...states]);
     // The product of the input, and the update.
     expect(plan.steps.length - early.length).toBe(2);
   }

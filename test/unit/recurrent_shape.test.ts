@@ -2,36 +2,38 @@
 import { expect, test } from 'vitest';
 
 import { lstm } from '../../src/cells/lstm.ts';
-import { GPU_TARGET, SOFTWARE_TARGET, type Target } from '../../src/graph/launch.ts';
+import { GPU_DEVICE, SOFTWARE_DEVICE, type DeviceInfo } from '../../src/backend/webgpu/device_info.ts';
 import { Value } from '../../src/graph/value.ts';
 import { sequenceShape, stepTile } from '../../src/ops/recurrent_shape.ts';
 import { QUAD_WORDS, type WeightPrecision } from '../../src/ops/weight_precision.ts';
-import { dispatchesOf, makePlan, variantOf, variantsOf, type Step } from '../../src/plan/plan.ts';
+import { Launcher } from '../../src/backend/webgpu/launches.ts';
+import type { Step } from '../../src/plan/plan.ts';
 import { runFused, runInputs, type RunSize } from '../recurrent_run.ts';
+import { planOf } from '../webgpu_plan.ts';
 
 const large = { products: 4, width: 4096, batch: 4096, chains: 1 };
 
 test('of a GPU no more sums than it has registers for, of a CPU as large a tile as there is', () => {
-  const gpu = stepTile(GPU_TARGET, large);
+  const gpu = stepTile(GPU_DEVICE, large);
   expect(4 * gpu.rows * gpu.units).toBe(64);
-  expect(stepTile(SOFTWARE_TARGET, large)).toEqual({ rows: 16, units: 4 });
+  expect(stepTile(SOFTWARE_DEVICE, large)).toEqual({ rows: 16, units: 4 });
 });
 
 test('no more rows than there are, and a unit of a row where a unit has very many products', () => {
-  expect(stepTile(SOFTWARE_TARGET, { ...large, batch: 1 }).rows).toBe(1);
-  expect(stepTile(GPU_TARGET, { ...large, products: 100 })).toEqual({ rows: 1, units: 1 });
+  expect(stepTile(SOFTWARE_DEVICE, { ...large, batch: 1 }).rows).toBe(1);
+  expect(stepTile(GPU_DEVICE, { ...large, products: 100 })).toEqual({ rows: 1, units: 1 });
 });
 
 test('a whole sequence of many rows takes up to eight of them at once, of a CPU half as many', () => {
   const size = { width: 8, products: 4, depth: 8, batch: 4096, chains: 2, bytes: 0, share: () => 0 };
-  expect(sequenceShape(GPU_TARGET, size).rows).toBe(8);
+  expect(sequenceShape(GPU_DEVICE, size).rows).toBe(8);
   // SwiftShader's compiler takes minutes for more.
-  expect(sequenceShape(SOFTWARE_TARGET, size).rows).toBe(4);
-  expect(sequenceShape(GPU_TARGET, { ...size, batch: 1 }).rows).toBe(1);
+  expect(sequenceShape(SOFTWARE_DEVICE, size).rows).toBe(4);
+  expect(sequenceShape(GPU_DEVICE, { ...size, batch: 1 }).rows).toBe(1);
 });
 
 const KIB = 1024;
-const LARGE: Target = { ...GPU_TARGET, workgroupSize: 1024 };
+const LARGE: DeviceInfo = { ...GPU_DEVICE, workgroupSize: 1024 };
 
 /** The loop of an LSTM without a gradient. */
 function loopOf(hidden: number, precision: WeightPrecision, batch = 1, steps = 9): Step {
@@ -46,29 +48,29 @@ function loopOf(hidden: number, precision: WeightPrecision, batch = 1, steps = 9
     masked: false,
   };
   const args = runInputs(size).map(({ shape }) => new Value({ shape, dtype: 'f32' }));
-  const plan = makePlan(args, [runFused(size, args).output]);
+  const plan = planOf(args, [runFused(size, args).output]);
   return plan.steps.find(({ op }) => op.name === 'recurrent') as Step;
 }
 
 const [streamed, shared, held] = ['sequence', 'sequence_shared', 'sequence_held'];
 test.each([
-  ['28', GPU_TARGET, loopOf(28, 'float32'), held, held, held],
-  ['28, f16', GPU_TARGET, loopOf(28, 'f16'), held, held, held],
+  ['28', GPU_DEVICE, loopOf(28, 'float32'), held, held, held],
+  ['28, f16', GPU_DEVICE, loopOf(28, 'f16'), held, held, held],
   // All 256 invocations with 64 words each.
-  ['60', GPU_TARGET, loopOf(60, 'float32'), held, held, held],
-  ['64', GPU_TARGET, loopOf(64, 'float32'), held, held, held],
-  ['64, f16', GPU_TARGET, loopOf(64, 'f16'), held, held, held],
+  ['60', GPU_DEVICE, loopOf(60, 'float32'), held, held, held],
+  ['64', GPU_DEVICE, loopOf(64, 'float32'), held, held, held],
+  ['64, f16', GPU_DEVICE, loopOf(64, 'f16'), held, held, held],
   // The sums of four slices are too many for the least memory.
-  ['60, many rows', GPU_TARGET, loopOf(60, 'float32', 512), streamed, held, held],
-  ['28, many rows and int8', GPU_TARGET, loopOf(28, 'int8', 512), held, held, held],
-  ['128', GPU_TARGET, loopOf(128, 'float32'), streamed, streamed, streamed],
+  ['60, many rows', GPU_DEVICE, loopOf(60, 'float32', 512), streamed, held, held],
+  ['28, many rows and int8', GPU_DEVICE, loopOf(28, 'int8', 512), held, held, held],
+  ['128', GPU_DEVICE, loopOf(128, 'float32'), streamed, streamed, streamed],
   ['128, large workgroups', LARGE, loopOf(128, 'float32'), streamed, streamed, streamed],
-  ['128, f16', GPU_TARGET, loopOf(128, 'f16'), streamed, streamed, streamed],
+  ['128, f16', GPU_DEVICE, loopOf(128, 'f16'), streamed, streamed, streamed],
   ['128, f16, large workgroups', LARGE, loopOf(128, 'f16'), held, held, held],
-  ['88, f16', GPU_TARGET, loopOf(88, 'f16'), streamed, streamed, shared],
+  ['88, f16', GPU_DEVICE, loopOf(88, 'f16'), streamed, streamed, shared],
   [
     '60, small workgroups',
-    { ...GPU_TARGET, workgroupSize: 64 },
+    { ...GPU_DEVICE, workgroupSize: 64 },
     loopOf(60, 'float32'),
     streamed,
     streamed,
@@ -76,19 +78,21 @@ test.each([
   ],
   [
     '28, small workgroups',
-    { ...GPU_TARGET, workgroupSize: 32 },
+    { ...GPU_DEVICE, workgroupSize: 32 },
     loopOf(28, 'float32'),
     shared,
     shared,
     shared,
   ],
-  ['28, of a single step', GPU_TARGET, loopOf(28, 'float32', 1, 1), 'sliced', 'sliced', 'sliced'],
-  ['28, by software', SOFTWARE_TARGET, loopOf(28, 'float32'), 'step', 'step', 'step'],
+  ['28, of a single step', GPU_DEVICE, loopOf(28, 'float32', 1, 1), 'sliced', 'sliced', 'sliced'],
+  ['28, by software', SOFTWARE_DEVICE, loopOf(28, 'float32'), 'step', 'step', 'step'],
 ] as const)(
   'where the weights of an LSTM are by default, H %s, with 16, 32 and 64 KiB',
   (_, target, loop, ...expected) => {
     const memories = [16 * KIB, 32 * KIB, 64 * KIB];
-    const chosen = memories.map((workgroupMemory) => variantOf(loop, { ...target, workgroupMemory }));
+    const chosen = memories.map((workgroupMemory) =>
+      new Launcher({ ...target, workgroupMemory }).variantOf(loop),
+    );
     expect(chosen).toEqual(expected);
   },
 );
@@ -98,12 +102,12 @@ test('weights in workgroup memory leave room for the sums of the slices, up to t
   for (const precision of ['float32', 'f16', 'int8'] as const)
     for (let hidden = 1; hidden < 130; hidden++) {
       const loop = loopOf(hidden, precision, 200);
-      if (variantsOf(loop, GPU_TARGET)?.names.includes('sequence_shared') !== true) continue;
-      const { constants } = dispatchesOf(loop, GPU_TARGET, 'sequence_shared').slice(-1)[0];
+      if (new Launcher(GPU_DEVICE).variantsOf(loop)?.names.includes('sequence_shared') !== true) continue;
+      const { constants } = new Launcher(GPU_DEVICE).dispatchesOf(loop, 'sequence_shared').slice(-1)[0];
       const words = [constants['QUADS'] * QUAD_WORDS[precision], constants['PARTS']];
       const bytes = words.reduce((sum, own) => sum + 16 * Math.ceil(own / 4), 0);
-      expect(bytes).toBeLessThanOrEqual(GPU_TARGET.workgroupMemory);
+      expect(bytes).toBeLessThanOrEqual(GPU_DEVICE.workgroupMemory);
       fullest = Math.max(fullest, bytes);
     }
-  expect(fullest).toBeGreaterThan(0.9 * GPU_TARGET.workgroupMemory);
+  expect(fullest).toBeGreaterThan(0.9 * GPU_DEVICE.workgroupMemory);
 });

@@ -2,11 +2,13 @@
 import { describe, expect, test } from 'vitest';
 
 import { createRuntime, matmul, Value, type TuningStore } from '../../src/index.ts';
-import { GPU_TARGET } from '../../src/graph/launch.ts';
-import { makePlan } from '../../src/plan/plan.ts';
+import { GPU_DEVICE } from '../../src/backend/webgpu/device_info.ts';
 import { printPlan } from '../../src/plan/print.ts';
-import { fastestOf, openKinds, parseTuning } from '../../src/plan/tuning.ts';
+import { fastestOf, parseTuning } from '../../src/backend/tuning.ts';
+import { Launcher } from '../../src/backend/webgpu/launches.ts';
+import { openKinds } from '../../src/backend/webgpu/tune.ts';
 import { TuningTable } from '../../src/runtime/tuning_table.ts';
+import { planOf, planText } from '../webgpu_plan.ts';
 
 class FakeStore implements TuningStore {
   readonly texts = new Map<string, string>();
@@ -35,36 +37,36 @@ describe('what is open', () => {
     [60, 64],
   ].map((shape) => new Value({ shape, dtype: 'f32' }));
   const [x, w, v] = args;
-  const plan = makePlan(args, [matmul(matmul(x, w), v, { transposeB: true }), matmul(x, x)]);
+  const plan = planOf(args, [matmul(matmul(x, w), v, { transposeB: true }), matmul(x, x)]);
   const names = ['tiled', 'registers'];
 
   test('is each kind once, without those that are known', () => {
-    expect(openKinds(plan, GPU_TARGET, {})).toEqual([
+    expect(openKinds(plan, new Launcher(GPU_DEVICE), {})).toEqual([
       { kind: 'matmul:64x64x64:kn', step: 0, names },
       { kind: 'matmul:64x64x64:kk', step: 1, names },
     ]);
     const open = (chosen: string): string[] =>
-      openKinds(plan, GPU_TARGET, { 'matmul:64x64x64:kn': chosen }).map(({ kind }) => kind);
+      openKinds(plan, new Launcher(GPU_DEVICE), { 'matmul:64x64x64:kn': chosen }).map(({ kind }) => kind);
     expect(open('registers')).toEqual(['matmul:64x64x64:kk']);
     expect(open('no variant any more')).toHaveLength(2);
   });
 
   test('is nothing where there is one variant', () => {
     const small = [new Value({ shape: [12, 12], dtype: 'f32' })];
-    expect(openKinds(makePlan(small, [matmul(small[0], small[0])]), GPU_TARGET, {})).toEqual([]);
+    expect(openKinds(planOf(small, [matmul(small[0], small[0])]), new Launcher(GPU_DEVICE), {})).toEqual([]);
   });
 });
 
 test('a plan is printed with the variants that a device runs', () => {
   const x = new Value({ shape: [64, 64], dtype: 'f32' });
-  const plan = makePlan([x], [matmul(x, x)]);
+  const plan = planOf([x], [matmul(x, x)]);
   expect(printPlan(plan, [{ dispatches: 7, variant: 'split_k' }])).toMatchInlineSnapshot(`
     "step  op      variant  buffers                                 dispatches   FLOP    bytes
     0     matmul  split_k  arg0[64×64], arg0[64×64] → out0[64×64]           7  524 k  49.2 kB
           total                                                             7  524 k  49.2 kB
     0 temporary buffers, 0 B: arg0 16.4 kB, out0 16.4 kB"
   `);
-  expect(printPlan(plan, [{ dispatches: 1 }])).toBe(printPlan(plan));
+  expect(printPlan(plan, [{ dispatches: 1 }])).toBe(planText(plan));
 });
 
 describe('the table', () => {

@@ -1,15 +1,19 @@
 // Which variant of an op a step is run in: what was chosen for its kind, where that can do it, else the target's default.
 import { expect, test } from 'vitest';
 
-import { GPU_TARGET, SOFTWARE_TARGET, type Target } from '../../src/graph/launch.ts';
-import { defineOp, sizeClass, Value, type Op, type Variants } from '../../src/graph/value.ts';
+import { GPU_DEVICE, SOFTWARE_DEVICE, type DeviceInfo } from '../../src/backend/webgpu/device_info.ts';
+import { targetOf } from '../../src/backend/webgpu/kernels/index.ts';
+import { defineKernel, sizeClass } from '../../src/backend/webgpu/kernels/kernel.ts';
+import { defineOp, Value, type Op } from '../../src/graph/value.ts';
 import { apply } from '../../src/ops/apply.ts';
 import { matmul } from '../../src/ops/matmul.ts';
-import { dispatchesOf, makePlan, variantOf, variantsOf, type Step } from '../../src/plan/plan.ts';
+import { Launcher } from '../../src/backend/webgpu/launches.ts';
+import type { Step } from '../../src/plan/plan.ts';
+import { planOf } from '../webgpu_plan.ts';
 
 function firstStep(build: (x: Value) => Value, shape: readonly number[] = [5, 6]): Step {
   const x = new Value({ shape, dtype: 'f32' });
-  return makePlan([x], [build(x)]).steps[0];
+  return planOf([x], [build(x)], { target }).steps[0];
 }
 
 const ran: (string | undefined)[] = [];
@@ -17,27 +21,35 @@ const op: Op = defineOp({
   name: 'two ways',
   summary: '',
   infer: (_, [x]) => [x],
-  variants: ({ inputs: [x] }, { software }): Variants => ({
-    names: software ? ['plain', 'clever'] : ['clever', 'plain'],
-    kind: sizeClass(...x.view.shape),
-  }),
-  gpu: (_placed, _target, variant) => {
-    ran.push(variant);
-    return [];
-  },
   tolerance: { absolute: 0, relative: 0 },
 });
+const target = targetOf([
+  defineKernel(op, {
+    variants: ({ inputs: [x] }, { software }) => ({
+      names: software ? ['plain', 'clever'] : ['clever', 'plain'],
+      kind: sizeClass(...x.view.shape),
+    }),
+    dispatches: (_placed, _device, variant) => {
+      ran.push(variant);
+      return [];
+    },
+  }),
+]);
+const launcher = (device: DeviceInfo): Launcher => new Launcher(device, target);
 const step = firstStep((x) => apply(op, {}, [x]));
 
 test('the default is the target’s', () => {
-  expect(variantsOf(step, GPU_TARGET)).toEqual({ key: 'two ways:8x8', names: ['clever', 'plain'] });
-  expect(variantOf(step, GPU_TARGET)).toBe('clever');
-  expect(variantOf(step, SOFTWARE_TARGET)).toBe('plain');
+  expect(launcher(GPU_DEVICE).variantsOf(step)).toEqual({
+    key: 'two ways:8x8',
+    names: ['clever', 'plain'],
+  });
+  expect(launcher(GPU_DEVICE).variantOf(step)).toBe('clever');
+  expect(launcher(SOFTWARE_DEVICE).variantOf(step)).toBe('plain');
 });
 
 test('a choice for its kind comes first, one that cannot do it and one of another kind do not count', () => {
-  const chosen = (key: string, name: string, target: Target = GPU_TARGET): string | undefined =>
-    variantOf(step, target, { [key]: name });
+  const chosen = (key: string, name: string, device: DeviceInfo = GPU_DEVICE): string | undefined =>
+    launcher(device).variantOf(step, { [key]: name });
   expect(chosen('two ways:8x8', 'plain')).toBe('plain');
   expect(chosen('two ways:8x8', 'forgotten')).toBe('clever');
   expect(chosen('two ways:8x16', 'plain')).toBe('clever');
@@ -45,9 +57,9 @@ test('a choice for its kind comes first, one that cannot do it and one of anothe
 
 test('the kernels are told the variant', () => {
   ran.length = 0;
-  dispatchesOf(step);
-  dispatchesOf(step, SOFTWARE_TARGET);
-  dispatchesOf(step, SOFTWARE_TARGET, 'clever');
+  launcher(GPU_DEVICE).dispatchesOf(step);
+  launcher(SOFTWARE_DEVICE).dispatchesOf(step);
+  launcher(SOFTWARE_DEVICE).dispatchesOf(step, 'clever');
   expect(ran).toEqual(['clever', 'plain', 'clever']);
 });
 
@@ -58,14 +70,15 @@ test('sizes are classed by powers of two', () => {
 test('the kind of a product is its sizes and how its operands lie', () => {
   const kind = (a: readonly number[], b: readonly number[], transposeB: boolean): string | undefined => {
     const args = [a, b].map((shape) => new Value({ shape, dtype: 'f32' }));
-    return variantsOf(makePlan(args, [matmul(args[0], args[1], { transposeB })]).steps[0], GPU_TARGET)?.key;
+    const [step] = planOf(args, [matmul(args[0], args[1], { transposeB })]).steps;
+    return new Launcher(GPU_DEVICE).variantsOf(step)?.key;
   };
   expect(kind([12, 8], [8, 20], false)).toBe('matmul:16x8x32:kn');
   expect(kind([12, 8], [20, 8], true)).toBe('matmul:16x8x32:kk');
   expect(kind([12, 7], [20, 7], true)).toBe('matmul:16x8x32:--');
 });
 
-const LANES: Target = { ...SOFTWARE_TARGET, lanes: 4 };
+const LANES: DeviceInfo = { ...SOFTWARE_DEVICE, subgroupSize: 4 };
 
 test.each([
   ['a large product', [512, 256, 1024], 'tiled', 'registers', 'lanes'],
@@ -80,8 +93,8 @@ test.each([
     [m, k],
     [k, n],
   ].map((shape) => new Value({ shape, dtype: 'f32' }));
-  const [step] = makePlan(args, [matmul(args[0], args[1])]).steps;
-  expect([GPU_TARGET, SOFTWARE_TARGET, LANES].map((target) => variantOf(step, target))).toEqual([
+  const [step] = planOf(args, [matmul(args[0], args[1])]).steps;
+  expect([GPU_DEVICE, SOFTWARE_DEVICE, LANES].map((target) => new Launcher(target).variantOf(step))).toEqual([
     gpu,
     software,
     lanes,

@@ -14,9 +14,9 @@ import {
   type RecurrentOptions,
 } from '../../src/index.ts';
 import type { StackedStep } from '../../src/ops/recurrent_stack.ts';
-import { GPU_TARGET, SOFTWARE_TARGET } from '../../src/graph/launch.ts';
-import { sharesLaunches } from '../../src/plan/calibration.ts';
-import { makePlan } from '../../src/plan/plan.ts';
+import { GPU_DEVICE, SOFTWARE_DEVICE } from '../../src/backend/webgpu/device_info.ts';
+import { sharesLaunches } from '../../src/backend/webgpu/wavefront.ts';
+import { planOf } from '../webgpu_plan.ts';
 
 /** Of how many layers or directions each loop over time is. */
 function loopsOf(layer: Recurrent, context: Context, steps = 4, noisy = false): number[] {
@@ -31,7 +31,7 @@ function loopsOf(layer: Recurrent, context: Context, steps = 4, noisy = false): 
     {},
     { ...context, ...(noisy ? { noise: new Noise(seed) } : {}) },
   );
-  return makePlan([...args, seed], [output]).steps.flatMap(({ op, attrs }) =>
+  return planOf([...args, seed], [output]).steps.flatMap(({ op, attrs }) =>
     op.name === 'recurrent' ? [(attrs as { chains: number }).chains] : [],
   );
 }
@@ -100,10 +100,10 @@ describe('a device', () => {
   const large = { flop: 0, bytes: 0, layerBytes: 1024 ** 2 };
 
   test('that nobody has calibrated shares nothing', () => {
-    expect(sharesLaunches(GPU_TARGET, undefined, large)).toBe(false);
+    expect(sharesLaunches(GPU_DEVICE, undefined, large)).toBe(false);
   });
 
-  test.each([GPU_TARGET, SOFTWARE_TARGET])(
+  test.each([GPU_DEVICE, SOFTWARE_DEVICE])(
     'shares launches that take longer than kernels at a third of its rates',
     (target) => {
       const shares = (step: object): boolean => sharesLaunches(target, calibration, { ...large, ...step });
@@ -116,8 +116,8 @@ describe('a device', () => {
 
   test('where a workgroup runs a layer by itself, in one launch, shares none', () => {
     const small = { ...large, layerBytes: 512 * 1024 };
-    expect(sharesLaunches(GPU_TARGET, calibration, small)).toBe(false);
-    expect(sharesLaunches(SOFTWARE_TARGET, calibration, small)).toBe(true);
+    expect(sharesLaunches(GPU_DEVICE, calibration, small)).toBe(false);
+    expect(sharesLaunches(SOFTWARE_DEVICE, calibration, small)).toBe(true);
   });
 });
 

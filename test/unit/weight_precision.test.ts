@@ -4,7 +4,9 @@ import { describe, expect, test } from 'vitest';
 import { halfBits } from '../../src/core/half.ts';
 import { Random } from '../../src/core/random.ts';
 import { denseView } from '../../src/core/view.ts';
-import { int8Of, roundedMatrix, storeQuad } from '../../src/ops/weight_precision.ts';
+import { roundedMatrix } from '../../src/backend/cpu/kernels/fake_quantize.ts';
+import { storeQuad } from '../../src/backend/cpu/kernels/pack.ts';
+import { int8Of } from '../../src/ops/weight_precision.ts';
 
 const operand = (rows: readonly (readonly number[])[]) => ({
   data: Float32Array.from(rows.flat()),

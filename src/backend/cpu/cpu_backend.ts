@@ -1,11 +1,13 @@
 // The CPU backend: the same plans, run by each op's reference. It is the oracle of the GPU and serves where there is none.
 import { GatewiseError } from '../../core/errors.ts';
-import type { DType } from '../../core/shape.ts';
-import type { NumberArray, Operand, Region } from '../../graph/launch.ts';
+import type { DType, NumberArray } from '../../core/shape.ts';
 import type { Calibration } from '../../plan/calibration.ts';
-import { countDispatches, type Plan, type Step } from '../../plan/plan.ts';
+import type { Plan, Step } from '../../plan/plan.ts';
+import type { Region } from '../../plan/region.ts';
 import type { Backend, DeviceBuffer, Executable } from '../backend.ts';
-import { KeptResults, markWritten, newVersion } from '../kept_results.ts';
+import { markWritten, Memo, newVersion } from '../memo.ts';
+import { referenceTarget, type HostTarget } from './kernels/index.ts';
+import type { Operand } from './kernels/kernel.ts';
 
 /** How f32 tensors are kept: in float32 as on a GPU, or in float64 for gradient checks. */
 export type Precision = 'float32' | 'float64';
@@ -26,20 +28,20 @@ class CPUBuffer implements DeviceBuffer {
 }
 
 /** Runs one step over arrays, one per buffer of the plan. */
-export function runStepOnCPU(step: Step, memory: (buffer: number) => NumberArray): void {
-  if (step.op.cpu === undefined)
-    throw new GatewiseError('internal', `plan: ${step.op.name} has no CPU reference`);
+export function runStep(step: Step, { kernel }: HostTarget, memory: (buffer: number) => NumberArray): void {
   const operand = ({ buffer, view }: Region): Operand => ({ data: memory(buffer), view });
-  step.op.cpu(step.attrs, step.inputs.map(operand), step.outputs.map(operand));
+  kernel(step.op).run(step.attrs, step.inputs.map(operand), step.outputs.map(operand));
 }
 
 export class CPUBackend implements Backend {
   readonly kind = 'cpu';
   readonly description: string;
+  readonly target: HostTarget;
   readonly #precision: Precision;
 
-  constructor(precision: Precision = 'float32') {
+  constructor(precision: Precision = 'float32', target: HostTarget = referenceTarget) {
     this.#precision = precision;
+    this.target = target;
     this.description = `CPU (${precision} JavaScript)`;
   }
 
@@ -69,9 +71,9 @@ export class CPUBackend implements Backend {
     const own = plan.buffers.map(({ kind, size, dtype }) =>
       kind === 'temporary' ? this.#allocate(size, dtype) : undefined,
     );
-    const kept = new KeptResults(
-      plan.steps.some((step) => step.kept),
-      plan.settled,
+    const memo = new Memo(
+      plan.steps.some(({ memoised }) => memoised),
+      plan.frozen,
     );
     type Buffers = readonly DeviceBuffer[];
     const memoryOf =
@@ -83,9 +85,9 @@ export class CPUBackend implements Backend {
     return {
       run: (args, outputs, reads) => {
         const memory = memoryOf(args, outputs);
-        const stale = kept.isStale(args);
-        for (const step of plan.steps) if (stale || !step.kept) runStepOnCPU(step, memory);
-        kept.remember(args);
+        const stale = memo.isStale(args);
+        for (const step of plan.steps) if (stale || !step.memoised) runStep(step, this.target, memory);
+        memo.remember(args);
         markWritten(outputs);
         return reads.map((index) => {
           const { buffer, view } = plan.outputs[index];
@@ -94,17 +96,17 @@ export class CPUBackend implements Backend {
           );
         });
       },
-      // Nothing is gained where there is one thread to work on.
-      ahead: () => undefined,
+      // One thread does all the work: nothing would be gained.
+      prefetch: () => undefined,
       time: (args, outputs) => {
         const memory = memoryOf(args, outputs);
-        return kept.aside(async () => ({
+        return memo.suspend(async () => ({
           method: 'clock',
-          seconds: plan.steps.map((step) => secondsPer(() => runStepOnCPU(step, memory))),
-          dispatches: plan.steps.map((step) => countDispatches(step)),
+          seconds: plan.steps.map((step) => secondsPer(() => runStep(step, this.target, memory))),
+          dispatches: plan.steps.map(() => 1),
         }));
       },
-      launched: () => plan.steps.map((step) => ({ dispatches: countDispatches(step) })),
+      launched: () => plan.steps.map(() => ({ dispatches: 1 })),
       // There is one way on the CPU.
       tune: () => Promise.resolve([]),
       dispose: () => own.fill(undefined),

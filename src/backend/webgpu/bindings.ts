@@ -1,6 +1,6 @@
 // What a dispatch binds: rows of uniforms, which lie in one buffer that is written once, and ranges of storage buffers.
 import { packUniforms } from '../../core/kernel.ts';
-import type { Binding, Dispatch } from '../../graph/launch.ts';
+import type { Binding, Dispatch } from './dispatch.ts';
 import { BufferUsage } from './flags.ts';
 import type { Pipeline } from './pipelines.ts';
 

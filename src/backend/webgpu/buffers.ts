@@ -1,7 +1,7 @@
 // Memory on the device for tensors and temporaries.
 import { GatewiseError } from '../../core/errors.ts';
 import type { DeviceBuffer } from '../backend.ts';
-import { newVersion } from '../kept_results.ts';
+import { newVersion } from '../memo.ts';
 import { BufferUsage } from './flags.ts';
 
 let buffers = 0;

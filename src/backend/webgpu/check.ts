@@ -1,11 +1,12 @@
 // Check mode: every step of a plan runs on the device and again on the CPU from the same inputs; the first difference
 // beyond the op's tolerance is an error that names step, op, index, what came and what was expected.
 import { GatewiseError } from '../../core/errors.ts';
-import { sizeOf } from '../../core/shape.ts';
+import { sizeOf, type NumberArray } from '../../core/shape.ts';
 import { walk } from '../../core/view.ts';
-import type { NumberArray, Region } from '../../graph/launch.ts';
 import type { Step } from '../../plan/plan.ts';
-import { runStepOnCPU } from '../cpu/cpu_backend.ts';
+import type { Region } from '../../plan/region.ts';
+import { runStep } from '../cpu/cpu_backend.ts';
+import type { HostTarget } from '../cpu/kernels/index.ts';
 import type { WebGPUBuffer } from './buffers.ts';
 import type { WebGPUExecutable } from './executable.ts';
 import type { Staging } from './staging.ts';
@@ -28,12 +29,20 @@ export class CheckedExecutable {
   readonly #executable: WebGPUExecutable;
   readonly #staging: Staging;
   readonly #queue: CheckQueue;
+  readonly #reference: HostTarget;
 
-  constructor(device: GPUDevice, executable: WebGPUExecutable, staging: Staging, queue: CheckQueue) {
+  constructor(
+    device: GPUDevice,
+    executable: WebGPUExecutable,
+    staging: Staging,
+    queue: CheckQueue,
+    reference: HostTarget,
+  ) {
     this.#device = device;
     this.#executable = executable;
     this.#staging = staging;
     this.#queue = queue;
+    this.#reference = reference;
   }
 
   run(
@@ -67,7 +76,7 @@ export class CheckedExecutable {
       this.#executable.encode(pass, args, outputs, (other) => other === index);
       pass.end();
       this.#device.queue.submit([encoder.finish()]);
-      runStepOnCPU(step, (buffer) => memory.get(buffer) ?? new Float32Array(0));
+      runStep(step, this.#reference, (buffer) => memory.get(buffer) ?? new Float32Array(0));
       for (const region of step.outputs) {
         const got = await this.#fetch(region, args, outputs);
         compare(step, index, region, got, memory.get(region.buffer) ?? got);

@@ -1,12 +1,13 @@
 // A plan on a device: pipelines, temporaries and uniforms made once; a run is one encoder, one pass, one submit.
 import { GatewiseError } from '../../core/errors.ts';
-import { sizeOf } from '../../core/shape.ts';
-import type { NumberArray, Target } from '../../graph/launch.ts';
+import { sizeOf, type NumberArray } from '../../core/shape.ts';
 import type { BufferSpec } from '../../plan/memory.ts';
-import { dispatchesOf, variantOf, type Choices, type Plan } from '../../plan/plan.ts';
+import type { Plan } from '../../plan/plan.ts';
+import type { Choices } from '../tuning.ts';
 import { BindGroups } from './bind_groups.ts';
 import { createBindGroup, createUniforms } from './bindings.ts';
 import { createStorage, type WebGPUBuffer } from './buffers.ts';
+import type { Launcher } from './launches.ts';
 import type { Pipelines } from './pipelines.ts';
 import { Recording } from './recording.ts';
 import type { Staging } from './staging.ts';
@@ -30,15 +31,15 @@ export class WebGPUExecutable {
     pipelines: Pipelines,
     staging: Staging,
     plan: Plan,
-    target: Target,
+    launcher: Launcher,
     choices: Choices = {},
   ) {
     this.plan = plan;
     this.#device = device;
     this.#staging = staging;
     // Before any memory is made: where a step has no kernel, nothing is left behind.
-    this.variants = plan.steps.map((step) => variantOf(step, target, choices));
-    const dispatches = plan.steps.map((step, i) => dispatchesOf(step, target, this.variants[i]));
+    this.variants = plan.steps.map((step) => launcher.variantOf(step, choices));
+    const dispatches = plan.steps.map((step, i) => launcher.dispatchesOf(step, this.variants[i]));
     // Scratch memory that only another variant would use is never bound.
     const bound = new Set(
       dispatches.flat().flatMap(({ bindings }) => Object.values(bindings).map(({ buffer }) => buffer)),
@@ -112,14 +113,14 @@ export class WebGPUExecutable {
   }
 
   /** Some steps alone, whose arguments are there; of the others nothing is looked at. */
-  ahead(
+  prefetch(
     args: readonly WebGPUBuffer[],
     outputs: readonly WebGPUBuffer[],
     runs: (step: number) => boolean,
   ): void {
     const { buffers } = this.plan;
     const encoder = this.#device.createCommandEncoder({ label: 'gatewise' });
-    const pass = encoder.beginComputePass({ label: 'gatewise ahead' });
+    const pass = encoder.beginComputePass({ label: 'gatewise prefetch' });
     this.#groups.update(
       (buffer) => outsideBuffer(buffers[buffer], args, outputs),
       (launch) => runs(this.#recording.stepOf[launch]),

@@ -1,7 +1,7 @@
 // Compute pipelines, made once for each kernel, template and set of constants, and kept for the device's life.
 import { GatewiseError } from '../../core/errors.ts';
 import { expand } from '../../core/wgsl_template.ts';
-import type { Dispatch } from '../../graph/launch.ts';
+import type { Dispatch } from './dispatch.ts';
 import { COMPUTE_STAGE } from './flags.ts';
 
 export interface Pipeline {

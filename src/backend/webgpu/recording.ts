@@ -1,6 +1,6 @@
 // What a plan launches, in plain arrays that are made once, so that recording a run is a walk over them: per dispatch a
 // call that binds and one that launches, and nothing that is made anew.
-import type { Dispatch } from '../../graph/launch.ts';
+import type { Dispatch } from './dispatch.ts';
 import type { Pipeline } from './pipelines.ts';
 
 /** A kernel's launch, once for each row of its uniforms. */

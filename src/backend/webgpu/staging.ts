@@ -1,7 +1,7 @@
 // Readback: a pool of mappable buffers, so that several results may be on their way at once.
 import { GatewiseError } from '../../core/errors.ts';
 import type { DType } from '../../core/shape.ts';
-import type { NumberArray } from '../../graph/launch.ts';
+import type { NumberArray } from '../../core/shape.ts';
 import { BufferUsage, MAP_READ_MODE } from './flags.ts';
 import type { Nudges } from './nudges.ts';
 

@@ -1,9 +1,31 @@
 // Finds out which variants of a plan's steps are fastest on the device: each runs on its own, in turns with the others.
 import type { WebGPUBuffer } from './buffers.ts';
-import type { Choices, Plan } from '../../plan/plan.ts';
-import { fastestOf, type OpenKind, type TunedKind } from '../../plan/tuning.ts';
+import type { Plan } from '../../plan/plan.ts';
+import { fastestOf, type Choices, type TunedKind } from '../tuning.ts';
 import type { WebGPUExecutable } from './executable.ts';
+import type { Launcher } from './launches.ts';
 import { secondsOf, type Clock, type Stopwatch, type Timing } from './stopwatch.ts';
+
+/** A kind of step for which no choice was made, and a step of that kind. */
+export interface OpenKind {
+  readonly kind: string;
+  readonly step: number;
+  /** The default first. */
+  readonly names: readonly [string, ...string[]];
+}
+
+/** Each kind of a plan's steps that has several variants and no choice, once. */
+export function openKinds(plan: Plan, launcher: Launcher, choices: Choices): OpenKind[] {
+  const open = new Map<string, OpenKind>();
+  plan.steps.forEach((step, index) => {
+    const variants = launcher.variantsOf(step);
+    if (variants === undefined || variants.names.length === 1) return;
+    const { key, names } = variants;
+    // A choice that is no variant any more is none.
+    if (!names.includes(choices[key]) && !open.has(key)) open.set(key, { kind: key, step: index, names });
+  });
+  return [...open.values()];
+}
 
 /** Runs of each variant after those that told how many turns make one. */
 const ROUNDS = 3;

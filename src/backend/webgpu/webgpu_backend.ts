@@ -1,24 +1,27 @@
 // The WebGPU backend: buffers, pipelines and submits on one GPUDevice, its own or the application's.
 import { GatewiseError } from '../../core/errors.ts';
-import type { DType } from '../../core/shape.ts';
-import type { NumberArray, Target } from '../../graph/launch.ts';
+import type { DType, NumberArray } from '../../core/shape.ts';
 import type { StackedStep } from '../../ops/recurrent_stack.ts';
-import { sharesLaunches, type Calibration } from '../../plan/calibration.ts';
-import { variantsOf, type Choices, type Plan } from '../../plan/plan.ts';
+import type { Calibration } from '../../plan/calibration.ts';
+import type { Plan } from '../../plan/plan.ts';
 import type { StepTimes } from '../../plan/profile.ts';
-import { openKinds, type TunedKind } from '../../plan/tuning.ts';
 import type { Backend, CalibrateOptions, DeviceBuffer, Executable, TuningMemory } from '../backend.ts';
-import { KeptResults, markWritten } from '../kept_results.ts';
-import { describeAdapter, targetOf } from './adapter_info.ts';
+import { referenceTarget, type HostTarget } from '../cpu/kernels/index.ts';
+import { markWritten, Memo } from '../memo.ts';
+import type { Choices, TunedKind } from '../tuning.ts';
 import { createStorage, WebGPUBuffer } from './buffers.ts';
 import { calibrate } from './calibrate.ts';
 import { CheckedExecutable, CheckQueue } from './check.ts';
+import { describeAdapter, deviceInfoOf } from './device_info.ts';
 import { WebGPUExecutable } from './executable.ts';
+import { webgpuTarget, type WebGPUTarget } from './kernels/index.ts';
+import { Launcher } from './launches.ts';
 import { Nudges } from './nudges.ts';
 import { Pipelines } from './pipelines.ts';
 import { Staging } from './staging.ts';
 import { Stopwatch } from './stopwatch.ts';
-import { tuneKinds } from './tune.ts';
+import { openKinds, tuneKinds } from './tune.ts';
+import { sharesLaunches } from './wavefront.ts';
 
 export interface WebGPUBackendOptions {
   readonly device: GPUDevice;
@@ -28,6 +31,10 @@ export interface WebGPUBackendOptions {
   readonly check: boolean;
   /** Undefined: each step in the variant that is the default for such a device. */
   readonly tuning: TuningMemory | undefined;
+  /** Kernels; those of the backend unless given. */
+  readonly target?: WebGPUTarget;
+  /** Kernels of the CPU to check against; those of the CPU backend unless given. */
+  readonly reference?: HostTarget;
 }
 
 export class WebGPUBackend implements Backend {
@@ -36,7 +43,8 @@ export class WebGPUBackend implements Backend {
   readonly device: GPUDevice;
   readonly #options: WebGPUBackendOptions;
   readonly #pipelines: Pipelines;
-  readonly #target: Target;
+  readonly target: WebGPUTarget;
+  readonly #launcher: Launcher;
   readonly #nudges: Nudges;
   readonly #staging: Staging;
   readonly #checks = new CheckQueue();
@@ -53,7 +61,8 @@ export class WebGPUBackend implements Backend {
     this.#options = options;
     this.device = device;
     this.description = describeAdapter(device);
-    this.#target = targetOf(device);
+    this.target = options.target ?? webgpuTarget;
+    this.#launcher = new Launcher(deviceInfoOf(device), this.target);
     this.#pipelines = new Pipelines(device, (error) => (this.#failure ??= error));
     this.#nudges = new Nudges(device);
     this.#staging = new Staging(device, this.#nudges, () => this.#failure);
@@ -119,50 +128,56 @@ export class WebGPUBackend implements Backend {
     // What is wrong with a plan shows when it is made and at its first run; later runs repeat the same commands.
     const executable = this.#make(plan, this.#choices);
     const checked = this.#options.check
-      ? new CheckedExecutable(this.device, executable, this.#staging, this.#checks)
+      ? new CheckedExecutable(
+          this.device,
+          executable,
+          this.#staging,
+          this.#checks,
+          this.#options.reference ?? referenceTarget,
+        )
       : undefined;
-    const { steps, settled, known } = plan;
-    const kept = new KeptResults(
-      steps.some((step) => step.kept),
-      settled,
+    const { steps, frozen, prefetchFrom } = plan;
+    const memo = new Memo(
+      steps.some(({ memoised }) => memoised),
+      frozen,
     );
-    const early = new KeptResults(
-      steps.some((step) => step.early),
-      known,
+    const prefetched = new Memo(
+      steps.some(({ prefetchable }) => prefetchable),
+      prefetchFrom,
     );
     let first = true;
     return {
       run: (args, outputs, reads) => {
         this.#checkAlive();
-        const [keptRun, earlyRun] = [kept.isStale(args), early.isStale(args)];
+        const [memoStale, prefetchStale] = [memo.isStale(args), prefetched.isStale(args)];
         const runs = (step: number): boolean => {
-          const { kept: isKept, early: isEarly } = steps[step];
-          return isKept ? keptRun : !isEarly || earlyRun;
+          const { memoised, prefetchable } = steps[step];
+          return memoised ? memoStale : !prefetchable || prefetchStale;
         };
         const run = (): Promise<NumberArray>[] =>
           (checked ?? executable).run(args.map(own), outputs.map(own), reads, runs);
         const results = first ? this.#scoped(run) : run();
         first = false;
-        kept.remember(args);
-        early.remember(args);
+        memo.remember(args);
+        prefetched.remember(args);
         markWritten(outputs);
         return results;
       },
-      ahead: (args, outputs) => {
-        // A checked run is a step at a time anyway.
-        if (this.#failure !== undefined || checked !== undefined || !early.isStale(args)) return;
-        const keptRun = kept.isStale(args);
-        executable.ahead(args.map(own), outputs.map(own), (step) =>
-          steps[step].kept ? keptRun : steps[step].early,
+      prefetch: (args, outputs) => {
+        // A checked run waits after each step anyway.
+        if (this.#failure !== undefined || checked !== undefined || !prefetched.isStale(args)) return;
+        const memoStale = memo.isStale(args);
+        executable.prefetch(args.map(own), outputs.map(own), (step) =>
+          steps[step].memoised ? memoStale : steps[step].prefetchable,
         );
-        kept.remember(args);
-        early.remember(args);
+        memo.remember(args);
+        prefetched.remember(args);
       },
       time: (args, outputs) =>
-        kept.aside(() => early.aside(() => this.#time(executable, args.map(own), outputs.map(own)))),
+        memo.suspend(() => prefetched.suspend(() => this.#time(executable, args.map(own), outputs.map(own)))),
       launched: () =>
         executable.dispatches.map((dispatches, i) => {
-          const { names = [] } = variantsOf(plan.steps[i], this.#target) ?? {};
+          const { names = [] } = this.#launcher.variantsOf(plan.steps[i]) ?? {};
           const variant = names.length > 1 ? executable.variants[i] : undefined;
           return variant === undefined ? { dispatches } : { dispatches, variant };
         }),
@@ -177,7 +192,7 @@ export class WebGPUBackend implements Backend {
 
   #make(plan: Plan, choices: Choices): WebGPUExecutable {
     return this.#scoped(
-      () => new WebGPUExecutable(this.device, this.#pipelines, this.#staging, plan, this.#target, choices),
+      () => new WebGPUExecutable(this.device, this.#pipelines, this.#staging, plan, this.#launcher, choices),
     );
   }
 
@@ -195,7 +210,7 @@ export class WebGPUBackend implements Backend {
           : 'tune: the runtime was created with tuning: false; create one without it',
       );
     return this.#alone(async (stopwatch) => {
-      const open = openKinds(plan, this.#target, this.#choices);
+      const open = openKinds(plan, this.#launcher, this.#choices);
       const make = (part: Plan, choices: Choices): WebGPUExecutable => this.#make(part, choices);
       const tuned = await tuneKinds(stopwatch, plan, open, make, args, outputs);
       tuning.add(this.description, Object.fromEntries(tuned.map(({ kind, variant }) => [kind, variant])));
@@ -220,7 +235,7 @@ export class WebGPUBackend implements Backend {
   }
 
   sharesLaunches(step: StackedStep): boolean {
-    return sharesLaunches(this.#target, this.#calibrated, step);
+    return sharesLaunches(this.#launcher.device, this.#calibrated, step);
   }
 
   calibrate({ again = false }: CalibrateOptions = {}): Promise<Calibration> {

@@ -1,20 +1,55 @@
 // What the kernels of the matrix product take: how the operands lie, the epilogue, and where results go.
-import type { View } from '../core/view.ts';
-import type { Expr } from '../expr/expr.ts';
-import { bindWhole, type Binding, type Region } from '../graph/launch.ts';
-import type { Placed } from '../graph/value.ts';
-import type { PackedPrecision, WeightPrecision } from './weight_precision.ts';
+import { transposeView, type View } from '../../../core/view.ts';
+import { mul } from '../../../expr/arith.ts';
+import { Expr, substitute } from '../../../expr/expr.ts';
+import { inputName } from '../../../expr/operands.ts';
+import { matmulOperands, PRODUCT, type MatmulAttrs } from '../../../ops/matmul.ts';
+import { QUAD_WORDS, quadsOf, type WeightPrecision } from '../../../ops/weight_precision.ts';
+import type { Placed, Region } from '../../../plan/region.ts';
+import { bindWhole, type Binding } from '../dispatch.ts';
 import { expressionBody, four, indexText, operandTable, shareBindings } from './wgsl_expression.ts';
 
-export interface MatmulAttrs {
-  /** Of a b that lies packed, in rows of quads as `pack_rows` makes them: what in. Absent: a tensor. */
-  readonly precision?: PackedPrecision;
-  /** Over the result, named PRODUCT, and the inputs `in2`…, which have the result's shape. */
+/** A product in buffers, as the kernels take it. */
+export interface MatmulStep {
+  readonly a: Region;
+  /** Of packed weights the view is of their elements. */
+  readonly b: Region;
+  readonly precision: WeightPrecision;
+  /** Over PRODUCT and the extras, `in2`…. */
   readonly epilogue: Expr;
+  readonly extras: readonly Region[];
+  readonly out: Region;
+  readonly scratch: readonly Region[];
 }
 
-/** The name of the product in an epilogue. */
-export const PRODUCT = 'product';
+/** The scales of int8 rows become an operand of the epilogue. */
+export function matmulStep({ attrs, inputs, outputs: [out], scratch }: Placed<MatmulAttrs>): MatmulStep {
+  const { a, b: weights, packed, scale, extras } = matmulOperands(attrs, inputs);
+  const first = inputs.length - extras.length;
+  const shift = scale === undefined ? 2 : 3;
+  const moved = extras.map((_, i) => [inputName(first + i), Expr.input(inputName(shift + i))] as const);
+  const product = Expr.input(PRODUCT);
+  const scaled = scale === undefined ? product : mul(product, Expr.input(inputName(2)));
+  const [epilogue] = substitute([attrs.epilogue], new Map([...moved, [PRODUCT, scaled]]));
+  if (attrs.packed === undefined || packed === undefined)
+    return { a, b: weights, precision: 'float32', epilogue, extras, out, scratch };
+  const { precision, transposed } = attrs.packed;
+  const [rows, columns] = weights.view.shape;
+  const view: View = {
+    shape: [rows, columns],
+    strides: [4 * quadsOf(columns), 1],
+    offset: (4 * packed.view.offset) / QUAD_WORDS[precision],
+  };
+  const b: Region = { ...packed, view: transposed ? transposeView(view, [1, 0]) : view };
+  if (scale === undefined) return { a, b, precision, epilogue, extras, out, scratch };
+  const { offset, strides } = scale.view;
+  const byColumn: Region = {
+    ...scale,
+    view: { shape: out.view.shape, strides: [0, strides[0]], offset },
+  };
+  return { a, b, precision, epilogue, extras: [byColumn, ...extras], out, scratch };
+}
+
 const extraNames = ['in2', 'in3', 'in4', 'in5', 'in6'] as const;
 export const MAX_MATMUL_EXTRAS = extraNames.length;
 const OUT = 5;
@@ -44,8 +79,7 @@ function layoutOf<Axis extends MatrixLayout>(
   return 'strided';
 }
 
-export function productOf({ attrs, inputs: [a, b] }: Pick<Placed<MatmulAttrs>, 'attrs' | 'inputs'>): Product {
-  const precision: WeightPrecision = attrs.precision ?? 'float32';
+export function productOf({ a, b, precision }: Pick<MatmulStep, 'a' | 'b' | 'precision'>): Product {
   const [m, k] = a.view.shape;
   const n = b.view.shape[1];
   return {
@@ -75,8 +109,7 @@ export interface Results {
 }
 
 /** Results as they come from the op, through its epilogue. */
-export function finished({ attrs: { epilogue }, inputs, outputs: [out] }: Placed<MatmulAttrs>): Results {
-  const extras = inputs.slice(2);
+export function finished({ epilogue, extras, out }: MatmulStep): Results {
   const { bindings, nameOf } = shareBindings(extras, extraNames, [out], ['out']);
   const body = expressionBody(
     [epilogue],
@@ -124,10 +157,7 @@ export const loaderOf = ({ b, precision }: Product): string =>
   precision === 'float32' ? `b_${b}` : `${PACKED_NAMES[precision]}_${b}`;
 
 /** Bindings of the matrices: as vec4s where they are loaded so. @param a undefined where it is loaded as `product` says */
-export function matricesOf(
-  { inputs: [a, b] }: Pick<Placed, 'inputs'>,
-  product: Product,
-): Partial<Record<MatrixBinding, Binding>> {
+export function matricesOf({ a, b }: MatmulStep, product: Product): Partial<Record<MatrixBinding, Binding>> {
   return {
     [product.a === 'strided' ? 'a' : 'a4']: bindWhole(a),
     [PACKED_NAMES[product.precision] ?? (product.b === 'strided' ? 'b' : 'b4')]: bindWhole(b),
@@ -136,7 +166,7 @@ export function matricesOf(
 
 /** @param depth of a part of k: all of it unless given. */
 export function uniformsOf(
-  { inputs: [a, b] }: Pick<Placed, 'inputs'>,
+  { a, b }: MatmulStep,
   { m, n, k }: Product,
   { operands }: Results,
   depth: number = 16 * Math.ceil(k / 16),

@@ -1,7 +1,8 @@
 // The linear scan's reference: plain loops, one column after the other, the state in float64.
-import type { View } from '../core/view.ts';
-import { evaluator } from '../expr/evaluate.ts';
-import type { Operand } from '../graph/launch.ts';
+import type { View } from '../../../core/view.ts';
+import { evaluator } from '../../../expr/evaluate.ts';
+import { inputName } from '../../../expr/operands.ts';
+import { linearScanBackwardOp, linearScanOp } from '../../../ops/linear_scan.ts';
 import {
   D_A,
   D_B,
@@ -11,8 +12,19 @@ import {
   slotViews,
   stateView,
   type LinearScanAttrs,
-} from './linear_scan_parts.ts';
-import { inputName } from './wgsl_expression.ts';
+} from '../../../ops/linear_scan_parts.ts';
+import { defineKernel, type Operand } from './kernel.ts';
+
+export const linearScan = defineKernel(linearScanOp, {
+  readsStrided: () => true,
+  writesStrided: () => true,
+  run: linearScanCPU,
+});
+
+export const linearScanBackward = defineKernel(linearScanBackwardOp, {
+  readsStrided: () => true,
+  run: linearScanBackwardCPU,
+});
 
 const within = ({ data }: Operand, view: View): Operand => ({ data, view });
 
@@ -35,11 +47,7 @@ function columns(
 const indexOf = ({ offset, strides }: View, step: number, row: number, unit: number): number =>
   offset + step * strides[0] + row * strides[1] + unit * strides[2];
 
-export function linearScanCPU(
-  attrs: LinearScanAttrs,
-  inputs: readonly Operand[],
-  [out]: readonly Operand[],
-): void {
+function linearScanCPU(attrs: LinearScanAttrs, inputs: readonly Operand[], [out]: readonly Operand[]): void {
   const [steps, batch, hidden] = out.view.shape;
   const { slots, mask, initial } = columns(attrs, inputs, out.view.shape, false);
   const evaluate = evaluator(
@@ -65,7 +73,7 @@ export function linearScanCPU(
   }
 }
 
-export function linearScanBackwardCPU(
+function linearScanBackwardCPU(
   attrs: LinearScanAttrs,
   inputs: readonly Operand[],
   [dSlots, dInitial]: readonly Operand[],

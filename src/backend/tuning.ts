@@ -1,6 +1,7 @@
 // Which variant of a step is fastest on an adapter: what is known of it, what to measure, and what to conclude.
-import type { Target } from '../graph/launch.ts';
-import { variantsOf, type Choices, type Plan } from './plan.ts';
+
+/** Which variant to take for which kind of step, by `op:kind`. */
+export type Choices = Readonly<Record<string, string>>;
 
 /** What was found fastest, by adapter and by kind of step: plain data, which JSON keeps. */
 export type Tuning = Readonly<Record<string, Choices>>;
@@ -13,27 +14,6 @@ export interface TunedKind {
   readonly variant: string;
   /** What a step of that kind takes in each variant; of one that was soon seen to be far slower, from one run. */
   readonly seconds: Readonly<Record<string, number>>;
-}
-
-/** A kind of step for which no choice was made, and a step of that kind. */
-export interface OpenKind {
-  readonly kind: string;
-  readonly step: number;
-  /** The default first. */
-  readonly names: readonly [string, ...string[]];
-}
-
-/** Each kind of a plan's steps that has several variants and no choice, once. */
-export function openKinds(plan: Plan, target: Target, choices: Choices): OpenKind[] {
-  const open = new Map<string, OpenKind>();
-  plan.steps.forEach((step, index) => {
-    const variants = variantsOf(step, target);
-    if (variants === undefined || variants.names.length === 1) return;
-    const { key, names } = variants;
-    // A choice that is no variant any more is none.
-    if (!names.includes(choices[key]) && !open.has(key)) open.set(key, { kind: key, step: index, names });
-  });
-  return [...open.values()];
 }
 
 /** A default is left only for what takes less than this share of its time: less may be noise. */

@@ -1,11 +1,12 @@
 // The ways to compute a matrix product on a device, and which of them is taken unless another was found faster.
-import { chooseTile, dispatch, bindWhole, type Dispatch, type Target } from '../graph/launch.ts';
-import { sizeClass, type Placed, type Variants } from '../graph/value.ts';
-import { matmul } from '../../shaders/gen/matmul.ts';
-import { matmul_lanes } from '../../shaders/gen/matmul_lanes.ts';
-import { matmul_skinny } from '../../shaders/gen/matmul_skinny.ts';
-import { matmul_sum } from '../../shaders/gen/matmul_sum.ts';
-import { matmul_tiled } from '../../shaders/gen/matmul_tiled.ts';
+import { matmul } from '../../../../shaders/gen/matmul.ts';
+import { matmul_lanes } from '../../../../shaders/gen/matmul_lanes.ts';
+import { matmul_skinny } from '../../../../shaders/gen/matmul_skinny.ts';
+import { matmul_sum } from '../../../../shaders/gen/matmul_sum.ts';
+import { matmul_tiled } from '../../../../shaders/gen/matmul_tiled.ts';
+import { chooseTile, type DeviceInfo } from '../device_info.ts';
+import { bindWhole, dispatch, type Dispatch } from '../dispatch.ts';
+import { sizeClass, type Variants } from './kernel.ts';
 import {
   finished,
   loaderOf,
@@ -13,7 +14,7 @@ import {
   partial,
   productOf,
   uniformsOf,
-  type MatmulAttrs,
+  type MatmulStep,
   type Product,
   type Results,
 } from './matmul_launch.ts';
@@ -27,7 +28,7 @@ interface Goal {
   readonly depth: number;
 }
 
-type Way = (placed: Placed<MatmulAttrs>, product: Product, goal: Goal, target: Target) => Dispatch;
+type Way = (step: MatmulStep, product: Product, goal: Goal, device: DeviceInfo) => Dispatch;
 
 /** Results of one invocation, in blocks of 4 by 4: bands of rows and quads of columns. */
 interface Tile {
@@ -54,14 +55,14 @@ const LANE_TILES: readonly Tile[] = [
 const LOAD = 8;
 
 /**
- * Of the tiles that fill the target, the one with the least to do, results past the edges and loads included.
+ * Of the tiles that fill the device, the one with the least to do, results past the edges and loads included.
  * @param lanes invocations that own neighbouring tiles and load `a` together.
  */
 function bestTile(
   tiles: readonly Tile[],
   { m, n }: Product,
   parts: number,
-  target: Target,
+  device: DeviceInfo,
   lanes: number,
 ): Tile & { readonly count: number } {
   const counted = tiles.map(({ bands, quads }) => {
@@ -69,7 +70,7 @@ function bestTile(
     const count = Math.ceil(m / tall) * Math.ceil(n / wide);
     return { bands, quads, count, work: count * (tall * wide + LOAD * (tall + wide)) };
   });
-  const filling = counted.filter(({ count }) => count * lanes * parts >= target.parallelism);
+  const filling = counted.filter(({ count }) => count * lanes * parts >= device.parallelism);
   const most = Math.max(...counted.map(({ count }) => count));
   const fitting = filling.length > 0 ? filling : counted.filter(({ count }) => count === most);
   return fitting.reduce((best, other) => (other.work < best.work ? other : best));
@@ -77,17 +78,17 @@ function bestTile(
 
 const REGISTER_WORKGROUP = 16;
 
-const registers: Way = (placed, product, { results, parts, depth }, target) => {
-  const { bands, quads, count } = bestTile(REGISTER_TILES, product, parts, target, 1);
+const registers: Way = (step, product, { results, parts, depth }, device) => {
+  const { bands, quads, count } = bestTile(REGISTER_TILES, product, parts, device, 1);
   const [x, y] = gridFor(count, REGISTER_WORKGROUP);
   return dispatch(matmul, {
-    bindings: { ...matricesOf(placed, product), ...results.bindings },
+    bindings: { ...matricesOf(step, product), ...results.bindings },
     splices: {
       ...results.splices,
       load: `fn load_a(m: u32, k: u32, lane: u32) -> mat4x4f {\n  return a_${product.a}(m, k);\n}\n\n${loadB(product)}`,
     },
     counts: { BANDS: bands, QUADS: quads, ROWS: rowsOf(product) },
-    uniforms: uniformsOf(placed, product, results, depth),
+    uniforms: uniformsOf(step, product, results, depth),
     constants: { WORKGROUP: REGISTER_WORKGROUP },
     workgroups: [x, y, parts],
   });
@@ -101,8 +102,8 @@ const loadB = (product: Product): string =>
 
 const LANES = 4;
 
-const lanes: Way = (placed, product, { results, parts, depth }, target) => {
-  const { bands, quads, count } = bestTile(LANE_TILES, product, parts, target, LANES);
+const lanes: Way = (step, product, { results, parts, depth }, device) => {
+  const { bands, quads, count } = bestTile(LANE_TILES, product, parts, device, LANES);
   const own = {
     along_k: 'all_of(a_row_along_k(m + lane, k))',
     along_m: 'transpose(all_of(a_column_along_m(m, k + lane)))',
@@ -114,13 +115,13 @@ const lanes: Way = (placed, product, { results, parts, depth }, target) => {
   const given: Product = single ? { ...product, a: 'strided' } : product;
   const [x, y] = gridFor(count, 1);
   return dispatch(matmul_lanes, {
-    bindings: { ...matricesOf(placed, given), ...results.bindings },
+    bindings: { ...matricesOf(step, given), ...results.bindings },
     splices: {
       ...results.splices,
       load: `fn load_a(m: u32, k: u32, lane: u32) -> mat4x4f {\n  return ${single ? 'row_of(a_number(m, k + lane))' : own};\n}\n\n${loadB(product)}`,
     },
     counts: { BANDS: bands, QUADS: quads, ROWS: rowsOf(product) },
-    uniforms: uniformsOf(placed, product, results, depth),
+    uniforms: uniformsOf(step, product, results, depth),
     workgroups: [x, y, parts],
   });
 };
@@ -134,16 +135,16 @@ const WORKGROUP_TILES = [
 /** k that are in workgroup memory together. */
 const STAGED = 16;
 
-const tiled: Way = (placed, product, { results, parts, depth }, target) => {
+const tiled: Way = (step, product, { results, parts, depth }, device) => {
   const { m, n } = product;
   const groups = ({ bands, quads, tall, wide }: (typeof WORKGROUP_TILES)[number]): number =>
     Math.ceil(m / (4 * bands * tall)) * Math.ceil(n / (4 * quads * wide));
   const allowed = WORKGROUP_TILES.filter(
     ({ bands, quads, tall, wide }) =>
-      tall * wide <= target.workgroupSize &&
-      16 * STAGED * (bands * tall + quads * wide) <= target.workgroupMemory,
+      tall * wide <= device.workgroupSize &&
+      16 * STAGED * (bands * tall + quads * wide) <= device.workgroupMemory,
   );
-  const chosen = chooseTile(allowed, target, (one) => groups(one) * one.tall * one.wide * parts);
+  const chosen = chooseTile(allowed, device, (one) => groups(one) * one.tall * one.wide * parts);
   const { bands, quads, tall, wide } = chosen;
   const workgroup = tall * wide;
   const [aWidth, bWidth] = [bands * tall, quads * wide];
@@ -155,7 +156,7 @@ const tiled: Way = (placed, product, { results, parts, depth }, target) => {
   };
   const [x, y] = gridFor(groups(chosen), 1);
   return dispatch(matmul_tiled, {
-    bindings: { ...matricesOf(placed, product), ...results.bindings },
+    bindings: { ...matricesOf(step, product), ...results.bindings },
     splices: {
       ...results.splices,
       load: `fn load_a(m: u32, k: u32) -> mat4x4f {\n  return a_${product.a}(m, k);\n}\n\n${loadB(product)}`,
@@ -166,7 +167,7 @@ const tiled: Way = (placed, product, { results, parts, depth }, target) => {
       QUADS: quads,
       BLOCKS: Math.ceil(((aWidth + bWidth) * STAGED) / 4 / workgroup),
     },
-    uniforms: uniformsOf(placed, product, results, depth),
+    uniforms: uniformsOf(step, product, results, depth),
     constants: { TALL: tall, WIDE: wide, WORKGROUP: workgroup, A_WIDTH: aWidth, B_WIDTH: bWidth },
     workgroups: [x, y, parts],
   });
@@ -175,18 +176,18 @@ const tiled: Way = (placed, product, { results, parts, depth }, target) => {
 /** Rows that the kernel for few takes at once. */
 const FEW_ROWS = 8;
 
-const skinny: Way = (placed, product, { results, depth }, target) => {
+const skinny: Way = (step, product, { results, depth }, device) => {
   const { m, n, k } = product;
   const quads = Math.ceil(k / 4);
-  const workgroup = target.software ? 16 : m > 4 ? 128 : 256;
+  const workgroup = device.software ? 16 : m > 4 ? 128 : 256;
   // Along k where neighbours in memory are, else so that each quarter of a cache line is read by one invocation of many.
-  const most = target.software ? 1 : product.b === 'along_n' ? 8 : 64;
+  const most = device.software ? 1 : product.b === 'along_n' ? 8 : 64;
   const kLanes = Math.min(most, 2 ** Math.floor(Math.log2(quads)));
   const nLanes = workgroup / kLanes;
   const nFirst = product.b === 'along_n';
   const [x, y] = gridFor(Math.ceil(n / 4), nLanes);
   return dispatch(matmul_skinny, {
-    bindings: { ...matricesOf(placed, { ...product, a: rowLayout(product) }), ...results.bindings },
+    bindings: { ...matricesOf(step, { ...product, a: rowLayout(product) }), ...results.bindings },
     splices: {
       ...results.splices,
       load: `fn load_a(m: u32, k: u32) -> vec4f {\n  return a_row_${rowLayout(product)}(m, k);\n}\n\n${loadB(product)}`,
@@ -199,7 +200,7 @@ const skinny: Way = (placed, product, { results, depth }, target) => {
         .join('\n\n'),
     },
     counts: { ROWS: m, HALVINGS: Math.log2(kLanes) },
-    uniforms: uniformsOf(placed, product, results, depth),
+    uniforms: uniformsOf(step, product, results, depth),
     constants: { WORKGROUP: workgroup, K_LANES: kLanes },
     workgroups: [x, y, 1],
   });
@@ -239,20 +240,21 @@ export function partsOf(product: Pick<Product, 'm' | 'n' | 'k'>, busy = BUSY): n
 /** Rows and columns from which on tiles in workgroup memory are no waste. */
 const isLarge = ({ m, n }: Product): boolean => m >= 32 && n >= 32;
 
-function splitK(placed: Placed<MatmulAttrs>, product: Product, target: Target): Dispatch[] {
+function splitK(step: MatmulStep, product: Product, device: DeviceInfo): Dispatch[] {
   const { m, n, k } = product;
-  const wanted = partsOf(product, target.software ? SOFTWARE_BUSY : BUSY);
+  const wanted = partsOf(product, device.software ? SOFTWARE_BUSY : BUSY);
   const depth = STAGED * Math.ceil(k / wanted / STAGED);
   const parts = Math.ceil(k / depth);
-  const [scratch] = placed.scratch;
-  const way = target.lanes === LANES ? lanes : !target.software && isLarge(product) ? tiled : registers;
-  const results = finished(placed);
+  const [scratch] = step.scratch;
+  const way =
+    device.subgroupSize === LANES ? lanes : !device.software && isLarge(product) ? tiled : registers;
+  const results = finished(step);
   return [
-    way(placed, product, { results: partial(scratch, product, parts), parts, depth }, target),
+    way(step, product, { results: partial(scratch, product, parts), parts, depth }, device),
     dispatch(matmul_sum, {
       bindings: { a: bindWhole(scratch), ...results.bindings },
       splices: results.splices,
-      uniforms: uniformsOf(placed, product, results, depth),
+      uniforms: uniformsOf(step, product, results, depth),
       constants: { WORKGROUP: 64 },
       workgroups: gridFor(m * n, 64),
     }),
@@ -262,22 +264,22 @@ function splitK(placed: Placed<MatmulAttrs>, product: Product, target: Target): 
 const WAYS = { registers, lanes, tiled, skinny } as const;
 export type MatmulVariant = keyof typeof WAYS | 'split_k';
 
-/** What such a product can be computed by, the default for the target first. */
-export function matmulVariants(placed: Placed<MatmulAttrs>, target: Target): Variants {
-  const product = productOf(placed);
+/** What such a product can be computed by, the default for the device first. */
+export function matmulVariants(step: MatmulStep, device: DeviceInfo): Variants {
+  const product = productOf(step);
   const { m, n, k } = product;
   const fits: Record<MatmulVariant, boolean> = {
     registers: true,
-    lanes: target.lanes === LANES,
-    tiled: !target.software && isLarge(product),
-    split_k: partsOf(product, target.software ? SOFTWARE_BUSY : BUSY) > 1,
+    lanes: device.subgroupSize === LANES,
+    tiled: !device.software && isLarge(product),
+    split_k: partsOf(product, device.software ? SOFTWARE_BUSY : BUSY) > 1,
     skinny: m <= FEW_ROWS,
   };
   // As measured on SwiftShader (bench/NOTES.md), and as the literature has it of GPUs.
   const preferred = ((): MatmulVariant => {
     if (fits.lanes) return 'lanes';
-    if (m <= (target.software ? 2 : FEW_ROWS)) return 'skinny';
-    if (target.software) return 'registers';
+    if (m <= (device.software ? 2 : FEW_ROWS)) return 'skinny';
+    if (device.software) return 'registers';
     if (fits.split_k && tilesOf(product) < FEW_TILES) return 'split_k';
     return fits.tiled ? 'tiled' : 'registers';
   })();
@@ -289,10 +291,10 @@ export function matmulVariants(placed: Placed<MatmulAttrs>, target: Target): Var
   };
 }
 
-export function matmulGPU(placed: Placed<MatmulAttrs>, target: Target, variant?: string): Dispatch[] {
-  const product = productOf(placed);
-  const name = (variant ?? matmulVariants(placed, target).names[0]) as MatmulVariant;
-  if (name === 'split_k') return splitK(placed, product, target);
+export function matmulDispatches(step: MatmulStep, device: DeviceInfo, variant?: string): Dispatch[] {
+  const product = productOf(step);
+  const name = (variant ?? matmulVariants(step, device).names[0]) as MatmulVariant;
+  if (name === 'split_k') return splitK(step, product, device);
   const depth = STAGED * Math.ceil(product.k / STAGED);
-  return [WAYS[name](placed, product, { results: finished(placed), parts: 1, depth }, target)];
+  return [WAYS[name](step, product, { results: finished(step), parts: 1, depth }, device)];
 }

@@ -1,27 +1,16 @@
 // What the kernels with a spliced expression share: the operands' uniforms and the WGSL of the expression.
-import { collapse, transposeView, walk, type View } from '../core/view.ts';
-import { topological, type Expr } from '../expr/expr.ts';
-import { toWGSL } from '../expr/wgsl.ts';
-import { bindWhole, type Binding, type Region } from '../graph/launch.ts';
+import { collapse, transposeView, walk, type View } from '../../../core/view.ts';
+import type { Expr } from '../../../expr/expr.ts';
+import { inputPosition } from '../../../expr/operands.ts';
+import { toWGSL } from '../../../expr/wgsl.ts';
+import type { Region } from '../../../plan/region.ts';
+import { bindWhole, type Binding } from '../dispatch.ts';
 
 type Four = readonly [number, number, number, number];
 
 export interface OperandUniform {
   readonly strides: Four;
   readonly offset: number;
-}
-
-/** Expressions name the tensors they read by position. */
-export const inputName = (position: number): string => `in${position}`;
-
-/** The position of an input name such as `in3`. */
-export function inputPosition(name: string): number {
-  return Number(name.slice('in'.length));
-}
-
-/** FLOP of expressions, computed once: an operation that several share counts once. */
-export function countOperations(exprs: readonly Expr[]): number {
-  return topological(exprs).filter(({ kind }) => 'op' in kind).length;
 }
 
 /** Right-aligned four axes; axes in front are 1 wide with stride 0. */

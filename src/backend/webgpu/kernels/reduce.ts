@@ -1,70 +1,35 @@
-// How a reduction runs: the loops of the reference, and the kernel's one or two dispatches.
-import { GatewiseError, show } from '../core/errors.ts';
-import { sizeOf } from '../core/shape.ts';
-import { collapse, denseView, walk, type View } from '../core/view.ts';
-import { evaluator } from '../expr/evaluate.ts';
-import { Expr } from '../expr/expr.ts';
-import { dispatch, type Dispatch, type Operand, type Region } from '../graph/launch.ts';
-import type { Placed, Signature } from '../graph/value.ts';
-import { reduce } from '../../shaders/gen/reduce.ts';
+// Reductions: one launch, or two where partial results are reduced first because there are too few results to fill a device.
+import { GatewiseError, show } from '../../../core/errors.ts';
+import { sizeOf } from '../../../core/shape.ts';
+import { collapse, denseView, type View } from '../../../core/view.ts';
+import { Expr } from '../../../expr/expr.ts';
+import { inputName } from '../../../expr/operands.ts';
+import type { Signature } from '../../../graph/value.ts';
+import { reduceOp, splitAxes, type ReduceAttrs } from '../../../ops/structure.ts';
+import type { Placed, Region } from '../../../plan/region.ts';
+import { reduce as kernel } from '../../../../shaders/gen/reduce.ts';
+import { dispatch, type Dispatch } from '../dispatch.ts';
+import { MAX_BUFFERS } from './elementwise.ts';
+import { defineKernel } from './kernel.ts';
 import {
   expressionBody,
   gridFor,
-  inputName,
   operandTable,
   shareBindings,
   type OperandUniform,
 } from './wgsl_expression.ts';
 
-export interface ReduceAttrs {
-  readonly kind: 'sum' | 'max';
-  /** In rising order. */
-  readonly axes: readonly number[];
-  /** What is folded, over the inputs `in0`…; the inputs share a shape. */
-  readonly prologue: Expr;
-}
-
 const inputNames = ['in0', 'in1', 'in2', 'in3', 'in4', 'in5', 'in6'] as const;
 const OUT = 7;
 
-/** The axes that stay and those that are folded, of one view. */
-function parts(view: View, axes: readonly number[]): { kept: View; folded: View } {
-  const pick = (wanted: boolean): View => {
-    const chosen = view.shape.map((_, axis) => axis).filter((axis) => axes.includes(axis) === wanted);
-    return {
-      shape: chosen.map((axis) => view.shape[axis]),
-      strides: chosen.map((axis) => view.strides[axis]),
-      offset: 0,
-    };
-  };
-  return { kept: { ...pick(false), offset: view.offset }, folded: pick(true) };
-}
-
-export function reduceCPU(
-  { kind, axes, prologue }: ReduceAttrs,
-  inputs: readonly Operand[],
-  [out]: readonly Operand[],
-): void {
-  const evaluate = evaluator(
-    [prologue],
-    inputs.map((_, i) => inputName(i)),
-  );
-  const values = new Float64Array(inputs.length);
-  const result = new Float64Array(1);
-  const views = inputs.map(({ view }) => parts(view, axes));
-  walk([out.view, ...views.map(({ kept }) => kept)], ([target, ...bases]) => {
-    let total = kind === 'max' ? -Infinity : 0;
-    walk(
-      views.map(({ folded }) => folded),
-      (offsets) => {
-        inputs.forEach(({ data }, i) => (values[i] = data[bases[i] + offsets[i]]));
-        evaluate(values, result);
-        total = kind === 'max' ? Math.max(total, result[0]) : total + result[0];
-      },
-    );
-    out.data[target] = total;
-  });
-}
+export const reduce = defineKernel(reduceOp, {
+  readsStrided: () => true,
+  // A strided result of three axes or more could have more groups of axes than the kernel addresses.
+  writesStrided: ({ axes }, [{ shape }]) => shape.length - axes.length <= 2,
+  scratch: reduceScratch,
+  expression: { inputs: inputNames.length, outputs: 1, buffers: MAX_BUFFERS - 1, walks: isReducible },
+  dispatches: reduceDispatches,
+});
 
 /** How many partial results a result is folded from first; 1 where there are results enough to fill a device. */
 function splitsFor(results: number, folded: number): number {
@@ -72,21 +37,21 @@ function splitsFor(results: number, folded: number): number {
   return Math.max(1, Math.min(Math.ceil(Math.sqrt(folded)), Math.ceil(16384 / results)));
 }
 
-export function reduceScratch({ axes }: ReduceAttrs, [{ shape }]: readonly Signature[]): number[] {
+function reduceScratch({ axes }: ReduceAttrs, [{ shape }]: readonly Signature[]): number[] {
   const folded = sizeOf(shape.filter((_, axis) => axes.includes(axis)));
   const results = sizeOf(shape) / folded;
   const splits = splitsFor(results, folded);
   return splits === 1 ? [] : [splits * results];
 }
 
-export function reduceGPU({
+function reduceDispatches({
   attrs,
   inputs,
   outputs: [out],
   scratch: [partial],
 }: Placed<ReduceAttrs>): Dispatch[] {
   const { kind, axes, prologue } = attrs;
-  const views = inputs.map(({ view }) => parts(view, axes));
+  const views = inputs.map(({ view }) => splitAxes(view, axes));
   const kept = pair([...views.map((v) => v.kept), out.view]);
   const folded = pair(views.map((v) => v.folded));
   const results = sizeOf(kept[0].shape);
@@ -106,7 +71,7 @@ export function reduceGPU({
       (i) => `${nameOf(i)}[element_index(params.operands[${i}], at)]`,
       ([value]) => [`return ${value};`],
     );
-    return dispatch(reduce, {
+    return dispatch(kernel, {
       bindings,
       constants: { MAXIMUM: kind === 'max' ? 1 : 0 },
       splices: { element: `fn element(at: vec4u) -> f32 {\n${body}\n}` },
@@ -148,9 +113,9 @@ export function reduceGPU({
 /** The groups of axes that the kernel addresses: so many that stay, and so many that are folded. */
 const MAX_GROUPS = 2;
 
-/** Whether the kernel can walk these inputs and a dense result. The plan asks; a launch relies on it. */
-export function isReducible(inputs: readonly View[], axes: readonly number[]): boolean {
-  const views = inputs.map((view) => parts(view, axes));
+/** Whether the kernel can walk these inputs and a dense result. */
+function isReducible(inputs: readonly View[], axes: readonly number[] = []): boolean {
+  const views = inputs.map((view) => splitAxes(view, axes));
   const result = denseView(views[0].kept.shape);
   return [[...views.map(({ kept }) => kept), result], views.map(({ folded }) => folded)].every(
     (group) => collapse(group)[0].shape.length <= MAX_GROUPS,

@@ -1,19 +1,12 @@
 // How a linear scan runs on a device: one dispatch, or, where the columns do not fill it, one more before that for what
 // whole chunks of steps do to the state.
-import { GatewiseError } from '../core/errors.ts';
-import { sameView, type View } from '../core/view.ts';
-import {
-  bindWhole,
-  chooseTile,
-  dispatch,
-  GPU_TARGET,
-  type Dispatch,
-  type Region,
-  type Target,
-} from '../graph/launch.ts';
-import type { Placed } from '../graph/value.ts';
-import { linear_scan } from '../../shaders/gen/linear_scan.ts';
-import { linear_scan_aggregate } from '../../shaders/gen/linear_scan_aggregate.ts';
+import { GatewiseError } from '../../../core/errors.ts';
+import { sameView, type View } from '../../../core/view.ts';
+import type { Signature } from '../../../graph/value.ts';
+import { linearScanBackwardOp, linearScanOp } from '../../../ops/linear_scan.ts';
+import type { Placed, Region } from '../../../plan/region.ts';
+import { linear_scan } from '../../../../shaders/gen/linear_scan.ts';
+import { linear_scan_aggregate } from '../../../../shaders/gen/linear_scan_aggregate.ts';
 import {
   D_A,
   D_B,
@@ -23,7 +16,10 @@ import {
   slotViews,
   stateView,
   type LinearScanAttrs,
-} from './linear_scan_parts.ts';
+} from '../../../ops/linear_scan_parts.ts';
+import { chooseTile, GPU_DEVICE, type DeviceInfo } from '../device_info.ts';
+import { bindWhole, dispatch, type Dispatch } from '../dispatch.ts';
+import { defineKernel } from './kernel.ts';
 import {
   expressionBody,
   gridFor,
@@ -38,23 +34,38 @@ const inputNames = ['in0', 'in1', 'in2', 'in3', 'in4'] as const;
 const outputNames = ['out0', 'out1'] as const;
 const WORKGROUP = 64;
 const OPERANDS = 16;
+export const linearScan = defineKernel(linearScanOp, {
+  readsStrided: () => true,
+  writesStrided: () => true,
+  scratch: aggregateSizes,
+  dispatches: linearScanDispatches,
+});
+
+export const linearScanBackward = defineKernel(linearScanBackwardOp, {
+  readsStrided: () => true,
+  scratch: aggregateSizes,
+  dispatches: backwardDispatches,
+});
+
 /** Below that a chunk costs more than it saves. */
 const MIN_CHUNK = 8;
 
 /**
- * Into how many chunks the steps are cut: as few as fill the target. Both passes go through a chunk's steps, so two
+ * Into how many chunks the steps are cut: as few as fill the device. Both passes go through a chunk's steps, so two
  * chunks would take as long as one; and the last chunk composes all before it, so past √(2T) more of them take longer.
  */
-function chunksFor(steps: number, columns: number, target: Target): { chunk: number; chunks: number } {
+function chunksFor(steps: number, columns: number, device: DeviceInfo): { chunk: number; chunks: number } {
   const counts = [1];
   for (let n = 4; n * n <= 2 * steps && n * MIN_CHUNK <= steps; n *= 2) counts.push(n);
-  const chunk = Math.ceil(steps / chooseTile(counts, target, (n) => n * columns));
+  const chunk = Math.ceil(steps / chooseTile(counts, device, (n) => n * columns));
   return { chunk, chunks: Math.ceil(steps / chunk) };
 }
 
-/** Room for the aggregates, if any: no target wants more chunks than a GPU. */
-export function aggregateSizes(steps: number, columns: number): number[] {
-  const { chunks } = chunksFor(steps, columns, GPU_TARGET);
+/** Room for the aggregates, if any: no device wants more chunks than a GPU. */
+function aggregateSizes(_: LinearScanAttrs, [source]: readonly Signature[]): number[] {
+  const [steps, batch, , hidden] = source.shape;
+  const columns = batch * hidden;
+  const { chunks } = chunksFor(steps, columns, GPU_DEVICE);
   return chunks === 1 ? [] : [2 * (chunks - 1) * columns];
 }
 
@@ -93,12 +104,12 @@ interface Pass {
   readonly splices: (texts: Texts) => { readonly initial?: string; readonly finish: string };
 }
 
-function passDispatches(pass: Pass, aggregates: Region | undefined, target: Target): Dispatch[] {
+function passDispatches(pass: Pass, aggregates: Region | undefined, device: DeviceInfo): Dispatch[] {
   const { reverse, shape, inputs, read, outputs } = pass;
   const [steps, batch, units] = shape;
   const columns = batch * units;
   const { chunk, chunks } =
-    aggregates === undefined ? { chunk: steps, chunks: 1 } : chunksFor(steps, columns, target);
+    aggregates === undefined ? { chunk: steps, chunks: 1 } : chunksFor(steps, columns, device);
   const [x, y] = gridFor(columns, WORKGROUP);
   const launch = (texts: Texts) => ({
     constants: { WORKGROUP, REVERSE: reverse ? 1 : 0 },
@@ -137,9 +148,9 @@ function stepTexts(texts: Texts, sources: readonly Region[], mask: Region | unde
   };
 }
 
-export function linearScanGPU(
+function linearScanDispatches(
   { attrs, inputs, outputs, scratch: [aggregates] }: Placed<LinearScanAttrs>,
-  target: Target,
+  device: DeviceInfo,
 ): Dispatch[] {
   const [out] = outputs;
   const { shape } = out.view;
@@ -178,16 +189,16 @@ export function linearScanGPU(
       ),
     }),
   };
-  return passDispatches(pass, aggregates, target);
+  return passDispatches(pass, aggregates, device);
 }
 
 /**
  * The backward pass is a scan the other way. Its state is what the step after passes back, a_{t+1} · d_{t+1}, where
  * d_t = d h_t + a_{t+1} · d_{t+1} is all that reaches h_t: so it is multiplied by a_t and a_t · d h_t is added.
  */
-export function linearScanBackwardGPU(
+function backwardDispatches(
   { attrs, inputs, outputs, scratch: [aggregates] }: Placed<LinearScanAttrs>,
-  target: Target,
+  device: DeviceInfo,
 ): Dispatch[] {
   const [dSlots, dInitial] = outputs;
   const [steps, batch, count, hidden] = dSlots.view.shape;
@@ -244,5 +255,5 @@ export function linearScanBackwardGPU(
       };
     },
   };
-  return passDispatches(pass, aggregates, target);
+  return passDispatches(pass, aggregates, device);
 }

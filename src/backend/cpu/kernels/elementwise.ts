@@ -1,0 +1,28 @@
+import { walk } from '../../../core/view.ts';
+import { evaluator } from '../../../expr/evaluate.ts';
+import { inputName } from '../../../expr/operands.ts';
+import { elementwiseOp } from '../../../ops/elementwise.ts';
+import { defineKernel } from './kernel.ts';
+import { ANY_EXPRESSION } from './expression.ts';
+
+export const elementwise = defineKernel(elementwiseOp, {
+  readsStrided: () => true,
+  writesStrided: () => true,
+  expression: ANY_EXPRESSION,
+  run: ({ exprs }, inputs, outputs) => {
+    const evaluate = evaluator(
+      exprs,
+      inputs.map((_, i) => inputName(i)),
+    );
+    const values = new Float64Array(inputs.length);
+    const results = new Float64Array(exprs.length);
+    walk(
+      [...outputs, ...inputs].map(({ view }) => view),
+      (at) => {
+        inputs.forEach(({ data }, i) => (values[i] = data[at[outputs.length + i]]));
+        evaluate(values, results);
+        outputs.forEach(({ data }, i) => (data[at[i]] = results[i]));
+      },
+    );
+  },
+});

@@ -1,0 +1,9 @@
+import type { ExpressionLimits } from '../../../plan/target.ts';
+
+/** The interpreter evaluates any expression over any number of strided tensors. */
+export const ANY_EXPRESSION: ExpressionLimits = {
+  inputs: Infinity,
+  outputs: Infinity,
+  buffers: Infinity,
+  walks: () => true,
+};

@@ -1,0 +1,21 @@
+// What a kernel of the CPU backend declares: the planner's traits, and a function over typed arrays.
+import type { NumberArray } from '../../../core/shape.ts';
+import type { View } from '../../../core/view.ts';
+import type { Op } from '../../../graph/value.ts';
+import type { KernelTraits } from '../../../plan/target.ts';
+
+/** A tensor on the CPU. */
+export interface Operand {
+  readonly data: NumberArray;
+  readonly view: View;
+}
+
+export interface CPUKernel<Attrs = unknown> extends KernelTraits<Attrs> {
+  readonly op: Op<Attrs>;
+  /** The reference: plain loops, float64 accumulation. */
+  readonly run: (attrs: Attrs, inputs: readonly Operand[], outputs: readonly Operand[]) => void;
+}
+
+export function defineKernel<Attrs>(op: Op<Attrs>, kernel: Omit<CPUKernel<Attrs>, 'op'>): CPUKernel {
+  return { op, ...kernel } as unknown as CPUKernel;
+}

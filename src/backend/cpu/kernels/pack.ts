@@ -1,0 +1,51 @@
+import { halfBits } from '../../../core/half.ts';
+import { packOp } from '../../../ops/pack.ts';
+import { int8Of, quadsOf, type WeightPrecision } from '../../../ops/weight_precision.ts';
+import { defineKernel, type Operand } from './kernel.ts';
+
+export const pack = defineKernel(packOp, {
+  run: ({ precision, blocks, matrices }, inputs, [output]) => {
+    const largest = inputs[matrices] as Operand | undefined;
+    for (const { input, count, depth, units, source, target, scale } of blocks) {
+      const { data, view } = inputs[input];
+      for (let block = 0; block < count; block++) {
+        for (let quad = 0; quad < quadsOf(depth); quad++) {
+          for (let unit = 0; unit < units; unit++) {
+            const at = (row: number): number =>
+              view.offset +
+              source.first +
+              block * source.strides[0] +
+              row * source.strides[1] +
+              unit * source.strides[2];
+            const four = [0, 1, 2, 3].map((i) => (4 * quad + i < depth ? data[at(4 * quad + i)] : 0));
+            const to =
+              target.first + block * target.strides[0] + quad * target.strides[1] + unit * target.strides[2];
+            const column = scale + block * units + unit;
+            storeQuad(precision, output, to, four, largest?.data[largest.view.offset + column]);
+          }
+        }
+      }
+    }
+  },
+});
+
+/** Writes a quad of a packed matrix. @param largest The largest magnitude of its row, for int8. */
+export function storeQuad(
+  precision: WeightPrecision,
+  { data, view }: Operand,
+  quad: number,
+  four: readonly number[],
+  largest: number = 0,
+): void {
+  const words = wordsOf(precision, four, largest);
+  words.forEach((word, i) => (data[view.offset + quad * words.length + i] = word));
+}
+
+/** Four numbers as the words of a quad. */
+function wordsOf(precision: WeightPrecision, four: readonly number[], largest: number): readonly number[] {
+  const join = (bits: readonly number[], width: number): number =>
+    bits.reduce((word, own, i) => word | (own << (width * i)), 0);
+  if (precision === 'float32') return four;
+  const bits = four.map((x) => (precision === 'f16' ? halfBits(x) : int8Of(x, largest) & 0xff));
+  return precision === 'f16' ? [join(bits.slice(0, 2), 16), join(bits.slice(2), 16)] : [join(bits, 8)];
+}

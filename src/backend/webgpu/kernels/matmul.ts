@@ -1,0 +1,54 @@
+// The matrix product: its variants are in matmul_variants.ts. Weights in fewer bits are packed by a step of their own and
+// unpacked as the kernels load them.
+import { fakeQuantizeOp, type FakeQuantizeAttrs } from '../../../ops/fake_quantize.ts';
+import { apply } from '../../../ops/apply.ts';
+import { matmulOp, matmulSizes } from '../../../ops/matmul.ts';
+import { packOp } from '../../../ops/pack.ts';
+import { QUAD_WORDS, quadsOf } from '../../../ops/weight_precision.ts';
+import { isTransposed, resolveViews } from '../../../plan/views.ts';
+import { matmulStep, MAX_MATMUL_EXTRAS } from './matmul_launch.ts';
+import { matmulDispatches, matmulVariants, partsOf } from './matmul_variants.ts';
+import { defineKernel } from './kernel.ts';
+
+export const matmul = defineKernel(matmulOp, {
+  // The packed words are the third input.
+  readsStrided: (input, { packed }) => packed === undefined || input !== 2,
+  writesStrided: () => true,
+  epilogueInputs: ({ packed }) => MAX_MATMUL_EXTRAS - (packed?.precision === 'int8' ? 1 : 0),
+  // Partial sums of split-K, should the device take that variant.
+  scratch: (attrs, inputs) => {
+    const sizes = matmulSizes(attrs, inputs);
+    const parts = partsOf(sizes);
+    return parts > 1 ? [parts * sizes.m * sizes.n] : [];
+  },
+  legalize: ({ attrs, inputs: [a, b, ...rest] }) => {
+    const source = resolveViews(b);
+    const { node } = source.base;
+    const transposed = isTransposed(source);
+    if (attrs.packed !== undefined || node?.op.name !== fakeQuantizeOp.name || transposed === undefined)
+      return undefined;
+    const { precision } = node.attrs as FakeQuantizeAttrs;
+    // A sum over the rows of int8 weights would need the scale of each term.
+    if (precision === 'int8' && !transposed) return undefined;
+    const [weight, ...scale] = node.inputs;
+    const [rows, columns] = weight.shape;
+    const quads = quadsOf(columns);
+    const blocks = [
+      {
+        input: 0,
+        count: 1,
+        depth: columns,
+        units: rows,
+        source: { first: 0, strides: [0, 1, columns] as const },
+        target: { first: 0, strides: [0, 1, quads] as const },
+        scale: 0,
+      },
+    ];
+    const size = QUAD_WORDS[precision] * quads * rows;
+    const words = apply(packOp, { precision, size, blocks, matrices: 1 }, [weight, ...scale]);
+    const packed = { ...attrs, packed: { precision, transposed } };
+    return [apply(matmulOp, packed, [a, weight, words, ...scale, ...rest])];
+  },
+  variants: (placed, device) => matmulVariants(matmulStep(placed), device),
+  dispatches: (placed, device, variant) => matmulDispatches(matmulStep(placed), device, variant),
+});

@@ -1,0 +1,57 @@
+// Weights rounded to the precision in which they are stored, in PyTorch's words a fake quantization with a straight-through
+// gradient. The graph computes with the rounded values; a backend whose kernels read packed weights packs them instead.
+import { GatewiseError, show } from '../core/errors.ts';
+import { abs } from '../expr/arith.ts';
+import { defineOp, expectValue, type Op, type Value } from '../graph/value.ts';
+import { apply } from './apply.ts';
+import { matmul } from './matmul.ts';
+import { max } from './structure.ts';
+import { checkWeightPrecision, type PackedPrecision, type WeightPrecision } from './weight_precision.ts';
+
+export interface FakeQuantizeAttrs {
+  readonly precision: PackedPrecision;
+}
+
+export const fakeQuantizeOp: Op<FakeQuantizeAttrs> = /* @__PURE__ */ defineOp({
+  name: 'fake_quantize',
+  summary: 'weights (N, K) rounded to f16, or to int8 by the largest magnitude of each row (N)',
+  infer: (_, [weight]) => [weight],
+  grad: ({ attrs, inputs }, [d]) => {
+    if (attrs.precision === 'int8')
+      throw new GatewiseError(
+        'unsupported',
+        "grad: weights with precision 'int8' are for inference and have no gradient; train with 'f16' or 'float32'",
+      );
+    // Straight through: steps too small for the rounding add up in the float32 weights.
+    return inputs.map((_, i) => (i === 0 ? d : undefined));
+  },
+  tolerance: { absolute: 0, relative: 1e-6 },
+});
+
+/**
+ * `weight` (N, K) rounded to `precision`; itself for float32. The gradient goes straight through to `weight`; int8 has none.
+ * @throws GatewiseError `argument` for an unknown precision, `shape` where `weight` is not a matrix.
+ */
+export function fakeQuantize(weight: Value, precision: WeightPrecision): Value {
+  checkWeightPrecision('fakeQuantize', precision);
+  expectValue('fakeQuantize: weights', weight, 'f32');
+  if (precision === 'float32') return weight;
+  if (weight.shape.length !== 2)
+    throw new GatewiseError('shape', `fakeQuantize: expected weights (N, K), got ${show(weight.shape)}`);
+  const largest = precision === 'int8' ? [max(abs(weight), 1)] : [];
+  return apply(fakeQuantizeOp, { precision }, [weight, ...largest]);
+}
+
+/**
+ * `x · weightᵀ` with the weights (N, K) rounded to `precision`: x (…, K), the result (…, N). With `rows`, `x · weight`:
+ * x (…, N), the result (…, K).
+ * @throws GatewiseError as `fakeQuantize` and `matmul` do.
+ */
+export function weightProduct(
+  x: Value,
+  weight: Value,
+  precision: WeightPrecision = 'float32',
+  over: 'columns' | 'rows' = 'columns',
+): Value {
+  return matmul(x, fakeQuantize(weight, precision), { transposeB: over === 'columns' });
+}

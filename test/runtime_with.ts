@@ -1,0 +1,24 @@
+// Runtimes whose WebGPU backend has kernels of a test's own.
+import type { CPUKernel } from '../src/backend/cpu/kernels/kernel.ts';
+import { hostTarget, referenceKernels } from '../src/backend/cpu/kernels/index.ts';
+import { targetOf, webgpuKernels } from '../src/backend/webgpu/kernels/index.ts';
+import type { WebGPUKernel } from '../src/backend/webgpu/kernels/kernel.ts';
+import { WebGPUBackend } from '../src/backend/webgpu/webgpu_backend.ts';
+import { acquireDevice } from '../src/runtime/adapter.ts';
+import { Runtime } from '../src/runtime/runtime.ts';
+
+/** @param kernels Take the place of the backend's own for the same op. @param device The runtime's own unless given. */
+export async function runtimeWith(
+  kernels: readonly WebGPUKernel[],
+  { reference = [], device }: { reference?: readonly CPUKernel[]; device?: GPUDevice } = {},
+): Promise<Runtime> {
+  const backend = new WebGPUBackend({
+    device: device ?? (await acquireDevice({})),
+    ownsDevice: device === undefined,
+    check: reference.length > 0,
+    tuning: undefined,
+    target: targetOf([...webgpuKernels, ...kernels]),
+    reference: hostTarget([...referenceKernels, ...reference]),
+  });
+  return new Runtime(backend, undefined);
+}
