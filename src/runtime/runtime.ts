@@ -2,12 +2,12 @@
 import type { Backend, CalibrateOptions } from '../backend/backend.ts';
 import { CPUBackend, type Precision } from '../backend/cpu/cpu_backend.ts';
 import { WebGPUBackend } from '../backend/webgpu/webgpu_backend.ts';
-import { GatewiseError, show } from '../core/errors.ts';
-import { checkFlag, checkOptions } from '../core/options.ts';
+import { GatewiseError } from '../core/errors.ts';
+import { flag, oneOf, option, optional, readOptions, seed, unchecked } from '../core/options.ts';
 import { sizeOf, type DType, type Shape } from '../core/shape.ts';
 import { parseSafetensors } from '../io/safetensors.ts';
 import { checkLayer, type Layer } from '../nn/layer.ts';
-import { checkWeightPrecision, type WeightPrecision } from '../ops/weight_precision.ts';
+import type { WeightPrecision } from '../ops/weight_precision.ts';
 import type { Calibration } from '../plan/calibration.ts';
 import type { Tuning } from '../plan/tuning.ts';
 import { acquireDevice, type AdapterOptions } from './adapter.ts';
@@ -52,6 +52,38 @@ export interface LoadOptions {
   readonly precision?: WeightPrecision;
 }
 
+/** Whether a value has all these methods. */
+const has =
+  (...methods: readonly string[]) =>
+  (value: unknown): boolean =>
+    methods.every(
+      (name) => typeof (value as Record<string, unknown> | undefined | null)?.[name] === 'function',
+    );
+
+const RUNTIME = {
+  backend: optional(oneOf(['webgpu', 'cpu'])),
+  device: optional(option<GPUDevice>('a GPUDevice', has('createBuffer'))),
+  gpu: optional(option<GPU>('a GPU such as navigator.gpu or await nodeGPU()', has('requestAdapter'))),
+  powerPreference: optional(oneOf(['low-power', 'high-performance'])),
+  check: flag(false),
+  precision: oneOf(['float32', 'float64'], 'float32'),
+  tuning: unchecked<RuntimeOptions['tuning']>(),
+};
+const TUNING = {
+  store: optional(
+    option<TuningStore>('a store with getItem and setItem, such as localStorage', has('getItem', 'setItem')),
+  ),
+};
+const LOAD = {
+  seed: seed(0),
+  weights: unchecked<Uint8Array | undefined>(),
+  precision: oneOf(['float32', 'f16', 'int8'], 'float32'),
+};
+const TENSOR = {
+  shape: optional(option<Shape>('a list of sizes', Array.isArray)),
+  dtype: optional(oneOf(['f32', 'i32'])),
+};
+
 export class Runtime implements Disposable {
   readonly backend: Backend;
   /** Why it runs on the CPU although WebGPU was welcome. */
@@ -78,12 +110,7 @@ export class Runtime implements Disposable {
 
   /** Copies numbers to the backend. @param options.shape for typed arrays. @param options.dtype f32 unless the data is an Int32Array. */
   tensor(data: HostData, options: { readonly shape?: Shape; readonly dtype?: DType } = {}): Tensor {
-    checkOptions('tensor', options, ['shape', 'dtype']);
-    const { shape, dtype } = options;
-    if (shape !== undefined && !Array.isArray(shape))
-      throw new GatewiseError('argument', `tensor: shape must be a list of sizes, got ${show(shape)}`);
-    if (dtype !== undefined && dtype !== 'f32' && dtype !== 'i32')
-      throw new GatewiseError('argument', `tensor: dtype must be "f32" or "i32", got ${show(dtype)}`);
+    const { shape, dtype } = readOptions('tensor', TENSOR, options);
     const host = toHostTensor('tensor', data, shape, dtype);
     const tensor = this.allocate(host.shape, host.dtype);
     tensor.write(host.data);
@@ -102,15 +129,8 @@ export class Runtime implements Disposable {
   /** Puts a model on the backend, with weights drawn from a seed or read from a file. */
   async load(model: Layer, options: LoadOptions = {}): Promise<Net> {
     checkLayer('load', model);
-    checkOptions('load', options, ['seed', 'weights', 'precision']);
-    const { seed = 0, weights, precision = 'float32' } = options;
-    checkWeightPrecision('load', precision);
+    const { seed, weights, precision } = readOptions('load', LOAD, options);
     const layout = new ParameterLayout(model);
-    if (!Number.isSafeInteger(seed) || seed < 0)
-      throw new GatewiseError(
-        'argument',
-        `load: seed must be a whole number of at least 0, got ${show(seed)}`,
-      );
     let flat: Float32Array;
     if (weights === undefined) flat = layout.initial(seed);
     else {
@@ -137,8 +157,7 @@ export class Runtime implements Disposable {
    */
   calibrate(options: CalibrateOptions = {}): Promise<Calibration> {
     this.#checkAlive();
-    checkOptions('calibrate', options, ['again']);
-    return this.backend.calibrate(options);
+    return this.backend.calibrate(readOptions('calibrate', { again: flag(false) }, options));
   }
 
   /** Which variant was found fastest, by adapter and kind of step, here and in the store: plain data. */
@@ -170,44 +189,20 @@ export class Runtime implements Disposable {
  * @throws GatewiseError `no-adapter` where WebGPU is asked for and cannot be had.
  */
 export async function createRuntime(options: RuntimeOptions = {}): Promise<Runtime> {
-  checkOptions('createRuntime', options, [
-    'backend',
-    'device',
-    'gpu',
-    'powerPreference',
-    'check',
-    'precision',
-    'tuning',
-  ]);
-  const { backend, device, check = false, precision = 'float32', powerPreference } = options;
-  if (backend !== undefined && backend !== 'webgpu' && backend !== 'cpu')
-    throw new GatewiseError(
-      'argument',
-      `createRuntime: backend must be "webgpu" or "cpu", got ${show(backend)}`,
-    );
+  const { backend, device, check, precision, tuning } = readOptions('createRuntime', RUNTIME, options);
   const refuse = (problem: string): never => {
     throw new GatewiseError('argument', `createRuntime: ${problem}`);
   };
-  if (device !== undefined && typeof device.createBuffer !== 'function')
-    refuse(`device must be a GPUDevice, got ${show(device)}`);
-  if (options.gpu !== undefined && typeof options.gpu.requestAdapter !== 'function')
-    refuse(`gpu must be a GPU such as navigator.gpu or await nodeGPU(), got ${show(options.gpu)}`);
-  if (powerPreference !== undefined && !['low-power', 'high-performance'].includes(powerPreference))
-    refuse(`powerPreference must be "low-power" or "high-performance", got ${show(powerPreference)}`);
-  checkFlag('createRuntime', 'check', check);
-  if (precision !== 'float32' && precision !== 'float64')
-    refuse(`precision must be "float32" or "float64", got ${show(precision)}`);
-  if (options.tuning !== undefined && options.tuning !== false) checkTuning(options.tuning);
   if (precision === 'float64' && backend !== 'cpu')
     refuse("precision 'float64' needs backend: 'cpu'; WebGPU has no float64");
   if (backend === 'cpu' && check)
     refuse("check compares WebGPU with the CPU; leave it out with backend: 'cpu'");
   if (backend === 'cpu' && device !== undefined)
     refuse("a device was given with backend: 'cpu'; leave out one of them");
-  const tuning = tableFor(options);
-  const onCPU = (reason?: string): Runtime => new Runtime(new CPUBackend(precision), tuning, reason);
+  const table = tableFor(tuning);
+  const onCPU = (reason?: string): Runtime => new Runtime(new CPUBackend(precision), table, reason);
   const onGPU = (own: GPUDevice, ownsDevice: boolean): Runtime =>
-    new Runtime(new WebGPUBackend({ device: own, ownsDevice, check, tuning }), tuning);
+    new Runtime(new WebGPUBackend({ device: own, ownsDevice, check, tuning: table }), table);
   if (backend === 'cpu') return onCPU();
   if (device !== undefined) return onGPU(device, false);
   try {
@@ -220,16 +215,8 @@ export async function createRuntime(options: RuntimeOptions = {}): Promise<Runti
   }
 }
 
-function checkTuning(tuning: { readonly store?: TuningStore }): void {
-  checkOptions('createRuntime: tuning', tuning, ['store']);
-  const { store } = tuning;
-  if (store !== undefined && (typeof store?.getItem !== 'function' || typeof store.setItem !== 'function'))
-    throw new GatewiseError(
-      'argument',
-      `createRuntime: tuning.store must have getItem and setItem as localStorage has, got ${show(store)}`,
-    );
-}
-
-function tableFor({ tuning }: RuntimeOptions): TuningTable | undefined {
-  return tuning === false ? undefined : new TuningTable(tuning?.store ?? localStore());
+function tableFor(tuning: RuntimeOptions['tuning'] = {}): TuningTable | undefined {
+  if (tuning === false) return undefined;
+  const { store = localStore() } = readOptions('createRuntime: tuning', TUNING, tuning);
+  return new TuningTable(store);
 }

@@ -1,9 +1,19 @@
 // Training: a step is one plan and so one submit, and needs no readback before the next.
 import { GatewiseError, show } from '../core/errors.ts';
-import { checkOptions } from '../core/options.ts';
+import {
+  flag,
+  option,
+  optional,
+  positive,
+  readOption,
+  readOptions,
+  seed,
+  type Complete,
+} from '../core/options.ts';
 import { Recent } from '../core/recent.ts';
 import { checkMetadata } from '../io/safetensors.ts';
-import { checkPositive, checkRate, rateAt, type LearningRate } from '../nn/optimizer.ts';
+import type { Loss } from '../nn/loss.ts';
+import { learningRate, rateAt, type LearningRate, type Optimizer } from '../nn/optimizer.ts';
 import type { Plan } from '../plan/plan.ts';
 import type { Profile } from '../plan/profile.ts';
 import type { TunedKind } from '../plan/tuning.ts';
@@ -31,6 +41,22 @@ export interface TrainerOptions extends StepRecipe {
   readonly stateful?: boolean;
 }
 
+const OPTIONS = {
+  loss: option<Loss>(
+    'a loss such as crossEntropy or mse',
+    // Functions have an `apply` too.
+    (value) => typeof value === 'object' && typeof (value as Partial<Loss> | null)?.apply === 'function',
+  ),
+  optimizer: option<Optimizer>(
+    'an optimizer such as adam({ lr: 1e-3 }) or sgd({ lr: 0.1 })',
+    (value) => typeof (value as Partial<Optimizer> | undefined | null)?.update === 'function',
+  ),
+  clipValue: optional(positive()),
+  clipNorm: optional(positive()),
+  seed: seed(0),
+  stateful: flag(false),
+};
+
 type StepArguments = Record<string, Argument> & {
   readonly input: Argument;
   readonly target: Argument;
@@ -42,7 +68,7 @@ const MAX_PROGRAMS = 16;
 
 export class Trainer implements Disposable {
   readonly #net: NetContext;
-  readonly #options: TrainerOptions;
+  readonly #options: Complete<typeof OPTIONS>;
   readonly #moments: readonly Tensor[];
   /** Of the model, kept from step to step; undefined unless stateful. */
   readonly #states: TrainStates | undefined;
@@ -54,8 +80,8 @@ export class Trainer implements Disposable {
 
   /** Made by `net.trainer`. */
   constructor(net: NetContext, options: TrainerOptions) {
-    checkTrainerOptions(options);
-    const { optimizer, stateful = false } = options;
+    this.#options = readOptions('trainer', OPTIONS, options);
+    const { optimizer, stateful } = this.#options;
     if (net.layout.entries.length === 0)
       throw new GatewiseError('unsupported', `trainer: ${net.model.name} has no parameters to train`);
     if (net.precision === 'int8')
@@ -64,7 +90,6 @@ export class Trainer implements Disposable {
         "trainer: the net was loaded with precision 'int8', which is for inference; load it with 'f16' or 'float32' to train",
       );
     this.#net = net;
-    this.#options = options;
     this.#learningRate = optimizer.lr;
     this.#states = stateful ? new TrainStates(net.model, net.runtime) : undefined;
     this.#moments = optimizer.states.map(() => net.runtime.allocate([net.layout.size], 'f32'));
@@ -79,8 +104,7 @@ export class Trainer implements Disposable {
   }
 
   set learningRate(rate: LearningRate) {
-    checkRate('trainer', 'learningRate', rate);
-    this.#learningRate = rate;
+    this.#learningRate = readOption('trainer', 'learningRate', learningRate(), rate);
   }
 
   /** Steps taken so far. */
@@ -166,7 +190,7 @@ export class Trainer implements Disposable {
   }
 
   #arguments(x: Tensor | HostData, y: Tensor | HostData, options: StepOptions, rate: number): StepArguments {
-    const { loss, optimizer, seed = 0 } = this.#options;
+    const { loss, optimizer, seed } = this.#options;
     const scalars = Object.values(optimizer.scalars(this.#steps + 1, rate));
     const { input, ...rest } = batchArguments(this.#net, x, options, this.#states);
     return {
@@ -257,25 +281,7 @@ export class Trainer implements Disposable {
   }
 }
 
-function checkTrainerOptions(options: TrainerOptions): void {
-  checkOptions('trainer', options, ['loss', 'optimizer', 'clipValue', 'clipNorm', 'seed', 'stateful']);
-  const { loss, optimizer, clipValue, clipNorm, seed = 0, stateful = false } = options;
-  const refuse = (problem: string): never => {
-    throw new GatewiseError('argument', `trainer: ${problem}`);
-  };
-  // A function has an apply, too, that is not a loss's.
-  if (typeof loss !== 'object' || typeof loss?.apply !== 'function')
-    refuse(`expected a loss such as crossEntropy or mse, got ${show(loss)}`);
-  if (typeof optimizer?.update !== 'function')
-    refuse(`expected an optimizer such as adam({ lr: 1e-3 }) or sgd({ lr: 0.1 }), got ${show(optimizer)}`);
-  if (clipValue !== undefined) checkPositive('trainer', 'clipValue', clipValue);
-  if (clipNorm !== undefined) checkPositive('trainer', 'clipNorm', clipNorm);
-  if (!Number.isSafeInteger(seed) || seed < 0)
-    refuse(`seed must be a whole number from 0 to 2^53 - 1, got ${show(seed)}`);
-  if (typeof stateful !== 'boolean') refuse(`stateful must be true or false, got ${show(stateful)}`);
-}
-
-/** A seed of up to 53 bits as 32: itself where it has no more. */
+/** A seed of up to 53 bits as 32 bits: its low word, xored with a multiple of its high word. */
 function seedWord(seed: number): number {
   return (seed | 0) ^ Math.imul(Math.floor(seed / 2 ** 32), 0x9e3779b9);
 }
