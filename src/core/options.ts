@@ -18,87 +18,66 @@ export type Complete<Table> = {
   readonly [Name in keyof Table]: Table[Name] extends Option<infer T> ? T : never;
 };
 
-/* @__NO_SIDE_EFFECTS__ */
-export function option<T>(expected: string, accepts: (value: unknown) => boolean, fallback?: T): Option<T> {
-  return { expected, accepts, fallback: fallback as T };
-}
+/** Makes a row of a table. The kinds below are annotated so that bundlers drop the tables of unused functions. */
+export const option = /* @__NO_SIDE_EFFECTS__ */ <T>(
+  expected: string,
+  accepts: (value: unknown) => boolean,
+  fallback?: T,
+): Option<T> => ({ expected, accepts, fallback: fallback as T });
 
-/* @__NO_SIDE_EFFECTS__ */
-export function optional<T>({ expected, accepts }: Option<T>): Option<T | undefined> {
-  return option(expected, (value) => value === undefined || accepts(value));
-}
+type Kind<T> = (fallback?: T) => Option<T>;
+
+export const optional = /* @__NO_SIDE_EFFECTS__ */ <T>({
+  expected,
+  accepts,
+}: Option<T>): Option<T | undefined> => option(expected, (value) => value === undefined || accepts(value));
 
 /** An option that is checked elsewhere, together with other values. */
-/* @__NO_SIDE_EFFECTS__ */
-export function unchecked<T>(fallback?: T): Option<T> {
-  return option('', () => true, fallback);
-}
+export const unchecked = /* @__NO_SIDE_EFFECTS__ */ <T>(fallback?: T): Option<T> =>
+  option('', () => true, fallback);
 
-/* @__NO_SIDE_EFFECTS__ */
-export function oneOf<const T>(values: readonly T[], fallback?: T): Option<T> {
-  const shown = values.map(show);
-  const expected = `${shown.slice(0, -1).join(', ')} or ${shown.at(-1)}`;
-  return option(expected, (value) => (values as readonly unknown[]).includes(value), fallback);
-}
-
-/* @__NO_SIDE_EFFECTS__ */
-export function flag(fallback?: boolean): Option<boolean> {
-  return oneOf([true, false], fallback);
-}
-
-/* @__NO_SIDE_EFFECTS__ */
-export function wholeNumber(least: number, fallback?: number): Option<number> {
-  return number(
-    `a whole number of at least ${least}`,
-    (value) => Number.isInteger(value) && value >= least,
+export const oneOf = /* @__NO_SIDE_EFFECTS__ */ <const T>(values: readonly T[], fallback?: T): Option<T> =>
+  option(
+    `${values.slice(0, -1).map(show).join(', ')} or ${show(values.at(-1))}`,
+    (value) => (values as readonly unknown[]).includes(value),
     fallback,
   );
-}
+
+export const flag: Kind<boolean> = /* @__NO_SIDE_EFFECTS__ */ (fallback) => oneOf([true, false], fallback);
+
+/** An object with these methods. A function is refused: a class is often given in place of its instance. */
+export const withMethods = /* @__NO_SIDE_EFFECTS__ */ <T>(
+  expected: string,
+  ...methods: (keyof T)[]
+): Option<T> =>
+  option(
+    expected,
+    (value) =>
+      typeof value === 'object' &&
+      methods.every((method) => typeof (value as Partial<T> | null)?.[method] === 'function'),
+  );
+
+export const wholeNumber = /* @__NO_SIDE_EFFECTS__ */ (least: number, fallback?: number): Option<number> =>
+  option(`a whole number of at least ${least}`, (n) => Number.isInteger(n) && Number(n) >= least, fallback);
 
 /** A number of elements: 1 or more. */
-/* @__NO_SIDE_EFFECTS__ */
-export function size(fallback?: number): Option<number> {
-  return wholeNumber(1, fallback);
-}
+export const size: Kind<number> = /* @__NO_SIDE_EFFECTS__ */ (fallback) => wholeNumber(1, fallback);
 
-/* @__NO_SIDE_EFFECTS__ */
-export function seed(fallback?: number): Option<number> {
-  const isSeed = (value: number): boolean => Number.isSafeInteger(value) && value >= 0;
-  return number('a whole number from 0 to 2^53 - 1', isSeed, fallback);
-}
+export const seed: Kind<number> = /* @__NO_SIDE_EFFECTS__ */ (fallback) =>
+  option('a whole number from 0 to 2^53 - 1', (n) => Number.isSafeInteger(n) && Number(n) >= 0, fallback);
 
-/* @__NO_SIDE_EFFECTS__ */
-export function probability(fallback?: number): Option<number> {
-  return number('a number from 0 to 1', (value) => value >= 0 && value <= 1, fallback);
-}
+export const probability: Kind<number> = /* @__NO_SIDE_EFFECTS__ */ (fallback) =>
+  option('a number from 0 to 1', (n) => isFloat32(n) && n >= 0 && n <= 1, fallback);
 
-/* @__NO_SIDE_EFFECTS__ */
-export function positive(fallback?: number): Option<number> {
-  return number('a number above 0 and finite in float32', (value) => value > 0 && isFloat32(value), fallback);
-}
+export const positive: Kind<number> = /* @__NO_SIDE_EFFECTS__ */ (fallback) =>
+  option('a number above 0 and finite in float32', (n) => isFloat32(n) && n > 0, fallback);
 
-/* @__NO_SIDE_EFFECTS__ */
-export function nonNegative(fallback?: number): Option<number> {
-  return number(
-    'a number of at least 0 and finite in float32',
-    (value) => value >= 0 && isFloat32(value),
-    fallback,
-  );
-}
+export const nonNegative: Kind<number> = /* @__NO_SIDE_EFFECTS__ */ (fallback) =>
+  option('a number of at least 0 and finite in float32', (n) => isFloat32(n) && n >= 0, fallback);
 
-/* @__NO_SIDE_EFFECTS__ */
-function number(
-  expected: string,
-  accepts: (value: number) => boolean,
-  fallback: number | undefined,
-): Option<number> {
-  return option(expected, (value) => typeof value === 'number' && accepts(value), fallback);
-}
-
-/** Whether a float32 holds the number without overflow. NaN is no such number. */
-export function isFloat32(value: number): boolean {
-  return Number.isFinite(Math.fround(value));
-}
+/** Whether a value is a number that float32 holds without overflow. */
+export const isFloat32 = (value: unknown): value is number =>
+  typeof value === 'number' && Number.isFinite(Math.fround(value));
 
 /**
  * Checks options against their table and fills in the defaults.

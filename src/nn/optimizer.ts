@@ -36,12 +36,11 @@ export interface Optimizer {
   readonly update: (values: Scalars, scalars: Scalars) => Scalars;
 }
 
-/* @__NO_SIDE_EFFECTS__ */
-export function learningRate(fallback?: LearningRate): Option<LearningRate> {
+export const learningRate = /* @__NO_SIDE_EFFECTS__ */ (fallback?: LearningRate): Option<LearningRate> => {
   const { expected, accepts } = nonNegative();
   const isRate = (value: unknown): boolean => typeof value === 'function' || accepts(value);
   return option(`${expected}, or a function of the step`, isRate, fallback);
-}
+};
 
 /** The rate of the update after `step` others. @throws GatewiseError `argument` if a schedule returns no valid rate. */
 export function rateAt(rate: LearningRate, step: number): number {

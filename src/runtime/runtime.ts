@@ -3,7 +3,7 @@ import type { Backend, CalibrateOptions } from '../backend/backend.ts';
 import { CPUBackend, type Precision } from '../backend/cpu/cpu_backend.ts';
 import { WebGPUBackend } from '../backend/webgpu/webgpu_backend.ts';
 import { GatewiseError } from '../core/errors.ts';
-import { flag, oneOf, option, optional, readOptions, seed, unchecked } from '../core/options.ts';
+import { flag, oneOf, option, optional, readOptions, seed, unchecked, withMethods } from '../core/options.ts';
 import { sizeOf, type DType, type Shape } from '../core/shape.ts';
 import { parseSafetensors } from '../io/safetensors.ts';
 import { checkLayer, type Layer } from '../nn/layer.ts';
@@ -52,18 +52,10 @@ export interface LoadOptions {
   readonly precision?: WeightPrecision;
 }
 
-/** Whether a value has all these methods. */
-const has =
-  (...methods: readonly string[]) =>
-  (value: unknown): boolean =>
-    methods.every(
-      (name) => typeof (value as Record<string, unknown> | undefined | null)?.[name] === 'function',
-    );
-
 const RUNTIME = {
   backend: optional(oneOf(['webgpu', 'cpu'])),
-  device: optional(option<GPUDevice>('a GPUDevice', has('createBuffer'))),
-  gpu: optional(option<GPU>('a GPU such as navigator.gpu or await nodeGPU()', has('requestAdapter'))),
+  device: optional(withMethods<GPUDevice>('a GPUDevice', 'createBuffer')),
+  gpu: optional(withMethods<GPU>('a GPU such as navigator.gpu or await nodeGPU()', 'requestAdapter')),
   powerPreference: optional(oneOf(['low-power', 'high-performance'])),
   check: flag(false),
   precision: oneOf(['float32', 'float64'], 'float32'),
@@ -71,7 +63,7 @@ const RUNTIME = {
 };
 const TUNING = {
   store: optional(
-    option<TuningStore>('a store with getItem and setItem, such as localStorage', has('getItem', 'setItem')),
+    withMethods<TuningStore>('a store such as localStorage, with getItem and setItem', 'getItem', 'setItem'),
   ),
 };
 const LOAD = {

@@ -2,12 +2,12 @@
 import { GatewiseError, show } from '../core/errors.ts';
 import {
   flag,
-  option,
   optional,
   positive,
   readOption,
   readOptions,
   seed,
+  withMethods,
   type Complete,
 } from '../core/options.ts';
 import { Recent } from '../core/recent.ts';
@@ -42,15 +42,8 @@ export interface TrainerOptions extends StepRecipe {
 }
 
 const OPTIONS = {
-  loss: option<Loss>(
-    'a loss such as crossEntropy or mse',
-    // Functions have an `apply` too.
-    (value) => typeof value === 'object' && typeof (value as Partial<Loss> | null)?.apply === 'function',
-  ),
-  optimizer: option<Optimizer>(
-    'an optimizer such as adam({ lr: 1e-3 }) or sgd({ lr: 0.1 })',
-    (value) => typeof (value as Partial<Optimizer> | undefined | null)?.update === 'function',
-  ),
+  loss: withMethods<Loss>('a loss such as crossEntropy or mse', 'apply'),
+  optimizer: withMethods<Optimizer>('an optimizer such as adam({ lr: 1e-3 }) or sgd({ lr: 0.1 })', 'update'),
   clipValue: optional(positive()),
   clipNorm: optional(positive()),
   seed: seed(0),

@@ -134,7 +134,7 @@ describe('on the CPU', () => {
     [
       'no store',
       { store: new Map() },
-      /tuning: store must be a store with getItem and setItem, such as localStorage, got Map/,
+      /tuning: store must be a store such as localStorage, with getItem and setItem, got Map/,
     ],
     ['null', null, /tuning: expected options \{ store \}, got null/],
     ['true', true, /tuning: expected options \{ store \}, got true/],
