@@ -1,4 +1,5 @@
-// PyTorch's nn.Sequential: layers one behind the other, their names prefixed by their position.
+// PyTorch's nn.Sequential: each layer reads the output of the one before. Names of parameters and states are prefixed by the
+// layer's position, as in `1.h`.
 import { GatewiseError, show } from '../core/errors.ts';
 import type { DType } from '../core/shape.ts';
 import type { Value } from '../graph/value.ts';

@@ -20,20 +20,20 @@ import { Tensor } from './tensor.ts';
 import { localStore, TuningTable, type TuningStore } from './tuning_table.ts';
 
 export interface RuntimeOptions extends AdapterOptions {
-  /** `webgpu`: that or an error; `cpu`: the CPU; absent: WebGPU, or the CPU where there is none (see `fallbackReason`). */
+  /** Unless given: WebGPU, or the CPU if there is no adapter (see `fallbackReason`). With `webgpu` that is an error. */
   readonly backend?: 'webgpu' | 'cpu';
-  /** A device of the application's own; it is not destroyed on dispose. */
+  /** A device of the application. `dispose` does not destroy it. */
   readonly device?: GPUDevice;
-  /** Run every step of every plan on the CPU too, and throw where they differ. Slow, and needs WebGPU. */
+  /** Runs every step of every plan on the CPU as well and throws if results differ. Slow; requires WebGPU. */
   readonly check?: boolean;
   /**
-   * How the CPU backend keeps numbers; `float64` for gradient checks. `float32` unless given. What a net's weights are
-   * rounded to is `load`'s to say.
+   * The precision of the CPU backend: `float32` unless given, `float64` for gradient checks. See `load` for the precision of
+   * weights.
    */
   readonly precision?: Precision;
   /**
-   * What `net.tune` and its like find out is kept between visits in `store`, the page's `localStorage` unless given, and
-   * serves from the start of the next. False: kernels are chosen by device and sizes alone, and nothing is measured.
+   * Where results of `tune()` are stored between visits: the page's `localStorage` unless given. False: kernels are chosen
+   * by device and sizes alone, and `tune()` is refused.
    */
   readonly tuning?: false | { readonly store?: TuningStore };
 }
@@ -44,10 +44,9 @@ export interface LoadOptions {
   /** The bytes of a safetensors file with the model's parameters instead. */
   readonly weights?: Uint8Array;
   /**
-   * What the weight matrices of recurrent layers and of Linear are rounded to where they are multiplied by, on any device;
-   * everything else, sums included, is float32. `f16` halves what a step reads of them and can be trained: the net keeps the
-   * float32 weights, which are those that gradients move and that `save` writes. `int8` quarters it and is for inference.
-   * `float32` unless given.
+   * The precision of weight matrices in products of recurrent layers and Linear, on any device; `float32` unless given.
+   * Everything else, including sums, is float32. `f16` halves the memory traffic of weights and supports training: the net
+   * keeps float32 weights, which gradients update and `save` writes. `int8` quarters it and is for inference.
    */
   readonly precision?: WeightPrecision;
 }
@@ -78,7 +77,7 @@ const TENSOR = {
 
 export class Runtime implements Disposable {
   readonly backend: Backend;
-  /** Why it runs on the CPU although WebGPU was welcome. */
+  /** Why the runtime is on the CPU, if WebGPU was tried and there is none. */
   readonly fallbackReason: string | undefined;
   readonly #table: TuningTable | undefined;
   readonly #pool: MemoryPool;
@@ -93,7 +92,7 @@ export class Runtime implements Disposable {
     this.#pool = new MemoryPool(backend);
   }
 
-  /** Memory for a tensor, as it comes. */
+  /** A tensor of uninitialised memory. */
   allocate(shape: Shape, dtype: DType): Tensor {
     this.#checkAlive();
     const buffer = this.#pool.take(sizeOf(shape), dtype);
@@ -109,7 +108,7 @@ export class Runtime implements Disposable {
     return tensor;
   }
 
-  /** A function over traced values as one over tensors: traced and planned once for each signature. */
+  /** Compiles a function of traced values to one of tensors: traced and planned once for each signature of arguments. */
   compile<Args extends readonly unknown[], Result>(fn: (...args: Args) => Result): Compiled<Args, Result> {
     this.#checkAlive();
     const owned = { [Symbol.dispose]: (): void => compiled.dispose() };
@@ -118,7 +117,7 @@ export class Runtime implements Disposable {
     return compiled;
   }
 
-  /** Puts a model on the backend, with weights drawn from a seed or read from a file. */
+  /** Allocates a model's weights on the backend, drawn from a seed or read from a file. */
   async load(model: Layer, options: LoadOptions = {}): Promise<Net> {
     checkLayer('load', model);
     const { seed, weights, precision } = readOptions('load', LOAD, options);
@@ -127,7 +126,7 @@ export class Runtime implements Disposable {
     if (weights === undefined) flat = layout.initial(seed);
     else {
       const { tensors, metadata } = parseSafetensors(weights);
-      // A trainer's checkpoint holds the states of the optimizer and of the model beside the weights.
+      // A trainer's checkpoint also holds the states of the optimizer and of the model.
       const isWeight = (name: string): boolean =>
         !('optimizer' in metadata && /^(optimizer|state)\./.test(name));
       layout.checkKnown([...tensors.keys()].filter(isWeight));
@@ -137,14 +136,14 @@ export class Runtime implements Disposable {
       this.#owned.delete(net),
     );
     this.#owned.add(net);
-    // The weights have arrived, or the error is thrown here.
+    // Errors of the upload are thrown here.
     await this.backend.idle();
     return net;
   }
 
   /**
-   * Measures what the device can do, with kernels of our own, in a few seconds in which nothing else should run on it. Done
-   * once: a second call gives the same promise, and so do profiles take it. With `check` it measures the device alone.
+   * Measures bandwidth, arithmetic and launch overhead of the device with built-in kernels. It takes a few seconds, in which
+   * nothing else should run on the device. Later calls and profiles reuse the result. With `check` it measures the GPU only.
    * @throws GatewiseError `unsupported` (as a rejection) on the CPU.
    */
   calibrate(options: CalibrateOptions = {}): Promise<Calibration> {
@@ -152,7 +151,7 @@ export class Runtime implements Disposable {
     return this.backend.calibrate(readOptions('calibrate', { again: flag(false) }, options));
   }
 
-  /** Which variant was found fastest, by adapter and kind of step, here and in the store: plain data. */
+  /** The fastest variants found so far, by adapter and kind of step, including those from the store: plain data. */
   get tuning(): Tuning {
     return this.#table?.tuning ?? {};
   }
@@ -177,8 +176,8 @@ export class Runtime implements Disposable {
 }
 
 /**
- * A runtime on WebGPU, or on the CPU where there is none and `backend` does not ask for WebGPU.
- * @throws GatewiseError `no-adapter` where WebGPU is asked for and cannot be had.
+ * Creates a runtime on WebGPU, or on the CPU if there is no adapter and `backend` is absent.
+ * @throws GatewiseError `no-adapter` if WebGPU is required and there is no adapter.
  */
 export async function createRuntime(options: RuntimeOptions = {}): Promise<Runtime> {
   const { backend, device, check, precision, tuning } = readOptions('createRuntime', RUNTIME, options);

@@ -1,4 +1,4 @@
-// Training: a step is one plan and so one submit, and needs no readback before the next.
+// Training: a step is one plan and one submit. The next step can be queued without reading anything back.
 import { GatewiseError, show } from '../core/errors.ts';
 import {
   flag,
@@ -29,14 +29,14 @@ import { momentName, traceStep, type StepRecipe } from './train_step.ts';
 
 export interface TrainerOptions extends StepRecipe {
   /**
-   * What dropout and zoneout draw from: a whole number from 0 to 2^53 - 1, 0 unless given. The same seed, data and weights
-   * give the same run, bit for bit on the same adapter, also through a checkpoint.
+   * The seed of dropout and zoneout: a whole number from 0 to 2^53 - 1, 0 unless given. On one adapter the same seed, data and
+   * weights give the same run bit for bit, also across a checkpoint.
    */
   readonly seed?: number;
   /**
-   * Keras's word for truncated back-propagation through time: each step begins with the states that the step before ended
-   * with, so that batches are consecutive pieces of B long sequences. No gradient flows from one step to another. See
-   * `resetStates`. False unless given: each step begins at zero.
+   * Truncated back-propagation through time, with Keras's name: each step starts from the final states of the previous step,
+   * so batches are consecutive pieces of B long sequences. No gradient flows between steps. See `resetStates`. False unless
+   * given: each step starts from zero states.
    */
   readonly stateful?: boolean;
 }
@@ -56,14 +56,14 @@ type StepArguments = Record<string, Argument> & {
   readonly lengths?: Argument;
 };
 
-/** Plans kept for batches of different shapes. */
+/** Cached plans, for batches of different shapes. */
 const MAX_PROGRAMS = 16;
 
 export class Trainer implements Disposable {
   readonly #net: NetContext;
   readonly #options: Complete<typeof OPTIONS>;
   readonly #moments: readonly Tensor[];
-  /** Of the model, kept from step to step; undefined unless stateful. */
+  /** The model's states between steps; undefined unless stateful. */
   readonly #states: TrainStates | undefined;
   readonly #lossValue: Tensor;
   readonly #programs = new Recent<Program>(MAX_PROGRAMS, (program) => program.dispose());
@@ -91,7 +91,7 @@ export class Trainer implements Disposable {
     this.#lossValue = net.runtime.allocate([], 'f32');
   }
 
-  /** That of the next step. A number or a schedule that is set counts from the next step on, in place of the optimizer's. */
+  /** The rate of the next step. Setting a number or a schedule replaces the optimizer's from the next step on. */
   get learningRate(): number {
     return rateAt(this.#learningRate, this.#steps);
   }
