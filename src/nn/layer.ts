@@ -65,6 +65,14 @@ export function parameterOf(layer: Layer, parameters: Values, name: string): Val
   return value;
 }
 
+/** Throws unless all of these states are the layer's. */
+export function checkStates({ name, states: own }: Layer, states: Values): void {
+  const names = own.map((state) => state.name);
+  const unknown = Object.keys(states).find((state) => !names.includes(state));
+  if (unknown !== undefined)
+    throw new GatewiseError('argument', `${name}: no state ${show(unknown)}; expected ${show(names)}`);
+}
+
 /** Draws all elements of a parameter, in row-major order. */
 export function initialize({ shape, initial }: Parameter, random: Random): Float32Array {
   return Float32Array.from({ length: sizeOf(shape) }, () => initial(random));

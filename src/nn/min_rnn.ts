@@ -1,6 +1,5 @@
 // Minimal recurrent layers, whose gates do not look at the state: Feng et al., "Were RNNs All We Needed?" (2024).
 // All products are one matmul and the recurrence is linear, so nothing waits for the step before but a scan.
-import { GatewiseError, show } from '../core/errors.ts';
 import { flag, probability, readOptions, size } from '../core/options.ts';
 import { add, logsigmoid, mul, neg, sigmoid, sub, where } from '../expr/arith.ts';
 import { Expr } from '../expr/expr.ts';
@@ -12,7 +11,15 @@ import { concat, reshape, slice, transpose } from '../ops/structure.ts';
 import type { Context } from './context.ts';
 import { maskOf } from './mask.ts';
 import { checkSequence, withoutBatch } from './unbatched.ts';
-import { parameterOf, uniform, type Layer, type Parameter, type State, type Values } from './layer.ts';
+import {
+  checkStates,
+  parameterOf,
+  uniform,
+  type Layer,
+  type Parameter,
+  type State,
+  type Values,
+} from './layer.ts';
 
 /** Sizes and options, with the names and defaults of PyTorch's recurrent layers. */
 export interface MinRNNOptions {
@@ -159,9 +166,7 @@ export class MinRNN implements Layer {
   }
 
   #initial(states: Values, batch: number): Value | undefined {
-    const unknown = Object.keys(states).find((name) => name !== 'h');
-    if (unknown !== undefined)
-      throw new GatewiseError('argument', `${this.name}: no state ${show(unknown)}; expected ["h"]`);
+    checkStates(this, states);
     if (states['h'] !== undefined)
       expectValue(`${this.name}: state "h"`, states['h'], 'f32', this.states[0].shape(batch));
     return states['h'];

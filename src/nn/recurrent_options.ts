@@ -12,6 +12,7 @@ import {
   size,
   unchecked,
   wholeNumber,
+  withMethods,
   type Complete,
 } from '../core/options.ts';
 
@@ -52,8 +53,6 @@ export interface RecurrentOptions {
   readonly wavefront?: boolean | 'auto';
 }
 
-const isCount = (value: unknown): boolean => Number.isInteger(value) && Number(value) > 0;
-
 const OPTIONS = {
   inputSize: size(),
   hiddenSize: size(),
@@ -67,7 +66,7 @@ const OPTIONS = {
   zoneout: unchecked<ZoneoutRates>(0),
   recompute: option<boolean | number>(
     'true, false or a whole number of steps',
-    (value) => typeof value === 'boolean' || isCount(value),
+    (value) => typeof value === 'boolean' || size().accepts(value),
     false,
   ),
   wavefront: oneOf([true, false, 'auto'], 'auto'),
@@ -87,11 +86,12 @@ export function completeOptions(
       'argument',
       `Recurrent: expected a name, a cell and options, got ${show(name)} first`,
     );
-  if (typeof cell?.program !== 'function')
-    throw new GatewiseError(
-      'argument',
-      `${name}: expected a cell, such as lstm or what defineCell returns, got ${show(cell)}`,
-    );
+  readOption(
+    name,
+    'cell',
+    withMethods<Cell>('a cell, such as lstm or what defineCell returns', 'program'),
+    cell,
+  );
   const full = readOptions(name, OPTIONS, options, own);
   checkZoneout(name, cell, full.zoneout);
   checkProjection(name, cell, full);

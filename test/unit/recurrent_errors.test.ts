@@ -190,7 +190,7 @@ describe('options', () => {
       'a cell that is only declared',
       () => new Recurrent('Own', elmanTanh.declaration as never, sizes),
       'argument',
-      /^Own: expected a cell, such as lstm or what defineCell returns, got Object$/,
+      /^Own: cell must be a cell, such as lstm or what defineCell returns, got Object$/,
     ],
     [
       'no name',
