@@ -1,6 +1,6 @@
 // ONNX's activations by name, with its default alpha and beta (operator set 22, "LSTM").
 import { GatewiseError, show } from '../core/errors.ts';
-import { checkOptions } from '../core/options.ts';
+import { checkOptions, isFloat32 } from '../core/options.ts';
 import * as word from '../expr/arith.ts';
 import type { Arith } from '../expr/arith.ts';
 
@@ -33,7 +33,7 @@ const { add, mul, div, abs, sub, exp, less, where, minimum, clamp, relu, tanh, s
 
 const table: Record<ActivationName, Row> = {
   Affine: { alpha: 1, beta: 0, apply: (x, a, b) => add(mul(x, a), b) },
-  // e^x of the negative part alone: a large x must not overflow in the branch that is not taken.
+  // The exponential of min(x, 0): e^x of a large x would overflow in the branch that is not selected.
   Elu: { alpha: 1, apply: (x, a) => where(less(x, 0), mul(sub(exp(minimum(x, 0)), 1), a), x) },
   HardSigmoid: { alpha: 0.2, beta: 0.5, apply: (x, a, b) => clamp(add(mul(x, a), b), 0, 1) },
   LeakyRelu: { alpha: 0.01, apply: (x, a) => where(less(x, 0), mul(x, a), x) },
@@ -46,19 +46,14 @@ const table: Record<ActivationName, Row> = {
   ThresholdedRelu: { alpha: 1, apply: (x, a) => where(less(x, a), 0, x) },
 };
 
-/** The names, without regard to case, as ONNX has them. */
+/** ONNX compares the names without regard to case. */
 const names = new Map(Object.keys(table).map((name) => [name.toLowerCase(), name as ActivationName]));
 
-/** Whether a kernel can be told the number. */
-const isFloat32 = (value: number): boolean =>
-  typeof value === 'number' && Number.isFinite(Math.fround(value));
-
-/** An activation as a function of an expression. @throws GatewiseError `unsupported` for names that ONNX does not have. */
+/** An activation as a function of an expression. @throws GatewiseError `unsupported` for a name that ONNX does not define. */
 export function activation(what: string, given: Activation | string): <T extends Arith<T>>(x: T) => T {
   const one = typeof given === 'string' ? { name: given } : given;
   checkOptions(`${what}: an activation`, one, ['name', 'alpha', 'beta']);
-  const { name, alpha, beta }: { readonly name: string; readonly alpha?: number; readonly beta?: number } =
-    one;
+  const { name, alpha, beta }: Omit<Activation, 'name'> & { readonly name: string } = one;
   const known = names.get(String(name).toLowerCase());
   if (known === undefined)
     throw new GatewiseError(

@@ -1,45 +1,96 @@
-// What is said to the person who got a cell wrong.
-import { show } from '../core/errors.ts';
+// Reads a cell's declaration and checks its update. Each mistake is named in the words of the declaration.
+import { GatewiseError, show } from '../core/errors.ts';
+import { flag, isFloat32, option, readOptions } from '../core/options.ts';
 import { isArith, type Arith } from '../expr/arith.ts';
 import { Expr, inputsOf } from '../expr/expr.ts';
-import type { CellParts } from './declaration.ts';
+import type { CellParts, Gate, GateSpec, Initial } from './declaration.ts';
 
 export type Fail = (problem: string) => never;
 
-/** The same object, but reading a name that is not there is an error and not `undefined`. */
-export function guarded<T extends object>(fail: Fail, what: string, values: T): T {
+const KINDS: readonly unknown[] = ['sum', 'apart', 'late', 'input'];
+/** Names of what the update receives beside its weights, and of parameters that every layer has. */
+const RESERVED = ['mean', 'project', 'random', 'weight_ih', 'weight_hh', 'bias_ih', 'bias_hh', 'weight_hr'];
+
+/** Names are printed into WGSL labels and become names of parameters. */
+const isName = (name: unknown): boolean =>
+  typeof name === 'string' && /^[\p{L}_][^\p{Cc}\p{Zl}\p{Zp}]*$/u.test(name);
+
+const DECLARATION = {
+  name: option<string>('text on one line that begins with a letter or _', isName),
+  gates: option<readonly GateSpec[]>(
+    'a list of at least one gate',
+    (value) => Array.isArray(value) && value.length > 0,
+  ),
+  states: option<CellParts['declaration']['states']>(
+    "a list of names that starts with 'h', the state that feeds the recurrent product",
+    (value) => Array.isArray(value) && value[0] === 'h' && value.every(isName),
+  ),
+  weights: option<Readonly<Record<string, Initial>>>(
+    'names with initial values, such as { u: 1 }',
+    (value) => typeof value === 'object' && value !== null && !Array.isArray(value),
+    {},
+  ),
+  projects: flag(false),
+  dropsRecurrent: flag(false),
+  update: option<CellParts['declaration']['update']>(
+    'a function of gates and states',
+    (value) => typeof value === 'function',
+  ),
+};
+
+/** A declaration with its defaults, and what throws an error in the cell's name. */
+export function readDeclaration(
+  declaration: CellParts['declaration'],
+): Omit<CellParts, 'apply'> & { readonly fail: Fail } {
+  const what = typeof declaration?.name === 'string' ? `cell ${show(declaration.name)}` : 'defineCell';
+  const fail: Fail = (problem) => {
+    throw new GatewiseError('argument', `${what}: ${problem}`);
+  };
+  const { name, states, projects, dropsRecurrent, ...given } = readOptions(what, DECLARATION, declaration);
+  const gates = given.gates.map((gate, i): Gate => {
+    const own = typeof gate === 'string' ? ({ name: gate, kind: 'sum' } as const) : gate;
+    if (!isName(own?.name) || !KINDS.includes(own.kind))
+      fail(`gate ${i} must be a name, or apart, late or inputOnly of one, got ${show(gate)}`);
+    return own;
+  });
+  const gateNames = gates.map((gate) => gate.name);
+  for (const [kind, names] of Object.entries({ gate: gateNames, state: states })) {
+    const repeated = names.find((one, i) => names.indexOf(one) !== i);
+    if (repeated !== undefined) fail(`${kind} ${show(repeated)} is declared twice`);
+  }
+  const weights = Object.entries(given.weights).map(([weight, initial]) => {
+    if (!isName(weight)) fail(`weights must have names, got ${show(weight)}`);
+    if (RESERVED.includes(weight))
+      fail(`a weight cannot be called ${show(weight)}, which is the name of something else`);
+    if (initial !== 'uniform' && !isFloat32(initial))
+      fail(
+        `weight ${show(weight)} must start as a number that is finite in float32 or as 'uniform', got ${show(initial)}`,
+      );
+    return { name: weight, initial };
+  });
+  const recurrentGates = gates.flatMap(({ kind }, i) => (kind === 'input' ? [] : [i]));
+  if (dropsRecurrent && recurrentGates.length === 0)
+    fail('dropsRecurrent needs a gate with recurrent weights; leave it out');
+  return { name, gates, states, weights, projects, dropsRecurrent, recurrentGates, declaration, fail };
+}
+
+/** The same object, whose missing properties are errors instead of `undefined`. @param missing throws. */
+export function guarded<T extends object>(values: T, missing: (key: string) => never): T {
   return new Proxy(values, {
     get(target, key) {
-      if (typeof key === 'string' && !(key in target)) {
-        fail(
-          `update reads a ${what} ${show(key)} that is not declared; expected one of ${show(Object.keys(target))}`,
-        );
-      }
+      if (typeof key === 'string' && !(key in target)) missing(key);
       return Reflect.get(target, key) as unknown;
     },
   });
 }
 
-/** The two parts of a gate kept apart; whoever takes them for one number is told. */
-export function guardedParts<T extends object>(fail: Fail, gate: string, values: T): T {
-  return new Proxy(values, {
-    get(target, key) {
-      if (key === 'apply' || (typeof key === 'string' && !(key in target)))
-        fail(
-          `update reads ${key === 'apply' ? `the gate ${show(gate)} as one number` : `${gate}.${key}`}; the gate is kept apart, read ${gate}.input and ${gate}.recurrent`,
-        );
-      return Reflect.get(target, key) as unknown;
-    },
-  });
-}
-
-/** What a function of the update is given. */
+/** The argument of a function that the update calls. */
 export function checkArgument<T extends Arith<T>>(fail: Fail, name: string, x: T): T {
   if (!isArith(x)) fail(`update calls ${name} with ${show(x)}; expected an expression`);
   return x;
 }
 
-/** What an update returned, in the order of the states. */
+/** The new states that an update returned, in the order of their declaration. */
 export function checkUpdate<T extends Arith<T>>(fail: Fail, states: readonly string[], next: unknown): T[] {
   if (typeof next !== 'object' || next === null || Array.isArray(next))
     return fail(`update returns ${show(next)}; return an object with all of ${show(states)}`);
@@ -63,8 +114,8 @@ export function checkUpdate<T extends Arith<T>>(fail: Fail, states: readonly str
 let checked = 0;
 
 /**
- * Throws where the update computes with more than it is given. An expression that was kept from another update would be
- * taken for one of this cell's, so that all it is given here has names that no other has.
+ * Throws if the update uses an expression that it did not receive, such as one that an update of another cell leaked. Inputs
+ * are told apart by name, so this run of the update receives inputs whose names are unique.
  */
 export function checkOrigin(fail: Fail, { apply }: Pick<CellParts, 'apply'>): void {
   const own = `update ${checked++} `;

@@ -1,29 +1,29 @@
-// What a recurrent cell declares, and what of it the generated steps are made of.
+// The types of a cell's declaration and of its parts, from which the forward and backward step are generated.
 import type { Arith } from '../expr/arith.ts';
 
-/** How a gate's pre-activation comes from its input part and its recurrent part. */
+/** How the update receives a gate's input part W_ih·x + b_ih and its recurrent part W_hh·h + b_hh. */
 export type GateKind = 'sum' | 'apart' | 'late' | 'input';
 
-/** A gate that is not simply the sum of its two parts. */
+/** A gate that the update does not receive as the sum of its two parts. */
 export interface SpecialGate<Name extends string = string, Kind extends GateKind = GateKind> {
   readonly name: Name;
   readonly kind: Kind;
 }
 
-/** A gate whose update reads `{ input, recurrent }` instead of their sum, as GRU's `n` does. */
+/** A gate that the update receives as `{ input, recurrent }` instead of their sum, as GRU's `n`. */
 export function apart<const Name extends string>(name: Name): SpecialGate<Name, 'apart'> {
   return { name, kind: 'apart' };
 }
 
 /**
- * A gate that is a function in the update, called once: `n(x)` is its input part and its recurrent weights times `x`, which the
- * update has worked out, where other gates' weights take h. So the first GRU resets before the product: `n(mul(r, h))`.
+ * A gate that the update calls once as a function: `n(v)` is its input part plus W_hh·v + b_hh for a vector v that the update
+ * computes, in place of h. The GRU of Cho et al. (2014) resets before the product so: `n(mul(r, h))`.
  */
 export function late<const Name extends string>(name: Name): SpecialGate<Name, 'late'> {
   return { name, kind: 'late' };
 }
 
-/** A gate that sees the input alone and has no recurrent weights. */
+/** A gate of the input part alone, without recurrent weights. */
 export function inputOnly<const Name extends string>(name: Name): SpecialGate<Name, 'input'> {
   return { name, kind: 'input' };
 }
@@ -34,7 +34,7 @@ type NamesOf<Gates extends readonly GateSpec[], Kind extends GateKind> = Extract
   SpecialGate<string, Kind>
 >['name'];
 
-/** What an update reads of the gates: pre-activations, of shape (rows, hidden), one element at a time. */
+/** The gates as the update receives them: pre-activations (B, H), one element at a time. */
 export type GateValues<T, Gates extends readonly GateSpec[]> = {
   readonly [G in Extract<Gates[number], string> | NamesOf<Gates, 'input'>]: T;
 } & {
@@ -43,17 +43,17 @@ export type GateValues<T, Gates extends readonly GateSpec[]> = {
   readonly [G in NamesOf<Gates, 'late'>]: (x: T) => T;
 };
 
-/** What an update can do beyond arithmetic at one unit. */
+/** Functions of the update that read other units or random numbers. */
 export interface Across<T> {
-  /** The mean of a value over all units of its row. */
+  /** The mean over all units of a row. */
   readonly mean: (x: T) => T;
-  /** The cell's projection: `weight_hr` times a value, from the hidden size to the projected size. */
+  /** The projection W_hr·x: (H) to (P). */
   readonly project: (x: T) => T;
-  /** A number drawn evenly from [0, 1), another for each call, step, row and unit; the backward pass draws it again. */
+  /** Uniform in [0, 1), independent for each call, step, row and unit. The backward pass draws the same numbers again. */
   readonly random: () => T;
 }
 
-/** Initial value of a weight: one number, or drawn as PyTorch draws a recurrent layer's. */
+/** Initial value of a weight: a constant, or uniform in ±1/√H as PyTorch initialises recurrent layers. */
 export type Initial = number | 'uniform';
 
 export interface CellDeclaration<
@@ -61,22 +61,22 @@ export interface CellDeclaration<
   State extends string,
   Weight extends string,
 > {
-  /** Names the cell in kernels' labels, errors and tables. */
+  /** Appears in labels of kernels, in errors and in tables. */
   readonly name: string;
-  /** In the order of the rows of `weight_ih` and, those with recurrent weights, of `weight_hh`. */
+  /** In the order of their rows in `weight_ih` and, for gates with recurrent weights, in `weight_hh`. */
   readonly gates: Gates;
-  /** `h` comes first and feeds the recurrent product; all have the hidden size, but `h` the projected one where the cell projects. */
+  /** `h` comes first and feeds the recurrent product. Each is (B, H); `h` of a cell that projects is (B, P). */
   readonly states: readonly ['h', ...State[]];
-  /** Weights of one number per unit, by name, with their initial values; in a layer's checkpoint `NAME_l0` and so on. */
+  /** Weights (H), one number per unit, with their initial values by name; a layer's parameters are `NAME_l0` and so on. */
   readonly weights?: Readonly<Record<Weight, Initial>>;
   /** Whether the update projects h with `weight_hr`. */
   readonly projects?: boolean;
   /**
-   * Factors of h, one for each row and unit, that the recurrent product takes in: variational dropout. A layer sees to it
-   * by its option `recurrentDropout`, for any cell.
+   * Whether the recurrent product reads h times a mask of its shape: variational dropout. Layers set it by their option
+   * `recurrentDropout`, for any cell.
    */
   readonly dropsRecurrent?: boolean;
-  /** New states from gates and previous states; written once, it runs on scalars and on tensors. */
+  /** New states from gates and previous states; generic, so that it runs on scalar expressions and on tensors. */
   readonly update: <T extends Arith<T>>(
     gates: GateValues<T, Gates>,
     states: { readonly [S in State | 'h']: T },
@@ -89,19 +89,19 @@ export interface Gate {
   readonly kind: GateKind;
 }
 
-/** What a cell's update is run on: how its values are had, for scalars or for tensors. */
+/** Provides the values that an update reads, as scalar expressions or as tensors. */
 export interface Source<T> extends Across<T> {
   /** The input part of a gate. */
   readonly input: (gate: number) => T;
-  /** Row `part` of `weight_hh`, counted in gates, times x, and the bias of that gate where there is one. */
+  /** x times the rows of `weight_hh` of the recurrent gate number `part`, plus that part of `bias_hh` where there is one. */
   readonly product: (part: number, x: T) => T;
   readonly state: (state: number) => T;
   readonly weight: (weight: number) => T;
-  /** Variational dropout's factors of h. */
+  /** The mask of variational dropout: 0 or 1 / (1 - p) for each unit of h. */
   readonly keep: () => T;
 }
 
-/** A cell without what is generated from it. */
+/** A cell without its generated program. */
 export interface CellParts {
   readonly name: string;
   readonly gates: readonly Gate[];
@@ -109,10 +109,10 @@ export interface CellParts {
   readonly weights: readonly { readonly name: string; readonly initial: Initial }[];
   readonly projects: boolean;
   readonly dropsRecurrent: boolean;
-  /** Gates with recurrent weights: the parts of `weight_hh` and `bias_hh`, in order. */
+  /** Indices of the gates with recurrent weights, in the order of their parts of `weight_hh` and `bias_hh`. */
   readonly recurrentGates: readonly number[];
-  /** The declared update on values of any kind: the new states. */
+  /** Runs the declared update: the new states in the order of `states`. */
   readonly apply: <T extends Arith<T>>(source: Source<T>) => T[];
-  /** The declaration it came from, for cells made of cells. */
+  /** The declaration itself, from which zoneout and variational dropout derive other cells. */
   readonly declaration: CellDeclaration<readonly GateSpec[], string, string>;
 }

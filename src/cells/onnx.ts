@@ -1,7 +1,7 @@
-// The cells of ONNX's operators RNN, GRU and LSTM, with all their attributes (operator set 22). Gates are in this
-// project's order; `convertWeights` brings ONNX's into it.
+// The cells of ONNX's operators RNN, GRU and LSTM, with all their attributes (operator set 22). Gates are in PyTorch's order;
+// `convertWeights` reorders ONNX's weights.
 import { GatewiseError, show } from '../core/errors.ts';
-import { checkOptions } from '../core/options.ts';
+import { oneOf, optional, positive, readOptions, unchecked, type Complete } from '../core/options.ts';
 import { add, clamp, mul, sub, type Arith } from '../expr/arith.ts';
 import { activation, type Activation } from './activations.ts';
 import { defineCell, type Cell } from './cell.ts';
@@ -14,7 +14,7 @@ export interface ONNXOptions {
   readonly clip?: number;
 }
 
-/** ONNX keeps its flags as whole numbers. */
+/** ONNX stores flags as the integers 0 and 1. */
 export type ONNXFlag = boolean | 0 | 1;
 
 export interface ONNXGRUOptions extends ONNXOptions {
@@ -29,29 +29,27 @@ export interface ONNXLSTMOptions extends ONNXOptions {
   readonly peepholes?: ONNXFlag;
 }
 
-const OPTIONS: readonly string[] = ['activations', 'clip'];
-
-function isSet(what: string, option: string, flag: ONNXFlag = false): boolean {
-  if (![true, false, 0, 1].includes(flag))
-    throw new GatewiseError(
-      'argument',
-      `${what}: ${option} must be true or false, or 1 or 0, got ${show(flag)}`,
-    );
-  return Boolean(flag);
-}
+const onnxFlag = oneOf<ONNXFlag>([true, false, 1, 0], false);
+const RNN = {
+  activations: unchecked<ONNXOptions['activations']>(),
+  clip: optional(positive()),
+};
+const GRU = { ...RNN, linearBeforeReset: onnxFlag };
+const LSTM = { ...RNN, inputForget: onnxFlag, peepholes: onnxFlag };
 
 type Function = <T extends Arith<T>>(x: T) => T;
 
-/** The activations in order, and the clip that comes before them. */
-function functionsOf(what: string, options: ONNXOptions, defaults: readonly string[]) {
-  const { activations = defaults, clip } = options;
+/** The activations in order, and the clipping of their arguments. */
+function functionsOf(
+  what: string,
+  defaults: readonly string[],
+  { activations = defaults, clip }: Complete<typeof RNN>,
+) {
   if (!Array.isArray(activations) || activations.length !== defaults.length)
     throw new GatewiseError(
       'argument',
       `${what}: expected ${defaults.length} activations for one direction, got ${show(activations)}`,
     );
-  if (clip !== undefined && !(Number.isFinite(clip) && clip > 0))
-    throw new GatewiseError('argument', `${what}: clip must be a finite number above 0, got ${show(clip)}`);
   const functions = (activations as readonly (Activation | string)[]).map((given) => activation(what, given));
   const clipped: Function = (x) => (clip === undefined ? x : clamp(x, -clip, clip));
   return { functions, clipped };
@@ -59,11 +57,11 @@ function functionsOf(what: string, options: ONNXOptions, defaults: readonly stri
 
 /** h' = f(x W + h R + b). */
 export function onnxRNN(options: ONNXOptions = {}): Cell {
-  checkOptions('onnxRNN', options, OPTIONS);
+  const read = readOptions('onnxRNN', RNN, options);
   const {
     functions: [f],
     clipped,
-  } = functionsOf('onnxRNN', options, ['Tanh']);
+  } = functionsOf('onnxRNN', ['Tanh'], read);
   return defineCell({
     name: 'onnx_rnn',
     gates: ['a'],
@@ -74,16 +72,16 @@ export function onnxRNN(options: ONNXOptions = {}): Cell {
 
 /** Gates r, z, n. */
 export function onnxGRU(options: ONNXGRUOptions = {}): Cell {
-  checkOptions('onnxGRU', options, [...OPTIONS, 'linearBeforeReset']);
+  const read = readOptions('onnxGRU', GRU, options);
   const {
     functions: [f, g],
     clipped,
-  } = functionsOf('onnxGRU', options, ['Sigmoid', 'Tanh']);
+  } = functionsOf('onnxGRU', ['Sigmoid', 'Tanh'], read);
   const mix = <T extends Arith<T>>(z: T, candidate: T, h: T): { h: T } => {
     const keep = f(clipped(z));
     return { h: add(mul(sub(1, keep), candidate), mul(keep, h)) };
   };
-  if (isSet('onnxGRU', 'linearBeforeReset', options.linearBeforeReset)) {
+  if (read.linearBeforeReset) {
     return defineCell({
       name: 'onnx_gru',
       gates: ['r', 'z', apart('n')],
@@ -101,13 +99,12 @@ export function onnxGRU(options: ONNXGRUOptions = {}): Cell {
 
 /** Gates i, f, g, o; with `inputForget` i, g, o. */
 export function onnxLSTM(options: ONNXLSTMOptions = {}): Cell {
-  checkOptions('onnxLSTM', options, [...OPTIONS, 'inputForget', 'peepholes']);
-  const inputForget = isSet('onnxLSTM', 'inputForget', options.inputForget);
-  const peepholes = isSet('onnxLSTM', 'peepholes', options.peepholes);
+  const read = readOptions('onnxLSTM', LSTM, options);
+  const { inputForget, peepholes } = read;
   const {
     functions: [f, g, h],
     clipped,
-  } = functionsOf('onnxLSTM', options, ['Sigmoid', 'Tanh', 'Tanh']);
+  } = functionsOf('onnxLSTM', ['Sigmoid', 'Tanh', 'Tanh'], read);
   const step = <T extends Arith<T>>(
     gates: { readonly i: T; readonly f?: T; readonly g: T; readonly o: T },
     c: T,

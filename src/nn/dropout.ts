@@ -1,12 +1,13 @@
 // PyTorch's nn.Dropout.
+import { probability, readOption } from '../core/options.ts';
 import { expectValue, type Value } from '../graph/value.ts';
-import { checkProbability, dropout } from '../ops/dropout.ts';
+import { dropout } from '../ops/dropout.ts';
 import type { Context } from './context.ts';
 import type { Layer, Values } from './layer.ts';
 
 /**
- * While training each element, f32 of any shape, is 0 with probability `p`, 0.5 unless given, and else scaled by 1 / (1 - p).
- * Without noise, which is inference, the input itself.
+ * x: f32 of any shape. In training each element becomes 0 with probability `p` (0.5 unless given) and x / (1 - p) otherwise.
+ * In inference, where the context has no noise, the output is x.
  */
 export class Dropout implements Layer {
   readonly name = 'Dropout';
@@ -17,9 +18,8 @@ export class Dropout implements Layer {
   readonly ignoresPadding = true;
   readonly p: number;
 
-  constructor(p = 0.5) {
-    checkProbability('Dropout', 'p', p);
-    this.p = p;
+  constructor(p?: number) {
+    this.p = readOption('Dropout', 'p', probability(0.5), p);
   }
 
   forward(

@@ -1,9 +1,10 @@
 // PyTorch's nn.Embedding.
+import { readOption, size } from '../core/options.ts';
 import type { Value } from '../graph/value.ts';
 import { gather } from '../ops/gather.ts';
-import { checkSize, parameterOf, type Layer, type Parameter, type Values } from './layer.ts';
+import { parameterOf, type Layer, type Parameter, type Values } from './layer.ts';
 
-/** A row of `weight` (numEmbeddings, embeddingDim) for each index: i32 (…) to f32 (…, embeddingDim). */
+/** x: i32 (…), indices of rows of `weight` (numEmbeddings, embeddingDim), to those rows: f32 (…, embeddingDim). */
 export class Embedding implements Layer {
   readonly name = 'Embedding';
   readonly parameters: readonly Parameter[];
@@ -15,10 +16,8 @@ export class Embedding implements Layer {
   readonly embeddingDim: number;
 
   constructor(numEmbeddings: number, embeddingDim: number) {
-    checkSize('Embedding', 'numEmbeddings', numEmbeddings);
-    checkSize('Embedding', 'embeddingDim', embeddingDim);
-    this.numEmbeddings = numEmbeddings;
-    this.embeddingDim = embeddingDim;
+    this.numEmbeddings = readOption('Embedding', 'numEmbeddings', size(), numEmbeddings);
+    this.embeddingDim = readOption('Embedding', 'embeddingDim', size(), embeddingDim);
     this.parameters = [
       { name: 'weight', shape: [numEmbeddings, embeddingDim], initial: (random) => random.normal() },
     ];

@@ -1,5 +1,5 @@
-// What a layer is: named parameters with PyTorch's shapes and initial distributions, states, and a pure forward
-// function over traced values.
+// The interface of layers: named parameters with PyTorch's shapes and initial distributions, states, and a pure function
+// `forward` over traced values.
 import { GatewiseError, show } from '../core/errors.ts';
 import type { Random } from '../core/random.ts';
 import { sizeOf, type DType, type Shape } from '../core/shape.ts';
@@ -14,7 +14,7 @@ export interface Parameter {
   readonly initial: (random: Random) => number;
 }
 
-/** A recurrent state, kept from call to call by a stream. */
+/** A recurrent state: an input and an output of `forward`. */
 export interface State {
   readonly name: string;
   readonly shape: (batch: number) => Shape;
@@ -26,23 +26,24 @@ export interface Layer {
   readonly name: string;
   readonly parameters: readonly Parameter[];
   readonly states: readonly State[];
-  /** What the layer reads: features (f32) or indices (i32); undefined: whatever it is given. */
+  /** f32 for features, i32 for indices; undefined if the layer accepts both. */
   readonly inputDType: DType | undefined;
-  /** The axis of time in the layer's input and output; undefined for layers that do not know of time. */
+  /** The axis of time in input and output; undefined for layers without one, such as Linear. */
   readonly timeAxis: 0 | 1 | undefined;
-  /** Whether the output at a step depends on no later step, as a stream needs it; true where absent. */
+  /** Whether the output at a step depends on no later step, which streams require; true where absent. */
   readonly causal?: boolean;
-  /** Whether there is an output for each step of the input; true unless given. */
+  /** Whether the output has a row for each step of the input; true where absent. */
   readonly perStep?: boolean;
   /**
-   * Whether steps past the ends of all sequences can be left out of the input: the output at a step then depends neither
-   * on them nor on how many there are, and past the ends it is the same at every step. False where absent.
+   * Whether steps that are padding in every row can be cut off the input: no other output depends on them or on their number,
+   * and the output is the same at each of them. False where absent.
    */
   readonly ignoresPadding?: boolean;
   /**
-   * @param parameters by name. @param states by name, from before the first step; zeros where absent.
-   * @param context lengths, masks and noise.
-   * @returns the output, and the states after the last step, by name.
+   * @param parameters By name, as in `parameters`.
+   * @param states By name, before the first step; zeros where absent.
+   * @param context Lengths, mask and random numbers.
+   * @returns The output, and the states after the last step by name.
    */
   forward(
     x: Value,
@@ -52,7 +53,7 @@ export interface Layer {
   ): { output: Value; states: Values };
 }
 
-/** The parameter of that name. */
+/** A parameter by name. @throws GatewiseError `argument` if it is missing. */
 export function parameterOf(layer: Layer, parameters: Values, name: string): Value {
   const value = parameters[name];
   if (value === undefined) {
@@ -64,7 +65,15 @@ export function parameterOf(layer: Layer, parameters: Values, name: string): Val
   return value;
 }
 
-/** Initial values of a parameter. */
+/** Throws unless all of these states are the layer's. */
+export function checkStates({ name, states: own }: Layer, states: Values): void {
+  const names = own.map((state) => state.name);
+  const unknown = Object.keys(states).find((state) => !names.includes(state));
+  if (unknown !== undefined)
+    throw new GatewiseError('argument', `${name}: no state ${show(unknown)}; expected ${show(names)}`);
+}
+
+/** Draws all elements of a parameter, in row-major order. */
 export function initialize({ shape, initial }: Parameter, random: Random): Float32Array {
   return Float32Array.from({ length: sizeOf(shape) }, () => initial(random));
 }
@@ -82,16 +91,6 @@ export function checkLayer(what: string, layer: unknown): asserts layer is Layer
     throw new GatewiseError(
       'argument',
       `${what}: expected a layer, such as new LSTM({ … }) or new Sequential([ … ]), got ${show(layer)}`,
-    );
-  }
-}
-
-/** Throws unless a size option is a whole number of at least 1. */
-export function checkSize(layer: string, option: string, value: number): void {
-  if (!Number.isInteger(value) || value < 1) {
-    throw new GatewiseError(
-      'argument',
-      `${layer}: ${option} must be a whole number of at least 1, got ${show(value)}`,
     );
   }
 }

@@ -1,6 +1,6 @@
 // PyTorch's nn.LayerNorm (Ba et al., "Layer normalization", 2016).
 import { GatewiseError, show } from '../core/errors.ts';
-import { checkFlag, checkOptions } from '../core/options.ts';
+import { flag, nonNegative, readOption, readOptions, size } from '../core/options.ts';
 import { sameShape, sizeOf, type Shape } from '../core/shape.ts';
 import { add, div, mul, sqrt, square, sub } from '../expr/arith.ts';
 import { Expr } from '../expr/expr.ts';
@@ -8,7 +8,7 @@ import { expectValue, type Value } from '../graph/value.ts';
 import { elementwise } from '../ops/elementwise.ts';
 import { broadcast, reshape, sum } from '../ops/structure.ts';
 import { inputName } from '../expr/operands.ts';
-import { checkSize, parameterOf, type Layer, type Parameter, type Values } from './layer.ts';
+import { parameterOf, type Layer, type Parameter, type Values } from './layer.ts';
 
 export interface LayerNormOptions {
   /** Added to the variance; 1e-5 unless given. */
@@ -19,9 +19,11 @@ export interface LayerNormOptions {
   readonly bias?: boolean;
 }
 
+const OPTIONS = { eps: nonNegative(1e-5), elementwiseAffine: flag(true), bias: flag(true) };
+
 /**
- * y = (x - mean) / √(variance + eps) · weight + bias over the last axes, whose sizes are `normalizedShape`; x and y are
- * f32 (…, normalizedShape). The variance is the mean of (x - mean)², with nothing subtracted from the count.
+ * x: f32 (…, normalizedShape) to y = (x - mean) / √(variance + eps) · weight + bias of the same shape. Mean and variance are
+ * over the last axes, whose sizes are `normalizedShape`; the variance is biased: the mean of (x - mean)².
  */
 export class LayerNorm implements Layer {
   readonly name = 'LayerNorm';
@@ -36,21 +38,16 @@ export class LayerNorm implements Layer {
   readonly bias: boolean;
 
   constructor(normalizedShape: number | readonly number[], options: LayerNormOptions = {}) {
-    checkOptions('LayerNorm', options, ['eps', 'elementwiseAffine', 'bias']);
-    const { eps = 1e-5, elementwiseAffine = true, bias = true } = options;
+    const { eps, elementwiseAffine, bias } = readOptions('LayerNorm', OPTIONS, options);
     const shape = typeof normalizedShape === 'number' ? [normalizedShape] : normalizedShape;
     if (!Array.isArray(shape) || shape.length === 0)
       throw new GatewiseError(
         'argument',
         `LayerNorm: normalizedShape must be a size or a list of at least one, got ${show(normalizedShape)}`,
       );
-    for (const size of shape) checkSize('LayerNorm', 'normalizedShape', size);
-    checkFlag('LayerNorm', 'elementwiseAffine', elementwiseAffine);
-    checkFlag('LayerNorm', 'bias', bias);
-    if (!(Number.isFinite(eps) && eps >= 0))
-      throw new GatewiseError('argument', `LayerNorm: eps must be a number of at least 0, got ${show(eps)}`);
+    for (const n of shape) readOption('LayerNorm', 'normalizedShape', size(), n);
     this.normalizedShape = shape;
-    // A mean over more axes may be one over steps.
+    // With more axes the mean may include the axis of time, and with it padding.
     this.ignoresPadding = shape.length === 1;
     this.eps = eps;
     this.elementwiseAffine = elementwiseAffine;
@@ -74,7 +71,7 @@ export class LayerNorm implements Layer {
     const axes = this.normalizedShape.map((_, i) => first + i);
     const kept = x.shape.map((n, axis) => (axis < first ? n : 1));
     const sumOf = (values: Value): Value => broadcast(reshape(sum(values, axes), kept), x.shape);
-    // Sums are divided where they are read: times 1 / count, which is rounded, every mean would be off to one side.
+    // Sums are divided by the count, not multiplied by 1 / count: that factor is rounded and would bias every mean.
     const count = sizeOf(this.normalizedShape);
     const centre = (x: Expr, total: Expr): Expr => sub(x, div(total, count));
     const total = sumOf(x);
@@ -90,8 +87,8 @@ export class LayerNorm implements Layer {
 }
 
 /**
- * One expression of several values. It is one step of the plan and so is each of its derivatives, which compute it again
- * from the inputs: word by word, all that lies between would be kept for the backward pass.
+ * Applies one expression to several values, broadcast to one shape, as a single op. Its derivatives are single ops too and
+ * recompute intermediate results from the inputs, so none of them is saved for the backward pass.
  */
 function pointwise(inputs: readonly Value[], expression: (...inputs: Expr[]) => Expr): Value {
   return elementwise([expression(...inputs.map((_, i) => Expr.input(inputName(i))))], inputs)[0];

@@ -1,13 +1,15 @@
 // PyTorch's nn.Linear.
 import { GatewiseError, show } from '../core/errors.ts';
-import { checkFlag, checkOptions } from '../core/options.ts';
+import { flag, readOption, readOptions, size } from '../core/options.ts';
 import { add } from '../expr/arith.ts';
 import type { Value } from '../graph/value.ts';
 import { weightProduct } from '../ops/fake_quantize.ts';
 import type { Context } from './context.ts';
-import { checkSize, parameterOf, uniform, type Layer, type Parameter, type Values } from './layer.ts';
+import { parameterOf, uniform, type Layer, type Parameter, type Values } from './layer.ts';
 
-/** y = x · weightᵀ + bias; x is (…, inFeatures), y (…, outFeatures). */
+const OPTIONS = { bias: flag(true) };
+
+/** x: (…, inFeatures) to y = x · weightᵀ + bias: (…, outFeatures); weight (outFeatures, inFeatures). */
 export class Linear implements Layer {
   readonly name = 'Linear';
   readonly parameters: readonly Parameter[];
@@ -20,13 +22,9 @@ export class Linear implements Layer {
   readonly bias: boolean;
 
   constructor(inFeatures: number, outFeatures: number, options: { readonly bias?: boolean } = {}) {
-    checkOptions('Linear', options, ['bias']);
-    const { bias = true } = options;
-    checkSize('Linear', 'inFeatures', inFeatures);
-    checkSize('Linear', 'outFeatures', outFeatures);
-    checkFlag('Linear', 'bias', bias);
-    this.inFeatures = inFeatures;
-    this.outFeatures = outFeatures;
+    const { bias } = readOptions('Linear', OPTIONS, options);
+    this.inFeatures = readOption('Linear', 'inFeatures', size(), inFeatures);
+    this.outFeatures = readOption('Linear', 'outFeatures', size(), outFeatures);
     this.bias = bias;
     const initial = uniform(1 / Math.sqrt(inFeatures));
     const weight: Parameter = { name: 'weight', shape: [outFeatures, inFeatures], initial };

@@ -1,11 +1,11 @@
-// Lengths or a mask of a context, as a mask over time and rows.
+// The mask (T, B) of a context's lengths or mask.
 import { GatewiseError } from '../core/errors.ts';
 import { expectValue, type Value } from '../graph/value.ts';
 import { lengthMask } from '../ops/sequence_mask.ts';
 import { transpose } from '../ops/structure.ts';
 import type { Context } from './context.ts';
 
-/** (T, B), 1 where a step counts; undefined where all do. */
+/** f32 (T, B): 1 for steps that count, 0 for masked ones; undefined if neither lengths nor a mask were given. */
 export function maskOf(
   what: string,
   { lengths, mask }: Context,

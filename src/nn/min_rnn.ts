@@ -1,19 +1,18 @@
 // Minimal recurrent layers, whose gates do not look at the state: Feng et al., "Were RNNs All We Needed?" (2024).
 // All products are one matmul and the recurrence is linear, so nothing waits for the step before but a scan.
-import { GatewiseError, show } from '../core/errors.ts';
-import { checkFlag, checkOptions } from '../core/options.ts';
+import { flag, probability, readOptions, size } from '../core/options.ts';
 import { add, logsigmoid, mul, neg, sigmoid, sub, where } from '../expr/arith.ts';
 import { Expr } from '../expr/expr.ts';
 import { expectValue, type Value } from '../graph/value.ts';
 import { linearScanOf } from '../ops/linear_scan.ts';
 import { weightProduct } from '../ops/fake_quantize.ts';
-import { checkProbability, dropout } from '../ops/dropout.ts';
+import { dropout } from '../ops/dropout.ts';
 import { concat, reshape, slice, transpose } from '../ops/structure.ts';
 import type { Context } from './context.ts';
 import { maskOf } from './mask.ts';
 import { checkSequence, withoutBatch } from './unbatched.ts';
 import {
-  checkSize,
+  checkStates,
   parameterOf,
   uniform,
   type Layer,
@@ -38,15 +37,15 @@ export interface MinRNNOptions {
   readonly dropout?: number;
 }
 
-const OPTIONS = [
-  'inputSize',
-  'hiddenSize',
-  'numLayers',
-  'bias',
-  'batchFirst',
-  'bidirectional',
-  'dropout',
-] as const;
+const OPTIONS = {
+  inputSize: size(),
+  hiddenSize: size(),
+  numLayers: size(1),
+  bias: flag(true),
+  batchFirst: flag(false),
+  bidirectional: flag(false),
+  dropout: probability(0),
+};
 
 /** The a and b of h' = a · h + b, from the products of the gates in their order. */
 type Step = (...products: readonly Expr[]) => readonly [a: Expr, b: Expr];
@@ -74,15 +73,15 @@ export class MinRNN implements Layer {
   readonly #step: readonly [a: Expr, b: Expr];
 
   constructor(name: string, gates: readonly string[], step: Step, options: MinRNNOptions) {
-    checkOptions(name, options, OPTIONS);
-    const { inputSize, hiddenSize, numLayers = 1 } = options;
-    const { bias = true, batchFirst = false, bidirectional = false, dropout: p = 0 } = options;
-    checkSize(name, 'inputSize', inputSize);
-    checkSize(name, 'hiddenSize', hiddenSize);
-    checkSize(name, 'numLayers', numLayers);
-    checkProbability(name, 'dropout', p);
-    for (const [option, flag] of Object.entries({ bias, batchFirst, bidirectional }))
-      checkFlag(name, option, flag);
+    const {
+      inputSize,
+      hiddenSize,
+      numLayers,
+      bias,
+      batchFirst,
+      bidirectional,
+      dropout: p,
+    } = readOptions(name, OPTIONS, options);
     this.name = name;
     this.inputSize = inputSize;
     this.hiddenSize = hiddenSize;
@@ -167,9 +166,7 @@ export class MinRNN implements Layer {
   }
 
   #initial(states: Values, batch: number): Value | undefined {
-    const unknown = Object.keys(states).find((name) => name !== 'h');
-    if (unknown !== undefined)
-      throw new GatewiseError('argument', `${this.name}: no state ${show(unknown)}; expected ["h"]`);
+    checkStates(this, states);
     if (states['h'] !== undefined)
       expectValue(`${this.name}: state "h"`, states['h'], 'f32', this.states[0].shape(batch));
     return states['h'];

@@ -1,15 +1,23 @@
-// Optimizers as expressions over one element: the parameter p, its gradient g and the optimizer's own states.
-// The whole update of all parameters is one elementwise kernel.
+// Optimizers as expressions over one element: the parameter p, its gradient g and the optimizer's states of that element.
+// All parameters are one flat tensor, so the update of a model is one elementwise kernel.
 import { GatewiseError, show } from '../core/errors.ts';
-import { checkFlag, checkOptions } from '../core/options.ts';
+import {
+  flag,
+  nonNegative,
+  option,
+  probability,
+  readOptions,
+  type Complete,
+  type Option,
+} from '../core/options.ts';
 import { add, div, maximum, mul, sqrt, square, sub } from '../expr/arith.ts';
 import type { Expr } from '../expr/expr.ts';
 
 export type Scalars = Readonly<Record<string, Expr>>;
 
 /**
- * A number, or a schedule: a function from the number of updates made so far, 0 for the first, to the rate itself. That is
- * how torch's LambdaLR counts where its scheduler follows each update; its factors times the base rate are our rates.
+ * A number, or a schedule: a function from the number of updates made so far (0 before the first) to the rate. torch's
+ * LambdaLR counts the same way if its scheduler steps after each update; its factor times the base rate is the rate here.
  *
  * Half a cosine from 1e-3 to 0 over 1000 updates: `(step) => 5e-4 * (1 + Math.cos(Math.PI * Math.min(step / 1000, 1)))`.
  * A warmup to 1e-3 in 100 updates: `(step) => 1e-3 * Math.min(1, (step + 1) / 100)`.
@@ -18,37 +26,23 @@ export type LearningRate = number | ((step: number) => number);
 
 export interface Optimizer {
   readonly name: string;
-  /** Kept per parameter element, zero at first. */
+  /** Names of the states, each of one number per parameter element that starts at zero. */
   readonly states: readonly string[];
-  /** The learning rate unless the trainer is told another. */
+  /** The learning rate until `trainer.learningRate` is set. */
   readonly lr: LearningRate;
-  /** What changes from step to step, worked out in float64 on the host; `step` counts from 1. */
+  /** Numbers that change from step to step, computed on the host in float64. @param step counts from 1. */
   readonly scalars: (step: number, lr: number) => Readonly<Record<string, number>>;
-  /** New p and states, from p, g, the states and the scalars. */
+  /** New p and states. @param values p, g and the states. @param scalars by the names that `scalars` returns. */
   readonly update: (values: Scalars, scalars: Scalars) => Scalars;
 }
 
-/** Throws unless an option is a finite number above 0, or 0 where that is allowed. */
-export function checkPositive(optimizer: string, option: string, value: number, allowZero = false): void {
-  const isNumber = typeof value === 'number';
-  if (isNumber && value > 0 && !Number.isFinite(Math.fround(value)))
-    throw new GatewiseError(
-      'argument',
-      `${optimizer}: ${option} must be finite in float32 and ${allowZero ? 'at least' : 'above'} 0, got ${show(value)}`,
-    );
-  if (!isNumber || !(allowZero ? value >= 0 : value > 0))
-    throw new GatewiseError(
-      'argument',
-      `${optimizer}: ${option} must be ${allowZero ? 'at least' : 'above'} 0, got ${show(value)}`,
-    );
-}
+export const learningRate = /* @__NO_SIDE_EFFECTS__ */ (fallback?: LearningRate): Option<LearningRate> => {
+  const { expected, accepts } = nonNegative();
+  const isRate = (value: unknown): boolean => typeof value === 'function' || accepts(value);
+  return option(`${expected}, or a function of the step`, isRate, fallback);
+};
 
-/** Throws unless a rate is a number of at least 0, or a function. */
-export function checkRate(optimizer: string, option: string, rate: LearningRate): void {
-  if (typeof rate !== 'function') checkPositive(optimizer, option, rate, true);
-}
-
-/** The rate of the update after `step` others. @throws GatewiseError `argument` where a schedule gives no rate. */
+/** The rate of the update after `step` others. @throws GatewiseError `argument` if a schedule returns no valid rate. */
 export function rateAt(rate: LearningRate, step: number): number {
   const value = typeof rate === 'number' ? rate : rate(step);
   if (!(Number.isFinite(value) && value >= 0))
@@ -63,7 +57,7 @@ export interface SGDOptions {
   readonly lr: LearningRate;
   /** 0 unless given. */
   readonly momentum?: number;
-  /** How much less than whole a gradient goes into the momentum, from the second step on; 0 unless given. */
+  /** From the second step on the momentum takes in (1 - dampening) times the gradient; 0 unless given. */
   readonly dampening?: number;
   /** Times the parameter, added to its gradient (L2); 0 unless given. */
   readonly weightDecay?: number;
@@ -71,18 +65,20 @@ export interface SGDOptions {
   readonly nesterov?: boolean;
 }
 
+const SGD = {
+  lr: learningRate(),
+  momentum: nonNegative(0),
+  dampening: nonNegative(0),
+  weightDecay: nonNegative(0),
+  nesterov: flag(false),
+};
+
 /**
  * Stochastic gradient descent, as torch.optim.SGD: g ← g + weightDecay·p, b ← momentum·b + (1 - dampening)·g, at the first
  * step b ← g, and p ← p - lr·b; with `nesterov` p ← p - lr·(g + momentum·b).
  */
 export function sgd(options: SGDOptions): Optimizer {
-  checkOptions('sgd', options, ['lr', 'momentum', 'dampening', 'weightDecay', 'nesterov']);
-  const { lr, momentum = 0, dampening = 0, weightDecay = 0, nesterov = false } = options;
-  checkRate('sgd', 'lr', lr);
-  checkPositive('sgd', 'momentum', momentum, true);
-  checkPositive('sgd', 'dampening', dampening, true);
-  checkPositive('sgd', 'weightDecay', weightDecay, true);
-  checkFlag('sgd', 'nesterov', nesterov);
+  const { lr, momentum, dampening, weightDecay, nesterov } = readOptions('sgd', SGD, options);
   if (nesterov && (momentum === 0 || dampening !== 0))
     throw new GatewiseError(
       'argument',
@@ -117,24 +113,25 @@ export interface RMSpropOptions {
   readonly weightDecay?: number;
   /** 0 unless given. */
   readonly momentum?: number;
-  /** Divides by the deviation from the average gradient instead of the root of its square; false unless given. */
+  /** Divides by the standard deviation of the gradient instead of the root of its mean square; false unless given. */
   readonly centered?: boolean;
 }
 
+const RMSPROP = {
+  lr: learningRate(1e-2),
+  alpha: probability(0.99),
+  eps: nonNegative(1e-8),
+  weightDecay: nonNegative(0),
+  momentum: nonNegative(0),
+  centered: flag(false),
+};
+
 /**
  * RMSprop (Hinton's lectures, 2012; `centered`: Graves, 2013), as torch.optim.RMSprop: s ← alpha·s + (1 - alpha)·g²,
- * p ← p - lr·g / (√s + eps). With momentum the quotient goes through b ← momentum·b + quotient, as in SGD.
+ * p ← p - lr·g / (√s + eps). With momentum b ← momentum·b + g / (√s + eps) and p ← p - lr·b.
  */
 export function rmsprop(options: RMSpropOptions = {}): Optimizer {
-  checkOptions('rmsprop', options, ['lr', 'alpha', 'eps', 'weightDecay', 'momentum', 'centered']);
-  const { lr = 1e-2, alpha = 0.99, eps = 1e-8, weightDecay = 0, momentum = 0, centered = false } = options;
-  checkRate('rmsprop', 'lr', lr);
-  if (!(Number.isFinite(alpha) && alpha >= 0 && alpha <= 1))
-    throw new GatewiseError('argument', `rmsprop: alpha must lie in 0 to 1, got ${show(alpha)}`);
-  checkPositive('rmsprop', 'eps', eps, true);
-  checkPositive('rmsprop', 'weightDecay', weightDecay, true);
-  checkPositive('rmsprop', 'momentum', momentum, true);
-  checkFlag('rmsprop', 'centered', centered);
+  const { lr, alpha, eps, weightDecay, momentum, centered } = readOptions('rmsprop', RMSPROP, options);
   const average = (old: Expr, next: Expr): Expr => add(mul(old, alpha), mul(next, 1 - alpha));
   return {
     name: 'rmsprop',
@@ -145,7 +142,7 @@ export function rmsprop(options: RMSpropOptions = {}): Optimizer {
       const gradient = add(g, mul(p, weightDecay));
       const squares = average(square_avg, square(gradient));
       const mean = centered ? average(grad_avg, gradient) : undefined;
-      // A variance; rounding must not make it negative.
+      // The variance, which rounding could make negative.
       const spread = mean === undefined ? squares : maximum(sub(squares, square(mean)), 0);
       const quotient = div(gradient, add(sqrt(spread), eps));
       const next = momentum === 0 ? quotient : add(mul(buffer, momentum), quotient);
@@ -166,7 +163,7 @@ export interface AdamWOptions {
   readonly betas?: readonly [number, number];
   /** 1e-8 unless given. */
   readonly eps?: number;
-  /** `adam`: times the parameter, added to its gradient (L2), 0 unless given. `adamw`: see there. */
+  /** `adam`: times the parameter, added to its gradient (L2); 0 unless given. `adamw`: decoupled; 1e-2 unless given. */
   readonly weightDecay?: number;
 }
 
@@ -175,39 +172,38 @@ export interface AdamOptions extends AdamWOptions {
   readonly amsgrad?: boolean;
 }
 
+const isBeta = (value: unknown): boolean => typeof value === 'number' && value >= 0 && value < 1;
+
+const ADAMW = {
+  lr: learningRate(1e-3),
+  betas: option<readonly [number, number]>(
+    'two numbers in [0, 1)',
+    (value) => Array.isArray(value) && value.length === 2 && value.every(isBeta),
+    [0.9, 0.999],
+  ),
+  eps: nonNegative(1e-8),
+  weightDecay: nonNegative(1e-2),
+};
+const ADAM = { ...ADAMW, weightDecay: nonNegative(0), amsgrad: flag(false) };
+
 /** Adam (Kingma and Ba, 2015), as torch.optim.Adam. */
 export function adam(options: AdamOptions = {}): Optimizer {
-  checkOptions('adam', options, ['lr', 'betas', 'eps', 'weightDecay', 'amsgrad']);
-  const { weightDecay = 0, amsgrad = false } = options;
-  checkFlag('adam', 'amsgrad', amsgrad);
-  return makeAdam('adam', { ...options, weightDecay }, amsgrad, false);
+  return makeAdam('adam', readOptions('adam', ADAM, options), false);
 }
 
 /**
- * Adam with decoupled weight decay (Loshchilov and Hutter, 2019), as torch.optim.AdamW: p ← (1 - lr·weightDecay)·p before
- * Adam's step, and the gradient stays as it is. `weightDecay` is 1e-2 unless given. There is no `amsgrad`.
+ * Adam with decoupled weight decay (Loshchilov and Hutter, 2019), as torch.optim.AdamW without `amsgrad`:
+ * p ← (1 - lr·weightDecay)·p before Adam's step, while the gradient stays unchanged.
  */
 export function adamw(options: AdamWOptions = {}): Optimizer {
-  checkOptions('adamw', options, ['lr', 'betas', 'eps', 'weightDecay']);
-  const { weightDecay = 1e-2 } = options;
-  return makeAdam('adamw', { ...options, weightDecay }, false, true);
+  return makeAdam('adamw', { ...readOptions('adamw', ADAMW, options), amsgrad: false }, true);
 }
 
 function makeAdam(
   name: string,
-  { lr = 1e-3, betas = [0.9, 0.999], eps = 1e-8, weightDecay = 0 }: AdamWOptions,
-  amsgrad: boolean,
+  { lr, betas: [beta1, beta2], eps, weightDecay, amsgrad }: Complete<typeof ADAM>,
   decoupled: boolean,
 ): Optimizer {
-  checkRate(name, 'lr', lr);
-  checkPositive(name, 'eps', eps, true);
-  checkPositive(name, 'weightDecay', weightDecay, true);
-  const isBeta = (beta: unknown): boolean => typeof beta === 'number' && beta >= 0 && beta < 1;
-  if (!Array.isArray(betas) || betas.length !== 2)
-    throw new GatewiseError('argument', `${name}: betas must be two numbers, got ${show(betas)}`);
-  if (!betas.every(isBeta))
-    throw new GatewiseError('argument', `${name}: betas must lie in [0, 1), got ${show(betas)}`);
-  const [beta1, beta2] = betas as readonly [number, number];
   const shrinks = decoupled && weightDecay !== 0;
   return {
     name,
@@ -216,9 +212,9 @@ function makeAdam(
     scalars: (step, rate) => ({
       rate: rate / (1 - beta1 ** step),
       correction: 1 / Math.sqrt(1 - beta2 ** step),
-      ...(shrinks && { kept: 1 - rate * weightDecay }),
+      ...(shrinks && { shrink: 1 - rate * weightDecay }),
     }),
-    update: (values, { rate, correction, kept }) => {
+    update: (values, { rate, correction, shrink }) => {
       const { p, g, exp_avg: m, exp_avg_sq: v, max_exp_avg_sq: largest } = values;
       const gradient = decoupled ? g : add(g, mul(p, weightDecay));
       const mean = add(mul(m, beta1), mul(gradient, 1 - beta1));
@@ -226,7 +222,7 @@ function makeAdam(
       const top = amsgrad ? maximum(largest, squares) : squares;
       const step = div(mul(rate, mean), add(mul(sqrt(top), correction), eps));
       return {
-        p: sub(shrinks ? mul(p, kept) : p, step),
+        p: sub(shrinks ? mul(p, shrink) : p, step),
         exp_avg: mean,
         exp_avg_sq: squares,
         ...(amsgrad && { max_exp_avg_sq: top }),

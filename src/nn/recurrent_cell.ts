@@ -1,4 +1,4 @@
-// PyTorch's nn.RNNCell, nn.LSTMCell and nn.GRUCell: one step of a cell, to be called by hand.
+// PyTorch's nn.RNNCell, nn.LSTMCell and nn.GRUCell: one step of a cell, for loops over time of the caller's own.
 import type { Cell } from '../cells/cell.ts';
 import { elmanRelu, elmanTanh } from '../cells/elman.ts';
 import { gru } from '../cells/gru.ts';
@@ -22,7 +22,7 @@ export interface RecurrentCellOptions {
   readonly projSize?: number;
 }
 
-/** One step of a cell: x (B, inputSize) and states (B, hiddenSize) to the new states, or all without B. Parameters have no `_l0`. */
+/** One step of a cell: x (B, inputSize) and states (B, hiddenSize) to new states, or all without B. Parameter names have no `_l0`. */
 export class RecurrentCell implements Layer {
   readonly name: string;
   readonly parameters: readonly Parameter[];
@@ -46,9 +46,10 @@ export class RecurrentCell implements Layer {
   }
 
   /**
-   * @param x (B, inputSize), or (inputSize) of one row, whose states have no batch either.
-   * @param states by name, each (B, hiddenSize), h of a cell that projects (B, projSize); zeros where absent.
-   * @returns the new h as `output`, and all new states.
+   * @param x (B, inputSize), or (inputSize) for one row; its states then have no batch axis either.
+   * @param states By name, each (B, hiddenSize), or (B, projSize) for h of a cell that projects; zeros where absent.
+   * @param context Lengths and mask do not apply to a single step.
+   * @returns The new h as `output`, and all new states.
    */
   forward(
     x: Value,
@@ -78,7 +79,6 @@ export class RecurrentCell implements Layer {
     const stacked = Object.fromEntries(
       Object.entries(states).map(([name, state]) => [name, reshape(state, [1, ...state.shape])]),
     );
-    // Of a sequence's lengths and mask a single step knows nothing.
     const { precision, statesFirst } = context;
     const result = this.#layer.forward(
       reshape(x, [1, batch, inputSize]),

@@ -1,9 +1,10 @@
-// PyTorch's nn.Sequential: layers one behind the other, their names prefixed by their position.
+// PyTorch's nn.Sequential: each layer reads the output of the one before. Names of parameters and states are prefixed by the
+// layer's position, as in `1.h`.
 import { GatewiseError, show } from '../core/errors.ts';
 import type { DType } from '../core/shape.ts';
 import type { Value } from '../graph/value.ts';
 import type { Context } from './context.ts';
-import { checkLayer, type Layer, type Parameter, type State, type Values } from './layer.ts';
+import { checkLayer, checkStates, type Layer, type Parameter, type State, type Values } from './layer.ts';
 
 export class Sequential implements Layer {
   readonly name = 'Sequential';
@@ -46,12 +47,7 @@ export class Sequential implements Layer {
     states: Values = {},
     context: Context = {},
   ): { output: Value; states: Values } {
-    const unknown = Object.keys(states).find((name) => !this.states.some((state) => state.name === name));
-    if (unknown !== undefined)
-      throw new GatewiseError(
-        'argument',
-        `Sequential: no state ${show(unknown)}; expected ${show(this.states.map((s) => s.name))}`,
-      );
+    checkStates(this, states);
     let output = x;
     const after: Record<string, Value> = {};
     this.layers.forEach((layer, i) => {

@@ -1,17 +1,17 @@
-// One sequence without a batch, as PyTorch's recurrent layers take it: the same without that axis, its states too.
+// Inputs without a batch axis, as PyTorch's recurrent layers accept: (T, I) with states (layers · directions, H).
 import { GatewiseError, show } from '../core/errors.ts';
 import { expectValue, type Value } from '../graph/value.ts';
 import { reshape } from '../ops/structure.ts';
 import type { Context } from './context.ts';
 import type { Layer, Values } from './layer.ts';
 
-/** Where a layer has the batch: in its input and output, and in its states. */
+/** The axis of the batch in a layer's input and output, and in its states. */
 interface BatchAxes {
   readonly input: number;
   readonly state: number;
 }
 
-/** Whether it is a batch of sequences or one alone. @throws GatewiseError `shape` where it is neither. */
+/** x: (T, B, I) or (B, T, I) is a batch, (T, I) one sequence alone. @throws GatewiseError `shape` for any other shape. */
 export function checkSequence(
   {
     name,
@@ -30,7 +30,7 @@ export function checkSequence(
   return rank === 3 ? 'batch' : 'alone';
 }
 
-/** What a layer gives for an input without a batch, from what `forward` gives for a batch of one. */
+/** Runs `forward` on x and states with a batch axis of 1 inserted, and removes that axis from its results. */
 export function withoutBatch(
   layer: Layer,
   axes: BatchAxes,

@@ -1,6 +1,7 @@
 // Dropout (Srivastava et al., "Dropout: a simple way to prevent neural networks from overfitting", JMLR 2014), scaled
 // while training. Its mask is a function of seed, stream and element: the backward pass draws it again.
 import { GatewiseError, show } from '../core/errors.ts';
+import { probability, readOption } from '../core/options.ts';
 import { sizeOf, type Shape } from '../core/shape.ts';
 import { defineOp, expectValue, type Op, type Value } from '../graph/value.ts';
 import { apply } from './apply.ts';
@@ -42,12 +43,6 @@ export interface NumberSource {
   stream(): number;
 }
 
-/** Throws unless `p` is a probability. */
-export function checkProbability(what: string, option: string, p: number): void {
-  if (typeof p !== 'number' || !(p >= 0 && p <= 1))
-    throw new GatewiseError('argument', `${what}: ${option} must be a number from 0 to 1, got ${show(p)}`);
-}
-
 /**
  * PyTorch's F.dropout while training: each element of `x`, f32 of any shape, is 0 with probability `p` and else scaled by
  * 1 / (1 - p). Element i in row-major order is kept where the first 24 bits of word i % 4 of
@@ -57,7 +52,7 @@ export function checkProbability(what: string, option: string, p: number): void 
  */
 export function dropout(x: Value, p: number, noise: NumberSource): Value {
   expectValue('dropout: input', x, 'f32');
-  checkProbability('dropout', 'p', p);
+  readOption('dropout', 'p', probability(), p);
   if (p === 0) return x;
   if (p === 1) return zeros(x.shape);
   expectValue('dropout: seed', noise.seed, 'i32', [2]);

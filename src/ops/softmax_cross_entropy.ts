@@ -1,5 +1,6 @@
 // Cross-entropy of a softmax over classes, and its gradient, each one kernel.
 import { GatewiseError, show } from '../core/errors.ts';
+import { option, probability, readOptions } from '../core/options.ts';
 import { sameShape, sizeOf } from '../core/shape.ts';
 import { defineOp, expectValue, type Op, type Value } from '../graph/value.ts';
 import { apply, applyAll } from './apply.ts';
@@ -7,11 +8,16 @@ import { reshape } from './structure.ts';
 
 /** PyTorch's options of a cross-entropy. */
 export interface CrossEntropyOptions {
-  /** Labels of this value do not count: their loss and its gradient are 0. -100 unless given. */
+  /** Labels of this value are ignored: their loss and its gradient are 0. -100 unless given. */
   readonly ignoreIndex?: number;
-  /** The part of the target, 0 to 1, that is spread over all classes alike; 0 unless given. */
+  /** The share of the target distribution, 0 to 1, that is spread uniformly over all classes; 0 unless given. */
   readonly labelSmoothing?: number;
 }
+
+export const crossEntropyOptions = {
+  ignoreIndex: option('a whole number of 32 bits', (value) => value === (Number(value) | 0), -100),
+  labelSmoothing: probability(0),
+};
 
 type Attrs = Required<CrossEntropyOptions>;
 
@@ -64,8 +70,7 @@ export function crossEntropyRows(
   label: Value,
   options: CrossEntropyOptions,
 ): { readonly losses: Value; readonly counts: Value } {
-  const { ignoreIndex = -100, labelSmoothing = 0 } = options;
-  checkCrossEntropyOptions('softmaxCrossEntropy', { ignoreIndex, labelSmoothing });
+  const attrs = readOptions('softmaxCrossEntropy', crossEntropyOptions, options);
   expectValue('softmaxCrossEntropy: logits', logits, 'f32');
   expectValue('softmaxCrossEntropy: labels', label, 'i32');
   if (!sameShape(logits.shape.slice(0, -1), label.shape)) {
@@ -75,26 +80,9 @@ export function crossEntropyRows(
     );
   }
   const classes = logits.shape[logits.shape.length - 1];
-  const [losses, , counts] = applyAll(softmaxCrossEntropyOp, { ignoreIndex, labelSmoothing }, [
+  const [losses, , counts] = applyAll(softmaxCrossEntropyOp, attrs, [
     reshape(logits, [-1, classes]),
     reshape(label, [-1]),
   ]);
   return { losses: reshape(losses, label.shape), counts: reshape(counts, label.shape) };
-}
-
-/** @throws GatewiseError `argument` where an option is given and not what it may be. */
-export function checkCrossEntropyOptions(
-  what: string,
-  { ignoreIndex = -100, labelSmoothing = 0 }: CrossEntropyOptions,
-): void {
-  if (ignoreIndex !== (ignoreIndex | 0))
-    throw new GatewiseError(
-      'argument',
-      `${what}: ignoreIndex must be a whole number of 32 bits, got ${show(ignoreIndex)}`,
-    );
-  if (!(Number.isFinite(labelSmoothing) && labelSmoothing >= 0 && labelSmoothing <= 1))
-    throw new GatewiseError(
-      'argument',
-      `${what}: labelSmoothing must lie in 0 to 1, got ${show(labelSmoothing)}`,
-    );
 }

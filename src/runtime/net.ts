@@ -1,6 +1,6 @@
 // A model with its weights on a backend: run it, stream through it, train it, save it.
 import { GatewiseError } from '../core/errors.ts';
-import { checkOptions } from '../core/options.ts';
+import { checkOptions, readOptions, size } from '../core/options.ts';
 import { Recent } from '../core/recent.ts';
 import { sizeOf } from '../core/shape.ts';
 import type { Value } from '../graph/value.ts';
@@ -201,9 +201,8 @@ export class Net implements Disposable, NetContext {
    * @param options.batch sequences side by side; 1 unless given.
    */
   stream(options: { readonly batch?: number } = {}): Stream {
-    checkOptions('stream', options, ['batch']);
+    const { batch } = readOptions('stream', { batch: size(1) }, options);
     this.#checkAlive();
-    const { batch = 1 } = options;
     return this.keep(new Stream(this, batch));
   }
 

@@ -1,4 +1,4 @@
-// What a batch of sequences comes with: how long each is, or which of its steps count.
+// Options of a batch of sequences of different lengths: lengths or a mask.
 import { GatewiseError, show } from '../core/errors.ts';
 import type { Layer } from '../nn/layer.ts';
 import type { HostData } from './host.ts';
@@ -6,26 +6,26 @@ import { toLengths, toMask } from './lengths.ts';
 import type { Argument } from './program.ts';
 import type { Tensor } from './tensor.ts';
 
-/** Either of the two, or neither: then every step of every sequence counts. */
+/** At most one of the two. Without them every step of every sequence counts. */
 export interface SequenceOptions {
   /**
-   * The valid steps of each sequence, (B), each 1 to T, in any order; the rest of a sequence is padding. A recurrent
-   * layer gives 0 there, and its final states are those after the last valid step.
+   * (B): the number of valid steps of each sequence, 1 to T, in any order; later steps are padding. A recurrent layer outputs
+   * 0 at padding, and its final states are those after the last valid step.
    */
   readonly lengths?: Tensor | HostData;
   /**
-   * 1 where a step counts and 0 where it is masked, in any pattern: (T, B), or (B, T) with `batchFirst`. A recurrent
-   * layer carries its states over a masked step and repeats its output there.
+   * (T, B), or (B, T) with `batchFirst`: 1 for steps that count and 0 for masked ones, in any pattern. A recurrent layer keeps
+   * its states over a masked step and repeats its output there.
    */
   readonly mask?: Tensor | HostData;
 }
 
-/** Whether an input has a batch: of a model of our layers, features without one have two axes. */
+/** Whether an input has a batch axis. For models of the library's layers, features (T, I) without one have two axes. */
 export function hasBatch({ inputDType, ignoresPadding }: Layer, { shape }: Argument): boolean {
   return shape.length >= (inputDType === 'f32' && ignoresPadding === true ? 3 : 2);
 }
 
-/** What of the two is given, as arguments of a plan under their names in a layer's context. @param x the model's input. */
+/** The given one of the two as an argument of a plan, under its name in a layer's context. @param input The model's input. */
 export function sequenceArguments(
   what: string,
   model: Layer,

@@ -1,4 +1,4 @@
-// What a training step takes beside the trainer's own: the batch, what is said of it, and the states it begins with.
+// Arguments of a training step that come from the caller: the batch, its lengths or mask, and initial states.
 import { GatewiseError, show } from '../core/errors.ts';
 import { checkOptions } from '../core/options.ts';
 import { type Layer } from '../nn/layer.ts';
@@ -12,8 +12,8 @@ import type { TrainStates } from './train_states.ts';
 import { stateName } from './train_step.ts';
 
 /**
- * `lengths` or `mask` go to the model's layers; a loss of a target for each step leaves out what they leave out. A label
- * there must still be one of the classes, or the loss's ignored index.
+ * `lengths` or `mask` go to the model's layers, and to the loss if there is a target for each step. Labels of masked steps must
+ * still be one of the classes or the loss's ignored index.
  */
 export interface StepOptions extends SequenceOptions {
   /** States before the first step, by name, as in `net.run`; zeros where absent. Not with `stateful`. */
@@ -22,7 +22,7 @@ export interface StepOptions extends SequenceOptions {
 
 type Arguments = Readonly<Record<string, Argument>>;
 
-/** By the names of `traceStep`. @param kept the states of a stateful trainer. */
+/** Arguments by the names that `traceStep` reads. @param kept The states of a stateful trainer. */
 export function batchArguments(
   net: NetContext,
   x: Tensor | HostData,
@@ -62,7 +62,7 @@ function keptStates(
   };
 }
 
-/** States that the caller gives for one step, as arguments. */
+/** The states that the caller gives for one step, as arguments. */
 function stepStates(model: Layer, given: StepOptions['states']): Arguments {
   const states = givenStates('step', model, given);
   return Object.fromEntries(Object.entries(states).map(([name, state]) => [stateName(name), state]));

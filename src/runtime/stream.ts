@@ -2,7 +2,7 @@
 import { GatewiseError, show } from '../core/errors.ts';
 import type { Value } from '../graph/value.ts';
 import { checkMetadata } from '../io/safetensors.ts';
-import { checkSize, type Layer } from '../nn/layer.ts';
+import type { Layer } from '../nn/layer.ts';
 import { Sequential } from '../nn/sequential.ts';
 import { reshape } from '../ops/structure.ts';
 import type { Plan } from '../plan/plan.ts';
@@ -27,7 +27,6 @@ export class Stream implements Disposable {
 
   /** Made by `net.stream` and `fork`. @param states to take over; zeros unless given. */
   constructor(net: NetContext, batch: number, states?: Tensor) {
-    checkSize('stream', 'batch', batch);
     checkStreams(net.model);
     this.#net = net;
     this.batch = batch;

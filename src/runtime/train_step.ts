@@ -26,9 +26,9 @@ export interface StepRecipe {
    * Bounds each element of the gradient to -clipValue to clipValue, as torch's clip_grad_value_. With both, elements are
    * bounded first, then the norm of what they give.
    */
-  readonly clipValue?: number;
+  readonly clipValue?: number | undefined;
   /** Scales the gradient of all parameters so that its L2 norm is at most this, as torch's clip_grad_norm_. */
-  readonly clipNorm?: number;
+  readonly clipNorm?: number | undefined;
 }
 
 /** The name under which a step takes a state of the optimizer. */

@@ -1,9 +1,19 @@
-// Training: a step is one plan and so one submit, and needs no readback before the next.
+// Training: a step is one plan and one submit. The next step can be queued without reading anything back.
 import { GatewiseError, show } from '../core/errors.ts';
-import { checkOptions } from '../core/options.ts';
+import {
+  flag,
+  optional,
+  positive,
+  readOption,
+  readOptions,
+  seed,
+  withMethods,
+  type Complete,
+} from '../core/options.ts';
 import { Recent } from '../core/recent.ts';
 import { checkMetadata } from '../io/safetensors.ts';
-import { checkPositive, checkRate, rateAt, type LearningRate } from '../nn/optimizer.ts';
+import type { Loss } from '../nn/loss.ts';
+import { learningRate, rateAt, type LearningRate, type Optimizer } from '../nn/optimizer.ts';
 import type { Plan } from '../plan/plan.ts';
 import type { Profile } from '../plan/profile.ts';
 import type { TunedKind } from '../backend/tuning.ts';
@@ -19,17 +29,26 @@ import { momentName, traceStep, type StepRecipe } from './train_step.ts';
 
 export interface TrainerOptions extends StepRecipe {
   /**
-   * What dropout and zoneout draw from: a whole number from 0 to 2^53 - 1, 0 unless given. The same seed, data and weights
-   * give the same run, bit for bit on the same adapter, also through a checkpoint.
+   * The seed of dropout and zoneout: a whole number from 0 to 2^53 - 1, 0 unless given. On one adapter the same seed, data and
+   * weights give the same run bit for bit, also across a checkpoint.
    */
   readonly seed?: number;
   /**
-   * Keras's word for truncated back-propagation through time: each step begins with the states that the step before ended
-   * with, so that batches are consecutive pieces of B long sequences. No gradient flows from one step to another. See
-   * `resetStates`. False unless given: each step begins at zero.
+   * Truncated back-propagation through time, with Keras's name: each step starts from the final states of the previous step,
+   * so batches are consecutive pieces of B long sequences. No gradient flows between steps. See `resetStates`. False unless
+   * given: each step starts from zero states.
    */
   readonly stateful?: boolean;
 }
+
+const OPTIONS = {
+  loss: withMethods<Loss>('a loss such as crossEntropy or mse', 'apply'),
+  optimizer: withMethods<Optimizer>('an optimizer such as adam({ lr: 1e-3 }) or sgd({ lr: 0.1 })', 'update'),
+  clipValue: optional(positive()),
+  clipNorm: optional(positive()),
+  seed: seed(0),
+  stateful: flag(false),
+};
 
 type StepArguments = Record<string, Argument> & {
   readonly input: Argument;
@@ -37,14 +56,14 @@ type StepArguments = Record<string, Argument> & {
   readonly lengths?: Argument;
 };
 
-/** Plans kept for batches of different shapes. */
+/** Cached plans, for batches of different shapes. */
 const MAX_PROGRAMS = 16;
 
 export class Trainer implements Disposable {
   readonly #net: NetContext;
-  readonly #options: TrainerOptions;
+  readonly #options: Complete<typeof OPTIONS>;
   readonly #moments: readonly Tensor[];
-  /** Of the model, kept from step to step; undefined unless stateful. */
+  /** The model's states between steps; undefined unless stateful. */
   readonly #states: TrainStates | undefined;
   readonly #lossValue: Tensor;
   readonly #programs = new Recent<Program>(MAX_PROGRAMS, (program) => program.dispose());
@@ -54,8 +73,8 @@ export class Trainer implements Disposable {
 
   /** Made by `net.trainer`. */
   constructor(net: NetContext, options: TrainerOptions) {
-    checkTrainerOptions(options);
-    const { optimizer, stateful = false } = options;
+    this.#options = readOptions('trainer', OPTIONS, options);
+    const { optimizer, stateful } = this.#options;
     if (net.layout.entries.length === 0)
       throw new GatewiseError('unsupported', `trainer: ${net.model.name} has no parameters to train`);
     if (net.precision === 'int8')
@@ -64,7 +83,6 @@ export class Trainer implements Disposable {
         "trainer: the net was loaded with precision 'int8', which is for inference; load it with 'f16' or 'float32' to train",
       );
     this.#net = net;
-    this.#options = options;
     this.#learningRate = optimizer.lr;
     this.#states = stateful ? new TrainStates(net.model, net.runtime) : undefined;
     this.#moments = optimizer.states.map(() => net.runtime.allocate([net.layout.size], 'f32'));
@@ -73,14 +91,13 @@ export class Trainer implements Disposable {
     this.#lossValue = net.runtime.allocate([], 'f32');
   }
 
-  /** That of the next step. A number or a schedule that is set counts from the next step on, in place of the optimizer's. */
+  /** The rate of the next step. Setting a number or a schedule replaces the optimizer's from the next step on. */
   get learningRate(): number {
     return rateAt(this.#learningRate, this.#steps);
   }
 
   set learningRate(rate: LearningRate) {
-    checkRate('trainer', 'learningRate', rate);
-    this.#learningRate = rate;
+    this.#learningRate = readOption('trainer', 'learningRate', learningRate(), rate);
   }
 
   /** Steps taken so far. */
@@ -166,7 +183,7 @@ export class Trainer implements Disposable {
   }
 
   #arguments(x: Tensor | HostData, y: Tensor | HostData, options: StepOptions, rate: number): StepArguments {
-    const { loss, optimizer, seed = 0 } = this.#options;
+    const { loss, optimizer, seed } = this.#options;
     const scalars = Object.values(optimizer.scalars(this.#steps + 1, rate));
     const { input, ...rest } = batchArguments(this.#net, x, options, this.#states);
     return {
@@ -257,25 +274,7 @@ export class Trainer implements Disposable {
   }
 }
 
-function checkTrainerOptions(options: TrainerOptions): void {
-  checkOptions('trainer', options, ['loss', 'optimizer', 'clipValue', 'clipNorm', 'seed', 'stateful']);
-  const { loss, optimizer, clipValue, clipNorm, seed = 0, stateful = false } = options;
-  const refuse = (problem: string): never => {
-    throw new GatewiseError('argument', `trainer: ${problem}`);
-  };
-  // A function has an apply, too, that is not a loss's.
-  if (typeof loss !== 'object' || typeof loss?.apply !== 'function')
-    refuse(`expected a loss such as crossEntropy or mse, got ${show(loss)}`);
-  if (typeof optimizer?.update !== 'function')
-    refuse(`expected an optimizer such as adam({ lr: 1e-3 }) or sgd({ lr: 0.1 }), got ${show(optimizer)}`);
-  if (clipValue !== undefined) checkPositive('trainer', 'clipValue', clipValue);
-  if (clipNorm !== undefined) checkPositive('trainer', 'clipNorm', clipNorm);
-  if (!Number.isSafeInteger(seed) || seed < 0)
-    refuse(`seed must be a whole number from 0 to 2^53 - 1, got ${show(seed)}`);
-  if (typeof stateful !== 'boolean') refuse(`stateful must be true or false, got ${show(stateful)}`);
-}
-
-/** A seed of up to 53 bits as 32: itself where it has no more. */
+/** A seed of up to 53 bits as 32 bits: its low word, xored with a multiple of its high word. */
 function seedWord(seed: number): number {
   return (seed | 0) ^ Math.imul(Math.floor(seed / 2 ** 32), 0x9e3779b9);
 }

@@ -153,7 +153,11 @@ describe('said at once', () => {
   const update = ({ a }: { a: Value }): { h: Value } => ({ h: a });
   const declare = defineCell as unknown as (declaration: object) => unknown;
   test.each([
-    ['a name with a line break', { name: 'x\ny', gates: ['a'], states: ['h'], update }, /expected a name/],
+    [
+      'a name with a line break',
+      { name: 'x\ny', gates: ['a'], states: ['h'], update },
+      /name must be text on one line/,
+    ],
     [
       'NaN in an update',
       { name: 'x', gates: ['a'], states: ['h'], update: ({ a }: { a: Value }) => ({ h: mul(a, NaN) }) },

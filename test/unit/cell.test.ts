@@ -73,11 +73,11 @@ describe('a mistake in a declaration is named', () => {
     ],
     'no gates': [
       { gates: [], states: ['h'], update: (_: object, { h }: Record<string, never>) => ({ h: tanh(h) }) },
-      'cell "odd": expected at least one gate, got none',
+      'cell "odd": gates must be a list of at least one gate, got []',
     ],
     'a first state that is not h': [
       { gates: ['i'], states: ['c', 'h'], update: ({ i }: Record<string, never>) => ({ h: i, c: i }) },
-      `cell "odd": the first state must be 'h', which feeds the recurrent product; got ["c", "h"]`,
+      `cell "odd": states must be a list of names that starts with 'h', the state that feeds the recurrent product, got ["c", "h"]`,
     ],
     'a gate that is never read': [
       { gates: ['i', 'f'], states: ['h'], update: ({ i }: Record<string, never>) => ({ h: tanh(i) }) },
@@ -159,7 +159,7 @@ describe('a mistake in a declaration is named', () => {
     ],
     'a name that breaks a line': [
       { name: 'a\u2028b', gates: ['a'], states: ['h'], update: ({ a }: Loose) => ({ h: a }) },
-      'cell "a\u2028b": expected a name',
+      'cell "a\u2028b": name must be text on one line that begins with a letter or _, got "a\u2028b"',
     ],
     'a weight by the name of a parameter': [
       { gates: ['a'], states: ['h'], weights: { weight_ih: 1 }, update: ({ a }: Loose) => ({ h: a }) },
@@ -171,7 +171,7 @@ describe('a mistake in a declaration is named', () => {
     ],
     'a late gate called twice': [
       { gates: [late('n')], states: ['h'], update: ({ n }: Calls, { h }: Loose) => ({ h: add(n(h), n(h)) }) },
-      'cell "odd": update calls the gate "n" twice; keep what the first call gives',
+      'cell "odd": update calls the gate "n" twice; reuse the result of the first call',
     ],
     'a late gate that is never called': [
       { gates: ['a', late('n')], states: ['h'], update: ({ a }: Loose) => ({ h: a }) },
@@ -273,7 +273,7 @@ describe('a mistake in a declaration is named', () => {
     ],
     'gates that are not declared at all': [
       { states: ['h'], update: ({ a }: Loose) => ({ h: a }) },
-      'cell "odd": expected at least one gate, got none',
+      'cell "odd": gates must be a list of at least one gate, got nothing',
     ],
     'a gate that is no name': [
       { gates: ['a', 3], states: ['h'], update: ({ a }: Loose) => ({ h: a }) },
@@ -285,15 +285,11 @@ describe('a mistake in a declaration is named', () => {
     ],
     'a state that is no name': [
       { gates: ['a'], states: ['h', 3], update: ({ a }: Loose) => ({ h: a }) },
-      'cell "odd": states must be names, got ["h", 3]',
+      `cell "odd": states must be a list of names that starts with 'h', the state that feeds the recurrent product, got ["h", 3]`,
     ],
     'no name': [
       { name: '', gates: ['a'], states: ['h'], update: ({ a }: Loose) => ({ h: a }) },
-      'cell "": expected a name',
-    ],
-    'a misspelt word': [
-      { gates: ['a'], states: ['h'], project: true, update: ({ a }: Loose) => ({ h: a }) },
-      'cell "odd": "project" is unknown; expected name, gates, states, weights, projects, dropsRecurrent, update',
+      'cell "": name must be text on one line that begins with a letter or _, got ""',
     ],
   };
 
@@ -301,6 +297,31 @@ describe('a mistake in a declaration is named', () => {
     const declare = (): Cell => loose({ name: 'odd', ...declaration });
     expect(declare).toThrow(GatewiseError);
     expect(declare).toThrow(expect.objectContaining({ code: 'argument', message }) as Error);
+  });
+
+  test.each<[what: string, declaration: unknown, code: string, message: string]>([
+    [
+      'a misspelt word',
+      { name: 'odd', gates: ['a'], states: ['h'], project: true, update: ({ a }: Loose) => ({ h: a }) },
+      'unsupported',
+      'cell "odd": option "project" is unknown; expected name, gates, states, weights, projects, dropsRecurrent, update',
+    ],
+    [
+      'no declaration',
+      null,
+      'argument',
+      'defineCell: expected options { name, gates, states, weights, projects, dropsRecurrent, update }, got null',
+    ],
+    [
+      'no name at all',
+      { gates: ['a'], states: ['h'], update: ({ a }: Loose) => ({ h: a }) },
+      'argument',
+      'defineCell: name must be text on one line that begins with a letter or _, got nothing',
+    ],
+  ])('%s', (_, declaration, code, message) => {
+    expect(() => loose(declaration as object)).toThrow(
+      expect.objectContaining({ name: 'GatewiseError', code, message }) as Error,
+    );
   });
 });
 

@@ -52,8 +52,6 @@ const layer = (own: object = {}): LSTM => new LSTM(options(own));
 describe('options', () => {
   const whole = (option: string, got: string): RegExp =>
     new RegExp(`^LSTM: ${option} must be a whole number of at least 1, got ${got}$`);
-  const projection = (got: string): RegExp =>
-    new RegExp(`^LSTM: projSize must be a whole number from 0.* to below hiddenSize 4, got ${got}$`);
   test.each<Row>([
     ...([0, -1, 1.5, NaN, '4'] as const).flatMap((size): Row[] => [
       [
@@ -65,17 +63,23 @@ describe('options', () => {
       [`inputSize ${size}`, () => layer({ inputSize: size }), 'argument', whole('inputSize', `"?${size}"?`)],
       [`numLayers ${size}`, () => layer({ numLayers: size }), 'argument', whole('numLayers', `"?${size}"?`)],
     ]),
-    ...[4, 5, -1, 1.5, NaN].map((size): Row => [
+    ...[-1, 1.5, NaN, null].map((size): Row => [
       `projSize ${size}`,
       () => layer({ projSize: size }),
       'argument',
-      projection(String(size)),
+      new RegExp(`^LSTM: projSize must be a whole number of at least 0, got ${size}$`),
+    ]),
+    ...[4, 5].map((size): Row => [
+      `projSize ${size}`,
+      () => layer({ projSize: size }),
+      'argument',
+      new RegExp(`^LSTM: projSize must be below hiddenSize 4, or 0 for no projection, got ${size}$`),
     ]),
     ...[1, 'yes', null].map((wavefront): Row => [
       `wavefront ${wavefront}`,
       () => layer({ wavefront }),
       'argument',
-      new RegExp(`^LSTM: wavefront must be true, false or 'auto', got "?${wavefront}"?$`),
+      new RegExp(`^LSTM: wavefront must be true, false or "auto", got "?${wavefront}"?$`),
     ]),
     ...[{ bidirectional: true }, { dropout: 0.1 }, { recurrentDropout: 0.1 }, { zoneout: { c: 0.1 } }].map(
       (own): Row => [
@@ -134,7 +138,7 @@ describe('options', () => {
       'recurrentDropout where the cell works out what is multiplied',
       () => new Recurrent('Own', gruResetBefore, { ...sizes, recurrentDropout: 0.5 }),
       'unsupported',
-      /^Own: the cell "gru_reset_before" works out itself what the weights of its gate "n" take; leave out recurrentDropout$/,
+      /^Own: the cell "gru_reset_before" computes itself what the weights of its gate "n" multiply; leave out recurrentDropout$/,
     ],
     [
       'a misspelt option',
@@ -180,13 +184,13 @@ describe('options', () => {
       `LayerNorm with an eps of ${eps}`,
       () => new LayerNorm(3, { eps: eps as never }),
       'argument',
-      /^LayerNorm: eps must be a number of at least 0, got ("1"|null|-1|NaN)$/,
+      /^LayerNorm: eps must be a number of at least 0 and finite in float32, got ("1"|null|-1|NaN)$/,
     ]),
     [
       'a cell that is only declared',
       () => new Recurrent('Own', elmanTanh.declaration as never, sizes),
       'argument',
-      /^Own: expected a cell, such as lstm or what defineCell gives, got Object$/,
+      /^Own: cell must be a cell, such as lstm or what defineCell returns, got Object$/,
     ],
     [
       'no name',
@@ -355,13 +359,13 @@ describe('ONNX', () => {
       'clip',
       () => onnxLSTM({ clip: 0 }),
       'argument',
-      /^onnxLSTM: clip must be a finite number above 0, got 0$/,
+      /^onnxLSTM: clip must be a number above 0 and finite in float32, got 0$/,
     ],
     [
       'clip of NaN',
       () => onnxRNN({ clip: NaN }),
       'argument',
-      /^onnxRNN: clip must be a finite number above 0, got NaN$/,
+      /^onnxRNN: clip must be a number above 0 and finite in float32, got NaN$/,
     ],
     ['clip of text', () => onnxRNN({ clip: '3' as never }), 'argument', /clip must be .*got "3"$/],
     ['clip of infinity', () => onnxGRU({ clip: Infinity }), 'argument', /clip must be .*got Infinity$/],
@@ -392,7 +396,7 @@ describe('ONNX', () => {
         `linearBeforeReset ${flag}`,
         () => onnxGRU({ linearBeforeReset: flag as never }),
         'argument',
-        /^onnxGRU: linearBeforeReset must be true or false, or 1 or 0, got (2|"yes"|null)$/,
+        /^onnxGRU: linearBeforeReset must be true, false, 1 or 0, got (2|"yes"|null)$/,
       ],
       [`inputForget ${flag}`, () => onnxLSTM({ inputForget: flag as never }), 'argument', /inputForget must/],
       [`peepholes ${flag}`, () => onnxLSTM({ peepholes: flag as never }), 'argument', /peepholes must/],

@@ -48,7 +48,7 @@ describe('optimizers', () => {
       'a negative decay',
       () => sgd({ lr: 1, weightDecay: -1 }),
       'argument',
-      /sgd: weightDecay .* at least 0, got -1/,
+      /sgd: weightDecay .* at least 0 and finite in float32, got -1/,
     ],
     ['dampening', () => sgd({ lr: 1, momentum: 1, dampening: NaN }), 'argument', /sgd: dampening .*got NaN/],
     [
@@ -70,20 +70,25 @@ describe('optimizers', () => {
       /sgd: nesterov must be true or false, got 1/,
     ],
     ['a rate that is text', () => sgd({ lr: '1' as unknown as number }), 'argument', /sgd: lr .*got "1"/],
-    ['alpha', () => rmsprop({ alpha: 1.5 }), 'argument', /rmsprop: alpha must lie in 0 to 1, got 1\.5/],
+    [
+      'alpha',
+      () => rmsprop({ alpha: 1.5 }),
+      'argument',
+      /rmsprop: alpha must be a number from 0 to 1, got 1\.5/,
+    ],
     [
       'alpha of text',
       () => rmsprop({ alpha: '1' as never }),
       'argument',
-      /alpha must lie in 0 to 1, got "1"/,
+      /alpha must be a number from 0 to 1, got "1"/,
     ],
     ['alpha of null', () => rmsprop({ alpha: null as never }), 'argument', /alpha must .*got null/],
-    ['eps', () => rmsprop({ eps: -1 }), 'argument', /rmsprop: eps must be at least 0, got -1/],
+    ['eps', () => rmsprop({ eps: -1 }), 'argument', /rmsprop: eps must be a number of at least 0 .*, got -1/],
     [
       'a huge eps',
       () => adam({ eps: 1e39 }),
       'argument',
-      /eps must be finite in float32 and at least 0, got 1e\+39/,
+      /eps must be a number of at least 0 and finite in float32, got 1e\+39/,
     ],
     ['momentum', () => rmsprop({ momentum: -1 }), 'argument', /rmsprop: momentum .*got -1/],
     [
@@ -111,7 +116,12 @@ describe('optimizers', () => {
       'unsupported',
       /adamw: option "amsgrad" is unknown; expected lr, betas, eps, weightDecay/,
     ],
-    ['betas', () => adamw({ betas: [1, 0] }), 'argument', /adamw: betas must lie in \[0, 1\), got \[1, 0\]/],
+    [
+      'betas',
+      () => adamw({ betas: [1, 0] }),
+      'argument',
+      /adamw: betas must be two numbers in \[0, 1\), got \[1, 0\]/,
+    ],
   ])('%s', (_, call, code, message) => {
     expect(call).toThrow(failure(code, message));
   });
@@ -132,13 +142,13 @@ describe('losses', () => {
       'smoothing',
       () => crossEntropyWith({ labelSmoothing: 1.1 }),
       'argument',
-      /crossEntropyWith: labelSmoothing must lie in 0 to 1, got 1\.1/,
+      /crossEntropyWith: labelSmoothing must be a number from 0 to 1, got 1\.1/,
     ],
     ...['0.1', null].map((labelSmoothing): Row => [
       `smoothing of ${labelSmoothing}`,
       () => crossEntropyWith({ labelSmoothing: labelSmoothing as never }),
       'argument',
-      /crossEntropyWith: labelSmoothing must lie in 0 to 1, got ("0\.1"|null)/,
+      /crossEntropyWith: labelSmoothing must be a number from 0 to 1, got ("0\.1"|null)/,
     ]),
     [
       'an unknown option',
@@ -151,6 +161,12 @@ describe('losses', () => {
       () => softmaxCrossEntropy(logits, labels, { labelSmoothing: NaN }),
       'argument',
       /softmaxCrossEntropy: labelSmoothing .*got NaN/,
+    ],
+    [
+      'a misspelt option of an op',
+      () => softmaxCrossEntropy(logits, labels, { ignoreindex: 0 } as object),
+      'unsupported',
+      /softmaxCrossEntropy: option "ignoreindex" is unknown; expected ignoreIndex, labelSmoothing/,
     ],
     [
       'a mask of another shape',
@@ -191,7 +207,7 @@ describe('trainers', () => {
       recurrent,
       { clipValue: 0 },
       'argument',
-      /trainer: clipValue must be above 0, got 0/,
+      /trainer: clipValue must be a number above 0 and finite in float32, got 0/,
     ],
     ['a negative seed', recurrent, { seed: -1 }, 'argument', /seed must be a whole number .* got -1/],
     ['a seed past 2^53', recurrent, { seed: 2 ** 53 }, 'argument', /seed .* 2\^53 - 1, got 9007199254740992/],
@@ -357,7 +373,10 @@ describe('trainers', () => {
     const trainer = net.trainer(plain);
     for (const rate of [-1, NaN, '1' as unknown as number])
       expect(() => (trainer.learningRate = rate)).toThrow(
-        failure('argument', /trainer: learningRate must be at least 0, got/),
+        failure(
+          'argument',
+          /trainer: learningRate must be a number of at least 0 .*, or a function of the step, got/,
+        ),
       );
     expect(trainer.learningRate).toBe(1e-3);
   });

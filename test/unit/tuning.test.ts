@@ -133,7 +133,12 @@ describe('on the CPU', () => {
 
   test.each([
     ['another name', { storage: new FakeStore() }, /option "storage" is unknown; expected store/],
-    ['no store', { store: new Map() }, /tuning\.store must have getItem and setItem/],
+    [
+      'no store',
+      { store: new Map() },
+      /tuning: store must be a store such as localStorage, with getItem and setItem, got Map/,
+    ],
+    ['null', null, /tuning: expected options \{ store \}, got null/],
     ['true', true, /tuning: expected options \{ store \}, got true/],
   ])('%s is refused', async (_, tuning, message) => {
     await expect(createRuntime({ backend: 'cpu', ...({ tuning } as object) })).rejects.toThrow(message);
