@@ -105,7 +105,6 @@ export {
   type SequenceArguments,
   type SequenceResult,
 } from './ops/recurrent_layer.ts';
-export type { StackedStep } from './ops/recurrent_stack.ts';
 export { sequenceMask } from './ops/sequence_mask.ts';
 export { softmaxCrossEntropy, type CrossEntropyOptions } from './ops/softmax_cross_entropy.ts';
 export {

@@ -1,7 +1,7 @@
 // Runtimes whose WebGPU backend has kernels of a test's own.
 import type { CPUKernel } from '../src/backend/cpu/kernels/kernel.ts';
 import { hostTarget, referenceKernels } from '../src/backend/cpu/kernels/index.ts';
-import { targetOf, webgpuKernels } from '../src/backend/webgpu/kernels/index.ts';
+import { webgpuKernels } from '../src/backend/webgpu/kernels/index.ts';
 import type { WebGPUKernel } from '../src/backend/webgpu/kernels/kernel.ts';
 import { WebGPUBackend } from '../src/backend/webgpu/webgpu_backend.ts';
 import { acquireDevice } from '../src/runtime/adapter.ts';
@@ -17,7 +17,7 @@ export async function runtimeWith(
     ownsDevice: device === undefined,
     check: reference.length > 0,
     tuning: undefined,
-    target: targetOf([...webgpuKernels, ...kernels]),
+    kernels: [...webgpuKernels, ...kernels],
     reference: hostTarget([...referenceKernels, ...reference]),
   });
   return new Runtime(backend, undefined);

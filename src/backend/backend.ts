@@ -1,6 +1,5 @@
 // What a backend does: memory, and plans made ready to run. The runtime knows no more than this.
 import type { DType, NumberArray } from '../core/shape.ts';
-import type { StackedStep } from '../ops/recurrent_stack.ts';
 import type { Calibration } from '../plan/calibration.ts';
 import type { Plan } from '../plan/plan.ts';
 import type { LaunchedStep } from '../plan/print.ts';
@@ -61,7 +60,7 @@ export interface CalibrateOptions {
 }
 
 export interface Backend {
-  readonly kind: 'webgpu' | 'cpu';
+  readonly kind: string;
   /** What it runs on, for people. */
   readonly description: string;
   createBuffer(size: number, dtype: DType): DeviceBuffer;
@@ -74,8 +73,6 @@ export interface Backend {
   prepare(plan: Plan): Executable;
   /** What the device can do. @throws GatewiseError `unsupported` (as a rejection) where there is no device. */
   calibrate(options?: CalibrateOptions): Promise<Calibration>;
-  /** Whether layers had better share launches of such steps, as far as `calibrate` has told: no where it was not asked. */
-  sharesLaunches(step: StackedStep): boolean;
   /** Resolves when all that was queued is done. */
   idle(): Promise<void>;
   dispose(): void;

@@ -1,5 +1,5 @@
-// Feng et al., "Were RNNs all we needed?", 2024: a GRU whose gates see the input alone. As a loop over time; the layer
-// MinGRU runs the same as a parallel scan.
+// Feng et al., "Were RNNs all we needed?", 2024: a GRU whose gates see the input alone. Layers run it as a
+// parallel scan over time.
 import { add, mul, sigmoid, sub } from '../expr/arith.ts';
 import { defineCell, type Cell } from './cell.ts';
 import { inputOnly } from './declaration.ts';

@@ -1,6 +1,6 @@
 // Feng et al., "Were RNNs all we needed?", 2024: an LSTM whose gates see the input alone and sum to 1. As a loop over
-// time; the layer MinLSTM runs the same as a parallel scan.
-import { add, logsigmoid, mul, sigmoid, sub } from '../expr/arith.ts';
+// time; layers run it as a parallel scan.
+import { add, logsigmoid, mul, neg, sigmoid, sub } from '../expr/arith.ts';
 import { defineCell, type Cell } from './cell.ts';
 import { inputOnly } from './declaration.ts';
 
@@ -10,7 +10,7 @@ export const minLSTM: Cell = /* @__PURE__ */ defineCell({
   states: ['h'],
   update: ({ f, i, n }, { h }) => {
     // σ(f) / (σ(f) + σ(i)), which is finite where both underflow.
-    const forget = sigmoid(sub(logsigmoid(f), logsigmoid(i)));
-    return { h: add(mul(forget, h), mul(sub(1, forget), n)) };
+    const ratio = sub(logsigmoid(f), logsigmoid(i));
+    return { h: add(mul(sigmoid(ratio), h), mul(sigmoid(neg(ratio)), n)) };
   },
 });

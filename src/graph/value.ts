@@ -107,6 +107,22 @@ export function nodesOf(roots: readonly Value[], until: ReadonlySet<Value> = new
   return order.sort((a, b) => a.order - b.order);
 }
 
+/** What a decomposition may ask about the target that the plan is made for. */
+export interface TargetLimits {
+  /** Bytes that one tensor of a loop may have, so that it can be bound. */
+  readonly tensorBytes: number;
+  /** Whether stacked recurrent layers had better run as a wavefront, in launches that each do a step of all layers. */
+  readonly prefersWavefront: (step: WavefrontStep) => boolean;
+}
+
+/** The cost of one backward step of stacked recurrent layers, whose products are the longer ones. */
+export interface WavefrontStep {
+  readonly flop: number;
+  /** Bytes of the weights that a step of all layers reads, and that a step of one layer by itself reads. */
+  readonly bytes: number;
+  readonly layerBytes: number;
+}
+
 export interface Cost {
   readonly flop: number;
   /** Read and written, each tensor once. */
@@ -128,6 +144,8 @@ export interface Op<Attrs = unknown> {
   readonly view?: (attrs: Attrs, input: View, output: number) => View | undefined;
   /** Which input an output of such an op looks at; the first unless told. */
   readonly viewOf?: (output: number) => number;
+  /** Of composite ops: the outputs in terms of other ops, traced when the plan is made. */
+  readonly decompose?: (attrs: Attrs, inputs: readonly Value[], limits: TargetLimits) => readonly Value[];
   /** Whether the planner computes it by copies, fills or nothing at all, so that no backend has a kernel for it. */
   readonly isStructural?: boolean;
   /** Outputs that lie inside another output: which one, and where. */

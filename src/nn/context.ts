@@ -1,7 +1,5 @@
 // What a forward pass is told beside its input, its parameters and its states.
 import type { Value } from '../graph/value.ts';
-import type { StackedStep } from '../ops/recurrent_stack.ts';
-import type { WeightPrecision } from '../ops/weight_precision.ts';
 
 /** Random numbers of one training step: a seed on the device, and a stream for each layer that draws. */
 export class Noise {
@@ -33,16 +31,4 @@ export interface Context {
    * (inside Keras's Bidirectional the output of a masked step is 0 instead).
    */
   readonly mask?: Value;
-  /**
-   * What weight matrices are rounded to where they are multiplied by: those of recurrent layers and of Linear. float32
-   * unless given, which is as they are. Gradients go to the weights themselves, and there are none with `int8`.
-   */
-  readonly precision?: WeightPrecision;
-  /**
-   * The states are there before the input is: a single step is put together so that what weights make of them can be worked
-   * out meanwhile, where the cell allows it.
-   */
-  readonly statesFirst?: boolean;
-  /** Whether the device had better run such a step of all layers in a launch than each layer in launches of its own; no where absent. */
-  readonly sharesLaunches?: (step: StackedStep) => boolean;
 }

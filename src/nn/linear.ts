@@ -3,8 +3,7 @@ import { GatewiseError, show } from '../core/errors.ts';
 import { flag, readOption, readOptions, size } from '../core/options.ts';
 import { add } from '../expr/arith.ts';
 import type { Value } from '../graph/value.ts';
-import { weightProduct } from '../ops/fake_quantize.ts';
-import type { Context } from './context.ts';
+import { matmul } from '../ops/matmul.ts';
 import { parameterOf, uniform, type Layer, type Parameter, type Values } from './layer.ts';
 
 const OPTIONS = { bias: flag(true) };
@@ -27,23 +26,23 @@ export class Linear implements Layer {
     this.outFeatures = readOption('Linear', 'outFeatures', size(), outFeatures);
     this.bias = bias;
     const initial = uniform(1 / Math.sqrt(inFeatures));
-    const weight: Parameter = { name: 'weight', shape: [outFeatures, inFeatures], initial };
+    const weight: Parameter = {
+      name: 'weight',
+      shape: [outFeatures, inFeatures],
+      quantizable: true,
+      initial,
+    };
     this.parameters = bias ? [weight, { name: 'bias', shape: [outFeatures], initial }] : [weight];
   }
 
-  forward(
-    x: Value,
-    parameters: Values,
-    _states: Values = {},
-    { precision }: Context = {},
-  ): { output: Value; states: Values } {
+  forward(x: Value, parameters: Values): { output: Value; states: Values } {
     if (x.shape.at(-1) !== this.inFeatures) {
       throw new GatewiseError(
         'shape',
         `Linear: expected input (…, ${this.inFeatures}), got ${show(x.shape)}`,
       );
     }
-    const product = weightProduct(x, parameterOf(this, parameters, 'weight'), precision);
+    const product = matmul(x, parameterOf(this, parameters, 'weight'), { transposeB: true });
     return { output: this.bias ? add(product, parameterOf(this, parameters, 'bias')) : product, states: {} };
   }
 }

@@ -6,29 +6,26 @@ import { lstm } from '../cells/lstm.ts';
 import { lstmProjected } from '../cells/lstm_projected.ts';
 import { withRecurrentDropout, withZoneout } from '../cells/regularised.ts';
 import { GatewiseError, show } from '../core/errors.ts';
-import { add, where } from '../expr/arith.ts';
 import { expectValue, type Value } from '../graph/value.ts';
 import { dropout, dropoutMask } from '../ops/dropout.ts';
-import { weightProduct } from '../ops/fake_quantize.ts';
-import { checkpoint, enter } from '../ops/checkpoint.ts';
-import {
-  recurrentSequence,
-  type RecurrentWeights,
-  type SequenceArguments,
-  type SequenceResult,
-} from '../ops/recurrent_layer.ts';
-import { stackedStep } from '../ops/recurrent_stack.ts';
-import { stepOfParts } from '../ops/recurrent_parts.ts';
-import { broadcast, concat, reshape, slice, split, transpose, zeros } from '../ops/structure.ts';
+import { recurrentLayers, zeroWhereMasked, type LayerWeights } from '../ops/recurrent_layers.ts';
+import { segmentSizes } from '../ops/segments.ts';
+import { concat, slice, transpose, zeros } from '../ops/structure.ts';
 import { maskOf } from './mask.ts';
 import type { Context } from './context.ts';
-import { parameterOf, uniform, type Layer, type Parameter, type State, type Values } from './layer.ts';
-import { segmentSizes } from './segments.ts';
+import {
+  checkStates,
+  parameterOf,
+  uniform,
+  type Layer,
+  type Parameter,
+  type State,
+  type Values,
+} from './layer.ts';
 import { checkSequence, withoutBatch } from './unbatched.ts';
 import {
   checkNonlinearity,
   completeOptions,
-  wavefrontHindrance,
   type FullOptions,
   type RecurrentOptions,
 } from './recurrent_options.ts';
@@ -89,10 +86,14 @@ export class Recurrent implements Layer {
     return `_l${layer}${direction === 1 ? '_reverse' : ''}`;
   }
 
+  /** Draws initial weights, as PyTorch does. @param _width Inputs of the layer. */
+  protected initialOf(_width: number): Parameter['initial'] {
+    return uniform(1 / Math.sqrt(this.hiddenSize));
+  }
+
   #parametersOf(layer: number, direction: number): Parameter[] {
     const { cell, options, outputSize } = this;
     const { inputSize, hiddenSize, bias, projSize } = options;
-    const bound = uniform(1 / Math.sqrt(hiddenSize));
     const rows = cell.gates.length * hiddenSize;
     const recurrentRows = cell.recurrentGates.length * hiddenSize;
     const width = layer === 0 ? inputSize : outputSize * this.#directions;
@@ -104,8 +105,14 @@ export class Recurrent implements Layer {
       ...(projSize > 0 ? { weight_hr: [projSize, hiddenSize] } : {}),
     };
     const suffix = this.#suffix(layer, direction);
+    const bound = this.initialOf(width);
     return [
-      ...Object.entries(shapes).map(([name, shape]) => ({ name: name + suffix, shape, initial: bound })),
+      ...Object.entries(shapes).map(([name, shape]) => ({
+        name: name + suffix,
+        shape,
+        quantizable: shape.length === 2,
+        initial: bound,
+      })),
       ...cell.weights.map(({ name, initial }) => ({
         name: name + suffix,
         shape: [hiddenSize],
@@ -139,25 +146,44 @@ export class Recurrent implements Layer {
       return withoutBatch(this, { input: 1 - this.timeAxis, state: 1 }, x, states, context, (one, before) =>
         this.forward(one, parameters, before, context),
       );
+    const { dropout: dropProbability, recurrentDropout, recompute, wavefront } = this.options;
+    const { noise, lengths } = context;
     let sequence = batchFirst ? transpose(x, [1, 0, 2]) : x;
     const [steps, batch] = sequence.shape;
     const given = this.#initial(states, batch);
     const mask = maskOf(this.name, context, steps, batch, batchFirst);
-    // What lies in a masked step, NaN too, must reach nothing.
     if (mask !== undefined) sequence = zeroWhereMasked(sequence, mask);
+    const cell = this.#cell(context);
+    this.#checkWavefront(cell, mask !== undefined);
+    const draws = cell.program({ bias: this.options.bias, masked: mask !== undefined }).draws > 0;
+    // With dropout between them, layers are parts of the graph of their own.
+    const isApart = noise !== undefined && dropProbability > 0;
+    const count = isApart || draws || cell.dropsRecurrent ? 1 : numLayers;
+    const directions = this.#directions;
     const finals: (readonly Value[])[] = [];
-    const count = this.#isWavefront(steps, batch, mask !== undefined, context) ? numLayers : 1;
     for (let layer = 0; layer < numLayers; layer += count) {
-      const initial = given?.map((state) =>
-        slice(state, 0, layer * this.#directions, (layer + count) * this.#directions),
-      );
-      const result = this.#layers(layer, count, sequence, parameters, initial, mask, context);
+      const [from, to] = [layer * directions, (layer + count) * directions];
+      const keep =
+        noise && cell.dropsRecurrent
+          ? dropoutMask([directions, batch, this.outputSize], recurrentDropout, noise.seed, noise.stream())
+          : undefined;
+      const result = recurrentLayers(cell, {
+        x: sequence,
+        hidden: this.hiddenSize,
+        directions,
+        weights: this.#weights(parameters, layer, count),
+        initial: given?.map((state) => slice(state, 0, from, to)),
+        mask,
+        packed: lengths !== undefined,
+        keep,
+        noise: draws && noise ? { seed: noise.seed, streams: this.#streams(steps, noise) } : undefined,
+        recompute,
+        wavefront,
+      });
       finals.push(result.finals);
       sequence = result.output;
-      if (context.lengths !== undefined && mask !== undefined) sequence = zeroWhereMasked(sequence, mask);
-      const { noise } = context;
       if (noise !== undefined && layer + count < numLayers)
-        sequence = dropout(sequence, this.options.dropout, noise);
+        sequence = dropout(sequence, dropProbability, noise);
     }
     const last = this.cell.states.map((name, s) => [name, concat(finals.map((final) => final[s]))] as const);
     return {
@@ -166,171 +192,39 @@ export class Recurrent implements Layer {
     };
   }
 
-  /** Whether all layers share each launch. A single step has nothing to overlap. */
-  #isWavefront(steps: number, batch: number, masked: boolean, context: Context): boolean {
-    const { wavefront, bias, hiddenSize, projSize, numLayers, recompute } = this.options;
-    const { noise, precision, sharesLaunches } = context;
-    if (numLayers === 1 || steps === 1 || wavefront === false) return false;
-    const draws = this.#cell(context).program({ bias, masked }).draws > 0;
-    const cannot = draws ? 'a cell that draws random numbers' : precision === 'int8' ? 'int8 weights' : '';
-    if (wavefront === true) {
-      if (cannot === '') return true;
+  /** Weights of `count` layers, by names without their suffix. */
+  #weights(parameters: Values, first: number, count: number): LayerWeights[] {
+    return Array.from({ length: count * this.#directions }, (_, i) => {
+      const [layer, direction] = [first + Math.floor(i / this.#directions), i % this.#directions];
+      const suffix = this.#suffix(layer, direction);
+      const own = this.#parametersOf(layer, direction).map(({ name }) => [
+        name.slice(0, name.length - suffix.length),
+        parameterOf(this, parameters, name),
+      ]);
+      return Object.fromEntries(own) as LayerWeights;
+    });
+  }
+
+  /** A random stream for each segment that `recompute` asks for. */
+  #streams(steps: number, noise: NonNullable<Context['noise']>): number[] {
+    const { recompute } = this.options;
+    const limits = typeof recompute === 'number' ? { most: recompute } : {};
+    return segmentSizes(steps, this.#directions, 0, limits).map(() => noise.stream());
+  }
+
+  /** @throws GatewiseError `unsupported` where `wavefront: true` cannot be. */
+  #checkWavefront(cell: Cell, masked: boolean): void {
+    const { wavefront, bias } = this.options;
+    if (wavefront === true && cell.program({ bias, masked }).draws > 0)
       throw new GatewiseError(
         'unsupported',
-        `${this.name}: layers with ${cannot} cannot share launches; leave out wavefront`,
+        `${this.name}: layers with a cell that draws random numbers cannot share launches; leave out wavefront`,
       );
-    }
-    const hinders = noise !== undefined && wavefrontHindrance(this.options) !== undefined;
-    // To compute again saves what layers hold of a sequence, one at a time; here all hold it at once.
-    if (this.bidirectional || hinders || cannot !== '' || recompute !== false) return false;
-    const own = {
-      cell: this.cell,
-      hidden: hiddenSize,
-      projection: projSize,
-      chains: numLayers,
-      bias,
-      masked,
-    };
-    const step = stackedStep({ ...own, ...(precision === undefined ? {} : { precision }) }, batch);
-    return sharesLaunches?.(step) ?? false;
-  }
-
-  /**
-   * One layer in its directions, or several layers of one direction that share each launch: h of each step
-   * (T, B, directions · H), and the final states (layers · directions, B, W).
-   */
-  #layers(
-    first: number,
-    count: number,
-    sequence: Value,
-    parameters: Values,
-    initial: readonly Value[] | undefined,
-    mask: Value | undefined,
-    context: Context,
-  ): { output: Value; finals: readonly Value[] } {
-    const { recurrentDropout, recompute, bias } = this.options;
-    const { noise, precision, statesFirst } = context;
-    const cell = this.#cell(context);
-    const [steps, batch] = sequence.shape;
-    const names = this.#parametersOf(first, 0).map(({ name }) => name.replace(/_l\d+$/, ''));
-    const stacked = count > 1;
-    const chains = stacked ? count : this.#directions;
-    const weights = Array.from({ length: chains }, (_, chain) => {
-      const suffix = stacked ? this.#suffix(first + chain, 0) : this.#suffix(first, chain);
-      return names.map((name) => parameterOf(this, parameters, name + suffix));
-    });
-    const keep =
-      noise && cell.dropsRecurrent
-        ? dropoutMask(
-            [this.#directions, batch, this.outputSize],
-            recurrentDropout,
-            noise.seed,
-            noise.stream(),
-          )
-        : undefined;
-    const { slots, draws } = cell.program({ bias, masked: mask !== undefined });
-    const bytesPerStep = 4 * chains * batch * this.hiddenSize * slots.length;
-    const most = typeof recompute === 'number' ? recompute : steps;
-    const sizes = segmentSizes(steps, this.#directions, bytesPerStep, most);
-    // With `recompute` and without, what the directions pass back is summed before what others do.
-    const pieces = sizes.length === 1 ? [enter(sequence)] : split(sequence, sizes);
-    const masks = mask && split(mask, sizes);
-    let states = initial;
-    const outputs: Value[][] = this.#eachDirection(() => []);
-    sizes.forEach((_, i) => {
-      // One direction works on its way from the front, the other from the back.
-      const at = this.#eachDirection((direction) => (direction === 0 ? i : sizes.length - 1 - i));
-      const stream = draws > 0 && noise !== undefined ? noise.stream() : 0;
-      const groups: Group[] = [
-        at.map((n) => pieces[n]),
-        states ?? [],
-        masks ? weights.map((_, chain) => masks[stacked ? i : at[chain]]) : [],
-        keep ? [keep] : [],
-        noise ? [noise.seed] : [],
-        ...weights,
-      ];
-      const run = (values: readonly Value[]): readonly Value[] => {
-        const [xs, before, own, kept, seed, ...matrices] = regroup(groups, values);
-        const { output, finals } = this.#segment(cell, xs, {
-          stacked,
-          weights: matrices.map((list) => Object.fromEntries(names.map((name, n) => [name, list[n]]))),
-          ...(precision === undefined ? {} : { precision }),
-          ...(statesFirst === undefined ? {} : { statesFirst }),
-          ...(before.length > 0 ? { initial: before } : {}),
-          ...(own.length > 0 ? { mask: own } : {}),
-          ...(kept.length > 0 ? { keep: kept[0] } : {}),
-          ...(seed.length > 0 ? { noise: { seed: seed[0], stream } } : {}),
-        });
-        return [output, ...finals];
-      };
-      const inputs = groups.flat();
-      const [output, ...finals] =
-        recompute !== false || sizes.length > 1 ? checkpoint(run, inputs, recompute !== false) : run(inputs);
-      // (T, B, D, H)
-      const ofDirection = sizes.length === 1 ? [output] : split(output, 1, 2);
-      ofDirection.forEach((part, direction) => (outputs[direction][at[direction]] = part));
-      states = finals;
-    });
-    const output = concat(
-      outputs.filter((own) => own.length > 0).map((own) => concat(own)),
-      2,
-    );
-    return { output: reshape(output, [steps, batch, -1]), finals: states ?? [] };
-  }
-
-  /** A segment of time: the products of all its steps, then the loop. @param xs (T, B, I), for each direction its own. */
-  #segment(
-    cell: Cell,
-    xs: readonly Value[],
-    {
-      weights,
-      statesFirst = false,
-      ...rest
-    }: Omit<SequenceArguments, 'products' | 'weights' | 'initial'> & {
-      readonly weights: readonly Values[];
-      readonly initial?: readonly Value[];
-      readonly statesFirst?: boolean;
-    },
-  ): SequenceResult {
-    const [steps, batch, width] = xs[0].shape;
-    const products = weights.map(({ weight_ih, bias_ih }, chain) => {
-      const shape = [steps, batch, weight_ih.shape[0]];
-      // A layer on top of another multiplies by its weights as its input comes to be.
-      if (chain >= xs.length) return bias_ih === undefined ? zeros(shape) : broadcast(bias_ih, shape);
-      const product = weightProduct(reshape(xs[chain], [steps * batch, width]), weight_ih, rest.precision);
-      return reshape(bias_ih === undefined ? product : add(product, bias_ih), shape);
-    });
-    const own = weights.map(
-      ({ weight_ih, weight_hh, bias_hh, weight_hr, ...units }, chain): RecurrentWeights => ({
-        units,
-        ...(chain < xs.length ? {} : { ih: weight_ih }),
-        ...(weight_hh === undefined ? {} : { hh: weight_hh }),
-        ...(bias_hh === undefined ? {} : { bias: bias_hh }),
-        ...(weight_hr === undefined ? {} : { hr: weight_hr }),
-      }),
-    );
-    const { initial, mask, keep, noise } = rest;
-    const isPlain = [mask, keep, noise].every((one) => one === undefined);
-    const isStep = products.length === 1 && steps === 1;
-    const parts =
-      statesFirst && isPlain && isStep && initial !== undefined
-        ? stepOfParts(cell, products[0], own[0], initial, rest.precision)
-        : undefined;
-    return parts ?? recurrentSequence(cell, { products, weights: own, ...rest });
-  }
-
-  #eachDirection<T>(make: (direction: number) => T): T[] {
-    return Array.from({ length: this.#directions }, (_, direction) => make(direction));
   }
 
   /** All states of the cell, or undefined where none is given. */
   #initial(states: Values, batch: number): Value[] | undefined {
-    const unknown = Object.keys(states).find((name) => !this.cell.states.includes(name));
-    if (unknown !== undefined)
-      throw new GatewiseError(
-        'argument',
-        `${this.name}: no state ${show(unknown)}; expected ${show(this.cell.states)}`,
-      );
+    checkStates(this, states);
     if (Object.keys(states).length === 0) return undefined;
     return this.states.map(({ name, shape }) => {
       const state = states[name];
@@ -339,19 +233,6 @@ export class Recurrent implements Layer {
       return state;
     });
   }
-}
-
-type Group = readonly Value[];
-
-/** A flat list in groups as long as those given. */
-function regroup(groups: readonly Group[], flat: readonly Value[]): Group[] {
-  let next = 0;
-  return groups.map(({ length }) => flat.slice(next, (next += length)));
-}
-
-/** x (T, B, …), 0 where the mask (T, B) is. */
-function zeroWhereMasked(x: Value, mask: Value): Value {
-  return where(broadcast(reshape(mask, [...mask.shape, 1]), x.shape), x, 0);
 }
 
 export interface RNNOptions extends Omit<RecurrentOptions, 'projSize'> {

@@ -79,15 +79,10 @@ export class RecurrentCell implements Layer {
     const stacked = Object.fromEntries(
       Object.entries(states).map(([name, state]) => [name, reshape(state, [1, ...state.shape])]),
     );
-    const { precision, statesFirst } = context;
     const result = this.#layer.forward(
       reshape(x, [1, batch, inputSize]),
       named(parameters, (name) => `${name}_l0`),
       stacked,
-      {
-        ...(precision === undefined ? {} : { precision }),
-        ...(statesFirst === undefined ? {} : { statesFirst }),
-      },
     );
     const after = Object.fromEntries(
       Object.entries(result.states).map(([name, state]) => [name, reshape(state, state.shape.slice(1))]),

@@ -134,7 +134,7 @@ function checkRecurrentDropout(name: string, cell: Cell): void {
 }
 
 /** The first option in use that draws random numbers between the steps of two layers or within a step, in training. */
-export function wavefrontHindrance({ dropout, zoneout, recurrentDropout }: FullOptions): string | undefined {
+function wavefrontHindrance({ dropout, zoneout, recurrentDropout }: FullOptions): string | undefined {
   const rates = {
     dropout: [dropout],
     zoneout: typeof zoneout === 'number' ? [zoneout] : Object.values(zoneout),

@@ -2,6 +2,7 @@
 // To add an op: a file here that declares it, and its name in this list.
 import type { Op } from '../graph/value.ts';
 import { afterOp, checkpointOp, enterOp } from './checkpoint.ts';
+import { compositeOp } from './composite.ts';
 import { copyOp } from './copy.ts';
 import { dropoutOp } from './dropout.ts';
 import { elementwiseOp } from './elementwise.ts';
@@ -46,6 +47,7 @@ export const allOps: readonly Op[] = [
   any(dropoutOp),
   any(sequenceMaskOp),
   any(copyOp),
+  any(compositeOp),
   any(checkpointOp),
   any(afterOp),
   any(enterOp),

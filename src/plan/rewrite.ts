@@ -101,8 +101,13 @@ export function isResolvedByPlan({ op }: Node): boolean {
   return op.view !== undefined || op.isStructural === true;
 }
 
+/** Composite nodes in terms of other ops. */
+function decompose(graph: Graph, { limits }: Target): Graph {
+  return rewrite(graph, ({ op, attrs, inputs }) => op.decompose?.(attrs, inputs, limits));
+}
+
 /** The graph of `outputs` as the target runs it. @param early Arguments that are known before the others of a run. */
 export function optimise(outputs: readonly Value[], target: Target, early: ReadonlySet<Value>): Graph {
-  const merged = mergeEqual({ nodes: nodesOf(outputs), outputs });
+  const merged = mergeEqual(decompose({ nodes: nodesOf(outputs), outputs }, target));
   return eliminateDead(mergeEqual(legalize(merged, target, early)));
 }

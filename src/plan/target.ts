@@ -1,7 +1,7 @@
 // What the planner knows of the backend that a plan is made for: how the kernel of each op addresses memory, what can be
 // fused into it, and what it wants of the graph. A backend's own kernels extend these traits by how they are run.
 import type { View } from '../core/view.ts';
-import type { Node, Op, Signature, Value } from '../graph/value.ts';
+import type { Node, Op, Signature, TargetLimits, Value } from '../graph/value.ts';
 
 /** The limits of a kernel that evaluates an expression over its inputs. */
 export interface ExpressionLimits {
@@ -45,4 +45,5 @@ export interface Target {
   kernel(op: Op): KernelTraits;
   /** Dense operands begin at a multiple of so many elements. */
   readonly alignment: number;
+  readonly limits: TargetLimits;
 }

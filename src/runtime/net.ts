@@ -6,7 +6,6 @@ import { sizeOf } from '../core/shape.ts';
 import type { Value } from '../graph/value.ts';
 import { checkMetadata, serializeSafetensors } from '../io/safetensors.ts';
 import { type Layer, type Values } from '../nn/layer.ts';
-import type { StackedStep } from '../ops/recurrent_stack.ts';
 import type { WeightPrecision } from '../ops/weight_precision.ts';
 import type { Plan } from '../plan/plan.ts';
 import type { Profile } from '../plan/profile.ts';
@@ -160,12 +159,8 @@ export class Net implements Disposable, NetContext {
     const trace = ([flat, sequence, ...values]: readonly Value[]): Traced => {
       const named = (keys: readonly string[], from: number): Values =>
         Object.fromEntries(keys.map((key, i) => [key, values[from + i]]));
-      const parameters = this.layout.unpack(flat);
-      const context = {
-        ...named(told, names.length),
-        precision: this.precision,
-        sharesLaunches: (step: StackedStep) => this.runtime.backend.sharesLaunches(step),
-      };
+      const parameters = this.layout.quantize(this.layout.unpack(flat), this.precision);
+      const context = named(told, names.length);
       const result = this.model.forward(withoutPadding(sequence, cut), parameters, named(names, 0), context);
       return {
         outputs: [

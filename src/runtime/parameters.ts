@@ -5,6 +5,8 @@ import { Random } from '../core/random.ts';
 import { sameShape, sizeOf, type Shape } from '../core/shape.ts';
 import type { Value } from '../graph/value.ts';
 import { initialize, type Layer, type Values } from '../nn/layer.ts';
+import { fakeQuantize } from '../ops/fake_quantize.ts';
+import type { WeightPrecision } from '../ops/weight_precision.ts';
 import { concat, gap, reshape, slice } from '../ops/structure.ts';
 import type { NamedTensor } from '../io/safetensors.ts';
 
@@ -38,6 +40,17 @@ export class ParameterLayout {
       this.entries.map(({ name, shape, offset }) => [
         name,
         reshape(slice(flat, 0, offset, offset + sizeOf(shape)), shape),
+      ]),
+    );
+  }
+
+  /** Parameters with the matrices rounded to `precision`, as they are stored for the kernels. */
+  quantize(parameters: Values, precision: WeightPrecision): Values {
+    if (precision === 'float32') return parameters;
+    return Object.fromEntries(
+      this.#layer.parameters.map(({ name, quantizable }) => [
+        name,
+        quantizable === true ? fakeQuantize(parameters[name], precision) : parameters[name],
       ]),
     );
   }

@@ -100,14 +100,12 @@ export class Stream implements Disposable {
     // What does not know of time, such as an LSTMCell, is given a step as it is.
     const axes = timeAxis === undefined ? [this.batch] : timeAxis === 0 ? [1, this.batch] : [this.batch, 1];
     const shape = [...axes, ...rest];
-    // On the CPU nothing is done ahead: one thread does it all.
-    const statesFirst = net.runtime.backend.kind === 'webgpu';
     const args = [net.weights, input, this.#states];
     const trace = ([flat, step, states]: readonly Value[]): Traced => {
       const named = this.#layout.byName(states);
       const { model, layout, precision } = net;
-      const context = { precision, statesFirst };
-      const result = model.forward(reshape(step, shape), layout.unpack(flat), named, context);
+      const parameters = layout.quantize(layout.unpack(flat), precision);
+      const result = model.forward(reshape(step, shape), parameters, named);
       const output = reshape(result.output, [this.batch, ...result.output.shape.slice(axes.length)]);
       const after = model.states.map(({ name }) => result.states[name]);
       return { outputs: [output, this.#layout.pack(after)] };

@@ -44,7 +44,7 @@ export const stateName = (state: string): string => `state.${state}`;
  * @returns the loss, then what takes the place of the weights, the optimizer's states and, with `kept`, the model's.
  */
 export function traceStep(
-  { model, layout, precision, runtime }: Pick<NetContext, 'model' | 'layout' | 'precision' | 'runtime'>,
+  { model, layout, precision }: Pick<NetContext, 'model' | 'layout' | 'precision'>,
   recipe: StepRecipe,
   args: Readonly<Record<string, Value | undefined>>,
   cut?: Cut,
@@ -60,8 +60,6 @@ export function traceStep(
   const [x, target] = ['input', 'target'].map((name) => withoutPadding(take(name), cut));
   const context: Context = {
     noise: new Noise(take('noise')),
-    precision,
-    sharesLaunches: (step) => runtime.backend.sharesLaunches(step),
     ...(lengths && { lengths }),
     ...(mask && { mask }),
   };
@@ -71,7 +69,8 @@ export function traceStep(
     return [[state.name, kept === undefined ? value : clearRows('trainer', state, value, kept)] as const];
   });
   const parameters = layout.unpack(flat);
-  const { output, states } = model.forward(x, parameters, Object.fromEntries(initial), context);
+  const stored = layout.quantize(parameters, precision);
+  const { output, states } = model.forward(x, stored, Object.fromEntries(initial), context);
   const value = applyLoss(loss, output, target, stepMask(model, context, x, output, target));
   const gradient = clip(recipe, gradientOf(layout, value, parameters));
   const moments = optimizer.states.map((name) => take(momentName(name)));

@@ -20,6 +20,7 @@ import type { Value } from '../../src/graph/value.ts';
 import { LayerNorm } from '../../src/nn/layer_norm.ts';
 import { apply, applyAll } from '../../src/ops/apply.ts';
 import { checkpoint, enter } from '../../src/ops/checkpoint.ts';
+import { composite } from '../../src/ops/composite.ts';
 import { copyOp } from '../../src/ops/copy.ts';
 import { dropout, dropoutMask } from '../../src/ops/dropout.ts';
 import { elementwise } from '../../src/ops/elementwise.ts';
@@ -886,6 +887,17 @@ const linearScanBackwardSamples: Sample[] = [
 
 // -- structure
 
+/** x and tanh(x · w) + x · w. */
+const twoOutputs = (x: Value, w: Value): readonly Value[] =>
+  composite('two outputs', [x, w], [x, { shape: [x.shape[0], w.shape[1]], dtype: 'f32' }], ([a, b]) => {
+    const product = matmul(a, b);
+    return [mul(a, 2), add(tanh(product), product)];
+  });
+const lossOfTwoOutputs = ([x, w]: readonly Value[]): Value => {
+  const [first, second] = twoOutputs(x, w);
+  return add(sum(square(first)), sum(square(second)));
+};
+
 const checkpointInputs = [f32([5, 3]), f32([3, 3]), f32([3, 4])];
 
 /** A chain whose second link reads what the first has made, both with the first weight. */
@@ -937,6 +949,20 @@ const structureSamples: Record<string, readonly Sample[]> = {
     sample('of a part', [f32([5, 12])], (x) => split(split(x, [5, 7], 1)[1], [2, 3], 0)),
     sample('one of which is read', [f32([7, 3])], (x) => sum(square(split(x, [2, 5])[1]))),
     sample('of its columns', [f32([5, 12])], (x) => split(x, [1, 7, 4], 1)),
+  ],
+  composite: [
+    sample('two outputs of two inputs', [f32([3, 4]), f32([4, 4])], (x, w) => twoOutputs(x, w)),
+    // Both inputs are one tensor, and each has a gradient of its own.
+    sample('one tensor twice', [f32([4, 4])], (x) => twoOutputs(x, x)[1]),
+    sample('gradients', [f32([3, 4]), f32([4, 4])], (...inputs) => grad(lossOfTwoOutputs)(inputs)),
+    sample('gradients of one tensor twice', [f32([4, 4])], (x) =>
+      grad((value: Value) => lossOfTwoOutputs([value, value]))(x),
+    ),
+    sample('gradients of gradients', [f32([3, 4]), f32([4, 4])], (...inputs) =>
+      grad((values: Value[]) =>
+        grad(lossOfTwoOutputs)(values).reduce((total, d) => add(total, sum(square(d))), sum(values[0])),
+      )(inputs),
+    ),
   ],
   checkpoint: [
     sample('gradients of two layers', checkpointInputs, (...inputs) => grad(checkpointed(true))(inputs)),

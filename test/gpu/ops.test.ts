@@ -21,7 +21,7 @@ import {
 import { targetOf, webgpuKernels, webgpuTarget } from '../../src/backend/webgpu/kernels/index.ts';
 import type { WebGPUKernel } from '../../src/backend/webgpu/kernels/kernel.ts';
 import type { WebGPUBackend } from '../../src/backend/webgpu/webgpu_backend.ts';
-import { nodesOf, Value, type Op, type Tolerance } from '../../src/graph/value.ts';
+import { Value, type Op } from '../../src/graph/value.ts';
 import { apply } from '../../src/ops/apply.ts';
 import { gather, gatherOp } from '../../src/ops/gather.ts';
 import { allOps } from '../../src/ops/index.ts';
@@ -35,6 +35,7 @@ import { Launcher } from '../../src/backend/webgpu/launches.ts';
 import { allCells, deviceSamples, outputsOf, samples, tensorsOf } from './op_samples.ts';
 import { keptSamples } from './packed_samples.ts';
 import { f32, i32, type Sample } from './sample.ts';
+import { toleranceOf, worst } from './tolerance.ts';
 import { projectionOf, runFused, runInputs, type RunSize } from '../recurrent_run.ts';
 import { runtimeWith } from '../runtime_with.ts';
 import { planOf } from '../webgpu_plan.ts';
@@ -57,33 +58,9 @@ async function run(runtime: Runtime, sample: Sample, times: number): Promise<Num
   return runs;
 }
 
-/** The largest error as a share of what the tolerance allows: 1 is just right. */
-function worst(got: Numbers, expected: Numbers, { absolute, relative }: Tolerance): number {
-  let scale = 1;
-  for (const x of expected) scale = Math.max(scale, Math.abs(x));
-  let most = 0;
-  for (let i = 0; i < expected.length; i++) {
-    const error = Math.abs(got[i] - expected[i]);
-    if (error === 0) continue;
-    const share = error / (absolute * scale + relative * Math.abs(expected[i]));
-    if (!(share <= most)) most = Number.isNaN(share) ? Infinity : share;
-  }
-  return most;
-}
-
 function sameBits(a: Numbers, b: Numbers): boolean {
   const [x, y] = [a, b].map(({ buffer, byteOffset, length }) => new Uint32Array(buffer, byteOffset, length));
   return x.every((bits, i) => bits === y[i]);
-}
-
-/** That of the op with the widest, since its error passes through the others. */
-function toleranceOf(sample: Sample): Tolerance {
-  const values = sample.inputs.map((input) => new Value(input));
-  const used = nodesOf(outputsOf(sample, values)).map(({ op }) => op.tolerance);
-  return {
-    absolute: Math.max(0, ...used.map(({ absolute }) => absolute)),
-    relative: Math.max(0, ...used.map(({ relative }) => relative)),
-  };
 }
 
 describe.each(allOps.map(({ name }) => name))('%s', (op) => {

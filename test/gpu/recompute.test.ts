@@ -16,7 +16,8 @@ import {
   type Tensor,
   type Values,
 } from '../../src/index.ts';
-import { SEGMENT_BYTES, segmentSizes } from '../../src/nn/segments.ts';
+import { webgpuTarget } from '../../src/backend/webgpu/kernels/index.ts';
+import { segmentSizes } from '../../src/ops/segments.ts';
 
 const temporaryBytes = ({ buffers }: Plan): number =>
   buffers.filter(({ kind }) => kind === 'temporary').reduce((total, { size }) => total + 4 * size, 0);
@@ -154,12 +155,14 @@ test('layers share the memory that is computed again', async () => {
   runtime.dispose();
 });
 
+const SEGMENT_BYTES = webgpuTarget.limits.tensorBytes;
+
 describe('segments of time', () => {
   test('cover all steps, none empty, mirrored for two directions', () => {
     for (const directions of [1, 2]) {
       for (let steps = 1; steps < 40; steps++) {
         for (const perStep of [1, SEGMENT_BYTES / 7, SEGMENT_BYTES / 3.5, SEGMENT_BYTES, 3 * SEGMENT_BYTES]) {
-          const sizes = segmentSizes(steps, directions, perStep);
+          const sizes = segmentSizes(steps, directions, perStep, { bytes: SEGMENT_BYTES });
           expect(sizes.reduce((a, b) => a + b, 0)).toBe(steps);
           expect(Math.min(...sizes)).toBeGreaterThan(0);
           expect(directions === 1 || sizes.toReversed().join() === sizes.join()).toBe(true);
@@ -169,8 +172,8 @@ describe('segments of time', () => {
   });
 
   test('what fits is one segment, what does not is several of at most the limit', () => {
-    expect(segmentSizes(100, 1, SEGMENT_BYTES / 100)).toEqual([100]);
-    expect(segmentSizes(100, 1, SEGMENT_BYTES / 25)).toEqual([25, 25, 25, 25]);
+    expect(segmentSizes(100, 1, SEGMENT_BYTES / 100, { bytes: SEGMENT_BYTES })).toEqual([100]);
+    expect(segmentSizes(100, 1, SEGMENT_BYTES / 25, { bytes: SEGMENT_BYTES })).toEqual([25, 25, 25, 25]);
   });
 
   test('segment by segment it is the same gradient, in the memory of a few', async () => {
@@ -193,7 +196,7 @@ describe('segments of time', () => {
     const runtime = await createRuntime({ backend: 'webgpu' });
     const [steps, batch, hiddenSize] = [33, 4200, 32];
     const make = (recompute: boolean): Layer => new LSTM({ inputSize: 1, hiddenSize, recompute });
-    expect(segmentSizes(steps, 1, 16 * batch * hiddenSize)).toEqual([16, 17]);
+    expect(segmentSizes(steps, 1, 16 * batch * hiddenSize, { bytes: SEGMENT_BYTES })).toEqual([16, 17]);
     const [x, y] = [normals(runtime, 1, [steps, batch, 1]), normals(runtime, 2, [steps, batch, hiddenSize])];
     const results = [];
     for (const recompute of [false, true]) {

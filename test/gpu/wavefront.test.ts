@@ -18,10 +18,11 @@ import {
   type RecurrentOptions,
   type RunOptions,
   type Runtime,
+  Value,
 } from '../../src/index.ts';
 import type { WebGPUBackend } from '../../src/backend/webgpu/webgpu_backend.ts';
 import { deviceInfoOf, SOFTWARE_DEVICE } from '../../src/backend/webgpu/device_info.ts';
-import { stackedStep } from '../../src/ops/recurrent_stack.ts';
+import { wavefrontStep } from '../../src/ops/wavefront.ts';
 import { sharesLaunches } from '../../src/backend/webgpu/wavefront.ts';
 
 const STEPS = 6;
@@ -185,7 +186,9 @@ test('a layer left to itself asks the device, which knows once it is calibrated'
   const calibration = await runtime.calibrate();
   const target = deviceInfoOf(backend.device);
   const answers = [4, 512].map((hidden) => {
-    const step = stackedStep({ cell: lstm, hidden, projection: 0, chains: 3, bias: true, masked: false }, 1);
+    const matrix = new Value({ shape: [4 * hidden, hidden], dtype: 'f32' });
+    const layer = { weight_ih: matrix, weight_hh: matrix, bias_ih: matrix };
+    const step = wavefrontStep(lstm, [layer, layer, layer], { hidden, batch: 1, masked: false });
     return sharesLaunches(target, calibration, step);
   });
   expect(await planned(4)).toEqual(answers[0] ? [3, 3] : [1, 1, 1, 1, 1, 1]);

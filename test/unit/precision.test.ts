@@ -27,6 +27,7 @@ import {
   type Tensor,
   type WeightPrecision,
 } from '../../src/index.ts';
+import { fakeQuantize } from '../../src/ops/fake_quantize.ts';
 import { planOf } from '../webgpu_plan.ts';
 
 const cpu = await createRuntime({ backend: 'cpu' });
@@ -44,6 +45,19 @@ const failure = (code: string, message: RegExp): Error =>
   }) as Error;
 
 type Named = Readonly<Record<string, Tensor>>;
+
+/** Parameters as a net of that precision stores them. */
+const stored = (
+  layer: Layer,
+  parameters: Readonly<Record<string, Value>>,
+  precision: WeightPrecision,
+): Record<string, Value> =>
+  Object.fromEntries(
+    layer.parameters.map(({ name, quantizable }) => [
+      name,
+      quantizable === true ? fakeQuantize(parameters[name], precision) : parameters[name],
+    ]),
+  );
 
 /** Parameters of a layer drawn at random, and the same with all matrices rounded. */
 async function parametersOf(runtime: Runtime, layer: Layer): Promise<[own: Named, rounded: Named]> {
@@ -93,7 +107,7 @@ describe('gradients with f16 are those of float32 at the rounded weights', () =>
     const gradientOf = async (parameters: Named, precision: WeightPrecision): Promise<number[]> => {
       const run = exact.compile(
         grad((given: { x: Value; parameters: Record<string, Value> }) => {
-          const { output } = layer.forward(given.x, given.parameters, {}, { precision });
+          const { output } = layer.forward(given.x, stored(layer, given.parameters, precision));
           return sum(mul(output, add(output, 1)));
         }),
       );
@@ -111,11 +125,13 @@ describe('gradients with f16 are those of float32 at the rounded weights', () =>
   });
 });
 
-test('a cell that is called by hand takes the precision of its context', async () => {
+test('a cell that is called by hand computes with weights of any precision', async () => {
   const cell = new GRUCell({ inputSize: 5, hiddenSize: 6 });
   const [own, rounded] = await parametersOf(cpu, cell);
   const run = (precision: WeightPrecision) =>
-    cpu.compile((x: Value, given: Record<string, Value>) => cell.forward(x, given, {}, { precision }).output);
+    cpu.compile(
+      (x: Value, given: Record<string, Value>) => cell.forward(x, stored(cell, given, precision)).output,
+    );
   const x = cpu.tensor(Float32Array.of(1, -2, 3, 0.5, -1), { shape: [1, 5] });
   const expected = await run('float32')(x, rounded).read();
   expect(await run('f16')(x, own).read()).toEqual(expected);
@@ -131,7 +147,7 @@ describe.each(['f16', 'int8'] as const)('%s', (precision) => {
       const shapes = [[1, 1, 64], ...model.parameters.map(({ shape }) => shape)];
       const [x, ...weights] = shapes.map((shape) => new Value({ shape, dtype: 'f32' }));
       const named = Object.fromEntries(model.parameters.map(({ name }, i) => [name, weights[i]]));
-      const { output } = model.forward(x, named, {}, { precision: own });
+      const { output } = model.forward(x, stored(model, named, own));
       const { steps } = planOf([x, ...weights], [output], { frozen: weights.map((_, i) => i + 1) });
       const packing = steps.filter(({ op }) => op.name === 'pack');
       expect(packing.map(({ memoised }) => memoised)).toEqual(
@@ -163,15 +179,10 @@ describe('what is refused', () => {
     );
   });
 
-  test.each([
-    ['Linear', new Linear(3, 3), /precision must be "float32", "f16" or "int8", got "half"/],
-    ['LSTM', new LSTM({ inputSize: 3, hiddenSize: 3 }), /precision must be .*, got "half"/],
-  ])('a precision in the context of %s', (_, layer, message) => {
-    const value = (shape: readonly number[]): Value => new Value({ shape, dtype: 'f32' });
-    const parameters = Object.fromEntries(layer.parameters.map(({ name, shape }) => [name, value(shape)]));
-    const context = { precision: 'half' as WeightPrecision };
-    expect(() => layer.forward(value([2, 2, 3]), parameters, {}, context)).toThrow(
-      failure('argument', message),
+  test('a precision of fakeQuantize', () => {
+    const weight = new Value({ shape: [3, 3], dtype: 'f32' });
+    expect(() => fakeQuantize(weight, 'half' as WeightPrecision)).toThrow(
+      failure('argument', /fakeQuantize: precision must be "float32", "f16" or "int8", got "half"/),
     );
   });
 
@@ -190,13 +201,13 @@ describe('what is refused', () => {
     [
       'a recurrent layer',
       new LSTM({ inputSize: 3, hiddenSize: 3 }),
-      /grad: recurrent \(lstm\): weights .*'int8'/,
+      /grad: weights with precision 'int8' are for inference/,
     ],
   ])('the gradient of %s with int8 weights', (_, layer, message) => {
     const value = (shape: readonly number[]): Value => new Value({ shape, dtype: 'f32' });
     const parameters = Object.fromEntries(layer.parameters.map(({ name, shape }) => [name, value(shape)]));
     const loss = (own: Record<string, Value>): Value =>
-      sum(layer.forward(value([2, 2, 3]), own, {}, { precision: 'int8' }).output);
+      sum(layer.forward(value([2, 2, 3]), stored(layer, own, 'int8')).output);
     expect(() => grad(loss)(parameters)).toThrow(failure('unsupported', message));
   });
 

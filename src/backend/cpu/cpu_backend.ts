@@ -113,10 +113,6 @@ export class CPUBackend implements Backend {
     };
   }
 
-  sharesLaunches(): boolean {
-    return false;
-  }
-
   calibrate(): Promise<Calibration> {
     return Promise.reject(
       new GatewiseError(

@@ -1,6 +1,6 @@
 // Whether stacked recurrent layers share launches on a device.
 import { streamsWell } from '../../ops/recurrent_shape.ts';
-import type { StackedStep } from '../../ops/recurrent_stack.ts';
+import type { WavefrontStep } from '../../graph/value.ts';
 import { floorSeconds } from '../../plan/calibration.ts';
 import type { DeviceInfo } from './device_info.ts';
 
@@ -11,7 +11,7 @@ const KERNEL_SHARE = 1 / 3;
 export function sharesLaunches(
   { software }: DeviceInfo,
   calibration: Parameters<typeof floorSeconds>[1] | undefined,
-  { flop, bytes, layerBytes }: StackedStep,
+  { flop, bytes, layerBytes }: WavefrontStep,
 ): boolean {
   if (calibration === undefined) return false;
   // A layer that a workgroup runs by itself takes one launch, and not one for each step.

@@ -1,7 +1,6 @@
 // The WebGPU backend: buffers, pipelines and submits on one GPUDevice, its own or the application's.
 import { GatewiseError } from '../../core/errors.ts';
 import type { DType, NumberArray } from '../../core/shape.ts';
-import type { StackedStep } from '../../ops/recurrent_stack.ts';
 import type { Calibration } from '../../plan/calibration.ts';
 import type { Plan } from '../../plan/plan.ts';
 import type { StepTimes } from '../../plan/profile.ts';
@@ -14,7 +13,8 @@ import { calibrate } from './calibrate.ts';
 import { CheckedExecutable, CheckQueue } from './check.ts';
 import { describeAdapter, deviceInfoOf } from './device_info.ts';
 import { WebGPUExecutable } from './executable.ts';
-import { webgpuTarget, type WebGPUTarget } from './kernels/index.ts';
+import { targetOf, webgpuKernels, type WebGPUTarget } from './kernels/index.ts';
+import type { WebGPUKernel } from './kernels/kernel.ts';
 import { Launcher } from './launches.ts';
 import { Nudges } from './nudges.ts';
 import { Pipelines } from './pipelines.ts';
@@ -32,7 +32,7 @@ export interface WebGPUBackendOptions {
   /** Undefined: each step in the variant that is the default for such a device. */
   readonly tuning: TuningMemory | undefined;
   /** Kernels; those of the backend unless given. */
-  readonly target?: WebGPUTarget;
+  readonly kernels?: readonly WebGPUKernel[];
   /** Kernels of the CPU to check against; those of the CPU backend unless given. */
   readonly reference?: HostTarget;
 }
@@ -61,8 +61,11 @@ export class WebGPUBackend implements Backend {
     this.#options = options;
     this.device = device;
     this.description = describeAdapter(device);
-    this.target = options.target ?? webgpuTarget;
-    this.#launcher = new Launcher(deviceInfoOf(device), this.target);
+    const info = deviceInfoOf(device);
+    this.target = targetOf(options.kernels ?? webgpuKernels, (step) =>
+      sharesLaunches(info, this.#calibrated, step),
+    );
+    this.#launcher = new Launcher(info, this.target);
     this.#pipelines = new Pipelines(device, (error) => (this.#failure ??= error));
     this.#nudges = new Nudges(device);
     this.#staging = new Staging(device, this.#nudges, () => this.#failure);
@@ -232,10 +235,6 @@ export class WebGPUBackend implements Backend {
     const { method } = calibration;
     const seconds = await this.#alone((stopwatch) => executable.time(stopwatch, method, args, outputs));
     return { method, seconds, dispatches: executable.dispatches, calibration };
-  }
-
-  sharesLaunches(step: StackedStep): boolean {
-    return sharesLaunches(this.#launcher.device, this.#calibrated, step);
   }
 
   calibrate({ again = false }: CalibrateOptions = {}): Promise<Calibration> {

@@ -45,6 +45,7 @@ export function hostTarget(kernels: readonly CPUKernel[]): HostTarget {
   const byOp = new Map(kernels.map((kernel) => [kernel.op.name, kernel]));
   return {
     alignment: 1,
+    limits: { tensorBytes: Infinity, prefersWavefront: () => false },
     kernel: (op) => {
       const kernel = byOp.get(op.name);
       if (kernel === undefined)

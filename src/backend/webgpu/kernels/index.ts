@@ -1,6 +1,6 @@
 // Every kernel of the WebGPU backend, by its op.
 import { GatewiseError } from '../../../core/errors.ts';
-import type { Op } from '../../../graph/value.ts';
+import type { Op, TargetLimits } from '../../../graph/value.ts';
 import type { Target } from '../../../plan/target.ts';
 import { copy } from './copy.ts';
 import { dropout } from './dropout.ts';
@@ -42,11 +42,18 @@ export interface WebGPUTarget extends Target {
 /** minStorageBufferOffsetAlignment, 256 bytes unless a device says less, in elements. */
 const ALIGNMENT = 64;
 
+/** Half of maxStorageBufferBindingSize, 128 MiB unless a device says more: what a loop saves beside what it is made of. */
+const TENSOR_BYTES = 64 * 2 ** 20;
+
 /** @param kernels Later ones replace earlier ones of the same op. */
-export function targetOf(kernels: readonly WebGPUKernel[]): WebGPUTarget {
+export function targetOf(
+  kernels: readonly WebGPUKernel[],
+  prefersWavefront: TargetLimits['prefersWavefront'] = () => false,
+): WebGPUTarget {
   const byOp = new Map(kernels.map((kernel) => [kernel.op.name, kernel]));
   return {
     alignment: ALIGNMENT,
+    limits: { tensorBytes: TENSOR_BYTES, prefersWavefront },
     kernel: (op) => {
       const kernel = byOp.get(op.name);
       if (kernel === undefined)

@@ -5,7 +5,7 @@ import { apply } from '../../../ops/apply.ts';
 import { matmulOp, matmulSizes } from '../../../ops/matmul.ts';
 import { packOp } from '../../../ops/pack.ts';
 import { QUAD_WORDS, quadsOf } from '../../../ops/weight_precision.ts';
-import { isTransposed, resolveViews } from '../../../plan/views.ts';
+import { isTransposed, resolveViews } from '../../../graph/views.ts';
 import { matmulStep, MAX_MATMUL_EXTRAS } from './matmul_launch.ts';
 import { matmulDispatches, matmulVariants, partsOf } from './matmul_variants.ts';
 import { defineKernel } from './kernel.ts';

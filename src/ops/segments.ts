@@ -1,24 +1,18 @@
 // Long sequences are run in segments of time, so that no tensor outgrows what a device can bind and, where results are
 // computed again for the gradient, so that no more than a segment's are there at once.
 
-/** What a segment keeps for the backward pass, at most, in bytes: half of what every device can bind. */
-export const SEGMENT_BYTES: number = 64 * 2 ** 20;
-
 /**
  * Sizes of the segments, in steps. With two directions the first and the last are of one size, and so on inwards: the
  * directions share each segment's launches, one from the front, one from the back.
- * @param most steps of a segment; a step more where mirrored sizes need it.
+ * @param limits.most The most steps of a segment; one more where mirrored sizes need it. @param limits.bytes The most bytes.
  */
 export function segmentSizes(
   steps: number,
   directions: number,
   bytesPerStep: number,
-  most: number = steps,
+  { most = steps, bytes = Infinity }: { readonly most?: number; readonly bytes?: number } = {},
 ): number[] {
-  const least = Math.min(
-    steps,
-    Math.max(Math.ceil(steps / most), Math.ceil((steps * bytesPerStep) / SEGMENT_BYTES)),
-  );
+  const least = Math.min(steps, Math.max(Math.ceil(steps / most), Math.ceil((steps * bytesPerStep) / bytes)));
   // An even count of mirrored sizes has an even sum.
   const count = directions === 2 && least % 2 === 0 && steps % 2 === 1 ? least + 1 : least;
   const sizes = Array.from({ length: count }, () => Math.floor(steps / count));

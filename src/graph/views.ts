@@ -1,6 +1,6 @@
 // What a value is once the views in front of it are resolved.
 import { denseView, sameView, transposeView, type View } from '../core/view.ts';
-import type { Value } from '../graph/value.ts';
+import type { Value } from './value.ts';
 
 /** The value that `value` is a view of; itself where it is none. */
 export function resolveViews(value: Value): { readonly base: Value; readonly view: View } {

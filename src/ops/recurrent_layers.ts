@@ -1,0 +1,267 @@
+// Stacked recurrent layers over a whole sequence, as one part of the graph: x (T, B, I) to h of the last layer (T, B, D·W) and
+// the final states. How it runs is decided when it is planned: layer by layer or as a wavefront, in segments of time, and as
+// a loop or, for cells without recurrent products, as a parallel scan.
+import { scanStep } from '../cells/scan.ts';
+import type { Cell } from '../cells/cell.ts';
+import { add, where } from '../expr/arith.ts';
+import type { Expr } from '../expr/expr.ts';
+import { countOperands, listOperands, operandsOf } from '../graph/operands.ts';
+import type { Signature, TargetLimits, Value } from '../graph/value.ts';
+import { checkpoint, enter } from './checkpoint.ts';
+import { composite } from './composite.ts';
+import { linearScanOf } from './linear_scan.ts';
+import { matmul } from './matmul.ts';
+import { recurrentSequence, type RecurrentWeights, type SequenceResult } from './recurrent_layer.ts';
+import { segmentSizes } from './segments.ts';
+import { broadcast, concat, reshape, slice, split, zeros } from './structure.ts';
+import { isInt8, wavefrontStep } from './wavefront.ts';
+
+/** Weights of one layer in one direction, by PyTorch's names without their suffix. */
+export interface LayerWeights {
+  /** (G·H, I of the layer). */
+  readonly weight_ih: Value;
+  readonly weight_hh?: Value;
+  readonly bias_ih?: Value;
+  readonly bias_hh?: Value;
+  readonly weight_hr?: Value;
+  /** Weights of one number per unit. */
+  readonly [unit: string]: Value | undefined;
+}
+
+export interface RecurrentLayersArguments {
+  /** (T, B, I). */
+  readonly x: Value;
+  readonly hidden: number;
+  readonly directions: 1 | 2;
+  /** Of each layer, and in it of each direction. */
+  readonly weights: readonly LayerWeights[];
+  /** (L·D, B, W) for each state; zeros where absent. */
+  readonly initial?: readonly Value[] | undefined;
+  /** (T, B): 1 where a step counts; states are carried over other steps. */
+  readonly mask?: Value | undefined;
+  /** Whether the output past the ends of sequences is 0, as in PyTorch's packed sequences, and not repeated. */
+  readonly packed?: boolean;
+  /** (D, B, W): variational dropout's factors of h. */
+  readonly keep?: Value | undefined;
+  /** The key of the random numbers, i32 (2), and the stream of each segment that is recomputed by itself. */
+  readonly noise?: { readonly seed: Value; readonly streams: readonly number[] } | undefined;
+  /** Save only the inputs of each segment for the backward pass; a number is the most steps of a segment. */
+  readonly recompute: boolean | number;
+  /** Whether all layers share each launch; `auto`: where the target prefers it. */
+  readonly wavefront: boolean | 'auto';
+}
+
+/** h of the last layer (T, B, D·W), and (L·D, B, W) for each state, after the last step of its direction. */
+export interface RecurrentLayersResult {
+  readonly output: Value;
+  readonly finals: readonly Value[];
+}
+
+export function recurrentLayers(
+  cell: Cell,
+  { x, weights, initial = [], mask, keep, noise, ...options }: RecurrentLayersArguments,
+): RecurrentLayersResult {
+  const names = Object.keys(weights[0]);
+  const operands = {
+    x: [x],
+    initial,
+    mask: mask === undefined ? [] : [mask],
+    keep: keep === undefined ? [] : [keep],
+    seed: noise === undefined ? [] : [noise.seed],
+    weights: weights.flatMap((own) => names.flatMap((name) => own[name] ?? [])),
+  };
+  const counts = countOperands(operands);
+  const [steps, batch] = x.shape;
+  const widths = cell.states.map((_, s) =>
+    s === 0 ? (weights[0].weight_hr?.shape[0] ?? options.hidden) : options.hidden,
+  );
+  const f32 = (shape: readonly number[]): Signature => ({ shape, dtype: 'f32' });
+  const signatures = [
+    f32([steps, batch, options.directions * widths[0]]),
+    ...widths.map((width) => f32([weights.length, batch, width])),
+  ];
+  const [output, ...finals] = composite(cell.name, listOperands(operands), signatures, (values, limits) => {
+    const own = operandsOf(counts, values);
+    const result = runLayers(cell, limits, {
+      ...options,
+      x: own.x[0],
+      initial: own.initial,
+      mask: own.mask.at(0),
+      keep: own.keep.at(0),
+      noise: noise && { seed: own.seed[0], streams: noise.streams },
+      weights: weights.map((_, i) => {
+        const list = own.weights.slice(i * names.length, (i + 1) * names.length);
+        return Object.fromEntries(names.map((name, n) => [name, list[n]])) as unknown as LayerWeights;
+      }),
+    });
+    return [result.output, ...result.finals];
+  });
+  return { output, finals };
+}
+
+/** x (T, B, …), 0 where the mask (T, B) is: nothing that lies in a masked step, be it NaN, may reach a result. */
+export const zeroWhereMasked = (x: Value, mask: Value): Value =>
+  where(broadcast(reshape(mask, [...mask.shape, 1]), x.shape), x, 0);
+
+function runLayers(cell: Cell, limits: TargetLimits, args: RecurrentLayersArguments): RecurrentLayersResult {
+  const { directions, weights, initial = [], mask, packed } = args;
+  const count = weights.length / directions;
+  const together = runsAsWavefront(cell, limits, args) ? count : 1;
+  let sequence = args.x;
+  const finals: (readonly Value[])[] = [];
+  for (let layer = 0; layer < count; layer += together) {
+    const [from, to] = [layer * directions, (layer + together) * directions];
+    const result = runLayer(cell, limits, {
+      ...args,
+      x: sequence,
+      weights: weights.slice(from, to),
+      initial: initial.map((state) => slice(state, 0, from, to)),
+    });
+    finals.push(result.finals);
+    sequence = result.output;
+    if (packed === true && mask !== undefined) sequence = zeroWhereMasked(sequence, mask);
+  }
+  return { output: sequence, finals: cell.states.map((_, s) => concat(finals.map((own) => own[s]))) };
+}
+
+function runsAsWavefront(
+  cell: Cell,
+  { prefersWavefront }: TargetLimits,
+  { x, hidden, directions, weights, mask, recompute, wavefront }: RecurrentLayersArguments,
+): boolean {
+  const [steps, batch] = x.shape;
+  if (weights.length === 1 || steps === 1 || wavefront === false || directions === 2) return false;
+  if (wavefront === true) return true;
+  // Recomputing limits what one layer saves at a time; in a wavefront all layers save at once. Its kernels read no int8.
+  if (recompute !== false || isInt8(weights[0].weight_ih)) return false;
+  return prefersWavefront(wavefrontStep(cell, weights, { hidden, batch, masked: mask !== undefined }));
+}
+
+/** One layer in its directions, or several layers of one direction as a wavefront. */
+function runLayer(
+  cell: Cell,
+  { tensorBytes }: TargetLimits,
+  args: RecurrentLayersArguments,
+): RecurrentLayersResult {
+  const { x, hidden, directions, weights, mask, keep, noise, recompute } = args;
+  const scan = recompute === false ? scanStep(cell) : undefined;
+  if (scan !== undefined) return scanLayer(scan, args);
+  const [steps, batch] = x.shape;
+  const { slots } = cell.program({ bias: weights[0].bias_ih !== undefined, masked: mask !== undefined });
+  const bytesPerStep = 4 * weights.length * batch * hidden * slots.length;
+  const most = typeof recompute === 'number' ? recompute : steps;
+  const sizes = segmentSizes(steps, directions, bytesPerStep, { most, bytes: tensorBytes });
+  const stacked = weights.length > directions;
+  const eachDirection = <T>(make: (direction: number) => T): T[] =>
+    Array.from({ length: directions }, (_, direction) => make(direction));
+  // The gradients of both directions are summed before those of other readers, with `recompute` and without.
+  const pieces = sizes.length === 1 ? [enter(x)] : split(x, sizes);
+  const masks = mask && split(mask, sizes);
+  const names = Object.keys(weights[0]);
+  const outputs: Value[][] = eachDirection(() => []);
+  let states = args.initial ?? [];
+  sizes.forEach((_, i) => {
+    // The first direction goes through the segments from the front, the second from the back.
+    const at = eachDirection((direction) => (direction === 0 ? i : sizes.length - 1 - i));
+    const operands = {
+      xs: at.map((n) => pieces[n]),
+      initial: states,
+      mask: masks === undefined ? [] : weights.map((_own, p) => masks[stacked ? i : at[p]]),
+      keep: keep === undefined ? [] : [keep],
+      seed: noise === undefined ? [] : [noise.seed],
+      weights: weights.flatMap((own) => names.flatMap((name) => own[name] ?? [])),
+    };
+    const counts = countOperands(operands);
+    const run = (values: readonly Value[]): readonly Value[] => {
+      const own = operandsOf(counts, values);
+      const [seed] = own.seed;
+      const { output, finals } = runSegment(cell, own.xs, {
+        stacked,
+        weights: weights.map((_own, p) => {
+          const list = own.weights.slice(p * names.length, (p + 1) * names.length);
+          return Object.fromEntries(names.map((name, n) => [name, list[n]])) as unknown as LayerWeights;
+        }),
+        ...(own.initial.length > 0 ? { initial: own.initial } : {}),
+        ...(own.mask.length > 0 ? { mask: own.mask } : {}),
+        ...(own.keep.length > 0 ? { keep: own.keep[0] } : {}),
+        ...(noise === undefined ? {} : { noise: { seed, stream: streamOf(noise.streams, i) } }),
+      });
+      return [output, ...finals];
+    };
+    const inputs = listOperands(operands);
+    const isCheckpoint = recompute !== false || sizes.length > 1;
+    const [output, ...finals] = isCheckpoint ? checkpoint(run, inputs, recompute !== false) : run(inputs);
+    // (T, B, D, W) by direction.
+    const parts = sizes.length === 1 ? [output] : split(output, 1, 2);
+    parts.forEach((part, direction) => (outputs[direction][at[direction]] = part));
+    states = finals;
+  });
+  const output = concat(
+    outputs.filter((own) => own.length > 0).map((own) => concat(own)),
+    2,
+  );
+  return { output: reshape(output, [steps, batch, -1]), finals: states };
+}
+
+/** Random streams that no other op of a model draws from, for segments that the target needs beyond those asked for. */
+const SEGMENT_STREAMS = 2 ** 16;
+
+/** The random stream of a segment. */
+function streamOf(streams: readonly number[], segment: number): number {
+  const [first = 0] = streams;
+  return streams[segment] ?? first + segment * SEGMENT_STREAMS;
+}
+
+type SegmentArguments = Omit<Parameters<typeof recurrentSequence>[1], 'products' | 'weights'> & {
+  readonly weights: readonly LayerWeights[];
+};
+
+/** A segment of time: the input products of all its steps, then the loop. @param xs (T, B, I) for each direction. */
+function runSegment(
+  cell: Cell,
+  xs: readonly Value[],
+  { weights, ...rest }: SegmentArguments,
+): SequenceResult {
+  const [steps, batch, width] = xs[0].shape;
+  const products = weights.map(({ weight_ih, bias_ih }, p) => {
+    const shape = [steps, batch, weight_ih.shape[0]];
+    // In a wavefront a layer multiplies by weight_ih within the loop, once the layer below has made its input.
+    if (p >= xs.length) return bias_ih === undefined ? zeros(shape) : broadcast(bias_ih, shape);
+    const product = matmul(reshape(xs[p], [steps * batch, width]), weight_ih, { transposeB: true });
+    return reshape(bias_ih === undefined ? product : add(product, bias_ih), shape);
+  });
+  const own = weights.map(({ weight_ih, bias_ih: _, weight_hh, bias_hh, weight_hr, ...units }, p) => {
+    const matrices = {
+      ...(p < xs.length ? {} : { ih: weight_ih }),
+      ...(weight_hh === undefined ? {} : { hh: weight_hh }),
+      ...(bias_hh === undefined ? {} : { bias: bias_hh }),
+      ...(weight_hr === undefined ? {} : { hr: weight_hr }),
+    };
+    return { ...matrices, units } as RecurrentWeights;
+  });
+  return recurrentSequence(cell, { products, weights: own, ...rest });
+}
+
+/** A layer whose steps are h' = a·h + b: one product and one scan for each direction. */
+function scanLayer(
+  step: readonly [a: Expr, b: Expr],
+  { x, hidden, weights, initial = [], mask }: RecurrentLayersArguments,
+): RecurrentLayersResult {
+  const [steps, batch] = x.shape;
+  const flat = reshape(x, [steps * batch, -1]);
+  const each = weights.map(({ weight_ih, bias_ih }, direction) => {
+    const product = matmul(flat, weight_ih, { transposeB: true });
+    const gates = bias_ih === undefined ? product : add(product, bias_ih);
+    return linearScanOf(step, [reshape(gates, [steps, batch, -1, hidden])], {
+      reverse: direction === 1,
+      ...(mask && { mask }),
+      ...(initial.length > 0 && {
+        initial: reshape(slice(initial[0], 0, direction, direction + 1), [batch, hidden]),
+      }),
+    });
+  });
+  const last = each.map((h, direction) =>
+    direction === 1 ? slice(h, 0, 0, 1) : slice(h, 0, steps - 1, steps),
+  );
+  return { output: concat(each, 2), finals: [concat(last)] };
+}

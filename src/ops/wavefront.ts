@@ -1,0 +1,51 @@
+// The cost of running stacked recurrent layers as a wavefront.
+import type { Cell } from '../cells/cell.ts';
+import { sizeOf } from '../core/shape.ts';
+import type { Value, WavefrontStep } from '../graph/value.ts';
+import { resolveViews } from '../graph/views.ts';
+import { fakeQuantizeOp, type FakeQuantizeAttrs } from './fake_quantize.ts';
+import { flopOf, RecurrentLayout } from './recurrent_layout.ts';
+import { QUAD_WORDS, type WeightPrecision } from './weight_precision.ts';
+
+/** Matrices of one layer, by PyTorch's names. */
+export interface LayerMatrices {
+  readonly weight_ih: Value;
+  readonly weight_hh?: Value;
+  readonly bias_ih?: Value;
+  readonly weight_hr?: Value;
+}
+
+/** @param weights Of each layer. */
+export function wavefrontStep(
+  cell: Cell,
+  weights: readonly LayerMatrices[],
+  { hidden, batch, masked }: { readonly hidden: number; readonly batch: number; readonly masked: boolean },
+): WavefrontStep {
+  const [, { weight_ih: ih, weight_hh: hh, weight_hr: hr, bias_ih: bias }] = weights;
+  const layout = new RecurrentLayout({
+    cell,
+    hidden,
+    projection: hr?.shape[0] ?? 0,
+    chains: weights.length,
+    stacked: true,
+    bias: bias !== undefined,
+    masked,
+  });
+  const own = bytesOf(hh) + bytesOf(hr);
+  return {
+    flop: weights.length * batch * flopOf(layout, layout.program.backward),
+    bytes: weights.length * (own + bytesOf(ih)),
+    layerBytes: own,
+  };
+}
+
+/** Bytes of a matrix as a kernel reads it. */
+const bytesOf = (matrix: Value | undefined): number =>
+  matrix === undefined ? 0 : QUAD_WORDS[precisionOf(matrix)] * sizeOf(matrix.shape);
+
+export const isInt8 = (matrix: Value): boolean => precisionOf(matrix) === 'int8';
+
+function precisionOf(matrix: Value): WeightPrecision {
+  const { node } = resolveViews(matrix).base;
+  return node?.op.name === fakeQuantizeOp.name ? (node.attrs as FakeQuantizeAttrs).precision : 'float32';
+}

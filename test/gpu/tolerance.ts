@@ -1,0 +1,29 @@
+// How far results may be from the reference's.
+import type { NumberArray } from '../../src/core/shape.ts';
+import { nodesOf, Value, type Tolerance } from '../../src/graph/value.ts';
+import { outputsOf } from './op_samples.ts';
+import type { Sample } from './sample.ts';
+
+/** The largest error as a share of what the tolerance allows: 1 is just right. */
+export function worst(got: NumberArray, expected: NumberArray, { absolute, relative }: Tolerance): number {
+  let scale = 1;
+  for (const x of expected) scale = Math.max(scale, Math.abs(x));
+  let most = 0;
+  for (let i = 0; i < expected.length; i++) {
+    const error = Math.abs(got[i] - expected[i]);
+    if (error === 0) continue;
+    const share = error / (absolute * scale + relative * Math.abs(expected[i]));
+    if (!(share <= most)) most = Number.isNaN(share) ? Infinity : share;
+  }
+  return most;
+}
+
+/** That of the op with the widest, since its error passes through the others. */
+export function toleranceOf(sample: Sample): Tolerance {
+  const values = sample.inputs.map((input) => new Value(input));
+  const used = nodesOf(outputsOf(sample, values)).map(({ op }) => op.tolerance);
+  return {
+    absolute: Math.max(0, ...used.map(({ absolute }) => absolute)),
+    relative: Math.max(0, ...used.map(({ relative }) => relative)),
+  };
+}

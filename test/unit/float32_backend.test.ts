@@ -1,0 +1,47 @@
+// A backend of a few lines passes the samples of every op: what it has no kernel for runs as the reference, over its memory.
+import { afterAll, describe, expect, test, vi } from 'vitest';
+
+import { createRuntime, type Value } from '../../src/index.ts';
+import { referenceTarget } from '../../src/backend/cpu/kernels/index.ts';
+import type { NumberArray } from '../../src/core/shape.ts';
+import type { Op } from '../../src/graph/value.ts';
+import { matmulOp } from '../../src/ops/matmul.ts';
+import { allOps } from '../../src/ops/index.ts';
+import { Runtime } from '../../src/runtime/runtime.ts';
+import { Float32Backend } from '../float32_backend/backend.ts';
+import { outputsOf, samples, tensorsOf } from '../gpu/op_samples.ts';
+import { toleranceOf, worst } from '../gpu/tolerance.ts';
+import type { Sample } from '../gpu/sample.ts';
+
+const third = new Runtime(new Float32Backend(), undefined);
+const cpu = await createRuntime({ backend: 'cpu' });
+afterAll(() => {
+  third.dispose();
+  cpu.dispose();
+});
+
+async function run(runtime: Runtime, sample: Sample): Promise<NumberArray[]> {
+  const compiled = runtime.compile((...values: Value[]) => outputsOf(sample, values));
+  const outputs = compiled(...tensorsOf(runtime, sample));
+  const numbers = await Promise.all(outputs.map((output) => output.read()));
+  compiled.dispose();
+  return numbers;
+}
+
+describe.each(allOps.map(({ name }) => name))('%s', (op) => {
+  test.each(samples[op].map((sample) => [sample.name, sample] as const))('%s', async (_, sample) => {
+    const [got, expected] = [await run(third, sample), await run(cpu, sample)];
+    expected.forEach((numbers, i) => {
+      expect(worst(got[i], numbers, toleranceOf(sample)), `output ${i}`).toBeLessThanOrEqual(1);
+    });
+  });
+});
+
+test('its own kernels run, and not the reference', async () => {
+  const reference = vi.spyOn(referenceTarget.kernel(matmulOp as Op), 'run');
+  const [sample] = samples['matmul'];
+  await run(third, sample);
+  expect(reference).not.toHaveBeenCalled();
+  await run(cpu, sample);
+  expect(reference).toHaveBeenCalled();
+});
