@@ -61,14 +61,14 @@ export function recurrentLayers(
   cell: Cell,
   { x, weights, initial = [], mask, keep, noise, ...options }: RecurrentLayersArguments,
 ): RecurrentLayersResult {
-  const names = Object.keys(weights[0]);
+  const flat = flattenWeights(weights);
   const operands = {
     x: [x],
     initial,
     mask: mask === undefined ? [] : [mask],
     keep: keep === undefined ? [] : [keep],
     seed: noise === undefined ? [] : [noise.seed],
-    weights: weights.flatMap((own) => names.flatMap((name) => own[name] ?? [])),
+    weights: flat.list,
   };
   const counts = countOperands(operands);
   const [steps, batch] = x.shape;
@@ -89,14 +89,27 @@ export function recurrentLayers(
       mask: own.mask.at(0),
       keep: own.keep.at(0),
       noise: noise && { seed: own.seed[0], streams: noise.streams },
-      weights: weights.map((_, i) => {
-        const list = own.weights.slice(i * names.length, (i + 1) * names.length);
-        return Object.fromEntries(names.map((name, n) => [name, list[n]])) as unknown as LayerWeights;
-      }),
+      weights: flat.restore(own.weights),
     });
     return [result.output, ...result.finals];
   });
   return { output, finals };
+}
+
+/** The weights of all layers as one list, and how to put such a list back under their names. */
+function flattenWeights(weights: readonly LayerWeights[]): {
+  readonly list: readonly Value[];
+  readonly restore: (list: readonly Value[]) => LayerWeights[];
+} {
+  const names = Object.keys(weights[0]);
+  return {
+    list: weights.flatMap((own) => names.flatMap((name) => own[name] ?? [])),
+    restore: (list) =>
+      weights.map((_, layer) => {
+        const first = layer * names.length;
+        return Object.fromEntries(names.map((name, n) => [name, list[first + n]])) as unknown as LayerWeights;
+      }),
+  };
 }
 
 /** x (T, B, …), 0 where the mask (T, B) is: nothing that lies in a masked step, be it NaN, may reach a result. */
@@ -157,7 +170,7 @@ function runLayer(
   // The gradients of both directions are summed before those of other readers, with `recompute` and without.
   const pieces = sizes.length === 1 ? [enter(x)] : split(x, sizes);
   const masks = mask && split(mask, sizes);
-  const names = Object.keys(weights[0]);
+  const flat = flattenWeights(weights);
   const outputs: Value[][] = eachDirection(() => []);
   let states = args.initial ?? [];
   sizes.forEach((_, i) => {
@@ -169,7 +182,7 @@ function runLayer(
       mask: masks === undefined ? [] : weights.map((_own, p) => masks[stacked ? i : at[p]]),
       keep: keep === undefined ? [] : [keep],
       seed: noise === undefined ? [] : [noise.seed],
-      weights: weights.flatMap((own) => names.flatMap((name) => own[name] ?? [])),
+      weights: flat.list,
     };
     const counts = countOperands(operands);
     const run = (values: readonly Value[]): readonly Value[] => {
@@ -177,10 +190,7 @@ function runLayer(
       const [seed] = own.seed;
       const { output, finals } = runSegment(cell, own.xs, {
         stacked,
-        weights: weights.map((_own, p) => {
-          const list = own.weights.slice(p * names.length, (p + 1) * names.length);
-          return Object.fromEntries(names.map((name, n) => [name, list[n]])) as unknown as LayerWeights;
-        }),
+        weights: flat.restore(own.weights),
         ...(own.initial.length > 0 ? { initial: own.initial } : {}),
         ...(own.mask.length > 0 ? { mask: own.mask } : {}),
         ...(own.keep.length > 0 ? { keep: own.keep[0] } : {}),
@@ -230,13 +240,14 @@ function runSegment(
     const product = matmul(reshape(xs[p], [steps * batch, width]), weight_ih, { transposeB: true });
     return reshape(bias_ih === undefined ? product : add(product, bias_ih), shape);
   });
-  const own = weights.map(({ weight_ih, bias_ih: _, weight_hh, bias_hh, weight_hr, ...units }, p) => {
+  const own = weights.map(({ weight_ih, weight_hh, bias_hh, weight_hr, ...others }, p) => {
     const matrices = {
       ...(p < xs.length ? {} : { ih: weight_ih }),
       ...(weight_hh === undefined ? {} : { hh: weight_hh }),
       ...(bias_hh === undefined ? {} : { bias: bias_hh }),
       ...(weight_hr === undefined ? {} : { hr: weight_hr }),
     };
+    const { bias_ih: _inProducts, ...units } = others;
     return { ...matrices, units } as RecurrentWeights;
   });
   return recurrentSequence(cell, { products, weights: own, ...rest });
