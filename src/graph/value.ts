@@ -146,6 +146,8 @@ export interface Op<Attrs = unknown> {
   readonly viewOf?: (output: number) => number;
   /** Of composite ops: the outputs in terms of other ops, traced when the plan is made. */
   readonly decompose?: (attrs: Attrs, inputs: readonly Value[], limits: TargetLimits) => readonly Value[];
+  /** Whether each output is the input that it is a view of, and only gradients tell them apart. */
+  readonly isIdentity?: boolean;
   /** Whether the planner computes it by copies, fills or nothing at all, so that no backend has a kernel for it. */
   readonly isStructural?: boolean;
   /** Outputs that lie inside another output: which one, and where. */

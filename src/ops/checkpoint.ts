@@ -27,6 +27,7 @@ export const enterOp: Op<Record<never, never>> = /* @__PURE__ */ defineOp({
   name: 'enter',
   summary:
     'the input, apart from what made it: the gradients of all its readers are summed before others are added',
+  isIdentity: true,
   infer: (_, [x]) => [x],
   view: (_, input) => input,
   grad: (_, [d]) => [d],
@@ -42,6 +43,7 @@ export function enter(x: Value): Value {
 export const checkpointOp: Op<CheckpointAttrs> = /* @__PURE__ */ defineOp({
   name: 'checkpoint',
   summary: 'results of a function whose gradient starts from its inputs again',
+  isIdentity: true,
   infer: ({ count }, inputs) => inputs.slice(0, count),
   view: (_, input) => input,
   viewOf: (output) => output,

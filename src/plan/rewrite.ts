@@ -39,7 +39,7 @@ function rewrite({ nodes, outputs }: Graph, rule: Rule): Graph {
   return { nodes: result, outputs: outputs.map(current) };
 }
 
-/** Nodes of one op with the same attributes and inputs compute the same: one is left. */
+/** Of nodes of one op with the same attributes and inputs one is left, and none of those that only gradients need. */
 function mergeEqual(graph: Graph): Graph {
   const ids = new Map<object, number>();
   const idOf = (item: object): number => {
@@ -60,6 +60,8 @@ function mergeEqual(graph: Graph): Graph {
   };
   const first = new Map<string, Node>();
   return rewrite(graph, (node) => {
+    const { op, inputs, outputs } = node;
+    if (op.isIdentity === true) return outputs.map((_, output) => inputs[op.viewOf?.(output) ?? 0]);
     const attrs = JSON.stringify(node.attrs, (_, item: unknown) => written(item));
     const key = `${node.op.name} ${attrs} ${node.inputs.map(idOf).join()}`;
     const same = first.get(key);
@@ -102,7 +104,7 @@ export function isResolvedByPlan({ op }: Node): boolean {
 }
 
 /** Composite nodes in terms of other ops. */
-function decompose(graph: Graph, { limits }: Target): Graph {
+export function decompose(graph: Graph, { limits }: Pick<Target, 'limits'>): Graph {
   return rewrite(graph, ({ op, attrs, inputs }) => op.decompose?.(attrs, inputs, limits));
 }
 
