@@ -1,5 +1,5 @@
-// The phase of recurrent_step.wgsl for adapters whose subgroups are of four, and whose loads cost more than all else: the four
-// invocations of a workgroup own neighbouring units of the same rows, and each loads a fourth of the vectors that all of them need.
+// The phase of recurrent_step.wgsl for adapters with subgroups of four on which loads cost more than arithmetic: the four
+// invocations of a workgroup own neighbouring units of the same rows, and each loads a quarter of the vectors that all of them read.
 
 enable subgroups;
 
@@ -10,16 +10,16 @@ enable subgroups;
 fn recurrent_lanes(@builtin(workgroup_id) group: vec3u, @builtin(subgroup_invocation_id) lane: u32) {
   let unit = (group.x * 4u + lane) * UNITS;
   let row = group.y * ROWS;
-  let chain = group.z;
-  let next = step_of(params.next, chain);
+  let layer = group.z;
+  let next = step_of(params.next, layer);
   if (!has_PHASE(next)) {
     return;
   }
-  var product = products_PHASE(next, chain, row, unit, 0u, lane);
+  var product = products_PHASE(next, layer, row, unit, 0u, lane);
   for (var r = 0u; r < min(ROWS, params.batch - row); r++) {
-    let mean = means_of_PHASE(max(next, 1u), chain, row + r);
+    let mean = means_of_PHASE(max(next, 1u), layer, row + r);
     for (var u = 0u; u < UNITS && unit + u < WIDTH_PHASE; u++) {
-      apply_PHASE(next, chain, row + r, unit + u, product[r * UNITS + u], mean);
+      apply_PHASE(next, layer, row + r, unit + u, product[r * UNITS + u], mean);
     }
   }
 }

@@ -104,7 +104,7 @@ export {
   type RecurrentWeights,
   type SequenceArguments,
   type SequenceResult,
-} from './ops/recurrent_layer.ts';
+} from './ops/recurrent_sequence.ts';
 export { sequenceMask } from './ops/sequence_mask.ts';
 export { softmaxCrossEntropy, type CrossEntropyOptions } from './ops/softmax_cross_entropy.ts';
 export {

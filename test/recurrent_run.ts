@@ -8,7 +8,8 @@ import {
   stepNaive,
   type RecurrentWeights,
   type SequenceResult,
-} from '../src/ops/recurrent_layer.ts';
+} from '../src/ops/recurrent_sequence.ts';
+import { fakeQuantize } from '../src/ops/fake_quantize.ts';
 import { matmul } from '../src/ops/matmul.ts';
 import type { WeightPrecision } from '../src/ops/weight_precision.ts';
 import { broadcast, concat, reshape, slice } from '../src/ops/structure.ts';
@@ -19,9 +20,9 @@ export interface RunSize {
   readonly batch: number;
   readonly hidden: number;
   readonly bias: boolean;
-  readonly chains: number;
-  /** Whether chains are layers and not directions. */
-  readonly stacked?: boolean;
+  readonly pseudoLayers: number;
+  /** Whether pseudo-layers are stacked layers and not directions. */
+  readonly wavefront?: boolean;
   /** Steps 1 or 0 in any pattern, for each direction the same. */
   readonly masked: boolean;
   /** Of the matrices; `float32` unless given. */
@@ -42,21 +43,21 @@ const widthOf = (size: RunSize, state: number): number =>
 
 /** The inputs in order: products, initial states, weights, factors of h, masks. */
 export function runInputs(size: RunSize): RunInput[] {
-  const { cell, steps, batch, hidden, bias, chains, stacked = false, masked } = size;
+  const { cell, steps, batch, hidden, bias, pseudoLayers, wavefront = false, masked } = size;
   const recurrentRows = cell.recurrentGates.length * hidden;
-  const each = Array.from({ length: chains }, (_, d) => d);
+  const each = Array.from({ length: pseudoLayers }, (_, d) => d);
   const list: RunInput[] = [];
   const give = (name: string, ...shape: number[]): void => void list.push({ name, shape });
   for (const d of each) give(`products ${d}`, steps, batch, cell.gates.length * hidden);
-  cell.states.forEach((name, s) => give(`initial ${name}`, chains, batch, widthOf(size, s)));
+  cell.states.forEach((name, s) => give(`initial ${name}`, pseudoLayers, batch, widthOf(size, s)));
   for (const d of each) {
     if (recurrentRows > 0) give(`weight_hh ${d}`, recurrentRows, widthOf(size, 0));
     if (recurrentRows > 0 && bias) give(`bias_hh ${d}`, recurrentRows);
     if (cell.projects) give(`weight_hr ${d}`, projectionOf(size), hidden);
-    if (stacked && d > 0) give(`weight_ih ${d}`, cell.gates.length * hidden, widthOf(size, 0));
+    if (wavefront && d > 0) give(`weight_ih ${d}`, cell.gates.length * hidden, widthOf(size, 0));
     for (const { name } of cell.weights) give(`unit ${name} ${d}`, hidden);
   }
-  if (cell.dropsRecurrent) give('keep', chains, batch, widthOf(size, 0));
+  if (cell.dropsRecurrent) give('keep', pseudoLayers, batch, widthOf(size, 0));
   if (masked) give('mask', steps, batch);
   return list;
 }
@@ -72,16 +73,18 @@ interface Named {
 function named(size: RunSize, values: readonly Value[]): Named {
   const byName = new Map(runInputs(size).map(({ name }, i) => [name, values[i]]));
   const get = (name: string): Value => byName.get(name) as Value;
-  const { cell, chains } = size;
-  const each = Array.from({ length: chains }, (_, d) => d);
+  const { cell, pseudoLayers } = size;
+  const each = Array.from({ length: pseudoLayers }, (_, d) => d);
   return {
     products: each.map((d) => get(`products ${d}`)),
     initial: cell.states.map((name) => get(`initial ${name}`)),
     weights: each.map((d): RecurrentWeights => {
+      const stored = (name: string): Value =>
+        name.startsWith('weight') ? fakeQuantize(get(name), size.precision ?? 'float32') : get(name);
       const units = Object.fromEntries(cell.weights.map(({ name }) => [name, get(`unit ${name} ${d}`)]));
       const own = { ih: `weight_ih ${d}`, hh: `weight_hh ${d}`, bias: `bias_hh ${d}`, hr: `weight_hr ${d}` };
       const found = Object.entries(own).filter(([, name]) => byName.has(name));
-      return Object.assign({ units }, Object.fromEntries(found.map(([key, name]) => [key, get(name)])));
+      return Object.assign({ units }, Object.fromEntries(found.map(([key, name]) => [key, stored(name)])));
     }),
     keep: byName.get('keep'),
     mask: byName.get('mask'),
@@ -92,19 +95,18 @@ export function runFused(size: RunSize, values: readonly Value[]): SequenceResul
   const { products, initial, weights, keep, mask } = named(size, values);
   return recurrentSequence(size.cell, {
     products,
-    stacked: size.stacked ?? false,
+    wavefront: size.wavefront ?? false,
     initial,
     weights,
     ...(keep === undefined ? {} : { keep }),
     ...(mask === undefined ? {} : { mask: products.map(() => mask) }),
-    ...(size.precision === undefined ? {} : { precision: size.precision }),
   });
 }
 
 /** The same, one op after the other. */
 export function runNaive(size: RunSize, values: readonly Value[]): SequenceResult {
   const { products, initial, weights, keep, mask } = named(size, values);
-  const { cell, steps, batch, stacked = false } = size;
+  const { cell, steps, batch, wavefront = false } = size;
   const width = widthOf(size, 0);
   const row = (x: Value, index: number): Value => reshape(slice(x, 0, index, index + 1), x.shape.slice(1));
   const outputs: Value[] = [];
@@ -114,7 +116,7 @@ export function runNaive(size: RunSize, values: readonly Value[]): SequenceResul
     let states = initial.map((state) => row(state, d));
     const own: Value[] = [];
     for (let n = 0; n < steps; n++) {
-      const t = d === 0 || stacked ? n : steps - 1 - n;
+      const t = d === 0 || wavefront ? n : steps - 1 - n;
       const { ih } = weights[d];
       const input = row(product, t);
       const next = stepNaive(
@@ -131,7 +133,7 @@ export function runNaive(size: RunSize, values: readonly Value[]): SequenceResul
       own[t] = reshape(states[0], [1, batch, 1, width]);
     }
     below = own.map((h) => reshape(h, [batch, width]));
-    if (stacked) outputs.length = 0;
+    if (wavefront) outputs.length = 0;
     outputs.push(concat(own));
     finals.push(states);
   });

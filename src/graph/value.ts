@@ -152,8 +152,6 @@ export interface Op<Attrs = unknown> {
   readonly isStructural?: boolean;
   /** Outputs that lie inside another output: which one, and where. */
   readonly inside?: (attrs: Attrs, outputs: readonly Signature[]) => readonly (Inside | undefined)[];
-  /** Where nothing reads some of the outputs: a form of it that does without them. */
-  readonly lean?: Lean<Attrs>;
   /** Pairs of input and output that may share memory; `must` pairs always do, after a copy if need be. */
   readonly inPlace?: (attrs: Attrs, inputs: number) => readonly InPlace[];
   /** FLOP of one application. */
@@ -188,13 +186,6 @@ export interface IndexRange {
 export interface Inside {
   readonly output: number;
   readonly view: (whole: View) => View;
-}
-
-export interface Lean<Attrs> {
-  /** The outputs that it does without. */
-  readonly without: readonly number[];
-  /** A node with as many outputs, the others as they were. */
-  readonly make: (node: Node<Attrs>) => Node<Attrs>;
 }
 
 export interface InPlace {

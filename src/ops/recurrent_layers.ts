@@ -11,7 +11,7 @@ import { checkpoint, enter } from './checkpoint.ts';
 import { composite } from './composite.ts';
 import { linearScanOf } from './linear_scan.ts';
 import { matmul } from './matmul.ts';
-import { recurrentSequence, type RecurrentWeights, type SequenceResult } from './recurrent_layer.ts';
+import { recurrentSequence, type RecurrentWeights, type SequenceResult } from './recurrent_sequence.ts';
 import { segmentSizes } from './segments.ts';
 import { broadcast, concat, reshape, slice, split, zeros } from './structure.ts';
 import { isInt8, wavefrontStep } from './wavefront.ts';
@@ -189,7 +189,7 @@ function runLayer(
       const own = operandsOf(counts, values);
       const [seed] = own.seed;
       const { output, finals } = runSegment(cell, own.xs, {
-        stacked,
+        wavefront: stacked,
         weights: flat.restore(own.weights),
         ...(own.initial.length > 0 ? { initial: own.initial } : {}),
         ...(own.mask.length > 0 ? { mask: own.mask } : {}),

@@ -4,7 +4,7 @@ import { sizeOf } from '../core/shape.ts';
 import type { Value, WavefrontStep } from '../graph/value.ts';
 import { resolveViews } from '../graph/views.ts';
 import { fakeQuantizeOp, type FakeQuantizeAttrs } from './fake_quantize.ts';
-import { flopOf, RecurrentLayout } from './recurrent_layout.ts';
+import { flopOf, RecurrentLayout } from './recurrent_schedule.ts';
 import { QUAD_WORDS, type WeightPrecision } from './weight_precision.ts';
 
 /** Matrices of one layer, by PyTorch's names. */
@@ -26,14 +26,14 @@ export function wavefrontStep(
     cell,
     hidden,
     projection: hr?.shape[0] ?? 0,
-    chains: weights.length,
-    stacked: true,
+    pseudoLayers: weights.length,
+    schedule: { arrangement: 'wavefront', form: 'training' },
     bias: bias !== undefined,
     masked,
   });
   const own = bytesOf(hh) + bytesOf(hr);
   return {
-    flop: weights.length * batch * flopOf(layout, layout.program.backward),
+    flop: weights.length * batch * flopOf(layout, layout.phases(true)),
     bytes: weights.length * (own + bytesOf(ih)),
     layerBytes: own,
   };

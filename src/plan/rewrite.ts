@@ -92,8 +92,6 @@ function legalize(graph: Graph, target: Target, early: ReadonlySet<Value>): Grap
       reads: (output) => read.has(original.outputs[output]) || !made.has(original.outputs[output]),
       isPrefetchable: (input) => early.size > 0 && known.has(node.inputs[input]),
     };
-    const { lean } = node.op;
-    if (lean?.without.every((output) => !use.reads(output)) === true) return lean.make(node).outputs;
     return target.kernel(node.op).legalize?.(node, use);
   });
 }

@@ -27,10 +27,10 @@ import { elementwise } from '../../src/ops/elementwise.ts';
 import { gather, scatterOp } from '../../src/ops/gather.ts';
 import { linearScan, linearScanBackwardOp, linearScanOf } from '../../src/ops/linear_scan.ts';
 import { matmul } from '../../src/ops/matmul.ts';
-import { recurrentBackwardOp } from '../../src/ops/recurrent.ts';
-import { recurrent, recurrentSequence, type SequenceResult } from '../../src/ops/recurrent_layer.ts';
-import type { RecurrentAttrs } from '../../src/ops/recurrent_layout.ts';
-import { packWeights } from '../../src/ops/recurrent_pack.ts';
+import { loopOperands, recurrentBackwardOp } from '../../src/ops/recurrent.ts';
+import { recurrent, recurrentSequence, type SequenceResult } from '../../src/ops/recurrent_sequence.ts';
+import type { RecurrentOperands } from '../../src/ops/recurrent_schedule.ts';
+import { countOperands, listOperands } from '../../src/graph/operands.ts';
 import { sequenceMask } from '../../src/ops/sequence_mask.ts';
 import { crossEntropyRows, softmaxCrossEntropy } from '../../src/ops/softmax_cross_entropy.ts';
 import {
@@ -52,7 +52,8 @@ import { inputName } from '../../src/expr/operands.ts';
 import { grad } from '../../src/runtime/grad.ts';
 import type { Runtime } from '../../src/runtime/runtime.ts';
 import type { Tensor } from '../../src/runtime/tensor.ts';
-import { projectionOf, runFused, runInputs, type RunSize } from '../recurrent_run.ts';
+import { loopOf, packed } from '../recurrent_packing.ts';
+import { runFused, runInputs, type RunSize } from '../recurrent_run.ts';
 import {
   f32,
   i32,
@@ -590,7 +591,7 @@ const recurrentSizes: readonly RunSize[] = [...allCells, ...droppedCells].flatMa
       batch: batchSizes[(6 * c + h + 1) % batchSizes.length],
       steps: stepCounts[(c + h) % stepCounts.length],
       bias: (c + h) % 2 === 0,
-      chains: (c + Math.floor(h / 2)) % 2 === 0 ? 1 : 2,
+      pseudoLayers: (c + Math.floor(h / 2)) % 2 === 0 ? 1 : 2,
       masked: h % 2 === 1,
     })),
 );
@@ -610,8 +611,8 @@ const stackedSizes: readonly RunSize[] = [
   batch: [3, 1, 5][(c + 1) % 3],
   steps: 1 + (c % 4),
   bias: c % 2 === 0,
-  chains: 2 + (c % 2),
-  stacked: true,
+  pseudoLayers: 2 + (c % 2),
+  wavefront: true,
   masked: c % 4 === 1,
 }));
 
@@ -628,7 +629,7 @@ const stackedMasks = (x: Value, bias: Value, ...more: Value[]): Value[] => {
   const [lower, upper, ih, masks] = more;
   const mask = [0, 1].map((layer) => less(reshape(slice(masks, 0, layer, layer + 1), [3, 2]), 0.2));
   const { output, finals } = recurrentSequence(gru, {
-    stacked: true,
+    wavefront: true,
     products: [x, bias],
     weights: [{ hh: lower }, { hh: upper, ih }],
     mask,
@@ -660,17 +661,16 @@ const recurrentSamples: Sample[] = [
 /** Each cell's weights for both passes, at sizes that no vec4 divides and at one that does. */
 const packSamples: Sample[] = [...allCells, ...droppedCells].flatMap((cell, c) =>
   [5, 8].flatMap((hidden) => {
-    const chains = c % 2 === 0 ? 1 : 2;
-    const size: RunSize = { cell, steps: 1, batch: 1, hidden, bias: true, chains, masked: c % 3 === 0 };
-    const projection = projectionOf(size);
-    const stackable = cell.dropsRecurrent ? [] : [{ ...size, chains: 3, stacked: true }];
+    const pseudoLayers = c % 2 === 0 ? 1 : 2;
+    const size: RunSize = { cell, steps: 1, batch: 1, hidden, bias: true, pseudoLayers, masked: c % 3 === 0 };
+    const stackable = cell.dropsRecurrent ? [] : [{ ...size, pseudoLayers: 3, wavefront: true }];
     return [size, ...stackable].flatMap((own) => {
       const matrices = runInputs(own).filter(({ name }) => /^weight_(h[hr]|ih)/.test(name));
       if (matrices.length === 0) return [];
       const inputs = matrices.map(({ shape }) => f32(shape));
       return [
         sample(sizeName(own), inputs, (...values) =>
-          [false, true].flatMap((backward) => packWeights({ ...own, projection }, values, backward)),
+          [false, true].flatMap((backward) => packed(loopOf(own), values, backward)),
         ),
       ];
     });
@@ -680,20 +680,13 @@ const packSamples: Sample[] = [...allCells, ...droppedCells].flatMap((cell, c) =
 const weighted = (x: Value): Value => sum(mul(x, sigmoid(x)));
 const sumOf = (values: readonly Value[]): Value => values.reduce((a, b) => add(a, b));
 
-/** Attributes of the backward op by itself. */
-const alone = (cell: Cell): RecurrentAttrs => ({
-  cell,
-  hidden: 5,
-  projection: 0,
-  chains: 1,
-  stacked: false,
-  bias: false,
-  masked: false,
-  precision: 'float32',
-  stream: 0,
-  lean: false,
-  fromZero: false,
-});
+/** The backward op of a loop of one pseudo-layer by itself. */
+function backwardAlone(cell: Cell, given: Partial<RecurrentOperands<Value>>): readonly Value[] {
+  const size: RunSize = { cell, hidden: 5, bias: false, pseudoLayers: 1, masked: false, steps: 2, batch: 3 };
+  const operands = loopOperands(given);
+  const attrs = { ...loopOf(size), stream: 0, operands: countOperands(operands) };
+  return applyAll(recurrentBackwardOp, attrs, listOperands(operands));
+}
 
 const recurrentBackwardSamples: Sample[] = [
   ...[...recurrentSizes, ...stackedSizes].map((size) =>
@@ -717,7 +710,7 @@ const recurrentBackwardSamples: Sample[] = [
         batch: 3,
         hidden: 5,
         bias: true,
-        chains: (c + n) % 3 === 0 ? 2 : 1,
+        pseudoLayers: (c + n) % 3 === 0 ? 2 : 1,
         masked: false,
       };
       return sample(`${sizeName(size)}, ${what}`, recurrentInputs(size), (...inputs) =>
@@ -731,20 +724,20 @@ const recurrentBackwardSamples: Sample[] = [
   sample(
     'on its own',
     [f32([1, 2, 3, 5]), f32([3 * 3 * 5]), f32([15]), f32([5, 5]), f32([2, 3, 1, 5])],
-    (stash, states, carry, w, d) => {
-      const attrs = alone(elmanTanh);
-      const packed = packWeights(attrs, [w], true);
-      return applyAll(recurrentBackwardOp, attrs, [stash, states, carry, w, ...packed, d]);
-    },
+    (reserve, states, carry, w, d) =>
+      backwardAlone(elmanTanh, {
+        reserve: [reserve],
+        states: [states],
+        carry: [carry],
+        weights: [w],
+        dOutput: [d],
+      }),
   ),
   sample(
     'of states that begin inside a tensor',
     [f32([1, 2, 3, 20]), f32([64 + 45]), f32([15]), f32([15, 5])],
-    (stash, x, carry, w) => {
-      const attrs = alone(gru);
-      const packed = packWeights(attrs, [w], true);
-      return applyAll(recurrentBackwardOp, attrs, [stash, slice(x, 0, 64), carry, w, ...packed]);
-    },
+    (reserve, x, carry, w) =>
+      backwardAlone(gru, { reserve: [reserve], states: [slice(x, 0, 64)], carry: [carry], weights: [w] }),
   ),
 ];
 

@@ -27,7 +27,7 @@ import { gather, gatherOp } from '../../src/ops/gather.ts';
 import { allOps } from '../../src/ops/index.ts';
 import { matmul } from '../../src/ops/matmul.ts';
 import { weightProduct } from '../../src/ops/fake_quantize.ts';
-import { recurrent } from '../../src/ops/recurrent_layer.ts';
+import { recurrent } from '../../src/ops/recurrent_sequence.ts';
 import { softmaxCrossEntropy } from '../../src/ops/softmax_cross_entropy.ts';
 import { max, mean, reshape, slice, sum, transpose } from '../../src/ops/structure.ts';
 import { gru } from '../../src/cells/gru.ts';
@@ -131,7 +131,8 @@ function waysOf(name: string, sample: Sample, devices: readonly DeviceInfo[]): W
 }
 
 /** Whether a workgroup loads its weights once. */
-const isKeeping = (variant: string | undefined): boolean => variant?.startsWith('sequence_') === true;
+const isKeeping = (variant: string | undefined): boolean =>
+  variant === 'persistent_workgroup' || variant === 'persistent_registers';
 
 /** Of an op, about. */
 const TRIALS = 200;
@@ -174,14 +175,23 @@ describe('every variant, and launches for other kinds of devices', () => {
   test('there are ops that choose, and samples of all their variants', () => {
     expect(choosing).toContain('matmul');
     const tried = new Set(ways.map(({ variant }) => variant));
-    const names = ['registers', 'lanes', 'tiled', 'skinny', 'split_k', 'step', 'sliced', 'sequence'];
-    for (const name of [...names, 'sequence_shared', 'sequence_held']) expect(tried).toContain(name);
+    const names = ['registers', 'lanes', 'tiled', 'skinny', 'split_k', 'step'];
+    const loops = [
+      'subgroup',
+      'split_k',
+      'persistent_streamed',
+      'persistent_workgroup',
+      'persistent_registers',
+    ];
+    for (const name of [...names, ...loops]) expect(tried).toContain(name);
     // Each in both variants.
     expect(kept.length).toBe(2 * Object.values(keptSamples).flat().length);
   });
 
   test('no variant needs what its target has not', () => {
-    const wrong = ways.filter(({ variant, device }) => variant === 'lanes' && device.subgroupSize !== 4);
+    const wrong = ways.filter(
+      ({ variant, device }) => (variant === 'lanes' || variant === 'subgroup') && device.subgroupSize !== 4,
+    );
     expect(wrong.map(titleOf)).toEqual([]);
   });
 
@@ -279,7 +289,7 @@ describe('check mode', () => {
         batch: 3,
         hidden: 6,
         bias: true,
-        chains: 1,
+        pseudoLayers: 1,
         masked: false,
       };
       const [products, ...rest] = runInputs(size);

@@ -6,12 +6,12 @@ import { lstmProjected } from '../../src/cells/lstm_projected.ts';
 import { add, mul, relu, square, tanh } from '../../src/expr/arith.ts';
 import type { Value } from '../../src/graph/value.ts';
 import { fakeQuantize, weightProduct } from '../../src/ops/fake_quantize.ts';
-import { packWeights } from '../../src/ops/recurrent_pack.ts';
 import { matmul } from '../../src/ops/matmul.ts';
 import { concat, constant, slice, sum, transpose } from '../../src/ops/structure.ts';
 import type { PackedPrecision, WeightPrecision } from '../../src/ops/weight_precision.ts';
 import { grad } from '../../src/runtime/grad.ts';
-import { projectionOf, runFused, runInputs, type RunSize } from '../recurrent_run.ts';
+import { loopOf, packed } from '../recurrent_packing.ts';
+import { runFused, runInputs, type RunSize } from '../recurrent_run.ts';
 import { f32, recurrentInputs, sizeName, withMask, type InputSpec, type Sample } from './sample.ts';
 
 const both: readonly PackedPrecision[] = ['f16', 'int8'];
@@ -118,14 +118,14 @@ export const fakeQuantizeSamples: readonly Sample[] = [
 /** The packing of cells of one matrix and of two. */
 export function recurrentPackSamples(cells: readonly Cell[]): Sample[] {
   return cells.flatMap((cell, c) => {
-    const chains = c % 2 === 0 ? 2 : 1;
+    const pseudoLayers = c % 2 === 0 ? 2 : 1;
     const size: RunSize = {
       cell,
       steps: 1,
       batch: 1,
       hidden: 5 + (c % 4),
       bias: true,
-      chains,
+      pseudoLayers,
       masked: false,
     };
     const matrices = runInputs(size).filter(({ name }) => /^weight_h[hr]/.test(name));
@@ -136,7 +136,7 @@ export function recurrentPackSamples(cells: readonly Cell[]): Sample[] {
         matrices.map(({ shape }) => f32(shape)),
         (...values) =>
           (precision === 'f16' ? [false, true] : [false]).flatMap((backward) =>
-            packWeights({ ...size, projection: projectionOf(size), precision }, values, backward),
+            packed(loopOf(size), values, backward, precision),
           ),
       ),
     );
@@ -149,7 +149,7 @@ const sizeOf = (cell: Cell, c: number, precision: WeightPrecision): RunSize => (
   batch: [1, 3, 5][c % 3],
   steps: 2,
   bias: c % 2 === 0,
-  chains: c % 2 === 0 ? 1 : 2,
+  pseudoLayers: c % 2 === 0 ? 1 : 2,
   masked: c % 3 === 1,
   precision,
 });
@@ -163,7 +163,7 @@ const forward = (size: RunSize): Sample =>
 /** Two cells for every variant. */
 export const recurrentRoundedSamples: readonly Sample[] = [
   ...both.flatMap((precision) => [lstm, gru].map((cell, c) => forward(sizeOf(cell, c + 1, precision)))),
-  forward({ ...sizeOf(gru, 3, 'f16'), chains: 3, stacked: true }),
+  forward({ ...sizeOf(gru, 3, 'f16'), pseudoLayers: 3, wavefront: true }),
 ];
 
 /** All cells as the device runs them: int8 forward, f16 forward and backward. */
@@ -185,7 +185,7 @@ export const recurrentF16GradientSamples = (cells: readonly Cell[]): Sample[] =>
   cells.map((cell, c) => backward(sizeOf(cell, c, 'f16')));
 
 /**
- * For the variants that keep weights over a launch, in two chains and masked: several rows, and quads that slices do not
+ * For the variants that keep weights over a launch, in two pseudoLayers and masked: several rows, and quads that slices do not
  * share evenly; two phases with vectors of two lengths, in each precision.
  */
 const keptSizes: readonly RunSize[] = [

@@ -27,8 +27,17 @@ export const sample = (name: string, inputs: readonly InputSpec[], build: Sample
   build,
 });
 
-export const sizeName = ({ cell, steps, batch, hidden, bias, chains, stacked, masked }: RunSize): string =>
-  `${cell.name}, T ${steps}, B ${batch}, H ${hidden}, D ${chains}${stacked === true ? ' layers' : ''}${bias ? ', bias' : ''}${masked ? ', masked' : ''}`;
+export const sizeName = ({
+  cell,
+  steps,
+  batch,
+  hidden,
+  bias,
+  pseudoLayers,
+  wavefront,
+  masked,
+}: RunSize): string =>
+  `${cell.name}, T ${steps}, B ${batch}, H ${hidden}, D ${pseudoLayers}${wavefront === true ? ' layers' : ''}${bias ? ', bias' : ''}${masked ? ', masked' : ''}`;
 
 /** Numbers of the size that each has in a net. */
 export function recurrentInputs(size: RunSize): InputSpec[] {

@@ -23,7 +23,7 @@ import {
 import type { WebGPUBackend } from '../../src/backend/webgpu/webgpu_backend.ts';
 import { deviceInfoOf, SOFTWARE_DEVICE } from '../../src/backend/webgpu/device_info.ts';
 import { wavefrontStep } from '../../src/ops/wavefront.ts';
-import { sharesLaunches } from '../../src/backend/webgpu/wavefront.ts';
+import { sharesLaunches } from '../../src/backend/webgpu/kernels/recurrent/wavefront.ts';
 
 const STEPS = 6;
 const BATCH = 3;
@@ -47,7 +47,9 @@ function noise(seed: number, size: number): Float32Array {
 
 /** Of how many layers or directions each loop over time is. */
 const loopsOf = ({ steps }: Plan): number[] =>
-  steps.flatMap(({ op, attrs }) => (op.name === 'recurrent' ? [(attrs as { chains: number }).chains] : []));
+  steps.flatMap(({ op, attrs }) =>
+    op.name === 'recurrent' ? [(attrs as { pseudoLayers: number }).pseudoLayers] : [],
+  );
 
 const furthest = (one: ArrayLike<number>, other: ArrayLike<number>): number =>
   Math.max(...Array.from(one, (x, i) => Math.abs(x - other[i])));

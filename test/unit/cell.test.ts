@@ -501,11 +501,11 @@ describe('the fused loop is the declared update, forward and backward', () => {
     for (const own of dropped(cell)) {
       for (const bias of [true, false]) {
         for (const masked of [true, false]) {
-          const chains = bias === masked ? 2 : 1;
-          const size: RunSize = { cell: own, bias, masked, chains, steps: 4, batch: 3, hidden: 5 };
+          const pseudoLayers = bias === masked ? 2 : 1;
+          const size: RunSize = { cell: own, bias, masked, pseudoLayers, steps: 4, batch: 3, hidden: 5 };
           expect((await differences(size)).filter(isWrong), `bias ${bias}, masked ${masked}`).toEqual([]);
           if (own.dropsRecurrent) continue;
-          const layers: RunSize = { ...size, chains: 3, stacked: true };
+          const layers: RunSize = { ...size, pseudoLayers: 3, wavefront: true };
           expect((await differences(layers)).filter(isWrong), `three layers, masked ${masked}`).toEqual([]);
         }
       }
@@ -521,8 +521,8 @@ describe('the fused loop is the declared update, forward and backward', () => {
         cell,
         bias: random.integer(2) === 0,
         masked: random.integer(2) === 0,
-        stacked,
-        chains: 1 + random.integer(stacked ? 4 : 2),
+        wavefront: stacked,
+        pseudoLayers: 1 + random.integer(stacked ? 4 : 2),
         steps: 1 + random.integer(4),
         batch: 2,
         hidden: 3 + random.integer(2),

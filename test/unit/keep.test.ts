@@ -6,7 +6,7 @@ import { add, mul, tanh } from '../../src/expr/arith.ts';
 import { gradients } from '../../src/graph/autodiff.ts';
 import { Value } from '../../src/graph/value.ts';
 import { matmul } from '../../src/ops/matmul.ts';
-import { recurrent } from '../../src/ops/recurrent_layer.ts';
+import { recurrent } from '../../src/ops/recurrent_sequence.ts';
 import { concat, constant, reshape, slice, sum, transpose, zeros } from '../../src/ops/structure.ts';
 import type { Plan } from '../../src/plan/plan.ts';
 import { planOf, planText } from '../webgpu_plan.ts';

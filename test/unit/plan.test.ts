@@ -20,7 +20,7 @@ import { topological } from '../../src/expr/expr.ts';
 import { nodesOf, Value } from '../../src/graph/value.ts';
 import { gather } from '../../src/ops/gather.ts';
 import { matmul } from '../../src/ops/matmul.ts';
-import { recurrent } from '../../src/ops/recurrent_layer.ts';
+import { recurrent } from '../../src/ops/recurrent_sequence.ts';
 import { softmaxCrossEntropy } from '../../src/ops/softmax_cross_entropy.ts';
 import {
   broadcast,
@@ -130,7 +130,7 @@ describe('golden plans', () => {
     const [product, pack, loop] = plan.steps;
     expect([product, pack].map((step) => countDispatches(step))).toEqual([1, 1]);
     expect(countDispatches(loop, SOFTWARE_DEVICE)).toBe(1 + steps);
-    expect(countDispatches(loop, GPU_DEVICE, 'sequence')).toBe(1 + 1);
+    expect(countDispatches(loop, GPU_DEVICE, 'persistent_streamed')).toBe(1 + 1);
     expect(planText(plan)).toMatchInlineSnapshot(`
       "step  op                         buffers                                                                           dispatches    FLOP    bytes
       0     matmul, add(product, in2)  arg0[21×5], arg1[5×16], arg2[21×16] → t7[21×16]                                            1  3.70 k  2.15 kB

@@ -9,29 +9,36 @@ import { halfBits } from '../../src/core/half.ts';
 import { sizeOf, type Shape } from '../../src/core/shape.ts';
 import { denseView } from '../../src/core/view.ts';
 import { Value, type Op } from '../../src/graph/value.ts';
-import { RecurrentLayout } from '../../src/ops/recurrent_layout.ts';
+import { RecurrentLayout, type LoopAttrs } from '../../src/ops/recurrent_schedule.ts';
 import { referenceTarget } from '../../src/backend/cpu/kernels/index.ts';
 import type { Operand } from '../../src/backend/cpu/kernels/kernel.ts';
 import { packOp } from '../../src/ops/pack.ts';
-import { packingOf, packWeights } from '../../src/ops/recurrent_pack.ts';
-import type { LayoutAttrs } from '../../src/ops/recurrent_layout.ts';
+import { packingOf } from '../../src/backend/webgpu/kernels/recurrent/packing.ts';
 import type { WeightPrecision } from '../../src/ops/weight_precision.ts';
 import { LSTM } from '../../src/index.ts';
+import { packed } from '../recurrent_packing.ts';
 import { planOf } from '../webgpu_plan.ts';
 
+const schedule = { arrangement: 'directions', form: 'training' } as const;
+
 /** The packed words of matrices, and with int8 of the largest magnitudes of their rows. */
-function wordsOf(attrs: LayoutAttrs, inputs: readonly Operand[], backward: boolean): number[] {
+function wordsOf(
+  attrs: LoopAttrs,
+  inputs: readonly Operand[],
+  backward: boolean,
+  precision: WeightPrecision = 'float32',
+): number[] {
   const values = inputs.map(({ view: { shape } }) => new Value({ shape, dtype: 'f32' }));
-  const matrices = attrs.precision === 'int8' ? values.slice(0, -1) : values;
-  const [{ node, shape, dtype }] = packWeights(attrs, matrices, backward);
+  const matrices = precision === 'int8' ? values.slice(0, -1) : values;
+  const [{ node, shape, dtype }] = packed(attrs, matrices, backward, precision);
   const data = dtype === 'f32' ? new Float32Array(sizeOf(shape)).fill(NaN) : new Int32Array(sizeOf(shape));
   referenceTarget.kernel(packOp as Op).run(node?.attrs, inputs, [{ data, view: denseView(shape) }]);
   return Array.from(data);
 }
 
 /** Packs matrices whose elements are their own numbers, the second's from 1000 on. */
-function packed(attrs: LayoutAttrs, shape: Shape, backward: boolean): number[] {
-  const inputs = Array.from({ length: attrs.chains }, (_, direction) => ({
+function packedNumbers(attrs: LoopAttrs, shape: Shape, backward: boolean): number[] {
+  const inputs = Array.from({ length: attrs.pseudoLayers }, (_, direction) => ({
     data: Float32Array.from({ length: sizeOf(shape) }, (_element, i) => 1000 * direction + i),
     view: denseView(shape),
   }));
@@ -40,7 +47,7 @@ function packed(attrs: LayoutAttrs, shape: Shape, backward: boolean): number[] {
 
 test('forward: of each gate and unit four columns, then the next gate, then the next four; zeros past the end', () => {
   const [hidden, gates] = [5, 4];
-  const attrs = { cell: lstm, hidden, projection: 0, bias: true, masked: false } as const;
+  const attrs = { cell: lstm, hidden, projection: 0, bias: true, masked: false, schedule } as const;
   const expected: number[] = [];
   for (let direction = 0; direction < 2; direction++)
     for (let quad = 0; quad < 2; quad++)
@@ -48,21 +55,28 @@ test('forward: of each gate and unit four columns, then the next gate, then the 
         for (let unit = 0; unit < hidden; unit++)
           for (let k = 4 * quad; k < 4 * quad + 4; k++)
             expected.push(k < hidden ? 1000 * direction + (gate * hidden + unit) * hidden + k : 0);
-  expect(packed({ ...attrs, chains: 2 }, [gates * hidden, hidden], false)).toEqual(expected);
+  expect(packedNumbers({ ...attrs, pseudoLayers: 2 }, [gates * hidden, hidden], false)).toEqual(expected);
 });
 
 test('backward: the same of the transposed matrices, each after the other where each takes another gradient', () => {
   const [hidden, gates] = [4, 3];
-  const attrs = { cell: gru, hidden, projection: 0, bias: true, masked: false } as const;
+  const attrs = { cell: gru, hidden, projection: 0, bias: true, masked: false, schedule } as const;
   const expected: number[] = [];
   for (let gate = 0; gate < gates; gate++)
     for (let unit = 0; unit < hidden; unit++)
       for (let k = 0; k < 4; k++) expected.push((gate * hidden + k) * hidden + unit);
-  expect(packed({ ...attrs, chains: 1 }, [gates * hidden, hidden], true)).toEqual(expected);
+  expect(packedNumbers({ ...attrs, pseudoLayers: 1 }, [gates * hidden, hidden], true)).toEqual(expected);
 });
 
 test('f16 and int8 are the same numbers in the same order, rounded, and int8 by the row of its matrix', () => {
-  const attrs = { cell: lstmProjected, hidden: 3, projection: 2, bias: true, masked: false } as const;
+  const attrs = {
+    cell: lstmProjected,
+    hidden: 3,
+    projection: 2,
+    bias: true,
+    masked: false,
+    schedule,
+  } as const;
   const shapes = [1, 2].flatMap(() => [
     [4 * 3, 2],
     [2, 3],
@@ -78,7 +92,12 @@ test('f16 and int8 are the same numbers in the same order, rounded, and int8 by 
   );
   const scales = { data: Float32Array.from(largest), view: denseView([largest.length]) };
   const packedAs = (precision: WeightPrecision): number[] =>
-    wordsOf({ ...attrs, chains: 2, precision }, precision === 'int8' ? [...inputs, scales] : inputs, false);
+    wordsOf(
+      { ...attrs, pseudoLayers: 2 },
+      precision === 'int8' ? [...inputs, scales] : inputs,
+      false,
+      precision,
+    );
   const exact = packedAs('float32');
   const halves = packedAs('f16').flatMap((word) => [word & 0xffff, word >>> 16]);
   expect(halves).toEqual(exact.map(halfBits));
@@ -104,13 +123,13 @@ test('the segments of a layer share the packed weights', () => {
 test.each(allCells.flatMap((cell) => [true, false].map((masked) => [cell.name, masked, cell] as const)))(
   '%s, masked: %s: where no backward pass follows, the step reads the same packed weights',
   (_, masked, cell) => {
-    const attrs = { cell, hidden: 5, projection: 3, chains: 1, bias: true, masked } as const;
-    const packings = [false, true].map((lean) => packingOf(new RecurrentLayout({ ...attrs, lean }), false));
-    const order = packings.map(({ phases }) =>
-      phases.flatMap(({ readings, starts }) =>
-        readings.map(({ depth, takes }, i) => [starts[i], depth, takes.map(({ term }) => term.matrix)]),
-      ),
-    );
+    const attrs = { cell, hidden: 5, projection: 3, pseudoLayers: 1, bias: true, masked } as const;
+    const order = (['training', 'inference'] as const).map((form) => {
+      const layout = new RecurrentLayout({ ...attrs, schedule: { arrangement: 'directions', form } });
+      return packingOf(layout, false).phases.map((vectors) =>
+        vectors.map(({ start, depth, reads }) => [start, depth, reads.map(({ term }) => term.matrix)]),
+      );
+    });
     expect(order[1]).toEqual(order[0]);
   },
 );

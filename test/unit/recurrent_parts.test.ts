@@ -5,24 +5,28 @@ import { allCells } from '../../src/cells/index.ts';
 import { Random } from '../../src/core/random.ts';
 import { sizeOf } from '../../src/core/shape.ts';
 import { createRuntime, defineCell, mul, tanh, type Cell } from '../../src/index.ts';
-import { Value } from '../../src/graph/value.ts';
+import { Value, type Node } from '../../src/graph/value.ts';
 import { matmul } from '../../src/ops/matmul.ts';
-import { recurrentSequence, type RecurrentWeights } from '../../src/ops/recurrent_layer.ts';
-import { stepOfParts } from '../../src/ops/recurrent_parts.ts';
+import { recurrentSequence, type RecurrentWeights } from '../../src/ops/recurrent_sequence.ts';
+import { prefetchedStep } from '../../src/backend/webgpu/kernels/recurrent/prefetch.ts';
+import type { RecurrentAttrs } from '../../src/ops/recurrent_schedule.ts';
 import { reshape } from '../../src/ops/structure.ts';
 import { planOf } from '../webgpu_plan.ts';
 
 const [batch, hidden] = [3, 5];
+/** Units of h. */
+const widthOf = (cell: Cell): number => (cell.projects ? 2 : hidden);
 
 /** A step of a cell over arguments: products, weights, biases, weights of units, states. */
 function shapesOf(cell: Cell, bias: boolean): number[][] {
   const rows = cell.recurrentGates.length * hidden;
   return [
     [1, batch, cell.gates.length * hidden],
-    [rows, hidden],
+    [rows, widthOf(cell)],
+    ...(cell.projects ? [[widthOf(cell), hidden]] : []),
     ...(bias ? [[rows]] : []),
     ...cell.weights.map(() => [hidden]),
-    ...cell.states.map(() => [1, batch, hidden]),
+    ...cell.states.map((_, s) => [1, batch, s === 0 ? widthOf(cell) : hidden]),
   ];
 }
 
@@ -30,16 +34,26 @@ function argumentsOf(cell: Cell, bias: boolean, values: readonly Value[]) {
   const [products, hh, ...rest] = values;
   const weights: RecurrentWeights = {
     hh,
+    ...(cell.projects ? { hr: rest.shift() as Value } : {}),
     ...(bias ? { bias: rest.shift() as Value } : {}),
     units: Object.fromEntries(cell.weights.map(({ name }) => [name, rest.shift() as Value])),
   };
   return { products, weights, initial: rest };
 }
 
-const parts = (cell: Cell, bias: boolean, values: readonly Value[]) => {
+/** The loop's output and final states, and what prefetching makes of them. */
+function loopOf(cell: Cell, bias: boolean, values: readonly Value[]): readonly Value[] {
   const { products, weights, initial } = argumentsOf(cell, bias, values);
-  return stepOfParts(cell, products, weights, initial);
-};
+  const { output, finals } = recurrentSequence(cell, { products: [products], weights: [weights], initial });
+  return [reshape(output, [batch, widthOf(cell)]), ...finals];
+}
+function parts(cell: Cell, bias: boolean, values: readonly Value[]): readonly Value[] | undefined {
+  const { products, weights, initial } = argumentsOf(cell, bias, values);
+  const { output } = recurrentSequence(cell, { products: [products], weights: [weights], initial });
+  const loop = output.node as Node<RecurrentAttrs> | undefined;
+  const made = loop && prefetchedStep(loop);
+  return made && [reshape(made[2], [batch, hidden]), ...made.slice(3)];
+}
 const traced = (cell: Cell, bias: boolean): Value[] =>
   shapesOf(cell, bias).map((shape) => new Value({ shape, dtype: 'f32' }));
 
@@ -74,19 +88,11 @@ test.each([...inParts, own].flatMap((cell) => [true, false].map((bias) => [cell.
         { shape },
       ),
     );
-    const outputs = (result: { output: Value; finals: readonly Value[] } | undefined): Value[] => {
-      if (result === undefined) throw new Error('expected a step in parts');
-      return [reshape(result.output, [batch, hidden]), ...result.finals];
-    };
-    const results = runtime.compile((...values: Value[]) => [
-      ...outputs(parts(cell, bias, values)),
-      ...outputs(
-        (({ products, weights, initial }) =>
-          recurrentSequence(cell, { products: [products], weights: [weights], initial }))(
-          argumentsOf(cell, bias, values),
-        ),
-      ),
-    ])(...tensors);
+    const results = runtime.compile((...values: Value[]) => {
+      const made = parts(cell, bias, values);
+      if (made === undefined) throw new Error('expected a step in two parts');
+      return [...made, ...loopOf(cell, bias, values)];
+    })(...tensors);
     const numbers = await Promise.all(results.map(async (tensor) => Array.from(await tensor.read())));
     const half = numbers.length / 2;
     numbers.slice(0, half).forEach((list, i) => {
@@ -106,8 +112,7 @@ test("the product of the states is early, and what it makes is nobody else's mem
     const args = [x, w, ...rest];
     const states = args.flatMap((_, i) => (i >= args.length - cell.states.length ? [i] : []));
     const products = reshape(matmul(x, w), given.shape);
-    const { output, finals } = parts(cell, true, [products, ...rest]) ?? { output: x, finals: [] };
-    const plan = planOf(args, [output, ...finals], {
+    const plan = planOf(args, loopOf(cell, true, [products, ...rest]), {
       frozen: [1, 2, 3],
       prefetchable: states,
     });

@@ -4,14 +4,14 @@ import { expect, test } from 'vitest';
 import { lstm } from '../../src/cells/lstm.ts';
 import { GPU_DEVICE, SOFTWARE_DEVICE, type DeviceInfo } from '../../src/backend/webgpu/device_info.ts';
 import { Value } from '../../src/graph/value.ts';
-import { sequenceShape, stepTile } from '../../src/ops/recurrent_shape.ts';
+import { streamedGeometry, stepTile } from '../../src/backend/webgpu/kernels/recurrent/geometry.ts';
 import { QUAD_WORDS, type WeightPrecision } from '../../src/ops/weight_precision.ts';
 import { Launcher } from '../../src/backend/webgpu/launches.ts';
 import type { Step } from '../../src/plan/plan.ts';
 import { runFused, runInputs, type RunSize } from '../recurrent_run.ts';
 import { planOf } from '../webgpu_plan.ts';
 
-const large = { products: 4, width: 4096, batch: 4096, chains: 1 };
+const large = { products: 4, width: 4096, batch: 4096, pseudoLayers: 1 };
 
 test('of a GPU no more sums than it has registers for, of a CPU as large a tile as there is', () => {
   const gpu = stepTile(GPU_DEVICE, large);
@@ -25,11 +25,19 @@ test('no more rows than there are, and a unit of a row where a unit has very man
 });
 
 test('a whole sequence of many rows takes up to eight of them at once, of a CPU half as many', () => {
-  const size = { width: 8, products: 4, depth: 8, batch: 4096, chains: 2, bytes: 0, share: () => 0 };
-  expect(sequenceShape(GPU_DEVICE, size).rows).toBe(8);
+  const size = {
+    width: 8,
+    products: 4,
+    depth: 8,
+    batch: 4096,
+    pseudoLayers: 2,
+    bytes: 0,
+    wordsPerInvocation: () => 0,
+  };
+  expect(streamedGeometry(GPU_DEVICE, size).rows).toBe(8);
   // SwiftShader's compiler takes minutes for more.
-  expect(sequenceShape(SOFTWARE_DEVICE, size).rows).toBe(4);
-  expect(sequenceShape(GPU_DEVICE, { ...size, batch: 1 }).rows).toBe(1);
+  expect(streamedGeometry(SOFTWARE_DEVICE, size).rows).toBe(4);
+  expect(streamedGeometry(GPU_DEVICE, { ...size, batch: 1 }).rows).toBe(1);
 });
 
 const KIB = 1024;
@@ -44,7 +52,7 @@ function loopOf(hidden: number, precision: WeightPrecision, batch = 1, steps = 9
     hidden,
     precision,
     bias: true,
-    chains: 1,
+    pseudoLayers: 1,
     masked: false,
   };
   const args = runInputs(size).map(({ shape }) => new Value({ shape, dtype: 'f32' }));
@@ -52,7 +60,7 @@ function loopOf(hidden: number, precision: WeightPrecision, batch = 1, steps = 9
   return plan.steps.find(({ op }) => op.name === 'recurrent') as Step;
 }
 
-const [streamed, shared, held] = ['sequence', 'sequence_shared', 'sequence_held'];
+const [streamed, shared, held] = ['persistent_streamed', 'persistent_workgroup', 'persistent_registers'];
 test.each([
   ['28', GPU_DEVICE, loopOf(28, 'float32'), held, held, held],
   ['28, f16', GPU_DEVICE, loopOf(28, 'f16'), held, held, held],
@@ -84,7 +92,7 @@ test.each([
     shared,
     shared,
   ],
-  ['28, of a single step', GPU_DEVICE, loopOf(28, 'float32', 1, 1), 'sliced', 'sliced', 'sliced'],
+  ['28, of a single step', GPU_DEVICE, loopOf(28, 'float32', 1, 1), 'split_k', 'split_k', 'split_k'],
   ['28, by software', SOFTWARE_DEVICE, loopOf(28, 'float32'), 'step', 'step', 'step'],
 ] as const)(
   'where the weights of an LSTM are by default, H %s, with 16, 32 and 64 KiB',
@@ -102,9 +110,10 @@ test('weights in workgroup memory leave room for the sums of the slices, up to t
   for (const precision of ['float32', 'f16', 'int8'] as const)
     for (let hidden = 1; hidden < 130; hidden++) {
       const loop = loopOf(hidden, precision, 200);
-      if (new Launcher(GPU_DEVICE).variantsOf(loop)?.names.includes('sequence_shared') !== true) continue;
-      const { constants } = new Launcher(GPU_DEVICE).dispatchesOf(loop, 'sequence_shared').slice(-1)[0];
-      const words = [constants['QUADS'] * QUAD_WORDS[precision], constants['PARTS']];
+      if (new Launcher(GPU_DEVICE).variantsOf(loop)?.names.includes('persistent_workgroup') !== true)
+        continue;
+      const { constants } = new Launcher(GPU_DEVICE).dispatchesOf(loop, 'persistent_workgroup').slice(-1)[0];
+      const words = [constants['QUADS'] * QUAD_WORDS[precision], constants['PARTIALS']];
       const bytes = words.reduce((sum, own) => sum + 16 * Math.ceil(own / 4), 0);
       expect(bytes).toBeLessThanOrEqual(GPU_DEVICE.workgroupMemory);
       fullest = Math.max(fullest, bytes);

@@ -16,7 +16,7 @@ import { targetOf, webgpuKernels } from '../../src/backend/webgpu/kernels/index.
 import { fakeQuantize } from '../../src/ops/fake_quantize.ts';
 import type { WeightPrecision } from '../../src/ops/weight_precision.ts';
 import { GPU_DEVICE, SOFTWARE_DEVICE } from '../../src/backend/webgpu/device_info.ts';
-import { sharesLaunches } from '../../src/backend/webgpu/wavefront.ts';
+import { sharesLaunches } from '../../src/backend/webgpu/kernels/recurrent/wavefront.ts';
 import { planOf } from '../webgpu_plan.ts';
 
 interface Planned {
@@ -43,7 +43,7 @@ function loopsOf(
   const { output } = layer.forward(x, Object.fromEntries(named), {}, context);
   const target = targetOf(webgpuKernels, prefers);
   return planOf([...args, seed], [output], { target }).steps.flatMap(({ op, attrs }) =>
-    op.name === 'recurrent' ? [(attrs as { chains: number }).chains] : [],
+    op.name === 'recurrent' ? [(attrs as { pseudoLayers: number }).pseudoLayers] : [],
   );
 }
 
@@ -83,8 +83,10 @@ describe('left to the target', () => {
     ['layers that are computed again', { recompute: true }, bound],
   ])('%s do not', (_, own, context) => {
     const layer = new LSTM({ ...large, ...own });
-    const chains = layer.bidirectional ? 2 : 1;
-    expect(loopsOf(layer, context)).toEqual(Array.from({ length: layer.options.numLayers }, () => chains));
+    const pseudoLayers = layer.bidirectional ? 2 : 1;
+    expect(loopsOf(layer, context)).toEqual(
+      Array.from({ length: layer.options.numLayers }, () => pseudoLayers),
+    );
   });
 
   test.each<[string, Partial<RecurrentOptions>]>([
@@ -133,7 +135,7 @@ describe('a device', () => {
   });
 });
 
-describe('chains that make no sense are refused', () => {
+describe('pseudoLayers that make no sense are refused', () => {
   const value = (...shape: number[]): Value => new Value({ shape, dtype: 'f32' });
   const products = value(3, 2, 16);
   const hh = value(16, 4);
@@ -144,7 +146,7 @@ describe('chains that make no sense are refused', () => {
         products: [products, products, products],
         weights: [{ hh }, { hh }, { hh }],
       }),
-    ).toThrow(/expected products of one direction or both, got 3; layers are stacked: true/);
+    ).toThrow(/expected products of one direction or both, got 3; stacked layers are wavefront: true/);
   });
 
   test.each([
@@ -158,9 +160,9 @@ describe('chains that make no sense are refused', () => {
       0,
     ],
     ['a direction', false, [{ hh }, { hh, ih: hh }], 1],
-  ])('weights of an input part for %s', (_, stacked, weights, which) => {
-    expect(() => recurrentSequence(lstm, { stacked, products: [products, products], weights })).toThrow(
-      `weights ${which} have an ih, which only stacked layers above the lowest multiply by`,
+  ])('weights of an input part for %s', (_, wavefront, weights, which) => {
+    expect(() => recurrentSequence(lstm, { wavefront, products: [products, products], weights })).toThrow(
+      `weights ${which} have an ih, which only layers of a wavefront above the lowest multiply by`,
     );
   });
 

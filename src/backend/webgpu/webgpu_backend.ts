@@ -21,7 +21,7 @@ import { Pipelines } from './pipelines.ts';
 import { Staging } from './staging.ts';
 import { Stopwatch } from './stopwatch.ts';
 import { openKinds, tuneKinds } from './tune.ts';
-import { sharesLaunches } from './wavefront.ts';
+import { sharesLaunches } from './kernels/recurrent/wavefront.ts';
 
 export interface WebGPUBackendOptions {
   readonly device: GPUDevice;

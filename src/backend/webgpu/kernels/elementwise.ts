@@ -25,6 +25,8 @@ import {
 const inputNames = ['in0', 'in1', 'in2', 'in3', 'in4', 'in5', 'in6'] as const;
 const outputNames = ['out0', 'out1', 'out2', 'out3'] as const;
 const FIRST_OUTPUT = inputNames.length;
+export const MAX_INPUTS: number = inputNames.length;
+export const MAX_OUTPUTS: number = outputNames.length;
 /** Every device binds at least so many storage buffers. */
 export const MAX_BUFFERS = 8;
 

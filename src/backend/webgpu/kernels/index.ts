@@ -11,7 +11,7 @@ import type { WebGPUKernel } from './kernel.ts';
 import { linearScan, linearScanBackward } from './linear_scan.ts';
 import { matmul } from './matmul.ts';
 import { pack } from './pack.ts';
-import { recurrent, recurrentBackward } from './recurrent.ts';
+import { recurrent, recurrentBackward } from './recurrent/index.ts';
 import { reduce } from './reduce.ts';
 import { sequenceMask } from './sequence_mask.ts';
 import { softmaxCrossEntropy, softmaxCrossEntropyBackward } from './softmax_cross_entropy.ts';

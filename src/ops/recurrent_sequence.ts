@@ -1,18 +1,17 @@
 // Recurrent sequences as functions of traced values: fused, and from the graph's own ops to compare with.
 import type { Cell } from '../cells/cell.ts';
 import { GatewiseError, show } from '../core/errors.ts';
+import { countOperands, listOperands } from '../graph/operands.ts';
 import { expectValue, Value } from '../graph/value.ts';
 import { applyAll } from './apply.ts';
 import { matmul } from './matmul.ts';
-import { recurrentOp } from './recurrent.ts';
-import { RecurrentLayout, type RecurrentAttrs } from './recurrent_layout.ts';
-import { packWeights } from './recurrent_pack.ts';
-import { checkWeightPrecision, type WeightPrecision } from './weight_precision.ts';
+import { loopOperands, recurrentOp } from './recurrent.ts';
+import { RecurrentLayout, type LoopAttrs } from './recurrent_schedule.ts';
 import { broadcast, concat, empty, mean, reshape, slice, zeros } from './structure.ts';
 
-/** Weights of one chain. */
+/** Weights of one pseudo-layer: a direction, or a layer of a wavefront. */
 export interface RecurrentWeights {
-  /** `weight_ih` (G·H, W of h) of a stacked layer, which takes h of the one below; the lowest has none here. */
+  /** `weight_ih` (G·H, W of h) of a layer of a wavefront, which multiplies h of the layer below; the lowest has none here. */
   readonly ih?: Value;
   /** `weight_hh` (G·H, W of h), absent for cells whose gates see the input alone. */
   readonly hh?: Value;
@@ -26,55 +25,51 @@ export interface RecurrentWeights {
 
 export interface SequenceArguments {
   /**
-   * (T, B, G·H) for each chain: the input part of every gate's pre-activation, its bias included; in order of time. Of
-   * stacked layers but the lowest, that without the product with `ih`.
+   * (T, B, G·H) for each pseudo-layer: the input part of every gate's pre-activation, its bias included, in order of time;
+   * for layers of a wavefront above the lowest, without the product with `ih`.
    */
   readonly products: readonly Value[];
   /**
-   * Whether chains are layers, from the lowest up, in place of directions. They share each launch, each a step behind the one
-   * below. Their cell draws no random numbers and drops nothing, and their weights are not int8.
+   * Whether the pseudo-layers are stacked layers, from the lowest up, and not directions. They share each launch, each a step
+   * behind the one below. Their cell draws no random numbers and drops nothing.
    */
-  readonly stacked?: boolean;
+  readonly wavefront?: boolean;
   readonly weights: readonly RecurrentWeights[];
   /**
-   * (D, B, W) for each state, in the cell's order: before the first step of its chain. Or all of them flat in one
-   * value. Zeros where absent.
+   * (P, B, W) for each state, in the cell's order: before the first step. Or all of them flat in one value. Zeros where absent.
    */
   readonly initial?: readonly Value[] | Value;
-  /** (T, B) for each chain, 1 where a step counts and 0 where the states are carried over it. */
+  /** (T, B) for each pseudo-layer, 1 where a step counts and 0 where the states are carried over it. */
   readonly mask?: readonly Value[];
-  /** (D, B, W of h): variational dropout's factors, for cells that drop h in the recurrent product. */
+  /** (P, B, W of h): variational dropout's factors, for cells that drop h in the recurrent product. */
   readonly keep?: Value;
   /** What the cell's random numbers are drawn from: i32 (2), and which of the model's streams. */
   readonly noise?: { readonly seed: Value; readonly stream: number };
-  /** What the elements of the matrices are rounded to; `float32` unless given. No gradient is worked out with `int8`. */
-  readonly precision?: WeightPrecision;
 }
 
 export interface SequenceResult {
-  /** (T, B, D, W of h): h after each step, in order of time; of stacked layers the last one's, D = 1. */
+  /** (T, B, D, W of h): h after each step, in order of time; of a wavefront the last layer's, D = 1. */
   readonly output: Value;
-  /** (D, B, W) for each state, after the last step of its chain. */
+  /** (P, B, W) for each state, after the last step of its direction. */
   readonly finals: readonly Value[];
 }
 
-/** Runs a cell over a sequence, in one direction or both, or in several layers of one. */
+/** Runs a cell over a sequence, in one direction or both, or in several layers of one direction as a wavefront. */
 export function recurrentSequence(cell: Cell, args: SequenceArguments): SequenceResult {
-  const { products, weights, initial, mask, keep, noise, precision = 'float32' } = args;
-  const stacked = args.stacked === true && products.length > 1;
+  const { products, weights, initial, mask, keep, noise } = args;
+  const wavefront = args.wavefront === true && products.length > 1;
   const what = `recurrent (${cell.name})`;
-  checkWeightPrecision(what, precision);
   for (const product of products) expectValue(`${what}: products`, product, 'f32');
-  if (products.length > 2 && !stacked)
+  if (products.length > 2 && !wavefront)
     throw new GatewiseError(
       'argument',
-      `${what}: expected products of one direction or both, got ${products.length}; layers are stacked: true`,
+      `${what}: expected products of one direction or both, got ${products.length}; stacked layers are wavefront: true`,
     );
-  const unread = weights.findIndex(({ ih }, chain) => ih !== undefined && !(stacked && chain > 0));
+  const unread = weights.findIndex(({ ih }, p) => ih !== undefined && !(wavefront && p > 0));
   if (unread >= 0)
     throw new GatewiseError(
       'argument',
-      `${what}: weights ${unread} have an ih, which only stacked layers above the lowest multiply by`,
+      `${what}: weights ${unread} have an ih, which only layers of a wavefront above the lowest multiply by`,
     );
   const gates = cell.gates.length;
   const [first] = products;
@@ -84,69 +79,69 @@ export function recurrentSequence(cell: Cell, args: SequenceArguments): Sequence
       `${what}: products must be (T, B, ${gates}·H), got ${show(first.shape)}`,
     );
   const [steps, batch, width] = first.shape;
-  const attrs: RecurrentAttrs = {
+  const attrs: LoopAttrs = {
     cell,
     hidden: width / gates,
     projection: weights[0].hr?.shape[0] ?? 0,
-    chains: products.length,
-    stacked,
+    pseudoLayers: products.length,
     bias: weights[0].bias !== undefined,
     masked: mask !== undefined,
-    precision,
-    stream: noise?.stream ?? 0,
-    lean: false,
-    fromZero: false,
+    schedule: { arrangement: wavefront ? 'wavefront' : 'directions', form: 'training' },
   };
   const layout = new RecurrentLayout(attrs);
-  // Room for what the step kernel fills in behind the input parts.
+  // The loop saves further activations behind the input products.
   const room = layout.row - width;
-  const stashes = products.map((product) =>
+  const own = products.map((product) =>
     room === 0 ? product : concat([product, empty([steps, batch, room])], 2),
   );
-  const stash = concat(stashes.map((one) => reshape(one, [1, steps, batch, layout.row])));
+  const reserve = concat(own.map((one) => reshape(one, [1, steps, batch, layout.row])));
   const need = (value: Value | undefined, name: string, shape: readonly number[]): Value => {
     expectValue(`${what}: ${name}`, value, 'f32', shape);
     return value;
   };
-  const matrices = weights.flatMap((own, chain) =>
+  const matrices = weights.flatMap((given, p) =>
     layout.matrices
-      .slice(0, layout.matricesOf(chain))
-      .map(({ name, shape }) => need(own[name], `weight_${name}`, shape)),
+      .slice(0, layout.matricesOf(p))
+      .map(({ name, shape }) => need(given[name], `weight_${name}`, shape)),
   );
   const vectorsOf = ({ bias, units }: RecurrentWeights): Value[] => {
     const own = cell.weights.map(({ name }) => need(units?.[name], `weight ${show(name)}`, [attrs.hidden]));
     return bias === undefined ? own : [need(bias, 'bias_hh', [layout.weightOffset])].concat(own);
   };
   const vectors = weights.flatMap(vectorsOf);
-  const { chains } = layout;
+  const { pseudoLayers } = layout;
   const flat = (values: readonly Value[]): Value => concat(values.map((value) => reshape(value, [-1])));
-  const stateShape = (s: number): readonly number[] => [chains, batch, layout.stateWidth(s)];
+  const stateShape = (s: number): readonly number[] => [pseudoLayers, batch, layout.stateWidth(s)];
   const start = (): Value => {
-    const size = chains * batch * layout.stateUnits;
+    const size = pseudoLayers * batch * layout.stateUnits;
     if (initial === undefined) return zeros([size]);
     if (initial instanceof Value) return need(initial, 'initial', [size]);
     return flat(cell.states.map((name, s) => need(initial[s], `state ${show(name)}`, stateShape(s))));
   };
   const rows = [
-    ...(cell.dropsRecurrent ? [need(keep, 'keep', [chains, batch, layout.stateWidth(0)])] : []),
+    ...(cell.dropsRecurrent ? [need(keep, 'keep', [pseudoLayers, batch, layout.stateWidth(0)])] : []),
     ...(mask ?? []).map((one) => need(one, 'mask', [steps, batch])),
   ];
-  if (stacked && (layout.program.draws > 0 || cell.dropsRecurrent || precision === 'int8'))
+  if (wavefront && (layout.program.draws > 0 || cell.dropsRecurrent))
     throw new GatewiseError(
       'unsupported',
-      `${what}: stacked layers can neither draw random numbers, drop units of h nor have int8 weights; run them one after the other`,
+      `${what}: layers of a wavefront can neither draw random numbers nor drop units of h; run them one after the other`,
     );
   if (layout.program.draws > 0 && noise === undefined)
     throw new GatewiseError('argument', `${what}: the cell draws random numbers; give it noise`);
-  const [, , output, ...finals] = applyAll(recurrentOp, attrs, [
-    stash,
-    start(),
-    ...matrices,
-    ...packWeights(attrs, matrices, false),
-    ...(vectors.length > 0 ? [concat(vectors)] : []),
-    ...(rows.length > 0 ? [flat(rows)] : []),
-    ...(layout.program.draws > 0 && noise !== undefined ? [noise.seed] : []),
-  ]);
+  const operands = loopOperands({
+    reserve: [reserve],
+    initial: [start()],
+    weights: matrices,
+    vectors: vectors.length > 0 ? [concat(vectors)] : [],
+    rows: rows.length > 0 ? [flat(rows)] : [],
+    seed: layout.program.draws > 0 && noise !== undefined ? [noise.seed] : [],
+  });
+  const [, , output, ...finals] = applyAll(
+    recurrentOp,
+    { ...attrs, stream: noise?.stream ?? 0, operands: countOperands(operands) },
+    listOperands(operands),
+  );
   return { output, finals };
 }
 

@@ -1,8 +1,8 @@
 // Whether stacked recurrent layers share launches on a device.
-import { streamsWell } from '../../ops/recurrent_shape.ts';
-import type { WavefrontStep } from '../../graph/value.ts';
-import { floorSeconds } from '../../plan/calibration.ts';
-import type { DeviceInfo } from './device_info.ts';
+import { streamsWell } from './geometry.ts';
+import type { WavefrontStep } from '../../../../graph/value.ts';
+import { floorSeconds } from '../../../../plan/calibration.ts';
+import type { DeviceInfo } from '../../device_info.ts';
 
 /** A kernel comes to a third of what the device can do, as a rule, where a floor counts on all of it. */
 const KERNEL_SHARE = 1 / 3;

@@ -1,0 +1,152 @@
+// The order in which the kernels of a recurrent loop read packed weights: phase by phase, vector by vector, and for each vector
+// quads of k of all matrices that multiply it, unit by unit. Neighbouring invocations own neighbouring units and so load
+// neighbouring quads.
+import type { Phase, Term } from '../../../../cells/phases.ts';
+import { inputsOf, type Expr } from '../../../../expr/expr.ts';
+import type { Value } from '../../../../graph/value.ts';
+import { apply } from '../../../../ops/apply.ts';
+import { packOp, type PackAttrs, type PackBlocks } from '../../../../ops/pack.ts';
+import { matrixOf, type RecurrentLayout } from '../../../../ops/recurrent_schedule.ts';
+import { QUAD_WORDS, quadsOf, type WeightPrecision } from '../../../../ops/weight_precision.ts';
+
+/** A vector that products of a phase read, and the matrices that multiply it. */
+export interface VectorReads {
+  readonly source: Expr;
+  readonly depth: number;
+  readonly reads: readonly {
+    readonly term: Term;
+    /** The product that it adds to. */ readonly product: number;
+  }[];
+  /** Where its weights begin among the packed weights of a pseudo-layer, in quads. */
+  readonly start: number;
+}
+
+export interface Packing {
+  readonly phases: readonly (readonly VectorReads[])[];
+  readonly quadsPerLayer: number;
+}
+
+const keyOf = ({ matrix, source }: Term): string => `${matrix} ${inputsOf([source]).join()}`;
+const byKey = (a: string, b: string): number => a.localeCompare(b, 'en', { numeric: true });
+
+/** The vectors of a phase's products. All are multiplied by equally many matrices, since the kernel unrolls them alike. */
+function vectorsOf(layout: RecurrentLayout, { products }: Phase): Omit<VectorReads, 'start'>[] {
+  const all = products.flatMap(({ terms }, product) => terms.map((term) => ({ term, product })));
+  const bySource = new Map<Expr, { term: Term; product: number }[]>();
+  for (const read of all) bySource.set(read.term.source, [...(bySource.get(read.term.source) ?? []), read]);
+  const groups = [...bySource.values()].map((reads) =>
+    reads.toSorted((a, b) => byKey(a.term.matrix, b.term.matrix)),
+  );
+  const isRectangle = groups.every(({ length }) => length === groups[0].length);
+  // In the order of the matrices, so that training and inference read packed weights alike.
+  const ordered = (isRectangle ? groups : all.map((read) => [read])).toSorted(([a], [b]) =>
+    byKey(keyOf(a.term), keyOf(b.term)),
+  );
+  return ordered.map((reads) => ({
+    source: reads[0].term.source,
+    depth: layout.width(reads[0].term.depth),
+    reads,
+  }));
+}
+
+export function packingOf(layout: RecurrentLayout, backward: boolean): Packing {
+  let quadsPerLayer = 0;
+  const phases = layout.phases(backward).map((phase) =>
+    vectorsOf(layout, phase).map((vector): VectorReads => {
+      const start = quadsPerLayer;
+      quadsPerLayer += quadsOf(vector.depth) * vector.reads.length * layout.width(phase.width);
+      return { ...vector, start };
+    }),
+  );
+  return { phases, quadsPerLayer };
+}
+
+/** Quads of the longest vector that each of the invocations reads which split a sum over k. */
+export const quadsOfSplit = (vectors: readonly VectorReads[], splits: number): number =>
+  Math.ceil(Math.max(0, ...vectors.map(({ depth }) => quadsOf(depth))) / splits);
+
+/** Quads of all phases' weights that such an invocation reads for one unit. */
+export const quadsPerInvocation = ({ phases }: Packing, splits: number): number =>
+  phases.reduce(
+    (sum, vectors) => sum + vectors.flatMap(({ reads }) => reads).length * quadsOfSplit(vectors, splits),
+    0,
+  );
+
+/** The matrices of all pseudo-layers as a pass reads them. @param scales With int8, the largest magnitudes of all their rows. */
+export function packWeights(
+  layout: RecurrentLayout,
+  backward: boolean,
+  precision: WeightPrecision,
+  matrices: readonly Value[],
+  scales: readonly Value[],
+): Value {
+  const quads = Math.max(1, layout.pseudoLayers * packingOf(layout, backward).quadsPerLayer);
+  const attrs: PackAttrs = {
+    precision,
+    size: QUAD_WORDS[precision] * quads,
+    blocks: packBlocksOf(layout, backward),
+    matrices: matrices.length,
+  };
+  return apply(packOp, attrs, [...matrices, ...scales]);
+}
+
+/** The blocks of all pseudo-layers' matrices, in the order in which a pass reads them. */
+function packBlocksOf(layout: RecurrentLayout, backward: boolean): PackBlocks[] {
+  const { phases, quadsPerLayer } = packingOf(layout, backward);
+  return Array.from({ length: layout.pseudoLayers }, (_, layer) => {
+    const blocks = layout.phases(backward).flatMap((phase, p) => {
+      const units = layout.width(phase.width);
+      return phases[p].flatMap(({ reads, depth, start }) =>
+        reads.map(({ term }, i): PackBlocks => {
+          const { matrix, part, transposed } = matrixOf(layout, term);
+          const [, columns] = layout.matrices[matrix].shape;
+          // Parts of hh and ih are H rows high; the only part of hr begins at 0.
+          const size = layout.width('hidden') * columns;
+          return {
+            input: layout.matrixAt(layer, matrix, transposed),
+            count: 1,
+            depth,
+            units,
+            source: {
+              first: part * size,
+              strides: transposed ? [size, columns, 1] : [size, 1, columns],
+            },
+            target: {
+              first: layer * quadsPerLayer + start + i * units,
+              strides: [0, reads.length * units, 1],
+            },
+            scale: layer * layout.matrixRows.all + layout.matrixRows.before[matrix] + part * units,
+          };
+        }),
+      );
+    });
+    return joinBlocks(blocks);
+  }).flat();
+}
+
+/** Joins blocks that lie at equal distances in their matrix and in the result. */
+function joinBlocks(blocks: readonly PackBlocks[]): PackBlocks[] {
+  const joined: PackBlocks[] = [];
+  for (const block of blocks) {
+    const run = joined.at(-1);
+    const next = run && joinedWith(run, block);
+    if (next === undefined) joined.push(block);
+    else joined[joined.length - 1] = next;
+  }
+  return joined;
+}
+
+function joinedWith(run: PackBlocks, block: PackBlocks): PackBlocks | undefined {
+  const { source, target, count } = run;
+  const step = count === 1 ? block.target.first - target.first : target.strides[0];
+  const isNext =
+    block.input === run.input &&
+    block.depth === run.depth &&
+    block.units === run.units &&
+    block.source.strides.join() === source.strides.join() &&
+    block.target.strides[1] === target.strides[1] &&
+    block.source.first === source.first + count * source.strides[0] &&
+    block.target.first === target.first + count * step;
+  if (!isNext) return undefined;
+  return { ...run, count: count + 1, target: { ...target, strides: [step, target.strides[1], 1] } };
+}

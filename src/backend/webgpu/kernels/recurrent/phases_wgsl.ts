@@ -1,0 +1,392 @@
+// Prints the phases of a cell's step as WGSL: the text that is spliced into shaders/lib/recurrent.wgsl, which shows its form.
+import type { Phase, Term, Write } from '../../../../cells/phases.ts';
+import { parsePlace } from '../../../../cells/places.ts';
+import { GatewiseError, show } from '../../../../core/errors.ts';
+import { inputsOf } from '../../../../expr/expr.ts';
+import { toWGSL } from '../../../../expr/wgsl.ts';
+import {
+  matrixOf,
+  type Address,
+  type Extent,
+  type RecurrentAttrs,
+  type RecurrentLayout,
+  type TensorName,
+} from '../../../../ops/recurrent_schedule.ts';
+import type { WeightPrecision } from '../../../../ops/weight_precision.ts';
+import type { Residence } from './geometry.ts';
+import type { VectorReads } from './packing.ts';
+
+/** A phase, and how its products read their weights. */
+export interface PhaseText {
+  readonly phase: Phase;
+  readonly vectors: readonly VectorReads[];
+  /** Tiles of units that an invocation computes one after the other. */
+  readonly turns: number;
+}
+
+/** The binding of the packed weights. */
+export const PACKED_NAMES = { float32: 'weight', f16: 'halves', int8: 'bytes' } as const;
+
+/** The type of a packed quad, and the quad as four numbers. */
+const PACKED = {
+  float32: { type: 'vec4f', unpacked: 'quad' },
+  f16: { type: 'vec2u', unpacked: 'from_halves(quad)' },
+  int8: { type: 'u32', unpacked: 'from_bytes(quad)' },
+} as const;
+
+/** What all phases of a kernel share. */
+export interface StepText {
+  readonly attrs: RecurrentAttrs;
+  readonly layout: RecurrentLayout;
+  readonly precision: WeightPrecision;
+  /** Quads of one pseudo-layer's packed weights. */
+  readonly quadsPerLayer: number;
+  readonly hasOutputGradient: boolean;
+  /** Whether initial states are zero and not in memory, or are read where they were given, as the carry of a single step. */
+  readonly initial: 'in memory' | 'zero' | 'as given';
+  /** Whether four invocations load each vector together, a quarter each. */
+  readonly together: boolean;
+  readonly residence: Residence;
+}
+
+const EXTENTS = { steps: 'params.steps', times: 'state_times()', batch: 'params.batch' } as const;
+
+/** An extent as WGSL; undefined for 0. */
+function extentText({ factor, of }: Extent): string | undefined {
+  if (factor === 0) return undefined;
+  const sizes = of.map((name) => EXTENTS[name]);
+  return [...(factor === 1 && sizes.length > 0 ? [] : [`${factor}u`]), ...sizes].join(' * ');
+}
+
+const TIMES = {
+  step: (layer: string) => `time_of(${layer}, order)`,
+  next: (layer: string) => `time_of(${layer}, next)`,
+  before: (layer: string) => `state_time(${layer}, order)`,
+  after: (layer: string) => `state_time(${layer}, next)`,
+} as const;
+
+const layerText = (relative: Address['layer']): string =>
+  relative === 0 ? 'layer' : `layer ${relative > 0 ? '+' : '-'} 1u`;
+
+/** The index of the first element of a row, without the place's offset in it. */
+function rowText({ base, axes, width, time, layer }: Address): string {
+  const coordinates = { layer: layerText(layer), time: TIMES[time](layerText(layer)), row: 'row' };
+  // Horner's scheme over the axes; an axis of one element adds nothing.
+  let row = '';
+  for (const { axis, extent } of axes) {
+    const isOne = extent.factor === 1 && extent.of.length === 0;
+    if (isOne) continue;
+    const coordinate = axis === 'layer' && layer !== 0 ? `(${coordinates[axis]})` : coordinates[axis];
+    row = row === '' ? coordinate : `(${row}) * ${extentText(extent) ?? '1u'} + ${coordinate}`;
+  }
+  const rows = width === 1 ? row : row === '' ? '' : `(${row}) * ${width}u`;
+  return [extentText(base), rows].filter((text) => text !== undefined && text !== '').join(' + ') || '0u';
+}
+
+/** Loads and stores of places within one generated function, whose row indices are computed once at its head. */
+class Scope {
+  readonly #of: StepText;
+  readonly #lets = new Map<string, string>();
+
+  constructor(of: StepText) {
+    this.#of = of;
+  }
+
+  /** A name for a value that is computed at the head of the function. */
+  #let(value: string, name = `row_${this.#lets.size}`): string {
+    const known = this.#lets.get(value) ?? name;
+    this.#lets.set(value, known);
+    return known;
+  }
+
+  get head(): string[] {
+    return ['let order = next - 1u;', ...[...this.#lets].map(([value, name]) => `let ${name} = ${value};`)];
+  }
+
+  /** A product. For int8 it is in units of 1/127 of the largest weight in its row, by which it is still to be multiplied. */
+  product(index: number, terms: readonly Term[]): string {
+    const { layout, precision, attrs } = this.#of;
+    if (precision !== 'int8') return `product[${index}]`;
+    const [term, ...more] = terms;
+    const { matrix, part, transposed } = matrixOf(layout, term);
+    if (more.length > 0 || transposed)
+      throw new GatewiseError(
+        'internal',
+        `recurrent: int8 weights in a product with ${show(terms.map((one) => one.matrix))}`,
+      );
+    const { before, all } = layout.matrixRows;
+    const first = before[matrix] + part * attrs.hidden;
+    return this.#let(`product[${index}] * largest[layer * ${all}u + ${first}u + unit]`, `product_${index}`);
+  }
+
+  /** The buffer of a place, and the index of its first element. */
+  locate(name: string): { readonly buffer: string; readonly first: string } {
+    const address = this.#of.layout.addressOf(name);
+    if (address === undefined) throw new GatewiseError('internal', `recurrent: ${name} is not in memory`);
+    return this.#locate(address, BUFFERS[address.tensor]);
+  }
+
+  #locate(address: Address, buffer: string): { readonly buffer: string; readonly first: string } {
+    const { offset } = address;
+    return { buffer, first: `${this.#let(rowText(address))}${offset === 0 ? '' : ` + ${offset}u`}` };
+  }
+
+  /** Element `unit` of the output, as a target. */
+  output(unit: string): string {
+    const { buffer, first } = this.#locate(this.#of.layout.output, 'output');
+    return `${buffer}[${first} + ${unit}]`;
+  }
+
+  /** Element `unit` of a place, as a target. */
+  at(name: string, unit: string): string {
+    const { buffer, first } = this.locate(name);
+    return `${buffer}[${first} + ${unit}]`;
+  }
+
+  /** Element `unit` of a place, as a value. */
+  read(name: string, unit: string): string {
+    const { attrs, layout, hasOutputGradient, initial } = this.#of;
+    const [kind, index] = parsePlace(name);
+    switch (kind) {
+      case 'state': {
+        if (initial === 'as given') return this.at(`carry${index}`, unit);
+        const state = this.at(name, unit);
+        return initial === 'zero' ? `select(0.0, ${state}, order > 0u)` : state;
+      }
+      case 'output': {
+        if (!hasOutputGradient) return '0.0f';
+        const d = this.at(name, unit);
+        return layout.isWavefront ? `select(0.0, ${d}, is_last(layer))` : d;
+      }
+      case 'active':
+        return 'select(0.0, 1.0, is_active(layer, order, row))';
+      case 'noise': {
+        const counter = `vec4u(row * ${attrs.hidden}u + ${unit}, ${attrs.stream}u, time_of(layer, order) * 2u + layer, ${1 + (index >> 2)}u)`;
+        const key = 'vec2u(bitcast<u32>(seed[0]), bitcast<u32>(seed[1]))';
+        return `unit_uniform(philox(${counter}, ${key}).${'xyzw'[index & 3]})`;
+      }
+      default:
+        return this.at(name, unit);
+    }
+  }
+}
+
+const BUFFERS: Readonly<Record<TensorName, string>> = {
+  reserve: 'reserve',
+  states: 'states',
+  carry: 'carry',
+  output: 'd_output',
+  vectors: 'vectors',
+  rows: 'rows',
+};
+
+const indent = (lines: readonly string[], by = '  '): string =>
+  lines.map((line) => `${by}${line}`).join('\n');
+
+/** All phases of a kernel: the n-th phase's names end in _n. */
+export function phasesWGSL(of: StepText, phases: readonly PhaseText[]): string {
+  const { attrs, layout, precision } = of;
+  const { type, unpacked } = PACKED[precision];
+  return `// The cell "${attrs.cell.name}".
+const TRAINING = ${!layout.isInference};
+const WAVEFRONT = ${layout.isWavefront};
+const LAYERS = ${layout.pseudoLayers}u;
+
+fn is_active(layer: u32, order: u32, row: u32) -> bool {
+  return ${isActive(of)};
+}
+
+alias Packed = ${type};
+
+fn packed_at(at: u32) -> Packed {
+  return ${PACKED_NAMES[precision]}[at];
+}
+
+fn unpacked(quad: Packed) -> vec4f {
+  return ${unpacked};
+}
+
+${phases.map((phase, index) => phaseText(of, phase, index)).join('\n\n')}`;
+}
+
+function isActive({ attrs, layout }: StepText): string {
+  const mask = attrs.masked ? layout.addressOf('active0') : undefined;
+  return mask === undefined ? 'true' : `rows[${rowText(mask)}] != 0.0`;
+}
+
+function phaseText(of: StepText, { phase, vectors, turns }: PhaseText, index: number): string {
+  const { layout } = of;
+  const { products, means, writes, finish } = phase;
+  const targets = vectors.flatMap(({ reads }) => reads.map(({ product }) => `${product}u`));
+  const moment = 'next: u32, layer: u32, row: u32';
+  const args = `${moment}, unit: u32, product: array<f32, PRODUCTS_${index}>`;
+  return `// ${writes.map(({ to }) => to).join(', ')}
+const WIDTH_${index} = ${layout.width(phase.width)}u;
+const PRODUCTS_${index} = ${Math.max(1, products.length)}u;
+const VECTORS_${index} = ${vectors.length}u;
+const MATRICES_${index} = ${vectors[0]?.reads.length ?? 0}u;
+const MEANS_${index} = ${Math.max(1, means.length)}u;
+const PRODUCT_OF_${index} = array<u32, ${Math.max(1, targets.length)}>(${targets.join(', ') || '0u'});
+const FINISHES_${index} = ${finish.length > 0};
+const TURNS_${index} = ${turns}u;
+
+${vectors.length > 0 ? weightsText(of.residence, index) : ''}
+${vectors.map((vector, i) => vectorText(of, phase, vector, `${index}_${i}`)).join('\n')}
+fn means_of_${index}(${moment}) -> array<f32, MEANS_${index}> {
+${means.length === 0 ? `  return array<f32, MEANS_${index}>();` : meansBody(of, phase, index)}
+}
+
+fn update_${index}(${args}, mean: array<f32, MEANS_${index}>) {
+${writesBody(of, phase, writes)}
+}
+
+fn finish_${index}(${args}) {
+${writesBody(of, phase, finish)}
+}`;
+}
+
+/** How the expressions of a phase name their inputs in WGSL. */
+const inputText =
+  (scope: Scope, { products, means }: Phase) =>
+  (name: string): string => {
+    const product = products.findIndex((own) => own.name === name);
+    if (product >= 0) return scope.product(product, products[product].terms);
+    const mean = means.findIndex((own) => own.name === name);
+    return mean >= 0 ? `mean[${mean}]` : scope.read(name, 'unit');
+  };
+
+function writesBody(of: StepText, phase: Phase, writes: readonly Write[]): string {
+  const scope = new Scope(of);
+  const { statements, results } = toWGSL(
+    writes.map(({ value }) => value),
+    inputText(scope, phase),
+  );
+  const stores = writes.flatMap(({ to }, i) => {
+    const store = `${scope.at(to, 'unit')} = ${results[i]};`;
+    if (!of.layout.isInference || to !== 'after0') return [store];
+    // In inference the output is not a part of the states.
+    const output = `${scope.output('unit')} = ${results[i]};`;
+    return of.layout.isWavefront ? [store, 'if (is_last(layer)) {', `  ${output}`, '}'] : [store, output];
+  });
+  return indent([...scope.head, ...statements, ...stores]);
+}
+
+function meansBody(of: StepText, phase: Phase, index: number): string {
+  const scope = new Scope(of);
+  const loops = phase.means.flatMap(({ of: value, width }, m) => {
+    const { statements, results } = toWGSL([value], inputText(scope, phase));
+    const units = of.layout.width(width);
+    return [
+      `for (var unit = 0u; unit < ${units}u; unit++) {`,
+      ...statements.map((line) => `  ${line}`),
+      `  mean[${m}] += ${results[0]};`,
+      '}',
+      `mean[${m}] /= ${units}.0;`,
+    ];
+  });
+  return indent([...scope.head, `var mean: array<f32, MEANS_${index}>;`, ...loops, 'return mean;']);
+}
+
+/** Where the quads of a phase's weights are at a step. */
+function weightsText(residence: Residence, index: number): string {
+  const registers = `var<private> registers_${index}: array<Packed, VECTORS_${index} * COPIES_${index} * MATRICES_${index}>;\n\n`;
+  const quads = {
+    streamed: 'packed_at(at)',
+    workgroup: 'workgroup_weights[at]',
+    registers: `registers_${index}[index]`,
+  };
+  return `${residence === 'registers' ? registers : ''}fn weight_at_${index}(at: u32, index: u32) -> vec4f {
+  return unpacked(${quads[residence]});
+}
+`;
+}
+
+/** The functions of one vector: where it begins, its elements, and whether a product with it is needed. */
+function vectorText(
+  of: StepText,
+  phase: Phase,
+  { source, depth, start }: VectorReads,
+  suffix: string,
+): string {
+  // A vector lies in memory, or is h times variational dropout's factors.
+  const parts = 'op' in source.kind ? source.args : [source];
+  const names = parts.map((part) => inputsOf([part])[0]);
+  const factors = names.filter((name) => parsePlace(name)[0] === 'keep');
+  const [vector] = names.filter((name) => !factors.includes(name));
+  const scope = new Scope(of);
+  const place = of.initial === 'as given' ? vector.replace(/^state/, 'carry') : vector;
+  const { buffer, first } = scope.locate(place);
+  const head = indent(scope.head);
+  const factorTexts = factors.map((name) => {
+    const address = of.layout.addressOf(name);
+    return `rows[${address === undefined ? '0u' : rowText(address)} + k]`;
+  });
+  const elements = [`${buffer}[base + k]`, ...factorTexts];
+  return `fn weight_start_${suffix}(layer: u32) -> u32 {
+  return ${of.residence === 'workgroup' ? '' : `layer * ${of.quadsPerLayer}u + `}${start}u;
+}
+
+fn depth_${suffix}() -> u32 {
+  return ${depth}u;
+}
+
+fn base_of_${suffix}(next: u32, layer: u32, row: u32) -> u32 {
+${head}
+  return ${first};
+}
+
+fn source_${suffix}(base: u32, layer: u32, row: u32, k: u32) -> f32 {
+  return ${elements.join(' * ')};
+}
+
+fn vector_${suffix}(base: u32, layer: u32, row: u32, k: u32, lane: u32) -> vec4f {
+${indent(of.together ? sharedVector(suffix, depth) : ownVector(suffix, depth))}
+}
+
+fn is_live_${suffix}(next: u32, layer: u32, row: u32) -> bool {
+  return ${liveText(of, phase, vector)};
+}
+`;
+}
+
+/** Whether a vector exists for a step, and is not masked. */
+function liveText({ layout, initial }: StepText, phase: Phase, name: string): string {
+  const [kind] = parsePlace(name);
+  const address = layout.addressOf(name);
+  const isZero = initial === 'zero' && kind === 'state';
+  const isNext = address?.time === 'next';
+  const conditions = [
+    ...(isNext ? ['next < params.steps'] : []),
+    ...(!isNext && address?.layer !== -1 && (phase.finish.length > 0 || isZero)
+      ? [`next > ${isZero ? 1 : 0}u`]
+      : []),
+    ...(address?.layer === -1 ? ['layer > 0u'] : []),
+    ...(address?.layer === 1 ? ['!is_last(layer)'] : []),
+    `is_active(${address?.layer === 1 ? 'layer + 1u' : 'layer'}, ${isNext ? 'next' : 'next - 1u'}, row)`,
+  ];
+  return conditions.join(' && ');
+}
+
+/** Four elements of a vector; elements past its end are 0. */
+function ownVector(suffix: string, depth: number): string[] {
+  const element = (n: number): string => `source_${suffix}(base, layer, row, k + ${n}u)`;
+  if (depth % 4 === 0) return [`return vec4f(${[0, 1, 2, 3].map(element).join(', ')});`];
+  return [
+    'var x = vec4f();',
+    'for (var i = 0u; i < 4u; i++) {',
+    `  if (k + i < ${depth}u) {`,
+    `    x[i] = source_${suffix}(base, layer, row, k + i);`,
+    '  }',
+    '}',
+    'return x;',
+  ];
+}
+
+/** The same, where each of four invocations loads one element. */
+function sharedVector(suffix: string, depth: number): string[] {
+  const own = `source_${suffix}(base, layer, row, ${depth % 4 === 0 ? 'k + lane' : `min(k + lane, ${depth - 1}u)`})`;
+  return [
+    `let own = ${depth % 4 === 0 ? own : `select(0.0, ${own}, k + lane < ${depth}u)`};`,
+    `return vec4f(${[0, 1, 2, 3].map((n) => `quadBroadcast(own, ${n}u)`).join(', ')});`,
+  ];
+}

@@ -1,0 +1,97 @@
+// A single step of a cell in two parts: W_hh·h, which needs no input and is prefetched, and the rest, which is short then: the product
+// of the input and one expression for each unit.
+import { add } from '../../../../expr/arith.ts';
+import { Expr } from '../../../../expr/expr.ts';
+import { inputName } from '../../../../expr/operands.ts';
+import { operandsOf } from '../../../../graph/operands.ts';
+import type { Node, Value } from '../../../../graph/value.ts';
+import { compactInputs, elementwise } from '../../../../ops/elementwise.ts';
+import { matmul } from '../../../../ops/matmul.ts';
+import type { RecurrentAttrs } from '../../../../ops/recurrent_schedule.ts';
+import { concatOp, reshape, reshapeOp, slice } from '../../../../ops/structure.ts';
+import { MAX_INPUTS, MAX_OUTPUTS } from '../elementwise.ts';
+
+/**
+ * The outputs of a single step of one pseudo-layer, without those that only training reads.
+ * @returns undefined where the update needs more than products of h with weights, or more tensors than one kernel reads.
+ */
+export function prefetchedStep({
+  attrs,
+  inputs,
+  outputs,
+}: Node<RecurrentAttrs>): readonly Value[] | undefined {
+  const { cell, bias, masked, hidden, pseudoLayers } = attrs;
+  const operands = operandsOf(attrs.operands, inputs);
+  const [reserve] = operands.reserve;
+  const [, steps, batch] = reserve.shape;
+  const isPlain = !masked && !cell.dropsRecurrent && !cell.projects && operands.seed.length === 0;
+  if (pseudoLayers > 1 || steps > 1 || !isPlain || operands.weights.length !== 1) return undefined;
+  const { gates, recurrentGates, states } = cell;
+  const width = gates.length * hidden;
+  const products = reshape(inputProducts(reserve, width), [batch, width]);
+  const initial = piecesOf(operands.initial[0], states.length, batch * hidden).map((state) =>
+    reshape(state, [batch, hidden]),
+  );
+  const [vectors] = operands.vectors;
+  const part = (value: Value, axis: number, at: number): Value =>
+    slice(value, axis, at * hidden, (at + 1) * hidden);
+  const withBias = (value: Value): Value =>
+    bias ? add(value, slice(vectors, 0, 0, recurrentGates.length * hidden)) : value;
+  const ofStates = matmul(initial[0], operands.weights[0], { transposeB: true });
+  // Where each gate is one sum, the product of the input adds up all of it, as its epilogue.
+  const summed = gates.every(({ kind }) => kind === 'sum');
+  const recurrent = summed ? ofStates : withBias(ofStates);
+  const inputPart = summed ? withBias(add(ofStates, products)) : products;
+
+  const read: Value[] = [];
+  const take = (value: Value): Expr => Expr.input(inputName(read.push(value) - 1));
+  const gateInputs = gates.map((_, gate) => take(part(inputPart, 1, gate)));
+  const gateProducts = recurrentGates.map((_, at) =>
+    summed ? Expr.constant(0) : take(part(recurrent, 1, at)),
+  );
+  const before = initial.map(take);
+  const first = bias ? recurrentGates.length : 0;
+  const factors = cell.weights.map((_, w) => take(part(vectors, 0, first + w)));
+
+  let isSimple = true;
+  const other = (x: Expr): Expr => {
+    isSimple = false;
+    return x;
+  };
+  const after = cell.apply<Expr>({
+    input: (gate) => gateInputs[gate],
+    product: (at, x) => (x === before[0] ? gateProducts[at] : other(x)),
+    state: (s) => before[s],
+    weight: (w) => factors[w],
+    keep: () => other(before[0]),
+    mean: other,
+    project: other,
+    random: () => other(before[0]),
+  });
+  if (!isSimple) return undefined;
+  // h twice: as the output, and beside the other states.
+  const exprs = [after[0], ...after];
+  const { used } = compactInputs(exprs, read);
+  if (used.length > MAX_INPUTS || exprs.length > MAX_OUTPUTS) return undefined;
+  const results = elementwise(exprs, read, [batch, hidden], `step of ${cell.name}`);
+  const [, , output, ...finals] = outputs;
+  // The first two are not read.
+  return [reserve, reserve, ...[output, ...finals].map((own, i) => reshape(results[i], own.shape))];
+}
+
+/** The input products (1, B, G·H) at the beginning of the rows of a reserve (1, 1, B, row). */
+function inputProducts(reserve: Value, width: number): Value {
+  // The product itself, where the reserve was made of it, so that expressions can be fused into it.
+  const made = reserve.node?.op.name === reshapeOp.name ? reserve.node.inputs[0] : reserve;
+  if (made.shape.at(-1) === width) return made;
+  const [product] = made.node?.op.name === concatOp.name ? made.node.inputs : [];
+  return product?.shape.at(-1) === width ? product : slice(reserve, 3, 0, width);
+}
+
+/** The pieces of one size that a flat value consists of: those it was concatenated from, if they have that size. */
+function piecesOf(flat: Value, count: number, size: number): readonly Value[] {
+  const { node } = flat;
+  const isConcat = node?.op.name === concatOp.name && node.inputs.every(({ shape }) => shape[0] === size);
+  if (isConcat && node.inputs.length === count) return node.inputs;
+  return Array.from({ length: count }, (_, i) => slice(flat, 0, i * size, (i + 1) * size));
+}
