@@ -239,7 +239,7 @@ const LAUNCHES = {
   sequence_shared: (loop: Loop, target: Target) => sequenceLaunches(loop, sharedShape(target, sizeOf(loop))),
   sequence_held: (loop: Loop, target: Target) => sequenceLaunches(loop, heldShape(target, sizeOf(loop))),
 };
-type Way = keyof typeof LAUNCHES;
+export type Way = keyof typeof LAUNCHES;
 
 function passOf({ attrs, outputs }: Placed<RecurrentAttrs>, backward: boolean): Pass {
   const [, steps, batch] = outputs[0].view.shape;
