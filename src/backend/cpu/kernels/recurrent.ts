@@ -263,7 +263,8 @@ function copyInitial(interpreter: Interpreter): void {
       for (let row = 0; row < batch; row++) {
         const moment = { layer, order: 0, row };
         const [from, to] = [`carry${s}`, `state${s}`].map((name) => interpreter.elements(name, moment));
-        for (let unit = 0; from !== undefined && to !== undefined && unit < layout.stateWidth(s); unit++)
+        if (from === undefined || to === undefined) continue;
+        for (let unit = 0; unit < layout.stateWidth(s); unit++)
           to.data[to.at + unit] = from.data[from.at + unit];
       }
     }

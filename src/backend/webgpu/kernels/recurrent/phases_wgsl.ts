@@ -312,7 +312,7 @@ function vectorText(
   const parts = 'op' in source.kind ? source.args : [source];
   const names = parts.map((part) => inputsOf([part])[0]);
   const factors = names.filter((name) => parsePlace(name)[0] === 'keep');
-  const [vector] = names.filter((name) => !factors.includes(name));
+  const vector = names.find((name) => !factors.includes(name)) ?? names[0];
   const scope = new Scope(of);
   const place = of.initial === 'as given' ? vector.replace(/^state/, 'carry') : vector;
   const { buffer, first } = scope.locate(place);
