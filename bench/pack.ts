@@ -1,21 +1,14 @@
 // `npm run bench:pack`: the benchmark as a folder that needs nothing but Node, and the same folder as a .tar.xz.
 import { execFileSync } from 'node:child_process';
-import {
-  copyFileSync,
-  cpSync,
-  existsSync,
-  mkdirSync,
-  readdirSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-} from 'node:fs';
+import { copyFileSync, cpSync, existsSync, mkdirSync, readdirSync } from 'node:fs';
+import { rmSync, statSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 
 import { Command } from 'commander';
 import type { Plugin } from 'vite';
 
 import packageJson from '../package.json' with { type: 'json' };
+import { main } from './command.ts';
 import { describeCommit } from './machine.ts';
 
 interface Options {
@@ -92,7 +85,7 @@ async function bundle(out: string): Promise<void> {
 
 const mebibytes = (path: string): string => `${(statSync(path).size / 2 ** 20).toFixed(1)} MiB`;
 
-async function main(): Promise<void> {
+async function pack(): Promise<void> {
   const options = new Command('npm run bench:pack --')
     .description('Packs the benchmark for a machine without npm or network.')
     .option('--platform <name>', `Dawn's native module: ${platforms.join(', ')}`, thisPlatform)
@@ -130,7 +123,4 @@ async function main(): Promise<void> {
   console.log(`${out}: bench.mjs ${mebibytes(join(out, 'bench.mjs'))}\n${archive}: ${mebibytes(archive)}`);
 }
 
-main().catch((error: unknown) => {
-  console.error(error instanceof Error ? error.message : error);
-  process.exitCode = 1;
-});
+main(pack);

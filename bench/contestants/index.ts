@@ -1,19 +1,18 @@
-// Who takes part, in the order of the tables.
+// The contestants, in the order of the tables.
 import type { ContestantSource } from './contestant.ts';
-import { gatewiseCPU, gatewiseWebGPU } from './gatewise.ts';
+import { gatewise } from './gatewise.ts';
 import { jaxWebGPU } from './jax.ts';
-import { contestantKeys, type ContestantKey } from './keys.ts';
 import { onnxWasm, onnxWebGPU } from './onnx.ts';
 import { tfjsWasm, tfjsWebGPU } from './tfjs.ts';
 
-const sourcesByKey: Readonly<Record<ContestantKey, readonly ContestantSource[]>> = {
-  gatewise: [gatewiseWebGPU()],
-  'gatewise-cpu': [gatewiseCPU],
-  tfjs: [tfjsWebGPU, tfjsWasm],
-  onnx: [onnxWebGPU, onnxWasm],
-  jax: [jaxWebGPU],
-};
+const importLibrary = () => import('../../src/index.ts');
 
-export const sources: readonly ContestantSource[] = (Object.keys(contestantKeys) as ContestantKey[]).flatMap(
-  (key) => sourcesByKey[key],
-);
+export const sources: readonly ContestantSource[] = [
+  gatewise('webgpu', importLibrary),
+  gatewise('cpu', importLibrary),
+  tfjsWebGPU,
+  tfjsWasm,
+  onnxWebGPU,
+  onnxWasm,
+  jaxWebGPU,
+];

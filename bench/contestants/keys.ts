@@ -1,4 +1,4 @@
-// The contestants by what they are asked for with. Loads none of them: the command reads it too, outside a page.
+// What `--peers` calls the contestants. Loads none of them: the command reads it outside a page too.
 
 export const contestantKeys = {
   gatewise: 'gatewise on WebGPU',

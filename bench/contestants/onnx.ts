@@ -5,7 +5,7 @@ import type * as ORT from 'onnxruntime-web';
 import type { InferenceSession, Tensor } from 'onnxruntime-web';
 
 import type { Task } from '../data.ts';
-import { Unsupported, type Contestant, type ContestantSource, type Job } from './contestant.ts';
+import { Unsupported, type ContestantSource, type Job, type Loaded } from './contestant.ts';
 import type * as Models from './onnx_model.ts';
 
 interface Library {
@@ -116,10 +116,9 @@ async function prepare(library: Library, task: Task): Promise<Job> {
   const { models } = library;
   switch (task.kind) {
     case 'sequence': {
-      const { workload, data } = task;
-      const { steps, batch, inputSize, hiddenSize, bidirectional } = workload;
-      const model = await Model.load(library, models.sequenceModel(workload, data.weights));
-      const x = await place(library, data.input, [steps, batch, inputSize]);
+      const { steps, batch, inputSize, hiddenSize, bidirectional } = task;
+      const model = await Model.load(library, models.sequenceModel(task));
+      const x = await place(library, task.input, [steps, batch, inputSize]);
       return {
         run: () => model.run({ X: x.tensor }),
         read: () => model.read(),
@@ -128,9 +127,8 @@ async function prepare(library: Library, task: Task): Promise<Job> {
       };
     }
     case 'stream': {
-      const { workload, data } = task;
-      const { cell, inputSize, hiddenSize } = workload;
-      const model = await Model.load(library, models.streamModel(workload, data.weights));
+      const { cell, inputSize, hiddenSize, inputs } = task;
+      const model = await Model.load(library, models.streamModel(task));
       const names = models.streamStates(cell);
       const zeros = await place(library, new Float32Array(hiddenSize), [1, 1, hiddenSize]);
       let step = 0;
@@ -138,7 +136,7 @@ async function prepare(library: Library, task: Task): Promise<Job> {
         run: () => {
           const state = (after: string): Tensor => (step === 0 ? zeros.tensor : model.output(after));
           const states = Object.fromEntries(names.map(([before, after]) => [before, state(after)]));
-          const x = data.inputs[step % data.inputs.length];
+          const x = inputs[step % inputs.length];
           step++;
           return model.run({ X: new library.ort.Tensor('float32', x, [1, 1, inputSize]), ...states });
         },
@@ -149,10 +147,10 @@ async function prepare(library: Library, task: Task): Promise<Job> {
     case 'training':
       throw new Unsupported('cannot train');
     case 'matmul': {
-      const { rows, inner, columns } = task.workload;
-      const model = await Model.load(library, models.matmulModel(task.workload));
-      const a = await place(library, task.data.a, [rows, inner]);
-      const b = await place(library, task.data.b, [inner, columns]);
+      const { rows, inner, columns } = task;
+      const model = await Model.load(library, models.matmulModel(task));
+      const a = await place(library, task.a, [rows, inner]);
+      const b = await place(library, task.b, [inner, columns]);
       return {
         run: () => model.run({ A: a.tensor, B: b.tensor }),
         read: () => model.read(),
@@ -162,43 +160,42 @@ async function prepare(library: Library, task: Task): Promise<Job> {
   }
 }
 
-/** Starts what the first session starts: the WebAssembly, its threads, the device. Not part of anyone's first call. */
-async function warmUp(library: Library): Promise<Library> {
-  const size = { rows: 1, inner: 1, columns: 1 };
-  const model = await Model.load(library, library.models.matmulModel(size));
-  await model.release();
-  return library;
+async function load(
+  backend: Library['backend'],
+  importLibrary: () => Promise<typeof ORT>,
+  wasm: string,
+  threads: number,
+  settings: string,
+): Promise<Loaded> {
+  const [ort, models] = await Promise.all([importLibrary(), import('./onnx_model.ts')]);
+  ort.env.wasm.wasmPaths = { wasm };
+  ort.env.wasm.numThreads = threads;
+  const library = { ort, models, backend };
+  // Starts the WebAssembly, its threads and the device, which are not part of anyone's first call.
+  const first = await Model.load(library, models.matmulModel({ rows: 1, inner: 1, columns: 1 }));
+  await first.release();
+  return {
+    version: `${ort.env.versions.web}, ${settings}`,
+    prepare: (task) => prepare(library, task),
+  };
 }
-
-const contestant = (library: Library, settings: readonly string[]): Contestant => ({
-  name: `ONNX Runtime ${library.backend}`,
-  library: 'ONNX Runtime',
-  backend: library.backend,
-  version: [library.ort.env.versions.web, ...settings].join(', '),
-  gru: 'reset after',
-  biases: 2,
-  prepare: (task) => prepare(library, task),
-});
 
 export const onnxWebGPU: ContestantSource = {
   name: 'ONNX Runtime webgpu',
   key: 'onnx',
-  load: async () => {
-    const [ort, models] = await Promise.all([import('onnxruntime-web/webgpu'), import('./onnx_model.ts')]);
-    ort.env.wasm.wasmPaths = { wasm: asyncifyUrl };
-    return contestant(await warmUp({ ort, models, backend: 'webgpu' }), ['asyncify build']);
-  },
+  library: 'ONNX Runtime',
+  backend: 'webgpu',
+  load: () => load('webgpu', () => import('onnxruntime-web/webgpu'), asyncifyUrl, 0, 'asyncify build'),
 };
 
 export const onnxWasm: ContestantSource = {
   name: 'ONNX Runtime wasm',
   key: 'onnx',
-  load: async () => {
-    const [ort, models] = await Promise.all([import('onnxruntime-web/wasm'), import('./onnx_model.ts')]);
-    ort.env.wasm.wasmPaths = { wasm: wasmUrl };
+  library: 'ONNX Runtime',
+  backend: 'wasm',
+  load: () => {
     // Half of the cores otherwise, four at most. Without isolation the page has no threads.
     const threads = crossOriginIsolated ? navigator.hardwareConcurrency : 1;
-    ort.env.wasm.numThreads = threads;
-    return contestant(await warmUp({ ort, models, backend: 'wasm' }), [`SIMD, threads: ${threads}`]);
+    return load('wasm', () => import('onnxruntime-web/wasm'), wasmUrl, threads, `SIMD, threads: ${threads}`);
   },
 };

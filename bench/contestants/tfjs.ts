@@ -7,9 +7,17 @@ import type { Scalar, Tensor, Variable } from '@tensorflow/tfjs-core';
 import type { layers } from '@tensorflow/tfjs-layers';
 
 import { convertWeights, layouts, type NamedTensor } from '../../src/index.ts';
-import type { SequenceData, StreamData, Task, TrainingData, Weights } from '../data.ts';
-import type { RecurrentKind, SequenceWorkload, StreamWorkload, TrainingWorkload } from '../workloads.ts';
-import type { Contestant, ContestantSource, Job } from './contestant.ts';
+import {
+  weightOf,
+  type MatmulTask,
+  type SequenceTask,
+  type StreamTask,
+  type Task,
+  type TrainingTask,
+  type Weights,
+} from '../data.ts';
+import type { RecurrentKind } from '../workloads.ts';
+import { Latest, type ContestantSource, type Job, type Loaded } from './contestant.ts';
 
 type Layer = layers.Layer;
 
@@ -79,71 +87,56 @@ function recurrentLayer(
   return bidirectional ? layers.bidirectional({ layer, mergeMode: 'concat' }) : layer;
 }
 
-/** The result of the latest run. Those before give their memory back. */
-class Latest {
-  readonly #library: Library;
-  #tensor: Tensor | undefined;
-
-  constructor(library: Library) {
-    this.#library = library;
-  }
-
-  set(tensor: Tensor): void {
-    this.#tensor?.dispose();
-    this.#tensor = tensor;
-  }
-
-  async read(): Promise<Float32Array> {
-    current(this.#library);
-    if (this.#tensor === undefined) throw new Error('read before run');
-    return Float32Array.from(await this.#tensor.data());
-  }
-
-  dispose(): void {
-    this.#tensor?.dispose();
-  }
-}
-
-function sequenceJob(library: Library, workload: SequenceWorkload, data: SequenceData): Job {
-  const { cell, steps, batch, inputSize, hiddenSize, numLayers, bidirectional } = workload;
-  const tf = current(library);
-  const width = hiddenSize * (bidirectional ? 2 : 1);
-  const stack = Array.from({ length: numLayers }, (_, l) => {
-    const layer = recurrentLayer(library, cell, hiddenSize, bidirectional);
-    fill(library, layer, [null, null, l === 0 ? inputSize : width], recurrentWeights(data.weights, cell, l));
-    return layer;
-  });
-  // Rows come before time in TF.js.
-  const x = tf.tensor3d(swapAxes(data.input, steps, batch), [batch, steps, inputSize]);
-  const latest = new Latest(library);
+/** A job whose runs each give one tensor. @param free disposes of what the runs need */
+function jobOf(library: Library, run: (tf: typeof Core) => Tensor, free: (tf: typeof Core) => void): Job {
+  const latest = new Latest<Tensor>();
   return {
-    run: () => {
+    run: () => latest.set(run(current(library))),
+    read: async () => {
       current(library);
-      latest.set(tf.tidy(() => stack.reduce<Tensor>((h, layer) => layer.apply(h) as Tensor, x)));
+      return Float32Array.from(await latest.get().data());
     },
-    read: () => latest.read(),
-    arrange: (values) => swapAxes(values, batch, steps),
     dispose: () => {
-      current(library);
+      const tf = current(library);
       latest.dispose();
-      tf.dispose([x, stack.map((layer) => layer.getWeights())]);
+      free(tf);
     },
   };
 }
 
+function sequenceJob(library: Library, task: SequenceTask): Job {
+  const { cell, steps, batch, inputSize, hiddenSize, numLayers, bidirectional } = task;
+  const tf = current(library);
+  const width = hiddenSize * (bidirectional ? 2 : 1);
+  const stack = Array.from({ length: numLayers }, (_, l) => {
+    const layer = recurrentLayer(library, cell, hiddenSize, bidirectional);
+    fill(library, layer, [null, null, l === 0 ? inputSize : width], recurrentWeights(task.weights, cell, l));
+    return layer;
+  });
+  // Rows come before time in TF.js.
+  const x = tf.tensor3d(swapAxes(task.input, steps, batch), [batch, steps, inputSize]);
+  const forward = (): Tensor => stack.reduce<Tensor>((h, layer) => layer.apply(h) as Tensor, x);
+  const job = jobOf(
+    library,
+    () => tf.tidy(forward),
+    () => tf.dispose([x, stack.map((layer) => layer.getWeights())]),
+  );
+  return { ...job, arrange: (values) => swapAxes(values, batch, steps) };
+}
+
 /** The cell by itself, as a layer of one step would do more. */
-function streamJob(library: Library, workload: StreamWorkload, data: StreamData): Job {
-  const { cell, inputSize, hiddenSize } = workload;
+function streamJob(library: Library, task: StreamTask): Job {
+  const { cell, inputSize, hiddenSize } = task;
   const tf = current(library);
   const { lstmCell, gruCell, simpleRNNCell } = library.layers;
   const layer = { lstm: lstmCell, gru: gruCell, rnn: simpleRNNCell }[cell](options(hiddenSize));
-  fill(library, layer, [1, inputSize], recurrentWeights(data.weights, cell));
+  fill(library, layer, [1, inputSize], recurrentWeights(task.weights, cell));
   let states = Array.from({ length: cell === 'lstm' ? 2 : 1 }, (): Tensor => tf.zeros([1, hiddenSize]));
   let step = 0;
   return {
     run: () => {
       current(library);
-      const x = data.inputs[step++ % data.inputs.length];
+      const x = task.inputs[step++ % task.inputs.length];
       // [h, h, c], of a GRU [h, h]
       const next = tf.tidy(() => layer.call([tf.tensor2d(x, [1, inputSize]), ...states], {}) as Tensor[]);
       tf.dispose(states);
@@ -160,97 +153,76 @@ function streamJob(library: Library, workload: StreamWorkload, data: StreamData)
   };
 }
 
-function trainingJob(library: Library, workload: TrainingWorkload, data: TrainingData): Job {
-  const { cell, steps, batch, classes, hiddenSize, learningRate } = workload;
+function trainingJob(library: Library, task: TrainingTask): Job {
+  const { cell, steps, batch, classes, hiddenSize, learningRate } = task;
   const tf = current(library);
   const recurrent = recurrentLayer(library, cell, hiddenSize, false);
-  fill(library, recurrent, [null, null, classes], recurrentWeights(data.weights, cell));
+  fill(library, recurrent, [null, null, classes], recurrentWeights(task.weights, cell));
   const dense = library.layers.dense({ units: classes });
-  const [weight, bias] = ['weight', 'bias'].map((name) => data.linear.get(name));
-  if (weight === undefined || bias === undefined) throw new Error('no weights of the linear layer');
+  const [weight, bias] = ['weight', 'bias'].map((name) => weightOf(task.linear, name));
   const kernel = swapAxes(Float32Array.from(weight.data), classes, hiddenSize);
-  fill(
-    library,
-    dense,
-    [null, null, hiddenSize],
-    [{ ...weight, shape: [hiddenSize, classes], data: kernel }, bias],
-  );
+  const transposed = { ...weight, shape: [hiddenSize, classes], data: kernel };
+  fill(library, dense, [null, null, hiddenSize], [transposed, bias]);
 
   const variables = [recurrent, dense].flatMap((layer) => layer.getWeights()) as Variable[];
   const optimizer = tf.train.adam(learningRate, 0.9, 0.999, 1e-8);
-  const input = swapAxes(data.input, steps, batch);
+  const input = swapAxes(task.input, steps, batch);
   const labels = Int32Array.from({ length: batch * steps }, (_, i) => {
     const [row, t] = [Math.floor(i / steps), i % steps];
-    return data.labels[t * batch + row];
+    return task.labels[t * batch + row];
   });
-  const latest = new Latest(library);
-  return {
-    run: () => {
-      current(library);
-      const loss = tf.tidy(() => {
-        const x = tf.tensor3d(input, [batch, steps, classes]);
-        const y = tf.oneHot(tf.tensor1d(labels, 'int32'), classes);
-        return optimizer.minimize(
-          () => {
-            const logits = dense.apply(recurrent.apply(x)) as Tensor; // (B, T, classes)
-            return tf.losses.softmaxCrossEntropy(y, tf.reshape(logits, [batch * steps, classes]));
-          },
-          true,
-          variables,
-        ) as Scalar; // as returnCost is true
-      });
-      latest.set(loss);
-    },
-    read: () => latest.read(),
-    dispose: () => {
-      current(library);
-      latest.dispose();
+  const minimize = (): Scalar => {
+    const x = tf.tensor3d(input, [batch, steps, classes]);
+    const y = tf.oneHot(tf.tensor1d(labels, 'int32'), classes);
+    const lossOf = (): Scalar => {
+      const logits = dense.apply(recurrent.apply(x)) as Tensor; // (B, T, classes)
+      return tf.losses.softmaxCrossEntropy(y, tf.reshape(logits, [batch * steps, classes]));
+    };
+    return optimizer.minimize(lossOf, true, variables) as Scalar; // as returnCost is true
+  };
+  return jobOf(
+    library,
+    () => tf.tidy(minimize),
+    () => {
       optimizer.dispose();
       tf.dispose(variables);
     },
-  };
+  );
+}
+
+function matmulJob(library: Library, { a, b, rows, inner, columns }: MatmulTask): Job {
+  const tf = current(library);
+  const [left, right] = [tf.tensor2d(a, [rows, inner]), tf.tensor2d(b, [inner, columns])];
+  return jobOf(
+    library,
+    () => tf.matMul(left, right),
+    () => tf.dispose([left, right]),
+  );
 }
 
 function prepare(library: Library, task: Task): Job {
   switch (task.kind) {
     case 'sequence':
-      return sequenceJob(library, task.workload, task.data);
+      return sequenceJob(library, task);
     case 'stream':
-      return streamJob(library, task.workload, task.data);
+      return streamJob(library, task);
     case 'training':
-      return trainingJob(library, task.workload, task.data);
-    case 'matmul': {
-      const { rows, inner, columns } = task.workload;
-      const tf = current(library);
-      const a = tf.tensor2d(task.data.a, [rows, inner]);
-      const b = tf.tensor2d(task.data.b, [inner, columns]);
-      const latest = new Latest(library);
-      return {
-        run: () => latest.set(current(library).matMul(a, b)),
-        read: () => latest.read(),
-        dispose: () => {
-          current(library);
-          latest.dispose();
-          tf.dispose([a, b]);
-        },
-      };
-    }
+      return trainingJob(library, task);
+    case 'matmul':
+      return matmulJob(library, task);
   }
 }
 
-async function load(backend: Library['backend']): Promise<Contestant> {
+async function load(backend: Library['backend']): Promise<Loaded> {
   const [tf, { layers }] = await Promise.all([
     import('@tensorflow/tfjs-core'),
     import('@tensorflow/tfjs-layers'),
   ]);
   const settings = await { webgpu: loadWebGPU, wasm: loadWasm }[backend](tf);
   return {
-    name: `TF.js ${backend}`,
-    library: 'TF.js',
-    backend,
     version: [tf.version_core, ...settings].join(', '),
-    gru: 'reset before',
-    biases: 1,
+    resetBefore: true,
+    oneBias: true,
     prepare: async (task) => {
       const library = { tf, layers, backend };
       // Half a millisecond, as much as a step of a stream takes.
@@ -284,5 +256,13 @@ async function loadWasm(tf: typeof Core): Promise<string[]> {
   return [simd === true ? 'SIMD' : 'no SIMD', `threads: ${getThreadsCount()}`];
 }
 
-export const tfjsWebGPU: ContestantSource = { name: 'TF.js webgpu', key: 'tfjs', load: () => load('webgpu') };
-export const tfjsWasm: ContestantSource = { name: 'TF.js wasm', key: 'tfjs', load: () => load('wasm') };
+const source = (backend: Library['backend']): ContestantSource => ({
+  name: `TF.js ${backend}`,
+  key: 'tfjs',
+  library: 'TF.js',
+  backend,
+  load: () => load(backend),
+});
+
+export const tfjsWebGPU = source('webgpu');
+export const tfjsWasm = source('wasm');

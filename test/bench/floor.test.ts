@@ -2,10 +2,10 @@
 import { expect, test } from 'vitest';
 
 import { floorOf, withRate } from '../../bench/floor.ts';
-import { presets, type Row } from '../../bench/results.ts';
-import { withFloors } from '../../bench/run_benchmark.ts';
+import { withFloors } from '../../bench/benchmark.ts';
 import { workloads, type MatmulWorkload, type SequenceWorkload } from '../../bench/workloads.ts';
 import type { Calibration } from '../../src/index.ts';
+import { around, row } from './fixtures.ts';
 
 const flat = (bytesPerSecond: number): Calibration['bandwidth'] => [
   { bytes: 1024, bytesPerSecond },
@@ -23,32 +23,18 @@ const calibration: Calibration = {
   barrierSeconds: 1e-6,
   roundTripSeconds: 1e-4,
 };
-const matmul = (rows: number, inner: number, columns: number): MatmulWorkload => ({
-  kind: 'matmul',
-  name: 'm',
-  sets: [],
-  rows,
-  inner,
-  columns,
-});
+const matmul = (rows: number, inner: number, columns: number): MatmulWorkload => {
+  return { kind: 'matmul', name: 'm', sets: [], rows, inner, columns };
+};
 const lstm = (
   steps: number,
   batch: number,
   hiddenSize: number,
   more: Partial<SequenceWorkload> = {},
-): SequenceWorkload => ({
-  kind: 'sequence',
-  name: 's',
-  sets: [],
-  cell: 'lstm',
-  steps,
-  batch,
-  inputSize: 1,
-  hiddenSize,
-  numLayers: 1,
-  bidirectional: false,
-  ...more,
-});
+): SequenceWorkload => {
+  const sizes = { steps, batch, inputSize: 1, hiddenSize, numLayers: 1, bidirectional: false };
+  return { kind: 'sequence', name: 's', sets: [], cell: 'lstm', ...sizes, ...more };
+};
 
 test('a product takes as long as its longest part', () => {
   // 2 · 1000³ FLOP; bytes would take 0.012 ms.
@@ -107,29 +93,14 @@ test('a faster adapter has no higher floor, for every workload', () => {
 });
 
 test('rows get ρ by pace, streams by latency, and a second one by the rate of the fastest product', () => {
-  const one = (median: number): { median: number; low: number; high: number; samples: number } => ({
-    median,
-    low: median,
-    high: median,
-    samples: 1,
-  });
-  const row = (workload: string, latency: number, pace: number, more: Partial<Row> = {}): Row => ({
-    workload,
-    contestant: 'gatewise webgpu',
-    library: 'gatewise',
-    backend: 'webgpu',
-    status: 'ok',
-    timing: { first: 1, latency: one(latency), throughput: one(pace), script: one(1) },
-    ...more,
-  });
   const chosen = workloads.filter(({ name }) => ['stream-lstm', 'matmul-square'].includes(name));
   const rows = withFloors(
     chosen,
     [
-      row('stream-lstm', 0.21, 0.01),
+      row('gatewise webgpu', 'stream-lstm', around(0.01), around(0.21)),
       // 2 · 512³ FLOP in 0.54 ms: half of what the registers can.
-      row('matmul-square', 9, (2 * 2 * 512 ** 3) / 1e9),
-      row('matmul-square', 1, 1, { backend: 'cpu' }),
+      row('gatewise webgpu', 'matmul-square', around((2 * 2 * 512 ** 3) / 1e9), around(9)),
+      row('gatewise cpu', 'matmul-square', around(1), around(1), { backend: 'cpu' }),
     ],
     calibration,
   );
@@ -137,11 +108,4 @@ test('rows get ρ by pace, streams by latency, and a second one by the rate of t
   expect(rows[1].rho).toBeCloseTo(0.5, 9);
   expect(rows[1].rhoProduct).toBeCloseTo(1, 9);
   expect(rows[2].rho).toBeUndefined();
-});
-
-test('presets ask for samples that can be had', () => {
-  for (const { minSamples, maxSamples, budget, burst } of Object.values(presets)) {
-    expect(minSamples).toBeLessThanOrEqual(maxSamples);
-    expect(burst).toBeLessThan(budget);
-  }
 });
