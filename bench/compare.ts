@@ -34,35 +34,28 @@ const states = ({ rows }: Results): Record<string, string> =>
     ]),
   );
 
-/** The rankings of the contestants that both runs have timed, where they differ, and pairs in which they contradict. */
+/** The rankings of those that both runs have timed, where they differ, and who was faster in one and is slower in the other. */
 function rankings(workload: Workload, before: Results, after: Results): readonly string[] {
-  const [was, is] = [before, after].map(({ rows }) => timedOf(workload, rows));
-  const both = was.filter(({ name }) => is.some((other) => other.name === name)).map(({ name }) => name);
-  const rank = ({ rows }: Results): string =>
+  const timed = [before, after].map(({ rows }) => timedOf(workload, rows));
+  const spreads = timed.map((run) => new Map(run.map(({ name, spread }) => [name, spread] as const)));
+  const both = timed[0].map(({ name }) => name).filter((name) => spreads[1].has(name));
+  const [was, is] = [before, after].map(({ rows }) =>
     ranking(
       workload,
       rows.filter(({ contestant }) => both.includes(contestant)),
-    );
-  if (rank(before) === rank(after)) return [];
-  // In both runs their spreads are apart, and the other one is faster.
-  const turned = both.flatMap((faster, i) =>
-    both
-      .slice(i + 1)
-      .filter((slower) => {
-        const apart = [was, is].every((run) => {
-          const [a, b] = [faster, slower].map((name) => run.find((one) => one.name === name)?.spread);
-          return a !== undefined && b !== undefined && !isTied(a, b);
-        });
-        const order = is.map(({ name }) => name);
-        return apart && order.indexOf(slower) < order.indexOf(faster);
-      })
-      .map((slower) => `${workload.name}: ${faster} was faster than ${slower}, and is slower`),
+    ),
   );
-  return [
-    `${workload.name}: ${rank(before)} before`,
-    `${' '.repeat(workload.name.length)}  ${rank(after)} after`,
-    ...turned,
-  ];
+  if (was === is) return [];
+  const isFaster = (run: number, one: string, other: string): boolean => {
+    const [a, b] = [one, other].map((name) => spreads[run].get(name));
+    return a !== undefined && b !== undefined && !isTied(a, b) && a.median < b.median;
+  };
+  const turned = both.flatMap((one) =>
+    both
+      .filter((other) => isFaster(0, one, other) && isFaster(1, other, one))
+      .map((other) => `${workload.name}: ${one} was faster than ${other}, and is slower`),
+  );
+  return [`${workload.name}: ${was} before`, `${' '.repeat(workload.name.length)}  ${is} after`, ...turned];
 }
 
 export function compare(before: Results, after: Results): string {
@@ -78,20 +71,14 @@ export function compare(before: Results, after: Results): string {
   });
   const head = ['workload', 'contestant', 'before, ms', 'after, ms', 'after / before', ''];
   const ranked = before.workloads.flatMap((workload) => rankings(workload, before, after));
+  if (ranked.length === 0) ranked.push('the ranking is the same in every workload');
+  else if (!ranked.some((line) => line.includes(' was faster ')))
+    ranked.push('neither ranking contradicts the other');
   const parts = [
     differences(circumstances(before), circumstances(after), 'none'),
     changes.length === 0 ? ['nothing was timed in both runs'] : tableLines([head, ...changes], 2),
     differences(states(before), states(after), 'missing'),
-    changes.length === 0
-      ? []
-      : ranked.length === 0
-        ? ['the ranking is the same in every workload']
-        : [
-            ...ranked,
-            ...(ranked.some((line) => line.includes(' was faster '))
-              ? []
-              : ['neither ranking contradicts the other']),
-          ],
+    changes.length === 0 ? [] : ranked,
   ];
   return parts
     .filter(({ length }) => length > 0)

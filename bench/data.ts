@@ -41,6 +41,17 @@ export function weightOf(weights: Weights, name: string): NamedTensor {
   return tensor;
 }
 
+/** (…, X, Y, width) to (…, Y, X, width). */
+export function swapAxes(values: ArrayLike<number>, x: number, y: number, width: number): Float32Array {
+  const swapped = new Float32Array(values.length);
+  const block = x * y * width;
+  for (let i = 0; i < values.length; i++) {
+    const [at, k] = [Math.floor((i % block) / width), i % width];
+    swapped[i - (i % block) + ((at % y) * x + Math.floor(at / y)) * width + k] = values[i];
+  }
+  return swapped;
+}
+
 /** Uniform in [-scale, scale). */
 const draw = (random: Random, size: number, scale: number): Float32Array =>
   Float32Array.from({ length: size }, () => random.uniform(-scale, scale));

@@ -98,10 +98,12 @@ class Entrant {
   #first = 0;
   /** Runs of a sample of the pace; 1: a single run is long enough. */
   #burst = 1;
-  readonly #latency: number[] = [];
-  readonly #throughput: number[] = [];
-  readonly #script: number[] = [];
-  readonly #heap: number[] = [];
+  readonly #samples: Record<'latency' | 'throughput' | 'script' | 'heap', number[]> = {
+    latency: [],
+    throughput: [],
+    script: [],
+    heap: [],
+  };
   #spent = 0;
 
   constructor(contestant: Contestant, task: Task, settings: Settings, environment: Environment) {
@@ -171,7 +173,7 @@ class Entrant {
 
   get goesOn(): boolean {
     const { minSamples, maxSamples, budget } = this.#settings;
-    const { length } = this.#latency;
+    const { length } = this.#samples.latency;
     const enough = length >= minSamples && (length >= maxSamples || this.#spent >= budget);
     return this.#row.status === 'ok' && !enough;
   }
@@ -198,10 +200,10 @@ class Entrant {
       const called = performance.now();
       await job.read();
       const single = performance.now() - again;
-      this.#latency.push(steps.length > 0 ? medianOf(steps) : single);
+      this.#samples.latency.push(steps.length > 0 ? medianOf(steps) : single);
       if (this.#burst === 1) {
-        this.#throughput.push(single);
-        this.#script.push(called - again);
+        this.#samples.throughput.push(single);
+        this.#samples.script.push(called - again);
       } else await this.#sampleBurst(job, single);
       this.#spent += performance.now() - start;
     });
@@ -214,10 +216,10 @@ class Entrant {
     for (let run = 0; run < this.#burst; run++) await job.run();
     const queued = performance.now();
     // Before the wait: in Node, Dawn polls for results meanwhile, which leaves tens of kilobytes a millisecond.
-    if (heap !== undefined) this.#heap.push((heap.used() - before) / this.#burst);
+    if (heap !== undefined) this.#samples.heap.push((heap.used() - before) / this.#burst);
     await job.read();
-    this.#throughput.push((performance.now() - begin - single) / (this.#burst - 1));
-    this.#script.push((queued - begin) / this.#burst);
+    this.#samples.throughput.push((performance.now() - begin - single) / (this.#burst - 1));
+    this.#samples.script.push((queued - begin) / this.#burst);
   }
 
   /** The answer after the timing must be as right as the first ones. */
@@ -242,14 +244,11 @@ class Entrant {
 
   get row(): Row {
     if (this.#row.status !== 'ok') return this.#row;
+    const { latency, throughput, script, heap } = this.#samples;
     // A collection in the middle of a burst makes the growth of the heap negative.
-    const grown = this.#heap.filter((bytes) => bytes >= 0);
-    const timing = {
-      first: this.#first,
-      latency: summarize(this.#latency),
-      throughput: summarize(this.#throughput),
-      script: summarize(this.#script),
-    };
+    const grown = heap.filter((bytes) => bytes >= 0);
+    const [a, b, c] = [latency, throughput, script].map(summarize);
+    const timing = { first: this.#first, latency: a, throughput: b, script: c };
     return { ...this.#row, timing, ...(grown.length > 0 ? { heapBytes: medianOf(grown) } : {}) };
   }
 

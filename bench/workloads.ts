@@ -11,56 +11,46 @@ interface Named {
   readonly sets: readonly SetName[];
 }
 
+type Sizes<Names extends string> = Readonly<Record<Names, number>>;
+
 /** All outputs of a sequence, (T, B, D·H), from zero states. */
-export interface SequenceWorkload extends Named {
+export interface SequenceWorkload
+  extends Named, Sizes<'steps' | 'batch' | 'inputSize' | 'hiddenSize' | 'numLayers'> {
   readonly kind: 'sequence';
   readonly cell: RecurrentKind;
-  readonly steps: number;
-  readonly batch: number;
-  readonly inputSize: number;
-  readonly hiddenSize: number;
-  readonly numLayers: number;
   readonly bidirectional: boolean;
 }
 
 /** One step of one sequence: the input comes from the host, the state stays on the device, the output (H) is read back. */
-export interface StreamWorkload extends Named {
+export interface StreamWorkload extends Named, Sizes<'inputSize' | 'hiddenSize'> {
   readonly kind: 'stream';
   readonly cell: RecurrentKind;
-  readonly inputSize: number;
-  readonly hiddenSize: number;
 }
 
 /**
  * A training step of a character model: LSTM(classes → H) over one-hot characters (T, B, classes), a linear layer
  * (H → classes), cross-entropy averaged over T · B, Adam. The batch comes from the host, the loss stays on the device.
  */
-export interface TrainingWorkload extends Named {
+export interface TrainingWorkload
+  extends Named, Sizes<'steps' | 'batch' | 'classes' | 'hiddenSize' | 'learningRate'> {
   readonly kind: 'training';
   readonly cell: 'lstm';
-  readonly steps: number;
-  readonly batch: number;
-  readonly classes: number;
-  readonly hiddenSize: number;
-  readonly learningRate: number;
 }
 
 /** A matrix product (M, K) · (K, N) of operands on the device. */
-export interface MatmulWorkload extends Named {
+export interface MatmulWorkload extends Named, Sizes<'rows' | 'inner' | 'columns'> {
   readonly kind: 'matmul';
-  readonly rows: number;
-  readonly inner: number;
-  readonly columns: number;
 }
 
 export type Workload = SequenceWorkload | StreamWorkload | TrainingWorkload | MatmulWorkload;
-type Sizes = readonly [number, number, number, number];
+type Sets = readonly SetName[];
+type Four = readonly [number, number, number, number];
 
 const sequence = (
   name: string,
-  sets: readonly SetName[],
+  sets: Sets,
   cell: RecurrentKind,
-  [steps, batch, inputSize, hiddenSize]: Sizes,
+  [steps, batch, inputSize, hiddenSize]: Four,
   { numLayers = 1, bidirectional = false } = {},
 ): Workload => {
   const sizes = { steps, batch, inputSize, hiddenSize, numLayers, bidirectional };
@@ -69,26 +59,23 @@ const sequence = (
 
 const stream = (
   name: string,
-  sets: readonly SetName[],
+  sets: Sets,
   cell: RecurrentKind,
-  [inputSize, hiddenSize]: readonly [number, number],
-): Workload => ({ kind: 'stream', name, sets, cell, inputSize, hiddenSize });
-
-const training = (
-  name: string,
-  sets: readonly SetName[],
-  [steps, batch, classes, hiddenSize]: Sizes,
+  [inputSize, hiddenSize]: readonly number[],
 ): Workload => {
+  return { kind: 'stream', name, sets, cell, inputSize, hiddenSize };
+};
+
+const training = (name: string, sets: Sets, shape: Four): Workload => {
+  const [steps, batch, classes, hiddenSize] = shape;
   // High enough that the losses that are checked show a step that was not taken.
   const sizes = { steps, batch, classes, hiddenSize, learningRate: 5e-3 };
   return { kind: 'training', name, sets, cell: 'lstm', ...sizes };
 };
 
-const matmul = (
-  name: string,
-  sets: readonly SetName[],
-  [rows, inner, columns]: readonly [number, number, number],
-): Workload => ({ kind: 'matmul', name, sets, rows, inner, columns });
+const matmul = (name: string, sets: Sets, [rows, inner, columns]: readonly number[]): Workload => {
+  return { kind: 'matmul', name, sets, rows, inner, columns };
+};
 
 const anywhere = ['full', 'gpu'] as const;
 

@@ -68,6 +68,16 @@ export async function loadContestant(source: ContestantSource): Promise<Contesta
   }
 }
 
+/** What makes a job of each kind of task. */
+type Makers<L> = {
+  readonly [K in Task['kind']]: (library: L, task: Extract<Task, { kind: K }>) => Job | Promise<Job>;
+};
+
+export const preparing =
+  <L>(library: L, makers: Makers<L>) =>
+  async (task: Task): Promise<Job> =>
+    (makers[task.kind] as (library: L, task: Task) => Job | Promise<Job>)(library, task);
+
 /** The latest of many results; frees the memory of those before. */
 export class Latest<T extends { dispose(): void }> {
   #result: T | undefined;

@@ -3,17 +3,10 @@ import packageJson from '../node_modules/@jax-js/jax/package.json' with { type: 
 import type * as JAX from '@jax-js/jax';
 
 import type { NamedTensor } from '../../src/index.ts';
-import {
-  weightOf,
-  type MatmulTask,
-  type SequenceTask,
-  type StreamTask,
-  type Task,
-  type TrainingTask,
-  type Weights,
-} from '../data.ts';
+import type { MatmulTask, SequenceTask, StreamTask, TrainingTask, Weights } from '../data.ts';
+import { swapAxes, weightOf } from '../data.ts';
 import type { RecurrentKind } from '../workloads.ts';
-import { Latest, Unsupported, type ContestantSource, type Job } from './contestant.ts';
+import { Latest, preparing, Unsupported, type ContestantSource, type Job } from './contestant.ts';
 
 type Library = typeof JAX;
 type JaxArray = JAX.Array;
@@ -25,27 +18,15 @@ const MAX_TRAINING_STEPS = 64;
 /** Arrays that jax-js concatenates in one kernel; more of them it appends one lot after the other. */
 const CONCATENATED = 8;
 
-/** One layer and direction; a type and not an interface, as jax-js needs it. */
-type Layer = {
-  /** (I, G·H) */
-  readonly weightIh: JaxArray;
-  /** (H, G·H) */
-  readonly weightHh: JaxArray;
-  /** (G·H) */
-  readonly biasIh: JaxArray;
-  readonly biasHh: JaxArray;
-};
+/** One layer and direction: (I, G·H), (H, G·H), and twice (G·H). */
+type Layer = Readonly<Record<'weightIh' | 'weightHh' | 'biasIh' | 'biasHh', JaxArray>>;
 
 // As in jax-js, every function consumes its arguments: `ref` is one more use of an array.
 
 /** A tensor on the device; a matrix (out, in) as (in, out), so that neighbours in a row are neighbours in memory. */
 function place({ numpy }: Library, { shape, data }: NamedTensor): JaxArray {
   if (shape.length === 1) return numpy.array(Float32Array.from(data), { shape: [...shape] });
-  const [rows, columns] = shape;
-  const transposed = new Float32Array(data.length);
-  for (let r = 0; r < rows; r++)
-    for (let c = 0; c < columns; c++) transposed[c * rows + r] = data[r * columns + c];
-  return numpy.array(transposed, { shape: [columns, rows] });
+  return numpy.array(swapAxes(data, shape[0], shape[1], 1), { shape: shape.toReversed() });
 }
 
 const placeLayer = (library: Library, weights: Weights, suffix: string): Layer => ({
@@ -73,12 +54,10 @@ function stepOf({ numpy: np, nn }: Library, cell: RecurrentKind): Step {
     case 'rnn':
       return (added, [h], weight, bias) => [np.tanh(added.add(recurrent(h, weight, bias)))];
     case 'lstm':
-      return (added, [h, c], weight, bias) => {
-        const [i, f, g, o] = gatesOf(added.add(recurrent(h, weight, bias)), 4);
-        const next = nn
-          .sigmoid(f)
-          .mul(c)
-          .add(nn.sigmoid(i).mul(np.tanh(g)));
+      return (input, [h, c], weight, bias) => {
+        const [i, f, g, o] = gatesOf(input.add(recurrent(h, weight, bias)), 4);
+        const added = nn.sigmoid(i).mul(np.tanh(g));
+        const next = nn.sigmoid(f).mul(c).add(added);
         return [nn.sigmoid(o).mul(np.tanh(next.ref)), next];
       };
     case 'gru':
@@ -137,19 +116,15 @@ function checkSteps(steps: number, most: number): void {
 const submit = async (array: JaxArray): Promise<void> => void (await array.ref.gpuBuffer());
 
 /** A job whose runs each give one array. @param free disposes of what the runs need */
-function jobOf(run: () => JaxArray, free: () => void): Job {
+function jobOf(run: () => JaxArray, ...free: readonly (() => void)[]): Job {
   const latest = new Latest<JaxArray>();
   return {
     run: () => {
-      const array = run();
-      latest.set(array);
-      return submit(array);
+      latest.set(run());
+      return submit(latest.get());
     },
     read: async () => Float32Array.from(await latest.get().ref.data()),
-    dispose: () => {
-      latest.dispose();
-      free();
-    },
+    dispose: () => [() => latest.dispose(), ...free].forEach((one) => one()),
   };
 }
 
@@ -173,10 +148,8 @@ function sequenceJob(library: Library, task: SequenceTask): Job {
   );
   return jobOf(
     () => forward(x.ref, tree.ref(layers)),
-    () => {
-      tree.dispose([x, layers]);
-      forward.dispose();
-    },
+    () => tree.dispose([x, layers]),
+    () => forward.dispose(),
   );
 }
 
@@ -190,18 +163,15 @@ function streamJob(library: Library, task: StreamTask): Job {
   );
   let states = Array.from({ length: cell === 'lstm' ? 2 : 1 }, () => np.zeros([1, hiddenSize]));
   let at = 0;
-  return {
-    run: () => {
+  return jobOf(
+    () => {
       const x = Float32Array.from(task.inputs[at++ % task.inputs.length]);
       states = step(np.array(x, { shape: [1, inputSize] }), states, tree.ref(layer));
-      return submit(states[0]);
+      return states[0].ref;
     },
-    read: async () => Float32Array.from(await states[0].ref.data()),
-    dispose: () => {
-      tree.dispose([states, layer]);
-      step.dispose();
-    },
-  };
+    () => tree.dispose([states, layer]),
+    () => step.dispose(),
+  );
 }
 
 function trainingJob(library: Library, task: TrainingTask): Job {
@@ -251,10 +221,8 @@ function trainingJob(library: Library, task: TrainingTask): Job {
       [parameters, m, v] = results;
       return results[3];
     },
-    () => {
-      tree.dispose([parameters, m, v]);
-      train.dispose();
-    },
+    () => tree.dispose([parameters, m, v]),
+    () => train.dispose(),
   );
 }
 
@@ -264,24 +232,9 @@ function matmulJob({ numpy: np, jit, tree }: Library, { a, b, rows, inner, colum
   const product = jit((x: JaxArray, y: JaxArray) => np.matmul(x, y));
   return jobOf(
     () => product(left.ref, right.ref),
-    () => {
-      tree.dispose([left, right]);
-      product.dispose();
-    },
+    () => tree.dispose([left, right]),
+    () => product.dispose(),
   );
-}
-
-function prepare(library: Library, task: Task): Job {
-  switch (task.kind) {
-    case 'sequence':
-      return sequenceJob(library, task);
-    case 'stream':
-      return streamJob(library, task);
-    case 'training':
-      return trainingJob(library, task);
-    case 'matmul':
-      return matmulJob(library, task);
-  }
 }
 
 export const jaxWebGPU: ContestantSource = {
@@ -294,6 +247,7 @@ export const jaxWebGPU: ContestantSource = {
     if (!(await library.init('webgpu')).includes('webgpu'))
       throw new Error('jax-js has no webgpu device here');
     library.defaultDevice('webgpu');
-    return { version: packageJson.version, prepare: async (task) => prepare(library, task) };
+    const makers = { sequence: sequenceJob, stream: streamJob, training: trainingJob, matmul: matmulJob };
+    return { version: packageJson.version, prepare: preparing(library, makers) };
   },
 };

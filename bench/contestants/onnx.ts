@@ -4,7 +4,7 @@ import wasmUrl from 'onnxruntime-web/ort-wasm-simd-threaded.wasm?url';
 import type * as ORT from 'onnxruntime-web';
 import type { InferenceSession, Tensor } from 'onnxruntime-web';
 
-import type { Task } from '../data.ts';
+import { swapAxes, type Task } from '../data.ts';
 import { Unsupported, type ContestantSource, type Job, type Loaded } from './contestant.ts';
 import type * as Models from './onnx_model.ts';
 
@@ -94,24 +94,6 @@ async function place({ ort, backend }: Library, data: Float32Array, dims: number
   };
 }
 
-/** (T, D, B, H) to (T, B, D, H). */
-function rowsFirst(
-  values: Float32Array,
-  directions: number,
-  batch: number,
-  hiddenSize: number,
-): Float32Array {
-  const rearranged = new Float32Array(values.length);
-  const step = directions * batch * hiddenSize;
-  for (let t = 0; t < values.length; t += step)
-    for (let d = 0; d < directions; d++)
-      for (let row = 0; row < batch; row++) {
-        const at = t + (d * batch + row) * hiddenSize;
-        rearranged.set(values.subarray(at, at + hiddenSize), t + (row * directions + d) * hiddenSize);
-      }
-  return rearranged;
-}
-
 async function prepare(library: Library, task: Task): Promise<Job> {
   const { models } = library;
   switch (task.kind) {
@@ -122,7 +104,8 @@ async function prepare(library: Library, task: Task): Promise<Job> {
       return {
         run: () => model.run({ X: x.tensor }),
         read: () => model.read(),
-        ...(bidirectional && { arrange: (values) => rowsFirst(values, 2, batch, hiddenSize) }),
+        // (T, D, B, H) to (T, B, D, H)
+        ...(bidirectional && { arrange: (values) => swapAxes(values, 2, batch, hiddenSize) }),
         dispose: () => [model, x].forEach((one) => one.dispose()),
       };
     }

@@ -7,17 +7,10 @@ import type { Scalar, Tensor, Variable } from '@tensorflow/tfjs-core';
 import type { layers } from '@tensorflow/tfjs-layers';
 
 import { convertWeights, layouts, type NamedTensor } from '../../src/index.ts';
-import {
-  weightOf,
-  type MatmulTask,
-  type SequenceTask,
-  type StreamTask,
-  type Task,
-  type TrainingTask,
-  type Weights,
-} from '../data.ts';
+import type { MatmulTask, SequenceTask, StreamTask, TrainingTask, Weights } from '../data.ts';
+import { swapAxes, weightOf } from '../data.ts';
 import type { RecurrentKind } from '../workloads.ts';
-import { Latest, type ContestantSource, type Job, type Loaded } from './contestant.ts';
+import { Latest, preparing, type ContestantSource, type Job, type Loaded } from './contestant.ts';
 
 type Layer = layers.Layer;
 
@@ -31,25 +24,11 @@ interface Library {
 const kinds = { lstm: 'lstm', gru: 'gru_reset_before', rnn: 'rnn' } as const;
 
 /** TF.js's own recurrent activation is a piecewise linear one; to begin with an orthogonal matrix takes it seconds. */
-const options = (units: number) =>
-  ({
-    units,
-    recurrentActivation: 'sigmoid',
-    kernelInitializer: 'zeros',
-    recurrentInitializer: 'zeros',
-  }) as const;
-
-/** Two orders of time and rows: (X, Y, width) to (Y, X, width). */
-function swapAxes(values: Float32Array, x: number, y: number): Float32Array {
-  const width = values.length / (x * y);
-  const swapped = new Float32Array(values.length);
-  for (let i = 0; i < x; i++)
-    for (let j = 0; j < y; j++) {
-      const at = (i * y + j) * width;
-      swapped.set(values.subarray(at, at + width), (j * x + i) * width);
-    }
-  return swapped;
-}
+const plain = {
+  recurrentActivation: 'sigmoid',
+  kernelInitializer: 'zeros',
+  recurrentInitializer: 'zeros',
+} as const;
 
 /** A library whose backend is the current one from here on: TF.js has one at a time in a page. */
 function current({ tf, backend }: Library): typeof Core {
@@ -83,23 +62,26 @@ function recurrentLayer(
   bidirectional: boolean,
 ): Layer {
   const make = { lstm: layers.lstm, gru: layers.gru, rnn: layers.simpleRNN }[cell];
-  const layer = make({ ...options(units), returnSequences: true });
+  const layer = make({ ...plain, units, returnSequences: true });
   return bidirectional ? layers.bidirectional({ layer, mergeMode: 'concat' }) : layer;
 }
 
 /** A job whose runs each give one tensor. @param free disposes of what the runs need */
-function jobOf(library: Library, run: (tf: typeof Core) => Tensor, free: (tf: typeof Core) => void): Job {
+function jobOf(library: Library, run: () => Tensor, free: () => void): Job {
   const latest = new Latest<Tensor>();
   return {
-    run: () => latest.set(run(current(library))),
+    run: () => {
+      current(library);
+      latest.set(run());
+    },
     read: async () => {
       current(library);
       return Float32Array.from(await latest.get().data());
     },
     dispose: () => {
-      const tf = current(library);
+      current(library);
       latest.dispose();
-      free(tf);
+      free();
     },
   };
 }
@@ -114,14 +96,14 @@ function sequenceJob(library: Library, task: SequenceTask): Job {
     return layer;
   });
   // Rows come before time in TF.js.
-  const x = tf.tensor3d(swapAxes(task.input, steps, batch), [batch, steps, inputSize]);
+  const x = tf.tensor3d(swapAxes(task.input, steps, batch, inputSize), [batch, steps, inputSize]);
   const forward = (): Tensor => stack.reduce<Tensor>((h, layer) => layer.apply(h) as Tensor, x);
   const job = jobOf(
     library,
     () => tf.tidy(forward),
     () => tf.dispose([x, stack.map((layer) => layer.getWeights())]),
   );
-  return { ...job, arrange: (values) => swapAxes(values, batch, steps) };
+  return { ...job, arrange: (values) => swapAxes(values, batch, steps, width) };
 }
 
 /** The cell by itself, as a layer of one step would do more. */
@@ -129,28 +111,22 @@ function streamJob(library: Library, task: StreamTask): Job {
   const { cell, inputSize, hiddenSize } = task;
   const tf = current(library);
   const { lstmCell, gruCell, simpleRNNCell } = library.layers;
-  const layer = { lstm: lstmCell, gru: gruCell, rnn: simpleRNNCell }[cell](options(hiddenSize));
+  const layer = { lstm: lstmCell, gru: gruCell, rnn: simpleRNNCell }[cell]({ ...plain, units: hiddenSize });
   fill(library, layer, [1, inputSize], recurrentWeights(task.weights, cell));
   let states = Array.from({ length: cell === 'lstm' ? 2 : 1 }, (): Tensor => tf.zeros([1, hiddenSize]));
   let step = 0;
-  return {
-    run: () => {
-      current(library);
+  return jobOf(
+    library,
+    () => {
       const x = task.inputs[step++ % task.inputs.length];
       // [h, h, c], of a GRU [h, h]
       const next = tf.tidy(() => layer.call([tf.tensor2d(x, [1, inputSize]), ...states], {}) as Tensor[]);
       tf.dispose(states);
       states = next.slice(1);
+      return next[0];
     },
-    read: async () => {
-      current(library);
-      return Float32Array.from(await states[0].data());
-    },
-    dispose: () => {
-      current(library);
-      tf.dispose([states, layer.getWeights()]);
-    },
-  };
+    () => tf.dispose([states, layer.getWeights()]),
+  );
 }
 
 function trainingJob(library: Library, task: TrainingTask): Job {
@@ -160,17 +136,14 @@ function trainingJob(library: Library, task: TrainingTask): Job {
   fill(library, recurrent, [null, null, classes], recurrentWeights(task.weights, cell));
   const dense = library.layers.dense({ units: classes });
   const [weight, bias] = ['weight', 'bias'].map((name) => weightOf(task.linear, name));
-  const kernel = swapAxes(Float32Array.from(weight.data), classes, hiddenSize);
+  const kernel = swapAxes(weight.data, classes, hiddenSize, 1);
   const transposed = { ...weight, shape: [hiddenSize, classes], data: kernel };
   fill(library, dense, [null, null, hiddenSize], [transposed, bias]);
 
   const variables = [recurrent, dense].flatMap((layer) => layer.getWeights()) as Variable[];
   const optimizer = tf.train.adam(learningRate, 0.9, 0.999, 1e-8);
-  const input = swapAxes(task.input, steps, batch);
-  const labels = Int32Array.from({ length: batch * steps }, (_, i) => {
-    const [row, t] = [Math.floor(i / steps), i % steps];
-    return task.labels[t * batch + row];
-  });
+  const input = swapAxes(task.input, steps, batch, classes);
+  const labels = Int32Array.from(swapAxes(task.labels, steps, batch, 1));
   const minimize = (): Scalar => {
     const x = tf.tensor3d(input, [batch, steps, classes]);
     const y = tf.oneHot(tf.tensor1d(labels, 'int32'), classes);
@@ -200,34 +173,21 @@ function matmulJob(library: Library, { a, b, rows, inner, columns }: MatmulTask)
   );
 }
 
-function prepare(library: Library, task: Task): Job {
-  switch (task.kind) {
-    case 'sequence':
-      return sequenceJob(library, task);
-    case 'stream':
-      return streamJob(library, task);
-    case 'training':
-      return trainingJob(library, task);
-    case 'matmul':
-      return matmulJob(library, task);
-  }
-}
-
 async function load(backend: Library['backend']): Promise<Loaded> {
   const [tf, { layers }] = await Promise.all([
     import('@tensorflow/tfjs-core'),
     import('@tensorflow/tfjs-layers'),
   ]);
   const settings = await { webgpu: loadWebGPU, wasm: loadWasm }[backend](tf);
+  const library = { tf, layers, backend };
+  const makers = { sequence: sequenceJob, stream: streamJob, training: trainingJob, matmul: matmulJob };
+  const prepare = preparing(library, makers);
   return {
     version: [tf.version_core, ...settings].join(', '),
     resetBefore: true,
     oneBias: true,
-    prepare: async (task) => {
-      const library = { tf, layers, backend };
-      // Half a millisecond, as much as a step of a stream takes.
-      return { ...prepare(library, task), resume: () => void current(library) };
-    },
+    // `resume` takes half a millisecond, as much as a step of a stream.
+    prepare: async (task) => ({ ...(await prepare(task)), resume: () => void current(library) }),
   };
 }
 

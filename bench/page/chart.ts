@@ -1,5 +1,5 @@
-// The chart: bars of time on a log scale, a block for each workload. On the page it takes the page's colours; as a file
-// it stands alone.
+// The chart: bars of time on a log scale, a block for each workload. On the page it takes the page's colours; a file of it
+// stands alone.
 import * as Plot from '@observablehq/plot';
 
 import { OWN, ownTime } from '../columns.ts';
@@ -152,12 +152,7 @@ export function drawChart(results: Results): SVGElement {
         rows.filter(({ timing }) => timing === undefined),
         { ...left, text: 'status', dx: 6, fill: MUTED, fontStyle: 'italic' },
       ),
-      ...[true, false].map((own) =>
-        Plot.text(
-          rows.filter(({ contestant }) => (contestant === OWN) === own),
-          { ...left, textAnchor: 'end', text: 'contestant', dx: -8, fill: INK, fontWeight: own ? 600 : 400 },
-        ),
-      ),
+      Plot.axisY({ anchor: 'left', ticks: contestants, label: null, tickSize: 0, color: INK }),
       Plot.text(shown, { ...head, dx: 8 - LEFT, text: 'name', fontWeight: 600, fill: INK }),
       Plot.text(shown, { ...head, text: (workload: Workload) => describeWorkload(workload), fill: MUTED }),
       Plot.text([title], {
