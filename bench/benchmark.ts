@@ -82,16 +82,9 @@ export async function measurePass(options: PassOptions, { onProgress, onRows }: 
     const stuck = new Map<Contestant, string>();
     for (const [at, workload] of workloads.entries()) {
       const task = makeTask(workload, settings.seed);
-      const tell = (text: string, done: number): void =>
+      const report = (text: string, done: number): void =>
         onProgress(text, READY + ((1 - READY) * (at + done)) / workloads.length);
-      const measured = await measureWorkload(
-        contestants,
-        task,
-        settings,
-        measuring,
-        ({ workload: name, contestant, doing, done }) => tell(`${name}: ${doing} ${contestant}`, done),
-        stuck,
-      );
+      const measured = await measureWorkload(contestants, task, settings, measuring, report, stuck);
       rows.push(...measured);
       onRows(results());
     }

@@ -47,12 +47,15 @@ export async function serve(
   return { server, url };
 }
 
-/** Opens the page in a browser of its own, and closes it after an action. @throws Error where it fails, crashes or goes away */
+/**
+ * Opens the page in a browser of its own, and closes that after an action.
+ * @throws Error where the page fails, crashes or goes away
+ */
 async function inPage<T>(
   url: string,
   command: FromCommand,
-  onEvent: (event: BenchEvent) => void,
-  action: (page: Page) => Promise<T>,
+  action: (page: Page, done: Promise<Results>) => Promise<T>,
+  listener?: Listener,
 ): Promise<T> {
   const args = [...browserArguments(), ...MEMORY_FLAGS];
   const browser = await chromium.launch({ executablePath: ensureBrowser(), args });
@@ -63,18 +66,23 @@ async function inPage<T>(
       if (message.type() === 'error') console.error(`page: ${message.text()}`);
     });
     await page.addInitScript(`window.gatewiseCommand = ${JSON.stringify(command)};`);
-    let onFailed = (_message: string): void => undefined;
-    const failed = new Promise<never>((_, reject) => {
-      page.on('crash', () => reject(new Error('bench: the page has crashed')));
-      page.on('close', () => reject(new Error('bench: the page was closed')));
-      browser.on('disconnected', () => reject(new Error('bench: the browser is gone')));
-      onFailed = (message) => reject(new Error(`bench: ${message}`));
+    const done = new Promise<Results>((resolve, reject) => {
+      const fail = (message: string) => (): void => reject(new Error(`bench: ${message}`));
+      page.on('crash', fail('the page has crashed'));
+      page.on('close', fail('the page was closed'));
+      browser.on('disconnected', fail('the browser is gone'));
+      const onEvent = (event: BenchEvent): void => {
+        if (event.kind === 'progress') listener?.onProgress(event.text, event.done);
+        else if (event.kind === 'rows') listener?.onRows(event.results);
+        else if (event.kind === 'done') resolve(event.results);
+        else fail(event.message)();
+      };
+      page
+        .exposeFunction('gatewiseBench', onEvent)
+        .then(() => page.goto(url, { timeout: LOADING }))
+        .catch(reject);
     });
-    await page.exposeFunction('gatewiseBench', (event: BenchEvent) =>
-      event.kind === 'failed' ? onFailed(event.message) : onEvent(event),
-    );
-    const acted = page.goto(url, { timeout: LOADING }).then(() => action(page));
-    return await Promise.race([acted, failed]);
+    return await Promise.race([action(page, done), done.then(() => new Promise<never>(() => undefined))]);
   } finally {
     await browser.close();
   }
@@ -85,38 +93,22 @@ const urlOfFile = (path: string): string => `/@fs/${path.replaceAll('\\', '/').r
 export async function openChrome(builds: Builds | undefined): Promise<Session> {
   const { server, url } = await serve(0, ...(builds === undefined ? [] : [builds.folder]));
   const machine = describeMachine();
-  const pass = async (choice: Choice, { onProgress, onRows }: Listener): Promise<Results> => {
-    const { workloads, settings, peers } = choice;
+  const pass = ({ workloads, settings, peers }: Choice, listener: Listener): Promise<Results> => {
     const only = workloads.map(({ name }) => name).join();
     const query = new URLSearchParams({ only, peers: builds === undefined ? peers.join() : '' });
     const compared = builds && {
       peers,
       builds: [{ url: urlOfFile(builds.after) }, { url: urlOfFile(builds.before), commit: builds.commit }],
     };
-    let end = (_results: Results): void => undefined;
-    const ended = new Promise<Results>((resolve) => (end = resolve));
-    const onEvent = (event: BenchEvent): void => {
-      if (event.kind === 'progress') onProgress(event.text, event.done);
-      else if (event.kind === 'rows') onRows(event.results);
-      else if (event.kind === 'done') end(event.results);
-    };
-    return await inPage(
-      `${url}?${query}&autostart`,
-      { machine, settings, ...compared },
-      onEvent,
-      () => ended,
-    );
+    const command = { machine, settings, ...compared };
+    return inPage(`${url}?${query}&autostart`, command, (_, done) => done, listener);
   };
+  /** Asks a page that measures nothing. */
   const ask = <T>(action: (page: Page) => Promise<T>): Promise<T> =>
-    inPage(
-      url,
-      { machine },
-      () => undefined,
-      async (page) => {
-        await page.waitForFunction(() => window.gatewisePage !== undefined);
-        return action(page);
-      },
-    );
+    inPage(url, { machine }, async (page) => {
+      await page.waitForFunction(() => window.gatewisePage !== undefined);
+      return action(page);
+    });
   try {
     const adapter = await ask((page) => page.evaluate(() => window.gatewisePage?.adapter));
     if (adapter === undefined) throw new Error('bench: this browser gives no WebGPU adapter');

@@ -13,7 +13,6 @@ import { printResults } from './print.ts';
 import { readResults, resultsName, type Adapter, type Results, type Settings } from './results.ts';
 import { chosenWorkloads, defaultSet, settingsFor } from './selection.ts';
 import { clock } from './speed_table.ts';
-import { OWN } from './columns.ts';
 import type { Workload } from './workloads.ts';
 
 /** What a pass is to measure. */
@@ -37,36 +36,25 @@ const AGAINST_PASSES = 10;
 
 /** Progress: a bar in a terminal, else a line for each thing that begins, with the time since the start. */
 class Meter {
-  readonly #bar = process.stderr.isTTY
-    ? new SingleBar({ format: '{bar} {percentage}% | {duration_formatted} | {text}' }, Presets.rect)
-    : undefined;
-  readonly #passes: number;
-  #pass = 0;
-  /** Contestants take many turns; each is printed once. */
-  #printed = new Set<string>();
+  readonly #bar = new SingleBar(
+    { format: '{bar} {percentage}% | {duration_formatted} | {text}', noTTYOutput: false },
+    Presets.rect,
+  );
+  /** Contestants take many turns; each is printed once a pass. */
+  readonly #printed = new Set<string>();
 
-  constructor(passes: number) {
-    this.#passes = passes;
-    this.#bar?.start(1, 0, { text: '' });
-  }
-
-  begin(pass: number): void {
-    this.#pass = pass;
-    this.#printed = new Set();
-    if (this.#passes > 1 && this.#bar === undefined) console.error(`pass ${pass + 1} of ${this.#passes}`);
-  }
-
-  /** @param part of the pass, 0 to 1 */
-  show(what: string, part: number): void {
-    const text = this.#passes > 1 ? `pass ${this.#pass + 1}: ${what}` : what;
-    this.#bar?.update((this.#pass + part) / this.#passes, { text });
-    if (this.#bar === undefined && !this.#printed.has(what))
-      console.error(`${clock(performance.now())} ${what}`);
-    this.#printed.add(what);
+  /** @param done of the whole run, 0 to 1 */
+  show(pass: string, what: string, done: number): void {
+    const text = `${pass}${what}`;
+    if (!process.stderr.isTTY && !this.#printed.has(text))
+      console.error(`${clock(performance.now())} ${text}`);
+    if (this.#printed.size === 0) this.#bar.start(1, 0, { text });
+    this.#printed.add(text);
+    this.#bar.update(done, { text });
   }
 
   stop(): void {
-    this.#bar?.stop();
+    this.#bar.stop();
   }
 }
 
@@ -75,78 +63,57 @@ export function writeJSON(path: string, content: unknown): void {
   writeFileSync(path, `${JSON.stringify(content, undefined, 1)}\n`);
 }
 
+/** @returns whether gatewise is right in all of its rows, and not slower than the commit it is compared with */
 async function measure(
   options: Options,
   session: Session,
-  { suffix, builds }: { readonly suffix: string; readonly builds: Builds | undefined },
+  builds: Builds | undefined,
+  suffix: string,
 ): Promise<boolean> {
   const set = options.set ?? defaultSet(session.adapter);
   const workloads = chosenWorkloads(set, options.only);
   const preset = settingsFor(set, workloads, options.seed);
   const passes = options.passes ?? (builds === undefined ? preset.passes : AGAINST_PASSES);
   const peers = builds === undefined ? options.peers : ['against', builds.commit];
-  const pathOf = (results: Results): string =>
-    options.json ?? join(options.out, `${resultsName(results)}${suffix}.json`);
-  const meter = new Meter(passes);
+  const pathOf = (results: Results, extension: string): string =>
+    (options.json ?? join(options.out, `${resultsName(results)}${suffix}`)).replace(/(\.json)?$/, extension);
+  const meter = new Meter();
   const measured: Results[] = [];
   let unfinished: string | undefined;
   try {
-    for (let pass = 0; pass < passes; pass++) {
-      meter.begin(pass);
+    while (measured.length < passes) {
+      const pass = measured.length;
       // Each pass in the other order than the one before.
       const settings = { ...preset, reversed: pass % 2 === 1, passes: 1 };
+      const name = passes === 1 ? '' : `pass ${pass + 1} of ${passes}: `;
       const listener: Listener = {
-        onProgress: (text, part) => meter.show(text, part),
+        onProgress: (text, part) => meter.show(name, text, (pass + part) / passes),
         // What there is so far outlives whatever ends this process.
         onRows: (now) => {
-          const so = mergePasses([...measured, now]);
-          unfinished = pathOf(so).replace(/(\.json)?$/, '-unfinished.json');
-          writeJSON(unfinished, so);
+          const merged = mergePasses([...measured, now]);
+          unfinished = pathOf(merged, '-unfinished.json');
+          writeJSON(unfinished, merged);
         },
       };
       measured.push(await session.pass({ workloads, settings, peers }, listener));
     }
-  } catch (error) {
-    if (unfinished !== undefined) console.error(`what there is so far is in ${relative('.', unfinished)}`);
-    throw error;
   } finally {
     meter.stop();
+    if (measured.length < passes && unfinished !== undefined)
+      console.error(`what there is so far is in ${relative('.', unfinished)}`);
   }
-  return await finish(measured, session, { pathOf, unfinished, builds });
-}
-
-/** @returns whether gatewise is right in all of its rows, and not slower than the commit it is compared with */
-async function finish(
-  measured: readonly Results[],
-  session: Session,
-  about: {
-    readonly pathOf: (results: Results) => string;
-    readonly unfinished: string | undefined;
-    readonly builds: Builds | undefined;
-  },
-): Promise<boolean> {
-  const merged = mergePasses(measured);
-  const { builds } = about;
-  let results = merged;
-  let slower = false;
-  if (builds === undefined) console.log(`\n${printResults(results)}\n`);
-  else {
-    const { isSlower, printRatios, ratiosOf } = await import('./ratios.ts');
-    const ratios = ratiosOf(measured, `gatewise ${builds.commit}`, OWN);
-    results = { ...merged, ratios };
-    slower = ratios.some(isSlower);
-    console.log(`\n${printRatios(ratios, builds.commit)}\n`);
-  }
-  const path = about.pathOf(results);
-  writeJSON(path, results);
-  if (about.unfinished !== undefined) rmSync(about.unfinished);
+  const compared = builds && (await import('./ratios.ts')).compareCommits(measured, builds.commit);
+  const results: Results = { ...mergePasses(measured), ...(compared && { ratios: compared.ratios }) };
+  console.log(`\n${compared?.text ?? printResults(results)}\n`);
+  writeJSON(pathOf(results, '.json'), results);
+  if (unfinished !== undefined) rmSync(unfinished);
   const svg = await session.picture?.(results);
-  if (svg !== undefined) writeFileSync(path.replace(/(\.json)?$/, '.svg'), `${svg}\n`);
-  console.error(`written: ${relative('.', path)}${svg === undefined ? '' : ' and .svg'}`);
+  if (svg !== undefined) writeFileSync(pathOf(results, '.svg'), `${svg}\n`);
+  console.error(`written: ${relative('.', pathOf(results, '.json'))}${svg === undefined ? '' : ' and .svg'}`);
   const broken = results.rows.filter(({ library, status }) => library === 'gatewise' && status !== 'ok');
   for (const { workload, contestant, status, note } of broken)
     console.error(`${workload}: ${contestant}: ${status}: ${note}`);
-  return broken.length === 0 && !slower;
+  return broken.length === 0 && compared?.slower !== true;
 }
 
 function readAs(file: string): Results {
@@ -173,7 +140,7 @@ export async function bench(
   const builds = against === undefined ? undefined : (await import('./against.ts')).buildBoth(against);
   const session = await open(builds);
   try {
-    if (!(await measure(options, session, { suffix, builds }))) process.exitCode = 1;
+    if (!(await measure(options, session, builds, suffix))) process.exitCode = 1;
   } finally {
     await session.close();
   }

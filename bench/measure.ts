@@ -39,13 +39,8 @@ export interface Environment {
   readonly heap?: { collect(): void; used(): number };
 }
 
-export interface Progress {
-  readonly workload: string;
-  readonly contestant: string;
-  readonly doing: 'preparing' | 'timing';
-  /** Of the contestants of this workload, 0 to 1. */
-  readonly done: number;
-}
+/** Told what is being done, and how much of the workload is over, 0 to 1. */
+export type Report = (text: string, done: number) => void;
 
 /** Why a contestant is not timed although it answered. */
 class Refused extends Error {
@@ -309,7 +304,7 @@ export async function measureWorkload(
   task: Task,
   settings: Settings,
   environment: Environment,
-  report: (progress: Progress) => void,
+  report: Report,
   stuck = new Map<Contestant, string>(),
 ): Promise<Row[]> {
   const entrants = contestants.map((one) => new Entrant(one, task, settings, environment));
@@ -318,12 +313,10 @@ export async function measureWorkload(
   const attempt = async (entrant: Entrant, action: () => Promise<void>): Promise<void> => {
     if (!(await entrant.attempt(action))) stuck.set(entrant.contestant, task.name);
   };
-  const tell = ({ contestant }: Entrant, doing: Progress['doing'], done: number): void =>
-    report({ workload: task.name, contestant: contestant.name, doing, done });
   try {
     for (const [i, entrant] of order.entries()) {
-      tell(entrant, 'preparing', i / order.length / 2);
       const { contestant } = entrant;
+      report(`${task.name}: preparing ${contestant.name}`, i / order.length / 2);
       const variant = `${contestant.resetBefore} ${contestant.oneBias}`;
       const reference = references.get(variant) ?? makeReference(task, contestant);
       references.set(variant, reference);
@@ -335,7 +328,8 @@ export async function measureWorkload(
     }
     for (let round = 0; order.some(({ goesOn }) => goesOn); round++)
       for (const entrant of order.filter(({ goesOn }) => goesOn)) {
-        tell(entrant, 'timing', 0.5 + Math.min(1, round / settings.maxSamples) / 2);
+        const done = Math.min(1, round / settings.maxSamples);
+        report(`${task.name}: timing ${entrant.contestant.name}`, 0.5 + done / 2);
         await attempt(entrant, () => entrant.sample());
       }
     for (const entrant of order) await attempt(entrant, () => entrant.checkLast());

@@ -3,11 +3,11 @@ import ttest from '@stdlib/stats-ttest';
 
 import { tableLines } from '../src/plan/table.ts';
 import { timeOf, type Ratio, type Results } from './results.ts';
-import { milliseconds } from './speed_table.ts';
+import { milliseconds, OWN } from './speed_table.ts';
 import { medianOf } from './statistics.ts';
 
 /** A workload is slower where the whole interval of its ratio lies below this. */
-export const SLOWER = 0.95;
+const SLOWER = 0.95;
 
 /** Student's t over the logarithms of the ratios of each pass: passes pair the times. */
 export function pairedRatio(
@@ -25,7 +25,7 @@ export function pairedRatio(
 }
 
 /** @param before the contestant of the earlier commit. Workloads that a pass did not time are left out of it. */
-export function ratiosOf(passes: readonly Results[], before: string, after: string): readonly Ratio[] {
+function ratiosOf(passes: readonly Results[], before: string, after: string): readonly Ratio[] {
   return passes[0].workloads.flatMap((workload) => {
     const pairs = passes.flatMap(({ rows }) => {
       const times = [before, after].map((contestant) => {
@@ -42,29 +42,36 @@ export function ratiosOf(passes: readonly Results[], before: string, after: stri
   });
 }
 
-export const isSlower = ({ interval }: Ratio): boolean => interval !== undefined && interval[1] < SLOWER;
-
-/** @param commit the name of what came before */
-export function printRatios(ratios: readonly Ratio[], commit: string): string {
+/** The ratios of a run against a commit, and as text. */
+export function compareCommits(
+  passes: readonly Results[],
+  commit: string,
+): { readonly ratios: readonly Ratio[]; readonly slower: boolean; readonly text: string } {
+  const ratios = ratiosOf(passes, `gatewise ${commit}`, OWN);
   const head = ['workload', `${commit}, ms`, 'working tree, ms', 'ratio', '95 % interval', 'passes', ''];
-  const lines = ratios.map((one) => [
-    one.workload,
-    milliseconds(medianOf(one.before)),
-    milliseconds(medianOf(one.after)),
-    one.ratio.toFixed(3),
-    one.interval === undefined ? '–' : one.interval.map((bound) => bound.toFixed(3)).join('–'),
-    String(one.before.length),
-    isSlower(one) ? 'slower' : one.interval !== undefined && one.interval[0] > 1 / SLOWER ? 'faster' : '',
-  ]);
-  const slower = ratios.filter(isSlower).map(({ workload }) => workload);
+  const lines = ratios.map(({ workload, before, after, ratio, interval }) => {
+    const times = [before, after].map((of) => milliseconds(medianOf(of)));
+    const text = interval?.map((bound) => bound.toFixed(3)).join('–') ?? '–';
+    const verdict =
+      interval === undefined
+        ? ''
+        : interval[1] < SLOWER
+          ? 'slower'
+          : interval[0] > 1 / SLOWER
+            ? 'faster'
+            : '';
+    return [workload, ...times, ratio.toFixed(3), text, String(before.length), verdict];
+  });
+  const slower = ratios.filter(({ interval }) => interval !== undefined && interval[1] < SLOWER);
   const verdict = ratios.some(({ interval }) => interval === undefined)
     ? 'a single pass has no interval: nothing can be said of the ratios'
     : slower.length === 0
       ? `no row's interval lies below ${SLOWER}`
-      : `intervals that lie below ${SLOWER}: ${slower.join(', ')}`;
-  return [
-    `time of ${commit} over that of the working tree: above 1, the working tree is faster`,
-    ...tableLines([head, ...lines], 1),
-    verdict,
-  ].join('\n');
+      : `intervals that lie below ${SLOWER}: ${slower.map(({ workload }) => workload).join(', ')}`;
+  const title = `time of ${commit} over that of the working tree: above 1, the working tree is faster`;
+  return {
+    ratios,
+    slower: slower.length > 0,
+    text: [title, ...tableLines([head, ...lines], 1), verdict].join('\n'),
+  };
 }

@@ -14,11 +14,6 @@ interface Library {
   readonly backend: 'webgpu' | 'wasm';
 }
 
-interface Placed {
-  readonly tensor: Tensor;
-  dispose(): void;
-}
-
 /** Where every node must run; outputs stay where they come to be. */
 const sessionOptions = {
   webgpu: {
@@ -62,8 +57,16 @@ class Model {
     return tensor;
   }
 
-  async read(): Promise<Float32Array> {
-    return Float32Array.from((await this.output('Y').getData()) as Float32Array);
+  /** Runs with the same inputs each time, and owns them. */
+  job(feeds: Readonly<Record<string, Tensor>>): Job {
+    return {
+      run: () => this.run(feeds),
+      read: async () => Float32Array.from((await this.output('Y').getData()) as Float32Array),
+      dispose: () => {
+        void this.release();
+        for (const tensor of Object.values(feeds)) tensor.dispose();
+      },
+    };
   }
 
   #release(): void {
@@ -74,24 +77,17 @@ class Model {
     this.#release();
     await this.#session.release();
   }
-
-  dispose(): void {
-    void this.release();
-  }
 }
 
 /** A tensor that stays where the backend computes. Needs the device, which the first session makes. */
-async function place({ ort, backend }: Library, data: Float32Array, dims: number[]): Promise<Placed> {
-  if (backend === 'wasm') return { tensor: new ort.Tensor('float32', data, dims), dispose: () => undefined };
+async function place({ ort, backend }: Library, data: Float32Array, dims: number[]): Promise<Tensor> {
+  if (backend === 'wasm') return new ort.Tensor('float32', data, dims);
   const device = await ort.env.webgpu.device;
   const size = Math.ceil(data.byteLength / 16) * 16;
   const usage = GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST;
   const buffer = device.createBuffer({ size, usage });
   device.queue.writeBuffer(buffer, 0, Float32Array.from(data));
-  return {
-    tensor: ort.Tensor.fromGpuBuffer(buffer, { dataType: 'float32', dims }),
-    dispose: () => buffer.destroy(),
-  };
+  return ort.Tensor.fromGpuBuffer(buffer, { dataType: 'float32', dims, dispose: () => buffer.destroy() });
 }
 
 async function prepare(library: Library, task: Task): Promise<Job> {
@@ -102,11 +98,9 @@ async function prepare(library: Library, task: Task): Promise<Job> {
       const model = await Model.load(library, models.sequenceModel(task));
       const x = await place(library, task.input, [steps, batch, inputSize]);
       return {
-        run: () => model.run({ X: x.tensor }),
-        read: () => model.read(),
+        ...model.job({ X: x }),
         // (T, D, B, H) to (T, B, D, H)
         ...(bidirectional && { arrange: (values) => swapAxes(values, 2, batch, hiddenSize) }),
-        dispose: () => [model, x].forEach((one) => one.dispose()),
       };
     }
     case 'stream': {
@@ -116,15 +110,14 @@ async function prepare(library: Library, task: Task): Promise<Job> {
       const zeros = await place(library, new Float32Array(hiddenSize), [1, 1, hiddenSize]);
       let step = 0;
       return {
+        ...model.job({ zeros }),
         run: () => {
-          const state = (after: string): Tensor => (step === 0 ? zeros.tensor : model.output(after));
+          const state = (after: string): Tensor => (step === 0 ? zeros : model.output(after));
           const states = Object.fromEntries(names.map(([before, after]) => [before, state(after)]));
           const x = inputs[step % inputs.length];
           step++;
           return model.run({ X: new library.ort.Tensor('float32', x, [1, 1, inputSize]), ...states });
         },
-        read: () => model.read(),
-        dispose: () => [model, zeros].forEach((one) => one.dispose()),
       };
     }
     case 'training':
@@ -134,11 +127,7 @@ async function prepare(library: Library, task: Task): Promise<Job> {
       const model = await Model.load(library, models.matmulModel(task));
       const a = await place(library, task.a, [rows, inner]);
       const b = await place(library, task.b, [inner, columns]);
-      return {
-        run: () => model.run({ A: a.tensor, B: b.tensor }),
-        read: () => model.read(),
-        dispose: () => [model, a, b].forEach((one) => one.dispose()),
-      };
+      return model.job({ A: a, B: b });
     }
   }
 }

@@ -1,16 +1,13 @@
 // Floors of workloads on an adapter made up so that the sums can be done by hand.
 import { expect, test } from 'vitest';
 
-import { floorOf, withRate } from '../../bench/floor.ts';
 import { withFloors } from '../../bench/benchmark.ts';
-import { workloads, type MatmulWorkload, type SequenceWorkload } from '../../bench/workloads.ts';
+import { floorOf, withRate } from '../../bench/floor.ts';
+import { workloads, type SequenceWorkload, type Workload } from '../../bench/workloads.ts';
 import type { Calibration } from '../../src/index.ts';
 import { around, row } from './fixtures.ts';
 
-const flat = (bytesPerSecond: number): Calibration['bandwidth'] => [
-  { bytes: 1024, bytesPerSecond },
-  { bytes: 2 ** 24, bytesPerSecond },
-];
+const flat = (bytesPerSecond: number): Calibration['bandwidth'] => [{ bytes: 1024, bytesPerSecond }];
 /** A terabyte and a teraflop per second, a tenth of it for one workgroup. */
 const calibration: Calibration = {
   device: 'made up',
@@ -23,79 +20,52 @@ const calibration: Calibration = {
   barrierSeconds: 1e-6,
   roundTripSeconds: 1e-4,
 };
-const matmul = (rows: number, inner: number, columns: number): MatmulWorkload => {
-  return { kind: 'matmul', name: 'm', sets: [], rows, inner, columns };
+const slow = { ...calibration, bandwidth: flat(1e9) };
+const matmul = (size: number): Workload => {
+  return { kind: 'matmul', name: 'm', sets: [], rows: size, inner: size, columns: size };
 };
-const lstm = (
-  steps: number,
-  batch: number,
-  hiddenSize: number,
-  more: Partial<SequenceWorkload> = {},
-): SequenceWorkload => {
-  const sizes = { steps, batch, inputSize: 1, hiddenSize, numLayers: 1, bidirectional: false };
+const lstm = (T: number, B: number, H: number, more: Partial<SequenceWorkload> = {}): Workload => {
+  const sizes = { steps: T, batch: B, inputSize: 1, hiddenSize: H, numLayers: 1, bidirectional: false };
   return { kind: 'sequence', name: 's', sets: [], cell: 'lstm', ...sizes, ...more };
 };
+const timeOf = (workload: Workload): number => floorOf(workload, calibration).time;
+const stream = workloads.find(({ name }) => name === 'stream-lstm')!;
 
-test('a product takes as long as its longest part', () => {
+test.each<[string, Workload, Calibration, string, number]>([
   // 2 · 1000³ FLOP; bytes would take 0.012 ms.
-  expect(floorOf(matmul(1000, 1000, 1000), calibration)).toEqual({ time: 2, bound: 'compute' });
-  expect(floorOf(matmul(2, 2, 2), calibration)).toEqual({ time: 5e-3, bound: 'dispatch' });
-  const slow = { ...calibration, bandwidth: flat(1e9) };
-  const { time, bound } = floorOf(matmul(1000, 1000, 1000), slow);
-  expect(bound).toBe('bandwidth');
-  expect(time).toBeCloseTo(12, 9);
-});
-
-test('a sequence is its input product and T steps, by launches or in one, whichever is less', () => {
+  ['a large product', matmul(1000), calibration, 'compute', 2],
+  ['a small product', matmul(2), calibration, 'dispatch', 5e-3],
+  ['a product on a slow memory', matmul(1000), slow, 'bandwidth', 12],
   // One launch for all steps: a row is 8 · 16² FLOP at 1e11 per second, 0.02 µs, and a barrier of 1 µs.
-  const small = floorOf(lstm(100, 1, 16), calibration);
-  expect(small.bound).toBe('barrier');
-  expect(small.time).toBeCloseTo(5e-3 + 100 * (1e-3 + (8 * 16 * 16) / 1e8), 9);
-  // A launch for each step: 8 · 1024² · 64 FLOP, 0.54 ms; one workgroup would be ten times slower at its tile.
-  const large = floorOf(lstm(10, 64, 1024), calibration);
-  expect(large.bound).toBe('compute');
-  const recurrent = (10 * 8 * 1024 ** 2 * 64) / 1e9;
-  const input = (8 * 640 * 1024) / 1e9;
-  expect(large.time).toBeGreaterThanOrEqual(0.99 * (recurrent + input));
-  expect(large.time).toBeLessThan(1.1 * (recurrent + input));
+  ['a narrow sequence', lstm(100, 1, 16), calibration, 'barrier', 5e-3 + 100 * (1e-3 + (8 * 16 * 16) / 1e8)],
+  // A launch for each step; one workgroup would be ten times slower at its tile. The input product is of 640 rows.
+  ['a wide sequence', lstm(10, 64, 1024), calibration, 'compute', (8 * 1024 ** 2 * 640) / 1e9 + 0.0105047],
+  ['a step of a stream', stream, calibration, 'round trip', 0.105],
+])('%s takes as long as its longest part', (_, workload, on, bound, time) => {
+  expect(floorOf(workload, on).bound).toBe(bound);
+  expect(floorOf(workload, on).time).toBeCloseTo(time, 4);
 });
 
-test('layers add up, and so do directions where the device is full', () => {
-  const one = floorOf(lstm(10, 64, 1024), calibration).time;
-  const two = floorOf(lstm(10, 64, 1024, { numLayers: 2 }), calibration).time;
-  const both = floorOf(lstm(10, 64, 1024, { bidirectional: true }), calibration).time;
-  expect(two).toBeGreaterThan(2 * one);
-  expect(both).toBeCloseTo(2 * one, 4);
-});
-
-test('a GRU has three quarters of the work of an LSTM, an RNN a quarter', () => {
-  const time = (cell: SequenceWorkload['cell']): number =>
-    floorOf(lstm(10, 64, 1024, { cell }), calibration).time;
-  expect(time('gru') / time('lstm')).toBeCloseTo(0.75, 2);
-  expect(time('rnn') / time('lstm')).toBeCloseTo(0.25, 2);
-});
-
-test('a stream waits for the round trip', () => {
-  const stream = workloads.find(({ name }) => name === 'stream-lstm');
-  const floor = stream && floorOf(stream, calibration);
-  expect(floor?.bound).toBe('round trip');
-  expect(floor?.time).toBeCloseTo(0.105, 9);
+test('layers, directions and gates add up where the device is full', () => {
+  const one = timeOf(lstm(10, 64, 1024));
+  expect(timeOf(lstm(10, 64, 1024, { numLayers: 2 }))).toBeGreaterThan(2 * one);
+  expect(timeOf(lstm(10, 64, 1024, { bidirectional: true }))).toBeCloseTo(2 * one, 4);
+  expect(timeOf(lstm(10, 64, 1024, { cell: 'gru' })) / one).toBeCloseTo(0.75, 2);
+  expect(timeOf(lstm(10, 64, 1024, { cell: 'rnn' })) / one).toBeCloseTo(0.25, 2);
 });
 
 test('a faster adapter has no higher floor, for every workload', () => {
-  const faster: Calibration = { ...calibration, flopPerSecond: 2e12, oneWorkgroupFlopPerSecond: 2e11 };
   for (const workload of workloads) {
-    const before = floorOf(workload, calibration).time;
+    const before = timeOf(workload);
     expect(before).toBeGreaterThan(0);
-    expect(floorOf(workload, faster).time).toBeLessThanOrEqual(before);
+    expect(floorOf(workload, withRate(calibration, 2e12)).time).toBeLessThanOrEqual(before);
     expect(floorOf(workload, withRate(calibration, 5e11)).time).toBeGreaterThanOrEqual(before);
   }
 });
 
 test('rows get ρ by pace, streams by latency, and a second one by the rate of the fastest product', () => {
-  const chosen = workloads.filter(({ name }) => ['stream-lstm', 'matmul-square'].includes(name));
   const rows = withFloors(
-    chosen,
+    workloads,
     [
       row('gatewise webgpu', 'stream-lstm', around(0.01), around(0.21)),
       // 2 · 512³ FLOP in 0.54 ms: half of what the registers can.
@@ -104,8 +74,11 @@ test('rows get ρ by pace, streams by latency, and a second one by the rate of t
     ],
     calibration,
   );
-  expect(rows[0].rho).toBeCloseTo(0.5, 9);
-  expect(rows[1].rho).toBeCloseTo(0.5, 9);
-  expect(rows[1].rhoProduct).toBeCloseTo(1, 9);
-  expect(rows[2].rho).toBeUndefined();
+  const [ofStream, ofProduct, onCPU] = rows;
+  expect([ofStream!.rho, ofProduct!.rho, ofProduct!.rhoProduct].map((rho) => rho?.toFixed(6))).toEqual([
+    '0.500000',
+    '0.500000',
+    '1.000000',
+  ]);
+  expect(onCPU!.rho).toBeUndefined();
 });
