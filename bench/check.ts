@@ -29,12 +29,6 @@ export interface Reference {
   readonly repeats: boolean;
 }
 
-/** The result of the latest run, in the workload's layout. */
-export async function readOf(job: Job): Promise<Float32Array> {
-  const values = await job.read();
-  return job.arrange?.(values) ?? values;
-}
-
 /** The answers of a job from its first run on, each read before the next; and the time of the first. */
 export async function answersOf(
   job: Job,

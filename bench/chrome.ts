@@ -115,7 +115,7 @@ export async function openChrome(builds: Builds | undefined): Promise<Session> {
     return {
       adapter: adapter satisfies Adapter,
       pass,
-      picture: (results) =>
+      finish: (results) =>
         ask((page) => page.evaluate((shown) => window.gatewisePage?.picture(shown) ?? '', results)),
       close: () => server.close(),
     };

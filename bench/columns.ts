@@ -7,8 +7,8 @@ import type { Workload } from './workloads.ts';
 export { OWN } from './speed_table.ts';
 
 export interface Column {
+  /** With its unit. */
   readonly title: string;
-  readonly unit?: string;
   /** What it is, in a sentence or two. */
   readonly help: string;
   /** Undefined where there is no such number. @param own what gatewise takes on WebGPU, in milliseconds */
@@ -24,20 +24,17 @@ const digits = (value: number): string =>
 
 export const columns: readonly Column[] = [
   {
-    title: 'first call',
-    unit: 'ms',
+    title: 'first call, ms',
     help: 'From an empty model to the first result on the CPU: uploading weights, compiling shaders, one run. The library and its device have started before, and shaders of earlier workloads are there already. WebGPU’s calls are counted meanwhile.',
     text: ({ timing }) => timing && milliseconds(timing.first),
   },
   {
-    title: 'latency',
-    unit: 'ms',
+    title: 'latency, ms',
     help: 'One run by itself, from the call to its result on the CPU: the median of all samples, of several passes that of their medians, and the least and the greatest sample. Of a stream a sample is the median of eight steps, each 5 ms after the one before had its result.',
     text: ({ timing }) => timing && spread(timing.latency),
   },
   {
-    title: 'per run',
-    unit: 'ms',
+    title: 'per run, ms',
     help: 'The pace of many runs back to back: the slope of the time over their number, without the wait for the last result. Median and spread as of the latency.',
     text: ({ timing }) => timing && spread(timing.throughput),
   },
@@ -75,26 +72,21 @@ export const columns: readonly Column[] = [
     text: ({ counts }) => counts && String(counts.bindGroups),
   },
   {
-    title: 'GPU memory',
-    unit: 'MB',
+    title: 'GPU memory, MB',
     help: 'Bytes of the GPU buffers that it made for this workload and holds on to.',
     text: ({ gpuBytes }) => (gpuBytes === undefined ? undefined : digits(gpuBytes / 1e6)),
   },
   {
-    title: 'script',
-    unit: 'ms',
+    title: 'script, ms',
     help: 'How long one run keeps the page’s own thread busy, until the call has returned. Where the work itself is done on that thread, it is in it.',
     text: ({ timing }) => timing && milliseconds(timing.script.median),
   },
   {
-    title: 'heap',
-    unit: 'kB',
+    title: 'heap, kB',
     help: 'JavaScript objects that one run leaves to the garbage collector. Only where the browser was started so that this can be measured, as the command does.',
     text: ({ heapBytes }) => (heapBytes === undefined ? undefined : digits(heapBytes / 1e3)),
   },
 ];
-
-export const header = ({ title, unit }: Column): string => (unit === undefined ? title : `${title}, ${unit}`);
 
 /** What gatewise takes on WebGPU for a workload. */
 export function ownTime(workload: Workload, rows: readonly Row[]): number | undefined {

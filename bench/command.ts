@@ -27,9 +27,9 @@ export interface Session {
   readonly adapter: Adapter;
   /** Measures everything once, prepared anew. */
   pass(choice: Choice, listener: Listener): Promise<Results>;
-  /** The chart, as SVG. */
-  picture?(results: Results): Promise<string>;
-  close(): Promise<void>;
+  /** What comes after the tables. @returns the chart as SVG, if there is one */
+  finish(results: Results): Promise<string | void>;
+  close?(): Promise<void>;
 }
 
 const AGAINST_PASSES = 10;
@@ -107,9 +107,11 @@ async function measure(
   console.log(`\n${compared?.text ?? printResults(results)}\n`);
   writeJSON(pathOf(results, '.json'), results);
   if (unfinished !== undefined) rmSync(unfinished);
-  const svg = await session.picture?.(results);
-  if (svg !== undefined) writeFileSync(pathOf(results, '.svg'), `${svg}\n`);
-  console.error(`written: ${relative('.', pathOf(results, '.json'))}${svg === undefined ? '' : ' and .svg'}`);
+  const svg = await session.finish(results);
+  if (typeof svg === 'string') writeFileSync(pathOf(results, '.svg'), `${svg}\n`);
+  console.error(
+    `written: ${relative('.', pathOf(results, '.json'))}${typeof svg === 'string' ? ' and .svg' : ''}`,
+  );
   const broken = results.rows.filter(({ library, status }) => library === 'gatewise' && status !== 'ok');
   for (const { workload, contestant, status, note } of broken)
     console.error(`${workload}: ${contestant}: ${status}: ${note}`);
@@ -142,7 +144,7 @@ export async function bench(
   try {
     if (!(await measure(options, session, builds, suffix))) process.exitCode = 1;
   } finally {
-    await session.close();
+    await session.close?.();
   }
 }
 

@@ -5,7 +5,6 @@ import {
   errorOf,
   lateErrorOf,
   makeReference,
-  readOf,
   TOLERANCE,
   type Reference,
 } from './check.ts';
@@ -221,8 +220,8 @@ class Entrant {
   async checkLast(): Promise<void> {
     const { job, reference } = this.#entered();
     job.resume?.();
-    const answer = await within(this.#settings.deadline, 'reading', () => readOf(job));
-    this.#check(lateErrorOf(answer, reference), 'after it was timed it ');
+    const answer = await within(this.#settings.deadline, 'reading', () => job.read());
+    this.#check(lateErrorOf(job.arrange?.(answer) ?? answer, reference), 'after it was timed it ');
   }
 
   dispose(): void {

@@ -6,13 +6,11 @@ import { runInNewContext } from 'node:vm';
 
 import webgpuPackage from 'webgpu/package.json' with { type: 'json' };
 
-import { createRuntime, printProfile } from '../src/index.ts';
-import * as gatewiseLibrary from '../src/index.ts';
+import * as library from '../src/index.ts';
 import { nodeGPU } from '../src/node/index.ts';
 import type { Builds } from './against.ts';
 import { measurePass } from './benchmark.ts';
 import { bench, main, writeJSON, type Session } from './command.ts';
-import type { ContestantSource } from './contestants/contestant.ts';
 import { gatewise, gatewiseBuild, gatewiseJob } from './contestants/gatewise.ts';
 import { ApiCounter } from './counters.ts';
 import { makeTask } from './data.ts';
@@ -21,7 +19,7 @@ import type { Environment } from './measure.ts';
 import { benchCommand, type Options } from './options.ts';
 import { adapterOf } from './page/adapters.ts';
 import { chosenWorkloads, settingsFor } from './selection.ts';
-import { describeWorkload, type Workload } from './workloads.ts';
+import { describeWorkload } from './workloads.ts';
 
 interface NodeOptions extends Options {
   readonly workloads?: string;
@@ -38,30 +36,12 @@ function heapOfNode(): Required<Environment>['heap'] {
   return { collect, used: () => getHeapStatistics().used_heap_size };
 }
 
-/** Prints the steps of each workload on each backend. */
-async function profile(
-  backends: readonly ContestantSource['backend'][],
-  source: { readonly gpu: GPU },
-  { workloads, seed }: { readonly workloads: readonly Workload[]; readonly seed: number },
-): Promise<void> {
-  for (const backend of backends) {
-    if (backend === 'wasm') continue;
-    using runtime = await createRuntime({ ...source, backend });
-    for (const workload of workloads) {
-      const job = await gatewiseJob(gatewiseLibrary, runtime, makeTask(workload, seed));
-      const about = `${workload.name} on ${backend}: ${describeWorkload(workload)}`;
-      console.log(`\n${about}\n${printProfile(await job.profile())}`);
-      job.dispose();
-    }
-  }
-}
-
 async function openNode(options: NodeOptions, builds: Builds | undefined): Promise<Session> {
   const runtime = { gpu: await nodeGPU({ flags: DAWN_FLAGS }), powerPreference: 'high-performance' } as const;
   const found = await runtime.gpu.requestAdapter({ powerPreference: runtime.powerPreference });
   if (found === null) throw new Error('bench: the adapter that was there is gone');
   const adapter = adapterOf(found.info);
-  const importLibrary = () => Promise.resolve(gatewiseLibrary);
+  const importLibrary = () => Promise.resolve(library);
   const all = [gatewise('webgpu', importLibrary, runtime), gatewise('cpu', importLibrary)];
   const asked: readonly string[] = options.peers.length === 0 ? ['gatewise'] : options.peers;
   const urlOf = (path: string): string => pathToFileURL(path).href;
@@ -78,23 +58,29 @@ async function openNode(options: NodeOptions, builds: Builds | undefined): Promi
     cores: availableParallelism(),
     ...describeMachine(),
   };
-  let workloads: readonly Workload[] = [];
   return {
     adapter,
-    pass: (choice, listener) => {
-      ({ workloads } = choice);
-      const { settings, peers } = choice;
+    pass: ({ workloads, settings, peers }, listener) => {
       // Dawn's classes are global since `nodeGPU`.
       const measuring = { counter: new ApiCounter(), heap: heapOfNode() };
       const named = peers.length === 0 ? {} : { peers };
-      return measurePass(
-        { sources, workloads, settings, adapter, environment, measuring, runtime, ...named },
-        listener,
-      );
+      const about = { sources, workloads, settings, adapter, environment, measuring, runtime, ...named };
+      return measurePass(about, listener);
     },
-    close: async () => {
-      const backends = sources.map(({ backend }) => backend);
-      if (options.profile) await profile(backends, runtime, { workloads, seed: options.seed });
+    finish: async ({ workloads, settings }) => {
+      if (!options.profile) return;
+      for (const { backend } of sources) {
+        using profiled = await library.createRuntime({
+          ...runtime,
+          backend: backend === 'cpu' ? 'cpu' : 'webgpu',
+        });
+        for (const workload of workloads) {
+          const job = await gatewiseJob(library, profiled, makeTask(workload, settings.seed));
+          const about = `${workload.name} on ${backend}: ${describeWorkload(workload)}`;
+          console.log(`\n${about}\n${library.printProfile(await job.profile())}`);
+          job.dispose();
+        }
+      }
     },
   };
 }

@@ -6,39 +6,14 @@ import { withFloors } from './benchmark.ts';
 import type { Results, Row, Timing } from './results.ts';
 import { medianOf, together } from './statistics.ts';
 
-type Bandwidth = Calibration['bandwidth'];
-
-/** Calibrations of one adapter measure the same sizes. */
-const bestBandwidth = ([first, ...others]: readonly Bandwidth[]): Bandwidth =>
-  first.map(({ bytes, bytesPerSecond }) => {
-    const same = others.map((other) => other.find((entry) => entry.bytes === bytes)?.bytesPerSecond ?? 0);
-    return { bytes, bytesPerSecond: Math.max(bytesPerSecond, ...same) };
-  });
-
-/** What the adapter can do is the best that it did: a calibration that was disturbed gives too little. */
-export function bestCalibration(all: readonly Calibration[]): Calibration {
-  const most = (of: (one: Calibration) => number): number => Math.max(...all.map(of));
-  const least = (of: (one: Calibration) => number): number => Math.min(...all.map(of));
-  return {
-    ...all[0],
-    flopPerSecond: most((one) => one.flopPerSecond),
-    oneWorkgroupFlopPerSecond: most((one) => one.oneWorkgroupFlopPerSecond),
-    bandwidth: bestBandwidth(all.map(({ bandwidth }) => bandwidth)),
-    oneWorkgroupBandwidth: bestBandwidth(all.map(({ oneWorkgroupBandwidth }) => oneWorkgroupBandwidth)),
-    dispatchSeconds: least((one) => one.dispatchSeconds),
-    barrierSeconds: least((one) => one.barrierSeconds),
-    roundTripSeconds: least((one) => one.roundTripSeconds),
-  };
-}
+/** That of the pass in which the adapter was fastest: a calibration that was disturbed gives too little. */
+const bestCalibration = (all: readonly Calibration[]): Calibration =>
+  all.reduce((best, one) => (one.flopPerSecond > best.flopPerSecond ? one : best));
 
 function mergeTimings(timings: readonly Timing[]): Timing {
   const of = (name: 'latency' | 'throughput' | 'script') => together(timings.map((timing) => timing[name]));
-  return {
-    first: medianOf(timings.map(({ first }) => first)),
-    latency: of('latency'),
-    throughput: of('throughput'),
-    script: of('script'),
-  };
+  const first = medianOf(timings.map((timing) => timing.first));
+  return { first, latency: of('latency'), throughput: of('throughput'), script: of('script') };
 }
 
 /** The remarks of all passes, and what differs where it should not. */

@@ -1,7 +1,7 @@
 // A run of the benchmark as text.
 import type { Calibration } from '../src/index.ts';
 import { quantity, tableLines } from '../src/plan/table.ts';
-import { columns, fastest, header, ownTime, ranking } from './columns.ts';
+import { columns, fastest, ownTime, ranking } from './columns.ts';
 import { describeRun, type Results, type Row } from './results.ts';
 import { describeWorkload, type Workload } from './workloads.ts';
 
@@ -43,7 +43,7 @@ export function printWorkload(workload: Workload, rows: readonly Row[]): string 
   });
   return [
     `${workload.name}: ${describeWorkload(workload)}`,
-    ...(table.length === 0 ? [] : tableLines([['', ...columns.map(header)], ...table], 1)),
+    ...(table.length === 0 ? [] : tableLines([['', ...columns.map(({ title }) => title)], ...table], 1)),
     ...(table.length < 2 ? [] : [`  ${ranking(workload, rows)}`]),
     ...notes,
   ].join('\n');

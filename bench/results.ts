@@ -69,9 +69,9 @@ export interface Machine {
   readonly cpu?: string;
 }
 
-/** What a run ran on: `gpu, 8 cores of a CPU, gatewise at 1a2b3c4`. */
+/** `gpu, 8 cores of a CPU, gatewise at 1a2b3c4` */
 export function describeRun(
-  { description }: Pick<Adapter, 'description'>,
+  { description }: Adapter,
   { cores, cpu, commit }: Machine & { readonly cores: number },
 ): string {
   const of = cpu === undefined ? '' : ` of ${cpu}`;
@@ -121,24 +121,15 @@ export function readResults(text: string): Results {
   throw new Error(`expected results of version 2, got ${got}; measure anew`);
 }
 
-/** More than so many workloads by name are only counted in a file's name. */
-const NAMED = 4;
-
-/** What was measured, in a word: a set's name, or the workloads' names. */
+/** What was measured, in a word: a set's name, the workloads' names, or how many they are. */
 function selectionWord(chosen: readonly Workload[]): string {
   const nameOf = (all: readonly Workload[]): string => all.map(({ name }) => name).join('-');
   const set = setNames.find((one) => nameOf(workloadsOf(one)) === nameOf(chosen));
-  return set ?? (chosen.length > NAMED ? `${chosen.length}-workloads` : nameOf(chosen));
+  return set ?? (chosen.length > 4 ? `${chosen.length}-workloads` : nameOf(chosen));
 }
 
 /** A name for the files of a run, by what sets it apart from a full run: `2026-01-31-google-swiftshader-long-deep-gatewise`. */
-export function resultsName({
-  date,
-  adapter,
-  workloads,
-  settings: { seed },
-  peers,
-}: Pick<Results, 'date' | 'adapter' | 'workloads' | 'settings' | 'peers'>): string {
+export function resultsName({ date, adapter, workloads, settings: { seed }, peers }: Results): string {
   const words = adapter.description.replace(/^WebGPU: /, '').toLowerCase();
   const word = selectionWord(workloads);
   return [

@@ -199,18 +199,12 @@ def measure(workload: Workload, precision: Precision, device: Any, settings: Dic
     return {**row, 'status': 'ok', 'error': error, 'timing': timing}
 
 
-def print_table(rows: List[Row]) -> None:
-    head = ['workload', 'contestant', 'latency ms', 'back to back ms', 'error', '']
-    lines = [head]
-    for row in rows:
-        summaries = [row.get('timing', {}).get(name) for name in ('latency', 'throughput')]
-        times = ['{median:.4g} ({low:.4g}–{high:.4g})'.format(**one) if one else '' for one in summaries]
-        error = f'{row["error"]:.1e}' if 'error' in row else ''
-        remark = '' if row['status'] == 'ok' else ': '.join([row['status'], row['note']])
-        lines.append([row['workload'], row['contestant'], *times, error, remark])
-    widths = [max(len(line[column]) for line in lines) for column in range(len(head))]
-    for line in lines:
-        print('  '.join(cell.ljust(width) for cell, width in zip(line, widths)).rstrip())
+def print_row(row: Row) -> None:
+    summaries = [row.get('timing', {}).get(name) for name in ('latency', 'throughput')]
+    times = ['{median:.4g} ({low:.4g}–{high:.4g})'.format(**one) if one else '' for one in summaries]
+    error = f'{row["error"]:.1e}' if 'error' in row else ''
+    remark = '' if row['status'] == 'ok' else f'{row["status"]}: {row["note"]}'
+    print('{:22}{:24}{:30}{:30}{:10}{}'.format(row['workload'], row['contestant'], *times, error, remark).rstrip())
 
 
 def read_workloads(path: str, only: Optional[List[str]]) -> Tuple[Dict[str, Any], List[Workload]]:
@@ -268,7 +262,9 @@ def main() -> int:
         with open(options.json, 'w', encoding='utf8') as file:
             json.dump({**head, 'settings': settings, 'rows': rows}, file, indent=2)
     print(f'{head["device"]}: torch {head["torch"]}, CUDA {head["cuda"]}, cuDNN {head["cudnn"]}')
-    print_table(rows)
+    print('{:22}{:24}{:30}{:30}error'.format('workload', 'contestant', 'latency ms', 'back to back ms'))
+    for row in rows:
+        print_row(row)
     return 1 if any(row['status'] in ('wrong', 'failed') for row in rows) else 0
 
 

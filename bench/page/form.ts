@@ -15,7 +15,7 @@ function choice(
   text: string,
   more?: string,
 ): HTMLElement {
-  const small = more === undefined ? [] : [make('small', {}, more)];
+  const small = more === undefined ? [] : [make('small', {}, ` ${more}`)];
   return make('label', {}, make('input', { type, name, value, checked }), ` ${text}`, ...small);
 }
 

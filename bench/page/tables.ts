@@ -1,6 +1,6 @@
 // A table for each workload that has been measured, and that of the calibration.
 import type { Calibration } from '../../src/index.ts';
-import { columns, header, OWN, ownTime, ranking, type Column } from '../columns.ts';
+import { columns, OWN, ownTime, ranking, type Column } from '../columns.ts';
 import { calibrationLines } from '../print.ts';
 import type { Results, Row } from '../results.ts';
 import { describeWorkload, type Workload } from '../workloads.ts';
@@ -47,7 +47,7 @@ function workloadCard(workload: Workload, rows: readonly Row[]): HTMLElement {
   const own = ownTime(workload, rows);
   const of = rows.filter((row) => row.workload === workload.name);
   const timed = of.filter(({ timing }) => timing !== undefined);
-  const head = columns.map((column) => make('th', { scope: 'col', title: column.help }, header(column)));
+  const head = columns.map((column) => make('th', { scope: 'col', title: column.help }, column.title));
   const lines = of.map((row) => lineOf(row, workload, own));
   const remarks = [
     ...(timed.length < 2 ? [] : [ranking(workload, rows)]),
@@ -76,6 +76,6 @@ export function showTables({ workloads, rows, calibration }: Results): void {
 
 export function showHelp(): void {
   element('help', HTMLElement).append(
-    ...columns.map((column) => make('div', {}, make('dt', {}, header(column)), make('dd', {}, column.help))),
+    ...columns.map((column) => make('div', {}, make('dt', {}, column.title), make('dd', {}, column.help))),
   );
 }

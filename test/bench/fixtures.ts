@@ -37,7 +37,7 @@ export function untimed(contestant: string, workload: string, status: Row['statu
   return { workload, contestant, library, backend, status, note };
 }
 
-/** Results of these rows, with the workloads that they name. @param speed of the adapter */
+/** Results of these rows, with the workloads that they name. @param speed of the adapter, in its multiply-adds */
 export const results = (rows: readonly Row[], more: Partial<Results> = {}, speed = 1): Results => ({
   version: 2,
   date: '2026-01-02T03:04:05.000Z',
@@ -52,11 +52,11 @@ export const results = (rows: readonly Row[], more: Partial<Results> = {}, speed
     oneWorkgroupFlopPerSecond: 1.5e8,
     bandwidth: [
       { bytes: 65536, bytesPerSecond: 4e9 },
-      { bytes: 2 ** 23, bytesPerSecond: 3e9 * speed },
+      { bytes: 2 ** 23, bytesPerSecond: 3e9 },
     ],
-    oneWorkgroupBandwidth: [{ bytes: 65536, bytesPerSecond: 1e9 / speed }],
-    dispatchSeconds: 5e-6 / speed,
-    barrierSeconds: 6e-7 * speed,
+    oneWorkgroupBandwidth: [{ bytes: 65536, bytesPerSecond: 1e9 }],
+    dispatchSeconds: 5e-6,
+    barrierSeconds: 6e-7,
     roundTripSeconds: 1.2e-3,
   },
   workloads: workloads.filter(({ name }) => rows.some(({ workload }) => workload === name)),

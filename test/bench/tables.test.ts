@@ -1,7 +1,7 @@
 // The benchmark in words: tables of a run, the table of README, two runs compared, names of files.
 import { expect, test } from 'vitest';
 
-import { columns, fastest, header } from '../../bench/columns.ts';
+import { columns, fastest } from '../../bench/columns.ts';
 import { compare } from '../../bench/compare.ts';
 import { noCounts } from '../../bench/counters.ts';
 import { printResults, printWorkload } from '../../bench/print.ts';
@@ -27,7 +27,7 @@ const cells = (line: string | undefined): string[] => (line ?? '').trim().split(
 test('a workload has a line for each timed row, then the ranking and the reasons of the others', () => {
   const [title, head, first, second, ...below] = printWorkload(lstm, rows).split('\n');
   expect(title).toBe('trial-lstm: LSTM 4 → 8, T 5, B 3, forward');
-  expect(cells(head)).toEqual(columns.map(header));
+  expect(cells(head)).toEqual(columns.map(({ title }) => title));
   expect(cells(first).join(' | ')).toBe(
     'gatewise webgpu | 321 | 30.0 (27.0–33.0) | 20.0 (16.0–24.0) | 1.0× | 0.50 | 0.012 | 65 | 2 | 3 | 4.56 | 0.500 | 7.89',
   );
