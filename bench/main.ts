@@ -4,8 +4,10 @@
 // to `window.gatewiseBench` (page/events.ts).
 import { measurePass } from './benchmark.ts';
 import { fastest } from './columns.ts';
-import { gatewiseBuild } from './contestants/gatewise.ts';
-import { sources } from './contestants/index.ts';
+import { gatewise, gatewiseBuild } from './contestants/gatewise.ts';
+import { jaxWebGPU } from './contestants/jax.ts';
+import { onnxWasm, onnxWebGPU } from './contestants/onnx.ts';
+import { tfjsWasm, tfjsWebGPU } from './contestants/tfjs.ts';
 import { ApiCounter } from './counters.ts';
 import type { Environment } from './measure.ts';
 import { SharedAdapter } from './page/adapters.ts';
@@ -21,6 +23,17 @@ import { clock } from './speed_table.ts';
 const NO_WEBGPU =
   'This browser gives no WebGPU adapter, so there is nothing to compare. Chrome, Edge and Safari have WebGPU; on Linux Chrome may want --enable-unsafe-webgpu. The page has to come from localhost or over HTTPS.';
 
+const importLibrary = () => import('../src/index.ts');
+/** In the order of the tables. */
+const sources = [
+  gatewise('webgpu', importLibrary),
+  gatewise('cpu', importLibrary),
+  tfjsWebGPU,
+  tfjsWasm,
+  onnxWebGPU,
+  onnxWasm,
+  jaxWebGPU,
+];
 const { machine, settings, builds, peers: compared } = window.gatewiseCommand ?? { machine: {} };
 
 const text = (id: string, value: string): void => {

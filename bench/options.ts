@@ -1,9 +1,9 @@
 // The options that `npm run bench` and `npm run bench:node` have in common.
 import { Command, Option } from 'commander';
 
-import { contestantKeys, type ContestantKey } from './contestants/keys.ts';
 import { presets } from './results.ts';
-import { oneOf, parsePasses, parseSeed, parseSet, parseWorkload, type Selection } from './selection.ts';
+import { contestantKeys, oneOf, parsePasses, parseSeed, parseSet, parseWorkload } from './selection.ts';
+import type { ContestantKey, Selection } from './selection.ts';
 import { describeWorkload, setNames, workloads } from './workloads.ts';
 
 export interface Options extends Selection {

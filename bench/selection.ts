@@ -1,7 +1,16 @@
 // What a run is asked to measure: the options of the commands and the page's address, in the same words.
-import { contestantKeys, type ContestantKey } from './contestants/keys.ts';
 import { presets, type Settings } from './results.ts';
 import { setNames, workloads, workloadsOf, type SetName, type Workload } from './workloads.ts';
+
+/** What `--peers` calls the contestants. */
+export const contestantKeys = {
+  gatewise: 'gatewise on WebGPU',
+  'gatewise-cpu': 'gatewise on the CPU, in JavaScript',
+  tfjs: 'TensorFlow.js on WebGPU and on WebAssembly',
+  onnx: 'ONNX Runtime Web on WebGPU and on WebAssembly with all threads',
+  jax: 'jax-js on WebGPU',
+} as const;
+export type ContestantKey = keyof typeof contestantKeys;
 
 export interface Selection {
   /** Absent: what suits the adapter. */

@@ -78,21 +78,25 @@ export const preparing =
   async (task: Task): Promise<Job> =>
     (makers[task.kind] as (library: L, task: Task) => Job | Promise<Job>)(library, task);
 
-/** The latest of many results; frees the memory of those before. */
-export class Latest<T extends { dispose(): void }> {
-  #result: T | undefined;
-
-  set(result: T): void {
-    this.#result?.dispose();
-    this.#result = result;
-  }
-
-  get(): T {
-    if (this.#result === undefined) throw new Error('read before run');
-    return this.#result;
-  }
-
-  dispose(): void {
-    this.#result?.dispose();
-  }
+/** A job whose runs each give one result, which is freed after the next one. */
+export function jobOf<T extends { dispose(): void }>(
+  run: () => T,
+  read: (result: T) => Promise<ArrayLike<number>>,
+  free: readonly (() => void)[],
+  submit?: (result: T) => Promise<void>,
+): Job {
+  let latest: T | undefined;
+  return {
+    run: () => {
+      const result = run();
+      latest?.dispose();
+      latest = result;
+      return submit?.(result);
+    },
+    read: async () => {
+      if (latest === undefined) throw new Error('read before run');
+      return Float32Array.from(await read(latest));
+    },
+    dispose: () => [() => latest?.dispose(), ...free].forEach((one) => one()),
+  };
 }

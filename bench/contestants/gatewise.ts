@@ -4,7 +4,7 @@ import type * as Gatewise from '../../src/index.ts';
 import type { Layer, NamedTensor, Profile, Runtime, RuntimeOptions, Tensor } from '../../src/index.ts';
 import type { Task, Weights } from '../data.ts';
 import type { SequenceWorkload } from '../workloads.ts';
-import { Latest, type ContestantSource, type Job, type Variant } from './contestant.ts';
+import { jobOf, type ContestantSource, type Job, type Variant } from './contestant.ts';
 
 export type Library = typeof Gatewise;
 
@@ -36,35 +36,31 @@ export async function gatewiseJob(
   task: Task,
   variant: Variant = {},
 ): Promise<GatewiseJob> {
-  const latest = new Latest<Tensor>();
-  const read = async (): Promise<Float32Array> => Float32Array.from(await latest.get().read());
-  const disposeOf =
-    (...all: readonly { dispose(): void }[]) =>
-    () =>
-      [latest, ...all].forEach((one) => one.dispose());
+  type Owned = readonly { dispose(): void }[];
+  const jobFor = (run: () => Tensor, profile: () => Promise<Profile>, owned: Owned): GatewiseJob => {
+    const free = owned.map((one) => () => one.dispose());
+    return { ...jobOf(run, (result) => result.read(), free), profile };
+  };
   switch (task.kind) {
     case 'sequence': {
       const weights = library.serializeSafetensors(task.weights);
       const net = await runtime.load(layerOf(library, task, variant), { weights });
       const x = runtime.tensor(task.input, { shape: [task.steps, task.batch, task.inputSize] });
-      const run = (): void => latest.set(net.run(x));
-      return { run, read, profile: () => net.profile(x), dispose: disposeOf(x, net) };
+      const [run, profile] = [() => net.run(x), () => net.profile(x)];
+      return jobFor(run, profile, [x, net]);
     }
     case 'stream': {
       const weights = library.serializeSafetensors(task.weights);
       const net = await runtime.load(layerOf(library, task, variant), { weights });
       const stream = net.stream();
       let step = 0;
-      return {
-        run: () => latest.set(stream.push(task.inputs[step++ % task.inputs.length])),
-        read,
-        // One step from zero states; the profile leaves out carrying the states over.
-        profile: async () => {
-          using x = runtime.tensor(task.inputs[0], { shape: [1, 1, task.inputSize] });
-          return await net.profile(x);
-        },
-        dispose: disposeOf(net),
+      const push = (): Tensor => stream.push(task.inputs[step++ % task.inputs.length]);
+      // One step from zero states; the profile leaves out carrying the states over.
+      const profile = async (): Promise<Profile> => {
+        using x = runtime.tensor(task.inputs[0], { shape: [1, 1, task.inputSize] });
+        return await net.profile(x);
       };
+      return jobFor(push, profile, [net]);
     }
     case 'training': {
       const { cell, steps, batch, classes, hiddenSize, learningRate } = task;
@@ -94,15 +90,15 @@ export async function gatewiseJob(
           using labels = labelsOf();
           return await trainer.profile(inputs, labels);
         },
-        dispose: disposeOf(trainer, net),
+        dispose: () => [trainer, net].forEach((one) => one.dispose()),
       };
     }
     case 'matmul': {
       const a = runtime.tensor(task.a, { shape: [task.rows, task.inner] });
       const b = runtime.tensor(task.b, { shape: [task.inner, task.columns] });
       const product = runtime.compile(library.matmul);
-      const run = (): void => latest.set(product(a, b));
-      return { run, read, profile: () => product.profile(a, b), dispose: disposeOf(a, b, product) };
+      const [run, profile] = [() => product(a, b), () => product.profile(a, b)];
+      return jobFor(run, profile, [a, b, product]);
     }
   }
 }

@@ -6,7 +6,7 @@ import type { NamedTensor } from '../../src/index.ts';
 import type { MatmulTask, SequenceTask, StreamTask, TrainingTask, Weights } from '../data.ts';
 import { swapAxes, weightOf } from '../data.ts';
 import type { RecurrentKind } from '../workloads.ts';
-import { Latest, preparing, Unsupported, type ContestantSource, type Job } from './contestant.ts';
+import { jobOf as resultJob, preparing, Unsupported, type ContestantSource, type Job } from './contestant.ts';
 
 type Library = typeof JAX;
 type JaxArray = JAX.Array;
@@ -115,18 +115,8 @@ function checkSteps(steps: number, most: number): void {
 /** Submits its work now: jax-js defers it until an array is read, and drops what is disposed before. */
 const submit = async (array: JaxArray): Promise<void> => void (await array.ref.gpuBuffer());
 
-/** A job whose runs each give one array. @param free disposes of what the runs need */
-function jobOf(run: () => JaxArray, ...free: readonly (() => void)[]): Job {
-  const latest = new Latest<JaxArray>();
-  return {
-    run: () => {
-      latest.set(run());
-      return submit(latest.get());
-    },
-    read: async () => Float32Array.from(await latest.get().ref.data()),
-    dispose: () => [() => latest.dispose(), ...free].forEach((one) => one()),
-  };
-}
+const jobOf = (run: () => JaxArray, ...free: readonly (() => void)[]): Job =>
+  resultJob(run, (array) => array.ref.data(), free, submit);
 
 function sequenceJob(library: Library, task: SequenceTask): Job {
   const { cell, steps, batch, inputSize, numLayers, bidirectional } = task;

@@ -10,7 +10,7 @@ import { convertWeights, layouts, type NamedTensor } from '../../src/index.ts';
 import type { MatmulTask, SequenceTask, StreamTask, TrainingTask, Weights } from '../data.ts';
 import { swapAxes, weightOf } from '../data.ts';
 import type { RecurrentKind } from '../workloads.ts';
-import { Latest, preparing, type ContestantSource, type Job, type Loaded } from './contestant.ts';
+import { jobOf as resultJob, preparing, type ContestantSource, type Job, type Loaded } from './contestant.ts';
 
 type Layer = layers.Layer;
 
@@ -66,24 +66,17 @@ function recurrentLayer(
   return bidirectional ? layers.bidirectional({ layer, mergeMode: 'concat' }) : layer;
 }
 
-/** A job whose runs each give one tensor. @param free disposes of what the runs need */
 function jobOf(library: Library, run: () => Tensor, free: () => void): Job {
-  const latest = new Latest<Tensor>();
-  return {
-    run: () => {
-      current(library);
-      latest.set(run());
-    },
-    read: async () => {
-      current(library);
-      return Float32Array.from(await latest.get().data());
-    },
-    dispose: () => {
-      current(library);
-      latest.dispose();
-      free();
-    },
-  };
+  const job = resultJob(run, (tensor) => tensor.data(), [free]);
+  const resume = (): void => void current(library);
+  const resumed =
+    <T>(action: () => T) =>
+    (): T => {
+      resume();
+      return action();
+    };
+  // `resume` takes half a millisecond, as much as a step of a stream.
+  return { resume, run: resumed(job.run), read: resumed(job.read), dispose: resumed(job.dispose) };
 }
 
 function sequenceJob(library: Library, task: SequenceTask): Job {
@@ -179,27 +172,21 @@ async function load(backend: Library['backend']): Promise<Loaded> {
     import('@tensorflow/tfjs-layers'),
   ]);
   const settings = await { webgpu: loadWebGPU, wasm: loadWasm }[backend](tf);
+  if (!(await tf.setBackend(backend))) throw new Error(`TF.js has no ${backend} backend here`);
   const library = { tf, layers, backend };
   const makers = { sequence: sequenceJob, stream: streamJob, training: trainingJob, matmul: matmulJob };
-  const prepare = preparing(library, makers);
   return {
     version: [tf.version_core, ...settings].join(', '),
     resetBefore: true,
     oneBias: true,
-    // `resume` takes half a millisecond, as much as a step of a stream.
-    prepare: async (task) => ({ ...(await prepare(task)), resume: () => void current(library) }),
+    prepare: preparing(library, makers),
   };
-}
-
-async function start(tf: typeof Core, backend: Library['backend']): Promise<void> {
-  if (!(await tf.setBackend(backend))) throw new Error(`TF.js has no ${backend} backend here`);
 }
 
 async function loadWebGPU(tf: typeof Core): Promise<string[]> {
   await import('@tensorflow/tfjs-backend-webgpu');
   // Or small tensors that come from the host are worked on there.
   tf.env().set('WEBGPU_CPU_FORWARD', false);
-  await start(tf, 'webgpu');
   return ['WEBGPU_CPU_FORWARD=false'];
 }
 
@@ -210,7 +197,7 @@ async function loadWasm(tf: typeof Core): Promise<string[]> {
     'tfjs-backend-wasm-simd.wasm': simdUrl,
     'tfjs-backend-wasm-threaded-simd.wasm': threadedUrl,
   });
-  await start(tf, 'wasm');
+  await tf.setBackend('wasm');
   // It takes half of the logical cores, four at most, whatever it is asked for.
   const simd = await tf.env().getAsync('WASM_HAS_SIMD_SUPPORT');
   return [simd === true ? 'SIMD' : 'no SIMD', `threads: ${getThreadsCount()}`];

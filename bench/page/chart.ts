@@ -25,6 +25,9 @@ const COLORS: Readonly<Record<string, string>> = {
 export const colorOf = (contestant: string): string =>
   Object.entries(COLORS).find(([library]) => contestant.startsWith(library))?.[1] ?? '#7d8790';
 
+const ABOUT = `Less is better; log scale. Times beside ${OWN}, and ρ, the floor over the time.`;
+const LEGEND =
+  'Bar: median, of streams the latency of a step. Line: all samples. Tick: the floor of the two ways that WebGPU has.';
 const WIDTH = 900;
 const LEFT = 162;
 const RIGHT = 168;
@@ -103,7 +106,7 @@ export function drawChart(results: Results): SVGElement {
   const place = { fy: 'workload', y: 'contestant' };
   const left = { ...place, frameAnchor: 'left' } as const;
   const head = { fy: 'name', frameAnchor: 'top-left', dy: 8 } as const;
-  const around = { facet: 'super', dx: 8 - LEFT, fill: MUTED } as const;
+  const above = { facet: 'super', dx: 8 - LEFT, frameAnchor: 'top-left' } as const;
   const bar = { ...place, x1: domain[0], x2: 'time' };
   const svg = Plot.plot({
     width: WIDTH,
@@ -155,26 +158,9 @@ export function drawChart(results: Results): SVGElement {
       Plot.axisY({ anchor: 'left', ticks: contestants, label: null, tickSize: 0, color: INK }),
       Plot.text(shown, { ...head, dx: 8 - LEFT, text: 'name', fontWeight: 600, fill: INK }),
       Plot.text(shown, { ...head, text: (workload: Workload) => describeWorkload(workload), fill: MUTED }),
-      Plot.text([title], {
-        ...around,
-        frameAnchor: 'top-left',
-        dy: -56,
-        fontSize: 16,
-        fontWeight: 600,
-        fill: INK,
-      }),
-      Plot.text(
-        [
-          `Less is better; log scale. Times beside ${OWN}, and ρ, the floor over the time. ${date.slice(0, 10)}`,
-        ],
-        { ...around, frameAnchor: 'top-left', dy: -32 },
-      ),
-      Plot.text(
-        [
-          'Bar: median, of streams the latency of a step. Line: all samples. Tick: the floor of the two ways that WebGPU has.',
-        ],
-        { ...around, frameAnchor: 'bottom-left', dy: 42 },
-      ),
+      Plot.text([title], { ...above, dy: -56, fontSize: 16, fontWeight: 600, fill: INK }),
+      Plot.text([`${ABOUT} ${date.slice(0, 10)}`], { ...above, dy: -32, fill: MUTED }),
+      Plot.text([LEGEND], { ...above, frameAnchor: 'bottom-left', dy: 42, fill: MUTED }),
     ],
   });
   // Names of parts, which a picture that is named as a whole must not have.

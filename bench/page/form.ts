@@ -1,6 +1,5 @@
 // What to measure, as a form: sending it opens the page anew, with an address that asks for that.
-import { contestantKeys } from '../contestants/keys.ts';
-import type { Selection } from '../selection.ts';
+import { contestantKeys, type Selection } from '../selection.ts';
 import { describeWorkload, workloads, type SetName } from '../workloads.ts';
 import { element, make } from './dom.ts';
 
