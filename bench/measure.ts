@@ -179,8 +179,8 @@ class Entrant {
     await pause(PAUSE);
     await within(this.#settings.deadline, 'a sample', async () => {
       const { job } = this.#entered();
-      job.resume?.();
-      // Unseen: a collection and a pause leave caches cold, of code too, which a short run is not to pay for.
+      // Unseen: a collection and a pause leave caches cold, of code too, and TF.js changes its backend; a short run is not
+      // to pay for that.
       if (this.#burst > 1) await runAndRead(job, 1);
       const start = performance.now();
       const steps: number[] = [];
@@ -219,7 +219,6 @@ class Entrant {
   /** The answer after the timing must be as right as the first ones. */
   async checkLast(): Promise<void> {
     const { job, reference } = this.#entered();
-    job.resume?.();
     const answer = await within(this.#settings.deadline, 'reading', () => job.read());
     this.#check(lateErrorOf(job.arrange?.(answer) ?? answer, reference), 'after it was timed it ');
   }

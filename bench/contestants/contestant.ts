@@ -5,8 +5,6 @@ export type BackendName = 'webgpu' | 'wasm' | 'cpu';
 
 /** A workload made ready: weights and constant inputs lie where the backend computes. */
 export interface Job {
-  /** Called before a turn, untimed: TF.js has one current backend in a page. */
-  resume?(): void;
   /** Queues one run. */
   run(): void | Promise<void>;
   /**

@@ -68,15 +68,13 @@ function recurrentLayer(
 
 function jobOf(library: Library, run: () => Tensor, free: () => void): Job {
   const job = resultJob(run, (tensor) => tensor.data(), [free]);
-  const resume = (): void => void current(library);
-  const resumed =
+  const first =
     <T>(action: () => T) =>
     (): T => {
-      resume();
+      current(library);
       return action();
     };
-  // `resume` takes half a millisecond, as much as a step of a stream.
-  return { resume, run: resumed(job.run), read: resumed(job.read), dispose: resumed(job.dispose) };
+  return { run: first(job.run), read: first(job.read), dispose: first(job.dispose) };
 }
 
 function sequenceJob(library: Library, task: SequenceTask): Job {
