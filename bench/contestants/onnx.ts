@@ -124,7 +124,7 @@ async function prepare(library: Library, task: Task): Promise<Job> {
       throw new Unsupported('cannot train');
     case 'matmul': {
       const { rows, inner, columns } = task;
-      const model = await Model.load(library, models.matmulModel(task));
+      const model = await Model.load(library, models.matmulModel(rows, inner, columns));
       const a = await place(library, task.a, [rows, inner]);
       const b = await place(library, task.b, [inner, columns]);
       return model.job({ A: a, B: b });
@@ -144,7 +144,7 @@ async function load(
   ort.env.wasm.numThreads = threads;
   const library = { ort, models, backend };
   // Starts the WebAssembly, its threads and the device, which are not part of anyone's first call.
-  const first = await Model.load(library, models.matmulModel({ rows: 1, inner: 1, columns: 1 }));
+  const first = await Model.load(library, models.matmulModel(1, 1, 1));
   await first.release();
   return {
     version: `${ort.env.versions.web}, ${settings}`,

@@ -3,7 +3,7 @@ import { onnx } from 'onnx-proto';
 
 import { convertWeights, layouts, type NamedTensor } from '../../src/index.ts';
 import type { SequenceTask, StreamTask, Weights } from '../data.ts';
-import type { MatmulWorkload, RecurrentKind } from '../workloads.ts';
+import type { RecurrentKind } from '../workloads.ts';
 
 /** The version since which LSTM, GRU and RNN are as they are. */
 const OPSET = 14;
@@ -17,32 +17,20 @@ const value = (name: string, shape: readonly number[]): onnx.IValueInfoProto => 
   return { name, type: { tensorType: { elemType: DataType.FLOAT, shape: { dim } } } };
 };
 
-const constant = (
-  name: string,
-  dims: number[],
-  dataType: number,
-  { buffer }: ArrayBufferView,
-): onnx.ITensorProto => ({
-  name,
-  dims,
-  dataType,
-  rawData: new Uint8Array(buffer),
-});
-const floats = (name: string, { shape, data }: NamedTensor): onnx.ITensorProto =>
-  constant(name, [...shape], DataType.FLOAT, Float32Array.from(data));
-const shapeOf = (name: string, shape: readonly number[]): onnx.ITensorProto =>
-  constant(name, [shape.length], DataType.INT64, BigInt64Array.from(shape, BigInt));
-
-const integer = (name: string, i: number): onnx.IAttributeProto => ({ name, type: AttributeType.INT, i });
-const integers = (name: string, ints: number[]): onnx.IAttributeProto => ({
-  name,
-  type: AttributeType.INTS,
-  ints,
-});
-const text = (name: string, words: string): onnx.IAttributeProto => {
-  const s = new TextEncoder().encode(words);
-  return { name, type: AttributeType.STRING, s };
+const floats = (name: string, { shape, data }: NamedTensor): onnx.ITensorProto => {
+  const rawData = new Uint8Array(Float32Array.from(data).buffer);
+  return { name, dims: [...shape], dataType: DataType.FLOAT, rawData };
 };
+const shapeOf = (name: string, shape: readonly number[]): onnx.ITensorProto => {
+  const rawData = new Uint8Array(BigInt64Array.from(shape, BigInt).buffer);
+  return { name, dims: [shape.length], dataType: DataType.INT64, rawData };
+};
+
+function attribute(name: string, value: number | number[] | string): onnx.IAttributeProto {
+  if (typeof value === 'number') return { name, type: AttributeType.INT, i: value };
+  if (typeof value !== 'string') return { name, type: AttributeType.INTS, ints: value };
+  return { name, type: AttributeType.STRING, s: new TextEncoder().encode(value) };
+}
 
 /** A model that is put together node by node. */
 class Graph {
@@ -70,9 +58,9 @@ class Graph {
     const names = [...converted.keys()].map((name) => `${name}${layer}`);
     // The empty name stands for the lengths of sequences.
     this.add(operators[cell], [x, ...names, ...(states.length > 0 ? ['', ...states] : [])], outputs, [
-      integer('hidden_size', hiddenSize),
-      text('direction', directions === 2 ? 'bidirectional' : 'forward'),
-      ...(cell === 'gru' ? [integer('linear_before_reset', 1)] : []),
+      attribute('hidden_size', hiddenSize),
+      attribute('direction', directions === 2 ? 'bidirectional' : 'forward'),
+      ...(cell === 'gru' ? [attribute('linear_before_reset', 1)] : []),
     ]);
   }
 
@@ -93,7 +81,7 @@ export function sequenceModel(task: SequenceTask): Uint8Array {
     graph.recurrent([cell, weights, layer], [layer === 0 ? 'X' : `X${layer}`], [y]);
     if (y === 'Y') break;
     // To (T, B, D, H), then (T, B, D·H).
-    if (bidirectional) graph.add('Transpose', [y], [`rows${layer}`], [integers('perm', [0, 2, 1, 3])]);
+    if (bidirectional) graph.add('Transpose', [y], [`rows${layer}`], [attribute('perm', [0, 2, 1, 3])]);
     const shape = [steps, batch, directions * hiddenSize];
     graph.reshape(bidirectional ? `rows${layer}` : y, `X${layer + 1}`, shape);
   }
@@ -121,11 +109,7 @@ export const streamStates = (cell: RecurrentKind): (readonly [before: string, af
 ];
 
 /** `A` (M, K) and `B` (K, N) to `Y` (M, N). */
-export function matmulModel({
-  rows,
-  inner,
-  columns,
-}: Pick<MatmulWorkload, 'rows' | 'inner' | 'columns'>): Uint8Array {
+export function matmulModel(rows: number, inner: number, columns: number): Uint8Array {
   const graph = new Graph();
   graph.add('MatMul', ['A', 'B'], ['Y']);
   return graph.encode(
