@@ -52,8 +52,8 @@ function mergeRows(rows: readonly Row[], passes: number): Row {
 }
 
 /** What all passes must have in common. */
-const sameIn = ({ adapter, environment, versions, calibration, workloads }: Results): string =>
-  JSON.stringify([adapter, environment.agent, versions, calibration.method, workloads]);
+const sameIn = ({ adapter, environment, versions, workloads }: Results): string =>
+  JSON.stringify([adapter.description, environment.agent, versions, workloads.map(({ name }) => name)]);
 
 /**
  * @param passes of the same workloads and contestants, the first one first; a later one may have come to its end early.
@@ -64,9 +64,7 @@ export function mergePasses(passes: readonly Results[]): Results {
   if (passes.length === 1) return first;
   const other = passes.find((pass) => sameIn(pass) !== sameIn(first));
   if (other !== undefined)
-    throw new Error(
-      `bench: passes must run on the same: ${other.adapter.description}, ${other.environment.agent} after ${first.adapter.description}, ${first.environment.agent}`,
-    );
+    throw new Error(`bench: passes must run on the same: ${sameIn(other)} after ${sameIn(first)}`);
   const calibration = bestCalibration(passes.map((pass) => pass.calibration));
   const byRow = new Map<string, Row[]>();
   for (const row of passes.flatMap(({ rows }) => rows)) {

@@ -36,11 +36,12 @@ test.each(['start.mjs', 'node.mjs'])(
     const { output } = await run(script, ...args);
     const order = [...output.matchAll(/trial-gru: preparing (.+)\n/g)].map(([, name]) => name);
     expect(order).toEqual(['gatewise webgpu', `gatewise ${head}`, `gatewise ${head}`, 'gatewise webgpu']);
-    expect(output).toMatch(new RegExp(`trial-matmul( +[\\d.]+){3} +[\\d.]+–[\\d.]+ +[12]`));
+    expect(output).toMatch(/trial-stream( +[\d.]+){3} +[\d.]+–[\d.]+ +2/);
     const { rows, ratios, peers } = JSON.parse(readFileSync(json, 'utf8')) as Results;
     expect(rows.map(({ status }) => status)).toEqual(['ok', 'ok', 'ok', 'ok']);
     expect(rows.every(({ counts }) => (counts?.dispatches ?? 0) > 0)).toBe(true);
-    expect(ratios?.map(({ workload }) => workload)).toEqual(['trial-gru', 'trial-matmul']);
+    // The latency of a step is above 0, where the slope of a trial may not be.
+    expect(ratios?.find(({ workload }) => workload === 'trial-stream')?.before).toHaveLength(2);
     expect(peers).toEqual(['against', head]);
     expect(left()).toEqual(before);
   },
