@@ -29,7 +29,7 @@ test.each(['start.mjs', 'node.mjs'])(
       '2',
       '--only',
       'trial-gru',
-      'trial-matmul',
+      'trial-stream',
       '--json',
       json,
     ];
