@@ -123,7 +123,7 @@ describe('a push', () => {
     await Promise.resolve();
     await got.read();
     await soon();
-    expect(events).toEqual(['gatewise', 'copy', 'gatewise ahead']);
+    expect(events).toEqual(['gatewise', 'copy', 'gatewise prefetch']);
   });
 
   test('done ahead or not, with other weights, states from a file and forks: what run gives', async () => {
