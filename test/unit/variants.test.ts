@@ -81,14 +81,14 @@ test('the kind of a product is its sizes and how its operands lie', () => {
 const LANES: DeviceInfo = { ...SOFTWARE_DEVICE, subgroupSize: 4 };
 
 test.each([
-  ['a large product', [512, 256, 1024], 'tiled', 'registers', 'lanes'],
-  ['few results of a long k', [256, 4096, 128], 'split_k', 'registers', 'lanes'],
-  ['many results of a long k', [1024, 4096, 1024], 'tiled', 'registers', 'lanes'],
-  ['one row', [1, 256, 1024], 'skinny', 'skinny', 'lanes'],
-  ['a few rows', [8, 256, 1024], 'skinny', 'registers', 'lanes'],
-  ['rows too few for a tile', [16, 64, 1024], 'registers', 'registers', 'lanes'],
-  ['a small product', [12, 12, 12], 'registers', 'registers', 'lanes'],
-] as const)('by default, %s', (_, [m, k, n], gpu, software, lanes) => {
+  ['a large product', [512, 256, 1024], 'tiled', 'registers', 'subgroup'],
+  ['few results of a long k', [256, 4096, 128], 'split_k', 'registers', 'subgroup'],
+  ['many results of a long k', [1024, 4096, 1024], 'tiled', 'registers', 'subgroup'],
+  ['one row', [1, 256, 1024], 'skinny', 'skinny', 'subgroup'],
+  ['a few rows', [8, 256, 1024], 'skinny', 'registers', 'subgroup'],
+  ['rows too few for a tile', [16, 64, 1024], 'registers', 'registers', 'subgroup'],
+  ['a small product', [12, 12, 12], 'registers', 'registers', 'subgroup'],
+] as const)('by default, %s', (_, [m, k, n], gpu, software, subgroup) => {
   const args = [
     [m, k],
     [k, n],
@@ -97,6 +97,6 @@ test.each([
   expect([GPU_DEVICE, SOFTWARE_DEVICE, LANES].map((target) => new Launcher(target).variantOf(step))).toEqual([
     gpu,
     software,
-    lanes,
+    subgroup,
   ]);
 });
