@@ -3,31 +3,32 @@ import { GatewiseError, show } from '../core/errors.ts';
 import { parseSafetensors, serializeSafetensors, type NamedTensor } from '../io/safetensors.ts';
 import type { Optimizer } from '../nn/optimizer.ts';
 import type { ParameterLayout } from './parameters.ts';
-import { momentName, stateName } from './train_step.ts';
 
 export interface Checkpoint<Numbers = ArrayLike<number>> {
   /** All parameters, flat. */
   readonly weights: Numbers;
   /** Of the optimizer, each as flat as the weights. */
-  readonly moments: readonly Numbers[];
+  readonly optimizer: readonly Numbers[];
   /** Of the model, by name. */
   readonly states: ReadonlyMap<string, NamedTensor>;
   readonly steps: number;
 }
 
-const momentPrefix = (state: string): string => `${momentName(state)}.`;
-const STATE_PREFIX = stateName('');
+const optimizerPrefix = (state: string): string => `optimizer.${state}.`;
+const STATE_PREFIX = 'state.';
 
 export function writeCheckpoint(
   layout: ParameterLayout,
   optimizer: Optimizer,
-  { weights, moments, states, steps }: Checkpoint,
+  { weights, optimizer: optimizerStates, states, steps }: Checkpoint,
   metadata: Readonly<Record<string, string>>,
 ): Uint8Array<ArrayBuffer> {
   const tensors = new Map([
     ...layout.toTensors(weights),
-    ...moments.flatMap((moment, i) => [...layout.toTensors(moment, momentPrefix(optimizer.states[i]))]),
-    ...[...states].map(([name, tensor]) => [stateName(name), tensor] as const),
+    ...optimizerStates.flatMap((flat, i) => [
+      ...layout.toTensors(flat, optimizerPrefix(optimizer.states[i])),
+    ]),
+    ...[...states].map(([name, tensor]) => [STATE_PREFIX + name, tensor] as const),
   ]);
   return serializeSafetensors(tensors, {
     ...metadata,
@@ -51,7 +52,7 @@ export function readCheckpoint(
       `trainer: expected a checkpoint of ${optimizer.name} with its steps, got optimizer ${show(metadata['optimizer'])} and steps ${show(metadata['steps'])}; trainer.save() writes one, net.save() the weights alone`,
     );
   }
-  const prefixes = optimizer.states.map(momentPrefix);
+  const prefixes = optimizer.states.map(optimizerPrefix);
   const isState = (name: string): boolean =>
     name.startsWith(STATE_PREFIX) && !layout.entries.some((entry) => entry.name === name);
   layout.checkKnown(
@@ -63,7 +64,7 @@ export function readCheckpoint(
   );
   return {
     weights: layout.fromTensors(tensors),
-    moments: prefixes.map((prefix) => layout.fromTensors(tensors, prefix)),
+    optimizer: prefixes.map((prefix) => layout.fromTensors(tensors, prefix)),
     states: new Map(states),
     steps,
     metadata,

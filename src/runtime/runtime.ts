@@ -16,6 +16,7 @@ import { toHostTensor, type HostData } from './host.ts';
 import { MemoryPool } from './memory_pool.ts';
 import { Net } from './net.ts';
 import { ParameterLayout } from './parameters.ts';
+import type { Memory } from './program.ts';
 import { Tensor } from './tensor.ts';
 import { localStore, TuningTable, type TuningStore } from './tuning_table.ts';
 
@@ -75,7 +76,7 @@ const TENSOR = {
   dtype: optional(oneOf(['f32', 'i32'])),
 };
 
-export class Runtime implements Disposable {
+export class Runtime implements Memory, Disposable {
   readonly backend: Backend;
   /** Why the runtime is on the CPU, if WebGPU was tried and there is none. */
   readonly fallbackReason: string | undefined;
@@ -111,10 +112,7 @@ export class Runtime implements Disposable {
   /** Compiles a function of traced values to one of tensors: traced and planned once for each signature of arguments. */
   compile<Args extends readonly unknown[], Result>(fn: (...args: Args) => Result): Compiled<Args, Result> {
     this.#checkAlive();
-    const owned = { [Symbol.dispose]: (): void => compiled.dispose() };
-    const compiled = compileFunction(this.backend, this.#pool, fn, () => this.#owned.delete(owned));
-    this.#owned.add(owned);
-    return compiled;
+    return compileFunction(this, fn, this.#owned);
   }
 
   /** Allocates a model's weights on the backend, drawn from a seed or read from a file. */

@@ -2,6 +2,7 @@
 import type { Backend, DeviceBuffer } from '../backend/backend.ts';
 import { GatewiseError, show } from '../core/errors.ts';
 import { sizeOf, type DType, type Shape, type NumberArray } from '../core/shape.ts';
+import { toHostTensor, type HostData, type HostTensor } from './host.ts';
 
 /** Gives back the memory of tensors that were collected without dispose(), some time later. */
 const forgotten = new FinalizationRegistry<() => void>((release) => release());
@@ -120,4 +121,16 @@ export function rangeWithout(
     smallest: smallest === value ? secondSmallest : smallest,
     largest: largest === value ? secondLargest : largest,
   };
+}
+
+/** An argument of a program. */
+export type Argument = Tensor | HostTensor;
+
+/** A tensor as it is; host data as shape and numbers of the wanted dtype. */
+export function toArgument(what: string, value: Tensor | HostData, dtype?: DType): Argument {
+  if (!(value instanceof Tensor)) return toHostTensor(what, value, undefined, dtype);
+  if (dtype !== undefined && value.dtype !== dtype) {
+    throw new GatewiseError('dtype', `${what}: expected ${dtype}, got a tensor of ${value.dtype}`);
+  }
+  return value;
 }
