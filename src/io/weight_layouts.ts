@@ -71,29 +71,34 @@ export const gatesOf: Readonly<Record<WeightKind, string>> = {
 const row = (part: WeightPart, gates: string): WeightBlock[] => [...gates].map((gate) => ({ part, gate }));
 const column = (part: WeightPart, gates: string): WeightBlock[][] => row(part, gates).map((block) => [block]);
 
-/** A matrix of (G·H, inputs). */
-const tall = (part: WeightPart, gates: string): TensorLayout => ({
-  rank: 2,
-  transposed: false,
-  blocks: column(part, gates),
+const tensor = (rank: 1 | 2, transposed: boolean, blocks: readonly WeightBlock[][]): TensorLayout => ({
+  rank,
+  transposed,
+  blocks,
 });
-/** Matrices of (inputs, G·H), one above the other. */
-const wide = (parts: readonly WeightPart[], gates: string): TensorLayout => ({
-  rank: 2,
-  transposed: true,
-  blocks: parts.map((part) => row(part, gates)),
-});
-/** A vector of (G·H), or several in one. */
-const vector = (parts: readonly WeightPart[], gates: string): TensorLayout => ({
-  rank: 1,
-  transposed: false,
-  blocks: [parts.flatMap((part) => row(part, gates))],
-});
-/** Vectors of (G·H) as rows of a matrix. */
-const rows = (parts: readonly WeightPart[], gates: string): TensorLayout => ({
-  rank: 2,
-  transposed: false,
-  blocks: parts.map((part) => row(part, gates)),
+/** A matrix (G·H, inputs). */
+const tall = (part: WeightPart, gates: string): TensorLayout => tensor(2, false, column(part, gates));
+/** Matrices (inputs, G·H), one above the other. */
+const wide = (parts: readonly WeightPart[], gates: string): TensorLayout =>
+  tensor(
+    2,
+    true,
+    parts.map((part) => row(part, gates)),
+  );
+/** A vector (G·H), or several in one. */
+const vector = (parts: readonly WeightPart[], gates: string): TensorLayout =>
+  tensor(1, false, [parts.flatMap((part) => row(part, gates))]);
+/** Vectors (G·H) as rows of a matrix. */
+const rows = (parts: readonly WeightPart[], gates: string): TensorLayout =>
+  tensor(
+    2,
+    false,
+    parts.map((part) => row(part, gates)),
+  );
+
+/** Tensors of two directions have a prefix. */
+const prefixed = (...prefixes: readonly [string, string]): Directions => ({
+  name: (name, _, direction, directions) => (directions === 1 ? name : `${prefixes[direction]}/${name}`),
 });
 
 // Two biases; a name for each layer and direction. Peepholes, which PyTorch does not have, are named as its other weights.
@@ -104,7 +109,7 @@ function pytorch(kind: WeightKind, outputPeephole: 'before' | 'after' = 'after')
     kind,
     outputPeephole,
     directions: {
-      name: (tensor, layer, direction) => `${tensor}_l${layer}${['', '_reverse'][direction]}`,
+      name: (name, layer, direction) => `${name}_l${layer}${['', '_reverse'][direction]}`,
       layered: true,
     },
     tensors: {
@@ -138,10 +143,7 @@ const onnx = (kind: WeightKind, gates: string): WeightLayout => ({
 const keras = (kind: WeightKind, gates: string): WeightLayout => ({
   name: `keras ${kind}`,
   kind,
-  directions: {
-    name: (tensor, _, direction, directions) =>
-      directions === 1 ? tensor : `${['forward', 'backward'][direction]}/${tensor}`,
-  },
+  directions: prefixed('forward', 'backward'),
   tensors: {
     kernel: wide(['weight_ih'], gates),
     recurrent_kernel: wide(['weight_hh'], gates),
@@ -154,10 +156,7 @@ const keras = (kind: WeightKind, gates: string): WeightLayout => ({
 const tensorflow = (kind: WeightKind, tensors: WeightLayout['tensors'], forgetBias = 0): WeightLayout => ({
   name: `tensorflow ${kind}`,
   kind,
-  directions: {
-    name: (tensor, _, direction, directions) =>
-      directions === 1 ? tensor : `${['fw', 'bw'][direction]}/${tensor}`,
-  },
+  directions: prefixed('fw', 'bw'),
   tensors,
   forgetBias,
 });
