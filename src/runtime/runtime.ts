@@ -4,7 +4,7 @@ import { CPUBackend, type Precision } from '../backend/cpu/cpu_backend.ts';
 import { WebGPUBackend } from '../backend/webgpu/webgpu_backend.ts';
 import { GatewiseError } from '../core/errors.ts';
 import { flag, oneOf, option, optional, readOptions, seed, unchecked, withMethods } from '../core/options.ts';
-import { sizeOf, type DType, type Shape } from '../core/shape.ts';
+import type { DType, Shape } from '../core/shape.ts';
 import { parseSafetensors } from '../io/safetensors.ts';
 import { checkLayer, type Layer } from '../nn/layer.ts';
 import type { WeightPrecision } from '../ops/weight_precision.ts';
@@ -17,7 +17,7 @@ import { MemoryPool } from './memory_pool.ts';
 import { Net } from './net.ts';
 import { ParameterLayout } from './parameters.ts';
 import type { Memory } from './program.ts';
-import { Tensor } from './tensor.ts';
+import type { Tensor } from './tensor.ts';
 import { localStore, TuningTable, type TuningStore } from './tuning_table.ts';
 
 export interface RuntimeOptions extends AdapterOptions {
@@ -96,8 +96,7 @@ export class Runtime implements Memory, Disposable {
   /** A tensor of uninitialised memory. */
   allocate(shape: Shape, dtype: DType): Tensor {
     this.#checkAlive();
-    const buffer = this.#pool.take(sizeOf(shape), dtype);
-    return new Tensor(this.backend, buffer, shape, dtype, (free) => this.#pool.give(free, dtype));
+    return this.#pool.allocate(shape, dtype);
   }
 
   /** Copies numbers to the backend. @param options.shape for typed arrays. @param options.dtype f32 unless the data is an Int32Array. */

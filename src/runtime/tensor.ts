@@ -5,7 +5,7 @@ import { sizeOf, type DType, type Shape, type NumberArray } from '../core/shape.
 import { toHostTensor, type HostData, type HostTensor } from './host.ts';
 
 /** Gives back the memory of tensors that were collected without dispose(), some time later. */
-const forgotten = new FinalizationRegistry<() => void>((release) => release());
+const collected = new FinalizationRegistry<() => void>((release) => release());
 
 /** The smallest and the largest of some numbers, and those next to them, which are infinite where there is but one. */
 export interface NumberRange {
@@ -22,22 +22,16 @@ export class Tensor implements Disposable {
   readonly backend: Backend;
   #buffer: DeviceBuffer | undefined;
   #range: NumberRange | undefined;
-  readonly #release: (buffer: DeviceBuffer) => void;
+  readonly #release: () => void;
 
   /** Made by a runtime; `release` takes the memory back. */
-  constructor(
-    backend: Backend,
-    buffer: DeviceBuffer,
-    shape: Shape,
-    dtype: DType,
-    release: (buffer: DeviceBuffer) => void,
-  ) {
+  constructor(backend: Backend, buffer: DeviceBuffer, shape: Shape, dtype: DType, release: () => void) {
     this.backend = backend;
     this.shape = shape;
     this.dtype = dtype;
     this.#buffer = buffer;
     this.#release = release;
-    forgotten.register(this, () => release(buffer), this);
+    collected.register(this, release, this);
   }
 
   /** The memory. @throws GatewiseError `disposed` after dispose. */
@@ -90,8 +84,8 @@ export class Tensor implements Disposable {
   /** Gives the memory back at once; without it that happens when the tensor is collected. A second call does nothing. */
   dispose(): void {
     if (this.#buffer === undefined) return;
-    forgotten.unregister(this);
-    this.#release(this.#buffer);
+    collected.unregister(this);
+    this.#release();
     this.#buffer = undefined;
   }
 
