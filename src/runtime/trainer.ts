@@ -11,10 +11,14 @@ import {
   withMethods,
   type Complete,
 } from '../core/options.ts';
-import { checkMetadata } from '../io/safetensors.ts';
+import {
+  checkMetadata,
+  parseSafetensors,
+  serializeSafetensors,
+  type NamedTensor,
+} from '../io/safetensors.ts';
 import type { Loss } from '../nn/loss.ts';
 import { learningRate, rateAt, type LearningRate, type Optimizer } from '../nn/optimizer.ts';
-import { readCheckpoint, writeCheckpoint } from './checkpoint.ts';
 import { toHostTensor, type HostData } from './host.ts';
 import { Inspectable } from './inspectable.ts';
 import type { NetContext } from './net_context.ts';
@@ -90,8 +94,7 @@ export class Trainer extends Inspectable<StepParameters> {
     this.#learningRate = optimizer.lr;
     this.#states = stateful ? new TrainStates(net.model, net.runtime) : undefined;
     this.#optimizerStates = optimizer.states.map(() => net.runtime.allocate([net.layout.size], 'f32'));
-    for (const tensor of this.#optimizerStates)
-      tensor.backend.write(tensor.buffer, new Float32Array(net.layout.size));
+    for (const tensor of this.#optimizerStates) tensor.write(new Float32Array(net.layout.size));
     this.#lossValue = net.runtime.allocate([], 'f32');
   }
 
@@ -102,6 +105,11 @@ export class Trainer extends Inspectable<StepParameters> {
 
   set learningRate(rate: LearningRate) {
     this.#learningRate = readOption('trainer', 'learningRate', learningRate(), rate);
+  }
+
+  /** The weights and the optimizer's states, as `prefixesOf` lists them. */
+  get #flats(): readonly Tensor[] {
+    return [this.#net.weights, ...this.#optimizerStates];
   }
 
   /** Steps taken so far. */
@@ -118,7 +126,7 @@ export class Trainer extends Inspectable<StepParameters> {
   step(x: Tensor | HostData, y: Tensor | HostData, options: StepOptions = {}): Promise<number> {
     const { program, args } = this.prepare('step', x, y, options);
     const rate = this.learningRate;
-    const replaced = [this.#net.weights, ...this.#optimizerStates, ...(this.#states?.tensors ?? [])];
+    const replaced = [...this.#flats, ...(this.#states?.tensors ?? [])];
     const outputs = [this.#lossValue, ...replaced].map(({ buffer }) => buffer);
     const [loss] = program.run(args, outputs, [0]);
     this.#states?.advance();
@@ -199,36 +207,59 @@ export class Trainer extends Inspectable<StepParameters> {
   async save(metadata: Readonly<Record<string, string>> = {}): Promise<Uint8Array<ArrayBuffer>> {
     this.#checkAlive('save');
     checkMetadata('save', metadata);
-    const { layout, weights } = this.#net;
+    const { optimizer } = this.#options;
     const steps = this.#steps;
-    const [states, flat, ...optimizer] = await Promise.all([
-      this.#states?.save() ?? new Map<string, never>(),
-      ...[weights, ...this.#optimizerStates].map((tensor) => tensor.read()),
+    const [states, ...flats] = await Promise.all([
+      this.#states?.save() ?? new Map<string, NamedTensor>(),
+      ...this.#flats.map((tensor) => tensor.read()),
     ]);
-    return writeCheckpoint(
-      layout,
-      this.#options.optimizer,
-      { weights: flat, optimizer, states, steps },
-      metadata,
-    );
+    const prefixes = prefixesOf(optimizer);
+    const tensors = new Map([
+      ...flats.flatMap((flat, i) => Array.from(this.#net.layout.toTensors(flat, prefixes[i]))),
+      ...[...states].map(([name, tensor]) => [STATE_PREFIX + name, tensor] as const),
+    ]);
+    return serializeSafetensors(tensors, {
+      ...metadata,
+      format: 'pt',
+      optimizer: optimizer.name,
+      steps: String(steps),
+    });
   }
 
   /** Goes on from what `save` wrote. @returns the metadata of the file. @throws GatewiseError `file` where it does not fit. */
   load(bytes: Uint8Array): Readonly<Record<string, string>> {
     this.#checkAlive('load');
-    const { layout, weights } = this.#net;
-    const file = readCheckpoint(layout, this.#options.optimizer, bytes);
-    if (this.#states === undefined && file.states.size > 0)
+    const { layout } = this.#net;
+    const { optimizer } = this.#options;
+    const { tensors, metadata } = parseSafetensors(bytes);
+    const steps = Number(metadata['steps']);
+    if (metadata['optimizer'] !== optimizer.name || !Number.isSafeInteger(steps) || steps < 0)
+      throw new GatewiseError(
+        'file',
+        `trainer: expected a checkpoint of ${optimizer.name} with its steps, got optimizer ${show(metadata['optimizer'])} and steps ${show(metadata['steps'])}; trainer.save() writes one, net.save() the weights alone`,
+      );
+    const isState = (name: string): boolean =>
+      name.startsWith(STATE_PREFIX) && !layout.entries.some((entry) => entry.name === name);
+    const prefixes = prefixesOf(optimizer);
+    layout.checkKnown(
+      [...tensors.keys()].filter((name) => !isState(name)),
+      prefixes,
+    );
+    const flats = prefixes.map((prefix) => layout.fromTensors(tensors, prefix));
+    const states = [...tensors]
+      .filter(([name]) => isState(name))
+      .map(([name, tensor]) => [name.slice(STATE_PREFIX.length), tensor] as const);
+    if (this.#states === undefined && states.length > 0)
       throw new GatewiseError(
         'file',
         'trainer: the checkpoint holds states of the model, as a stateful trainer saves them; make the trainer with stateful: true',
       );
-    const restoreStates = this.#states?.restorer(file.states);
-    weights.backend.write(weights.buffer, file.weights);
-    file.optimizer.forEach((flat, i) => weights.backend.write(this.#optimizerStates[i].buffer, flat));
+    const restoreStates = this.#states?.restorer(new Map(states));
+    // Written only after everything was checked.
+    this.#flats.forEach((tensor, i) => tensor.write(flats[i]));
     restoreStates?.();
-    this.#steps = file.steps;
-    return file.metadata;
+    this.#steps = steps;
+    return metadata;
   }
 
   #checkAlive(method: string): void {
@@ -246,6 +277,11 @@ export class Trainer extends Inspectable<StepParameters> {
     for (const tensor of this.#optimizerStates) tensor.dispose();
   }
 }
+
+/** In a checkpoint, what comes before a parameter's name: nothing for its value, then a prefix for each state of the optimizer. */
+const prefixesOf = ({ states }: Optimizer): string[] => ['', ...states.map((state) => `optimizer.${state}.`)];
+/** In a checkpoint, what comes before the name of a state of the model. */
+const STATE_PREFIX = 'state.';
 
 /** A seed of up to 53 bits as 32 bits: its low word, xored with a multiple of its high word. */
 function seedWord(seed: number): number {
