@@ -5,7 +5,7 @@ import { Value } from '../graph/value.ts';
 import { constant } from '../ops/structure.ts';
 import type { HostData } from './host.ts';
 import { Inspectable } from './inspectable.ts';
-import { ProgramCache, type Memory, type NamedArguments, type Program } from './program.ts';
+import { ProgramCache, type Memory, type Prepared } from './program.ts';
 import { Tensor, toArgument, type Argument } from './tensor.ts';
 
 /** Arguments of a compiled function: tensors or host data where the traced function reads values. */
@@ -61,7 +61,7 @@ class CompiledFunction<Args extends readonly unknown[]> extends Inspectable<Args
     return prepared.program.call(this.#memory, prepared.args);
   }
 
-  protected prepare(_: string, ...args: Args): { program: Program; args: NamedArguments } {
+  protected prepare(_: string, ...args: Args): Prepared {
     const name = this.#name;
     if (this.#disposed)
       throw new GatewiseError('disposed', `${name}: called after dispose(); compile it again`);

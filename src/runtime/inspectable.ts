@@ -2,15 +2,12 @@
 import type { TunedKind } from '../backend/tuning.ts';
 import type { Plan } from '../plan/plan.ts';
 import type { Profile } from '../plan/profile.ts';
-import type { NamedArguments, Program } from './program.ts';
+import type { Prepared } from './program.ts';
 
 /** @template Args The arguments of the function that has the plan, such as those of `net.run`. */
 export abstract class Inspectable<Args extends readonly unknown[]> implements Disposable {
   /** The program for such arguments, and what to run it with. @param method The caller, for errors. */
-  protected abstract prepare(
-    method: string,
-    ...args: Args
-  ): { readonly program: Program; readonly args: NamedArguments };
+  protected abstract prepare(method: string, ...args: Args): Prepared;
 
   /** The plan for such arguments, as data. */
   plan(...args: Args): Plan {

@@ -9,7 +9,7 @@ import type { HostData } from './host.ts';
 import { Inspectable } from './inspectable.ts';
 import type { NetContext } from './net_context.ts';
 import type { ParameterLayout } from './parameters.ts';
-import { ProgramCache, type Memory, type NamedArguments, type Program } from './program.ts';
+import { ProgramCache, type Memory, type Prepared } from './program.ts';
 import {
   extend,
   sequenceArguments,
@@ -98,12 +98,7 @@ export class Net extends Inspectable<[x: Tensor | HostData, options?: RunOptions
     return program.call(this.runtime, args) as RunResult;
   }
 
-  protected prepare(
-    _: string,
-    x: Tensor | HostData,
-    options: RunOptions = {},
-    withStates = false,
-  ): { program: Program; args: NamedArguments } {
+  protected prepare(_: string, x: Tensor | HostData, options: RunOptions = {}, withStates = false): Prepared {
     checkOptions('run', options, ['states', 'lengths', 'mask']);
     const { model, layout, precision } = this;
     const { input, ...sequences } = sequenceArguments('run', model, x, options);

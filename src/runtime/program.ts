@@ -1,16 +1,15 @@
 // A traced and planned function of named arguments, ready to run, and a cache of such programs by their signatures.
 import type { Backend, DeviceBuffer, Executable } from '../backend/backend.ts';
 import type { TunedKind } from '../backend/tuning.ts';
-import { GatewiseError, show } from '../core/errors.ts';
+import { GatewiseError } from '../core/errors.ts';
 import { Recent } from '../core/recent.ts';
-import { sameShape, sizeOf, type DType, type NumberArray, type Shape } from '../core/shape.ts';
+import { sizeOf, type DType, type NumberArray, type Shape } from '../core/shape.ts';
 import { leavesOf, mapTree, type Tree } from '../core/tree.ts';
 import { collapse, walk } from '../core/view.ts';
 import { Value, type Signature } from '../graph/value.ts';
 import { makePlan, type IndexLimit, type Plan } from '../plan/plan.ts';
 import { printPlan } from '../plan/print.ts';
 import { profileOf, type Profile } from '../plan/profile.ts';
-import type { HostTensor } from './host.ts';
 import { rangeWithout, Tensor, type Argument } from './tensor.ts';
 
 /** Memory of a backend. */
@@ -21,6 +20,12 @@ export interface Memory {
 
 /** Arguments by name. Errors call them so. */
 export type NamedArguments = Readonly<Record<string, Argument>>;
+
+/** A program and what to run it with. */
+export interface Prepared {
+  readonly program: Program;
+  readonly args: NamedArguments;
+}
 
 export interface Traced {
   readonly outputs: Tree<Value>;
@@ -120,7 +125,7 @@ export class Program {
 
   /**
    * Queues a run.
-   * @param outputs A buffer for each output. A donated output takes that of its argument instead.
+   * @param outputs A buffer for each output that is not donated.
    * @param reads The outputs to read back.
    */
   run(
@@ -131,7 +136,7 @@ export class Program {
     const buffers = this.#upload(args);
     return this.#executable.run(
       buffers,
-      outputs.map((buffer, i) => buffers[this.#donate[i] ?? -1] ?? buffer),
+      this.#outputBuffers(buffers, (i) => outputs[i]),
       reads,
     );
   }
@@ -187,15 +192,15 @@ export class Program {
   ): Promise<T> {
     const backend = this.#backend;
     const copies: DeviceBuffer[] = [];
+    const own = (buffer: DeviceBuffer): DeviceBuffer => {
+      copies.push(buffer);
+      return buffer;
+    };
     try {
-      for (const buffer of this.#upload(args)) copies.push(backend.copy(buffer));
-      const inputs = copies.slice();
-      const outputs = this.plan.outputs.map(({ view, dtype }, i) => {
-        const donor = inputs[this.#donate[i] ?? -1];
-        if (donor !== undefined) return donor;
-        const buffer = backend.createBuffer(sizeOf(view.shape), dtype);
-        copies.push(buffer);
-        return buffer;
+      const inputs = this.#upload(args).map((buffer) => own(backend.copy(buffer)));
+      const outputs = this.#outputBuffers(inputs, (i) => {
+        const { view, dtype } = this.plan.outputs[i];
+        return own(backend.createBuffer(sizeOf(view.shape), dtype));
       });
       return await action(inputs, outputs);
     } finally {
@@ -203,57 +208,47 @@ export class Program {
     }
   }
 
+  /** For each output the buffer of its donated argument, or else one from `bufferOf`. */
+  #outputBuffers(args: readonly DeviceBuffer[], bufferOf: (output: number) => DeviceBuffer): DeviceBuffer[] {
+    return this.plan.outputs.map((_, i) => args[this.#donate[i] ?? -1] ?? bufferOf(i));
+  }
+
   #upload(args: NamedArguments): DeviceBuffer[] {
-    return this.#argumentNames.map((name, i) => this.#bufferFor(args[name], i));
-  }
-
-  #bufferFor(arg: Argument, index: number): DeviceBuffer {
-    const expected = this.plan.arguments[index];
-    if (arg.dtype !== expected.dtype || !sameShape(arg.shape, expected.shape)) {
-      throw new GatewiseError(
-        'shape',
-        `${this.#name}: ${this.#argumentNames[index]} must be ${expected.dtype} ${show(expected.shape)}, got ${arg.dtype} ${show(arg.shape)}`,
-      );
-    }
-    if (arg instanceof Tensor) {
-      if (arg.backend !== this.#backend) {
+    return this.#argumentNames.map((name, i) => {
+      const arg = args[name];
+      if (arg instanceof Tensor && arg.backend !== this.#backend)
         throw new GatewiseError(
           'argument',
-          `${this.#name}: ${this.#argumentNames[index]} is a tensor of another runtime; read() it there and pass the data`,
+          `${this.#name}: ${name} is a tensor of another runtime; read() it there and pass the data`,
         );
-      }
-      this.#checkRange(arg, index);
-      return arg.buffer;
-    }
-    this.#checkIndices(arg, index);
-    const buffer = (this.#uploads[index] ??= this.#backend.createBuffer(sizeOf(arg.shape), arg.dtype));
-    this.#backend.write(buffer, arg.data);
-    return buffer;
+      for (const limit of this.plan.indexLimits) if (limit.argument === i) this.#check(name, arg, limit);
+      if (arg instanceof Tensor) return arg.buffer;
+      const buffer = (this.#uploads[i] ??= this.#backend.createBuffer(sizeOf(arg.shape), arg.dtype));
+      this.#backend.write(buffer, arg.data);
+      return buffer;
+    });
   }
 
-  /** Elements on the device cannot be read here, so that a tensor is checked by its smallest and largest element. */
-  #checkRange({ range }: Tensor, index: number): void {
-    if (range === undefined) return;
-    for (const limit of this.plan.indexLimits) {
-      const { smallest, largest } = rangeWithout(range, limit.except);
-      if (limit.argument !== index || (smallest >= firstOf(limit) && largest < limit.limit)) continue;
-      throw new GatewiseError(
-        'argument',
-        `${this.#name}: ${this.#argumentNames[index]} is a tensor of ${limit.kind === 'index' ? 'indices' : 'lengths'} from ${range.smallest} to ${range.largest}; expected ${expected(limit)}. A tensor is checked as a whole: if only a part of it is read so, pass that part as a tensor of its own`,
-      );
-    }
-  }
-
-  #checkIndices({ data }: HostTensor, index: number): void {
-    for (const limit of this.plan.indexLimits) {
-      if (limit.argument !== index) continue;
-      walk(collapse([limit.view]), ([at]) => {
-        if ((data[at] >= firstOf(limit) && data[at] < limit.limit) || data[at] === limit.except) return;
-        throw new GatewiseError(
-          'argument',
-          `${this.#name}: element ${at} of ${this.#argumentNames[index]} is the ${limit.kind} ${data[at]}; expected ${expected(limit)}`,
-        );
+  /** Checks elements that are indices or lengths. Those of a tensor cannot be read here: its smallest and largest are checked. */
+  #check(name: string, arg: Argument, { kind, limit, except, view }: IndexLimit): void {
+    const least = kind === 'index' ? 0 : 1;
+    const refuse = (found: string, hint = ''): never => {
+      const expected = `${least} to ${limit - 1}${except === undefined ? '' : ` or ${except}`}`;
+      throw new GatewiseError('argument', `${this.#name}: ${found}; expected ${expected}${hint}`);
+    };
+    if (!(arg instanceof Tensor)) {
+      walk(collapse([view]), ([at]) => {
+        const element = arg.data[at];
+        if ((element < least || element >= limit) && element !== except)
+          refuse(`element ${at} of ${name} is the ${kind} ${element}`);
       });
+    } else if (arg.range !== undefined) {
+      const { smallest, largest } = rangeWithout(arg.range, except);
+      if (smallest < least || largest >= limit)
+        refuse(
+          `${name} is a tensor of ${kind === 'index' ? 'indices' : 'lengths'} from ${arg.range.smallest} to ${arg.range.largest}`,
+          '. A tensor is checked as a whole: if only a part of it is read so, pass that part as a tensor of its own',
+        );
     }
   }
 
@@ -263,10 +258,4 @@ export class Program {
     for (const buffer of this.#uploads) buffer?.destroy();
     this.#uploads.fill(undefined);
   }
-}
-
-const firstOf = ({ kind }: IndexLimit): number => (kind === 'index' ? 0 : 1);
-
-function expected(limit: IndexLimit): string {
-  return `${firstOf(limit)} to ${limit.limit - 1}${limit.except === undefined ? '' : ` or ${limit.except}`}`;
 }

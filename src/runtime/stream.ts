@@ -8,7 +8,7 @@ import { reshape } from '../ops/structure.ts';
 import type { HostData } from './host.ts';
 import { Inspectable } from './inspectable.ts';
 import type { NetContext } from './net_context.ts';
-import type { NamedArguments, Program } from './program.ts';
+import type { Prepared, Program } from './program.ts';
 import { StateLayout } from './state_layout.ts';
 import { clearRows, rowsOf, statesOf, stateTensors } from './states.ts';
 import { toArgument, type Tensor } from './tensor.ts';
@@ -66,7 +66,7 @@ export class Stream extends Inspectable<[x: Tensor | HostData]> {
     }, 0);
   }
 
-  protected prepare(method: string, x: Tensor | HostData): { program: Program; args: NamedArguments } {
+  protected prepare(method: string, x: Tensor | HostData): Prepared {
     this.#checkAlive(method);
     const { model, layout, precision, weights, programs } = this.#net;
     const { batch } = this;
@@ -127,7 +127,7 @@ export class Stream extends Inspectable<[x: Tensor | HostData]> {
         return { outputs: this.#layout.pack(cleared), donate: ['states'] };
       },
     });
-    program.run(args, [this.#states.buffer]);
+    program.run(args, []);
   }
 
   /** Copies of the states as they are after the last push, by name. The caller owns them. */

@@ -11,6 +11,7 @@ import type { Argument, Tensor } from './tensor.ts';
 export class TrainStates {
   readonly #model: Layer;
   readonly #memory: Memory;
+  /** In the model's order; none before the first step. */
   #tensors: readonly Tensor[] = [];
   /** (B): 1 for rows of the batch whose states continue, 0 for rows that start at zero. */
   #continues = new Float32Array(0);
@@ -34,11 +35,6 @@ export class TrainStates {
     for (const state of model.states) batchAxis('trainer', state);
     this.#model = model;
     this.#memory = memory;
-  }
-
-  /** One for each of the model's states, in its order; none before the first step. */
-  get tensors(): readonly Tensor[] {
-    return this.#tensors;
   }
 
   /** The states as arguments of a step on such an input, with `continues`. @param given The caller's, which are refused. */

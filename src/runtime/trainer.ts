@@ -22,7 +22,7 @@ import { learningRate, rateAt, type LearningRate, type Optimizer } from '../nn/o
 import { toHostTensor, type HostData } from './host.ts';
 import { Inspectable } from './inspectable.ts';
 import type { NetContext } from './net_context.ts';
-import { ProgramCache, type NamedArguments, type Program } from './program.ts';
+import { ProgramCache, type NamedArguments, type Prepared } from './program.ts';
 import { sequenceArguments, truncationOf, type SequenceOptions } from './sequence_arguments.ts';
 import { givenStates, type GivenStates } from './states.ts';
 import { toArgument, type Tensor } from './tensor.ts';
@@ -126,9 +126,7 @@ export class Trainer extends Inspectable<StepParameters> {
   step(x: Tensor | HostData, y: Tensor | HostData, options: StepOptions = {}): Promise<number> {
     const { program, args } = this.prepare('step', x, y, options);
     const rate = this.learningRate;
-    const replaced = [...this.#flats, ...(this.#states?.tensors ?? [])];
-    const outputs = [this.#lossValue, ...replaced].map(({ buffer }) => buffer);
-    const [loss] = program.run(args, outputs, [0]);
+    const [loss] = program.run(args, [this.#lossValue.buffer], [0]);
     this.#states?.advance();
     return this.#checkedLoss(loss, ++this.#steps, rate);
   }
@@ -164,7 +162,7 @@ export class Trainer extends Inspectable<StepParameters> {
     x: Tensor | HostData,
     y: Tensor | HostData,
     options: StepOptions = {},
-  ): { program: Program; args: NamedArguments } {
+  ): Prepared {
     this.#checkAlive(method);
     checkOptions('step', options, ['lengths', 'mask', 'states']);
     const net = this.#net;
