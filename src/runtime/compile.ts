@@ -43,17 +43,18 @@ class CompiledFunction<Args extends readonly unknown[]> extends Inspectable<Args
   readonly #memory: Memory;
   readonly #fn: (...args: never) => unknown;
   readonly #name: string;
-  readonly #onDispose: (compiled: Disposable) => void;
+  readonly #owner: Set<Disposable>;
   readonly #programs: ProgramCache;
   #disposed = false;
 
-  constructor(memory: Memory, fn: (...args: never) => unknown, onDispose: (compiled: Disposable) => void) {
+  constructor(memory: Memory, fn: (...args: never) => unknown, owner: Set<Disposable>) {
     super();
     this.#memory = memory;
     this.#fn = fn;
     this.#name = fn.name === '' ? 'compiled function' : fn.name;
-    this.#onDispose = onDispose;
+    this.#owner = owner;
     this.#programs = new ProgramCache(memory.backend);
+    owner.add(this);
   }
 
   call(...args: Args): unknown {
@@ -100,7 +101,7 @@ class CompiledFunction<Args extends readonly unknown[]> extends Inspectable<Args
 
   dispose(): void {
     this.#disposed = true;
-    this.#onDispose(this);
+    this.#owner.delete(this);
     this.#programs.clear();
   }
 }
@@ -108,10 +109,9 @@ class CompiledFunction<Args extends readonly unknown[]> extends Inspectable<Args
 export function compileFunction<Args extends readonly unknown[], Result>(
   memory: Memory,
   fn: (...args: Args) => Result,
-  own: Set<Disposable>,
+  owner: Set<Disposable>,
 ): Compiled<Args, Result> {
-  const compiled = new CompiledFunction<TensorArguments<Args>>(memory, fn, (item) => own.delete(item));
-  own.add(compiled);
+  const compiled = new CompiledFunction<TensorArguments<Args>>(memory, fn, owner);
   return Object.assign(compiled.call.bind(compiled), {
     plan: compiled.plan.bind(compiled),
     explain: compiled.explain.bind(compiled),

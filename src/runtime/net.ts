@@ -39,9 +39,9 @@ export class Net extends Inspectable<[x: Tensor | HostData, options?: RunOptions
   readonly layout: ParameterLayout;
   readonly precision: WeightPrecision;
   readonly programs: ProgramCache;
+  readonly dependents = new Set<Disposable>();
   readonly #weights: Tensor;
-  readonly #dependents = new Set<Disposable>();
-  readonly #onDispose: () => void;
+  readonly #owner: Set<Disposable>;
 
   /** Made by `runtime.load`. */
   constructor(
@@ -49,16 +49,17 @@ export class Net extends Inspectable<[x: Tensor | HostData, options?: RunOptions
     { model, precision }: Pick<NetContext, 'model' | 'precision'>,
     layout: ParameterLayout,
     weights: Tensor,
-    onDispose: () => void,
+    owner: Set<Disposable>,
   ) {
     super();
-    this.#onDispose = onDispose;
     this.programs = new ProgramCache(runtime.backend);
     this.runtime = runtime;
     this.model = model;
     this.layout = layout;
     this.precision = precision;
     this.#weights = weights;
+    this.#owner = owner;
+    owner.add(this);
   }
 
   /** All parameters, flat; the trainer updates them in place. */
@@ -134,7 +135,7 @@ export class Net extends Inspectable<[x: Tensor | HostData, options?: RunOptions
   stream(options: { readonly batch?: number } = {}): Stream {
     const { batch } = readOptions('stream', { batch: size(1) }, options);
     this.#checkAlive();
-    return this.own(new Stream(this, batch));
+    return new Stream(this, batch);
   }
 
   /**
@@ -143,16 +144,7 @@ export class Net extends Inspectable<[x: Tensor | HostData, options?: RunOptions
    */
   trainer(options: TrainerOptions): Trainer {
     this.#checkAlive();
-    return this.own(new Trainer(this, options));
-  }
-
-  own<T extends Disposable>(dependent: T): T {
-    this.#dependents.add(dependent);
-    return dependent;
-  }
-
-  disown(dependent: Disposable): void {
-    this.#dependents.delete(dependent);
+    return new Trainer(this, options);
   }
 
   /** The weights as safetensors, with PyTorch's names and shapes. @param metadata strings to store beside them. */
@@ -166,8 +158,8 @@ export class Net extends Inspectable<[x: Tensor | HostData, options?: RunOptions
 
   /** Frees the weights, the plans, and what was made from this net. */
   dispose(): void {
-    this.#onDispose();
-    for (const dependent of this.#dependents) dependent[Symbol.dispose]();
+    this.#owner.delete(this);
+    for (const dependent of this.dependents) dependent[Symbol.dispose]();
     this.programs.clear();
     this.#weights.dispose();
   }

@@ -14,8 +14,6 @@ export interface NetContext {
   /** All parameters, flat. */
   readonly weights: Tensor;
   readonly programs: ProgramCache;
-  /** Disposes of it with the net. */
-  own<T extends Disposable>(dependent: T): T;
-  /** The dependent has been disposed of. */
-  disown(dependent: Disposable): void;
+  /** Streams and trainers that are disposed of with the net. */
+  readonly dependents: Set<Disposable>;
 }

@@ -129,10 +129,7 @@ export class Runtime implements Memory, Disposable {
       layout.checkKnown([...tensors.keys()].filter(isWeight));
       flat = layout.fromTensors(tensors);
     }
-    const net: Net = new Net(this, { model, precision }, layout, this.tensor(flat), () =>
-      this.#owned.delete(net),
-    );
-    this.#owned.add(net);
+    const net = new Net(this, { model, precision }, layout, this.tensor(flat), this.#owned);
     // Errors of the upload are thrown here.
     await this.backend.idle();
     return net;

@@ -34,6 +34,7 @@ export class Stream extends Inspectable<[x: Tensor | HostData]> {
     this.#states = states ?? this.#allocate();
     this.#next = this.#allocate();
     if (states === undefined) this.reset();
+    net.dependents.add(this);
   }
 
   #allocate(): Tensor {
@@ -144,7 +145,7 @@ export class Stream extends Inspectable<[x: Tensor | HostData]> {
     this.#checkAlive('fork');
     const copy = this.#allocate();
     this.#copy('fork', (flat) => [flat], [copy]);
-    return this.#net.own(new Stream(this.#net, this.batch, copy));
+    return new Stream(this.#net, this.batch, copy);
   }
 
   #copy(name: string, partsOf: (states: Value) => readonly Value[], to: readonly Tensor[]): void {
@@ -208,7 +209,7 @@ export class Stream extends Inspectable<[x: Tensor | HostData]> {
 
   dispose(): void {
     this.#disposed = true;
-    this.#net.disown(this);
+    this.#net.dependents.delete(this);
     this.#states.dispose();
     this.#next.dispose();
   }

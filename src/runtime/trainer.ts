@@ -96,6 +96,7 @@ export class Trainer extends Inspectable<StepParameters> {
     this.#optimizerStates = optimizer.states.map(() => net.runtime.allocate([net.layout.size], 'f32'));
     for (const tensor of this.#optimizerStates) tensor.write(new Float32Array(net.layout.size));
     this.#lossValue = net.runtime.allocate([], 'f32');
+    net.dependents.add(this);
   }
 
   /** The rate of the next step. Setting a number or a schedule replaces the optimizer's from the next step on. */
@@ -268,7 +269,7 @@ export class Trainer extends Inspectable<StepParameters> {
   /** Frees the states of the optimizer and of the model; the net stays. */
   dispose(): void {
     this.#disposed = true;
-    this.#net.disown(this);
+    this.#net.dependents.delete(this);
     this.#programs.clear();
     this.#lossValue.dispose();
     this.#states?.dispose();
