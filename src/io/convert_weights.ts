@@ -106,22 +106,25 @@ const keyOf = ({ part, gate }: WeightBlock): string => `${part} ${gate}`;
 const isUsed = ({ kind }: WeightLayout, { part, gate }: WeightBlock): boolean =>
   part === 'weight_hr' || gatesOf[kind].includes(gate);
 
-/** The axes of a tensor, without that of directions. @param projects Whether R may differ from H. */
-function axesOf({ rank, transposed, blocks }: TensorLayout, projects: boolean): Axis[] {
+/** The rows and columns of a tensor, of which a vector has one row. @param projects Whether R may differ from H. */
+function gridOf({ transposed, blocks }: TensorLayout, projects = true): [rows: Axis, columns: Axis] {
   const along = (line: readonly WeightBlock[], axis: number): Axis =>
     line.map(({ part }) => {
       const letter = parts[part].extents[transposed ? 1 - axis : axis];
       return letter === 'R' && !projects ? 'H' : letter;
     });
-  const [height, width] = [
+  return [
     along(
       blocks.map(([first]) => first),
       0,
     ),
     along(blocks[0], 1),
   ];
-  return rank === 1 ? [width] : [height, width];
 }
+
+/** The axes of a tensor, without that of directions. */
+const axesOf = (layout: TensorLayout, projects = true): Axis[] =>
+  gridOf(layout, projects).slice(2 - layout.rank);
 
 const lengthOf = (axis: Axis, sizes: Sizes): number => axis.reduce((sum, letter) => sum + sizes[letter], 0);
 
@@ -142,27 +145,21 @@ interface Place {
   readonly at: (i: number) => number;
 }
 
-function placesOf({ transposed, blocks }: TensorLayout, sizes: Sizes): Place[] {
-  const extentsOf = ({ part }: WeightBlock): number[] => parts[part].extents.map((letter) => sizes[letter]);
-  const [down, across] = transposed ? [1, 0] : [0, 1];
-  const width = blocks[0].reduce((sum, block) => sum + extentsOf(block)[across], 0);
-  const [rowStride, columnStride] = transposed ? [1, width] : [width, 1];
-  let top = 0;
-  return blocks.flatMap((row) => {
-    let next = top * width;
-    top += extentsOf(row[0])[down];
-    return row.map((block): Place => {
-      const start = next;
-      const extents = extentsOf(block);
-      const [rows, columns] = extents;
-      next += extents[across];
+function placesOf(layout: TensorLayout, sizes: Sizes): Place[] {
+  const [rows, columns] = gridOf(layout);
+  const width = lengthOf(columns, sizes);
+  const [rowStride, columnStride] = layout.transposed ? [1, width] : [width, 1];
+  return layout.blocks.flatMap((line, r) =>
+    line.map((block, c): Place => {
+      const start = lengthOf(rows.slice(0, r), sizes) * width + lengthOf(columns.slice(0, c), sizes);
+      const [m, n] = parts[block.part].extents.map((letter) => sizes[letter]);
       return {
         block,
-        size: rows * columns,
-        at: (i) => start + Math.floor(i / columns) * rowStride + (i % columns) * columnStride,
+        size: m * n,
+        at: (i) => start + Math.floor(i / n) * rowStride + (i % n) * columnStride,
       };
-    });
-  });
+    }),
+  );
 }
 
 interface Named {
@@ -328,7 +325,7 @@ function write(
   return new Map(
     written.map(({ name, direction, layout }) => {
       const own = onAxis ? directions : [directions[direction]];
-      const shape = axesOf(layout, true).map((axis) => lengthOf(axis, sizes));
+      const shape = axesOf(layout).map((axis) => lengthOf(axis, sizes));
       if (onAxis) shape.unshift(own.length);
       const data = new Float32Array(sizeOf(shape));
       own.forEach((blocks, d) => {
