@@ -19,8 +19,8 @@ type Tensors = ReadonlyMap<string, NamedTensor>;
  *
  * A layer without biases, peepholes or a projection has none of their tensors. Where `from` keeps one bias, `bias_ih`
  * gets it and `bias_hh` 0; where `to` keeps one, it gets the sum. A forget bias that `from` adds when it runs goes into
- * `bias_hh`, and what `to` adds is taken off, so that the layer computes the same. Rows that the layer has no use for
- * are left out, and written as 0.
+ * `bias_hh`, and what `to` adds is taken off, so that the layer computes the same. Rows of gates that the kind
+ * does not have are ignored when they are read, and written as 0.
  *
  * @param tensors all tensors of the layer by the names of `from`, and no others but those of PyTorch's other layers.
  * @param layer the number in PyTorch's names, as in `weight_ih_l0`.
@@ -63,7 +63,7 @@ function checkArguments(tensors: Tensors, from: WeightLayout, to: WeightLayout, 
     fail(`layer must be a whole number of at least 0, got ${show(layer)}`);
 }
 
-/** The same numbers mean another cell where gate o looks at another state. */
+/** Peephole weights of gate o fit another cell if it reads the cell state at another time. */
 function checkPeepholes(directions: readonly Blocks[], from: WeightLayout, to: WeightLayout): void {
   const [before, after] = [from, to].map(({ outputPeephole = 'after' }) => outputPeephole);
   if (before === after || !directions[0].has(keyOf({ part: 'weight_c', gate: 'o' }))) return;
@@ -183,7 +183,7 @@ const namesOf = ({ directions, tensors }: WeightLayout, layer: number, count: nu
 
 // Reading ------------------------------------------------------------------------------------------------------------
 
-/** The tensors that are there: all that must be, and no others. */
+/** The tensors of the layer. Refuses unknown ones, and a group of which some are missing. */
 function find(tensors: Tensors, from: WeightLayout, layer: number): Found[] {
   const both = namesOf(from, layer, 2);
   const two = both.some(({ name, direction }) => direction === 1 && tensors.has(name));

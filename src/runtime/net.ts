@@ -76,14 +76,14 @@ export class Net extends Inspectable<[x: Tensor | HostData, options?: RunOptions
       );
   }
 
-  /** How many numbers the model learns. */
+  /** Elements of all parameters. */
   get parameterCount(): number {
     return this.layout.entries.reduce((sum, { shape }) => sum + sizeOf(shape), 0);
   }
 
   /**
    * The model's output for a whole input, such as (T, B) tokens or (T, B, I) features. The caller owns the tensor.
-   * States start from zero and are not kept: use `runWithStates` for final states, `stream` to go on step by step.
+   * States start at zero. Use `runWithStates` for final states, `stream` to continue step by step.
    */
   run(x: Tensor | HostData, options: RunOptions = {}): Tensor {
     return this.#run(x, options, false).output;
@@ -129,8 +129,8 @@ export class Net extends Inspectable<[x: Tensor | HostData, options?: RunOptions
   }
 
   /**
-   * Goes through a sequence step by step; states stay on the device from push to push.
-   * @param options.batch sequences side by side; 1 unless given.
+   * Runs the model step by step; states stay on the device from push to push.
+   * @param options.batch B, the number of parallel sequences; 1 unless given.
    */
   stream(options: { readonly batch?: number } = {}): Stream {
     const { batch } = readOptions('stream', { batch: size(1) }, options);
@@ -156,7 +156,7 @@ export class Net extends Inspectable<[x: Tensor | HostData, options?: RunOptions
     });
   }
 
-  /** Frees the weights, the plans, and what was made from this net. */
+  /** Frees the weights, the plans, and the streams and trainers of this net. */
   dispose(): void {
     this.#owner.delete(this);
     for (const dependent of this.dependents) dependent[Symbol.dispose]();

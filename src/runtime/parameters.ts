@@ -1,5 +1,5 @@
-// All parameters of a model in one flat tensor: an optimizer updates them in one kernel, and each parameter is a view,
-// at an offset at which a device can bind it.
+// All parameters of a model in one flat tensor, which an optimizer updates in one kernel. Each parameter is a view at an offset
+// that a device can bind.
 import { GatewiseError, show } from '../core/errors.ts';
 import { Random } from '../core/random.ts';
 import { sameShape, sizeOf, type Shape } from '../core/shape.ts';
@@ -22,7 +22,7 @@ export class ParameterLayout {
   readonly size: number;
   readonly #layer: Layer;
 
-  /** @param alignment Each parameter begins at a multiple of so many elements, as the backend's kernels read it. */
+  /** @param alignment Each parameter starts at a multiple of this many elements, as the backend binds it. */
   constructor(layer: Layer, alignment: number) {
     this.#layer = layer;
     let offset = 0;
@@ -55,7 +55,7 @@ export class ParameterLayout {
     );
   }
 
-  /** A flat tensor of values of the parameters' shapes; 0 between them. */
+  /** Packs values of the parameters' shapes into a flat tensor, with 0 in the gaps between them. */
   pack(values: readonly Value[]): Value {
     const pieces = this.entries.flatMap(({ shape, offset }, i) => {
       const used = sizeOf(shape);
@@ -66,7 +66,7 @@ export class ParameterLayout {
     return concat(pieces);
   }
 
-  /** Initial values; each parameter draws from a stream of its own, so that none depends on another's size. */
+  /** Initial values; each parameter has its own random stream, so that none depends on another's size. */
   initial(seed: number): Float32Array {
     const flat = new Float32Array(this.size);
     this.#layer.parameters.forEach((parameter, i) =>

@@ -130,7 +130,7 @@ export class Runtime implements Memory, Disposable {
       flat = layout.fromTensors(tensors);
     }
     const net = new Net(this, { model, precision }, layout, this.tensor(flat), this.#owned);
-    // Errors of the upload are thrown here.
+    // Rejects if the upload failed.
     await this.backend.idle();
     return net;
   }

@@ -24,7 +24,7 @@ export class Stream extends Inspectable<[x: Tensor | HostData]> {
   #disposed = false;
   #pushes = 0;
 
-  /** Made by `net.stream` and `fork`. @param states to take over; zeros unless given. */
+  /** Made by `net.stream` and `fork`. @param states The initial states, which the stream then owns; zeros unless given. */
   constructor(net: NetContext, batch: number, states?: Tensor) {
     super();
     checkStreams(net.model);
@@ -101,8 +101,8 @@ export class Stream extends Inspectable<[x: Tensor | HostData]> {
   }
 
   /**
-   * Back to zero states, without waiting.
-   * @param rows of the batch, from 0; the others go on untouched. All unless given.
+   * Sets states to zero, without waiting.
+   * @param rows Rows of the batch, from 0; the others continue unchanged. All unless given.
    * @throws GatewiseError `argument` where a row is not in the batch.
    */
   reset(rows?: number | readonly number[]): void {
@@ -140,7 +140,7 @@ export class Stream extends Inspectable<[x: Tensor | HostData]> {
     return Object.fromEntries(model.states.map(({ name }, i) => [name, copies[i]]));
   }
 
-  /** A second stream that goes on from where this one is; from then on neither sees the other. */
+  /** A second stream that starts from this one's states. Afterwards the two are independent. */
   fork(): Stream {
     this.#checkAlive('fork');
     const copy = this.#allocate();
@@ -174,7 +174,7 @@ export class Stream extends Inspectable<[x: Tensor | HostData]> {
   }
 
   /**
-   * Goes on from what `save` wrote, here or on another machine.
+   * Restores states that `save` wrote, here or on another machine.
    * @returns the metadata of the file.
    * @throws GatewiseError `file` where it is of another model or batch; the states then stay what they were.
    */

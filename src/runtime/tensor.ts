@@ -1,13 +1,13 @@
-// A tensor in a backend's memory, owned by whoever holds it.
+// A tensor in a backend's memory. Whoever holds it disposes of it.
 import type { Backend, DeviceBuffer } from '../backend/backend.ts';
 import { GatewiseError, show } from '../core/errors.ts';
 import { sizeOf, type DType, type Shape, type NumberArray } from '../core/shape.ts';
 import { toHostTensor, type HostData, type HostTensor } from './host.ts';
 
-/** Gives back the memory of tensors that were collected without dispose(), some time later. */
+/** Returns the memory of tensors that were garbage collected without dispose(). */
 const collected = new FinalizationRegistry<() => void>((release) => release());
 
-/** The smallest and the largest of some numbers, and those next to them, which are infinite where there is but one. */
+/** The two smallest and two largest distinct elements. The second ones are infinite if all elements are equal. */
 export interface NumberRange {
   readonly smallest: number;
   readonly secondSmallest: number;
@@ -45,12 +45,12 @@ export class Tensor implements Disposable {
     return this.#buffer;
   }
 
-  /** Of whole numbers that came from the host; undefined for what a device has computed, and for f32. */
+  /** The range of i32 elements that the host wrote; undefined for f32 and for what a device has computed. */
   get range(): NumberRange | undefined {
     return this.#range;
   }
 
-  /** Fills it when it is made: as many numbers as it has elements, in row-major order. */
+  /** Writes all elements, in row-major order. */
   write(data: NumberArray): void {
     if (data.length !== sizeOf(this.shape)) {
       throw new GatewiseError(
@@ -81,7 +81,7 @@ export class Tensor implements Disposable {
     return this.#buffer === undefined;
   }
 
-  /** Gives the memory back at once; without it that happens when the tensor is collected. A second call does nothing. */
+  /** Returns the memory at once. Otherwise it is returned when the tensor is garbage collected. A second call does nothing. */
   dispose(): void {
     if (this.#buffer === undefined) return;
     collected.unregister(this);
@@ -106,7 +106,7 @@ function rangeOf(data: NumberArray): NumberRange {
   return { smallest, secondSmallest, secondLargest, largest };
 }
 
-/** The range of the numbers other than `value`; from infinity to -infinity where there is no other. */
+/** The smallest and the largest element other than `value`; Infinity and -Infinity if there is none. */
 export function rangeWithout(
   { smallest, secondSmallest, secondLargest, largest }: NumberRange,
   value: number | undefined,

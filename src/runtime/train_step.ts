@@ -23,8 +23,8 @@ export interface StepRecipe {
   readonly loss: Loss;
   readonly optimizer: Optimizer;
   /**
-   * Bounds each element of the gradient to -clipValue to clipValue, as torch's clip_grad_value_. With both, elements are
-   * bounded first, then the norm of what they give.
+   * Clamps each element of the gradient to [-clipValue, clipValue], as torch's clip_grad_value_. With `clipNorm` as well,
+   * elements are clamped first.
    */
   readonly clipValue?: number | undefined;
   /** Scales the gradient of all parameters so that its L2 norm is at most this, as torch's clip_grad_norm_. */
@@ -84,14 +84,14 @@ export function traceStep(
 export const hasSameSteps = (a: Signature, b: Signature): boolean =>
   a.shape[0] === b.shape[0] && a.shape[1] === b.shape[1];
 
-/** Which elements of the target count, where some do not: of a target for each step of the input. */
+/** The loss's mask, (T, B) or (B, T). Undefined unless steps are masked and the target has elements for each step. */
 function stepMask(
   { timeAxis, perStep }: Layer,
   { lengths, mask }: Context,
   x: Value,
   ...stepwise: readonly Value[]
 ): Value | undefined {
-  // One output for each sequence has all of them count; the layers have looked at the lengths.
+  // With one output for each sequence the layers have applied the lengths, and every element of the target counts.
   if (perStep === false) return undefined;
   if (!stepwise.every((value) => hasSameSteps(value, x))) return undefined;
   if (lengths === undefined) return mask;
@@ -100,7 +100,7 @@ function stepMask(
 
 function applyLoss(loss: Loss, output: Value, target: Value, mask: Value | undefined): Value {
   if (mask === undefined) return loss.apply(output, target);
-  // A loss that does not know of masks would count the padding.
+  // A loss without the parameter would include the padding.
   if (loss.apply.length < 3)
     throw new GatewiseError(
       'unsupported',
@@ -109,7 +109,7 @@ function applyLoss(loss: Loss, output: Value, target: Value, mask: Value | undef
   return loss.apply(output, target, mask);
 }
 
-/** The gradient with respect to all parameters, flat as they are. */
+/** The gradient with respect to all parameters, in the layout of the flat weights. */
 function gradientOf(layout: ParameterLayout, loss: Value, parameters: Values): Value {
   const wrt = layout.entries.map(({ name }) => parameters[name]);
   const found = gradients(loss, wrt, constant(1));

@@ -144,8 +144,8 @@ export class Trainer extends Inspectable<StepParameters> {
   }
 
   /**
-   * With `stateful`: the next step begins at zero states, and its batch may have another size.
-   * @param rows of the batch, from 0, that begin at zero; the others go on. All unless given.
+   * With `stateful`: the next step starts at zero states, and its batch may have another size.
+   * @param rows Rows of the batch, from 0, that start at zero; the others continue. All unless given.
    * @throws GatewiseError `argument` where a row is not in the batch, `unsupported` without `stateful`.
    */
   resetStates(rows?: number | readonly number[]): void {
@@ -201,7 +201,7 @@ export class Trainer extends Inspectable<StepParameters> {
 
   /**
    * Weights, optimizer states, step count and, with `stateful`, the model's states as safetensors: all that a trainer with
-   * the same options needs to go on as if nothing had happened.
+   * the same options needs to continue as if uninterrupted.
    */
   async save(metadata: Readonly<Record<string, string>> = {}): Promise<Uint8Array<ArrayBuffer>> {
     this.#checkAlive('save');
@@ -225,7 +225,7 @@ export class Trainer extends Inspectable<StepParameters> {
     });
   }
 
-  /** Goes on from what `save` wrote. @returns the metadata of the file. @throws GatewiseError `file` where it does not fit. */
+  /** Restores what `save` wrote. @returns the metadata of the file. @throws GatewiseError `file` if it does not fit. */
   load(bytes: Uint8Array): Readonly<Record<string, string>> {
     this.#checkAlive('load');
     const { layout } = this.#net;
