@@ -113,13 +113,8 @@ function gridOf({ transposed, blocks }: TensorLayout, projects = true): [rows: A
       const letter = parts[part].extents[transposed ? 1 - axis : axis];
       return letter === 'R' && !projects ? 'H' : letter;
     });
-  return [
-    along(
-      blocks.map(([first]) => first),
-      0,
-    ),
-    along(blocks[0], 1),
-  ];
+  const first = blocks.map((line) => line[0]);
+  return [along(first, 0), along(blocks[0], 1)];
 }
 
 /** The axes of a tensor, without that of directions. */

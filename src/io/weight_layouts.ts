@@ -68,33 +68,32 @@ export const gatesOf: Readonly<Record<WeightKind, string>> = {
   gru_reset_before: 'rzn',
 };
 
-const row = (part: WeightPart, gates: string): WeightBlock[] => [...gates].map((gate) => ({ part, gate }));
-const column = (part: WeightPart, gates: string): WeightBlock[][] => row(part, gates).map((block) => [block]);
-
-const tensor = (rank: 1 | 2, transposed: boolean, blocks: readonly WeightBlock[][]): TensorLayout => ({
-  rank,
+/** A line of blocks, one for each gate, of each part. */
+const lines = (parts: readonly WeightPart[], gates: string): WeightBlock[][] =>
+  parts.map((part) => [...gates].map((gate) => ({ part, gate })));
+const matrix = (transposed: boolean, blocks: WeightBlock[][]): TensorLayout => ({
+  rank: 2,
   transposed,
   blocks,
 });
+
 /** A matrix (G·H, inputs). */
-const tall = (part: WeightPart, gates: string): TensorLayout => tensor(2, false, column(part, gates));
-/** Matrices (inputs, G·H), one above the other. */
-const wide = (parts: readonly WeightPart[], gates: string): TensorLayout =>
-  tensor(
-    2,
-    true,
-    parts.map((part) => row(part, gates)),
+const tall = (part: WeightPart, gates: string): TensorLayout =>
+  matrix(
+    false,
+    lines([part], gates)[0].map((block) => [block]),
   );
-/** A vector (G·H), or several in one. */
-const vector = (parts: readonly WeightPart[], gates: string): TensorLayout =>
-  tensor(1, false, [parts.flatMap((part) => row(part, gates))]);
+/** Matrices (inputs, G·H), one above the other. */
+const wide = (parts: readonly WeightPart[], gates: string): TensorLayout => matrix(true, lines(parts, gates));
 /** Vectors (G·H) as rows of a matrix. */
 const rows = (parts: readonly WeightPart[], gates: string): TensorLayout =>
-  tensor(
-    2,
-    false,
-    parts.map((part) => row(part, gates)),
-  );
+  matrix(false, lines(parts, gates));
+/** A vector (G·H), or several in one. */
+const vector = (parts: readonly WeightPart[], gates: string): TensorLayout => ({
+  rank: 1,
+  transposed: false,
+  blocks: [lines(parts, gates).flat()],
+});
 
 /** Tensors of two directions have a prefix. */
 const prefixed = (...prefixes: readonly [string, string]): Directions => ({

@@ -38,10 +38,19 @@ export function givenStates(what: string, model: Layer, states: GivenStates = {}
   );
 }
 
-/** The model's states among traced arguments, by their own names. */
+/**
+ * The model's states among the traced arguments of a program, by their own names. If there is an argument `continues`, (B),
+ * they are 0 in the rows of the batch for which it is 0.
+ */
 export function tracedStates({ states }: Layer, args: Values): Values {
-  const given = states.filter(({ name }) => stateArgument(name) in args);
-  return Object.fromEntries(given.map(({ name }) => [name, args[stateArgument(name)]]));
+  const { continues } = args;
+  return Object.fromEntries(
+    states.flatMap((state) => {
+      const value = args[stateArgument(state.name)];
+      if (value === undefined) return [];
+      return [[state.name, continues ? clearRows('trainer', state, value, continues) : value]];
+    }),
+  );
 }
 
 /** The axis that grows with the batch. @throws GatewiseError `unsupported` if there is none. */

@@ -1,5 +1,6 @@
 // Streaming: one step at a time, with the states on the device.
 import { GatewiseError, show } from '../core/errors.ts';
+import type { Tree } from '../core/tree.ts';
 import type { Value } from '../graph/value.ts';
 import { checkMetadata, parseSafetensors, serializeSafetensors } from '../io/safetensors.ts';
 import type { Layer } from '../nn/layer.ts';
@@ -134,27 +135,20 @@ export class Stream extends Inspectable<[x: Tensor | HostData]> {
   /** Copies of the states as they are after the last push, by name. The caller owns them. */
   states(): Record<string, Tensor> {
     this.#checkAlive('states');
-    const { model, runtime } = this.#net;
-    const copies = model.states.map(({ shape }) => runtime.allocate(shape(this.batch), 'f32'));
-    this.#copy('states', (flat) => this.#layout.unpack(flat), copies);
-    return Object.fromEntries(model.states.map(({ name }, i) => [name, copies[i]]));
+    return this.#copy('states', (states) => this.#layout.byName(states)) as Record<string, Tensor>;
   }
 
   /** A second stream that starts from this one's states. Afterwards the two are independent. */
   fork(): Stream {
     this.#checkAlive('fork');
-    const copy = this.#allocate();
-    this.#copy('fork', (flat) => [flat], [copy]);
-    return new Stream(this.#net, this.batch, copy);
+    return new Stream(this.#net, this.batch, this.#copy('fork', (states) => states) as Tensor);
   }
 
-  #copy(name: string, partsOf: (states: Value) => readonly Value[], to: readonly Tensor[]): void {
+  #copy(name: string, outputsOf: (states: Value) => Tree<Value>): unknown {
+    const { programs, runtime } = this.#net;
     const args = { states: this.#states };
-    const trace = ({ states }: Readonly<Record<string, Value>>) => ({ outputs: partsOf(states) });
-    this.#net.programs.get({ name, args, trace }).run(
-      args,
-      to.map(({ buffer }) => buffer),
-    );
+    const program = programs.get({ name, args, trace: ({ states }) => ({ outputs: outputsOf(states) }) });
+    return program.call(runtime, args);
   }
 
   /**

@@ -16,7 +16,7 @@ import type { NetContext } from './net_context.ts';
 import type { ParameterLayout } from './parameters.ts';
 import type { Traced } from './program.ts';
 import { truncate, type Truncation } from './sequence_arguments.ts';
-import { clearRows, stateArgument, tracedStates } from './states.ts';
+import { stateArgument, tracedStates } from './states.ts';
 
 /** What a step minimises, and how. */
 export interface StepRecipe {
@@ -56,16 +56,7 @@ export function traceStep(
     ...(lengths && { lengths }),
     ...(mask && { mask }),
   };
-  const given = tracedStates(model, args);
-  const initial =
-    continues === undefined
-      ? given
-      : Object.fromEntries(
-          model.states.map((state) => [
-            state.name,
-            clearRows('trainer', state, given[state.name], continues),
-          ]),
-        );
+  const initial = tracedStates(model, args);
   const parameters = layout.unpack(flat);
   const stored = layout.quantize(parameters, precision);
   const { output, states } = model.forward(x, stored, initial, context);
