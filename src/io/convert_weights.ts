@@ -102,10 +102,6 @@ const groupOf = (layout: TensorLayout): Group => parts[layout.blocks[0][0].part]
 /** The numbers of one direction, by part and gate, row by row. */
 type Blocks = ReadonlyMap<string, Float32Array>;
 const keyOf = ({ part, gate }: WeightBlock): string => `${part} ${gate}`;
-/** Whether the kind has such a gate. ONNX has rows for the forget gate of a coupled LSTM, which has none. */
-const isUsed = ({ kind }: WeightLayout, { part, gate }: WeightBlock): boolean =>
-  part === 'weight_hr' || gatesOf[kind].includes(gate);
-
 /** The rows and columns of a tensor, of which a vector has one row. @param projects Whether R may differ from H. */
 function gridOf({ transposed, blocks }: TensorLayout, projects = true): [rows: Axis, columns: Axis] {
   const along = (line: readonly WeightBlock[], axis: number): Axis =>
@@ -132,31 +128,6 @@ const inLetters = (axis: Axis): string =>
     })
     .join(' + ');
 
-interface Place {
-  readonly block: WeightBlock;
-  /** Elements of the block. */
-  readonly size: number;
-  /** Where element i of the block is in the numbers of one direction. */
-  readonly at: (i: number) => number;
-}
-
-function placesOf(layout: TensorLayout, sizes: Sizes): Place[] {
-  const [rows, columns] = gridOf(layout);
-  const width = lengthOf(columns, sizes);
-  const [rowStride, columnStride] = layout.transposed ? [1, width] : [width, 1];
-  return layout.blocks.flatMap((line, r) =>
-    line.map((block, c): Place => {
-      const start = lengthOf(rows.slice(0, r), sizes) * width + lengthOf(columns.slice(0, c), sizes);
-      const [m, n] = parts[block.part].extents.map((letter) => sizes[letter]);
-      return {
-        block,
-        size: m * n,
-        at: (i) => start + Math.floor(i / n) * rowStride + (i % n) * columnStride,
-      };
-    }),
-  );
-}
-
 interface Named {
   readonly name: string;
   readonly direction: number;
@@ -175,6 +146,40 @@ const namesOf = ({ directions, tensors }: WeightLayout, layer: number, count: nu
       layout,
     })),
   ).flat();
+
+interface Place {
+  readonly direction: number;
+  readonly block: WeightBlock;
+  /** Elements of the block. */
+  readonly size: number;
+  /** Where element i of the block is in the tensor. */
+  readonly at: (i: number) => number;
+}
+
+/** The blocks of a tensor, but for those of gates that the kind does not have, such as ONNX's f of a coupled LSTM. */
+function placesOf(
+  { kind, directions }: WeightLayout,
+  { direction, layout }: Named,
+  sizes: Sizes,
+  count: number,
+): Place[] {
+  const [rows, columns] = gridOf(layout);
+  const width = lengthOf(columns, sizes);
+  const [rowStride, columnStride] = layout.transposed ? [1, width] : [width, 1];
+  const all = 'axis' in directions ? Array.from({ length: count }, (_, d) => d) : [direction];
+  return all.flatMap((d, i) =>
+    layout.blocks.flatMap((line, r) =>
+      line.flatMap((block, c): Place[] => {
+        if (block.part !== 'weight_hr' && !gatesOf[kind].includes(block.gate)) return [];
+        const above = i * lengthOf(rows, sizes) + lengthOf(rows.slice(0, r), sizes);
+        const start = above * width + lengthOf(columns.slice(0, c), sizes);
+        const [m, n] = parts[block.part].extents.map((letter) => sizes[letter]);
+        const at = (e: number): number => start + Math.floor(e / n) * rowStride + (e % n) * columnStride;
+        return [{ direction: d, block, size: m * n, at }];
+      }),
+    ),
+  );
+}
 
 // Reading ------------------------------------------------------------------------------------------------------------
 
@@ -240,18 +245,12 @@ function read(tensors: Tensors, from: WeightLayout, layer: number): { sizes: Siz
   }
 
   const directions = Array.from({ length: count }, () => new Map<string, Float32Array>());
-  for (const { direction, layout, tensor } of found) {
-    const own = front === 1 ? directions : [directions[direction]];
-    own.forEach((blocks, d) => {
-      const start = (d * tensor.data.length) / own.length;
-      for (const { block, size, at } of placesOf(layout, sizes)) {
-        if (isUsed(from, block))
-          blocks.set(
-            keyOf(block),
-            Float32Array.from({ length: size }, (_, i) => tensor.data[start + at(i)]),
-          );
-      }
-    });
+  for (const one of found) {
+    for (const { direction, block, size, at } of placesOf(from, one, sizes, count))
+      directions[direction].set(
+        keyOf(block),
+        Float32Array.from({ length: size }, (_, i) => one.tensor.data[at(i)]),
+      );
   }
   return { sizes, directions };
 }
@@ -315,22 +314,16 @@ function write(
       );
   }
   if (to.forgetBias !== undefined) present.add('biases');
-  const onAxis = 'axis' in to.directions;
-  const written = namesOf(to, layer, directions.length).filter(({ layout }) => present.has(groupOf(layout)));
+  const count = directions.length;
+  const written = namesOf(to, layer, count).filter(({ layout }) => present.has(groupOf(layout)));
   return new Map(
-    written.map(({ name, direction, layout }) => {
-      const own = onAxis ? directions : [directions[direction]];
-      const shape = axesOf(layout).map((axis) => lengthOf(axis, sizes));
-      if (onAxis) shape.unshift(own.length);
+    written.map((one) => {
+      const shape = axesOf(one.layout).map((axis) => lengthOf(axis, sizes));
+      if ('axis' in to.directions) shape.unshift(count);
       const data = new Float32Array(sizeOf(shape));
-      own.forEach((blocks, d) => {
-        const start = (d * data.length) / own.length;
-        for (const { block, at } of placesOf(layout, sizes)) {
-          if (isUsed(to, block))
-            numbersOf(to, blocks, block, sizes).forEach((value, i) => (data[start + at(i)] = value));
-        }
-      });
-      return [name, { shape, dtype: 'f32', data }];
+      for (const { direction, block, at } of placesOf(to, one, sizes, count))
+        numbersOf(to, directions[direction], block, sizes).forEach((value, i) => (data[at(i)] = value));
+      return [one.name, { shape, dtype: 'f32', data }];
     }),
   );
 }

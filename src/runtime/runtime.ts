@@ -119,16 +119,7 @@ export class Runtime implements Memory, Disposable {
     checkLayer('load', model);
     const { seed, weights, precision } = readOptions('load', LOAD, options);
     const layout = new ParameterLayout(model, this.backend.target.alignment);
-    let flat: Float32Array;
-    if (weights === undefined) flat = layout.initial(seed);
-    else {
-      const { tensors, metadata } = parseSafetensors(weights);
-      // A trainer's checkpoint also holds the states of the optimizer and of the model.
-      const isWeight = (name: string): boolean =>
-        !('optimizer' in metadata && /^(optimizer|state)\./.test(name));
-      layout.checkKnown([...tensors.keys()].filter(isWeight));
-      flat = layout.fromTensors(tensors);
-    }
+    const flat = weights === undefined ? layout.initial(seed) : weightsOf(layout, weights);
     const net = new Net(this, { model, precision }, layout, this.tensor(flat), this.#owned);
     // Rejects if the upload failed.
     await this.backend.idle();
@@ -204,4 +195,11 @@ function tableFor(tuning: RuntimeOptions['tuning'] = {}): TuningTable | undefine
   if (tuning === false) return undefined;
   const { store = localStore() } = readOptions('createRuntime: tuning', TUNING, tuning);
   return new TuningTable(store);
+}
+
+function weightsOf(layout: ParameterLayout, file: Uint8Array): Float32Array {
+  const { tensors, metadata } = parseSafetensors(file);
+  // A trainer's checkpoint also holds the states of the optimizer and of the model.
+  const isWeight = (name: string): boolean => !('optimizer' in metadata && /^(optimizer|state)\./.test(name));
+  return layout.fromTensors(new Map([...tensors].filter(([name]) => isWeight(name))))[0];
 }

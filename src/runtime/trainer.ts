@@ -239,13 +239,12 @@ export class Trainer extends Inspectable<StepParameters> {
       );
     const isState = (name: string): boolean =>
       name.startsWith(STATE_PREFIX) && !layout.entries.some((entry) => entry.name === name);
-    const prefixes = prefixesOf(optimizer);
-    layout.checkKnown(
-      [...tensors.keys()].filter((name) => !isState(name)),
-      prefixes,
+    const entries = [...tensors];
+    const flats = layout.fromTensors(
+      new Map(entries.filter(([name]) => !isState(name))),
+      prefixesOf(optimizer),
     );
-    const flats = prefixes.map((prefix) => layout.fromTensors(tensors, prefix));
-    const states = [...tensors]
+    const states = entries
       .filter(([name]) => isState(name))
       .map(([name, tensor]) => [name.slice(STATE_PREFIX.length), tensor] as const);
     if (this.#states === undefined && states.length > 0)
