@@ -147,7 +147,9 @@ export function truncationOf(
 ): Truncation | undefined {
   if (ignoresPadding !== true || timeAxis === undefined || lengths === undefined) return undefined;
   const longest =
-    lengths instanceof Tensor ? lengths.range?.largest : lengths.data.reduce((a, b) => Math.max(a, b));
+    lengths instanceof Tensor
+      ? lengths.range?.largest
+      : Int32Array.from(lengths.data).reduce((a, b) => Math.max(a, b));
   if (longest === undefined) return undefined;
   const steps = input.shape[timeAxis];
   const length = 2 ** Math.ceil(Math.log2(longest)) + 1;
