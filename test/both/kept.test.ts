@@ -101,14 +101,12 @@ describe.each(backend === 'cpu' ? [false] : [false, true])(`${backend}, check %s
   describe('contents are told apart', () => {
     /** (w · w) · x, of which w · w is kept. */
     const program = (): Program =>
-      new Program(
-        runtime.backend,
-        'kept',
-        [0, 1].map(() => ({ shape: [2, 2], dtype: 'f32' as const })),
-        ([w, x]) => ({ outputs: [matmul(matmul(w, w), x)] }),
-        [],
-        [0],
-      );
+      new Program(runtime.backend, {
+        name: 'memoised',
+        args: { w: { shape: [2, 2], dtype: 'f32' }, x: { shape: [2, 2], dtype: 'f32' } },
+        trace: ({ w, x }) => ({ outputs: matmul(matmul(w, w), x) }),
+        frozen: ['w'],
+      });
     const identity = [
       [1, 0],
       [0, 1],
@@ -118,7 +116,7 @@ describe.each(backend === 'cpu' ? [false] : [false, true])(`${backend}, check %s
     const run = async (of: Program, w: Tensor): Promise<number[]> => {
       using x = runtime.tensor(identity);
       using output = runtime.allocate([2, 2], 'f32');
-      of.run([w, x], [output.buffer]);
+      of.run({ w, x }, [output.buffer]);
       return Array.from(await output.read());
     };
     const times = (factor: number): number[] => [factor, 0, 0, factor];
@@ -147,12 +145,13 @@ describe.each(backend === 'cpu' ? [false] : [false, true])(`${backend}, check %s
     test('where a run takes the place of its argument', async () => {
       const tested = program();
       const w = scaled(1);
-      const doubled = new Program(runtime.backend, 'double', [w], ([x]) => ({
-        outputs: [x.apply('mul', [x, 2])],
-        donate: [0],
-      }));
+      const doubled = new Program(runtime.backend, {
+        name: 'double',
+        args: { w },
+        trace: (args) => ({ outputs: args.w.apply('mul', [args.w, 2]), donate: ['w'] }),
+      });
       expect(await run(tested, w)).toEqual(times(1));
-      doubled.run([w], [w.buffer]);
+      doubled.run({ w }, [w.buffer]);
       expect(await run(tested, w)).toEqual(times(4));
       tested.dispose();
       doubled.dispose();
