@@ -2,7 +2,7 @@
 import { expect, test } from 'vitest';
 
 import { GPU_DEVICE, SOFTWARE_DEVICE, type DeviceInfo } from '../../src/backend/webgpu/device_info.ts';
-import { targetOf } from '../../src/backend/webgpu/kernels/index.ts';
+import { targetOf, webgpuKernels } from '../../src/backend/webgpu/kernels/index.ts';
 import { defineKernel, sizeClass } from '../../src/backend/webgpu/kernels/kernel.ts';
 import { defineOp, Value, type Op } from '../../src/graph/value.ts';
 import { apply } from '../../src/ops/apply.ts';
@@ -24,6 +24,7 @@ const op: Op = defineOp({
   tolerance: { absolute: 0, relative: 0 },
 });
 const target = targetOf([
+  ...webgpuKernels,
   defineKernel(op, {
     variants: ({ inputs: [x] }, { software }) => ({
       names: software ? ['plain', 'clever'] : ['clever', 'plain'],
