@@ -1,6 +1,6 @@
 // The input of a run or a training step, with the lengths or the mask of its sequences, and how much padding a plan leaves out.
 import { GatewiseError, show } from '../core/errors.ts';
-import { sameShape, type NumberArray } from '../core/shape.ts';
+import { sameShape } from '../core/shape.ts';
 import type { Value } from '../graph/value.ts';
 import type { Layer } from '../nn/layer.ts';
 import { broadcast, concat, slice } from '../ops/structure.ts';
@@ -146,19 +146,15 @@ export function truncationOf(
   { input, lengths }: SequenceArguments,
 ): Truncation | undefined {
   if (ignoresPadding !== true || timeAxis === undefined || lengths === undefined) return undefined;
-  const longest = lengths instanceof Tensor ? lengths.range?.largest : largestOf(lengths.data);
+  const longest =
+    lengths instanceof Tensor
+      ? lengths.range?.largest
+      : Int32Array.from(lengths.data).reduce((a, b) => Math.max(a, b));
   if (longest === undefined) return undefined;
   const steps = input.shape[timeAxis];
   const length = 2 ** Math.ceil(Math.log2(longest)) + 1;
   return length < steps ? { axis: timeAxis, length, steps } : undefined;
 }
-
-/** Not Math.max(...data): a call cannot have as many arguments as a batch may have rows. */
-const largestOf = (data: NumberArray): number => {
-  let largest = 0;
-  for (const length of data) largest = Math.max(largest, length);
-  return largest;
-};
 
 /** The steps of a sequence that are computed. */
 export function truncate(sequence: Value, truncation: Truncation | undefined): Value {
