@@ -1,59 +1,62 @@
-// What an adapter can do, as measured, and the least time that a piece of work can take on it.
-/** What `runtime.calibrate()` measured: plain data, which JSON keeps. Each time is that of one unit of work among many. */
+// A roofline model: the measured throughput and latencies of an adapter, and the lower bound that they set on the time of a
+// piece of work (Williams et al., "Roofline", 2009).
+
+/** What `runtime.calibrate()` measured, as plain data that JSON preserves. Each time is the average over many repeats. */
 export interface Calibration {
   /** The adapter's name. */
   readonly device: string;
-  /** What told the time: the device's timestamps where it has ones that the wall clock confirms, else the wall clock. */
+  /** The clock: `timestamps` of the device if they agree with the wall clock, else `slopes` of the wall clock over repeats. */
   readonly method: 'timestamps' | 'slopes';
-  /** Of float32 multiply-adds in registers on the whole device; one is 2 FLOP. */
+  /** Float32 multiply-adds in registers on the whole device; one is 2 FLOP. */
   readonly flopPerSecond: number;
-  /** The same of one workgroup of 256 invocations. */
+  /** The same for a single workgroup of 256 invocations. */
   readonly oneWorkgroupFlopPerSecond: number;
-  /** Reading a buffer of so many bytes again and again, by rising size: small ones come from a cache. */
+  /** Repeated reads of one buffer, by rising size of the buffer: small buffers stay in a cache. */
   readonly bandwidth: readonly Bandwidth[];
-  /** The same of one workgroup of 256 invocations, up to 4 MiB. */
+  /** The same for a single workgroup of 256 invocations, up to 4 MiB. */
   readonly oneWorkgroupBandwidth: readonly Bandwidth[];
-  /** One more dispatch in a pass, of one workgroup that needs what the dispatch before wrote. */
+  /** One more dispatch in a pass, of one workgroup that reads what the previous dispatch wrote. */
   readonly dispatchSeconds: number;
-  /** A barrier of a workgroup of 256 invocations, with the word of workgroup memory that each passes on through it. */
+  /** A barrier of a workgroup of 256 invocations, in which each passes one word on through workgroup memory. */
   readonly barrierSeconds: number;
-  /** From a submit to 4 bytes of its results on the host, with nothing else to do: the least, by the wall clock. */
+  /** From a submit to 4 bytes of its result on the host of an idle device: the minimum, by the wall clock. */
   readonly roundTripSeconds: number;
 }
 
+/** The bandwidth of reads from a buffer of `bytes`. */
 export interface Bandwidth {
-  /** Size of the buffer. */
   readonly bytes: number;
   readonly bytesPerSecond: number;
 }
 
-/** A piece of work. */
+/** The cost of a piece of work. */
 export interface Work {
-  /** Kernel launches, each after the other. */
+  /** Kernel launches, one after the other. */
   readonly dispatches: number;
   readonly flop: number;
-  /** Read and written, each tensor once. */
+  /** Bytes read and written, each tensor once. */
   readonly bytes: number;
 }
 
-/** What keeps a piece of work from being faster. */
+/** The resource that limits a piece of work. */
 export type Bound = 'dispatch' | 'compute' | 'bandwidth';
 
+/** The lower bound on the time of a piece of work, and the resource that sets it. */
 export interface Floor {
   readonly seconds: number;
   readonly bound: Bound;
 }
 
-/** Bytes per second of work on so many bytes: straight lines over log(bytes) between what was measured, level beyond. */
+/** Bytes per second for a working set of `bytes`: linear in log(bytes) between the measured sizes, constant outside them. */
 export function bandwidthFor({ bandwidth }: Pick<Calibration, 'bandwidth'>, bytes: number): number {
   const above = bandwidth.findIndex((entry) => entry.bytes >= bytes);
   if (above <= 0) return bandwidth[above === 0 ? 0 : bandwidth.length - 1].bytesPerSecond;
   const [low, high] = [bandwidth[above - 1], bandwidth[above]];
-  const part = Math.log(bytes / low.bytes) / Math.log(high.bytes / low.bytes);
-  return low.bytesPerSecond + part * (high.bytesPerSecond - low.bytesPerSecond);
+  const fraction = Math.log(bytes / low.bytes) / Math.log(high.bytes / low.bytes);
+  return low.bytesPerSecond + fraction * (high.bytesPerSecond - low.bytesPerSecond);
 }
 
-/** The least time for a piece of work on such a device: the longest of its dispatches, its arithmetic and its traffic. */
+/** The floor of a piece of work: the largest of the times for its dispatches, its arithmetic and its memory traffic alone. */
 export function floorSeconds(
   { dispatches, flop, bytes }: Work,
   calibration: Pick<Calibration, 'dispatchSeconds' | 'flopPerSecond' | 'bandwidth'>,

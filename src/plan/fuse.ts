@@ -1,72 +1,67 @@
-// Fusion: elementwise expressions move into the op that reads them (elementwise, reduce) or, as an epilogue, into the op that
-// feeds them (matmul), within the limits of the target's kernels.
+// Fusion: an elementwise expression moves into its only reader (elementwise, reduce) or, as an epilogue, into its producer
+// (matmul), within the limits of the target's kernels.
 import { GatewiseError } from '../core/errors.ts';
 import { sizeOf, type Shape } from '../core/shape.ts';
-import { denseView, isDense, reshapeView, transposeView, type View } from '../core/view.ts';
+import { denseView, isDense, reshapeView, sameView, transposeView, type View } from '../core/view.ts';
 import { constantOf, Expr, substitute } from '../expr/expr.ts';
 import { inputName } from '../expr/operands.ts';
 import { Value, type Node, type Op } from '../graph/value.ts';
 import { compactInputs, elementwiseOp, type ElementwiseAttrs } from '../ops/elementwise.ts';
 import { PRODUCT } from '../ops/matmul.ts';
 import { constantOp, reduceOp, type ReduceAttrs } from '../ops/structure.ts';
-import type { GraphView } from './graph_view.ts';
+import type { GraphView, Resolved } from './graph_view.ts';
 import { isResolvedByPlan } from './rewrite.ts';
 import type { ExpressionLimits, Target } from './target.ts';
 
-/** A tensor that a fused op reads. */
-export interface Source {
-  readonly base: Value;
-  readonly view: View;
-  /** Nothing else reads base. */
-  readonly single: boolean;
-}
+/** A tensor that a fused node reads: `view` of `base`, which has memory of its own. */
+export type Source = Omit<Resolved, 'viewChain'>;
 
-/** An op of the plan before memory: what it is, what it reads, which values it makes. */
-export interface Fused {
+/** A node after fusion, before its operands have memory. */
+export interface FusedNode {
   readonly op: Op;
   readonly attrs: unknown;
   readonly sources: readonly Source[];
   readonly outputs: readonly Value[];
-  /** The shape under which the op sees its output, where that is not the output's own. */
+  /** The shape in which the op writes its output, if it differs from the output's shape: that of the fused producer. */
   readonly resultShape?: Shape;
-  /** What it computes, for print-outs. */
+  /** What the node computes, for printed plans. */
   readonly label: string;
 }
 
 const isOp = <Attrs>(node: Node | undefined, op: Op<Attrs>): node is Node<Attrs> & Node =>
   node?.op.name === op.name;
 
-/** A list of expressions over sources, into which producers can be pulled. */
+/** Expressions over sources, `in0`…, into which the producers of the sources can be fused. */
 interface Body {
   readonly exprs: readonly Expr[];
   readonly sources: readonly Source[];
 }
 
 /**
- * Every node that is not pulled into another, in an order in which each can be computed.
- * @param inPlace values that will overwrite an argument, and so need no binding of their own.
+ * The nodes that are not fused into another one, producers before readers.
+ * @param inPlace Values that overwrite an argument, so that they take no binding of their own.
  */
-export function fuse(graph: GraphView, inPlace: ReadonlySet<Value>, target: Target): Fused[] {
-  const taken = new Set<Node>();
-  const fused: Fused[] = [];
-  // Readers first, so that a producer knows whether its only reader has taken it.
+export function fuse(graph: GraphView, inPlace: ReadonlySet<Value>, target: Target): FusedNode[] {
+  const absorbed = new Set<Node>();
+  const fused: FusedNode[] = [];
+  // Readers come first: when a producer's turn comes, its only reader may have absorbed it.
   for (const node of graph.nodes.toReversed()) {
-    if (taken.has(node)) continue;
-    fused.push(...fuseNode(graph, node, taken, inPlace, target).toReversed());
+    if (absorbed.has(node)) continue;
+    fused.push(...fuseNode(graph, node, absorbed, inPlace, target).toReversed());
   }
   return fused.reverse();
 }
 
-/** What a node becomes, in the order of computation. */
+/** A node with the producers that it absorbs, preceded by a copy if its kernel needs one. @param absorbed Receives these producers. */
 function fuseNode(
   graph: GraphView,
   node: Node,
-  taken: Set<Node>,
+  absorbed: Set<Node>,
   inPlace: ReadonlySet<Value>,
   target: Target,
-): Fused[] {
+): FusedNode[] {
   const sources = node.inputs.map((value): Source => graph.resolve(value));
-  const plain: Fused = {
+  const unfused: FusedNode = {
     op: node.op,
     attrs: node.attrs,
     sources,
@@ -76,39 +71,41 @@ function fuseNode(
   if (isOp(node, elementwiseOp)) {
     const attrs = node.attrs as ElementwiseAttrs;
     const limits = limitsOf(node.op, target);
-    const bound = node.outputs.filter((output) => !inPlace.has(output)).length;
-    const walks = (views: readonly View[]): boolean => limits.walks([denseView(attrs.shape), ...views]);
-    const body = pull(
+    const outputBindings = node.outputs.filter((output) => !inPlace.has(output)).length;
+    const canAddress = (views: readonly View[]): boolean =>
+      limits.canAddress([denseView(attrs.shape), ...views]);
+    const body = absorbProducers(
       graph,
       { exprs: attrs.exprs, sources },
       node.inputs,
-      { ...limits, buffers: limits.buffers - bound, walks },
-      taken,
+      { ...limits, buffers: limits.buffers - outputBindings, canAddress },
+      absorbed,
     );
-    const label = attrs.label ?? describe(body.exprs);
-    const product = attrs.exprs.length === 1 ? fuseEpilogue(graph, node, body, taken, target) : undefined;
-    if (product !== undefined) {
-      const own = `${product.op.name}, ${describe([product.attrs.epilogue])}`;
-      return [{ ...product, outputs: node.outputs, label: attrs.label ?? own }];
+    const withEpilogue =
+      attrs.exprs.length === 1 ? fuseEpilogue(graph, node, body, absorbed, target) : undefined;
+    if (withEpilogue !== undefined) {
+      const label = attrs.label ?? `${withEpilogue.op.name}, ${labelOf([withEpilogue.attrs.epilogue])}`;
+      return [{ ...withEpilogue, outputs: node.outputs, label }];
     }
-    const next: ElementwiseAttrs = { ...attrs, exprs: body.exprs };
-    return [{ ...plain, attrs: next, sources: body.sources, label }];
+    const label = attrs.label ?? labelOf(body.exprs);
+    return [{ ...unfused, attrs: { ...attrs, exprs: body.exprs }, sources: body.sources, label }];
   }
   if (isOp(node, reduceOp)) {
     const attrs = node.attrs as ReduceAttrs;
     const limits = limitsOf(node.op, target);
-    const walks = (views: readonly View[]): boolean => limits.walks(views, attrs.axes);
-    const pulled = new Set<Node>();
+    const canAddress = (views: readonly View[]): boolean => limits.canAddress(views, attrs.axes);
+    const producers = new Set<Node>();
     const start = { exprs: [attrs.prologue], sources };
-    const body = pull(graph, start, node.inputs, { ...limits, walks }, pulled);
-    // A reduction needs one source for its shape; what is made of constants alone stays a step of its own.
-    if (body.sources.length === 0) return reducible(plain, attrs, walks);
-    pulled.forEach((producer) => taken.add(producer));
+    const body = absorbProducers(graph, start, node.inputs, { ...limits, canAddress }, producers);
+    // A reduction takes its shape from a source, so an expression of constants alone is not fused into it.
+    if (body.sources.length === 0) return addressableReduction(unfused, attrs, canAddress);
+    producers.forEach((producer) => absorbed.add(producer));
     const [prologue] = body.exprs;
-    const label = 'input' in prologue.kind ? attrs.kind : `${attrs.kind} of ${describe([prologue])}`;
-    return reducible({ ...plain, sources: body.sources, label }, { ...attrs, prologue }, walks);
+    const label = 'input' in prologue.kind ? attrs.kind : `${attrs.kind} of ${labelOf([prologue])}`;
+    const fused = { ...unfused, sources: body.sources, label };
+    return addressableReduction(fused, { ...attrs, prologue }, canAddress);
   }
-  return [plain];
+  return [unfused];
 }
 
 function limitsOf(op: Op, target: Target): ExpressionLimits {
@@ -118,133 +115,138 @@ function limitsOf(op: Op, target: Target): ExpressionLimits {
   return expression;
 }
 
-/** A reduction as the kernel can address it: where it cannot, of a copy in which the reduced axes come last. */
-function reducible(item: Fused, attrs: ReduceAttrs, walks: (views: readonly View[]) => boolean): Fused[] {
+/** A reduction that its kernel can address: where the views do not allow it, a copy with the reduced axes last comes first. */
+function addressableReduction(
+  node: FusedNode,
+  attrs: ReduceAttrs,
+  canAddress: (views: readonly View[]) => boolean,
+): FusedNode[] {
   const { kind, axes, prologue } = attrs;
-  // A constant that is read by a kernel is written out.
-  const views = item.sources.map(({ base, view }) =>
+  // A constant source becomes a dense tensor, since a kernel reads it.
+  const views = node.sources.map(({ base, view }) =>
     isOp(base.node, constantOp) ? denseView(view.shape) : view,
   );
-  if (walks(views)) return [{ ...item, attrs }];
+  if (canAddress(views)) return [{ ...node, attrs }];
   const { shape } = views[0];
-  const kept = shape.map((_, axis) => axis).filter((axis) => !axes.includes(axis));
-  const order = [...kept, ...axes];
+  const otherAxes = shape.map((_, axis) => axis).filter((axis) => !axes.includes(axis));
+  const order = [...otherAxes, ...axes];
   const copy = new Value({ shape: order.map((axis) => shape[axis]), dtype: 'f32' });
-  const copied: ElementwiseAttrs = { exprs: [prologue], shape: copy.shape };
-  const last: ReduceAttrs = {
+  const copyAttrs: ElementwiseAttrs = { exprs: [prologue], shape: copy.shape };
+  const reduceAttrs: ReduceAttrs = {
     kind,
-    axes: axes.map((_, i) => kept.length + i),
+    axes: axes.map((_, i) => otherAxes.length + i),
     prologue: Expr.input(inputName(0)),
   };
   return [
     {
       op: elementwiseOp as Op,
-      attrs: copied,
-      sources: item.sources.map((source) => ({ ...source, view: transposeView(source.view, order) })),
+      attrs: copyAttrs,
+      sources: node.sources.map((source) => ({ ...source, view: transposeView(source.view, order) })),
       outputs: [copy],
       label: 'copy',
     },
     {
-      ...item,
-      attrs: last,
-      sources: [{ base: copy, view: denseView(copy.shape), single: true }],
+      ...node,
+      attrs: reduceAttrs,
+      sources: [{ base: copy, view: denseView(copy.shape), isOnlyUse: true }],
       label: kind,
     },
   ];
 }
 
-/** Replaces sources by the expressions that make them, as long as each has this one reader and the kernel can read all. */
-function pull(
+/**
+ * Replaces sources by the elementwise expressions that produce them, as long as a producer has no other reader and the kernel
+ * can address the result. @param values The values behind the sources. @param absorbed Receives the producers.
+ */
+function absorbProducers(
   graph: GraphView,
   start: Body,
   values: readonly Value[],
-  { inputs: most, buffers, walks }: ExpressionLimits,
-  taken: Set<Node>,
+  limits: ExpressionLimits,
+  absorbed: Set<Node>,
 ): Body {
   let body = start;
-  let pending = values.map((value, i) => ({ value, position: i, views: graph.resolve(value).chain }));
+  let pending = values.map((value, i) => ({ value, position: i, views: graph.resolve(value).viewChain }));
   while (pending.length > 0) {
     const [{ value, position, views }, ...rest] = pending;
     pending = rest;
-    const { base, single } = graph.resolve(value);
+    const { base, isOnlyUse } = graph.resolve(value);
     const producer = base.node;
     if (isOp(producer, constantOp)) {
       body = replace(body, position, Expr.constant((producer.attrs as { value: number }).value), []);
       continue;
     }
-    if (!isOp(producer, elementwiseOp) || !single || graph.copied.has(base)) continue;
+    if (!isOp(producer, elementwiseOp) || !isOnlyUse || graph.copied.has(base)) continue;
     const attrs = producer.attrs as ElementwiseAttrs;
-    // A broadcast would compute the expression again for every copy.
-    const repeats = body.sources[position].view.strides.some(
-      (stride, axis) => stride === 0 && body.sources[position].view.shape[axis] > 1,
-    );
-    if (attrs.exprs.length !== 1 || repeats) continue;
-    const inner = producer.inputs;
-    const sources = inner.map((input) => {
-      const from = graph.resolve(input);
-      const moved = views.reduce<View | undefined>((v, step) => v && step(v), from.view);
-      return moved && { base: from.base, view: moved, single: from.single };
+    // Fused through a broadcast, the expression would be computed once for every repeat.
+    const { strides, shape } = body.sources[position].view;
+    const isBroadcast = strides.some((stride, axis) => stride === 0 && shape[axis] > 1);
+    if (attrs.exprs.length !== 1 || isBroadcast) continue;
+    const sources = producer.inputs.map((input) => {
+      const source = graph.resolve(input);
+      const view = views.reduce<View | undefined>((v, apply) => v && apply(v), source.view);
+      return view && { ...source, view };
     });
     if (!sources.every((source) => source !== undefined)) continue;
-    const next = replace(body, position, attrs.exprs[0], sources);
-    const kept = compactSources(next).used;
-    if (kept.length > most || new Set(kept.map((source) => source.base)).size > buffers) continue;
-    if (kept.length > 0 && !walks(kept.map((source) => source.view))) continue;
-    taken.add(producer);
-    inner.forEach((input, i) => {
+    const fused = replace(body, position, attrs.exprs[0], sources);
+    const { used } = compactSources(fused);
+    if (used.length > limits.inputs || new Set(used.map((source) => source.base)).size > limits.buffers)
+      continue;
+    if (used.length > 0 && !limits.canAddress(used.map((source) => source.view))) continue;
+    absorbed.add(producer);
+    producer.inputs.forEach((input, i) => {
       pending.push({
         value: input,
         position: body.sources.length + i,
-        views: [...graph.resolve(input).chain, ...views],
+        views: [...graph.resolve(input).viewChain, ...views],
       });
     });
-    body = next;
+    body = fused;
   }
-  const { roots, used: kept } = compactSources(body);
-  return { exprs: roots, sources: kept };
+  const { roots, used } = compactSources(body);
+  return { exprs: roots, sources: used };
 }
 
-/** `position` becomes `expr`, whose own inputs are appended to the sources. */
+/** The body with the source at `position` replaced by `expr`, whose inputs are appended to the sources. */
 function replace(body: Body, position: number, expr: Expr, sources: readonly Source[]): Body {
-  const moved = new Map(
+  const renamed = new Map(
     sources.map((_, i) => [inputName(i), Expr.input(inputName(body.sources.length + i))]),
   );
-  const [inner] = substitute([expr], moved);
+  const [inner] = substitute([expr], renamed);
   return {
     exprs: substitute(body.exprs, new Map([[inputName(position), inner]])),
     sources: [...body.sources, ...sources],
   };
 }
 
-/** Sources that are read, each once: the same view of the same base is one source. */
+/** The body over the sources that it reads, each once: equal views of one base are one source. */
 function compactSources(body: Body): { roots: Expr[]; used: Source[] } {
   const unique: Source[] = [];
-  const key = ({ view }: Source): string => JSON.stringify([view.shape, view.strides, view.offset]);
-  const shared = body.sources.map((source) => {
-    const known = unique.find((other) => other.base === source.base && key(other) === key(source));
-    if (known === undefined) unique.push(source);
-    return known ?? source;
+  const deduplicated = body.sources.map((source) => {
+    const equal = unique.find(({ base, view }) => base === source.base && sameView(view, source.view));
+    if (equal === undefined) unique.push(source);
+    return equal ?? source;
   });
-  return compactInputs(body.exprs, shared);
+  return compactInputs(body.exprs, deduplicated);
 }
 
-/** The elementwise node as the epilogue of an op that only it reads, or undefined. */
+/** The elementwise node as the epilogue of a producer that only it reads; undefined if there is no such producer. */
 function fuseEpilogue(
   graph: GraphView,
   node: Node,
   body: Body,
-  taken: Set<Node>,
+  absorbed: Set<Node>,
   target: Target,
-): (Omit<Fused, 'outputs' | 'label'> & { readonly attrs: { readonly epilogue: Expr } }) | undefined {
+): (Omit<FusedNode, 'outputs' | 'label'> & { readonly attrs: { readonly epilogue: Expr } }) | undefined {
   const shape = node.outputs[0].shape;
   for (let i = body.sources.length - 1; i >= 0; i--) {
-    const { base, view, single } = body.sources[i];
-    const product = base.node;
-    if (product === undefined || !single || taken.has(product)) continue;
-    const room = isResolvedByPlan(product)
+    const { base, view, isOnlyUse } = body.sources[i];
+    const producer = base.node;
+    if (producer === undefined || !isOnlyUse || absorbed.has(producer)) continue;
+    const maxExtras = isResolvedByPlan(producer)
       ? undefined
-      : target.kernel(product.op).epilogueInputs?.(product.attrs);
-    if (room === undefined) continue;
+      : target.kernel(producer.op).epilogueInputs?.(producer.attrs);
+    if (maxExtras === undefined) continue;
     if (
       !isDense(view) ||
       view.offset !== 0 ||
@@ -254,28 +256,28 @@ function fuseEpilogue(
       continue;
     const others = body.sources.filter((_, j) => j !== i);
     const extras = others.map((source) => ({ ...source, view: reshapeView(source.view, base.shape) }));
-    if (others.length > room || !extras.every((extra): extra is Source => extra.view !== undefined)) continue;
+    if (others.length > maxExtras || !extras.every((extra): extra is Source => extra.view !== undefined))
+      continue;
     const names = new Map(
       others.map((source, j) => [
         inputName(body.sources.indexOf(source)),
-        Expr.input(inputName(product.inputs.length + j)),
+        Expr.input(inputName(producer.inputs.length + j)),
       ]),
     );
     const [epilogue] = substitute(body.exprs, new Map([...names, [inputName(i), Expr.input(PRODUCT)]]));
-    taken.add(product);
-    const own = product.inputs.map((input): Source => graph.resolve(input));
+    absorbed.add(producer);
     return {
-      op: product.op,
-      attrs: { ...(product.attrs as object), epilogue },
-      sources: [...own, ...extras],
+      op: producer.op,
+      attrs: { ...(producer.attrs as object), epilogue },
+      sources: [...producer.inputs.map((input): Source => graph.resolve(input)), ...extras],
       resultShape: base.shape,
     };
   }
   return undefined;
 }
 
-/** The outermost operations of expressions, such as `add, tanh`. */
-function describe(exprs: readonly Expr[]): string {
+/** Expressions as text of at most 48 characters, such as `tanh(add(in0, in1))`. */
+function labelOf(exprs: readonly Expr[]): string {
   const text = exprs.map(String).join('; ');
   if (exprs.length === 1 && constantOf(exprs[0]) !== undefined) return `fill ${text}`;
   return text.length <= 48 ? text : `${text.slice(0, 47)}…`;

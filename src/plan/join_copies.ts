@@ -1,5 +1,5 @@
-// Copies of one shape that follow each other become one step: states of several tensors that go into one, results that
-// leave it. Each is a few bytes, and a launch costs the same for all of them.
+// Horizontal fusion of consecutive copies of one shape into one step with several outputs, as when the states of several
+// layers are packed into one tensor. Each copy moves a few bytes, so one launch takes as long as each of them did.
 import { sameShape } from '../core/shape.ts';
 import { sameView, type View } from '../core/view.ts';
 import { Expr } from '../expr/expr.ts';
@@ -10,16 +10,17 @@ import type { LoweredStep } from './lower.ts';
 import type { Placement, Storage } from './placement.ts';
 import type { ExpressionLimits, Target } from './target.ts';
 
+/** The steps with each run of copies that one elementwise launch can do joined into one step. */
 export function joinCopies(steps: readonly LoweredStep[], target: Target): LoweredStep[] {
   const limits = target.kernel(elementwiseOp as Op).expression;
   if (limits === undefined) return [...steps];
-  const joined: LoweredStep[][] = [];
+  const groups: LoweredStep[][] = [];
   for (const step of steps) {
-    const group = joined.at(-1);
-    if (group !== undefined && fits(group, step, limits)) group.push(step);
-    else joined.push([step]);
+    const group = groups.at(-1);
+    if (group !== undefined && canJoin(group, step, limits)) group.push(step);
+    else groups.push([step]);
   }
-  return joined.map((group) => (group.length === 1 ? group[0] : join(group)));
+  return groups.map((group) => (group.length === 1 ? group[0] : join(group)));
 }
 
 function isCopy({ op, attrs }: LoweredStep): boolean {
@@ -28,8 +29,8 @@ function isCopy({ op, attrs }: LoweredStep): boolean {
   return exprs.length === 1 && 'input' in exprs[0].kind;
 }
 
-/** Whether a copy may be done at once with those of a group. */
-function fits(group: readonly LoweredStep[], step: LoweredStep, limits: ExpressionLimits): boolean {
+/** Whether one launch can do a step along with the copies of a group. */
+function canJoin(group: readonly LoweredStep[], step: LoweredStep, limits: ExpressionLimits): boolean {
   const all = [...group, step];
   if (all.length > limits.outputs || !all.every(isCopy)) return false;
   if (all.some((one) => one.memoised !== step.memoised || one.prefetchable !== step.prefetchable))
@@ -37,31 +38,34 @@ function fits(group: readonly LoweredStep[], step: LoweredStep, limits: Expressi
   const storages = (pick: (of: LoweredStep) => readonly Placement[]): Set<Storage> =>
     new Set(all.flatMap((one) => pick(one).map(({ storage }) => storage)));
   const [read, written] = [storages(({ inputs }) => inputs), storages(({ outputs }) => outputs)];
-  // Nothing is read that another of them writes, and there is a binding for each.
+  // The copies run in any order, so none may read what another writes; and each storage takes a binding.
   if ([...read].some((storage) => written.has(storage))) return false;
   if (read.size + written.size > limits.buffers) return false;
-  const views = all.flatMap(({ inputs, outputs }) => [...inputs, ...outputs].map(({ view }) => flat(view)));
-  return views.every(({ shape }) => sameShape(shape, views[0].shape)) && limits.walks(views);
+  const views = all.flatMap(({ inputs, outputs }) =>
+    [...inputs, ...outputs].map(({ view }) => withoutUnitAxes(view)),
+  );
+  return views.every(({ shape }) => sameShape(shape, views[0].shape)) && limits.canAddress(views);
 }
 
 function join(group: readonly LoweredStep[]): LoweredStep {
-  const flatten = (place: Placement): Placement => ({ ...place, view: flat(place.view) });
+  const simplify = (placement: Placement): Placement => ({
+    ...placement,
+    view: withoutUnitAxes(placement.view),
+  });
   const inputs: Placement[] = [];
   const exprs = group.map((step) => {
-    const [place] = step.inputs.map(flatten);
-    // What goes to two places is read once.
-    const known = inputs.findIndex(
-      ({ storage, view }) => storage === place.storage && sameView(view, place.view),
+    const [source] = step.inputs.map(simplify);
+    const index = inputs.findIndex(
+      ({ storage, view }) => storage === source.storage && sameView(view, source.view),
     );
-    return Expr.input(inputName(known < 0 ? inputs.push(place) - 1 : known));
+    return Expr.input(inputName(index < 0 ? inputs.push(source) - 1 : index));
   });
-  const outputs = group.flatMap((step) => step.outputs.map(flatten));
+  const outputs = group.flatMap((step) => step.outputs.map(simplify));
   const attrs: ElementwiseAttrs = { exprs, shape: outputs[0].view.shape, label: 'copy' };
   return { ...group[0], attrs, inputs, outputs };
 }
 
-/** Without axes of size 1, which are the same for every walk. */
-function flat({ shape, strides, offset }: View): View {
+function withoutUnitAxes({ shape, strides, offset }: View): View {
   const axes = shape.flatMap((n, axis) => (n === 1 ? [] : [axis]));
   return { shape: axes.map((axis) => shape[axis]), strides: axes.map((axis) => strides[axis]), offset };
 }

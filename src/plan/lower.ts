@@ -1,4 +1,5 @@
-// From fused ops to steps over storages: copies where a kernel cannot read a view, fills for constants, scratch memory.
+// Lowering: fused nodes become steps over storages. It adds copies where a kernel cannot read a view, fills for constants that a
+// kernel reads, and scratch memory.
 import { GatewiseError } from '../core/errors.ts';
 import { sizeOf } from '../core/shape.ts';
 import { denseView, isDense, reshapeView, sameView, type View } from '../core/view.ts';
@@ -8,11 +9,20 @@ import type { Op, Value } from '../graph/value.ts';
 import { copyOp } from '../ops/copy.ts';
 import { elementwiseOp, type ElementwiseAttrs } from '../ops/elementwise.ts';
 import { concatOp, constantOp, emptyOp, gapOp } from '../ops/structure.ts';
-import { fuse, type Fused, type Source } from './fuse.ts';
+import { fuse, type FusedNode, type Source } from './fuse.ts';
 import type { GraphView } from './graph_view.ts';
-import { isAligned, newStorage, pieceViews, Placements, type Placement, type Storage } from './placement.ts';
+import {
+  densePlacement,
+  isAligned,
+  newStorage,
+  pieceViews,
+  Placements,
+  type Placement,
+  type Storage,
+} from './placement.ts';
 import type { Target } from './target.ts';
 
+/** A step whose operands lie in storages; `memory.ts` assigns the buffers. */
 export interface LoweredStep {
   readonly op: Op;
   readonly attrs: unknown;
@@ -20,188 +30,211 @@ export interface LoweredStep {
   readonly inputs: readonly Placement[];
   readonly outputs: readonly Placement[];
   readonly scratch: readonly Placement[];
-  /** It runs only when a frozen argument that it depends on has changed. */
+  /** The step runs only if a frozen argument that it depends on has changed. */
   readonly memoised?: boolean;
-  /** It depends on frozen and prefetchable arguments alone. */
+  /** The step depends on frozen and prefetchable arguments alone. */
   readonly prefetchable?: boolean;
 }
 
 export interface Lowered {
   readonly steps: readonly LoweredStep[];
   readonly outputs: readonly Placement[];
-  /** Output storages that shall be the storage of an argument. */
+  /** Output storages that take over the memory of an argument. */
   readonly donations: readonly { readonly argument: Storage; readonly output: Placement }[];
 }
 
-/** For each output, the argument whose memory it replaces, if any. */
+/** For each output, the index of the argument whose memory it takes over, if any. */
 export type Donate = readonly (number | undefined)[];
 
 export function lower(graph: GraphView, args: readonly Value[], donate: Donate, target: Target): Lowered {
-  const fused = fuse(graph, new Set(graph.outputs.filter((_, i) => donate[i] !== undefined)), target);
-  const places = new Placements(graph, fused, target);
-  const steps: LoweredStep[] = [];
-  /** Dense copies made so far, by the view that they are of. */
-  const copies = new Map<Value, { readonly of: View; readonly place: Placement }[]>();
-  const filled = new Set<Value>();
-  const argumentStorage = args.map((arg, index): Storage => ({
-    ...newStorage(arg),
-    outside: { kind: 'argument', index },
-  }));
-  args.forEach((arg, i) => places.of(arg, () => argumentStorage[i]));
+  return new Lowering(graph, args, donate, target).run();
+}
 
-  const emitElementwise = (
-    expr: Expr,
-    inputs: readonly Placement[],
-    output: Placement,
-    label: string,
-  ): void => {
-    const attrs: ElementwiseAttrs = { exprs: [expr], shape: output.view.shape, label };
-    steps.push({ op: elementwiseOp as Op, attrs, label, inputs, outputs: [output], scratch: [] });
-  };
-  const emitCopy = (from: Placement, to: Placement): void => {
-    if (to.dtype === 'f32') emitElementwise(Expr.input(inputName(0)), [from], to, 'copy');
-    // A kernel that moves floats may flush small integers, whose bits are those of subnormal floats.
-    else
-      steps.push({ op: copyOp as Op, attrs: {}, label: 'copy', inputs: [from], outputs: [to], scratch: [] });
-  };
+/** A step that evaluates one expression. */
+function elementwiseStep(
+  expr: Expr,
+  inputs: readonly Placement[],
+  output: Placement,
+  label: string,
+): LoweredStep {
+  const attrs: ElementwiseAttrs = { exprs: [expr], shape: output.view.shape, label };
+  return { op: elementwiseOp as Op, attrs, label, inputs, outputs: [output], scratch: [] };
+}
 
-  /** Constants are written where something other than an expression reads them. */
-  const ensureFilled = (base: Value): void => {
-    if (base.node?.op.name !== constantOp.name || filled.has(base)) return;
-    filled.add(base);
-    const value = constantValue(base);
-    emitElementwise(Expr.constant(value), [], places.of(base), `fill ${value}`);
-  };
+/** A step that copies elements, in row-major order of the shape of both views. */
+export function copyStep(from: Placement, to: Placement): LoweredStep {
+  if (to.dtype === 'f32') return elementwiseStep(Expr.input(inputName(0)), [from], to, 'copy');
+  // A kernel that moves floats may flush small integers, whose bits are those of subnormal floats.
+  return { op: copyOp as Op, attrs: {}, label: 'copy', inputs: [from], outputs: [to], scratch: [] };
+}
 
-  const read = ({ base, view }: Source, strided: boolean): Placement => {
-    const spread = base.node?.op.name === constantOp.name && !isDense(view);
-    if (!spread) ensureFilled(base);
-    const whole = places.of(base);
-    // The base may itself lie inside something larger; a dense base is read by the view as it is.
-    const place: Placement = { ...whole, view: { ...view, offset: view.offset + whole.view.offset } };
-    if (!spread && (strided || isAligned(place, target))) return place;
-    const known = copies.get(base)?.find((copy) => sameView(copy.of, view));
-    if (known !== undefined) return known.place;
-    const dense: Placement = {
-      storage: { label: 'copy', size: sizeOf(view.shape), dtype: base.dtype },
-      view: denseView(view.shape),
-      dtype: base.dtype,
-    };
-    if (spread) emitElementwise(Expr.constant(constantValue(base)), [], dense, 'fill');
-    else emitCopy(place, dense);
-    copies.set(base, [...(copies.get(base) ?? []), { of: view, place: dense }]);
-    return dense;
-  };
+class Lowering {
+  readonly #graph: GraphView;
+  readonly #donate: Donate;
+  readonly #target: Target;
+  readonly #nodes: readonly FusedNode[];
+  readonly #placements: Placements;
+  readonly #argumentStorages: readonly Storage[];
+  readonly #steps: LoweredStep[] = [];
+  /** The dense copies of views of each base. */
+  readonly #copies = new Map<Value, { readonly of: View; readonly copy: Placement }[]>();
+  readonly #filled = new Set<Value>();
 
-  const emit = (item: Fused): void => {
-    const { readsStrided, scratch: scratchOf } = target.kernel(item.op);
-    const inputs = item.sources.map((source, i) => read(source, readsStrided?.(i, item.attrs) === true));
-    const outputs = item.outputs.flatMap((output, i) =>
-      item.op.inside?.(item.attrs, item.outputs)[i] === undefined
-        ? [resultPlace(item, places.of(output))]
-        : [],
-    );
-    const signatures = item.sources.map(({ view, base }) => ({ shape: view.shape, dtype: base.dtype }));
-    const scratch = (scratchOf?.(item.attrs, signatures) ?? []).map((size): Placement => ({
-      storage: { label: 'scratch', size, dtype: 'f32' },
-      view: denseView([size]),
-      dtype: 'f32',
+  constructor(graph: GraphView, args: readonly Value[], donate: Donate, target: Target) {
+    this.#graph = graph;
+    this.#donate = donate;
+    this.#target = target;
+    this.#nodes = fuse(graph, new Set(graph.outputs.filter((_, i) => donate[i] !== undefined)), target);
+    this.#placements = new Placements(graph, this.#nodes, target);
+    this.#argumentStorages = args.map((arg, index) => ({
+      ...newStorage(arg),
+      external: { kind: 'argument', index },
     }));
-    steps.push({ op: item.op, attrs: item.attrs, label: item.label, inputs, outputs, scratch });
-  };
-
-  for (const item of fused) {
-    const [output] = item.outputs;
-    if (item.op.view !== undefined) {
-      graph.resolve(output);
-      // Views of several outputs never need a copy.
-      if (graph.copied.has(output)) {
-        const from = read(graph.resolve(nodeOf(output).inputs[0]), true);
-        const to = places.of(output);
-        // The copy walks the input's shape: only its readers see it under the new one.
-        emitCopy(from, { ...to, view: denseView(from.view.shape, to.view.offset) });
-      }
-    } else if (item.op.name === concatOp.name) {
-      // What lies side by side already is read as it is.
-      if (graph.resolve(output).base !== output) continue;
-      for (const { value, view } of pieceViews(output, places.of(output).view)) {
-        const { base } = graph.resolve(value);
-        const piece: Placement = { ...places.of(output), view };
-        if (isUnwritten(base)) continue;
-        if (base.node?.op.name === constantOp.name) {
-          emitElementwise(Expr.constant(constantValue(base)), [], piece, 'fill');
-        } else if (!liesIn(places, base, piece)) emitCopy(read(graph.resolve(value), true), piece);
-      }
-    } else if (item.op.name !== constantOp.name && !isUnwritten(output)) emit(item);
+    args.forEach((arg, i) => this.#placements.of(arg, () => this.#argumentStorages[i]));
   }
 
-  const donations: { argument: Storage; output: Placement }[] = [];
-  const late: [from: Placement, to: Placement][] = [];
-  const claimed = new Set<Storage>();
-  const outputs = graph.outputs.map((value, index): Placement => {
-    const source = graph.resolve(value);
-    const place = read(source, true);
-    const whole =
-      place.view.offset === 0 && sizeOf(place.view.shape) === place.storage.size && isAligned(place, target);
-    // A result's memory comes used: what holds a gap is copied there, zeros included.
-    const inner = place.storage.outside === undefined && place.storage.pinned !== true;
-    const own = whole && inner && !claimed.has(place.storage);
-    const donor = donate[index];
-    if (whole && donor !== undefined && place.storage === argumentStorage[donor]) return place;
-    const dense: Placement = { ...place, view: denseView(value.shape) };
-    if (own) {
-      claimed.add(place.storage);
-      if (donor !== undefined) donations.push({ argument: argumentStorage[donor], output: dense });
-      return dense;
+  run(): Lowered {
+    for (const node of this.#nodes) {
+      if (node.op.view !== undefined) this.#lowerView(node);
+      else if (node.op.name === concatOp.name) this.#lowerConcat(node);
+      else if (node.op.name !== constantOp.name && !isUninitialized(node.outputs[0])) this.#lowerKernel(node);
     }
-    const storage: Storage = { ...newStorage(value, 'output'), outside: { kind: 'output', index } };
-    const to: Placement = { ...dense, storage: donor === undefined ? storage : argumentStorage[donor] };
-    late.push([place, to]);
-    return to;
-  });
-  // An argument that one of these copies overwrites and another still reads is put aside first.
-  const overwritten = new Set(late.map(([, to]) => to.storage));
-  const safe = late.map(([from, to]): [Placement, Placement] => {
-    if (!overwritten.has(from.storage)) return [from, to];
-    const aside: Placement = {
-      storage: { label: 'copy', size: sizeOf(to.view.shape), dtype: to.dtype },
-      view: denseView(to.view.shape),
-      dtype: to.dtype,
-    };
-    emitCopy(from, aside);
-    return [aside, to];
-  });
-  for (const [from, to] of safe) emitCopy(from, to);
-  return { steps, outputs, donations };
+    const { outputs, donations } = this.#placeOutputs();
+    return { steps: this.#steps, outputs, donations };
+  }
+
+  #copy(from: Placement, to: Placement): void {
+    this.#steps.push(copyStep(from, to));
+  }
+
+  #fill(value: number, to: Placement, label = 'fill'): void {
+    this.#steps.push(elementwiseStep(Expr.constant(value), [], to, label));
+  }
+
+  /** Where a step reads a source: in place if the kernel can, else in a dense copy. */
+  #read({ base, view }: Source, canReadStrided: boolean): Placement {
+    const isConstant = base.node?.op.name === constantOp.name;
+    // A constant that is broadcast is filled in the shape of the view; another one once, in its own shape.
+    const isBroadcastConstant = isConstant && !isDense(view);
+    if (isConstant && !isBroadcastConstant && !this.#filled.has(base)) {
+      this.#filled.add(base);
+      const value = constantValue(base);
+      this.#fill(value, this.#placements.of(base), `fill ${value}`);
+    }
+    // A base may lie inside a larger storage, densely, so its offset there is added to that of the view.
+    const whole = this.#placements.of(base);
+    const placement: Placement = { ...whole, view: { ...view, offset: view.offset + whole.view.offset } };
+    if (!isBroadcastConstant && (canReadStrided || isAligned(placement, this.#target))) return placement;
+    const copies = this.#copies.get(base) ?? [];
+    const existing = copies.find(({ of }) => sameView(of, view));
+    if (existing !== undefined) return existing.copy;
+    const copy = densePlacement('copy', view.shape, base.dtype);
+    if (isBroadcastConstant) this.#fill(constantValue(base), copy);
+    else this.#copy(placement, copy);
+    this.#copies.set(base, [...copies, { of: view, copy }]);
+    return copy;
+  }
+
+  /** A view is no step, unless strides cannot express it: then it is a copy. */
+  #lowerView({ outputs: [output] }: FusedNode): void {
+    this.#graph.resolve(output);
+    if (!this.#graph.copied.has(output)) return;
+    const from = this.#read(this.#graph.resolve(nodeOf(output).inputs[0]), true);
+    const to = this.#placements.of(output);
+    // Both views have the input's shape here; readers of the copy see it in the output's shape.
+    this.#copy(from, { ...to, view: denseView(from.view.shape, to.view.offset) });
+  }
+
+  /** Fills or copies the pieces of a concat that their producers do not write in place. */
+  #lowerConcat({ outputs: [output] }: FusedNode): void {
+    if (this.#graph.resolve(output).base !== output) return;
+    const whole = this.#placements.of(output);
+    for (const { value, view } of pieceViews(output, whole.view)) {
+      const { base } = this.#graph.resolve(value);
+      const piece: Placement = { ...whole, view };
+      if (isUninitialized(base)) continue;
+      if (base.node?.op.name === constantOp.name) this.#fill(constantValue(base), piece);
+      else if (!this.#placements.has(base) || this.#placements.of(base).storage !== piece.storage)
+        this.#copy(this.#read(this.#graph.resolve(value), true), piece);
+    }
+  }
+
+  #lowerKernel(node: FusedNode): void {
+    const { op, attrs, sources, label } = node;
+    const { readsStrided, scratch: scratchOf } = this.#target.kernel(op);
+    const inputs = sources.map((source, i) => this.#read(source, readsStrided?.(i, attrs) === true));
+    const inside = op.inside?.(attrs, node.outputs) ?? [];
+    const outputs = node.outputs
+      .filter((_, i) => inside[i] === undefined)
+      .map((output) => reshapeResult(node, this.#placements.of(output)));
+    const signatures = sources.map(({ view, base }) => ({ shape: view.shape, dtype: base.dtype }));
+    const scratch = (scratchOf?.(attrs, signatures) ?? []).map((size) => densePlacement('scratch', [size]));
+    this.#steps.push({ op, attrs, label, inputs, outputs, scratch });
+  }
+
+  /** Places the graph's outputs in the memory that the caller gives, by copies where a kernel does not write there. */
+  #placeOutputs(): Pick<Lowered, 'outputs' | 'donations'> {
+    const donations: { argument: Storage; output: Placement }[] = [];
+    const copies: [from: Placement, to: Placement][] = [];
+    const used = new Set<Storage>();
+    const outputs = this.#graph.outputs.map((value, index): Placement => {
+      const placement = this.#read(this.#graph.resolve(value), true);
+      const { storage, view } = placement;
+      const donor = this.#donate[index];
+      const donated = donor === undefined ? undefined : this.#argumentStorages[donor];
+      const isWhole =
+        view.offset === 0 && sizeOf(view.shape) === storage.size && isAligned(placement, this.#target);
+      if (isWhole && storage === donated) return placement;
+      const dense: Placement = { ...placement, view: denseView(value.shape) };
+      // An output buffer arrives with old contents, so a storage with gaps, which must be zero, is copied into it.
+      const isInternal = storage.external === undefined && storage.hasGaps !== true;
+      if (isWhole && isInternal && !used.has(storage)) {
+        used.add(storage);
+        if (donated !== undefined) donations.push({ argument: donated, output: dense });
+        return dense;
+      }
+      const to: Placement = {
+        ...dense,
+        storage: donated ?? { ...newStorage(value, 'output'), external: { kind: 'output', index } },
+      };
+      copies.push([placement, to]);
+      return to;
+    });
+    // An argument that one of these copies overwrites and another one reads is first copied to a temporary.
+    const overwritten = new Set(copies.map(([, to]) => to.storage));
+    const safe = copies.map(([from, to]): [Placement, Placement] => {
+      if (!overwritten.has(from.storage)) return [from, to];
+      const temporary = densePlacement('copy', to.view.shape, to.dtype);
+      this.#copy(from, temporary);
+      return [temporary, to];
+    });
+    for (const [from, to] of safe) this.#copy(from, to);
+    return { outputs, donations };
+  }
 }
 
 function constantValue(base: Value): number {
   return (nodeOf(base).attrs as { readonly value: number }).value;
 }
 
-/** Room that no step writes. */
-function isUnwritten({ node }: Value): boolean {
+/** Whether a value is memory that no step writes. */
+function isUninitialized({ node }: Value): boolean {
   return node?.op.name === emptyOp.name || node?.op.name === gapOp.name;
 }
 
-/** The output as the op sees it. */
-function resultPlace({ resultShape }: Fused, place: Placement): Placement {
-  if (resultShape === undefined) return place;
-  const view = reshapeView(place.view, resultShape);
+/** The output in the shape in which the op writes it. */
+function reshapeResult({ resultShape }: FusedNode, placement: Placement): Placement {
+  if (resultShape === undefined) return placement;
+  const view = reshapeView(placement.view, resultShape);
   if (view === undefined)
     throw new GatewiseError(
       'internal',
-      `plan: no view of [${place.view.shape.join(', ')}] as [${resultShape.join(', ')}]`,
+      `plan: no view of [${placement.view.shape.join(', ')}] as [${resultShape.join(', ')}]`,
     );
-  return { ...place, view };
+  return { ...placement, view };
 }
 
 function nodeOf(value: Value): NonNullable<Value['node']> {
   if (value.node === undefined) throw new GatewiseError('internal', 'plan: an argument has no node');
   return value.node;
-}
-
-/** Whether a piece's maker wrote it into the concat. */
-function liesIn(places: Placements, base: Value, to: Placement): boolean {
-  return places.isPlaced(base) && places.of(base).storage === to.storage;
 }

@@ -1,14 +1,16 @@
-// Steps that need not run in each run. Those that depend on frozen arguments and constants alone are memoised: they run again
-// only after such an argument has changed. Those that depend on prefetchable arguments as well may run before the others are known.
+// Memoisation and prefetch. A step that depends on frozen arguments and constants alone is memoised: it runs again only after one
+// of these arguments has changed. A step that depends on prefetchable arguments as well can run before the rest of a run.
 import type { Lowered, LoweredStep } from './lower.ts';
 import type { Storage } from './placement.ts';
 
-/** Steps, some of them memoised or prefetchable, and the storages of their results, whose memory nothing else may use. */
+/** Steps of which some are memoised or prefetchable. */
 export interface Memoised extends Lowered {
-  readonly ownStorages: ReadonlySet<Storage>;
+  /** The storages of the results of these steps: their contents outlive a run, so no other storage shares their buffers. */
+  readonly retainedStorages: ReadonlySet<Storage>;
 }
 
 /**
+ * Marks the memoised and the prefetchable steps.
  * @param frozen Arguments that rarely change, such as weights during inference.
  * @param prefetchable Arguments that are known before the others of a run.
  */
@@ -19,36 +21,36 @@ export function memoise(
 ): Memoised {
   const { steps } = lowered;
   const memoised = dependentOn(lowered, frozen);
-  const early = prefetchable.length === 0 ? memoised : dependentOn(lowered, [...frozen, ...prefetchable]);
+  const retained = prefetchable.length === 0 ? memoised : dependentOn(lowered, [...frozen, ...prefetchable]);
   return {
     ...lowered,
-    steps: steps.map((step) => Object.assign({}, step, marksOf(memoised.has(step), early.has(step)))),
-    ownStorages: new Set([...early].flatMap((step) => step.outputs.map(({ storage }) => storage))),
+    steps: steps.map((step) =>
+      Object.assign({}, step, {
+        memoised: memoised.has(step),
+        prefetchable: retained.has(step) && !memoised.has(step),
+      }),
+    ),
+    retainedStorages: new Set([...retained].flatMap((step) => step.outputs.map(({ storage }) => storage))),
   };
 }
 
-function marksOf(memoised: boolean, early: boolean): Pick<LoweredStep, 'memoised' | 'prefetchable'> {
-  if (memoised) return { memoised };
-  return early ? { prefetchable: true } : {};
-}
-
-/** Steps that depend on these arguments and on constants alone, and write memory that no other step changes. */
+/** The steps that depend on `args` and constants alone, and whose results no other step changes. */
 function dependentOn({ steps, outputs }: Lowered, args: readonly number[]): Set<LoweredStep> {
-  const isAmong = ({ outside }: Storage): boolean =>
-    outside?.kind === 'argument' && args.includes(outside.index);
-  // Written anew by each run: its results, and what a step overwrites in place.
+  const isAmongArguments = ({ external }: Storage): boolean =>
+    external?.kind === 'argument' && args.includes(external.index);
+  // Storages that each run changes: its outputs, and inputs that a step overwrites in place.
   const changing = new Set<Storage>(outputs.map(({ storage }) => storage));
   for (const { op, attrs, inputs } of steps) {
     for (const { input, must } of op.inPlace?.(attrs, inputs.length) ?? [])
       if (must && input < inputs.length) changing.add(inputs[input].storage);
   }
   const changes = (storage: Storage): boolean =>
-    changing.has(storage) || (storage.outside !== undefined && !isAmong(storage));
+    changing.has(storage) || (storage.external !== undefined && !isAmongArguments(storage));
   const mustRun = ({ inputs, outputs: results }: LoweredStep): boolean =>
     inputs.some(({ storage }) => changes(storage)) ||
-    results.some(({ storage }) => changing.has(storage) || storage.outside !== undefined);
+    results.some(({ storage }) => changing.has(storage) || storage.external !== undefined);
   let dependent = steps;
-  // A step that shares a storage with one that must run, or reads its results, must run too.
+  // A fixed point: a step must also run if it reads the results of a step that must run, or writes to the same storage.
   for (;;) {
     const running = dependent.filter(mustRun);
     if (running.length === 0) return new Set(dependent);

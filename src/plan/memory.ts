@@ -1,18 +1,16 @@
-// From storages to buffers: results written in place where nothing reads the input any more, and buffers shared by
-// storages whose lifetimes do not meet (colouring of an interval graph, greedy by first use).
+// Assigns storages to buffers: an output takes over the storage of an input that has no later reader, and storages whose
+// lifetimes do not overlap share a buffer (greedy colouring of an interval graph, as in register allocation by linear scan).
 import { sizeOf, type DType } from '../core/shape.ts';
 import { denseView, sameView } from '../core/view.ts';
-import { Expr } from '../expr/expr.ts';
-import { inputName } from '../expr/operands.ts';
-import type { InPlace, Op } from '../graph/value.ts';
-import { elementwiseOp, type ElementwiseAttrs } from '../ops/elementwise.ts';
+import type { InPlace } from '../graph/value.ts';
+import { copyStep, type LoweredStep } from './lower.ts';
 import type { Memoised } from './memoise.ts';
-import type { LoweredStep } from './lower.ts';
-import type { Placement, Storage } from './placement.ts';
+import { densePlacement, type Placement, type Storage } from './placement.ts';
 
+/** A buffer of a plan. */
 export interface BufferSpec {
   readonly kind: 'argument' | 'output' | 'temporary';
-  /** Which argument or output. */
+  /** The index of the argument or output; undefined for a temporary. */
   readonly index?: number;
   readonly dtype: DType;
   /** Elements of 4 bytes. */
@@ -20,30 +18,34 @@ export interface BufferSpec {
   readonly label: string;
 }
 
-/** Which storages became one: a union of sets. */
-class Merged {
-  readonly #into = new Map<Storage, Storage>();
+/** Storages that share memory: a union-find structure. */
+class StorageSets {
+  readonly #parent = new Map<Storage, Storage>();
 
+  /** The storage whose memory a storage uses. */
   root(storage: Storage): Storage {
-    const into = this.#into.get(storage);
-    return into === undefined ? storage : this.root(into);
+    const parent = this.#parent.get(storage);
+    return parent === undefined ? storage : this.root(parent);
   }
 
   merge(storage: Storage, into: Storage): void {
-    this.#into.set(storage, this.root(into));
+    this.#parent.set(storage, this.root(into));
   }
 }
 
 const isWhole = ({ storage, view }: Placement): boolean =>
   sizeOf(view.shape) === storage.size && sameView(view, denseView(view.shape));
 
-/** Steps in which in-place pairs share a storage, with a copy before those that must and could not. */
+/**
+ * Merges the storages of in-place pairs of inputs and outputs. Where a pair must share memory and the input is still needed, a
+ * step that copies the input comes first. @returns The steps, the outputs, and the storage whose memory each storage uses.
+ */
 export function shareInPlace(lowered: Memoised): {
   steps: LoweredStep[];
   outputs: Placement[];
   root: (storage: Storage) => Storage;
 } {
-  const merged = new Merged();
+  const sets = new StorageSets();
   const lastRead = new Map<Storage, number>();
   lowered.steps.forEach((step, i) => step.inputs.forEach(({ storage }) => lastRead.set(storage, i)));
   for (const { storage } of lowered.outputs) lastRead.set(storage, Infinity);
@@ -53,59 +55,50 @@ export function shareInPlace(lowered: Memoised): {
 
   lowered.steps.forEach((step, i) => {
     const inputs = [...step.inputs];
-    const taken = new Set<number>();
-    /** Whether `output` may lie where `input` does: nobody else needs the input's old values. */
+    const overwritten = new Set<number>();
+    /** Whether the step can write `output` to the memory of an input, whose old values nothing else needs. */
     const canShare = ({ input, must }: InPlace, output: Placement): boolean => {
-      const place = inputs[input];
-      const free = place.storage.outside === undefined || donated.get(output.storage) === place.storage;
-      const otherReads = inputs.filter(
-        (other, j) => j !== input && merged.root(other.storage) === merged.root(place.storage),
-      );
+      const source = inputs[input];
+      const root = sets.root(source.storage);
+      const otherReads = inputs.filter((other, j) => j !== input && sets.root(other.storage) === root);
       return (
-        free &&
-        // Memory from outside stays where it is: a copy into it cannot be made elsewhere.
-        output.storage.outside === undefined &&
-        merged.root(place.storage).pinned !== true &&
-        !lowered.ownStorages.has(place.storage) &&
-        !lowered.ownStorages.has(output.storage) &&
-        !taken.has(input) &&
-        (lastRead.get(merged.root(place.storage)) ?? 0) <= i &&
-        isWhole(place) &&
+        (source.storage.external === undefined || donated.get(output.storage) === source.storage) &&
+        // The memory of an output that is copied to the caller's buffer is that buffer.
+        output.storage.external === undefined &&
+        root.hasGaps !== true &&
+        !lowered.retainedStorages.has(source.storage) &&
+        !lowered.retainedStorages.has(output.storage) &&
+        !overwritten.has(input) &&
+        (lastRead.get(root) ?? 0) <= i &&
+        isWhole(source) &&
         isWhole(output) &&
-        sizeOf(place.view.shape) === sizeOf(output.view.shape) &&
-        place.dtype === output.dtype &&
-        // An expression reads each element before it writes it; a loop over time comes back to what it has overwritten.
-        otherReads.every((other) => !must && sameView(other.view, place.view))
+        sizeOf(source.view.shape) === sizeOf(output.view.shape) &&
+        source.dtype === output.dtype &&
+        // An expression reads each element before it writes it. A loop over time reads elements that it has overwritten.
+        otherReads.every((other) => !must && sameView(other.view, source.view))
       );
     };
     const share = (input: number, output: Placement): void => {
-      taken.add(input);
+      overwritten.add(input);
       shared.add(output.storage);
-      const root = merged.root(inputs[input].storage);
-      merged.merge(output.storage, root);
+      const root = sets.root(inputs[input].storage);
+      sets.merge(output.storage, root);
       lastRead.set(root, Math.max(lastRead.get(root) ?? 0, lastRead.get(output.storage) ?? 0));
     };
     const pairs = (step.op.inPlace?.(step.attrs, step.inputs.length) ?? []).filter(
       ({ input, output }) => input < inputs.length && output < step.outputs.length,
     );
-    // Arguments whose memory was given away come first.
-    const ordered = [...pairs].sort((a, b) => Number(isGiven(b)) - Number(isGiven(a)));
-    function isGiven({ input, output }: { input: number; output: number }): boolean {
-      return donated.get(step.outputs[output].storage) === inputs[input].storage;
-    }
+    const isDonation = ({ input, output }: InPlace): boolean =>
+      donated.get(step.outputs[output].storage) === inputs[input].storage;
+    const ordered = pairs.toSorted((a, b) => Number(isDonation(b)) - Number(isDonation(a)));
     for (const pair of ordered) {
       const output = step.outputs[pair.output];
       if (shared.has(output.storage)) continue;
-      if (!pair.must && donated.has(output.storage) && !isGiven(pair)) continue;
+      if (!pair.must && donated.has(output.storage) && !isDonation(pair)) continue;
       if (canShare(pair, output)) share(pair.input, output);
       else if (pair.must) {
         const from = inputs[pair.input];
-        const view = denseView(from.view.shape);
-        const copy: Placement = {
-          storage: { label: 'copy', size: sizeOf(view.shape), dtype: from.dtype },
-          view,
-          dtype: from.dtype,
-        };
+        const copy = densePlacement('copy', from.view.shape, from.dtype);
         steps.push(copyStep(from, copy));
         inputs[pair.input] = copy;
         share(pair.input, output);
@@ -116,16 +109,16 @@ export function shareInPlace(lowered: Memoised): {
 
   const moved = new Map<Placement, Placement>();
   for (const { argument, output } of lowered.donations) {
-    const own = merged.root(output.storage);
-    if (own === argument) continue;
+    const root = sets.root(output.storage);
+    if (root === argument) continue;
     const firstWrite = steps.findIndex((step) =>
-      step.outputs.some(({ storage }) => merged.root(storage) === own),
+      step.outputs.some(({ storage }) => sets.root(storage) === root),
     );
     const lastUse = steps.findLastIndex((step) =>
-      step.inputs.some(({ storage }) => merged.root(storage) === argument),
+      step.inputs.some(({ storage }) => sets.root(storage) === argument),
     );
-    // Where the argument's old values are not needed any more, the result is made in its place; else it goes there last.
-    if (firstWrite > lastUse) merged.merge(own, argument);
+    // The output is computed in the argument's memory if no later step reads the argument; else it is copied there last.
+    if (firstWrite > lastUse) sets.merge(root, argument);
     else {
       const target: Placement = { ...output, storage: argument };
       steps.push(copyStep(output, target));
@@ -133,77 +126,73 @@ export function shareInPlace(lowered: Memoised): {
     }
   }
   const outputs = lowered.outputs.map((output) => moved.get(output) ?? output);
-  return { steps, outputs, root: (storage) => merged.root(storage) };
-}
-
-function copyStep(from: Placement, to: Placement): LoweredStep {
-  const attrs: ElementwiseAttrs = { exprs: [Expr.input(inputName(0))], shape: to.view.shape, label: 'copy' };
-  return { op: elementwiseOp as Op, attrs, label: 'copy', inputs: [from], outputs: [to], scratch: [] };
+  return { steps, outputs, root: (storage) => sets.root(storage) };
 }
 
 /**
- * Buffers, and which one each storage lies in, from its first element on.
- * @param ownStorages Results of memoised and prefetchable steps: each has a buffer of its own.
+ * Assigns each storage to a buffer, in which it begins at element 0.
+ * @param root The storage whose memory a storage uses.
+ * @param retainedStorages Results of memoised and prefetchable steps: each has a buffer of its own.
  */
-export function colour(
+export function assignBuffers(
   steps: readonly LoweredStep[],
   outputs: readonly Placement[],
   root: (storage: Storage) => Storage,
-  ownStorages: ReadonlySet<Storage>,
+  retainedStorages: ReadonlySet<Storage>,
 ): { buffers: BufferSpec[]; bufferOf: (storage: Storage) => number } {
-  /** It shares its buffer with nothing: what it holds outlives the run. */
-  const isApart = (storage: Storage): boolean => storage.pinned === true || ownStorages.has(storage);
+  /** Whether the contents of a storage outlive the run, so that it does not share its buffer. */
+  const isRetained = (storage: Storage): boolean => storage.hasGaps === true || retainedStorages.has(storage);
   const buffers: (Omit<BufferSpec, 'size'> & { size: number })[] = [];
-  const chosen = new Map<Storage, number>();
+  const assigned = new Map<Storage, number>();
   const add = (storage: Storage, kind: Pick<BufferSpec, 'kind' | 'index'>): void => {
     const { size, dtype, label } = storage;
-    chosen.set(storage, buffers.push({ ...kind, size, dtype, label }) - 1);
+    assigned.set(storage, buffers.push({ ...kind, size, dtype, label }) - 1);
   };
-  const touched = steps.map(({ inputs, outputs: made, scratch }) =>
-    [...inputs, ...made, ...scratch].map(({ storage }) => root(storage)),
+  const storagesOf = steps.map((step) =>
+    [...step.inputs, ...step.outputs, ...step.scratch].map(({ storage }) => root(storage)),
   );
-  for (const storage of new Set([...touched.flat(), ...outputs.map((place) => root(place.storage))])) {
-    if (storage.outside !== undefined) add(storage, storage.outside);
+  const outputStorages = outputs.map(({ storage }) => root(storage));
+  for (const storage of new Set([...storagesOf.flat(), ...outputStorages])) {
+    if (storage.external !== undefined) add(storage, storage.external);
   }
-  outputs.forEach((place, index) => {
-    const storage = root(place.storage);
-    if (!chosen.has(storage)) add(storage, { kind: 'output', index });
+  outputStorages.forEach((storage, index) => {
+    if (!assigned.has(storage)) add(storage, { kind: 'output', index });
   });
-  const last = new Map<Storage, number>();
-  touched.forEach((storages, i) => storages.forEach((storage) => last.set(storage, i)));
+  const lastUse = new Map<Storage, number>();
+  storagesOf.forEach((storages, i) => storages.forEach((storage) => lastUse.set(storage, i)));
   let free: number[] = [];
-  touched.forEach((storages, i) => {
+  storagesOf.forEach((storages, i) => {
     for (const storage of storages) {
-      if (chosen.has(storage)) continue;
-      if (isApart(storage)) {
+      if (assigned.has(storage)) continue;
+      if (isRetained(storage)) {
         add(storage, { kind: 'temporary' });
         continue;
       }
-      // The smallest free buffer of its kind of number that is large enough, else the largest, which grows.
-      const alike = free.filter((b) => buffers[b].dtype === storage.dtype);
-      const fitting = alike.filter((b) => buffers[b].size >= storage.size);
+      // The smallest free buffer of the same dtype that is large enough, else the largest one, which grows.
+      const sameDType = free.filter((b) => buffers[b].dtype === storage.dtype);
+      const largeEnough = sameDType.filter((b) => buffers[b].size >= storage.size);
       const best =
-        fitting.length > 0
-          ? fitting.reduce((a, b) => (buffers[b].size < buffers[a].size ? b : a))
-          : alike.toSorted((a, b) => buffers[b].size - buffers[a].size).at(0);
+        largeEnough.length > 0
+          ? largeEnough.reduce((a, b) => (buffers[b].size < buffers[a].size ? b : a))
+          : sameDType.toSorted((a, b) => buffers[b].size - buffers[a].size).at(0);
       if (best === undefined) add(storage, { kind: 'temporary' });
       else {
         free = free.filter((b) => b !== best);
         buffers[best].size = Math.max(buffers[best].size, storage.size);
-        chosen.set(storage, best);
+        assigned.set(storage, best);
       }
     }
-    // Freed only after the step: a step never reads and writes one buffer through two storages.
+    // Buffers become free only after the step: a step never reads and writes one buffer through two storages.
     for (const storage of new Set(storages)) {
-      const buffer = chosen.get(storage);
+      const buffer = assigned.get(storage);
       if (
-        last.get(storage) === i &&
-        !isApart(storage) &&
+        lastUse.get(storage) === i &&
+        !isRetained(storage) &&
         buffer !== undefined &&
         buffers[buffer].kind === 'temporary'
       )
         free.push(buffer);
     }
   });
-  return { buffers, bufferOf: (storage) => chosen.get(root(storage)) ?? -1 };
+  return { buffers, bufferOf: (storage) => assigned.get(root(storage)) ?? -1 };
 }

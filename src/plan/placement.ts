@@ -1,21 +1,23 @@
-// Gives every value of the graph a storage: its own, a part of the concat that it goes into, or none.
-import { isDense, reshapeView, sliceView, type View } from '../core/view.ts';
-import { sizeOf, type DType } from '../core/shape.ts';
+// Assigns storage to the values of the graph. A piece of a concat lies inside the storage of the concat if its kernel can write
+// it there; any other value has a storage of its own.
+import { denseView, isDense, reshapeView, sliceView, type View } from '../core/view.ts';
+import { sizeOf, type DType, type Shape } from '../core/shape.ts';
 import type { Value } from '../graph/value.ts';
 import { concatOp, gapOp, reshapeOp } from '../ops/structure.ts';
-import type { Fused } from './fuse.ts';
+import type { FusedNode } from './fuse.ts';
 import type { GraphView } from './graph_view.ts';
 import type { Target } from './target.ts';
 
-/** Memory of one tensor, before buffers are chosen. */
+/** The memory of one tensor, before it is assigned to a buffer. */
 export interface Storage {
   readonly label: string;
+  /** Elements. */
   readonly size: number;
   readonly dtype: DType;
-  /** Parts of it are zero because nothing writes them: it shares its buffer with nothing. */
-  readonly pinned?: boolean;
-  /** Lives outside the plan: an argument or a result. */
-  readonly outside?: { readonly kind: 'argument' | 'output'; readonly index: number };
+  /** Whether it has gaps, which are zero because no step writes them. It then shares its buffer with no other storage. */
+  readonly hasGaps?: boolean;
+  /** Set if the caller provides the memory: as an argument or for an output. */
+  readonly external?: { readonly kind: 'argument' | 'output'; readonly index: number };
 }
 
 /** A tensor in a storage. */
@@ -25,7 +27,7 @@ export interface Placement {
   readonly dtype: DType;
 }
 
-/** Whether a kernel that reads dense operands can read it where it lies. */
+/** Whether a kernel that reads dense operands can read a tensor in place. */
 export function isAligned({ view }: Placement, { alignment }: Target): boolean {
   return isDense(view) && view.offset % alignment === 0;
 }
@@ -33,62 +35,57 @@ export function isAligned({ view }: Placement, { alignment }: Target): boolean {
 export class Placements {
   readonly #graph: GraphView;
   readonly #target: Target;
-  readonly #placed = new Map<Value, Placement>();
+  readonly #placements = new Map<Value, Placement>();
 
-  constructor(graph: GraphView, fused: readonly Fused[], target: Target) {
+  /** Places the pieces of all concats; `of` places other values as they are asked for. */
+  constructor(graph: GraphView, nodes: readonly FusedNode[], target: Target) {
     this.#graph = graph;
     this.#target = target;
-    const makers = new Map(fused.flatMap((item) => item.outputs.map((output) => [output, item] as const)));
-    // Outer concats first, so that an inner one already knows where it lies.
-    for (const item of fused.toReversed()) {
-      if (item.op.name === concatOp.name && graph.resolve(item.outputs[0]).base === item.outputs[0])
-        this.#placePieces(item, makers);
+    const producers = new Map(nodes.flatMap((node) => node.outputs.map((output) => [output, node] as const)));
+    // Outer concats come first, so that an inner one, as a piece, already has its placement.
+    for (const node of nodes.toReversed()) {
+      if (node.op.name === concatOp.name && graph.resolve(node.outputs[0]).base === node.outputs[0])
+        this.#placePieces(node, producers);
     }
   }
 
-  /** Where a value with memory of its own lies. */
+  /** The placement of a value with memory of its own. */
   of(base: Value, make: () => Storage = () => newStorage(base)): Placement {
-    const known = this.#placed.get(base);
-    if (known !== undefined) return known;
-    const storage = make();
-    const strides = base.shape.map((_, axis) => sizeOf(base.shape.slice(axis + 1)));
-    const place: Placement = { storage, view: { shape: base.shape, strides, offset: 0 }, dtype: base.dtype };
-    this.#placed.set(base, place);
-    return place;
+    const existing = this.#placements.get(base);
+    if (existing !== undefined) return existing;
+    const placement: Placement = { storage: make(), view: denseView(base.shape), dtype: base.dtype };
+    this.#placements.set(base, placement);
+    return placement;
   }
 
-  set(base: Value, place: Placement): void {
-    this.#placed.set(base, place);
+  has(base: Value): boolean {
+    return this.#placements.has(base);
   }
 
-  /** Whether the maker of a piece writes straight into the concat. */
-  isPlaced(base: Value): boolean {
-    return this.#placed.has(base);
-  }
-
-  #placePieces({ outputs: [whole], sources }: Fused, makers: ReadonlyMap<Value, Fused>): void {
-    const pinned = sources.some(({ base }) => base.node?.op.name === gapOp.name);
-    const target = this.of(whole, () => ({ ...newStorage(whole), pinned }));
-    for (const { value, view } of pieceViews(whole, target.view)) {
+  #placePieces({ outputs: [concat], sources }: FusedNode, producers: ReadonlyMap<Value, FusedNode>): void {
+    const hasGaps = sources.some(({ base }) => base.node?.op.name === gapOp.name);
+    const whole = this.of(concat, () => ({ ...newStorage(concat), hasGaps }));
+    for (const { value, view } of pieceViews(concat, whole.view)) {
       const source = this.#sourceOf(value);
-      const maker = source && makers.get(source);
-      if (source === undefined || maker === undefined || this.isPlaced(source)) continue;
+      const producer = source && producers.get(source);
+      if (source === undefined || producer === undefined || this.has(source)) continue;
       const inside = reshapeView(view, source.shape);
-      if (inside === undefined || reshapeView(inside, maker.resultShape ?? source.shape) === undefined)
+      if (inside === undefined || reshapeView(inside, producer.resultShape ?? source.shape) === undefined)
         continue;
-      const strided = writesStrided(maker, this.#target);
-      if (maker.outputs.length > 1 && !strided) continue;
-      const place: Placement = { ...target, view: inside };
-      const fits = strided || maker.op.name === concatOp.name || isAligned(place, this.#target);
-      const mustWorkInPlace =
-        maker.op.inPlace?.(maker.attrs, maker.sources.length).some(({ must }) => must) === true;
-      if (fits && !mustWorkInPlace) this.set(source, place);
+      const canWriteStrided = writesStrided(producer, this.#target);
+      if (producer.outputs.length > 1 && !canWriteStrided) continue;
+      const piece: Placement = { ...whole, view: inside };
+      const canWrite =
+        canWriteStrided || producer.op.name === concatOp.name || isAligned(piece, this.#target);
+      const mustShareInput =
+        producer.op.inPlace?.(producer.attrs, producer.sources.length).some(({ must }) => must) === true;
+      if (canWrite && !mustShareInput) this.#placements.set(source, piece);
     }
   }
 
-  /** What makes a piece, through reshapes alone, where nothing else reads it. */
+  /** The value with memory of its own that a piece is a reshape of, if nothing else reads it. */
   #sourceOf(value: Value): Value | undefined {
-    if (this.#graph.uses(value) !== 1) return undefined;
+    if (this.#graph.useCount(value) !== 1) return undefined;
     const { node } = value;
     if (node === undefined) return undefined;
     if (node.op.name === reshapeOp.name) return this.#sourceOf(node.inputs[0]);
@@ -96,26 +93,31 @@ export class Placements {
   }
 }
 
-/** Whether the kernel of an item may write strided results. */
-function writesStrided({ op, attrs, sources }: Fused, target: Target): boolean {
+/** Whether the kernel of a node can write strided results. */
+function writesStrided({ op, attrs, sources }: FusedNode, target: Target): boolean {
   if (op.view !== undefined || op.isStructural === true) return false;
   const signatures = sources.map(({ base, view }) => ({ shape: view.shape, dtype: base.dtype }));
   return target.kernel(op).writesStrided?.(attrs, signatures) === true;
 }
 
-/** Where each piece of a concat goes. */
-export function pieceViews(whole: Value, target: View): { value: Value; view: View }[] {
-  const { node } = whole;
+/** Each piece of a concat with its slice of the view of the whole. */
+export function pieceViews(concat: Value, whole: View): { value: Value; view: View }[] {
+  const { node } = concat;
   if (node === undefined) return [];
   const { axis } = node.attrs as { readonly axis: number };
   let start = 0;
   return node.inputs.map((value) => {
-    const at = whole.shape.map((_, i) => (i === axis ? start : 0));
+    const from = concat.shape.map((_, i) => (i === axis ? start : 0));
     start += value.shape[axis];
-    return { value, view: sliceView(target, at, value.shape) };
+    return { value, view: sliceView(whole, from, value.shape) };
   });
 }
 
 export function newStorage(base: Value, label = base.node?.op.name ?? 'argument'): Storage {
   return { label, size: sizeOf(base.shape), dtype: base.dtype };
+}
+
+/** A dense tensor in a new storage. */
+export function densePlacement(label: string, shape: Shape, dtype: DType = 'f32'): Placement {
+  return { storage: { label, size: sizeOf(shape), dtype }, view: denseView(shape), dtype };
 }

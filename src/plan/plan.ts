@@ -1,4 +1,4 @@
-// The plan: a flat list of steps over buffers. Data only; a backend runs it.
+// Makes the plan of a traced function for one target: a list of steps over buffers, as data that a backend prepares and runs.
 import { GatewiseError } from '../core/errors.ts';
 import { sizeOf } from '../core/shape.ts';
 import { sameView, viewEnd, type View } from '../core/view.ts';
@@ -7,19 +7,20 @@ import { GraphView } from './graph_view.ts';
 import { joinCopies } from './join_copies.ts';
 import { lower, type Donate, type LoweredStep } from './lower.ts';
 import { memoise } from './memoise.ts';
-import { colour, shareInPlace, type BufferSpec } from './memory.ts';
+import { assignBuffers, shareInPlace, type BufferSpec } from './memory.ts';
 import type { Placement } from './placement.ts';
 import type { Placed, Region } from './region.ts';
 import { optimise } from './rewrite.ts';
 import type { Target } from './target.ts';
 
+/** One application of a kernel. */
 export interface Step extends Placed {
-  /** What it computes, such as `matmul, add(product, in2)`. */
+  /** What the step computes, such as `matmul, add(product, in2)`. */
   readonly label: string;
   readonly cost: Cost;
-  /** It depends on frozen arguments alone: it runs at first, and again when one has changed. */
+  /** The step depends on frozen arguments alone: it runs in the first run, and again after one of them has changed. */
   readonly memoised: boolean;
-  /** It depends on frozen and prefetchable arguments alone, so that it may run before the others are known. */
+  /** The step depends on frozen and prefetchable arguments alone, so it can run before the others are known. */
   readonly prefetchable: boolean;
 }
 
@@ -27,28 +28,28 @@ export interface Plan {
   readonly buffers: readonly BufferSpec[];
   readonly steps: readonly Step[];
   readonly arguments: readonly Signature[];
-  /** Which buffer each argument is in; undefined for arguments that nothing reads. */
+  /** The buffer of each argument; undefined for an argument that no step reads. */
   readonly argumentBuffers: readonly (number | undefined)[];
   readonly outputs: readonly Region[];
   /** Frozen arguments that memoised steps read. */
   readonly frozen: readonly number[];
-  /** Arguments that prefetchable steps depend on; none where there are no such steps. */
+  /** Arguments that prefetchable steps depend on; empty without such steps. */
   readonly prefetchFrom: readonly number[];
-  /** What is read as indices, once for each way of reading. */
+  /** The parts of arguments that steps read as indices or lengths, each with its valid range. */
   readonly indexLimits: readonly IndexLimit[];
 }
 
-/** A part of an argument that is read as indices or lengths, and what they may be. */
+/** A part of an argument that a step reads as indices or lengths, and the valid range of its elements. */
 export interface IndexLimit extends IndexRange {
   readonly argument: number;
-  /** Which of the argument's elements. */
+  /** The part of the argument. */
   readonly view: View;
 }
 
 export interface PlanOptions {
-  /** The backend's kernels. */
+  /** The backend that the plan is for. */
   readonly target: Target;
-  /** For each output, the argument whose memory it takes over, so that state is updated in place. */
+  /** For each output, the index of the argument whose memory it takes over: such an argument is updated in place. */
   readonly donate?: Donate;
   /** Arguments that rarely change, such as weights during inference. Steps that depend on nothing else are memoised. */
   readonly frozen?: readonly number[];
@@ -56,14 +57,18 @@ export interface PlanOptions {
   readonly prefetchable?: readonly number[];
 }
 
-/** Plans the computation of `outputs` from `args`. */
+/**
+ * Plans the computation of `outputs` from `args`.
+ * @throws GatewiseError `argument` if an output depends on a traced value that is not one of `args`, `unsupported` if the target
+ * has no kernel for an op.
+ */
 export function makePlan(
   args: readonly Value[],
   outputs: readonly Value[],
   { target, donate = [], frozen = [], prefetchable = [] }: PlanOptions,
 ): Plan {
-  const early = prefetchable.length === 0 ? [] : [...frozen, ...prefetchable].map((index) => args[index]);
-  const graph = new GraphView(optimise(outputs, target, new Set(early)));
+  const known = prefetchable.length === 0 ? [] : [...frozen, ...prefetchable].map((index) => args[index]);
+  const graph = new GraphView(optimise(outputs, target, new Set(known)));
   const unbound = [...graph.nodes.flatMap(({ inputs }) => inputs), ...outputs].find(
     (value) => value.node === undefined && !args.includes(value),
   );
@@ -74,9 +79,9 @@ export function makePlan(
     );
   }
   const memoised = memoise(lower(graph, args, donate, target), frozen, prefetchable);
-  const lowered = { ...memoised, steps: joinCopies(memoised.steps, target) };
-  const { steps, outputs: results, root } = shareInPlace(lowered);
-  const { buffers, bufferOf } = colour(steps, results, root, lowered.ownStorages);
+  const joined = { ...memoised, steps: joinCopies(memoised.steps, target) };
+  const { steps, outputs: results, root } = shareInPlace(joined);
+  const { buffers, bufferOf } = assignBuffers(steps, results, root, joined.retainedStorages);
   const region = ({ storage, view, dtype }: Placement): Region => ({
     buffer: bufferOf(storage),
     view,
@@ -104,7 +109,7 @@ export function makePlan(
     frozen: frozen.filter((index) =>
       steps.some(
         (step) =>
-          step.memoised === true && step.inputs.some(({ storage }) => storage.outside?.index === index),
+          step.memoised === true && step.inputs.some(({ storage }) => storage.external?.index === index),
       ),
     ),
     prefetchFrom: steps.some((step) => step.prefetchable === true) ? [...frozen, ...prefetchable] : [],
@@ -113,38 +118,40 @@ export function makePlan(
 }
 
 function costOf({ op, attrs, inputs, outputs }: LoweredStep): Cost {
-  const signatures = (places: readonly Placement[]): Signature[] =>
-    places.map(({ view, dtype }) => ({ shape: view.shape, dtype }));
+  const signatures = (placements: readonly Placement[]): Signature[] =>
+    placements.map(({ view, dtype }) => ({ shape: view.shape, dtype }));
   const flop = op.cost?.(attrs, signatures(inputs), signatures(outputs)) ?? 0;
   const reads = op.reads?.(attrs, signatures(inputs)) ?? [];
+  // A broadcast view repeats elements, each of which counts once.
   const elements = ({ view }: Placement): number => Math.min(sizeOf(view.shape), viewEnd(view) - view.offset);
-  const touched = [
+  const counts = [
     ...inputs.map((input, i) => Math.min(elements(input), reads[i] ?? Infinity)),
     ...outputs.map(elements),
   ];
-  return { flop, bytes: 4 * touched.reduce((a, b) => a + b, 0) };
+  return { flop, bytes: 4 * counts.reduce((a, b) => a + b, 0) };
 }
 
+/** The index limits of all nodes, traced back to arguments; of equal views the tighter limit counts. */
 function indexLimitsOf(graph: GraphView, args: readonly Value[]): IndexLimit[] {
   const limits: IndexLimit[] = [];
   const add = (value: Value, range: IndexRange): void => {
     const { base, view } = graph.resolve(value);
     if (base.node !== undefined) {
-      // Copied or put together: all that goes into it counts, even where only a part is then read.
+      // A copy or a concat: the limit holds for all elements of its inputs, even if a part of the result is read.
       for (const input of base.node.inputs) add(input, range);
       return;
     }
     const argument = args.indexOf(base);
-    const known = limits.findIndex(
+    const existing = limits.findIndex(
       (other) =>
         other.argument === argument &&
         other.kind === range.kind &&
         other.except === range.except &&
         sameView(other.view, view),
     );
-    const made = { argument, view, ...range };
-    if (known < 0) limits.push(made);
-    else limits[known] = { ...made, limit: Math.min(range.limit, limits[known].limit) };
+    const limit = { argument, view, ...range };
+    if (existing < 0) limits.push(limit);
+    else limits[existing] = { ...limit, limit: Math.min(range.limit, limits[existing].limit) };
   };
   for (const node of graph.nodes) {
     for (const { input, ...range } of node.op.indexLimits?.(node.attrs, node.inputs, node.outputs) ?? [])

@@ -1,5 +1,5 @@
-// A plan as text: one line a step with what it reads and writes, its launches, FLOP and bytes; what a run sums up to, and
-// what those steps do that seldom run; then the buffers.
+// A plan as a text table: one line a step with its buffers, launches, FLOP and bytes; totals of a run and of the memoised
+// steps; then the sizes of all buffers.
 import type { BufferSpec } from './memory.ts';
 import type { Plan, Step } from './plan.ts';
 import type { Region } from './region.ts';
@@ -8,15 +8,16 @@ import { quantity, stepName, tableLines } from './table.ts';
 const bufferName = (spec: BufferSpec, i: number): string =>
   spec.kind === 'temporary' ? `t${i}` : `${spec.kind === 'argument' ? 'arg' : 'out'}${spec.index}`;
 
-/** How a step is run on a device. */
+/** How a backend runs a step. */
 export interface LaunchedStep {
   readonly dispatches: number;
-  /** Of those that it has; undefined where it has but one. */
+  /** The variant of the kernel; undefined if the kernel has one variant for this step. */
   readonly variant?: string;
 }
 
 type Printed = Step & LaunchedStep;
 
+/** The summed dispatches, FLOP and bytes of steps. */
 function costCells(steps: readonly Printed[]): string[] {
   const total = (pick: (step: Printed) => number): number => steps.reduce((sum, step) => sum + pick(step), 0);
   return [
@@ -29,7 +30,7 @@ function costCells(steps: readonly Printed[]): string[] {
   ];
 }
 
-/** @param launched How the backend runs each step. */
+/** The table of a plan. @param launched How the backend runs each step. */
 export function printPlan(plan: Plan, launched: readonly LaunchedStep[]): string {
   const steps = plan.steps.map((step, i): Printed => ({ ...step, ...launched[i] }));
   const hasVariants = steps.some(({ variant }) => variant !== undefined);

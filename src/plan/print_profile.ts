@@ -1,4 +1,4 @@
-// A profile as text: one line a step with its cost, its time, and on a GPU the least that it could take.
+// A profile as a text table: one line a step with its cost and time, and on a GPU its floor.
 import type { Profile, ProfileStep } from './profile.ts';
 import { quantity, stepName, tableLines } from './table.ts';
 
@@ -13,37 +13,30 @@ const METHODS: Readonly<Record<Profile['method'], string>> = {
 
 type Costs = Pick<ProfileStep, 'dispatches' | 'flop' | 'bytes' | 'seconds'>;
 
+/** A table of a line for each step, then their totals; memoised steps have a total of their own. */
 export function printProfile({ steps, seconds, method, device }: Profile): string {
   const hasFloors = steps.every((step) => step.floorSeconds !== undefined);
-  /** @param memoised Not a part of a run, so that it has no share of its time. */
-  const row = (cost: Costs, least: number, bound: string, memoised: boolean): string[] => [
+  /** @param memoised A memoised step is no part of a run, so it has no share of the run's time. */
+  const row = (cost: Costs, floor: number, bound: string, memoised: boolean): string[] => [
     String(cost.dispatches),
     quantity(cost.flop),
     quantity(cost.bytes, 'B'),
     quantity(cost.seconds, 's'),
     memoised ? '' : `${((100 * cost.seconds) / seconds).toFixed(1)} %`,
-    ...(hasFloors ? [quantity(least, 's'), bound, (least / cost.seconds).toFixed(2)] : []),
+    ...(hasFloors ? [quantity(floor, 's'), bound, (floor / cost.seconds).toFixed(2)] : []),
   ];
   const total = (name: string, memoised: boolean): string[] => {
-    const own = steps.filter((step) => step.memoised === memoised);
+    const summed = steps.filter((step) => step.memoised === memoised);
     const sum = (pick: (step: ProfileStep) => number): number =>
-      own.reduce((all, step) => all + pick(step), 0);
+      summed.reduce((all, step) => all + pick(step), 0);
     const costs: Costs = {
       dispatches: sum((step) => step.dispatches),
       flop: sum((step) => step.flop),
       bytes: sum((step) => step.bytes),
       seconds: sum((step) => step.seconds),
     };
-    return [
-      '',
-      name,
-      ...row(
-        costs,
-        sum((step) => step.floorSeconds ?? 0),
-        '',
-        memoised,
-      ),
-    ];
+    const floor = sum((step) => step.floorSeconds ?? 0);
+    return ['', name, ...row(costs, floor, '', memoised)];
   };
   const rows = [
     [...HEAD, ...(hasFloors ? FLOOR_HEAD : [])],

@@ -1,50 +1,53 @@
-// A profile: what each step of a plan takes, beside the least that it could take.
+// A profile: the measured time of each step of a plan next to its floor, the lower bound by the device's calibration.
 import { floorSeconds, type Bound, type Calibration } from './calibration.ts';
 import type { Plan } from './plan.ts';
 
-/** What a backend finds out about the steps of a plan. */
+/** What a backend measures of the steps of a plan, in their order. */
 export interface StepTimes {
-  /** What told the time: the device's timestamps, slopes of the wall clock over repeats, or on the CPU the clock alone. */
+  /** The clock: the device's timestamps, slopes of the wall clock over repeats, or on the CPU the wall clock itself. */
   readonly method: 'timestamps' | 'slopes' | 'clock';
-  /** One run of each step. */
+  /** The time of one run of each step. */
   readonly seconds: readonly number[];
-  /** Kernel launches of each step; on the CPU those that a GPU would see. */
+  /** Kernel launches of each step; 1 on the CPU. */
   readonly dispatches: readonly number[];
-  /** Of the device; undefined on the CPU. */
+  /** The calibration of the device; undefined on the CPU. */
   readonly calibration?: Calibration;
 }
 
+/** A step of a profiled plan. */
 export interface ProfileStep {
   readonly label: string;
   /** The op's name. */
   readonly op: string;
-  /** It runs at first, and again when a frozen argument has changed; not in each run. */
+  /** The step runs in the first run, and again only after a frozen argument has changed. */
   readonly memoised: boolean;
-  /** It may run before all arguments of a run are known, and then adds nothing to the time to its results. */
+  /** The step can run before all arguments of a run are known; it then adds nothing to the latency of that run. */
   readonly prefetchable: boolean;
-  /** Kernel launches; on the CPU those that a GPU would see. */
+  /** Kernel launches; 1 on the CPU. */
   readonly dispatches: number;
   readonly flop: number;
-  /** Read and written, each tensor once. */
+  /** Bytes read and written, each tensor once. */
   readonly bytes: number;
-  /** One run of the step, from repeats of it. */
+  /** The time of one run of the step, measured over repeats. */
   readonly seconds: number;
-  /** The least that it could take, by the runtime's calibration (see `floorSeconds`); as what follows undefined on the CPU. */
+  /** The lower bound of `seconds` by the runtime's calibration; this, `bound` and `rho` are undefined on the CPU. */
   readonly floorSeconds?: number;
+  /** The resource that sets the floor. */
   readonly bound?: Bound;
-  /** floorSeconds / seconds: 1 is as fast as the device can. */
+  /** floorSeconds / seconds: 1 is the speed of the device. */
   readonly rho?: number;
 }
 
 export interface Profile {
   readonly steps: readonly ProfileStep[];
-  /** Of all steps that are not memoised. A run takes a round trip more. */
+  /** The sum over the steps that are not memoised. A run takes one round trip more. */
   readonly seconds: number;
   readonly method: StepTimes['method'];
-  /** What it ran on, for people. */
+  /** The description of the backend's device. */
   readonly device: string;
 }
 
+/** The profile of a plan from measured times. @param device The description of the backend's device. */
 export function profileOf(plan: Plan, times: StepTimes, device: string): Profile {
   const { method, calibration } = times;
   const steps = plan.steps.map(({ label, op, cost, memoised, prefetchable }, i): ProfileStep => {

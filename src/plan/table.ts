@@ -1,11 +1,11 @@
-// How plans and profiles are set as text: quantities of three digits, columns as wide as they need to be.
+// Text tables for plans and profiles: quantities of three digits with SI prefixes, columns as wide as their widest cell.
 
 const PREFIXES = ['n', 'µ', 'm', '', 'k', 'M', 'G', 'T'];
 
-/** 1234567 as `1.23 M`, 0.00125 s as `1.25 ms`. */
+/** A number with three digits and an SI prefix: 1234567 is `1.23 M`, 0.00125 s is `1.25 ms`. */
 export function quantity(value: number, unit = ''): string {
   const whole = Number.isInteger(value) && value < 1000;
-  // As it is printed: 999999 is 1.00 M.
+  // The prefix follows from the rounded number: 999999 is 1.00 M.
   const rounded = whole ? value : Number(value.toPrecision(3));
   const power = whole ? 0 : Math.min(4, Math.max(-3, Math.floor(Math.log10(rounded) / 3)));
   const scaled = rounded / 1000 ** power;
@@ -13,7 +13,7 @@ export function quantity(value: number, unit = ''): string {
   return `${text} ${PREFIXES[power + 3]}${unit}`.trimEnd();
 }
 
-/** What a step does, for people, and whether it runs only when an argument has changed, or may before the others. */
+/** The cell that names a step: whether it is memoised or prefetchable, its op and its label. */
 export function stepName(
   op: string,
   label: string,
@@ -22,10 +22,13 @@ export function stepName(
   return `${memoised ? 'memoised: ' : prefetchable ? 'prefetchable: ' : ''}${label.startsWith(op) ? label : `${op}: ${label}`}`;
 }
 
-/** Lines of a table, the first row its head. @param words how many columns in front are words; the others are numbers. */
-export function tableLines(rows: readonly (readonly string[])[], words: number): string[] {
+/**
+ * The lines of a table whose first row is the header.
+ * @param textColumns The number of columns, from the left, that are flush left; the others are flush right.
+ */
+export function tableLines(rows: readonly (readonly string[])[], textColumns: number): string[] {
   const widths = rows[0].map((_, column) => Math.max(...rows.map((row) => row[column].length)));
   const cell = (text: string, column: number): string =>
-    column < words ? text.padEnd(widths[column]) : text.padStart(widths[column]);
+    column < textColumns ? text.padEnd(widths[column]) : text.padStart(widths[column]);
   return rows.map((row) => row.map(cell).join('  ').trimEnd());
 }

@@ -1,49 +1,50 @@
-// What the planner knows of the backend that a plan is made for: how the kernel of each op addresses memory, what can be
-// fused into it, and what it wants of the graph. A backend's own kernels extend these traits by how they are run.
+// What the planner knows of the backend that a plan is made for: of the kernel of each op, how it addresses memory, what can
+// be fused into it and how it rewrites nodes. A backend's kernels extend these traits by code that runs them.
 import type { View } from '../core/view.ts';
 import type { Node, Op, Signature, TargetLimits, Value } from '../graph/value.ts';
 
 /** The limits of a kernel that evaluates an expression over its inputs. */
 export interface ExpressionLimits {
-  /** Inputs and outputs of one launch, and distinct buffers among them. */
+  /** The numbers of inputs and outputs of one launch, and of distinct buffers among them. */
   readonly inputs: number;
   readonly outputs: number;
   readonly buffers: number;
-  /** Whether one launch can walk these views, which share a shape. @param axes those that are reduced, if any. */
-  readonly walks: (views: readonly View[], axes?: readonly number[]) => boolean;
+  /** Whether one launch can address all these views, which share a shape. @param axes The axes that it reduces, if any. */
+  readonly canAddress: (views: readonly View[], axes?: readonly number[]) => boolean;
 }
 
-/** What a legalization may ask about a node. */
+/** What a kernel's `legalize` can ask about the uses of a node. */
 export interface NodeUse {
-  /** Whether anything reads this output. */
+  /** Whether a node or the caller reads this output. */
   readonly reads: (output: number) => boolean;
-  /** Whether an input follows from arguments that are known before the others of a run, so that work on it can be prefetched. */
+  /** Whether an input depends on frozen and prefetchable arguments alone. */
   readonly isPrefetchable: (input: number) => boolean;
 }
 
-/** What the planner knows of a kernel. One that says nothing reads and writes dense tensors. */
+/** What the planner knows of a kernel. By default a kernel reads and writes dense tensors. */
 export interface KernelTraits<Attrs = unknown> {
-  /** Whether an input may be a strided view. The others are dense and begin at a multiple of the target's alignment. */
+  /** Whether an input may be a strided view. Other inputs are dense and begin at a multiple of the target's alignment. */
   readonly readsStrided?: (input: number, attrs: Attrs) => boolean;
   /** Whether the outputs may be strided views. */
   readonly writesStrided?: (attrs: Attrs, inputs: readonly Signature[]) => boolean;
-  /** Sizes of scratch memory, in elements. */
+  /** The sizes of the scratch memory that a step needs, in elements. */
   readonly scratch?: (attrs: Attrs, inputs: readonly Signature[]) => readonly number[];
-  /** Of kernels that evaluate an expression: elementwise expressions that feed it are fused into it within these limits. */
+  /** For a kernel that evaluates an expression: the planner fuses elementwise producers into it within these limits. */
   readonly expression?: ExpressionLimits;
-  /** Of kernels that apply an expression to each result: how many further inputs that epilogue may read. */
+  /** For a kernel that applies an epilogue to each result: how many further inputs the epilogue may read. */
   readonly epilogueInputs?: (attrs: Attrs) => number;
   /**
-   * The outputs of a node as this kernel wants them computed, in terms of ops: operands packed, unread outputs left out.
-   * Undefined: as the node stands.
+   * Rewrites a node into the form that this kernel runs best: operands packed, unread outputs left out.
+   * @returns Values in place of the node's outputs, or undefined to leave the node.
    */
   readonly legalize?: (node: Node<Attrs>, use: NodeUse) => readonly Value[] | undefined;
 }
 
+/** The backend that a plan is made for. */
 export interface Target {
-  /** The kernel of an op. @throws GatewiseError `unsupported` where the backend has none. */
+  /** The kernel of an op. @throws GatewiseError `unsupported` if the backend has none. */
   kernel(op: Op): KernelTraits;
-  /** Dense operands begin at a multiple of so many elements. */
+  /** Dense operands begin at a multiple of this number of elements. */
   readonly alignment: number;
   readonly limits: TargetLimits;
 }

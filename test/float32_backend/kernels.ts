@@ -29,7 +29,7 @@ export const matmul = defineKernel(matmulOp, {
 export const elementwise = defineKernel(elementwiseOp, {
   readsStrided: () => true,
   writesStrided: () => true,
-  expression: { inputs: 3, outputs: 1, buffers: 4, walks: () => true },
+  expression: { inputs: 3, outputs: 1, buffers: 4, canAddress: () => true },
   run: ({ exprs }, inputs, outputs) => {
     const evaluate = evaluator(
       exprs,

@@ -1,3 +1,4 @@
+// The fusion limits of CPU kernels that evaluate expressions.
 import type { ExpressionLimits } from '../../../plan/target.ts';
 
 /** The interpreter evaluates any expression over any number of strided tensors. */
@@ -5,5 +6,5 @@ export const ANY_EXPRESSION: ExpressionLimits = {
   inputs: Infinity,
   outputs: Infinity,
   buffers: Infinity,
-  walks: () => true,
+  canAddress: () => true,
 };

@@ -37,7 +37,7 @@ export const elementwise = defineKernel(elementwiseOp, {
     inputs: inputNames.length,
     outputs: outputNames.length,
     buffers: MAX_BUFFERS,
-    walks: isOneLaunch,
+    canAddress: isOneLaunch,
   },
   legalize: ({ inputs, outputs }) => {
     if (inputs.length > inputNames.length || outputs.length > outputNames.length)

@@ -27,7 +27,7 @@ export const reduce = defineKernel(reduceOp, {
   // A strided result of three axes or more could have more groups of axes than the kernel addresses.
   writesStrided: ({ axes }, [{ shape }]) => shape.length - axes.length <= 2,
   scratch: reduceScratch,
-  expression: { inputs: inputNames.length, outputs: 1, buffers: MAX_BUFFERS - 1, walks: isReducible },
+  expression: { inputs: inputNames.length, outputs: 1, buffers: MAX_BUFFERS - 1, canAddress: isReducible },
   dispatches: reduceDispatches,
 });
 
