@@ -1,4 +1,4 @@
-// What a backend does: memory, and plans made ready to run. The runtime knows no more than this.
+// The interface of a backend, which is all that the runtime knows of one: it allocates memory and prepares plans to run.
 import type { DType, NumberArray } from '../core/shape.ts';
 import type { Calibration } from '../plan/calibration.ts';
 import type { Plan } from '../plan/plan.ts';
@@ -11,17 +11,18 @@ import type { Choices, TunedKind } from './tuning.ts';
 export interface DeviceBuffer {
   /** Elements of 4 bytes. */
   readonly size: number;
-  /** A number that no other contents have, in this buffer or in another (see memo.ts). */
+  /** Identifies the contents: no other contents of this or another buffer have the same number (see memo.ts). */
   version: number;
   destroy(): void;
 }
 
-/** A plan made ready: pipelines compiled, temporaries allocated. */
+/** A prepared plan: pipelines are compiled and temporaries allocated. */
 export interface Executable {
   /**
    * Queues one run and returns at once.
-   * @param args a buffer per argument. @param outputs a buffer per output that is not a donated argument.
-   * @param reads outputs whose values are wanted: a promise each, in order.
+   * @param args A buffer for each argument.
+   * @param outputs A buffer for each output; for one that takes over a donated argument, the argument's buffer.
+   * @param reads The outputs to read back. @returns A promise of the values of each, in this order.
    */
   run(
     args: readonly DeviceBuffer[],
@@ -34,46 +35,47 @@ export interface Executable {
    */
   prefetch(args: readonly DeviceBuffer[], outputs: readonly DeviceBuffer[]): void;
   /**
-   * Times each step on its own, over and over in memory that nobody else uses: arguments, outputs and temporaries hold
-   * nothing of use afterwards. @param outputs as for `run`, but one for each.
+   * Times each step by itself, over many repeats. Arguments, outputs and temporaries hold arbitrary values afterwards, so pass
+   * buffers that nothing else uses. @param outputs A buffer for each output.
    */
   time(args: readonly DeviceBuffer[], outputs: readonly DeviceBuffer[]): Promise<StepTimes>;
-  /** How each step of the plan is run. */
+  /** How the backend runs each step of the plan. */
   launched(): readonly LaunchedStep[];
   /**
-   * Finds out in which variant steps of the plan's kinds are fastest, of which nothing is known yet. This executable stays
-   * what it is; what is prepared afterwards goes by it. Memory as for `time`.
+   * Measures the variants of each kind of step in the plan that has no tuned choice yet. This executable does not change; plans
+   * prepared later use the choices. Buffers as for `time`.
    */
   tune(args: readonly DeviceBuffer[], outputs: readonly DeviceBuffer[]): Promise<readonly TunedKind[]>;
   dispose(): void;
 }
 
-/** What was found out about variants, by adapter. */
+/** The tuned choices of variants, by adapter. */
 export interface TuningMemory {
   choicesFor(adapter: string): Choices;
-  add(adapter: string, found: Choices): void;
+  add(adapter: string, choices: Choices): void;
 }
 
 export interface CalibrateOptions {
-  /** Measure anew instead of giving what was measured before. */
+  /** Measures again, even if the device is calibrated already. */
   readonly again?: boolean;
 }
 
 export interface Backend {
   readonly kind: string;
-  /** What it runs on, for people. */
+  /** The name of the adapter or engine, for people. */
   readonly description: string;
+  /** Allocates `size` elements of 4 bytes, zero at first. */
   createBuffer(size: number, dtype: DType): DeviceBuffer;
   write(buffer: DeviceBuffer, data: NumberArray): void;
   read(buffer: DeviceBuffer, size: number, dtype: DType): Promise<NumberArray>;
-  /** Memory of its own with the same contents as of now. */
+  /** A new buffer with the present contents of another. */
   copy(buffer: DeviceBuffer): DeviceBuffer;
-  /** What plans for this backend are made for. */
+  /** The target of plans for this backend. */
   readonly target: Target;
   prepare(plan: Plan): Executable;
-  /** What the device can do. @throws GatewiseError `unsupported` (as a rejection) where there is no device. */
+  /** Measures the device. @throws GatewiseError `unsupported`, as a rejection, if there is no device. */
   calibrate(options?: CalibrateOptions): Promise<Calibration>;
-  /** Resolves when all that was queued is done. */
+  /** Resolves when all queued work is done. */
   idle(): Promise<void>;
   dispose(): void;
 }

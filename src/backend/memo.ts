@@ -1,27 +1,28 @@
-// Results of memoised and prefetched steps stay valid while the arguments that they depend on are unchanged. Contents are told
-// apart by a version: each buffer begins with one of its own, and takes a new one whenever something writes it.
+// Tracks whether the results of memoised and prefetched steps are valid: they are as long as the arguments that the steps depend
+// on are unchanged. A buffer has a version, which is unique and replaced at each write.
 import type { DeviceBuffer } from './backend.ts';
 
 let versions = 0;
 
-/** A version that no contents had so far. */
+/** A version that no buffer has had before. */
 export function newVersion(): number {
   return ++versions;
 }
 
-/** Gives buffers new versions: something else is in them from now on. */
+/** Gives buffers new versions after a write. */
 export function markWritten(buffers: readonly DeviceBuffer[]): void {
   for (const buffer of buffers) buffer.version = newVersion();
 }
 
+/** The validity of the results of one group of steps. */
 export class Memo {
   readonly #dependsOn: readonly number[];
   readonly #hasSteps: boolean;
-  /** The versions of the arguments when the steps last ran; undefined where their results are not valid. */
+  /** The versions of the arguments when the steps last ran; undefined if their results are invalid. */
   #versions: number[] | undefined;
   #suspended = 0;
 
-  /** @param hasSteps Whether the plan has such steps. @param dependsOn The arguments that they depend on. */
+  /** @param hasSteps Whether the group has any steps. @param dependsOn The indices of the arguments that they depend on. */
   constructor(hasSteps: boolean, dependsOn: readonly number[]) {
     this.#hasSteps = hasSteps;
     this.#dependsOn = dependsOn;
@@ -30,8 +31,8 @@ export class Memo {
   /** Whether the steps must run for these arguments. */
   isStale(args: readonly DeviceBuffer[]): boolean {
     if (!this.#hasSteps) return false;
-    const known = this.#versions;
-    return known === undefined || this.#dependsOn.some((index, i) => args[index].version !== known[i]);
+    const versions = this.#versions;
+    return versions === undefined || this.#dependsOn.some((index, i) => args[index].version !== versions[i]);
   }
 
   /** Records that the steps have run with these arguments. */
@@ -40,7 +41,7 @@ export class Memo {
       this.#versions = this.#dependsOn.map((index) => args[index].version);
   }
 
-  /** Runs an action that overwrites the results with those of other arguments: they are invalid before, during and after it. */
+  /** Runs an action that overwrites the results; they are invalid during and after it. */
   async suspend<T>(action: () => Promise<T>): Promise<T> {
     this.#suspended++;
     this.#versions = undefined;

@@ -1,34 +1,35 @@
-// Which variant of a step is fastest on an adapter: what is known of it, what to measure, and what to conclude.
+// Tuned choices of variants, and the rule that makes a choice from measured times. Steps of one kind (op, size class, layout of
+// the operands) share a choice.
 
-/** Which variant to take for which kind of step, by `op:kind`. */
+/** The chosen variant of each kind of step, by `op:kind`. */
 export type Choices = Readonly<Record<string, string>>;
 
-/** What was found fastest, by adapter and by kind of step: plain data, which JSON keeps. */
+/** The choices for each adapter, as plain data that JSON preserves. */
 export type Tuning = Readonly<Record<string, Choices>>;
 
-/** A kind of step that was tuned. */
+/** The result of tuning one kind of step. */
 export interface TunedKind {
-  /** The op, rough sizes, and what else counts, such as `matmul:512x256x1024:kn`. */
+  /** The op, the size class and the layout of the operands, such as `matmul:512x256x1024:kn`. */
   readonly kind: string;
-  /** The variant that is taken from now on. */
+  /** The chosen variant. */
   readonly variant: string;
-  /** What a step of that kind takes in each variant; of one that was soon seen to be far slower, from one run. */
+  /** The time of a step in each variant. A variant that is far slower than another is measured once, roughly. */
   readonly seconds: Readonly<Record<string, number>>;
 }
 
-/** A default is left only for what takes less than this share of its time: less may be noise. */
-const CLEARLY = 0.95;
+/** Another variant replaces the default only if it takes less than this share of its time; smaller gains may be noise. */
+const MAX_TIME_RATIO = 0.95;
 
-/** The variant to take. @param names the default first. */
+/** The variant to choose. @param names The variants, the default first. */
 export function fastestOf(
   names: readonly [string, ...string[]],
   seconds: Readonly<Record<string, number>>,
 ): string {
   const best = names.reduce((a, b) => (seconds[b] < seconds[a] ? b : a));
-  return seconds[best] < CLEARLY * seconds[names[0]] ? best : names[0];
+  return seconds[best] < MAX_TIME_RATIO * seconds[names[0]] ? best : names[0];
 }
 
-/** What text holds of a tuning: nothing where it is something else, since a measurement can be made again. */
+/** Reads a tuning from JSON. Anything else in the text is ignored, since a measurement can be repeated. */
 export function parseTuning(text: string | null): Tuning {
   const isRecord = (value: unknown): value is Record<string, unknown> =>
     typeof value === 'object' && value !== null && !Array.isArray(value);
@@ -42,10 +43,10 @@ export function parseTuning(text: string | null): Tuning {
   return Object.fromEntries(
     Object.entries(data).flatMap(([adapter, choices]) => {
       if (!isRecord(choices)) return [];
-      const named = Object.entries(choices).filter(
+      const valid = Object.entries(choices).filter(
         (entry): entry is [string, string] => typeof entry[1] === 'string',
       );
-      return [[adapter, Object.fromEntries(named)]];
+      return [[adapter, Object.fromEntries(valid)]];
     }),
   );
 }

@@ -2,7 +2,7 @@
 import type { Backend, DeviceBuffer, Executable } from '../backend/backend.ts';
 import type { TunedKind } from '../backend/tuning.ts';
 import { GatewiseError } from '../core/errors.ts';
-import { Recent } from '../core/recent.ts';
+import { LRUCache } from '../core/lru_cache.ts';
 import { sizeOf, type DType, type NumberArray, type Shape } from '../core/shape.ts';
 import { leavesOf, mapTree, type Tree } from '../core/tree.ts';
 import { collapse, walk } from '../core/view.ts';
@@ -52,7 +52,7 @@ const MAX_PROGRAMS = 16;
 
 export class ProgramCache {
   readonly #backend: Backend;
-  readonly #programs = new Recent<Program>(MAX_PROGRAMS, (program) => program.dispose());
+  readonly #programs = new LRUCache<Program>(MAX_PROGRAMS, (program) => program.dispose());
 
   constructor(backend: Backend) {
     this.#backend = backend;

@@ -1,7 +1,7 @@
-// Waits for the device and readback in a browser, which looks for results only now and then.
+// Waits and readback in a browser, which polls the device only now and then.
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 
-import { looksOf } from '../../src/backend/webgpu/nudges.ts';
+import { pollingModeFor } from '../../src/backend/webgpu/completion_polling.ts';
 import { createRuntime, mul, type Runtime, type Value } from '../../src/index.ts';
 
 let runtime: Runtime;
@@ -13,9 +13,9 @@ afterEach(() => {
   runtime.dispose();
 });
 
-test('the adapter is named, and the browser is known to look now and then', () => {
+test('the adapter is named, and the browser is made to poll by error scopes', () => {
   expect(runtime.backend.description).toMatch(/^WebGPU: ./);
-  expect(looksOf(globalThis)).toBe('often');
+  expect(pollingModeFor(globalThis)).toBe('scopes');
 });
 
 test('a wait asks the device a few times, and leaves no error scope behind', async () => {

@@ -6,7 +6,7 @@ import { GPU_DEVICE } from '../../src/backend/webgpu/device_info.ts';
 import { printPlan } from '../../src/plan/print.ts';
 import { fastestOf, parseTuning } from '../../src/backend/tuning.ts';
 import { Launcher } from '../../src/backend/webgpu/launches.ts';
-import { openKinds } from '../../src/backend/webgpu/tune.ts';
+import { untunedKinds } from '../../src/backend/webgpu/tune.ts';
 import { TuningTable } from '../../src/runtime/tuning_table.ts';
 import { planOf, planText } from '../webgpu_plan.ts';
 
@@ -41,19 +41,21 @@ describe('what is open', () => {
   const names = ['tiled', 'registers'];
 
   test('is each kind once, without those that are known', () => {
-    expect(openKinds(plan, new Launcher(GPU_DEVICE), {})).toEqual([
+    expect(untunedKinds(plan, new Launcher(GPU_DEVICE), {})).toEqual([
       { kind: 'matmul:64x64x64:kn', step: 0, names },
       { kind: 'matmul:64x64x64:kk', step: 1, names },
     ]);
     const open = (chosen: string): string[] =>
-      openKinds(plan, new Launcher(GPU_DEVICE), { 'matmul:64x64x64:kn': chosen }).map(({ kind }) => kind);
+      untunedKinds(plan, new Launcher(GPU_DEVICE), { 'matmul:64x64x64:kn': chosen }).map(({ kind }) => kind);
     expect(open('registers')).toEqual(['matmul:64x64x64:kk']);
     expect(open('no variant any more')).toHaveLength(2);
   });
 
   test('is nothing where there is one variant', () => {
     const small = [new Value({ shape: [12, 12], dtype: 'f32' })];
-    expect(openKinds(planOf(small, [matmul(small[0], small[0])]), new Launcher(GPU_DEVICE), {})).toEqual([]);
+    expect(untunedKinds(planOf(small, [matmul(small[0], small[0])]), new Launcher(GPU_DEVICE), {})).toEqual(
+      [],
+    );
   });
 });
 

@@ -1,6 +1,6 @@
-// The CPU backend: the same plans, run by each op's reference. It is the oracle of the GPU and serves where there is none.
+// The CPU backend: runs plans by the reference kernel of each op. It is the oracle for GPU backends and the fallback without one.
 import { GatewiseError } from '../../core/errors.ts';
-import type { DType, NumberArray } from '../../core/shape.ts';
+import { sizeOf, type DType, type NumberArray } from '../../core/shape.ts';
 import type { Calibration } from '../../plan/calibration.ts';
 import type { Plan, Step } from '../../plan/plan.ts';
 import type { Region } from '../../plan/region.ts';
@@ -9,7 +9,7 @@ import { markWritten, Memo, newVersion } from '../memo.ts';
 import { referenceTarget, type HostTarget } from './kernels/index.ts';
 import type { Operand } from './kernels/kernel.ts';
 
-/** How f32 tensors are kept: in float32 as on a GPU, or in float64 for gradient checks. */
+/** The type of f32 tensors in memory: float32 as on a GPU, or float64 for gradient checks. */
 export type Precision = 'float32' | 'float64';
 
 class CPUBuffer implements DeviceBuffer {
@@ -27,7 +27,7 @@ class CPUBuffer implements DeviceBuffer {
   }
 }
 
-/** Runs one step over arrays, one per buffer of the plan. */
+/** Runs one step. @param memory The array for an index into the plan's buffers. */
 export function runStep(step: Step, { kernel }: HostTarget, memory: (buffer: number) => NumberArray): void {
   const operand = ({ buffer, view }: Region): Operand => ({ data: memory(buffer), view });
   kernel(step.op).run(step.attrs, step.inputs.map(operand), step.outputs.map(operand));
@@ -68,7 +68,7 @@ export class CPUBackend implements Backend {
   }
 
   prepare(plan: Plan): Executable {
-    const own = plan.buffers.map(({ kind, size, dtype }) =>
+    const temporaries = plan.buffers.map(({ kind, size, dtype }) =>
       kind === 'temporary' ? this.#allocate(size, dtype) : undefined,
     );
     const memo = new Memo(
@@ -80,7 +80,7 @@ export class CPUBackend implements Backend {
       (args: Buffers, outputs: Buffers) =>
       (buffer: number): NumberArray => {
         const { kind, index = 0 } = plan.buffers[buffer];
-        return own[buffer] ?? dataOf(kind === 'argument' ? args[index] : outputs[index]);
+        return temporaries[buffer] ?? dataOf(kind === 'argument' ? args[index] : outputs[index]);
       };
     return {
       run: (args, outputs, reads) => {
@@ -91,12 +91,10 @@ export class CPUBackend implements Backend {
         markWritten(outputs);
         return reads.map((index) => {
           const { buffer, view } = plan.outputs[index];
-          return Promise.resolve(
-            memory(buffer).slice(view.offset, view.offset + view.shape.reduce((a, b) => a * b, 1)),
-          );
+          return Promise.resolve(memory(buffer).slice(view.offset, view.offset + sizeOf(view.shape)));
         });
       },
-      // One thread does all the work: nothing would be gained.
+      // Everything runs on the caller's thread, so a prefetch would only move the time.
       prefetch: () => undefined,
       time: (args, outputs) => {
         const memory = memoryOf(args, outputs);
@@ -107,9 +105,9 @@ export class CPUBackend implements Backend {
         }));
       },
       launched: () => plan.steps.map(() => ({ dispatches: 1 })),
-      // There is one way on the CPU.
+      // CPU kernels have no variants.
       tune: () => Promise.resolve([]),
-      dispose: () => own.fill(undefined),
+      dispose: () => temporaries.fill(undefined),
     };
   }
 
@@ -127,23 +125,24 @@ export class CPUBackend implements Backend {
   }
 
   dispose(): void {
-    // Arrays are the garbage collector's.
+    // The garbage collector frees the arrays.
   }
 }
 
-/** So many turns that the grain of browsers' clocks, up to 0.1 ms, does not matter. */
-const ENOUGH_MS = 5;
+/** Milliseconds of a measurement: long against the resolution of browsers' clocks, at worst 0.1 ms. */
+const MIN_MEASUREMENT = 5;
 
+/** The mean time of an action over repeats, in seconds. */
 function secondsPer(action: () => void): number {
   const start = performance.now();
-  let turns = 0;
+  let repeats = 0;
   let elapsed = 0;
-  while (elapsed < ENOUGH_MS) {
+  while (elapsed < MIN_MEASUREMENT) {
     action();
-    turns++;
+    repeats++;
     elapsed = performance.now() - start;
   }
-  return elapsed / turns / 1000;
+  return elapsed / repeats / 1000;
 }
 
 function dataOf(buffer: DeviceBuffer): NumberArray {

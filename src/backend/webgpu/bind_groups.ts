@@ -1,82 +1,82 @@
-// The bind groups of a plan. A launch that binds arguments or results needs one for each set of buffers that they lie in.
-// Launches that bind the same of them share a key, which is worked out once in a run, and not at all while they stay.
-import { Recent } from '../../core/recent.ts';
+// The bind groups of a plan's launches. A launch needs one bind group for each set of GPU buffers that its arguments and outputs
+// may be in. Launches that bind the same arguments and outputs are looked up together, and only if one of these buffers changed.
+import { LRUCache } from '../../core/lru_cache.ts';
 import type { WebGPUBuffer } from './buffers.ts';
 
-/** Sets of buffers whose bind groups are kept. */
-const MAX_SETS = 64;
+/** Sets of buffers whose bind groups stay cached. */
+const MAX_CACHED_SETS = 64;
 
-/** Launches that bind the same arguments and results. */
-interface Alike {
+/** Launches that bind the same external buffers: arguments and outputs of the plan. */
+interface LaunchGroup {
   readonly launches: readonly number[];
-  /** These arguments and results, as buffers of the plan. */
-  readonly outside: readonly number[];
-  /** The buffers of the last run, by their ids; undefined before the first. */
+  /** The external buffers, as indices into the plan's buffers. */
+  readonly external: readonly number[];
+  /** The ids of the GPU buffers in the previous run; undefined before the first run. */
   ids: number[] | undefined;
-  readonly known: Recent<readonly GPUBindGroup[]>;
+  /** The bind groups of the launches, by the ids of the GPU buffers. */
+  readonly cache: LRUCache<readonly GPUBindGroup[]>;
 }
 
-export class BindGroups {
-  /** Of each launch, for the buffers of the last run. */
-  readonly current: GPUBindGroup[] = [];
-  readonly #alike: readonly Alike[];
-  readonly #make: (launch: number, outside: (buffer: number) => WebGPUBuffer) => GPUBindGroup;
+/** The GPU buffer of an argument or output, by its index into the plan's buffers. */
+type ExternalBuffers = (buffer: number) => WebGPUBuffer;
 
-  /** @param outside of each launch the arguments and results that it binds, as buffers of the plan. */
+export class BindGroups {
+  /** The bind group of each launch for the buffers of the latest run. */
+  readonly current: GPUBindGroup[] = [];
+  readonly #groups: readonly LaunchGroup[];
+  readonly #make: (launch: number, bufferOf: ExternalBuffers) => GPUBindGroup;
+
+  /** @param external The arguments and outputs that each launch binds, as indices into the plan's buffers. */
   constructor(
-    outside: readonly (readonly number[])[],
-    make: (launch: number, outside: (buffer: number) => WebGPUBuffer) => GPUBindGroup,
+    external: readonly (readonly number[])[],
+    make: (launch: number, bufferOf: ExternalBuffers) => GPUBindGroup,
   ) {
     this.#make = make;
-    const alike = new Map<string, { readonly outside: readonly number[]; readonly launches: number[] }>();
-    outside.forEach((buffers, launch) => {
+    const launchesBy = new Map<string, number[]>();
+    external.forEach((buffers, launch) => {
       const key = buffers.join();
-      const known = alike.get(key);
-      if (known === undefined) alike.set(key, { outside: buffers, launches: [launch] });
-      else known.launches.push(launch);
+      launchesBy.set(key, [...(launchesBy.get(key) ?? []), launch]);
     });
-    this.#alike = [...alike.values()].map(({ outside: buffers, launches }) => ({
+    this.#groups = [...launchesBy.values()].map((launches) => ({
       launches,
-      outside: buffers,
+      external: external[launches[0]],
       ids: undefined,
-      known: new Recent<readonly GPUBindGroup[]>(MAX_SETS),
+      cache: new LRUCache<readonly GPUBindGroup[]>(MAX_CACHED_SETS),
     }));
   }
 
-  /**
-   * Makes `current` those of a run. @param outside where its arguments and results lie.
-   * @param wanted which launches there are in it: all unless given.
-   */
-  update(outside: (buffer: number) => WebGPUBuffer, wanted?: (launch: number) => boolean): void {
-    for (const alike of this.#alike) {
-      if (wanted !== undefined && !alike.launches.some(wanted)) continue;
-      if (!hasMoved(alike, outside)) continue;
-      const groups = alike.known.get(String(alike.ids), () =>
-        alike.launches.map((launch) => this.#make(launch, outside)),
+  /** Updates `current` for a run. @param isLaunched Whether the run includes a launch; by default all of them. */
+  update(bufferOf: ExternalBuffers, isLaunched?: (launch: number) => boolean): void {
+    for (const group of this.#groups) {
+      const { launches, cache } = group;
+      if (isLaunched !== undefined && !launches.some(isLaunched)) continue;
+      if (!updateIds(group, bufferOf)) continue;
+      const bindGroups = cache.get(String(group.ids), () =>
+        launches.map((launch) => this.#make(launch, bufferOf)),
       );
-      alike.launches.forEach((launch, i) => (this.current[launch] = groups[i]));
+      launches.forEach((launch, i) => (this.current[launch] = bindGroups[i]));
     }
   }
 
   clear(): void {
-    for (const alike of this.#alike) {
-      alike.known.clear();
-      alike.ids = undefined;
+    for (const group of this.#groups) {
+      group.cache.clear();
+      group.ids = undefined;
     }
     this.current.length = 0;
   }
 }
 
-/** Whether the buffers are others than those of the last run, whose ids are then replaced. */
-function hasMoved(alike: Alike, bufferOf: (buffer: number) => WebGPUBuffer): boolean {
-  const { outside } = alike;
-  let moved = alike.ids === undefined;
-  const ids = (alike.ids ??= outside.map(() => 0));
-  for (let i = 0; i < outside.length; i++) {
-    const { id } = bufferOf(outside[i]);
+/** Updates the ids of a group's buffers. @returns Whether any of them changed. */
+function updateIds(group: LaunchGroup, bufferOf: ExternalBuffers): boolean {
+  const { external } = group;
+  let hasChanged = group.ids === undefined;
+  const ids = (group.ids ??= external.map(() => 0));
+  for (let i = 0; i < external.length; i++) {
+    const { id } = bufferOf(external[i]);
     if (ids[i] === id) continue;
     ids[i] = id;
-    moved = true;
+    hasChanged = true;
   }
-  return moved;
+  return hasChanged;
 }

@@ -1,4 +1,5 @@
-// What a dispatch binds: rows of uniforms, which lie in one buffer that is written once, and ranges of storage buffers.
+// The resources that a dispatch binds: rows of uniforms, all of a plan in one buffer that is written once, and ranges of storage
+// buffers.
 import { packUniforms } from '../../core/kernel.ts';
 import type { Binding, Dispatch } from './dispatch.ts';
 import { BufferUsage } from './flags.ts';
@@ -6,14 +7,15 @@ import type { Pipeline } from './pipelines.ts';
 
 export interface Uniforms {
   readonly buffer: GPUBuffer;
-  /** Of each dispatch, the byte offsets of its rows. */
+  /** The byte offsets of the rows of each dispatch. */
   readonly offsets: ReadonlyMap<Dispatch, Uint32Array>;
 }
 
+/** Writes the uniforms of all dispatches to one buffer, each row at an offset that WebGPU can bind dynamically. */
 export function createUniforms(device: GPUDevice, dispatches: readonly Dispatch[]): Uniforms {
   const alignment = device.limits.minUniformBufferOffsetAlignment;
-  const row = (d: Dispatch): number => Math.ceil(d.kernel.uniforms.size / alignment) * alignment;
-  const total = dispatches.reduce((sum, d) => sum + row(d) * d.uniforms.length, 0);
+  const rowBytes = ({ kernel }: Dispatch): number => Math.ceil(kernel.uniforms.size / alignment) * alignment;
+  const total = dispatches.reduce((sum, d) => sum + rowBytes(d) * d.uniforms.length, 0);
   const buffer = device.createBuffer({
     label: 'gatewise uniforms',
     size: Math.max(total, 16),
@@ -26,9 +28,9 @@ export function createUniforms(device: GPUDevice, dispatches: readonly Dispatch[
     dispatches.map((dispatch) => {
       const rows = dispatch.uniforms.map((values) => {
         packUniforms(view, next, dispatch.kernel.uniforms.layout, values);
-        const at = next;
-        next += row(dispatch);
-        return at;
+        const offset = next;
+        next += rowBytes(dispatch);
+        return offset;
       });
       return [dispatch, Uint32Array.from(rows)];
     }),
@@ -37,7 +39,7 @@ export function createUniforms(device: GPUDevice, dispatches: readonly Dispatch[
   return { buffer, offsets };
 }
 
-/** @param bufferOf the buffer that a binding names. */
+/** @param bufferOf The GPU buffer for an index into the plan's buffers. */
 export function createBindGroup(
   device: GPUDevice,
   { kernel, bindings }: Dispatch,

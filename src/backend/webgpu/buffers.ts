@@ -1,17 +1,17 @@
-// Memory on the device for tensors and temporaries.
+// Storage buffers on the device for tensors and temporaries.
 import { GatewiseError } from '../../core/errors.ts';
 import type { DeviceBuffer } from '../backend.ts';
 import { newVersion } from '../memo.ts';
 import { BufferUsage } from './flags.ts';
 
-let buffers = 0;
+let lastId = 0;
 
-/** Memory of a tensor. */
+/** The memory of a tensor. */
 export class WebGPUBuffer implements DeviceBuffer {
   readonly size: number;
   readonly buffer: GPUBuffer;
-  /** No other has it. */
-  readonly id: number = ++buffers;
+  /** Unique among all buffers; bind groups are cached by it. */
+  readonly id: number = ++lastId;
   version: number = newVersion();
 
   constructor(buffer: GPUBuffer, size: number) {
@@ -27,8 +27,8 @@ export class WebGPUBuffer implements DeviceBuffer {
 const STORAGE: number = BufferUsage.STORAGE | BufferUsage.COPY_SRC | BufferUsage.COPY_DST;
 
 /**
- * A buffer that kernels may read and write, in whole vec4s, so that a packed kernel may bind to the end.
- * @throws GatewiseError `unsupported` above what the device can bind.
+ * A storage buffer for `elements` elements of 4 bytes, rounded up to whole vec4s for kernels that bind it as such.
+ * @throws GatewiseError `unsupported` for a size above what the device can bind.
  */
 export function createStorage(device: GPUDevice, elements: number, label: string): GPUBuffer {
   const size = Math.max(16, Math.ceil(elements / 4) * 16);

@@ -1,4 +1,4 @@
-// Measures a device with kernels that do one thing each: arithmetic, reading, barriers, dispatches.
+// Calibrates a device with microbenchmarks: one kernel each for arithmetic, memory reads, barriers and dispatches.
 import { calibrate_barrier } from '../../../shaders/gen/calibrate_barrier.ts';
 import { calibrate_dispatch } from '../../../shaders/gen/calibrate_dispatch.ts';
 import { calibrate_fma } from '../../../shaders/gen/calibrate_fma.ts';
@@ -11,28 +11,28 @@ import { createBindGroup, createUniforms } from './bindings.ts';
 import { createStorage } from './buffers.ts';
 import type { Pipelines } from './pipelines.ts';
 import type { Staging } from './staging.ts';
-import { secondsOf, series, type Repeat, type Stopwatch, type Timing } from './stopwatch.ts';
+import { secondsOf, series, type DeviceTimer, type Measurement, type Repeat } from './timing.ts';
 
-/** What the kernels say of themselves: invocations of a workgroup, FLOP of each a round, barriers a round. */
-const INVOCATIONS = 256;
-const FLOP_A_ROUND = 2 * 8192;
-const BARRIERS_A_ROUND = 8;
+/** Constants of shaders/calibrate_*.wgsl: the workgroup size, the FLOP of an invocation per round, the barriers per round. */
+const WORKGROUP = 256;
+const FLOP_PER_ROUND = 2 * 8192;
+const BARRIERS_PER_ROUND = 8;
 
 /** Workgroups that fill the device. */
 const GPU_GRID = 2048;
 const SOFTWARE_GRID = 16;
 
 const KIB = 1024;
+/** Buffer sizes of the reads: 64 KiB to 256 MiB. */
 const SIZES: readonly number[] = Array.from({ length: 7 }, (_, i) => 64 * KIB * 4 ** i);
-const MOST_OF_ONE_WORKGROUP = 4 * KIB * KIB;
-const MOST_OF_SOFTWARE = 16 * KIB * KIB;
-/** Seconds of one pass over a buffer; larger buffers are left out. */
-const LONGEST_READ = 0.1;
+const ONE_WORKGROUP_MAX_BYTES = 4 * KIB * KIB;
+const SOFTWARE_MAX_BYTES = 16 * KIB * KIB;
+/** The longest expected time to read a buffer once, in seconds; larger buffers are skipped. */
+const MAX_READ_SECONDS = 0.1;
 const ROUNDS = 6;
-/** In a round. */
-const ROUND_TRIPS = 5;
+const ROUND_TRIPS_PER_ROUND = 5;
 
-/** Uniforms of 1, 2, 4, … rounds. */
+/** Rows of uniforms with 1, 2, 4, … rounds of work. */
 function doublings<U extends object>(count: number, uniforms: U): (U & { readonly rounds: number })[] {
   return Array.from({ length: count }, (_, i) => ({ ...uniforms, rounds: 2 ** i }));
 }
@@ -51,7 +51,7 @@ const barriers = dispatch(calibrate_barrier, {
   uniforms: doublings(24, {}),
   workgroups: [1, 1, 1],
 });
-const nothing = dispatch(calibrate_dispatch, {
+const emptyDispatch = dispatch(calibrate_dispatch, {
   bindings: { out: OUT },
   uniforms: { summand: 1 },
   workgroups: [1, 1, 1],
@@ -61,66 +61,67 @@ function reading(bytes: number, grid: number): Dispatch {
   const size = bytes / 16;
   return dispatch(calibrate_read, {
     bindings: { data: DATA, out: OUT },
-    // Up to 2^30 vec4s in all.
+    // At most 2^30 vec4s are read in one launch.
     uniforms: doublings(31 - Math.log2(size), { size }),
     workgroups: [grid, 1, 1],
   });
 }
 
+/** Measures a device that does nothing else meanwhile. @throws GatewiseError `device` if it has too little free memory. */
 export async function calibrate(
   device: GPUDevice,
   pipelines: Pipelines,
   staging: Staging,
-  stopwatch: Stopwatch,
+  timer: DeviceTimer,
 ): Promise<Calibration> {
   const software = isSoftware(device);
   const grid = software ? SOFTWARE_GRID : GPU_GRID;
-  const owned: GPUBuffer[] = [];
-  const keep = (buffer: GPUBuffer): GPUBuffer => {
-    owned.push(buffer);
+  const buffers: GPUBuffer[] = [];
+  const track = (buffer: GPUBuffer): GPUBuffer => {
+    buffers.push(buffer);
     return buffer;
   };
   try {
-    const out = keep(createStorage(device, grid * INVOCATIONS, 'calibration'));
-    const data = keep(await createLargest(device, software ? MOST_OF_SOFTWARE : Infinity));
-    const timings: Timing[] = [];
+    const out = track(createStorage(device, grid * WORKGROUP, 'calibration'));
+    const data = track(await createLargest(device, software ? SOFTWARE_MAX_BYTES : Infinity));
+    const measurements: Measurement[] = [];
     const repeatOf = (launch: Dispatch): Repeat => {
       const { repeat, uniforms } = prepare(device, pipelines, launch, [out, data]);
-      keep(uniforms);
+      track(uniforms);
       return repeat;
     };
-    const method = await stopwatch.clockFor(repeatOf(arithmetic(grid)));
-    const start = async (launch: Dispatch): Promise<Timing> => {
-      const timing = await stopwatch.start(repeatOf(launch), method);
-      timings.push(timing);
-      return timing;
+    const method = await timer.chooseClock(repeatOf(arithmetic(grid)));
+    const start = async (launch: Dispatch): Promise<Measurement> => {
+      const measurement = await timer.start(repeatOf(launch), method);
+      measurements.push(measurement);
+      return measurement;
     };
-    const startReading = async (workgroups: number, most: number): Promise<[number, Timing][]> => {
-      const started: [number, Timing][] = [];
-      for (const bytes of SIZES.filter((size) => size <= Math.min(most, data.size))) {
-        const timing = await start(reading(bytes, workgroups));
-        started.push([bytes, timing]);
-        if (4 * fastest(timing) > LONGEST_READ) break;
+    const startReads = async (workgroups: number, maxBytes: number): Promise<[number, Measurement][]> => {
+      const reads: [number, Measurement][] = [];
+      for (const bytes of SIZES.filter((size) => size <= Math.min(maxBytes, data.size))) {
+        const measurement = await start(reading(bytes, workgroups));
+        reads.push([bytes, measurement]);
+        if (4 * minSeconds(measurement) > MAX_READ_SECONDS) break;
       }
-      return started;
+      return reads;
     };
     const flop = await start(arithmetic(grid));
     const oneWorkgroupFlop = await start(arithmetic(1));
-    const reads = await startReading(grid, Infinity);
-    const oneWorkgroupReads = await startReading(1, MOST_OF_ONE_WORKGROUP);
-    const dispatches = await start(nothing);
+    const reads = await startReads(grid, Infinity);
+    const oneWorkgroupReads = await startReads(1, ONE_WORKGROUP_MAX_BYTES);
+    const dispatches = await start(emptyDispatch);
     const barrier = await start(barriers);
     const roundTrips: number[] = [];
-    // In turns, so that a while in which something else runs, or the device's clock is slow, is nobody's whole measurement.
+    // Interleaved samples: a period of other load or of a slow device clock does not cover all samples of one kernel.
     for (let round = 0; round < ROUNDS; round++) {
-      for (const timing of timings) await stopwatch.again(timing);
-      roundTrips.push(...(await series(ROUND_TRIPS, () => roundTrip(device, staging, out))));
+      for (const measurement of measurements) await timer.addSample(measurement);
+      roundTrips.push(...(await series(ROUND_TRIPS_PER_ROUND, () => roundTrip(device, staging, out))));
     }
-    const flopOf = (workgroups: number, timing: Timing): number =>
-      (workgroups * INVOCATIONS * FLOP_A_ROUND) / fastest(timing);
-    const bandwidthOf = ([bytes, timing]: readonly [number, Timing]): Bandwidth => ({
+    const flopOf = (workgroups: number, measurement: Measurement): number =>
+      (workgroups * WORKGROUP * FLOP_PER_ROUND) / minSeconds(measurement);
+    const bandwidthOf = ([bytes, measurement]: readonly [number, Measurement]): Bandwidth => ({
       bytes,
-      bytesPerSecond: bytes / fastest(timing),
+      bytesPerSecond: bytes / minSeconds(measurement),
     });
     return {
       device: describeAdapter(device),
@@ -129,21 +130,24 @@ export async function calibrate(
       oneWorkgroupFlopPerSecond: flopOf(1, oneWorkgroupFlop),
       bandwidth: reads.map(bandwidthOf),
       oneWorkgroupBandwidth: oneWorkgroupReads.map(bandwidthOf),
-      dispatchSeconds: fastest(dispatches),
-      barrierSeconds: fastest(barrier) / BARRIERS_A_ROUND,
+      dispatchSeconds: minSeconds(dispatches),
+      barrierSeconds: minSeconds(barrier) / BARRIERS_PER_ROUND,
       roundTripSeconds: Math.min(...roundTrips),
     };
   } finally {
-    for (const buffer of owned) buffer.destroy();
+    for (const buffer of buffers) buffer.destroy();
   }
 }
 
-/** The shortest: what else runs on the machine can only add, and this is what the device can do. */
-function fastest(timing: Timing): number {
-  return Math.min(...secondsOf(timing));
+/** The minimum of the samples: other load on the machine can only add time. */
+function minSeconds(measurement: Measurement): number {
+  return Math.min(...secondsOf(measurement));
 }
 
-/** A kernel on its buffers. Row i of its uniforms makes it do 2^i times its work; what the last row leaves it does again. */
+/**
+ * Makes a kernel repeatable. Row i of its uniforms repeats its work 2^i times, and more repeats than the last row gives take
+ * several launches. @param buffers The storage buffers, by the index in its bindings.
+ */
 function prepare(
   device: GPUDevice,
   pipelines: Pipelines,
@@ -168,10 +172,10 @@ function prepare(
   };
 }
 
-/** A buffer of the largest of the sizes that the device can bind and has memory for. */
-async function createLargest(device: GPUDevice, most: number): Promise<GPUBuffer> {
+/** A buffer of the largest of SIZES, up to `maxBytes`, that the device can bind and has memory for. */
+async function createLargest(device: GPUDevice, maxBytes: number): Promise<GPUBuffer> {
   const { maxBufferSize, maxStorageBufferBindingSize } = device.limits;
-  const limit = Math.min(most, maxBufferSize, maxStorageBufferBindingSize);
+  const limit = Math.min(maxBytes, maxBufferSize, maxStorageBufferBindingSize);
   for (const bytes of SIZES.filter((size) => size <= limit).toReversed()) {
     device.pushErrorScope('out-of-memory');
     const buffer = createStorage(device, bytes / 4, 'calibration');
@@ -180,12 +184,13 @@ async function createLargest(device: GPUDevice, most: number): Promise<GPUBuffer
   throw new GatewiseError('device', `calibrate: the device has no memory for ${SIZES[0]} bytes`);
 }
 
+/** Seconds from a submit to 4 bytes on the host. */
 async function roundTrip(device: GPUDevice, staging: Staging, source: GPUBuffer): Promise<number> {
   const encoder = device.createCommandEncoder({ label: 'gatewise calibration' });
   const readback = staging.copy(encoder, source, 0, 1, 'f32');
   const commands = encoder.finish();
   const start = performance.now();
   device.queue.submit([commands]);
-  await readback.arrive();
+  await readback.read();
   return (performance.now() - start) / 1000;
 }

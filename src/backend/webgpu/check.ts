@@ -1,5 +1,5 @@
-// Check mode: every step of a plan runs on the device and again on the CPU from the same inputs; the first difference
-// beyond the op's tolerance is an error that names step, op, index, what came and what was expected.
+// Check mode: each step of a plan runs on the device and again on the CPU from the same inputs. The first difference beyond the
+// op's tolerance is an error with the step, the op, the element and both values.
 import { GatewiseError } from '../../core/errors.ts';
 import { sizeOf, type NumberArray } from '../../core/shape.ts';
 import { walk } from '../../core/view.ts';
@@ -11,19 +11,20 @@ import type { WebGPUBuffer } from './buffers.ts';
 import type { WebGPUExecutable } from './executable.ts';
 import type { Staging } from './staging.ts';
 
-/** Checked runs follow each other, whatever their plans, since each reads and writes memory between its steps. */
+/** Runs the checked runs of all plans one after the other, since each reads and writes memory between its steps. */
 export class CheckQueue {
-  /** Settles with the runs so far; once one has failed, it and all later ones have. */
+  /** Settles with the runs so far; after a failure it stays rejected. */
   done: Promise<void> = Promise.resolve();
 
   add(run: () => Promise<void>): Promise<void> {
     this.done = this.done.then(run);
-    // Whoever waits for a result meets the failure; a run whose result nobody reads must not end the process.
+    // Reads of results report the failure. Without a read, the rejection must not end the process.
     this.done.catch(() => undefined);
     return this.done;
   }
 }
 
+/** Runs the steps of an executable in check mode. */
 export class CheckedExecutable {
   readonly #device: GPUDevice;
   readonly #executable: WebGPUExecutable;
@@ -93,10 +94,11 @@ export class CheckedExecutable {
     const encoder = this.#device.createCommandEncoder({ label: 'gatewise check' });
     const readback = this.#staging.copy(encoder, source, 0, source.size / 4, dtype);
     this.#device.queue.submit([encoder.finish()]);
-    return readback.arrive();
+    return readback.read();
   }
 }
 
+/** @throws GatewiseError `mismatch` if an element differs by more than absolute · max(1, max |expected|) + relative · |expected|. */
 function compare(step: Step, index: number, { view }: Region, got: NumberArray, expected: NumberArray): void {
   const { absolute, relative } = step.op.tolerance;
   let scale = 1;
@@ -107,9 +109,9 @@ function compare(step: Step, index: number, { view }: Region, got: NumberArray, 
   let element = 0;
   walk([view], ([at]) => {
     const limit = absolute * scale + (Number.isFinite(expected[at]) ? relative * Math.abs(expected[at]) : 0);
-    // Written so that a NaN on one side alone fails.
-    const same = Math.abs(got[at] - expected[at]) <= limit || Object.is(got[at], expected[at]);
-    if (!same) {
+    // A comparison that is false for NaN, so that a NaN in one of the two fails.
+    const isClose = Math.abs(got[at] - expected[at]) <= limit || Object.is(got[at], expected[at]);
+    if (!isClose) {
       throw new GatewiseError(
         'mismatch',
         `check: step ${index} (${step.op.name}: ${step.label}), element ${element} of [${view.shape.join(', ')}]: the device gave ${got[at]}, the CPU ${expected[at]}, tolerance ${limit}`,

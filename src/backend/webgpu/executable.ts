@@ -1,4 +1,4 @@
-// A plan on a device: pipelines, temporaries and uniforms made once; a run is one encoder, one pass, one submit.
+// A prepared plan on a GPU device: pipelines, temporaries and uniforms are created once; a run is one encoder, pass and submit.
 import { GatewiseError } from '../../core/errors.ts';
 import { sizeOf, type NumberArray } from '../../core/shape.ts';
 import type { BufferSpec } from '../../plan/memory.ts';
@@ -11,21 +11,21 @@ import type { Launcher } from './launches.ts';
 import type { Pipelines } from './pipelines.ts';
 import { Recording } from './recording.ts';
 import type { Staging } from './staging.ts';
-import type { Clock, Repeat, Stopwatch } from './stopwatch.ts';
+import type { Clock, DeviceTimer, Repeat } from './timing.ts';
 
 export class WebGPUExecutable {
   readonly plan: Plan;
-  /** In which variant each step is run; undefined where it has but one. */
+  /** The variant of each step; undefined if its kernel has no variants. */
   readonly variants: readonly (string | undefined)[];
   readonly #device: GPUDevice;
   readonly #staging: Staging;
   readonly #uniforms: GPUBuffer;
   readonly #temporaries: readonly (GPUBuffer | undefined)[];
   readonly #recording: Recording;
-  readonly #groups: BindGroups;
+  readonly #bindGroups: BindGroups;
   #disposed = false;
 
-  /** @param choices of variants, for the kinds of steps of which something is known. */
+  /** @param choices The tuned variants; other kinds of steps run in their default variant. */
   constructor(
     device: GPUDevice,
     pipelines: Pipelines,
@@ -37,10 +37,10 @@ export class WebGPUExecutable {
     this.plan = plan;
     this.#device = device;
     this.#staging = staging;
-    // Before any memory is made: where a step has no kernel, nothing is left behind.
+    // Dispatches come before any allocation: if a step has no kernel, this throws and leaves nothing to free.
     this.variants = plan.steps.map((step) => launcher.variantOf(step, choices));
     const dispatches = plan.steps.map((step, i) => launcher.dispatchesOf(step, this.variants[i]));
-    // Scratch memory that only another variant would use is never bound.
+    // Buffers that no dispatch binds are not allocated, such as scratch memory of another variant.
     const bound = new Set(
       dispatches.flat().flatMap(({ bindings }) => Object.values(bindings).map(({ buffer }) => buffer)),
     );
@@ -59,23 +59,23 @@ export class WebGPUExecutable {
       ),
     );
     const { launches } = this.#recording;
-    const outside = launches.map(({ dispatch: { bindings } }) =>
+    const external = launches.map(({ dispatch: { bindings } }) =>
       [...new Set(Object.values(bindings).map((binding) => binding.buffer))].filter(
         (index) => plan.buffers[index].kind !== 'temporary',
       ),
     );
-    this.#groups = new BindGroups(outside, (launch, outsideOf) =>
+    this.#bindGroups = new BindGroups(external, (launch, externalBuffer) =>
       createBindGroup(
         device,
         launches[launch].dispatch,
         launches[launch].pipeline,
         this.#uniforms,
-        (index) => this.#temporaries[index] ?? outsideOf(index).buffer,
+        (index) => this.#temporaries[index] ?? externalBuffer(index).buffer,
       ),
     );
   }
 
-  /** Records the steps that `runs` wants into a pass. */
+  /** Records steps into a pass. @param runs Whether to record a step. */
   encode(
     pass: GPUComputePassEncoder,
     args: readonly WebGPUBuffer[],
@@ -83,11 +83,11 @@ export class WebGPUExecutable {
     runs: (step: number) => boolean,
   ): void {
     const { buffers } = this.plan;
-    this.#groups.update((buffer) => outsideBuffer(buffers[buffer], args, outputs));
-    this.#recording.record(pass, this.#groups.current, runs);
+    this.#bindGroups.update((buffer) => externalBuffer(buffers[buffer], args, outputs));
+    this.#recording.record(pass, this.#bindGroups.current, runs);
   }
 
-  /** @param runs which steps do. */
+  /** Submits a run and its readbacks. @param runs Whether to run a step. */
   run(
     args: readonly WebGPUBuffer[],
     outputs: readonly WebGPUBuffer[],
@@ -109,10 +109,10 @@ export class WebGPUExecutable {
       );
     });
     this.#device.queue.submit([encoder.finish()]);
-    return readbacks.map((readback) => readback.arrive());
+    return readbacks.map((readback) => readback.read());
   }
 
-  /** Some steps alone, whose arguments are there; of the others nothing is looked at. */
+  /** Submits some steps without a readback. Arguments that only other steps bind are ignored. */
   prefetch(
     args: readonly WebGPUBuffer[],
     outputs: readonly WebGPUBuffer[],
@@ -121,63 +121,63 @@ export class WebGPUExecutable {
     const { buffers } = this.plan;
     const encoder = this.#device.createCommandEncoder({ label: 'gatewise' });
     const pass = encoder.beginComputePass({ label: 'gatewise prefetch' });
-    this.#groups.update(
-      (buffer) => outsideBuffer(buffers[buffer], args, outputs),
+    this.#bindGroups.update(
+      (buffer) => externalBuffer(buffers[buffer], args, outputs),
       (launch) => runs(this.#recording.stepOf[launch]),
     );
-    this.#recording.record(pass, this.#groups.current, runs);
+    this.#recording.record(pass, this.#bindGroups.current, runs);
     pass.end();
     this.#device.queue.submit([encoder.finish()]);
   }
 
-  /** How often each step launches a kernel. */
+  /** The number of kernel launches of each step. */
   get dispatches(): number[] {
     return this.#recording.dispatches;
   }
 
   /**
-   * Seconds of each step on its own. In the plan's order, so that each begins with what the steps before it made; that one
-   * which works in place then goes on from its own result changes what it computes, not for how long.
+   * The time of each step by itself, in seconds. Steps are timed in the plan's order, so that each reads the results of earlier
+   * ones. Repeats of an in-place step change the values that it computes, which does not change its time.
    */
   async time(
-    stopwatch: Stopwatch,
+    timer: DeviceTimer,
     clock: Clock,
     args: readonly WebGPUBuffer[],
     outputs: readonly WebGPUBuffer[],
   ): Promise<number[]> {
     const seconds: number[] = [];
     for (const step of this.plan.steps.keys()) {
-      seconds.push(await stopwatch.typical(this.repeatOf(step, args, outputs), clock));
+      seconds.push(await timer.medianSeconds(this.repeatOf(step, args, outputs), clock));
     }
     return seconds;
   }
 
-  /** One step, over and over. */
+  /** Repeats of one step, for a timer. @throws GatewiseError `disposed` if the executable is disposed during the measurement. */
   repeatOf(step: number, args: readonly WebGPUBuffer[], outputs: readonly WebGPUBuffer[]): Repeat {
     return (pass, times) => {
       if (this.#disposed)
         throw new GatewiseError(
           'disposed',
-          'profile: what is profiled was disposed of; await the profile first',
+          'profile: the profiled program was disposed of; await the profile before dispose()',
         );
       for (let i = 0; i < times; i++) this.encode(pass, args, outputs, (other) => other === step);
     };
   }
 
   bufferOf(buffer: number, args: readonly WebGPUBuffer[], outputs: readonly WebGPUBuffer[]): GPUBuffer {
-    return this.#temporaries[buffer] ?? outsideBuffer(this.plan.buffers[buffer], args, outputs).buffer;
+    return this.#temporaries[buffer] ?? externalBuffer(this.plan.buffers[buffer], args, outputs).buffer;
   }
 
   dispose(): void {
     this.#disposed = true;
     this.#uniforms.destroy();
     for (const buffer of this.#temporaries) buffer?.destroy();
-    this.#groups.clear();
+    this.#bindGroups.clear();
   }
 }
 
-/** Where an argument or a result lies. */
-function outsideBuffer(
+/** The buffer of an argument or output. */
+function externalBuffer(
   { kind, index = 0 }: BufferSpec,
   args: readonly WebGPUBuffer[],
   outputs: readonly WebGPUBuffer[],

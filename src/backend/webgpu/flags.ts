@@ -1,5 +1,5 @@
-// WebGPU's flag values, from the specification: an application may hand over a device where the globals that name them
-// (GPUBufferUsage and the like) are not installed, as in Node.
+// WebGPU's flag values, from the specification. The globals that name them (GPUBufferUsage and others) are not installed where
+// an application passes a device in Node.
 
 export const BufferUsage = {
   MAP_READ: 0x1,

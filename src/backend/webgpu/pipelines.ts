@@ -1,4 +1,4 @@
-// Compute pipelines, made once for each kernel, template and set of constants, and kept for the device's life.
+// Compute pipelines, created once for each kernel, template and set of constants and cached for the lifetime of the device.
 import { GatewiseError } from '../../core/errors.ts';
 import { expand } from '../../core/wgsl_template.ts';
 import type { Dispatch } from './dispatch.ts';
@@ -9,30 +9,31 @@ export interface Pipeline {
   readonly layout: GPUBindGroupLayout;
 }
 
-/** The complete WGSL of a dispatch, as the device compiles it. */
+/** The WGSL of a dispatch with its template expanded, as the device compiles it. */
 export function sourceOf({ kernel, template }: Dispatch): string {
   return expand(kernel.code, template);
 }
 
 export class Pipelines {
   readonly #device: GPUDevice;
-  readonly #known = new Map<string, Pipeline>();
+  readonly #pipelines = new Map<string, Pipeline>();
   readonly #modules = new Map<string, GPUShaderModule>();
   readonly #report: (error: GatewiseError) => void;
 
-  /** @param report is told of shaders that do not compile. */
+  /** @param report Called with an error for a shader that does not compile. */
   constructor(device: GPUDevice, report: (error: GatewiseError) => void) {
     this.#device = device;
     this.#report = report;
   }
 
+  /** The pipeline of a dispatch. Its layout has the bindings that the dispatch names. */
   for(dispatch: Dispatch): Pipeline {
     const { kernel, constants } = dispatch;
     const names = Object.keys(kernel.bindings).filter((name) => name in dispatch.bindings);
     const code = sourceOf(dispatch);
     const key = JSON.stringify([kernel.name, names, constants, code]);
-    const known = this.#known.get(key);
-    if (known !== undefined) return known;
+    const cached = this.#pipelines.get(key);
+    if (cached !== undefined) return cached;
     const layout = this.#device.createBindGroupLayout({
       label: `gatewise ${kernel.name}`,
       entries: [
@@ -64,14 +65,14 @@ export class Pipelines {
         constants: { ...constants },
       },
     });
-    const made = { pipeline, layout };
-    this.#known.set(key, made);
-    return made;
+    const created = { pipeline, layout };
+    this.#pipelines.set(key, created);
+    return created;
   }
 
   #module(name: string, code: string): GPUShaderModule {
-    const known = this.#modules.get(code);
-    if (known !== undefined) return known;
+    const cached = this.#modules.get(code);
+    if (cached !== undefined) return cached;
     const module = this.#device.createShaderModule({ label: `gatewise ${name}`, code });
     void module.getCompilationInfo().then(({ messages }) => {
       const errors = messages.filter(({ type }) => type === 'error');

@@ -1,28 +1,30 @@
-// What a plan launches, in plain arrays that are made once, so that recording a run is a walk over them: per dispatch a
-// call that binds and one that launches, and nothing that is made anew.
+// The launches of a plan flattened into plain arrays, so that recording a run allocates nothing: per kernel launch it makes one
+// call that sets the bind group and one that dispatches.
 import type { Dispatch } from './dispatch.ts';
 import type { Pipeline } from './pipelines.ts';
 
-/** A kernel's launch, once for each row of its uniforms. */
+/** A dispatch with its pipeline: one kernel launch for each row of its uniforms. */
 export interface Launch {
   readonly dispatch: Dispatch;
   readonly pipeline: Pipeline;
-  /** Byte offsets of the rows. */
+  /** The byte offsets of the rows in the buffer of uniforms. */
   readonly rows: Uint32Array;
 }
 
 export class Recording {
-  /** Of all steps, in order. */
+  /** The launches of all steps, in order. */
   readonly launches: readonly Launch[];
-  /** Of each launch, whose it is. */
+  /** The step of each launch. */
   readonly stepOf: readonly number[];
+  /** The pipeline of each launch. */
   readonly #pipelines: readonly GPUComputePipeline[];
+  /** The grid of each launch. */
   readonly #workgroups: readonly Dispatch['workgroups'][];
-  /** Of each dispatch, which launch it is. */
+  /** The launch of each dispatch call. */
   readonly #order: readonly number[];
-  /** Of each dispatch, its dynamic offset. As a list: Dawn for Node takes that in less time than a part of an array. */
+  /** The dynamic offset of each dispatch call, as a list: Dawn for Node takes a list faster than a range of a Uint32Array. */
   readonly #offsets: readonly (readonly [number])[];
-  /** Of each step, its first dispatch; in the end the number of all. */
+  /** The first dispatch call of each step, and at the end the number of calls. */
   readonly #starts: readonly number[];
 
   constructor(steps: readonly (readonly Launch[])[]) {
@@ -35,7 +37,7 @@ export class Recording {
     const starts = [0];
     let first = 0;
     for (const step of steps) {
-      for (const { from, to, rows } of turnsOf(step)) {
+      for (const { from, to, rows } of loopsOf(step)) {
         for (let row = 0; row < rows; row++) {
           for (let i = from; i < to; i++) {
             if (row >= step[i].rows.length) continue;
@@ -52,12 +54,12 @@ export class Recording {
     this.#starts = starts;
   }
 
-  /** How often each step launches a kernel. */
+  /** The number of kernel launches of each step. */
   get dispatches(): number[] {
     return this.#starts.slice(1).map((end, step) => end - this.#starts[step]);
   }
 
-  /** Records the steps that `runs` wants into a pass. @param groups a bind group for each launch. */
+  /** Records steps into a pass. @param groups A bind group for each launch. @param runs Whether to record a step. */
   record(
     pass: GPUComputePassEncoder,
     groups: readonly GPUBindGroup[],
@@ -80,15 +82,19 @@ export class Recording {
   }
 }
 
-/** Launches of a step that take turns, one row of uniforms each; most are alone. */
-function turnsOf(launches: readonly Launch[]): { from: number; to: number; rows: number }[] {
-  const turns: { from: number; to: number; rows: number }[] = [];
-  launches.forEach(({ dispatch: { loop }, rows: { length } }, i) => {
-    const turn = turns.at(-1);
-    if (turn !== undefined && loop !== undefined && launches[turn.from].dispatch.loop === loop) {
-      turn.to = i + 1;
-      turn.rows = Math.max(turn.rows, length);
-    } else turns.push({ from: i, to: i + 1, rows: length });
+/** The launches of a step as ranges that are interleaved row by row: those with one `loop`, others alone. */
+function loopsOf(launches: readonly Launch[]): { from: number; to: number; rows: number }[] {
+  const loops: { from: number; to: number; rows: number }[] = [];
+  launches.forEach(({ dispatch, rows: { length } }, i) => {
+    const last = loops.at(-1);
+    if (
+      last !== undefined &&
+      dispatch.loop !== undefined &&
+      launches[last.from].dispatch.loop === dispatch.loop
+    ) {
+      last.to = i + 1;
+      last.rows = Math.max(last.rows, length);
+    } else loops.push({ from: i, to: i + 1, rows: length });
   });
-  return turns;
+  return loops;
 }

@@ -1,36 +1,40 @@
-// Readback: a pool of mappable buffers, so that several results may be on their way at once.
+// Readback through a pool of mappable staging buffers, so that several readbacks can be in flight.
 import { GatewiseError } from '../../core/errors.ts';
-import type { DType } from '../../core/shape.ts';
-import type { NumberArray } from '../../core/shape.ts';
+import type { DType, NumberArray } from '../../core/shape.ts';
+import type { CompletionPolling } from './completion_polling.ts';
 import { BufferUsage, MAP_READ_MODE } from './flags.ts';
-import type { Nudges } from './nudges.ts';
 
+/** A copy to a staging buffer that is recorded in an encoder. */
 export interface Readback {
-  /** Call after the submit that contains the copy. */
-  arrive(): Promise<NumberArray>;
+  /**
+   * The copied values. Call it once, after the submit of the encoder.
+   * @throws GatewiseError as a rejection, if the device failed before or during the readback.
+   */
+  read(): Promise<NumberArray>;
 }
 
 export class Staging {
   readonly #device: GPUDevice;
   readonly #free: GPUBuffer[] = [];
   readonly #failure: () => GatewiseError | undefined;
-  readonly #nudges: Nudges;
+  readonly #polling: CompletionPolling;
 
-  constructor(device: GPUDevice, nudges: Nudges, failure: () => GatewiseError | undefined) {
+  /** @param failure The first error of the device, if there was one. */
+  constructor(device: GPUDevice, polling: CompletionPolling, failure: () => GatewiseError | undefined) {
     this.#device = device;
     this.#failure = failure;
-    this.#nudges = nudges;
+    this.#polling = polling;
   }
 
   /** Records the copy of `size` elements from `source`, starting at element `offset`. */
   copy(encoder: GPUCommandEncoder, source: GPUBuffer, offset: number, size: number, dtype: DType): Readback {
     const bytes = size * 4;
-    const buffer = this.#take(bytes);
+    const buffer = this.#acquire(bytes);
     encoder.copyBufferToBuffer(source, offset * 4, buffer, 0, bytes);
     return {
-      arrive: async () => {
+      read: async () => {
         try {
-          await this.#nudges.during(buffer.mapAsync(MAP_READ_MODE, 0, bytes));
+          await this.#polling.during(buffer.mapAsync(MAP_READ_MODE, 0, bytes));
         } catch (cause) {
           throw (
             this.#failure() ??
@@ -47,9 +51,10 @@ export class Staging {
     };
   }
 
-  #take(bytes: number): GPUBuffer {
-    const at = this.#free.findIndex(({ size }) => size >= bytes && size <= 4 * bytes + 256);
-    if (at >= 0) return this.#free.splice(at, 1)[0];
+  /** A free buffer of at least `bytes` that is not much larger, or a new one. */
+  #acquire(bytes: number): GPUBuffer {
+    const index = this.#free.findIndex(({ size }) => size >= bytes && size <= 4 * bytes + 256);
+    if (index >= 0) return this.#free.splice(index, 1)[0];
     const size = Math.max(16, Math.ceil(bytes / 16) * 16);
     return this.#device.createBuffer({
       label: 'gatewise readback',

@@ -1,74 +1,75 @@
-// Finds out which variants of a plan's steps are fastest on the device: each runs on its own, in turns with the others.
+// Tuning: measures the variants of a plan's steps on the device, each step by itself, with interleaved samples.
 import type { WebGPUBuffer } from './buffers.ts';
 import type { Plan } from '../../plan/plan.ts';
 import { fastestOf, type Choices, type TunedKind } from '../tuning.ts';
 import type { WebGPUExecutable } from './executable.ts';
 import type { Launcher } from './launches.ts';
-import { secondsOf, type Clock, type Stopwatch, type Timing } from './stopwatch.ts';
+import { secondsOf, type Clock, type DeviceTimer, type Measurement } from './timing.ts';
 
-/** A kind of step for which no choice was made, and a step of that kind. */
-export interface OpenKind {
+/** A kind of step without a tuned choice, and one step of that kind. */
+export interface UntunedKind {
   readonly kind: string;
   readonly step: number;
-  /** The default first. */
+  /** The variants, the default first. */
   readonly names: readonly [string, ...string[]];
 }
 
-/** Each kind of a plan's steps that has several variants and no choice, once. */
-export function openKinds(plan: Plan, launcher: Launcher, choices: Choices): OpenKind[] {
-  const open = new Map<string, OpenKind>();
+/** The kinds of a plan's steps that have several variants and no tuned choice. */
+export function untunedKinds(plan: Plan, launcher: Launcher, choices: Choices): UntunedKind[] {
+  const untuned = new Map<string, UntunedKind>();
   plan.steps.forEach((step, index) => {
     const variants = launcher.variantsOf(step);
     if (variants === undefined || variants.names.length === 1) return;
     const { key, names } = variants;
-    // A choice that is no variant any more is none.
-    if (!names.includes(choices[key]) && !open.has(key)) open.set(key, { kind: key, step: index, names });
+    // A choice from an earlier version may name a variant that no longer exists.
+    if (!names.includes(choices[key]) && !untuned.has(key))
+      untuned.set(key, { kind: key, step: index, names });
   });
-  return [...open.values()];
+  return [...untuned.values()];
 }
 
-/** Runs of each variant after those that told how many turns make one. */
+/** Samples of each variant after the first ones. */
 const ROUNDS = 3;
-/** A variant that takes so many times as long as another is not looked at twice. */
-const HOPELESS = 3;
-/** Seconds from which on a single turn tells that much. */
-const TELLING = 0.005;
+/** A variant whose estimate is more than this many times that of another is not measured further. */
+const DISCARD_RATIO = 3;
+/** An estimate below this many seconds is too rough to discard a variant. */
+const MIN_CONCLUSIVE_SECONDS = 0.005;
 
-/** @param make an executable of a plan, with these choices. */
+/** Measures each kind and chooses its variant. @param make Makes an executable of a plan with given choices. */
 export async function tuneKinds(
-  stopwatch: Stopwatch,
+  timer: DeviceTimer,
   plan: Plan,
-  open: readonly OpenKind[],
+  kinds: readonly UntunedKind[],
   make: (plan: Plan, choices: Choices) => WebGPUExecutable,
   args: readonly WebGPUBuffer[],
   outputs: readonly WebGPUBuffer[],
 ): Promise<TunedKind[]> {
   const tuned: TunedKind[] = [];
   let clock: Clock | undefined;
-  for (const { kind, step, names } of open) {
-    // Of this step alone: temporaries that others would have filled hold zeros, for which it takes as long.
-    const alone: Plan = { ...plan, steps: [plan.steps[step]] };
-    const made: WebGPUExecutable[] = [];
-    const timings = new Map<string, Timing>();
+  for (const { kind, step, names } of kinds) {
+    // In a plan of this step alone, temporaries that other steps would write hold zeros. The step takes as long on these.
+    const singleStep: Plan = { ...plan, steps: [plan.steps[step]] };
+    const executables: WebGPUExecutable[] = [];
+    const measurements = new Map<string, Measurement>();
     const seconds: Record<string, number> = {};
     try {
       let best = Infinity;
       for (const name of names) {
-        const executable = make(alone, { [kind]: name });
-        made.push(executable);
+        const executable = make(singleStep, { [kind]: name });
+        executables.push(executable);
         const repeat = executable.repeatOf(0, args, outputs);
-        clock ??= await stopwatch.clockFor(repeat);
-        seconds[name] = await stopwatch.once(repeat);
-        if (seconds[name] > TELLING && seconds[name] > HOPELESS * best) continue;
+        clock ??= await timer.chooseClock(repeat);
+        seconds[name] = await timer.estimate(repeat);
+        if (seconds[name] > MIN_CONCLUSIVE_SECONDS && seconds[name] > DISCARD_RATIO * best) continue;
         best = Math.min(best, seconds[name]);
-        timings.set(name, await stopwatch.start(repeat, clock));
+        measurements.set(name, await timer.start(repeat, clock));
       }
       for (let round = 0; round < ROUNDS; round++)
-        for (const timing of timings.values()) await stopwatch.again(timing);
-      // The shortest: what else runs on the machine can only add.
-      for (const [name, timing] of timings) seconds[name] = Math.min(...secondsOf(timing));
+        for (const measurement of measurements.values()) await timer.addSample(measurement);
+      // The minimum: other load on the machine can only add time.
+      for (const [name, measurement] of measurements) seconds[name] = Math.min(...secondsOf(measurement));
     } finally {
-      for (const executable of made) executable.dispose();
+      for (const executable of executables) executable.dispose();
     }
     tuned.push({ kind, variant: fastestOf(names, seconds), seconds });
   }

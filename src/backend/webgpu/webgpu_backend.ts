@@ -1,4 +1,4 @@
-// The WebGPU backend: buffers, pipelines and submits on one GPUDevice, its own or the application's.
+// The WebGPU backend: allocates buffers and prepares plans on one GPUDevice, which it owns or which belongs to the application.
 import { GatewiseError } from '../../core/errors.ts';
 import type { DType, NumberArray } from '../../core/shape.ts';
 import type { Calibration } from '../../plan/calibration.ts';
@@ -11,29 +11,29 @@ import type { Choices, TunedKind } from '../tuning.ts';
 import { createStorage, WebGPUBuffer } from './buffers.ts';
 import { calibrate } from './calibrate.ts';
 import { CheckedExecutable, CheckQueue } from './check.ts';
+import { CompletionPolling } from './completion_polling.ts';
 import { describeAdapter, deviceInfoOf } from './device_info.ts';
 import { WebGPUExecutable } from './executable.ts';
 import { targetOf, webgpuKernels, type WebGPUTarget } from './kernels/index.ts';
 import type { WebGPUKernel } from './kernels/kernel.ts';
 import { Launcher } from './launches.ts';
-import { Nudges } from './nudges.ts';
 import { Pipelines } from './pipelines.ts';
 import { Staging } from './staging.ts';
-import { Stopwatch } from './stopwatch.ts';
-import { openKinds, tuneKinds } from './tune.ts';
+import { DeviceTimer } from './timing.ts';
+import { tuneKinds, untunedKinds } from './tune.ts';
 import { sharesLaunches } from './kernels/recurrent/wavefront.ts';
 
 export interface WebGPUBackendOptions {
   readonly device: GPUDevice;
-  /** Destroy the device on dispose. */
+  /** Whether `dispose` destroys the device. */
   readonly ownsDevice: boolean;
-  /** Run each step on the CPU as well, and throw where they differ. */
+  /** Whether to run each step on the CPU as well, and throw if the results differ. */
   readonly check: boolean;
-  /** Undefined: each step in the variant that is the default for such a device. */
+  /** The tuned choices of variants. If undefined, each step runs in the default variant for the device. */
   readonly tuning: TuningMemory | undefined;
-  /** Kernels; those of the backend unless given. */
+  /** The backend's kernels by default. */
   readonly kernels?: readonly WebGPUKernel[];
-  /** Kernels of the CPU to check against; those of the CPU backend unless given. */
+  /** The CPU kernels that check mode compares with; those of the CPU backend by default. */
   readonly reference?: HostTarget;
 }
 
@@ -45,14 +45,15 @@ export class WebGPUBackend implements Backend {
   readonly #pipelines: Pipelines;
   readonly target: WebGPUTarget;
   readonly #launcher: Launcher;
-  readonly #nudges: Nudges;
+  readonly #polling: CompletionPolling;
   readonly #staging: Staging;
   readonly #checks = new CheckQueue();
   #calibration: Promise<Calibration> | undefined;
-  /** What an application has asked for: a profile calibrates as well, and leaves what is planned after it as it was. */
-  #calibrated: Calibration | undefined;
-  /** Settles with the last of what is timed, one at a time. */
-  #timing: Promise<unknown> = Promise.resolve();
+  /** The calibration that plans may use: set by `calibrate`, not by a profile, so that a profile does not change later plans. */
+  #planCalibration: Calibration | undefined;
+  /** Settles with the latest measurement. Measurements run one at a time. */
+  #measurements: Promise<unknown> = Promise.resolve();
+  /** The first error of the device, or of its use after `dispose`. The next operation throws it. */
   #failure: GatewiseError | undefined;
   #disposed = false;
 
@@ -63,13 +64,13 @@ export class WebGPUBackend implements Backend {
     this.description = describeAdapter(device);
     const info = deviceInfoOf(device);
     this.target = targetOf(options.kernels ?? webgpuKernels, (step) =>
-      sharesLaunches(info, this.#calibrated, step),
+      sharesLaunches(info, this.#planCalibration, step),
     );
     this.#launcher = new Launcher(info, this.target);
     this.#pipelines = new Pipelines(device, (error) => (this.#failure ??= error));
-    this.#nudges = new Nudges(device);
-    this.#staging = new Staging(device, this.#nudges, () => this.#failure);
-    // Outside the scopes, an application's own errors are told from these by the label.
+    this.#polling = new CompletionPolling(device);
+    this.#staging = new Staging(device, this.#polling, () => this.#failure);
+    // On a device of the application uncaptured errors may be its own; those of this library contain its label.
     device.addEventListener('uncapturederror', this.#onError);
     void device.lost.then(({ reason, message }) => {
       if (this.#disposed) return;
@@ -82,7 +83,7 @@ export class WebGPUBackend implements Backend {
 
   readonly #onError = ({ error }: GPUUncapturedErrorEvent): void => {
     if (this.#options.ownsDevice || error.message.includes('gatewise'))
-      this.#refused('uncaptured', error.message);
+      this.#fail('uncaptured', error.message);
   };
 
   createBuffer(size: number): WebGPUBuffer {
@@ -93,7 +94,7 @@ export class WebGPUBackend implements Backend {
     );
   }
 
-  /** What went wrong on the device is thrown by whatever is done next. */
+  /** @throws GatewiseError if the device has failed. */
   #checkAlive(): void {
     if (this.#failure !== undefined) throw this.#failure;
   }
@@ -101,7 +102,7 @@ export class WebGPUBackend implements Backend {
   write(buffer: DeviceBuffer, data: NumberArray): void {
     this.#checkAlive();
     const words = data instanceof Float64Array ? Float32Array.from(data) : data;
-    this.device.queue.writeBuffer(own(buffer).buffer, 0, words as GPUAllowSharedBufferSource);
+    this.device.queue.writeBuffer(asWebGPUBuffer(buffer).buffer, 0, words as GPUAllowSharedBufferSource);
     markWritten([buffer]);
   }
 
@@ -114,22 +115,21 @@ export class WebGPUBackend implements Backend {
   async #readNow(buffer: DeviceBuffer, size: number, dtype: DType): Promise<NumberArray> {
     this.#checkAlive();
     const encoder = this.device.createCommandEncoder({ label: 'gatewise read' });
-    const readback = this.#staging.copy(encoder, own(buffer).buffer, 0, size, dtype);
+    const readback = this.#staging.copy(encoder, asWebGPUBuffer(buffer).buffer, 0, size, dtype);
     this.device.queue.submit([encoder.finish()]);
-    return readback.arrive();
+    return readback.read();
   }
 
   copy(source: DeviceBuffer): WebGPUBuffer {
     const copy = this.createBuffer(source.size);
     const encoder = this.device.createCommandEncoder({ label: 'gatewise copy' });
-    encoder.copyBufferToBuffer(own(source).buffer, 0, copy.buffer, 0, copy.buffer.size);
+    encoder.copyBufferToBuffer(asWebGPUBuffer(source).buffer, 0, copy.buffer, 0, copy.buffer.size);
     this.device.queue.submit([encoder.finish()]);
     return copy;
   }
 
   prepare(plan: Plan): Executable {
-    // What is wrong with a plan shows when it is made and at its first run; later runs repeat the same commands.
-    const executable = this.#make(plan, this.#choices);
+    const executable = this.#createExecutable(plan, this.#choices);
     const checked = this.#options.check
       ? new CheckedExecutable(
           this.device,
@@ -148,7 +148,7 @@ export class WebGPUBackend implements Backend {
       steps.some(({ prefetchable }) => prefetchable),
       prefetchFrom,
     );
-    let first = true;
+    let isFirstRun = true;
     return {
       run: (args, outputs, reads) => {
         this.#checkAlive();
@@ -158,33 +158,38 @@ export class WebGPUBackend implements Backend {
           return memoised ? memoStale : !prefetchable || prefetchStale;
         };
         const run = (): Promise<NumberArray>[] =>
-          (checked ?? executable).run(args.map(own), outputs.map(own), reads, runs);
-        const results = first ? this.#scoped(run) : run();
-        first = false;
+          (checked ?? executable).run(args.map(asWebGPUBuffer), outputs.map(asWebGPUBuffer), reads, runs);
+        // Later runs repeat the commands of the first one, so errors of validation show in the first.
+        const results = isFirstRun ? this.#scoped(run) : run();
+        isFirstRun = false;
         memo.remember(args);
         prefetched.remember(args);
         markWritten(outputs);
         return results;
       },
       prefetch: (args, outputs) => {
-        // A checked run waits after each step anyway.
+        // Check mode waits for the device after each step, so a prefetch would gain nothing.
         if (this.#failure !== undefined || checked !== undefined || !prefetched.isStale(args)) return;
         const memoStale = memo.isStale(args);
-        executable.prefetch(args.map(own), outputs.map(own), (step) =>
+        executable.prefetch(args.map(asWebGPUBuffer), outputs.map(asWebGPUBuffer), (step) =>
           steps[step].memoised ? memoStale : steps[step].prefetchable,
         );
         memo.remember(args);
         prefetched.remember(args);
       },
       time: (args, outputs) =>
-        memo.suspend(() => prefetched.suspend(() => this.#time(executable, args.map(own), outputs.map(own)))),
+        memo.suspend(() =>
+          prefetched.suspend(() =>
+            this.#time(executable, args.map(asWebGPUBuffer), outputs.map(asWebGPUBuffer)),
+          ),
+        ),
       launched: () =>
         executable.dispatches.map((dispatches, i) => {
           const { names = [] } = this.#launcher.variantsOf(plan.steps[i]) ?? {};
           const variant = names.length > 1 ? executable.variants[i] : undefined;
           return variant === undefined ? { dispatches } : { dispatches, variant };
         }),
-      tune: (args, outputs) => this.#tune(plan, args.map(own), outputs.map(own)),
+      tune: (args, outputs) => this.#tune(plan, args.map(asWebGPUBuffer), outputs.map(asWebGPUBuffer)),
       dispose: () => executable.dispose(),
     };
   }
@@ -193,7 +198,7 @@ export class WebGPUBackend implements Backend {
     return this.#options.tuning?.choicesFor(this.description) ?? {};
   }
 
-  #make(plan: Plan, choices: Choices): WebGPUExecutable {
+  #createExecutable(plan: Plan, choices: Choices): WebGPUExecutable {
     return this.#scoped(
       () => new WebGPUExecutable(this.device, this.#pipelines, this.#staging, plan, this.#launcher, choices),
     );
@@ -212,10 +217,10 @@ export class WebGPUBackend implements Backend {
           ? 'tune: a runtime with check: true waits for the CPU after each step; create one without it'
           : 'tune: the runtime was created with tuning: false; create one without it',
       );
-    return this.#alone(async (stopwatch) => {
-      const open = openKinds(plan, this.#launcher, this.#choices);
-      const make = (part: Plan, choices: Choices): WebGPUExecutable => this.#make(part, choices);
-      const tuned = await tuneKinds(stopwatch, plan, open, make, args, outputs);
+    return this.#exclusively(async (timer) => {
+      const kinds = untunedKinds(plan, this.#launcher, this.#choices);
+      const make = (part: Plan, choices: Choices): WebGPUExecutable => this.#createExecutable(part, choices);
+      const tuned = await tuneKinds(timer, plan, kinds, make, args, outputs);
       tuning.add(this.description, Object.fromEntries(tuned.map(({ kind, variant }) => [kind, variant])));
       return tuned;
     });
@@ -231,75 +236,76 @@ export class WebGPUBackend implements Backend {
         'unsupported',
         'profile: a runtime with check: true waits for the CPU after each step; create one without it',
       );
-    const calibration = await this.#measured();
+    const calibration = await this.#calibrateOnce();
     const { method } = calibration;
-    const seconds = await this.#alone((stopwatch) => executable.time(stopwatch, method, args, outputs));
+    const seconds = await this.#exclusively((timer) => executable.time(timer, method, args, outputs));
     return { method, seconds, dispatches: executable.dispatches, calibration };
   }
 
   calibrate({ again = false }: CalibrateOptions = {}): Promise<Calibration> {
     if (again) this.#calibration = undefined;
-    const made = this.#measured();
-    // Who asked is told of a failure.
-    made.then(
-      (calibration) => (this.#calibrated = calibration),
+    const result = this.#calibrateOnce();
+    // The caller handles a rejection of the returned promise.
+    result.then(
+      (calibration) => (this.#planCalibration = calibration),
       () => undefined,
     );
-    return made;
+    return result;
   }
 
-  #measured(): Promise<Calibration> {
+  /** The calibration of the device, measured on the first call and again after a failure. */
+  #calibrateOnce(): Promise<Calibration> {
     if (this.#calibration !== undefined) return this.#calibration;
-    const made = this.#alone((stopwatch) =>
-      calibrate(this.device, this.#pipelines, this.#staging, stopwatch),
+    const result = this.#exclusively((timer) =>
+      calibrate(this.device, this.#pipelines, this.#staging, timer),
     );
-    this.#calibration = made;
-    // What failed is tried again when it is next asked for.
-    made.catch(() => {
-      if (this.#calibration === made) this.#calibration = undefined;
+    this.#calibration = result;
+    result.catch(() => {
+      if (this.#calibration === result) this.#calibration = undefined;
     });
-    return made;
+    return result;
   }
 
-  /** Two things timed at once would time each other. */
-  #alone<T>(measure: (stopwatch: Stopwatch) => Promise<T>): Promise<T> {
-    const measured = this.#timing.then(async () => {
+  /** Runs a measurement after all earlier ones have ended, so that they do not disturb each other. */
+  #exclusively<T>(measure: (timer: DeviceTimer) => Promise<T>): Promise<T> {
+    const result = this.#measurements.then(async () => {
       this.#checkAlive();
-      const stopwatch = new Stopwatch(this.device, this.#staging, () => this.idle());
+      const timer = new DeviceTimer(this.device, this.#staging, () => this.idle());
       try {
-        return await measure(stopwatch);
+        return await measure(timer);
       } finally {
-        stopwatch.dispose();
+        timer.dispose();
       }
     });
-    this.#timing = measured.catch(() => undefined);
-    return measured;
+    this.#measurements = result.catch(() => undefined);
+    return result;
   }
 
+  /** Runs an action within error scopes; an error becomes the failure of the device. */
   #scoped<T>(action: () => T): T {
     this.device.pushErrorScope('out-of-memory');
     this.device.pushErrorScope('validation');
     try {
       return action();
     } finally {
-      // Popped whatever happens: a scope left behind would swallow the application's own errors.
+      // Also popped after an exception: a scope that stays would capture errors of the application.
       for (const kind of ['validation', 'out of memory']) {
-        // A failed scope means a lost device, which is reported on its own.
+        // popErrorScope rejects on a lost device, which `device.lost` reports.
         void this.device.popErrorScope().then(
-          (error) => error !== null && this.#refused(kind, error.message),
+          (error) => error !== null && this.#fail(kind, error.message),
           () => undefined,
         );
       }
     }
   }
 
-  #refused(kind: string, message: string): void {
+  #fail(kind: string, message: string): void {
     this.#failure ??= new GatewiseError('device', `the device refused a command (${kind}): ${message}`);
   }
 
   async idle(): Promise<void> {
     await this.#checks.done;
-    await this.#nudges.during(this.device.queue.onSubmittedWorkDone());
+    await this.#polling.during(this.device.queue.onSubmittedWorkDone());
     this.#checkAlive();
   }
 
@@ -312,7 +318,7 @@ export class WebGPUBackend implements Backend {
   }
 }
 
-function own(buffer: DeviceBuffer): WebGPUBuffer {
+function asWebGPUBuffer(buffer: DeviceBuffer): WebGPUBuffer {
   if (!(buffer instanceof WebGPUBuffer))
     throw new GatewiseError('internal', 'the WebGPU backend was given a buffer of another backend');
   return buffer;

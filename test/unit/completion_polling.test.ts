@@ -1,9 +1,13 @@
-// What is sent to a device while a result is waited for, with a device made up here.
+// The commands that completion polling sends to a fake device during a wait.
 import { beforeEach, expect, test, vi } from 'vitest';
 
-import { looksOf, Nudges, type Looks } from '../../src/backend/webgpu/nudges.ts';
+import {
+  CompletionPolling,
+  pollingModeFor,
+  type PollingMode,
+} from '../../src/backend/webgpu/completion_polling.ts';
 
-/** Answers a scope after a turn of the event loop, as a device does that need not wait for its work. */
+/** A device that answers an error scope after a turn of the event loop. */
 function makeDevice() {
   const scopes: string[] = [];
   const submit = vi.fn<(commands: readonly unknown[]) => void>();
@@ -23,32 +27,32 @@ const after = (milliseconds: number): Promise<string> =>
 const LONG = 200;
 
 let made: ReturnType<typeof makeDevice>;
-const nudges = (looks: Looks): Nudges => new Nudges(made.device, looks);
+const polling = (mode: PollingMode): CompletionPolling => new CompletionPolling(made.device, mode);
 beforeEach(() => {
   made = makeDevice();
 });
 
-test('how surroundings look is told by what they are', () => {
+test('the mode follows from the globals of the environment', () => {
   const firefox = { userAgent: 'Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0' };
   const chrome = {
     userAgent: 'Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 Chrome/140.0.0.0 Safari/537.36',
   };
-  expect(looksOf({ navigator: chrome })).toBe('always');
-  expect(looksOf({ window: {}, navigator: chrome })).toBe('often');
-  expect(looksOf({ WorkerGlobalScope: {}, navigator: firefox })).toBe('rarely');
+  expect(pollingModeFor({ navigator: chrome })).toBe('none');
+  expect(pollingModeFor({ window: {}, navigator: chrome })).toBe('scopes');
+  expect(pollingModeFor({ WorkerGlobalScope: {}, navigator: firefox })).toBe('submits');
   // Node, with a stand-in for a window.
-  expect(looksOf({ window: {} })).toBe('always');
-  expect(looksOf({ window: {}, navigator: {} })).toBe('always');
+  expect(pollingModeFor({ window: {} })).toBe('none');
+  expect(pollingModeFor({ window: {}, navigator: {} })).toBe('none');
 });
 
 test('where the device is asked by itself nothing is sent', async () => {
-  expect(await nudges('always').during(after(20))).toBe('answer');
+  expect(await polling('none').during(after(20))).toBe('answer');
   expect(made.scopes).toEqual([]);
   expect(made.submit).not.toHaveBeenCalled();
 });
 
 test('in a browser a few scopes are pushed and popped at once, and no more when the answer is there', async () => {
-  const own = nudges('often');
+  const own = polling('scopes');
   expect(await own.during(after(4))).toBe('answer');
   const sent = made.scopes.length;
   expect(sent).toBeGreaterThan(0);
@@ -59,7 +63,7 @@ test('in a browser a few scopes are pushed and popped at once, and no more when 
 });
 
 test('what takes somewhat longer twice in turn is left alone, and tried again some time later', async () => {
-  const own = nudges('often');
+  const own = polling('scopes');
   // Answered by what is sent: as many scopes as there are, and a moment.
   const exhausted = async (): Promise<number> => {
     made.popErrorScope.mockClear();
@@ -78,7 +82,7 @@ test('what takes somewhat longer twice in turn is left alone, and tried again so
 });
 
 test('beside what takes very long they are nothing, so that the next wait has them', async () => {
-  const own = nudges('often');
+  const own = polling('scopes');
   for (let wait = 0; wait < 4; wait++) {
     made.popErrorScope.mockClear();
     await own.during(after(40));
@@ -87,13 +91,13 @@ test('beside what takes very long they are nothing, so that the next wait has th
 });
 
 test('waits at once share what is sent', async () => {
-  const own = nudges('often');
+  const own = polling('scopes');
   await Promise.all([own.during(after(LONG)), own.during(after(LONG))]);
   expect(made.popErrorScope).toHaveBeenCalledTimes(8);
 });
 
 test('where a browser looks rarely it is sent empty work until the answer is there', async () => {
-  expect(await nudges('rarely').during(after(60))).toBe('answer');
+  expect(await polling('submits').during(after(60))).toBe('answer');
   const sent = made.submit.mock.calls.length;
   expect(sent).toBeGreaterThan(2);
   expect(made.submit).toHaveBeenCalledWith([]);
@@ -103,7 +107,7 @@ test('where a browser looks rarely it is sent empty work until the answer is the
 });
 
 test('short waits beside a long one send no more than it alone', async () => {
-  const own = nudges('often');
+  const own = polling('scopes');
   const long = own.during(after(LONG));
   for (let i = 0; i < 10; i++) await own.during(after(2));
   await long;
@@ -111,7 +115,7 @@ test('short waits beside a long one send no more than it alone', async () => {
 });
 
 test('a device that throws at once breaks no wait, not the next one either', async () => {
-  const own = nudges('often');
+  const own = polling('scopes');
   made.popErrorScope.mockImplementation(() => {
     throw new Error('no scopes here');
   });
@@ -123,6 +127,6 @@ test('a device that throws at once breaks no wait, not the next one either', asy
 test('a failure is the answer, and a device that answers no scope any more is no other one', async () => {
   made.popErrorScope.mockRejectedValue(new Error('lost'));
   await expect(
-    nudges('often').during(after(20).then(() => Promise.reject(new Error('lost, too')))),
+    polling('scopes').during(after(20).then(() => Promise.reject(new Error('lost, too')))),
   ).rejects.toThrow('lost, too');
 });
