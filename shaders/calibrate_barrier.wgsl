@@ -1,16 +1,17 @@
-// Passes words from invocation to invocation of one workgroup, a barrier for each: 8 a round.
+// Measures barriers: each invocation of one workgroup passes a word to its neighbour through workgroup memory, with one barrier
+// for each word, 8 times a round.
 
 struct Params {
   rounds: u32,
 }
 
-const I = 0u;                      // stands in for an unrolled count
+const I = 0u;                      // the index of an unrolled block
 
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read_write> out: array<f32>;    // (256)
 
-// Two halves that take turns: nobody can write a word of one before all have read it, since a barrier of the other
-// lies between. So one barrier a word is enough, and none can be left out.
+// Double buffering: the barrier of one half separates the reads of the other half from its next writes. So one barrier a word
+// suffices, and a compiler can remove none.
 var<workgroup> words: array<f32, 512>;
 
 @compute @workgroup_size(256)

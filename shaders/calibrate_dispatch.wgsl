@@ -1,4 +1,4 @@
-// Adds to a few numbers in place, so that each dispatch waits for the one before: what is left to time is the dispatch.
+// Measures dispatches: adds a number to 64 elements in place, so that each dispatch waits for the previous one and does little else.
 
 struct Params {
   summand: f32,

@@ -1,9 +1,9 @@
-// Multiply-adds in registers and nothing else, which tells what FLOP an adapter can do. Each invocation goes on with two
-// vec4s, eight chains that do not wait for each other: 8192 multiply-adds a round.
+// Measures arithmetic: multiply-adds in registers and nothing else. Each invocation updates two vec4s, which are eight independent
+// dependency chains, by 8192 multiply-adds a round.
 
 struct Params {
   rounds: u32,
-  factor: f32,     // below 1, so that the chains come to rest at a normal number
+  factor: f32,     // below 1, so that the values converge to a normal number
   summand: f32,
 }
 

@@ -1,12 +1,12 @@
-// Reads a buffer again and again, in vec4s, which tells what bytes an adapter can move from a buffer of that size. All
-// invocations together read `rounds` times as many vec4s as there are: a workgroup 2048 in a row at a time, eight each.
+// Measures bandwidth for a buffer of a given size: all invocations together read it `rounds` times in vec4s. A workgroup reads 2048
+// contiguous vec4s at a time, eight in each invocation.
 
 struct Params {
   rounds: u32,     // rounds * size is below 2^31
-  size: u32,       // of the buffer in vec4s: a power of two, 2048 or more
+  size: u32,       // of the buffer in vec4s: a power of two, at least 2048
 }
 
-const I = 0u;                      // stands in for an unrolled count
+const I = 0u;                      // the index of an unrolled block
 
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> data: array<vec4f>;       // (size)
@@ -25,7 +25,7 @@ fn calibrate_read(
     // @unroll I 8
     sum += data[(start + I * 256u) & (params.size - 1u)];
     // @end
-    // Odd, or in a small buffer each workgroup would come back to what it read, which its core may hold.
+    // An odd stride: with an even one, a workgroup would reread its own part of a small buffer, from the cache of its core.
     start += (groups.x | 1u) * 2048u;
   }
   out[group.x * 256u + local] = dot(sum, vec4f(1.0));

@@ -1,11 +1,11 @@
-// Whole numbers from one strided view to another: small ones are subnormal as floats, which a kernel may flush to 0.
+// Copies integers between strided views. As floats, small integers would be subnormal numbers, which a device may flush to 0.
 // One invocation copies one element.
 
 // @include lib/operand.wgsl
 // @include lib/linear_id.wgsl
 
 struct Params {
-  dims: vec4u,                    // the shape, padded with 1 in front
+  dims: vec4u,                    // the shape, padded with leading 1s
   size: u32,                      // dims.x * dims.y * dims.z * dims.w
   source: Operand,
   out: Operand,

@@ -1,5 +1,5 @@
-// out[i] = x[i] * scale where the random number of element i is at least p, else 0. Element i has word i % 4 of
-// philox(counter (i / 4, stream, 0, 0), key seed), so nothing needs to be kept for the backward pass.
+// Dropout: out[i] = x[i] * scale if the random number of element i is at least p, else 0. Its random number is word i % 4 of
+// philox(counter (i / 4, stream, 0, 0), key seed), so the backward pass draws the same mask and nothing is stored for it.
 // One invocation computes four elements.
 
 // @include lib/philox.wgsl
@@ -31,7 +31,7 @@ fn dropout(
   let words = philox(vec4u(four, params.stream, 0u, 0u), key);
   // @unroll I 4
   if (start + I < params.size) {
-    // A product, not a choice, so that NaN stays NaN.
+    // A product and not a select of x, so that NaN stays NaN.
     out[start + I] = x[start + I] * select(0.0, params.scale, unit_uniform(words[I]) >= params.p);
   }
   // @end

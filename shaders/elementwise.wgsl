@@ -1,18 +1,18 @@
-// Any expression over strided inputs, element by element, with up to four outputs.
-// One invocation computes one element. An optimizer update is this kernel with in-place outputs.
+// Evaluates up to four scalar expressions at each element of strided inputs; an optimizer's update is such a launch, in place.
+// One invocation computes one element of each output.
 
 // @include lib/nonlinear.wgsl
 // @include lib/operand.wgsl
 // @include lib/linear_id.wgsl
 
 struct Params {
-  dims: vec4u,                    // the shape, padded with 1 in front
+  dims: vec4u,                    // the shape, padded with leading 1s
   size: u32,                      // dims.x * dims.y * dims.z * dims.w
   operands: array<Operand, 11>,   // in0 to in6, then out0 to out3
 }
 
 override WORKGROUP: u32 = 64;
-override RANK: u32 = 4;           // how many of dims are not 1, counted from the back
+override RANK: u32 = 4;           // the number of trailing dims in use
 
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> in0: array<f32>;

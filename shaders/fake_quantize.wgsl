@@ -1,4 +1,5 @@
-// Weights (N, K) rounded to the precision in which they are stored: f16, or int8 by the largest magnitude of each row.
+// Fake quantization: rounds weights (N, K) to f16, or to int8 with a scale for each row, its largest magnitude / 127.
+// One invocation rounds one element.
 
 // @include lib/linear_id.wgsl
 // @include lib/half.wgsl

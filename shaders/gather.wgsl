@@ -1,4 +1,5 @@
-// Rows of a table by index: out[i, e] = table[index[i], e]. The embedding layer's forward pass.
+// Gathers rows of a table: out[i, e] = table[index[i], e], as in the forward pass of an embedding. An index outside the table reads
+// the nearest row. One invocation copies one element.
 
 // @include lib/linear_id.wgsl
 

@@ -1,12 +1,12 @@
-// out[m, n] = epilogue(sum over k of a[m, k] * b[k, n]), over strided matrices: a transpose is a view.
-// One invocation computes a tile of results in registers and shares nothing with others.
+// Matrix product: out[m, n] = epilogue(sum over k of a[m, k] * b[k, n]) for strided matrices; a transpose is a view.
+// One invocation computes a register tile of results by itself.
 
 // @include lib/matmul.wgsl
 
 override WORKGROUP: u32 = 16;
 
 // @splice load
-// How this launch's matrices lie.
+// The loads for the layouts of this launch's matrices.
 fn load_a(m: u32, k: u32, lane: u32) -> mat4x4f {
   return a_strided(m, k);
 }
@@ -24,11 +24,11 @@ fn matmul(
   @builtin(num_workgroups) groups: vec3u,
   @builtin(local_invocation_index) local: u32,
 ) {
-  // Tiles are counted row by row, so that a narrow result still fills a workgroup.
+  // Tiles are numbered row by row, so that the tiles of a narrow result fill workgroups too.
   let tile = linear_id(group, groups, local, WORKGROUP);
-  let across = (params.n + 4u * QUADS - 1u) / (4u * QUADS);
-  let m = (tile / across) * 4u * BANDS;
+  let across = (params.n + 4u * COLUMN_BLOCKS - 1u) / (4u * COLUMN_BLOCKS);
+  let m = (tile / across) * 4u * ROW_BLOCKS;
   if (m < params.m) {
-    multiply_block(m, (tile % across) * 4u * QUADS, group.z, 0u);
+    multiply_block(m, (tile % across) * 4u * COLUMN_BLOCKS, group.z, 0u);
   }
 }

@@ -1,19 +1,19 @@
-// The product of matmul.wgsl for few rows, as a stream's: all ROWS of them by 4 columns for each invocation. K_LANES of a
-// workgroup share k between them, and add up what they have in a tree; b is read once, neighbours reading neighbours.
+// The product of matmul.wgsl for few rows, as in a stream: an invocation computes all ROWS of 4 columns, and K_SHARES invocations of
+// a workgroup each sum a share of k and add their sums in a tree. Each element of b is read once, by coalesced loads.
 
 // @include lib/matmul.wgsl
 
 override WORKGROUP: u32 = 16;
-override K_LANES: u32 = 1;        // of the workgroup, a power of two: 2 to the HALVINGS
-const ROWS = 1u;                  // these stand in for unrolled counts
-const HALVINGS = 1u;
-const R = 0u;
+override K_SHARES: u32 = 1;       // a power of two: 2 to the TREE_LEVELS
+const ROWS = 1u;
+const TREE_LEVELS = 1u;
+const R = 0u;                     // indices of unrolled blocks
 const H = 0u;
 
 var<workgroup> partial: array<vec4f, ROWS * WORKGROUP>;
 
 // @splice load
-// How this launch's matrices lie.
+// The loads for the layouts of this launch's matrices.
 fn load_a(m: u32, k: u32) -> vec4f {
   return a_row_strided(m, k);
 }
@@ -23,14 +23,14 @@ fn load_b(k: u32, n: u32) -> mat4x4f {
 }
 // @end
 
-// @splice place
-// Which k and which columns an invocation has: neighbours read neighbouring memory.
-fn k_lane(local: u32) -> u32 {
-  return local % K_LANES;
+// @splice mapping
+// The share of k and the four columns of an invocation, such that neighbours read neighbouring memory.
+fn k_share(local: u32) -> u32 {
+  return local % K_SHARES;
 }
 
-fn n_lane(local: u32) -> u32 {
-  return local / K_LANES;
+fn column_quad(local: u32) -> u32 {
+  return local / K_SHARES;
 }
 // @end
 
@@ -40,34 +40,34 @@ fn matmul_skinny(
   @builtin(num_workgroups) groups: vec3u,
   @builtin(local_invocation_index) local: u32,
 ) {
-  let own_k = k_lane(local);
-  let own_n = n_lane(local);
-  let n_lanes = WORKGROUP / K_LANES;
-  let n = 4u * (linear_id(group, groups, 0u, n_lanes) + own_n);
+  let share = k_share(local);
+  let column = column_quad(local);
+  let columns = WORKGROUP / K_SHARES;
+  let n = 4u * (linear_id(group, groups, 0u, columns) + column);
   // @unroll R ROWS
   var sum_R = vec4f();
   // @end
-  for (var quad = own_k; quad < (params.k + 3u) / 4u; quad += K_LANES) {
+  for (var quad = share; quad < (params.k + 3u) / 4u; quad += K_SHARES) {
     let b_block = load_b(4u * quad, n);
     // @unroll R ROWS
     sum_R += load_a(R, 4u * quad) * b_block;
     // @end
   }
-  // @unroll H HALVINGS
-  let half_H = K_LANES >> (H + 1u);
-  if (own_k >= half_H && own_k < 2u * half_H) {
+  // @unroll H TREE_LEVELS
+  let half_H = K_SHARES >> (H + 1u);
+  if (share >= half_H && share < 2u * half_H) {
     // @unroll R ROWS
-    partial[R * WORKGROUP + own_k * n_lanes + own_n] = sum_R;
+    partial[R * WORKGROUP + share * columns + column] = sum_R;
     // @end
   }
   workgroupBarrier();
-  if (own_k < half_H) {
+  if (share < half_H) {
     // @unroll R ROWS
-    sum_R += partial[R * WORKGROUP + (own_k + half_H) * n_lanes + own_n];
+    sum_R += partial[R * WORKGROUP + (share + half_H) * columns + column];
     // @end
   }
   // @end
-  if (own_k == 0u && n < params.n) {
+  if (share == 0u && n < params.n) {
     // @unroll R ROWS
     write_quad(sum_R, 0u, R, n);
     // @end

@@ -1,4 +1,5 @@
-// The last step of a product whose k was split: out[m, n] = epilogue(sum over the parts of a[part, m, n]), in their order.
+// The second launch of split-K: out[m, n] = epilogue(sum over splits of a[split, m, n]), in the order of the splits. One
+// invocation computes one element.
 
 // @include lib/matmul.wgsl
 
@@ -16,8 +17,8 @@ fn matmul_sum(
     return;
   }
   var sum = 0.0;
-  for (var part = 0u; part * params.depth < params.k; part++) {
-    sum += a[part * results + i];
+  for (var split = 0u; split * params.depth < params.k; split++) {
+    sum += a[split * results + i];
   }
   let at = vec4u(0u, 0u, i / params.n, i % params.n);
   out[result_index(at)] = epilogue(sum, at);

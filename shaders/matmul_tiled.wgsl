@@ -1,27 +1,27 @@
-// The product of matmul.wgsl for GPUs: a workgroup computes a tile of TALL by WIDE register tiles. It brings its operands
-// into workgroup memory, 16 k at a time and each once, so that a load serves a whole row or column of invocations.
+// The product of matmul.wgsl for GPUs: a workgroup of GRID_ROWS by GRID_COLUMNS invocations computes one register tile each. It
+// stages tiles of a and b in workgroup memory, 16 of k at a time, so that a load serves a whole row or column of invocations.
 
 // @include lib/matmul.wgsl
 
-override TALL: u32 = 8;
-override WIDE: u32 = 8;
-override WORKGROUP: u32 = 64;     // TALL * WIDE
-override A_WIDTH: u32 = 8;        // BANDS * TALL: in vec4s, of one k
-override B_WIDTH: u32 = 8;        // QUADS * WIDE
-const DEPTH = 16u;
-const BANDS = 1u;                 // these stand in for unrolled counts; each invocation brings BLOCKS blocks
-const QUADS = 1u;
-const BLOCKS = 1u;
-const R = 0u;
+override GRID_ROWS: u32 = 8;      // invocations along m
+override GRID_COLUMNS: u32 = 8;   // invocations along n
+override WORKGROUP: u32 = 64;     // GRID_ROWS * GRID_COLUMNS
+override A_QUADS: u32 = 8;        // ROW_BLOCKS * GRID_ROWS: vec4s of the tile of a for one k
+override B_QUADS: u32 = 8;        // COLUMN_BLOCKS * GRID_COLUMNS: vec4s of the tile of b for one k
+const TILE_K = 16u;
+const ROW_BLOCKS = 1u;            // of a register tile, in blocks of 4 by 4
+const COLUMN_BLOCKS = 1u;
+const LOADS = 1u;                 // blocks of 4 by 4 that each invocation stages
+const R = 0u;                     // indices of unrolled blocks
 const C = 0u;
 const X = 0u;
 
-// One vec4 over m or n for each of the k.
-var<workgroup> a_tile: array<vec4f, DEPTH * A_WIDTH>;
-var<workgroup> b_tile: array<vec4f, DEPTH * B_WIDTH>;
+// Tiles (k, quad of m or n): each vec4 holds four neighbours along m or n for one k.
+var<workgroup> a_tile: array<vec4f, TILE_K * A_QUADS>;
+var<workgroup> b_tile: array<vec4f, TILE_K * B_QUADS>;
 
 // @splice load
-// How this launch's matrices lie.
+// The loads for the layouts of this launch's matrices.
 fn load_a(m: u32, k: u32) -> mat4x4f {
   return a_strided(m, k);
 }
@@ -32,7 +32,7 @@ fn load_b(k: u32, n: u32) -> mat4x4f {
 // @end
 
 // @splice order
-// Which block of so many quads over m or n the i-th is, and of which k: neighbours read neighbouring memory.
+// The quad along m or n and the quad along k of the i-th block, such that neighbours read neighbouring memory.
 fn a_block(i: u32) -> vec2u {
   return vec2u(i / 4u, i % 4u);
 }
@@ -42,32 +42,32 @@ fn b_block(i: u32) -> vec2u {
 }
 // @end
 
-/// Brings a block from the tiles' part of a or b, zeros where it is past the part's end.
+/// Stages the i-th block of the tiles of a and b that begin at m, n and k; zeros past `end`, the end of the split.
 fn stage(i: u32, m: u32, n: u32, k: u32, end: u32) {
-  if (i < 4u * A_WIDTH) {
+  if (i < 4u * A_QUADS) {
     let which = a_block(i);
     let quad = k + 4u * which.y;
     var rows = mat4x4f();
     if (quad < end) {
       rows = transpose(load_a(m + 4u * which.x, quad));
     }
-    let at = 4u * which.y * A_WIDTH + which.x;
+    let at = 4u * which.y * A_QUADS + which.x;
     a_tile[at] = rows[0];
-    a_tile[at + A_WIDTH] = rows[1];
-    a_tile[at + 2u * A_WIDTH] = rows[2];
-    a_tile[at + 3u * A_WIDTH] = rows[3];
-  } else if (i < 4u * (A_WIDTH + B_WIDTH)) {
-    let which = b_block(i - 4u * A_WIDTH);
+    a_tile[at + A_QUADS] = rows[1];
+    a_tile[at + 2u * A_QUADS] = rows[2];
+    a_tile[at + 3u * A_QUADS] = rows[3];
+  } else if (i < 4u * (A_QUADS + B_QUADS)) {
+    let which = b_block(i - 4u * A_QUADS);
     let quad = k + 4u * which.y;
     var rows = mat4x4f();
     if (quad < end) {
       rows = transpose(load_b(quad, n + 4u * which.x));
     }
-    let at = 4u * which.y * B_WIDTH + which.x;
+    let at = 4u * which.y * B_QUADS + which.x;
     b_tile[at] = rows[0];
-    b_tile[at + B_WIDTH] = rows[1];
-    b_tile[at + 2u * B_WIDTH] = rows[2];
-    b_tile[at + 3u * B_WIDTH] = rows[3];
+    b_tile[at + B_QUADS] = rows[1];
+    b_tile[at + 2u * B_QUADS] = rows[2];
+    b_tile[at + 3u * B_QUADS] = rows[3];
   }
 }
 
@@ -77,14 +77,14 @@ fn matmul_tiled(
   @builtin(num_workgroups) groups: vec3u,
   @builtin(local_invocation_index) local: u32,
 ) {
-  let across = (params.n + 4u * B_WIDTH - 1u) / (4u * B_WIDTH);
+  let across = (params.n + 4u * B_QUADS - 1u) / (4u * B_QUADS);
   let tile = linear_id(group, groups, 0u, 1u);
-  let m = (tile / across) * 4u * A_WIDTH;
-  let n = (tile % across) * 4u * B_WIDTH;
-  let row = local / WIDE;
-  let column = local % WIDE;
-  // @unroll R BANDS
-  // @unroll C QUADS
+  let m = (tile / across) * 4u * A_QUADS;
+  let n = (tile % across) * 4u * B_QUADS;
+  let row = local / GRID_COLUMNS;
+  let column = local % GRID_COLUMNS;
+  // @unroll R ROW_BLOCKS
+  // @unroll C COLUMN_BLOCKS
   // @unroll I 4
   var sum_R_C_I = vec4f();
   // @end
@@ -92,20 +92,20 @@ fn matmul_tiled(
   // @end
   let start = group.z * params.depth;
   let end = min(start + params.depth, params.k);
-  for (var step = 0u; step < (end - start + DEPTH - 1u) / DEPTH; step++) {
-    let k = start + step * DEPTH;
-    // @unroll X BLOCKS
+  for (var step = 0u; step < (end - start + TILE_K - 1u) / TILE_K; step++) {
+    let k = start + step * TILE_K;
+    // @unroll X LOADS
     stage(local + X * WORKGROUP, m, n, k, end);
     // @end
     workgroupBarrier();
-    for (var i = 0u; i < DEPTH; i++) {
-      // Neighbouring invocations own neighbouring vec4s of each band and quad, which lie in different banks.
-      // @unroll C QUADS
-      let b_C = b_tile[i * B_WIDTH + C * WIDE + column];
+    for (var i = 0u; i < TILE_K; i++) {
+      // Adjacent invocations own adjacent vec4s of each block, so that their reads hit different banks of workgroup memory.
+      // @unroll C COLUMN_BLOCKS
+      let b_C = b_tile[i * B_QUADS + C * GRID_COLUMNS + column];
       // @end
-      // @unroll R BANDS
-      let a_R = a_tile[i * A_WIDTH + R * TALL + row];
-      // @unroll C QUADS
+      // @unroll R ROW_BLOCKS
+      let a_R = a_tile[i * A_QUADS + R * GRID_ROWS + row];
+      // @unroll C COLUMN_BLOCKS
       // @unroll I 4
       sum_R_C_I += a_R[I] * b_C;
       // @end
@@ -114,17 +114,17 @@ fn matmul_tiled(
     }
     workgroupBarrier();
   }
-  // @unroll R BANDS
-  // @unroll C QUADS
+  // @unroll R ROW_BLOCKS
+  // @unroll C COLUMN_BLOCKS
   // @unroll I 4
-  write_result(sum_R_C_I, group.z, m + 4u * (R * TALL + row) + I, n + 4u * (C * WIDE + column));
+  write_result(sum_R_C_I, group.z, m + 4u * (R * GRID_ROWS + row) + I, n + 4u * (C * GRID_COLUMNS + column));
   // @end
   // @end
   // @end
 }
 
-fn write_result(product: vec4f, part: u32, m: u32, n: u32) {
+fn write_result(product: vec4f, split: u32, m: u32, n: u32) {
   if (m < params.m && n < params.n) {
-    write_quad(product, part, m, n);
+    write_quad(product, split, m, n);
   }
 }

@@ -1,21 +1,21 @@
-// Sum or maximum over some axes of an expression over strided inputs.
-// One invocation folds every SPLITS-th element of one result; where there are few results, a second dispatch
-// folds the partial results. The order is fixed, so the same inputs give the same bits.
+// Reduces an expression over strided inputs along some axes, by sum or maximum.
+// One invocation reduces every splits-th element of one result; with more than one split, a second launch reduces the partial
+// results. The order is fixed, so the same inputs give the same bits.
 
 // @include lib/nonlinear.wgsl
 // @include lib/operand.wgsl
 // @include lib/linear_id.wgsl
 
 struct Params {
-  kept: vec2u,                    // shape of the results
-  reduced: vec2u,                 // shape of what each result folds
-  splits: u32,
-  split_stride: u32,              // from one partial result to the next, in elements
+  kept: vec2u,                    // sizes of the axes of the result
+  reduced: vec2u,                 // sizes of the reduced axes
+  splits: u32,                    // partial results of each result
+  split_stride: u32,              // between the partial results of one result, in elements
   operands: array<Operand, 8>,    // in0 to in6, then out; axes: kept.x, kept.y, reduced.x, reduced.y
 }
 
 override WORKGROUP: u32 = 64;
-override MAXIMUM: bool = false;   // else the sum
+override MAXIMUM: bool = false;   // the maximum instead of the sum
 
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> in0: array<f32>;
@@ -47,7 +47,7 @@ fn reduce(
   var at = vec4u(result / params.kept.y, result % params.kept.y, 0u, 0u);
   let target_index = element_index(params.operands[7], at) + split * params.split_stride;
   let count = params.reduced.x * params.reduced.y;
-  // Every result folds at least one element, so the maximum can start from its own first.
+  // Every split has at least one element, from which the maximum starts.
   at.z = split / params.reduced.y;
   at.w = split % params.reduced.y;
   var total = element(at);

@@ -1,6 +1,6 @@
-// The transpose of gather: out[v, e] = sum of source[i, e] over the i with index[i] = v, in the order of i.
-// One invocation owns four columns of a row of the result and looks through all indices: no atomics, so the
-// same inputs give the same bits.
+// The transpose of gather: out[v, e] = sum of source[i, e] over all i with index[i] = v, in the order of i.
+// One invocation owns four columns of a row of the result and scans all indices: without atomics, the same inputs give the same
+// bits. A source row with an index outside the table is dropped.
 
 // @include lib/linear_id.wgsl
 

@@ -1,4 +1,4 @@
-// Which steps of each sequence count: out[t, b] = 1 where t < length[b], else 0. One invocation writes one element.
+// A mask from sequence lengths: out[t, b] = 1 if t < lengths[b], else 0. One invocation writes one element.
 
 // @include lib/linear_id.wgsl
 

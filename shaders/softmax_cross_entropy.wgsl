@@ -1,7 +1,7 @@
-// Per row of logits: loss = log(sum of exp) - logit[label], the log of the sum, which the backward pass reuses, and
-// whether the row counts. One whose label is ignore_index does not, and its loss is 0.
-// With smoothing s the label is 1 - s of the chosen class and s of all classes alike. The maximum is taken out first, so
-// no exp overflows.
+// Cross-entropy of a softmax for each row of logits: loss = log(sum of exp) - logits[label]; log_sum, the logarithm, for the backward
+// pass; and counts, 0 for a row whose label is ignore_index, else 1. The loss of an ignored row is 0.
+// With label smoothing s, the target is 1 - s at the label plus s / classes at every class. The largest logit is subtracted first,
+// so that no exp overflows. One invocation computes one row.
 
 // @include lib/linear_id.wgsl
 
@@ -47,8 +47,9 @@ fn softmax_cross_entropy(
     total += exp(logits[base + c] - largest);
   }
   let chosen = u32(clamp(label[row], 0, i32(params.classes) - 1));
+  // The largest logit minus the mean logit under the target.
   var below = largest - logits[base + chosen];
-  // Not a product with 0: a class may have the logit -infinity.
+  // A condition and not a product with 0: a logit may be -infinity.
   if (params.smoothing > 0.0) {
     var mean = 0.0;
     for (var c = 0u; c < params.classes; c++) {

@@ -1,8 +1,9 @@
-// Numbers as whole ones from -127 to 127, of which 127 stands for the largest of a row; src/ops/weight_precision.ts, bit by bit.
+// Conversion to int8 by a scale for each row of weights. It equals src/ops/weight_precision.ts bit for bit.
 
-/// Two products are compared, as products are rounded alike everywhere and quotients are not.
+/// The integer q from -127 to 127 nearest to x * 127 / largest. WGSL's division is not correctly rounded, so the quotient is
+/// corrected by comparisons of products, which are.
 fn int8_of(x: f32, largest: f32) -> i32 {
-  // A row of zeros; and what a device may flush to zero is none of its business.
+  // A row of zeros, or of numbers that a device may flush to zero.
   if (!(largest >= 1e-30)) {
     return 0;
   }
@@ -16,6 +17,7 @@ fn int8_of(x: f32, largest: f32) -> i32 {
   return i32(select(q, -q, x < 0.0));
 }
 
+/// Four numbers as a packed quad of int8. @param largest The largest magnitude of their row.
 fn bytes_of(four: vec4f, largest: f32) -> u32 {
   let q = vec4u(vec4i(
     int8_of(four.x, largest), int8_of(four.y, largest), int8_of(four.z, largest), int8_of(four.w, largest))) & vec4u(0xffu);

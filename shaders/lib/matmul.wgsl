@@ -1,5 +1,5 @@
-// What the kernels of the matrix product share: the matrices and how blocks of them are loaded, the other inputs of the
-// epilogue, and where a result goes. A launch's z is a part of k, of params.depth, which is all of k unless it is split.
+// The part that the kernels of all matmul variants share: bindings, loads of 4 by 4 blocks, the epilogue and the store. A workgroup's
+// z is its split of k, of length params.depth; without split-K there is one split.
 
 // @include lib/nonlinear.wgsl
 // @include lib/operand.wgsl
@@ -10,15 +10,15 @@ struct Params {
   m: u32,
   n: u32,
   k: u32,
-  depth: u32,                     // of a part of k, a multiple of 16
+  depth: u32,                     // length of a split of k, a multiple of 16
   a_strides: vec2u,               // m, k
   b_strides: vec2u,               // k, n
   a_offset: u32,
   b_offset: u32,
-  operands: array<Operand, 6>,    // in2 to in6, then out; axes: 0, part, m, n
+  operands: array<Operand, 6>,    // in2 to in6, then out; axes: 0, split, m, n
 }
 
-const I = 0u;                     // this stands in for an unrolled count
+const I = 0u;                     // the index of an unrolled block
 
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> a: array<f32>;
@@ -29,22 +29,22 @@ const I = 0u;                     // this stands in for an unrolled count
 @group(0) @binding(6) var<storage, read> in5: array<f32>;
 @group(0) @binding(7) var<storage, read> in6: array<f32>;
 @group(0) @binding(8) var<storage, read_write> out: array<f32>;
-// The same matrices as vec4s, for those whose rows or columns lie so that four neighbours are one load.
+// The same matrices as vec4s, if their layout allows to load four neighbours at once.
 @group(0) @binding(9) var<storage, read> a4: array<vec4f>;
 @group(0) @binding(10) var<storage, read> b4: array<vec4f>;
-// A packed b, in rows of quads of k or of n.
+// A packed b, in rows of quads along k or n.
 @group(0) @binding(11) var<storage, read> b_halves: array<vec2u>;
 @group(0) @binding(12) var<storage, read> b_bytes: array<u32>;
 
-// A block of either is four vec4s over k, of four m or of four n. What lies past the edge in m or n is read but not
-// written; past k it is 0.
+// A block is a mat4x4f of four vec4s along k, one for each of four m (of a) or n (of b). Elements past the edge in m or n are
+// loaded, but their results are not stored; elements past k are 0.
 
-/// Zeros from number `count` on. Chosen from what was loaded, which costs less than a branch before each load.
+/// The first `count` values, then zeros. A select after the loads costs less than a branch before each of them.
 fn first_of(values: vec4f, count: u32) -> vec4f {
   return select(vec4f(), values, vec4u(0u, 1u, 2u, 3u) < vec4u(count));
 }
 
-fn a_number(m: u32, k: u32) -> f32 {
+fn a_element(m: u32, k: u32) -> f32 {
   return select(0.0, a[params.a_offset + m * params.a_strides.x + k * params.a_strides.y], k < params.k);
 }
 
@@ -58,7 +58,7 @@ fn a_row_along_k(m: u32, k: u32) -> vec4f {
   return a4[(params.a_offset + m * params.a_strides.x + k) / 4u];
 }
 
-/// Four neighbours over m.
+/// Four neighbours along m.
 fn a_column_along_m(m: u32, k: u32) -> vec4f {
   return a4[(params.a_offset + m + k * params.a_strides.y) / 4u];
 }
@@ -118,7 +118,7 @@ fn b_bytes_along_k(k: u32, n: u32) -> mat4x4f {
     from_bytes(b_bytes[at + 2u * step]), from_bytes(b_bytes[at + 3u * step]));
 }
 
-/// Whole rows of quads even where k is no multiple of four: those past the end are another tensor's.
+/// Rows past k belong to another tensor and become 0. Within a row, quads are whole for any n.
 fn b_halves_along_n(k: u32, n: u32) -> mat4x4f {
   let at = (params.b_offset + k * params.b_strides.x + n) / 4u;
   let step = params.b_strides.x / 4u;
@@ -142,11 +142,11 @@ fn result_index(at: vec4u) -> u32 {
 }
 // @end
 
-/// Four neighbours of a row.
-fn write_quad(product: vec4f, part: u32, m: u32, n: u32) {
+/// Applies the epilogue to the sums of four neighbours of a row and stores them.
+fn write_quad(product: vec4f, split: u32, m: u32, n: u32) {
   // @unroll I 4
   if (n + I < params.n) {
-    let at_I = vec4u(0u, part, m, n + I);
+    let at_I = vec4u(0u, split, m, n + I);
     out[result_index(at_I)] = epilogue(product[I], at_I);
   }
   // @end

@@ -1,13 +1,12 @@
-// sigmoid, tanh and softplus that are finite for every finite input. They, max and min are NaN for NaN, so that a broken input
-// shows in the loss.
-// WGSL's own tanh inherits its accuracy from sinh / cosh and is indeterminate past |x| = 88 (gpuweb issue 4458).
+// sigmoid, tanh and softplus that are finite for every finite input. These, max and min return NaN for NaN, so that an invalid input
+// shows in the loss. WGSL's tanh inherits its accuracy from sinh / cosh and is indeterminate past |x| = 88 (gpuweb issue 4458).
 
-/// Tested on the bits, since a compiler may assume that no number is NaN.
+/// A test of the bits, since a compiler may assume that no number is NaN.
 fn is_nan(x: f32) -> bool {
   return (bitcast<u32>(x) & 0x7fffffffu) > 0x7f800000u;
 }
 
-/// WGSL's max and min of NaN and a number may be the number.
+/// WGSL's max and min of NaN and a number may return the number.
 fn nan_max(a: f32, b: f32) -> f32 {
   return select(select(max(a, b), b, is_nan(b)), a, is_nan(a));
 }
@@ -21,7 +20,7 @@ fn stable_sigmoid(x: f32) -> f32 {
 }
 
 fn stable_tanh(x: f32) -> f32 {
-  // Near 0, where 1 - 2 / (e^2x + 1) would cancel, the Taylor series up to x^13 is right to 1e-7.
+  // Near 0, 1 - 2 / (e^2x + 1) loses digits by cancellation; there the Taylor series up to x^13 is accurate to 1e-7.
   let s = min(x * x, 0.25);
   let series = 1.0 + s * (-0.333333333 + s * (0.133333333 + s * (-0.0539682540
       + s * (0.0218694885 + s * (-0.00886323553 + s * 0.00359212804)))));
@@ -29,16 +28,16 @@ fn stable_tanh(x: f32) -> f32 {
   return select(select(sign(x) * magnitude, x * series, abs(x) < 0.5), x, is_nan(x));
 }
 
-/// e^x for x in [-110, 0] to a few units in the last place. WGSL's exp loses |x| of them, so it is given what is left of x
-/// beside a multiple of log 2, which is held in two parts (Cody and Waite, 1980).
+/// e^x for x in [-110, 0] to a few units in the last place. The error of WGSL's exp grows with |x|, so x is reduced by a multiple
+/// of log 2, which is subtracted as the sum of two constants (Cody and Waite, "Software manual for the elementary functions", 1980).
 fn exp_of_negative(x: f32) -> f32 {
   let k = round(x * 1.44269504);
   return ldexp(exp((x - k * 0.693359375) + k * 2.12194440e-4), i32(k));
 }
 
 fn softplus(x: f32) -> f32 {
-  // max(x, 0) + log(1 + e), e = e^-|x|. WGSL's log is right only to 2^-21 near 1, so that its series takes its place:
-  // log(1 + e) = 2 artanh(t / 2), t = 2e / (2 + e) <= 2/3, up to t^13.
+  // max(x, 0) + log(1 + e) with e = e^-|x|. WGSL's log is accurate only to 2^-21 near 1, so this uses a series up to t^13:
+  // log(1 + e) = 2 artanh(t / 2) with t = 2e / (2 + e) <= 2/3.
   let e = exp_of_negative(max(-abs(x), -110.0));
   let t = e / (1.0 + 0.5 * e);
   let q = 0.25 * t * t;

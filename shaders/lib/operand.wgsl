@@ -1,5 +1,5 @@
-// How a kernel reads a tensor through a view: an offset and a stride per axis, both in elements.
-// Generated code spells an index out with the axes that it needs; element_index serves any view.
+// A view of a tensor: an offset and a stride for each axis, in elements. Generated code computes an index from the axes that it
+// needs; element_index works for any view.
 
 struct Operand {
   strides: vec4u,

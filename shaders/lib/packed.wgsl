@@ -1,4 +1,4 @@
-// Quads of weights that lie packed, as four numbers. int8 as 127ths: of what, is for the sum that they go into.
+// Unpacks quads of weights to four numbers. int8 becomes q / 127; the kernel multiplies the finished sum by the scale of the row.
 
 fn from_halves(quad: vec2u) -> vec4f {
   return vec4f(unpack2x16float(quad.x), unpack2x16float(quad.y));

@@ -1,7 +1,7 @@
-// A counter-based generator: Philox4x32-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC 2011).
-// The words are those of src/core/random.ts for the same counter and key.
+// The counter-based random number generator Philox4x32-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC 2011).
+// src/core/random.ts gives the same words for the same counter and key.
 
-/// The high half of the 64-bit product, which WGSL does not have.
+/// The high 32 bits of a 64-bit product, for which WGSL has no operation.
 fn multiply_high(a: u32, b: u32) -> u32 {
   let a_high = a >> 16u;
   let a_low = a & 0xffffu;
@@ -28,7 +28,7 @@ fn philox(counter: vec4u, key: vec2u) -> vec4u {
   return c;
 }
 
-/// Uniform in [0, 1): the upper 24 bits of a word, which an f32 holds exactly.
+/// A uniform number in [0, 1) from the upper 24 bits of a word, which an f32 represents exactly.
 fn unit_uniform(word: u32) -> f32 {
   return f32(word >> 8u) * 5.9604644775390625e-8;
 }

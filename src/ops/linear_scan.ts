@@ -11,7 +11,14 @@ import { gradients } from '../graph/autodiff.ts';
 import { defineOp, expectValue, type Op, type Signature, type Value } from '../graph/value.ts';
 import { apply, applyAll } from './apply.ts';
 import { elementwise } from './elementwise.ts';
-import { D_A, D_B, MAX_SLOTS, partsOf, slotGradients, type LinearScanAttrs } from './linear_scan_parts.ts';
+import {
+  D_A,
+  D_B,
+  MAX_SLOTS,
+  scanOperands,
+  slotGradients,
+  type LinearScanAttrs,
+} from './linear_scan_operands.ts';
 import { broadcastOp, concat, constant, reshape, slice, sum, zeros } from './structure.ts';
 
 const slotsOf = (sources: readonly Signature[]): number =>
@@ -19,7 +26,7 @@ const slotsOf = (sources: readonly Signature[]): number =>
 
 /** Throws unless the inputs fit each other. @returns T, B, slots, H. */
 function checkInputs(attrs: LinearScanAttrs, inputs: readonly Signature[], backward: boolean): number[] {
-  const { sources, mask, initial } = partsOf(attrs, inputs, backward);
+  const { sources, mask, initial } = scanOperands(attrs, inputs, backward);
   const [steps, batch, , hidden] = sources[0].shape;
   const slots = slotsOf(sources);
   const fits = (got: Signature | undefined, expected: readonly number[]): boolean =>
@@ -54,7 +61,7 @@ export const linearScanOp: Op<LinearScanAttrs> = /* @__PURE__ */ defineOp({
   cost: ({ step }, _, [h]) => (countOperations(step) + 2) * sizeOf(h.shape),
   grad: (node, [dh]) => {
     if (dh === undefined) return [];
-    const { sources, mask, initial } = partsOf(node.attrs, node.inputs, false);
+    const { sources, mask, initial } = scanOperands(node.attrs, node.inputs, false);
     const inputs = [...sources, mask, node.outputs[0], dh, initial].filter((input) => input !== undefined);
     const [dSlots, dInitial] = applyAll(linearScanBackwardOp, node.attrs, inputs);
     let slot = 0;
@@ -69,7 +76,7 @@ export const linearScanBackwardOp: Op<LinearScanAttrs> = /* @__PURE__ */ defineO
   summary: 'the scan the other way: from slots, optionally a mask, h, d h and h_0 to d slots and d h_0',
   infer: (attrs, inputs) => {
     const shape = checkInputs(attrs, inputs, true);
-    const { initial } = partsOf(attrs, inputs, true);
+    const { initial } = scanOperands(attrs, inputs, true);
     return [{ shape, dtype: 'f32' }, ...(initial === undefined ? [] : [initial])];
   },
   inPlace: ({ sources }) => (sources === 1 ? [{ input: 0, output: 0, must: false }] : []),
@@ -93,7 +100,7 @@ export const linearScanBackwardOp: Op<LinearScanAttrs> = /* @__PURE__ */ defineO
 
 /** What linear_scan_backward computes, from a scan of its coefficients and elementwise ops. */
 function backwardOfOps(attrs: LinearScanAttrs, inputs: readonly Value[]): Value[] {
-  const { sources, mask, h, dh, initial } = partsOf(attrs, inputs, true);
+  const { sources, mask, h, dh, initial } = scanOperands(attrs, inputs, true);
   if (h === undefined || dh === undefined)
     throw new GatewiseError('internal', 'linear_scan_backward: no h or d h');
   const [steps, batch, hidden] = h.shape;

@@ -1,5 +1,5 @@
-// The ops of structure: views, which cost nothing since the plan folds them into the reader, and concat, empty and
-// constant, which the plan resolves into copies and fills. Sums stand here too, for their gradients are each other's.
+// Structural ops: views, which cost nothing since kernels read strided tensors; and concat, constant, empty and gap, which the planner
+// resolves into copies and fills. Reductions are here too, since the gradient of a broadcast is a sum and vice versa.
 import { GatewiseError, show } from '../core/errors.ts';
 import { broadcastShapes, checkShape, normalizeAxis, sameShape, sizeOf, type Shape } from '../core/shape.ts';
 import { broadcastView, reshapeView, sliceView, transposeView, type View } from '../core/view.ts';
@@ -61,7 +61,7 @@ export const transposeOp: Op<{ readonly order: readonly number[] }> = /* @__PURE
 export const sliceOp: Op<{ readonly start: readonly number[]; readonly shape: Shape }> =
   /* @__PURE__ */ defineOp({
     name: 'slice',
-    summary: 'a block of the input',
+    summary: 'a block of the input, from `start` on',
     infer: ({ start, shape }, [x]) => {
       const fits =
         start.length === x.shape.length &&
@@ -82,7 +82,7 @@ export const sliceOp: Op<{ readonly start: readonly number[]; readonly shape: Sh
 export const splitOp: Op<{ readonly axis: number; readonly sizes: readonly number[] }> =
   /* @__PURE__ */ defineOp({
     name: 'split',
-    summary: 'all parts of an axis, side by side',
+    summary: 'divides an axis into contiguous parts, one output each',
     infer: ({ axis, sizes }, [x]) =>
       sizes.map((size) => ({ shape: x.shape.map((n, i) => (i === axis ? size : n)), dtype: x.dtype })),
     view: ({ axis, sizes }, input, output) => {
@@ -104,7 +104,7 @@ export const splitOp: Op<{ readonly axis: number; readonly sizes: readonly numbe
 
 export const broadcastOp: Op<{ readonly shape: Shape }> = /* @__PURE__ */ defineOp({
   name: 'broadcast',
-  summary: 'repeats axes of size 1 and adds axes in front',
+  summary: 'repeats axes of size 1 and adds leading axes',
   infer: ({ shape }, [x]) => {
     if (!sameShape(broadcastShapes('broadcast', [x.shape, shape]), shape)) {
       throw new GatewiseError('shape', `broadcast: ${show(x.shape)} does not broadcast to ${show(shape)}`);
@@ -127,8 +127,7 @@ export const broadcastOp: Op<{ readonly shape: Shape }> = /* @__PURE__ */ define
 export const concatOp: Op<{ readonly axis: number }> = /* @__PURE__ */ defineOp({
   name: 'concat',
   isStructural: true,
-  summary:
-    'pieces one behind the other along an axis; the makers of the pieces write straight into the result',
+  summary: 'concatenates along an axis; kernels write their pieces directly into the result',
   infer: ({ axis }, inputs) => {
     const [first] = inputs;
     for (const { shape, dtype } of inputs) {
@@ -160,7 +159,7 @@ export const concatOp: Op<{ readonly axis: number }> = /* @__PURE__ */ defineOp(
 export const constantOp: Op<{ readonly shape: Shape; readonly value: number }> = /* @__PURE__ */ defineOp({
   name: 'constant',
   isStructural: true,
-  summary: 'one number, repeated; folded into the reader',
+  summary: 'a tensor of one number; folded into the expressions that read it',
   infer: ({ shape }) => [{ shape, dtype: 'f32' }],
   grad: () => [],
   tolerance: exact,
@@ -169,8 +168,7 @@ export const constantOp: Op<{ readonly shape: Shape; readonly value: number }> =
 export const gapOp: Op<{ readonly shape: Shape }> = /* @__PURE__ */ defineOp({
   name: 'gap',
   isStructural: true,
-  summary:
-    'room between the pieces of a concat that is 0 and stays 0: nothing writes it, and its memory is not shared',
+  summary: 'zeros between the pieces of a concat: no step writes them, and the buffer is not shared',
   infer: ({ shape }) => [{ shape, dtype: 'f32' }],
   grad: () => [],
   tolerance: exact,
@@ -179,7 +177,7 @@ export const gapOp: Op<{ readonly shape: Shape }> = /* @__PURE__ */ defineOp({
 export const emptyOp: Op<{ readonly shape: Shape }> = /* @__PURE__ */ defineOp({
   name: 'empty',
   isStructural: true,
-  summary: 'memory that nothing has written yet',
+  summary: 'uninitialized memory, as torch.empty',
   infer: ({ shape }) => [{ shape, dtype: 'f32' }],
   grad: () => [],
   tolerance: exact,
@@ -187,28 +185,28 @@ export const emptyOp: Op<{ readonly shape: Shape }> = /* @__PURE__ */ defineOp({
 
 export interface ReduceAttrs {
   readonly kind: 'sum' | 'max';
-  /** In rising order. */
+  /** In ascending order. */
   readonly axes: readonly number[];
-  /** What is reduced, over the inputs `in0`…; the inputs share a shape. */
+  /** The expression whose values are reduced, over the inputs `in0`…, which share a shape. */
   readonly prologue: Expr;
 }
 
-/** The axes of a view that stay, and those that are reduced. */
-export function splitAxes(view: View, axes: readonly number[]): { kept: View; folded: View } {
-  const pick = (wanted: boolean): View => {
-    const chosen = view.shape.map((_, axis) => axis).filter((axis) => axes.includes(axis) === wanted);
+/** A view over the kept axes, which has the offset, and one over the reduced axes. An element's index is the sum of both. */
+export function splitAxes(view: View, axes: readonly number[]): { kept: View; reduced: View } {
+  const select = (isReduced: boolean): View => {
+    const selected = view.shape.map((_, axis) => axis).filter((axis) => axes.includes(axis) === isReduced);
     return {
-      shape: chosen.map((axis) => view.shape[axis]),
-      strides: chosen.map((axis) => view.strides[axis]),
+      shape: selected.map((axis) => view.shape[axis]),
+      strides: selected.map((axis) => view.strides[axis]),
       offset: 0,
     };
   };
-  return { kept: { ...pick(false), offset: view.offset }, folded: pick(true) };
+  return { kept: { ...select(false), offset: view.offset }, reduced: select(true) };
 }
 
 export const reduceOp: Op<ReduceAttrs> = /* @__PURE__ */ defineOp({
   name: 'reduce',
-  summary: 'sum or maximum over axes, of an expression over the inputs',
+  summary: 'sum or maximum along axes, of an expression over the inputs',
   infer: ({ axes }, inputs) => [
     { shape: inputs[0].shape.filter((_, axis) => !axes.includes(axis)), dtype: 'f32' },
   ],
@@ -218,7 +216,7 @@ export const reduceOp: Op<ReduceAttrs> = /* @__PURE__ */ defineOp({
     if (d === undefined) return [undefined];
     const kept = x.shape.map((n, axis) => (node.attrs.axes.includes(axis) ? 1 : n));
     if (node.attrs.kind === 'sum') return [broadcast(reshape(d, kept), x.shape)];
-    // Where several elements are the largest they share the gradient, as PyTorch's amax has it.
+    // Several largest elements share the gradient equally, as in torch.amax.
     const hit = equal(x, broadcast(reshape(node.outputs[0], kept), x.shape));
     const share = div(d, sum(hit, node.attrs.axes));
     return [mul(hit, broadcast(reshape(share, kept), x.shape))];
@@ -226,17 +224,17 @@ export const reduceOp: Op<ReduceAttrs> = /* @__PURE__ */ defineOp({
   tolerance: { absolute: 1e-5, relative: 1e-5 },
 });
 
-/** The same elements in the same order; one size may be -1 and follows from the others. */
+/** The same elements in row-major order under another shape; one size may be -1, which follows from the others. */
 export function reshape(x: Value, shape: Shape): Value {
-  const known = shape.reduce((product, n) => (n === -1 ? product : product * n), 1);
-  const full = shape.map((n) => (n === -1 ? sizeOf(x.shape) / known : n));
+  const given = sizeOf(shape.filter((n) => n !== -1));
+  const full = shape.map((n) => (n === -1 ? sizeOf(x.shape) / given : n));
   if (sameShape(full, x.shape)) return x;
   // A reshape of a reshape is one reshape.
   const source = x.node?.op.name === reshapeOp.name ? x.node.inputs[0] : x;
   return sameShape(full, source.shape) ? source : apply(reshapeOp, { shape: full }, [source]);
 }
 
-/** Axes in the given order; without one, the last two change places. */
+/** Permutes the axes, as torch.permute; without an order, swaps the last two. */
 export function transpose(x: Value, order?: readonly number[]): Value {
   const rank = x.shape.length;
   const axes = x.shape.map((_, axis) => axis);
@@ -249,7 +247,7 @@ export function transpose(x: Value, order?: readonly number[]): Value {
     rank - 2,
   ];
   if (full.every((axis, i) => axis === i) && full.length === rank) return x;
-  // A transpose of a transpose that undoes it is neither.
+  // A transpose that undoes another one is the input of that one.
   const inner =
     x.node?.op.name === transposeOp.name
       ? (x.node.attrs as { readonly order: readonly number[] }).order
@@ -258,7 +256,7 @@ export function transpose(x: Value, order?: readonly number[]): Value {
   return apply(transposeOp, { order: full }, [x]);
 }
 
-/** Elements `start` up to, not including, `end` of one axis; negative numbers count from the back. */
+/** The elements from `start` to before `end` of one axis; negative numbers count from the end of the axis. */
 export function slice(
   x: Value,
   axis: number,
@@ -280,7 +278,7 @@ export function slice(
   return apply(sliceOp, { start: x.shape.map((_, i) => (i === at ? from : 0)), shape }, [x]);
 }
 
-/** Cuts one axis into parts of a size, the last of which may be smaller, or of the given sizes; as torch.split. */
+/** Splits one axis into parts of one size, the last of which may be smaller, or of the given sizes; as torch.split. */
 export function split(x: Value, sizes: number | readonly number[], axis = 0): Value[] {
   const at = normalizeAxis('split', axis, x.shape.length);
   const size = x.shape[at];
@@ -297,7 +295,7 @@ export function split(x: Value, sizes: number | readonly number[], axis = 0): Va
   return all.length === 1 ? [x] : [...applyAll(splitOp, { axis: at, sizes: all }, [x])];
 }
 
-/** Cuts one axis into that many equal parts, as torch.chunk; the axis must divide evenly. */
+/** Splits one axis into `chunks` equal parts, as torch.chunk; the size must be divisible. */
 export function chunk(x: Value, chunks: number, axis = 0): Value[] {
   const size = x.shape[normalizeAxis('chunk', axis, x.shape.length)];
   if (!Number.isInteger(chunks) || chunks < 1 || size % chunks !== 0) {
@@ -309,12 +307,12 @@ export function chunk(x: Value, chunks: number, axis = 0): Value[] {
   return split(x, size / chunks, axis);
 }
 
-/** NumPy's broadcasting to a shape. */
+/** Broadcasts to a shape, as NumPy does. */
 export function broadcast(x: Value, shape: Shape): Value {
   return sameShape(x.shape, shape) ? x : apply(broadcastOp, { shape }, [x]);
 }
 
-/** Pieces one behind the other along an axis. */
+/** Concatenates along an axis, as torch.cat. */
 export function concat(pieces: readonly Value[], axis = 0): Value {
   if (pieces.length === 0)
     throw new GatewiseError('argument', 'concat: expected at least one piece, got none');
@@ -322,7 +320,7 @@ export function concat(pieces: readonly Value[], axis = 0): Value {
   return pieces.length === 1 ? pieces[0] : apply(concatOp, { axis: at }, pieces);
 }
 
-/** A tensor that holds one number everywhere. */
+/** A tensor of one number. */
 export function constant(value: number, shape: Shape = []): Value {
   return apply(constantOp, { value, shape }, []);
 }
@@ -331,7 +329,7 @@ export function zeros(shape: Shape): Value {
   return constant(0, shape);
 }
 
-/** Whether a value is known to be 0 everywhere. */
+/** Whether the graph shows that all elements of a value are 0. */
 export function isZero({ node, index }: Value): boolean {
   if (node === undefined) return false;
   if (node.op.name === constantOp.name) return (node.attrs as { readonly value: number }).value === 0;
@@ -339,12 +337,12 @@ export function isZero({ node, index }: Value): boolean {
   return node.op.view !== undefined && isZero(node.inputs[node.op.viewOf?.(index) ?? 0]);
 }
 
-/** Memory that nothing has written: for room that an in-place op fills. */
+/** Uninitialized memory, which an in-place op then writes. */
 export function empty(shape: Shape): Value {
   return apply(emptyOp, { shape }, []);
 }
 
-/** Zeros between pieces of a concat, without a dispatch that writes them. */
+/** Zeros between the pieces of a concat that no step has to write. */
 export function gap(shape: Shape): Value {
   return apply(gapOp, { shape }, []);
 }
@@ -360,25 +358,25 @@ function reduce(kind: ReduceAttrs['kind'], x: Value, axes?: number | readonly nu
   return full.length === 0 ? x : apply(reduceOp, { kind, axes: full, prologue: Expr.input('in0') }, [x]);
 }
 
-/** Sum over the given axes, or over all. The axes vanish from the shape. */
+/** Sum along the given axes, or all. The axes are removed from the shape. */
 export function sum(x: Value, axes?: number | readonly number[]): Value {
   return reduce('sum', x, axes);
 }
 
-/** Arithmetic mean over the given axes, or over all. */
+/** Arithmetic mean along the given axes, or all. */
 export function mean(x: Value, axes?: number | readonly number[]): Value {
   const total = sum(x, axes);
   if (total === x) return x;
-  // The factor goes inside the sum, where it is fused.
+  // The factor applies to the elements, so that it is fused into the reduction.
   return sum(mul(x, sizeOf(total.shape) / sizeOf(x.shape)), axes);
 }
 
-/** Largest element over the given axes, or over all. */
+/** Largest element along the given axes, or all. */
 export function max(x: Value, axes?: number | readonly number[]): Value {
   return reduce('max', x, axes);
 }
 
-/** `x` placed at `start` in zeros of `shape`. */
+/** Zeros of `shape` with `x` at `start`. */
 function pad(x: Value, start: readonly number[], shape: Shape): Value {
   return shape.reduce((inner, size, axis) => {
     const zerosOf = (n: number): Value[] =>

@@ -1,3 +1,4 @@
+// Strided copies of i32 tensors.
 import { walk } from '../../../core/view.ts';
 import { copyOp } from '../../../ops/copy.ts';
 import { defineKernel } from './kernel.ts';

@@ -1,3 +1,4 @@
+// Dropout by the random numbers of the WebGPU kernel.
 import { philox, unitUniform } from '../../../core/random.ts';
 import { sizeOf } from '../../../core/shape.ts';
 import { dropoutOp, roundedAttrs } from '../../../ops/dropout.ts';

@@ -1,3 +1,4 @@
+// Elementwise expressions, interpreted in float64.
 import { walk } from '../../../core/view.ts';
 import { evaluator } from '../../../expr/evaluate.ts';
 import { inputName } from '../../../expr/operands.ts';

@@ -1,3 +1,4 @@
+// Fake quantization of weights.
 import { denseView } from '../../../core/view.ts';
 import { fakeQuantizeOp } from '../../../ops/fake_quantize.ts';
 import { roundedWeight, type PackedPrecision } from '../../../ops/weight_precision.ts';
@@ -9,7 +10,7 @@ export const fakeQuantize = defineKernel(fakeQuantizeOp, {
     roundedMatrix(precision, weight).data.forEach((x, i) => (data[view.offset + i] = x)),
 });
 
-/** A matrix (N, K) with the values that are stored for its elements. */
+/** A matrix (N, K) with each element rounded to the precision in which weights are stored. */
 export function roundedMatrix(precision: PackedPrecision, { data, view }: Operand): Operand {
   const [rows, columns] = view.shape;
   const rounded = new Float64Array(rows * columns);

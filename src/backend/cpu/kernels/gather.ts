@@ -1,4 +1,4 @@
-// Indices outside the table, which only a device can have computed: gather takes the nearest row, scatter drops the source row.
+// Gather and scatter of rows. For an index outside the table, gather reads the nearest row and scatter drops the source row.
 import { gatherOp, scatterOp } from '../../../ops/gather.ts';
 import { defineKernel } from './kernel.ts';
 

@@ -1,4 +1,4 @@
-// The linear scan's reference: plain loops, one column after the other, the state in float64.
+// The linear scan by plain loops: one column, a unit of a row, after the other, with the state in float64.
 import type { View } from '../../../core/view.ts';
 import { evaluator } from '../../../expr/evaluate.ts';
 import { inputName } from '../../../expr/operands.ts';
@@ -7,12 +7,12 @@ import {
   D_A,
   D_B,
   maskView,
-  partsOf,
+  scanOperands,
   slotGradients,
   slotViews,
   stateView,
   type LinearScanAttrs,
-} from '../../../ops/linear_scan_parts.ts';
+} from '../../../ops/linear_scan_operands.ts';
 import { defineKernel, type Operand } from './kernel.ts';
 
 export const linearScan = defineKernel(linearScanOp, {
@@ -26,19 +26,20 @@ export const linearScanBackward = defineKernel(linearScanBackwardOp, {
   run: linearScanBackwardCPU,
 });
 
-const within = ({ data }: Operand, view: View): Operand => ({ data, view });
+const withView = ({ data }: Operand, view: View): Operand => ({ data, view });
 
-function columns(
+/** The operands as tensors (T, B, H); each slot is one. */
+function operandsOf(
   attrs: LinearScanAttrs,
   inputs: readonly Operand[],
   shape: readonly number[],
   backward: boolean,
 ) {
-  const { sources, mask, h, dh, initial } = partsOf(attrs, inputs, backward);
+  const { sources, mask, h, dh, initial } = scanOperands(attrs, inputs, backward);
   return {
-    slots: sources.flatMap((source) => slotViews(source.view).map((view) => within(source, view))),
-    mask: mask && within(mask, maskView(mask.view, shape[2])),
-    initial: initial && within(initial, stateView(initial.view, shape[0])),
+    slots: sources.flatMap((source) => slotViews(source.view).map((view) => withView(source, view))),
+    mask: mask && withView(mask, maskView(mask.view, shape[2])),
+    initial: initial && withView(initial, stateView(initial.view, shape[0])),
     h,
     dh,
   };
@@ -49,7 +50,7 @@ const indexOf = ({ offset, strides }: View, step: number, row: number, unit: num
 
 function linearScanCPU(attrs: LinearScanAttrs, inputs: readonly Operand[], [out]: readonly Operand[]): void {
   const [steps, batch, hidden] = out.view.shape;
-  const { slots, mask, initial } = columns(attrs, inputs, out.view.shape, false);
+  const { slots, mask, initial } = operandsOf(attrs, inputs, out.view.shape, false);
   const evaluate = evaluator(
     attrs.step,
     slots.map((_, slot) => inputName(slot)),
@@ -79,7 +80,7 @@ function linearScanBackwardCPU(
   [dSlots, dInitial]: readonly Operand[],
 ): void {
   const [steps, batch, count, hidden] = dSlots.view.shape;
-  const { slots, mask, h, dh, initial } = columns(attrs, inputs, [steps, batch, hidden], true);
+  const { slots, mask, h, dh, initial } = operandsOf(attrs, inputs, [steps, batch, hidden], true);
   const targets = slotViews(dSlots.view);
   const names = slots.map((_, slot) => inputName(slot));
   const evaluateA = evaluator([attrs.step[0]], names);
@@ -91,7 +92,7 @@ function linearScanBackwardCPU(
     for (let unit = 0; unit < hidden; unit++) {
       const read = (from: Operand | undefined, t: number): number =>
         from === undefined ? 0 : from.data[indexOf(from.view, t, row, unit)];
-      // What the step after passes back.
+      // a_{t+1} · d_{t+1}: the cotangent that reaches h_t through the next step.
       let carry = 0;
       for (let i = 0; i < steps; i++) {
         const t = attrs.reverse ? i : steps - 1 - i;

@@ -1,3 +1,4 @@
+// The matrix product by plain loops, with float64 accumulation.
 import { transposeView, walk } from '../../../core/view.ts';
 import { evaluator } from '../../../expr/evaluate.ts';
 import { inputName } from '../../../expr/operands.ts';
@@ -43,7 +44,7 @@ export const matmul = defineKernel(matmulOp, {
   },
 });
 
-/** b as a kernel that reads packed weights has it: it rounds the weights itself, so that check mode tests the packing. */
+/** b for a product with packed weights. It is rounded from the original weights, so that check mode tests the packing. */
 function unpacked({ precision, transposed }: NonNullable<MatmulAttrs['packed']>, weights: Operand): Operand {
   const { data, view } = roundedMatrix(precision, weights);
   return { data, view: transposed ? transposeView(view, [1, 0]) : view };

@@ -1,3 +1,4 @@
+// Packing of weight blocks into quads.
 import { halfBits } from '../../../core/half.ts';
 import { packOp } from '../../../ops/pack.ts';
 import { int8Of, quadsOf, type WeightPrecision } from '../../../ops/weight_precision.ts';
@@ -29,7 +30,7 @@ export const pack = defineKernel(packOp, {
   },
 });
 
-/** Writes a quad of a packed matrix. @param largest The largest magnitude of its row, for int8. */
+/** Writes one quad. @param quad Its index in the packed matrix. @param largest For int8, the largest magnitude of its row. */
 export function storeQuad(
   precision: WeightPrecision,
   { data, view }: Operand,

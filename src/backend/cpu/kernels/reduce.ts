@@ -1,3 +1,4 @@
+// Reductions with float64 accumulation.
 import { walk } from '../../../core/view.ts';
 import { evaluator } from '../../../expr/evaluate.ts';
 import { inputName } from '../../../expr/operands.ts';
@@ -20,7 +21,7 @@ export const reduce = defineKernel(reduceOp, {
     walk([out.view, ...views.map(({ kept }) => kept)], ([target, ...bases]) => {
       let total = kind === 'max' ? -Infinity : 0;
       walk(
-        views.map(({ folded }) => folded),
+        views.map(({ reduced }) => reduced),
         (offsets) => {
           inputs.forEach(({ data }, i) => (values[i] = data[bases[i] + offsets[i]]));
           evaluate(values, result);

@@ -1,3 +1,4 @@
+// Masks (T, B) from sequence lengths.
 import { sequenceMaskOp } from '../../../ops/sequence_mask.ts';
 import { defineKernel } from './kernel.ts';
 

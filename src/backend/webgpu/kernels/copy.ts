@@ -1,3 +1,4 @@
+// Strided copies of i32 tensors.
 import { sizeOf } from '../../../core/shape.ts';
 import { copyOp } from '../../../ops/copy.ts';
 import { copy as kernel } from '../../../../shaders/gen/copy.ts';

@@ -1,3 +1,4 @@
+// Dropout by counter-based random numbers.
 import { sizeOf } from '../../../core/shape.ts';
 import { dropoutOp, roundedAttrs } from '../../../ops/dropout.ts';
 import { dropout as kernel } from '../../../../shaders/gen/dropout.ts';

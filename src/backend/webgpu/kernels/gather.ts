@@ -1,3 +1,4 @@
+// Gather of the rows of a table, and scatter, which sums rows into a table.
 import { sizeOf } from '../../../core/shape.ts';
 import { gatherOp, scatterOp } from '../../../ops/gather.ts';
 import { gather as gatherKernel } from '../../../../shaders/gen/gather.ts';

@@ -1,4 +1,4 @@
-// Every kernel of the WebGPU backend, by its op.
+// The kernels of the WebGPU backend, one for each op, and the target that the planner makes plans for.
 import { GatewiseError } from '../../../core/errors.ts';
 import type { Op, TargetLimits } from '../../../graph/value.ts';
 import type { Target } from '../../../plan/target.ts';
@@ -35,17 +35,21 @@ export const webgpuKernels: readonly WebGPUKernel[] = [
   softmaxCrossEntropyBackward,
 ];
 
+/** A target whose kernels launch WGSL. */
 export interface WebGPUTarget extends Target {
   kernel(op: Op): WebGPUKernel;
 }
 
-/** minStorageBufferOffsetAlignment, 256 bytes unless a device says less, in elements. */
+/** WebGPU's default minStorageBufferOffsetAlignment of 256 bytes, in elements. A plan does not depend on the device's limit. */
 const ALIGNMENT = 64;
 
-/** Half of maxStorageBufferBindingSize, 128 MiB unless a device says more: what a loop saves beside what it is made of. */
+/**
+ * Half of WebGPU's default maxStorageBufferBindingSize of 128 MiB, since the tensors of a recurrent loop (reserve space, states)
+ * can be larger than the one that is compared with the limit.
+ */
 const TENSOR_BYTES = 64 * 2 ** 20;
 
-/** @param kernels Later ones replace earlier ones of the same op. */
+/** @param kernels A later kernel replaces an earlier one of the same op. */
 export function targetOf(
   kernels: readonly WebGPUKernel[],
   prefersWavefront: TargetLimits['prefersWavefront'] = () => false,

@@ -1,4 +1,4 @@
-// What a WebGPU kernel declares: the planner's traits, and the launches that do the work.
+// The declaration of a WebGPU kernel: the traits that the planner reads, its variants and its launches.
 import type { Op } from '../../../graph/value.ts';
 import type { Placed } from '../../../plan/region.ts';
 import type { KernelTraits } from '../../../plan/target.ts';
@@ -7,21 +7,22 @@ import type { Dispatch } from '../dispatch.ts';
 
 export interface WebGPUKernel<Attrs = unknown> extends KernelTraits<Attrs> {
   readonly op: Op<Attrs>;
-  /** The launches of a step, in one of its variants. */
+  /** The launches of a step. @param variant The device's default unless given. */
   readonly dispatches: (placed: Placed<Attrs>, device: DeviceInfo, variant?: string) => Dispatch[];
-  /** The ways to compute such a step, where there are several. */
+  /** The variants for a step; undefined if the kernel has one way to compute any step. */
   readonly variants?: (placed: Placed<Attrs>, device: DeviceInfo) => Variants;
 }
 
+/** The kernel of an op; erases the type of its attributes. */
 export function defineKernel<Attrs>(op: Op<Attrs>, kernel: Omit<WebGPUKernel<Attrs>, 'op'>): WebGPUKernel {
   return { op, ...kernel } as unknown as WebGPUKernel;
 }
 
-/** Ways to compute the same, of which one or another is faster by the device and the sizes. */
+/** Several ways to compute a step with the same result; the fastest one depends on the device and the sizes. */
 export interface Variants {
-  /** Those that such operands and the device allow, the device's default first. */
+  /** The variants that the device and the operands allow, the device's default first. */
   readonly names: readonly [string, ...string[]];
-  /** What else the fastest depends on: sizes, roughly (see `sizeClass`), and how operands lie. One choice is made for a kind. */
+  /** The size class (see `sizeClass`) and layout of the operands: steps of one kind share a tuned choice. */
   readonly kind: string;
 }
 

@@ -1,5 +1,5 @@
-// The matrix product: its variants are in matmul_variants.ts. Weights in fewer bits are packed by a step of their own and
-// unpacked as the kernels load them.
+// The matmul kernel of WebGPU (its variants are in matmul_variants.ts). Its legalization packs a weight of f16 or int8 precision
+// in a separate step, which is memoised while weights are frozen; the kernels unpack it as they load it.
 import { fakeQuantizeOp, type FakeQuantizeAttrs } from '../../../ops/fake_quantize.ts';
 import { apply } from '../../../ops/apply.ts';
 import { matmulOp, matmulSizes } from '../../../ops/matmul.ts';
@@ -7,19 +7,19 @@ import { packOp } from '../../../ops/pack.ts';
 import { QUAD_WORDS, quadsOf } from '../../../ops/weight_precision.ts';
 import { isTransposed, resolveViews } from '../../../graph/views.ts';
 import { matmulStep, MAX_MATMUL_EXTRAS } from './matmul_launch.ts';
-import { matmulDispatches, matmulVariants, partsOf } from './matmul_variants.ts';
+import { matmulDispatches, matmulVariants, splitsFor } from './matmul_variants.ts';
 import { defineKernel } from './kernel.ts';
 
 export const matmul = defineKernel(matmulOp, {
-  // The packed words are the third input.
+  // With packed weights, input 2 is the packed form.
   readsStrided: (input, { packed }) => packed === undefined || input !== 2,
   writesStrided: () => true,
   epilogueInputs: ({ packed }) => MAX_MATMUL_EXTRAS - (packed?.precision === 'int8' ? 1 : 0),
-  // Partial sums of split-K, should the device take that variant.
+  // The partial sums of split-K, which is a variant wherever it pays; unused otherwise.
   scratch: (attrs, inputs) => {
     const sizes = matmulSizes(attrs, inputs);
-    const parts = partsOf(sizes);
-    return parts > 1 ? [parts * sizes.m * sizes.n] : [];
+    const splits = splitsFor(sizes);
+    return splits > 1 ? [splits * sizes.m * sizes.n] : [];
   },
   legalize: ({ attrs, inputs: [a, b, ...rest] }) => {
     const source = resolveViews(b);
@@ -28,7 +28,7 @@ export const matmul = defineKernel(matmulOp, {
     if (attrs.packed !== undefined || node?.op.name !== fakeQuantizeOp.name || transposed === undefined)
       return undefined;
     const { precision } = node.attrs as FakeQuantizeAttrs;
-    // A sum over the rows of int8 weights would need the scale of each term.
+    // If the product sums over the rows of int8 weights, each term has its own scale, which an epilogue cannot apply.
     if (precision === 'int8' && !transposed) return undefined;
     const [weight, ...scale] = node.inputs;
     const [rows, columns] = weight.shape;

@@ -1,4 +1,4 @@
-// What the kernels of the matrix product take: how the operands lie, the epilogue, and where results go.
+// The parts that all variants of matmul share in a launch: layouts of the matrices, the epilogue and the placement of results.
 import { transposeView, type View } from '../../../core/view.ts';
 import { mul } from '../../../expr/arith.ts';
 import { Expr, substitute } from '../../../expr/expr.ts';
@@ -9,28 +9,30 @@ import type { Placed, Region } from '../../../plan/region.ts';
 import { bindWhole, type Binding } from '../dispatch.ts';
 import { expressionBody, four, indexText, operandTable, shareBindings } from './wgsl_expression.ts';
 
-/** A product in buffers, as the kernels take it. */
+/** The operands of a matmul step, as all variants take them. */
 export interface MatmulStep {
+  /** (M, K). */
   readonly a: Region;
-  /** Of packed weights the view is of their elements. */
+  /** (K, N). If b is packed, its view counts packed elements and not words. */
   readonly b: Region;
+  /** The precision of b. */
   readonly precision: WeightPrecision;
-  /** Over PRODUCT and the extras, `in2`…. */
+  /** An expression over PRODUCT and the extras, `in2`…. */
   readonly epilogue: Expr;
   readonly extras: readonly Region[];
   readonly out: Region;
   readonly scratch: readonly Region[];
 }
 
-/** The scales of int8 rows become an operand of the epilogue. */
+/** The operands of a placed op. The scales of int8 weights become an extra of the epilogue, which multiplies the sum by them. */
 export function matmulStep({ attrs, inputs, outputs: [out], scratch }: Placed<MatmulAttrs>): MatmulStep {
   const { a, b: weights, packed, scale, extras } = matmulOperands(attrs, inputs);
   const first = inputs.length - extras.length;
   const shift = scale === undefined ? 2 : 3;
-  const moved = extras.map((_, i) => [inputName(first + i), Expr.input(inputName(shift + i))] as const);
+  const renamed = extras.map((_, i) => [inputName(first + i), Expr.input(inputName(shift + i))] as const);
   const product = Expr.input(PRODUCT);
   const scaled = scale === undefined ? product : mul(product, Expr.input(inputName(2)));
-  const [epilogue] = substitute([attrs.epilogue], new Map([...moved, [PRODUCT, scaled]]));
+  const [epilogue] = substitute([attrs.epilogue], new Map([...renamed, [PRODUCT, scaled]]));
   if (attrs.packed === undefined || packed === undefined)
     return { a, b: weights, precision: 'float32', epilogue, extras, out, scratch };
   const { precision, transposed } = attrs.packed;
@@ -43,27 +45,29 @@ export function matmulStep({ attrs, inputs, outputs: [out], scratch }: Placed<Ma
   const b: Region = { ...packed, view: transposed ? transposeView(view, [1, 0]) : view };
   if (scale === undefined) return { a, b, precision, epilogue, extras, out, scratch };
   const { offset, strides } = scale.view;
-  const byColumn: Region = {
+  const columnScales: Region = {
     ...scale,
     view: { shape: out.view.shape, strides: [0, strides[0]], offset },
   };
-  return { a, b, precision, epilogue, extras: [byColumn, ...extras], out, scratch };
+  return { a, b, precision, epilogue, extras: [columnScales, ...extras], out, scratch };
 }
 
 const extraNames = ['in2', 'in3', 'in4', 'in5', 'in6'] as const;
 export const MAX_MATMUL_EXTRAS = extraNames.length;
+/** The row of the table of operands that describes the result. */
 const OUT = 5;
 
-/** How blocks of a matrix are loaded: four neighbours along an axis as one vec4, where they lie so. */
-export type MatrixLayout = 'along_m' | 'along_k' | 'along_n' | 'strided';
+/** How a kernel loads a matrix: as vec4s of four contiguous elements along an axis, or element by element. */
+type MatrixLayout = 'along_m' | 'along_k' | 'along_n' | 'strided';
 
-export interface Product {
+/** The sizes of a product and the layouts of its matrices. */
+export interface MatmulProblem {
   readonly m: number;
   readonly n: number;
   readonly k: number;
   readonly a: MatrixLayout;
   readonly b: MatrixLayout;
-  /** Of b. */
+  /** The precision of b. */
   readonly precision: WeightPrecision;
 }
 
@@ -73,13 +77,13 @@ function layoutOf<Axis extends MatrixLayout>(
   second: Axis,
   k: number,
 ): Axis | 'strided' {
-  const whole = offset % 4 === 0 && k % 4 === 0;
-  if (whole && strides[1] === 1 && strides[0] % 4 === 0) return second;
-  if (whole && strides[0] === 1 && strides[1] % 4 === 0) return first;
+  const isAligned = offset % 4 === 0 && k % 4 === 0;
+  if (isAligned && strides[1] === 1 && strides[0] % 4 === 0) return second;
+  if (isAligned && strides[0] === 1 && strides[1] % 4 === 0) return first;
   return 'strided';
 }
 
-export function productOf({ a, b, precision }: Pick<MatmulStep, 'a' | 'b' | 'precision'>): Product {
+export function problemOf({ a, b, precision }: MatmulStep): MatmulProblem {
   const [m, k] = a.view.shape;
   const n = b.view.shape[1];
   return {
@@ -87,7 +91,7 @@ export function productOf({ a, b, precision }: Pick<MatmulStep, 'a' | 'b' | 'pre
     n,
     k,
     a: layoutOf(a.view, 'along_m', 'along_k', k),
-    // A packed row is whole quads, whatever k is.
+    // A packed row consists of whole quads for any k.
     b:
       precision === 'float32'
         ? layoutOf(b.view, 'along_k', 'along_n', k)
@@ -98,18 +102,19 @@ export function productOf({ a, b, precision }: Pick<MatmulStep, 'a' | 'b' | 'pre
   };
 }
 
-/** Names that a launch gives its own kernel's bindings; all kernels of the product share `shaders/lib/matmul.wgsl`. */
+/** The bindings of `shaders/lib/matmul.wgsl`, which the kernels of all variants include. */
 type MatrixBinding = 'a' | 'b' | 'a4' | 'b4' | 'b_halves' | 'b_bytes';
 type ResultBinding = 'out' | (typeof extraNames)[number];
 
+/** Where and how a launch writes its results. */
 export interface Results {
   readonly bindings: Partial<Record<ResultBinding, Binding>>;
   readonly splices: { readonly epilogue: string; readonly index: string };
   readonly operands: ReturnType<typeof operandTable>;
 }
 
-/** Results as they come from the op, through its epilogue. */
-export function finished({ epilogue, extras, out }: MatmulStep): Results {
+/** The results of the op, after its epilogue. */
+export function finalResults({ epilogue, extras, out }: MatmulStep): Results {
   const { bindings, nameOf } = shareBindings(extras, extraNames, [out], ['out']);
   const body = expressionBody(
     [epilogue],
@@ -123,9 +128,9 @@ export function finished({ epilogue, extras, out }: MatmulStep): Results {
   ]);
 }
 
-/** Sums of parts of k, (parts, M, N), as they are. */
-export function partial(scratch: Region, { m, n }: Product, parts: number): Results {
-  const view: View = { shape: [parts, m, n], strides: [m * n, n, 1], offset: scratch.view.offset };
+/** The partial sums of split-K, (splits, M, N), without epilogue. */
+export function partialResults(scratch: Region, { m, n }: MatmulProblem, splits: number): Results {
+  const view: View = { shape: [splits, m, n], strides: [m * n, n, 1], offset: scratch.view.offset };
   return resultsOf({ out: bindWhole(scratch) }, '  return product;', [[OUT, view]]);
 }
 
@@ -152,24 +157,27 @@ function resultsOf(
 
 const PACKED_NAMES = { float32: undefined, f16: 'b_halves', int8: 'b_bytes' } as const;
 
-/** The function of `shaders/lib/matmul.wgsl` that loads a block of b. */
-export const loaderOf = ({ b, precision }: Product): string =>
+/** The function of `shaders/lib/matmul.wgsl` that loads a 4 × 4 block of b. */
+export const loadFunctionOf = ({ b, precision }: MatmulProblem): string =>
   precision === 'float32' ? `b_${b}` : `${PACKED_NAMES[precision]}_${b}`;
 
-/** Bindings of the matrices: as vec4s where they are loaded so. @param a undefined where it is loaded as `product` says */
-export function matricesOf({ a, b }: MatmulStep, product: Product): Partial<Record<MatrixBinding, Binding>> {
+/** The bindings of the matrices, by the element types with which the kernel loads them. */
+export function matrixBindings(
+  { a, b }: MatmulStep,
+  problem: MatmulProblem,
+): Partial<Record<MatrixBinding, Binding>> {
   return {
-    [product.a === 'strided' ? 'a' : 'a4']: bindWhole(a),
-    [PACKED_NAMES[product.precision] ?? (product.b === 'strided' ? 'b' : 'b4')]: bindWhole(b),
+    [problem.a === 'strided' ? 'a' : 'a4']: bindWhole(a),
+    [PACKED_NAMES[problem.precision] ?? (problem.b === 'strided' ? 'b' : 'b4')]: bindWhole(b),
   };
 }
 
-/** @param depth of a part of k: all of it unless given. */
+/** @param depth The length of a split of k, a multiple of 16. */
 export function uniformsOf(
   { a, b }: MatmulStep,
-  { m, n, k }: Product,
+  { m, n, k }: MatmulProblem,
   { operands }: Results,
-  depth: number = 16 * Math.ceil(k / 16),
+  depth: number,
 ): {
   readonly m: number;
   readonly n: number;

@@ -1,300 +1,345 @@
-// The ways to compute a matrix product on a device, and which of them is taken unless another was found faster.
+// The variants of matmul on WebGPU, their launches, and the rule that picks the default for a device and a problem size.
 import { matmul } from '../../../../shaders/gen/matmul.ts';
-import { matmul_subgroup } from '../../../../shaders/gen/matmul_subgroup.ts';
 import { matmul_skinny } from '../../../../shaders/gen/matmul_skinny.ts';
+import { matmul_subgroup } from '../../../../shaders/gen/matmul_subgroup.ts';
 import { matmul_sum } from '../../../../shaders/gen/matmul_sum.ts';
 import { matmul_tiled } from '../../../../shaders/gen/matmul_tiled.ts';
 import { chooseTile, type DeviceInfo } from '../device_info.ts';
 import { bindWhole, dispatch, type Dispatch } from '../dispatch.ts';
 import { sizeClass, type Variants } from './kernel.ts';
 import {
-  finished,
-  loaderOf,
-  matricesOf,
-  partial,
-  productOf,
+  finalResults,
+  loadFunctionOf,
+  matrixBindings,
+  partialResults,
+  problemOf,
   uniformsOf,
+  type MatmulProblem,
   type MatmulStep,
-  type Product,
   type Results,
 } from './matmul_launch.ts';
 import { gridFor } from './wgsl_expression.ts';
 
-/** Where results go, and over which part of k they are summed. */
+/** Where a launch writes its results, and how it splits the sums over k. */
 interface Goal {
   readonly results: Results;
-  readonly parts: number;
-  /** Of a part, a multiple of 16. */
+  /** The number of splits of k, each an own set of results; 1 without split-K. */
+  readonly splits: number;
+  /** The length of a split of k, a multiple of TILE_K. */
   readonly depth: number;
 }
 
-type Way = (step: MatmulStep, product: Product, goal: Goal, device: DeviceInfo) => Dispatch;
+type MakeDispatch = (step: MatmulStep, problem: MatmulProblem, goal: Goal, device: DeviceInfo) => Dispatch;
 
-/** Results of one invocation, in blocks of 4 by 4: bands of rows and quads of columns. */
-interface Tile {
-  readonly bands: number;
-  readonly quads: number;
+/** The results of one invocation, which stay in registers: rows × columns, in blocks of 4 × 4. */
+interface RegisterTile {
+  readonly rows: number;
+  readonly columns: number;
 }
 
-const tile = (bands: number, quads: number): Tile => ({ bands, quads });
-const REGISTER_TILES: readonly Tile[] = [tile(4, 4), tile(4, 2), tile(2, 2), tile(2, 1), tile(1, 1)];
-const LANE_TILES: readonly Tile[] = [
+const tile = (rows: number, columns: number): RegisterTile => ({ rows, columns });
+const REGISTER_TILES: readonly RegisterTile[] = [
+  tile(16, 16),
+  tile(16, 8),
+  tile(8, 8),
   tile(8, 4),
   tile(4, 4),
-  tile(4, 2),
-  tile(4, 1),
-  tile(2, 4),
-  tile(2, 2),
-  tile(2, 1),
-  tile(1, 4),
-  tile(1, 2),
-  tile(1, 1),
+];
+const SUBGROUP_TILES: readonly RegisterTile[] = [
+  tile(32, 16),
+  tile(16, 16),
+  tile(16, 8),
+  tile(16, 4),
+  tile(8, 16),
+  tile(8, 8),
+  tile(8, 4),
+  tile(4, 16),
+  tile(4, 8),
+  tile(4, 4),
 ];
 
-/** Multiply-adds that take as long as loading an element; a software adapter's ratio, and large tiles serve GPUs as well. */
-const LOAD = 8;
+/** The counts of a kernel whose invocations own such a tile. */
+const blocksOf = ({ rows, columns }: RegisterTile): { ROW_BLOCKS: number; COLUMN_BLOCKS: number } => ({
+  ROW_BLOCKS: rows / 4,
+  COLUMN_BLOCKS: columns / 4,
+});
+
+/** The cost of loading an element in multiply-adds, as on software adapters. GPUs run well with the same tiles. */
+const LOAD_COST = 8;
 
 /**
- * Of the tiles that fill the device, the one with the least to do, results past the edges and loads included.
- * @param lanes invocations that own neighbouring tiles and load `a` together.
+ * The tile with the least cost, including results past the edges and loads, among those whose invocations fill the device; if
+ * none does, among those with the most invocations.
+ * @param sharing The number of invocations that own adjacent tiles of a row and load `a` together.
+ * @returns The tile, and the number of groups of `sharing` tiles.
  */
 function bestTile(
-  tiles: readonly Tile[],
-  { m, n }: Product,
-  parts: number,
+  tiles: readonly RegisterTile[],
+  { m, n }: MatmulProblem,
+  splits: number,
   device: DeviceInfo,
-  lanes: number,
-): Tile & { readonly count: number } {
-  const counted = tiles.map(({ bands, quads }) => {
-    const [tall, wide] = [4 * bands, 4 * quads * lanes];
-    const count = Math.ceil(m / tall) * Math.ceil(n / wide);
-    return { bands, quads, count, work: count * (tall * wide + LOAD * (tall + wide)) };
+  sharing: number,
+): RegisterTile & { readonly count: number } {
+  const candidates = tiles.map(({ rows, columns }) => {
+    const width = columns * sharing;
+    const count = Math.ceil(m / rows) * Math.ceil(n / width);
+    return { rows, columns, count, cost: count * (rows * width + LOAD_COST * (rows + width)) };
   });
-  const filling = counted.filter(({ count }) => count * lanes * parts >= device.parallelism);
-  const most = Math.max(...counted.map(({ count }) => count));
-  const fitting = filling.length > 0 ? filling : counted.filter(({ count }) => count === most);
-  return fitting.reduce((best, other) => (other.work < best.work ? other : best));
+  const filling = candidates.filter(({ count }) => count * sharing * splits >= device.parallelism);
+  const maxCount = Math.max(...candidates.map(({ count }) => count));
+  const allowed = filling.length > 0 ? filling : candidates.filter(({ count }) => count === maxCount);
+  return allowed.reduce((best, other) => (other.cost < best.cost ? other : best));
 }
 
-const REGISTER_WORKGROUP = 16;
+const REGISTERS_WORKGROUP = 16;
 
-const registers: Way = (step, product, { results, parts, depth }, device) => {
-  const { bands, quads, count } = bestTile(REGISTER_TILES, product, parts, device, 1);
-  const [x, y] = gridFor(count, REGISTER_WORKGROUP);
+/** Each invocation computes a register tile by itself. */
+const registers: MakeDispatch = (step, problem, { results, splits, depth }, device) => {
+  const best = bestTile(REGISTER_TILES, problem, splits, device, 1);
+  const [x, y] = gridFor(best.count, REGISTERS_WORKGROUP);
   return dispatch(matmul, {
-    bindings: { ...matricesOf(step, product), ...results.bindings },
+    bindings: { ...matrixBindings(step, problem), ...results.bindings },
     splices: {
       ...results.splices,
-      load: `fn load_a(m: u32, k: u32, lane: u32) -> mat4x4f {\n  return a_${product.a}(m, k);\n}\n\n${loadB(product)}`,
+      load: `fn load_a(m: u32, k: u32, lane: u32) -> mat4x4f {\n  return a_${problem.a}(m, k);\n}\n\n${loadB(problem)}`,
     },
-    counts: { BANDS: bands, QUADS: quads, ROWS: rowsOf(product) },
-    uniforms: uniformsOf(step, product, results, depth),
-    constants: { WORKGROUP: REGISTER_WORKGROUP },
-    workgroups: [x, y, parts],
+    counts: { ...blocksOf(best), BLOCK_ROWS: blockRowsOf(problem) },
+    uniforms: uniformsOf(step, problem, results, depth),
+    constants: { WORKGROUP: REGISTERS_WORKGROUP },
+    workgroups: [x, y, splits],
   });
 };
 
-/** Of a band. */
-const rowsOf = ({ m }: Product): number => Math.min(4, m);
+/** The rows of a block that exist, so that a result of fewer than 4 rows computes no others. */
+const blockRowsOf = ({ m }: MatmulProblem): number => Math.min(4, m);
 
-const loadB = (product: Product): string =>
-  `fn load_b(k: u32, n: u32) -> mat4x4f {\n  return ${loaderOf(product)}(k, n);\n}`;
+const loadB = (problem: MatmulProblem): string =>
+  `fn load_b(k: u32, n: u32) -> mat4x4f {\n  return ${loadFunctionOf(problem)}(k, n);\n}`;
 
-const LANES = 4;
+const SUBGROUP_SIZE = 4;
 
-const subgroup: Way = (step, product, { results, parts, depth }, device) => {
-  const { bands, quads, count } = bestTile(LANE_TILES, product, parts, device, LANES);
-  const own = {
+/** As `registers`, but the four invocations of a subgroup each load a quarter of their common block of `a` and broadcast it. */
+const subgroup: MakeDispatch = (step, problem, { results, splits, depth }, device) => {
+  const best = bestTile(SUBGROUP_TILES, problem, splits, device, SUBGROUP_SIZE);
+  const blockOfA = {
     along_k: 'all_of(a_row_along_k(m + lane, k))',
     along_m: 'transpose(all_of(a_column_along_m(m, k + lane)))',
     along_n: '',
     strided: 'all_of(a_row_strided(m + lane, k))',
-  }[product.a];
-  // Of a single row each loads a number and not a row.
-  const single = product.m === 1;
-  const given: Product = single ? { ...product, a: 'strided' } : product;
-  const [x, y] = gridFor(count, 1);
+  }[problem.a];
+  // If `a` has one row, each invocation loads one element of it instead of one row of four.
+  const isSingleRow = problem.m === 1;
+  const loaded: MatmulProblem = isSingleRow ? { ...problem, a: 'strided' } : problem;
+  const [x, y] = gridFor(best.count, 1);
   return dispatch(matmul_subgroup, {
-    bindings: { ...matricesOf(step, given), ...results.bindings },
+    bindings: { ...matrixBindings(step, loaded), ...results.bindings },
     splices: {
       ...results.splices,
-      load: `fn load_a(m: u32, k: u32, lane: u32) -> mat4x4f {\n  return ${single ? 'row_of(a_number(m, k + lane))' : own};\n}\n\n${loadB(product)}`,
+      load: `fn load_a(m: u32, k: u32, lane: u32) -> mat4x4f {\n  return ${isSingleRow ? 'row_of(a_element(m, k + lane))' : blockOfA};\n}\n\n${loadB(problem)}`,
     },
-    counts: { BANDS: bands, QUADS: quads, ROWS: rowsOf(product) },
-    uniforms: uniformsOf(step, product, results, depth),
-    workgroups: [x, y, parts],
+    counts: { ...blocksOf(best), BLOCK_ROWS: blockRowsOf(problem) },
+    uniforms: uniformsOf(step, problem, results, depth),
+    workgroups: [x, y, splits],
   });
 };
 
-/** Of a workgroup: TALL by WIDE invocations of a tile each. Largest first. */
+/** The results of a workgroup: a grid of invocations with a register tile each. */
+const workgroupTile = (registerTile: RegisterTile, gridRows: number, gridColumns: number) => ({
+  ...registerTile,
+  gridRows,
+  gridColumns,
+  height: registerTile.rows * gridRows,
+  width: registerTile.columns * gridColumns,
+  workgroup: gridRows * gridColumns,
+});
+/** Sorted from large to small. */
 const WORKGROUP_TILES = [
-  { ...tile(2, 2), tall: 16, wide: 16 },
-  { ...tile(2, 2), tall: 8, wide: 8 },
-  { ...tile(1, 1), tall: 8, wide: 8 },
-] as const;
-/** k that are in workgroup memory together. */
-const STAGED = 16;
+  workgroupTile(tile(8, 8), 16, 16),
+  workgroupTile(tile(8, 8), 8, 8),
+  workgroupTile(tile(4, 4), 8, 8),
+];
+/** The length along k of the tiles of a and b in workgroup memory. */
+const TILE_K = 16;
 
-const tiled: Way = (step, product, { results, parts, depth }, device) => {
-  const { m, n } = product;
-  const groups = ({ bands, quads, tall, wide }: (typeof WORKGROUP_TILES)[number]): number =>
-    Math.ceil(m / (4 * bands * tall)) * Math.ceil(n / (4 * quads * wide));
-  const allowed = WORKGROUP_TILES.filter(
-    ({ bands, quads, tall, wide }) =>
-      tall * wide <= device.workgroupSize &&
-      16 * STAGED * (bands * tall + quads * wide) <= device.workgroupMemory,
+/** Each workgroup computes a tile from tiles of a and b in workgroup memory. */
+const tiled: MakeDispatch = (step, problem, { results, splits, depth }, device) => {
+  const { m, n } = problem;
+  const tiles = WORKGROUP_TILES.filter(
+    ({ height, width, workgroup }) =>
+      workgroup <= device.workgroupSize && 4 * TILE_K * (height + width) <= device.workgroupMemory,
   );
-  const chosen = chooseTile(allowed, device, (one) => groups(one) * one.tall * one.wide * parts);
-  const { bands, quads, tall, wide } = chosen;
-  const workgroup = tall * wide;
-  const [aWidth, bWidth] = [bands * tall, quads * wide];
-  /** Neighbouring invocations bring neighbouring memory. */
-  const order = (name: string, layout: string, width: number): string => {
-    const [x, y] = layout === 'along_m' || layout === 'along_n' ? ['%', '/'] : ['/', '%'];
-    const by = layout === 'along_m' || layout === 'along_n' ? width : STAGED / 4;
-    return `fn ${name}(i: u32) -> vec2u {\n  return vec2u(i ${x} ${by}u, i ${y} ${by}u);\n}`;
+  const tileCount = ({ height, width }: (typeof tiles)[number]): number =>
+    Math.ceil(m / height) * Math.ceil(n / width);
+  const chosen = chooseTile(tiles, device, (one) => tileCount(one) * one.workgroup * splits);
+  const { height, width, workgroup, gridRows, gridColumns } = chosen;
+  const [aQuads, bQuads] = [height / 4, width / 4];
+  /** WGSL that maps the i-th block of 4 × 4 to its quad over m or n and its quad over k, so that neighbours load neighbours. */
+  const order = (name: string, layout: string, quads: number): string => {
+    const isAlongK = layout !== 'along_m' && layout !== 'along_n';
+    const [x, y] = isAlongK ? ['/', '%'] : ['%', '/'];
+    const divisor = isAlongK ? TILE_K / 4 : quads;
+    return `fn ${name}(i: u32) -> vec2u {\n  return vec2u(i ${x} ${divisor}u, i ${y} ${divisor}u);\n}`;
   };
-  const [x, y] = gridFor(groups(chosen), 1);
+  const [x, y] = gridFor(tileCount(chosen), 1);
   return dispatch(matmul_tiled, {
-    bindings: { ...matricesOf(step, product), ...results.bindings },
+    bindings: { ...matrixBindings(step, problem), ...results.bindings },
     splices: {
       ...results.splices,
-      load: `fn load_a(m: u32, k: u32) -> mat4x4f {\n  return a_${product.a}(m, k);\n}\n\n${loadB(product)}`,
-      order: `${order('a_block', product.a, aWidth)}\n\n${order('b_block', product.b, bWidth)}`,
+      load: `fn load_a(m: u32, k: u32) -> mat4x4f {\n  return a_${problem.a}(m, k);\n}\n\n${loadB(problem)}`,
+      order: `${order('a_block', problem.a, aQuads)}\n\n${order('b_block', problem.b, bQuads)}`,
     },
     counts: {
-      BANDS: bands,
-      QUADS: quads,
-      BLOCKS: Math.ceil(((aWidth + bWidth) * STAGED) / 4 / workgroup),
+      ...blocksOf(chosen),
+      LOADS: Math.ceil(((aQuads + bQuads) * TILE_K) / 4 / workgroup),
     },
-    uniforms: uniformsOf(step, product, results, depth),
-    constants: { TALL: tall, WIDE: wide, WORKGROUP: workgroup, A_WIDTH: aWidth, B_WIDTH: bWidth },
-    workgroups: [x, y, parts],
+    uniforms: uniformsOf(step, problem, results, depth),
+    constants: {
+      GRID_ROWS: gridRows,
+      GRID_COLUMNS: gridColumns,
+      WORKGROUP: workgroup,
+      A_QUADS: aQuads,
+      B_QUADS: bQuads,
+    },
+    workgroups: [x, y, splits],
   });
 };
 
-/** Rows that the kernel for few takes at once. */
-const FEW_ROWS = 8;
+/** The most rows of `skinny`. */
+const MAX_SKINNY_ROWS = 8;
 
-const skinny: Way = (step, product, { results, depth }, device) => {
-  const { m, n, k } = product;
-  const quads = Math.ceil(k / 4);
+/** Each invocation computes all rows of 4 columns; several invocations of a workgroup share k. */
+const skinny: MakeDispatch = (step, problem, { results, depth }, device) => {
+  const { m, n, k } = problem;
   const workgroup = device.software ? 16 : m > 4 ? 128 : 256;
-  // Along k where neighbours in memory are, else so that each quarter of a cache line is read by one invocation of many.
-  const most = device.software ? 1 : product.b === 'along_n' ? 8 : 64;
-  const kLanes = Math.min(most, 2 ** Math.floor(Math.log2(quads)));
-  const nLanes = workgroup / kLanes;
-  const nFirst = product.b === 'along_n';
-  const [x, y] = gridFor(Math.ceil(n / 4), nLanes);
+  // Along n, at most 8: the others read adjacent columns. Along k, up to 64 invocations read adjacent quads of one column.
+  const maxShares = device.software ? 1 : problem.b === 'along_n' ? 8 : 64;
+  const kShares = Math.min(maxShares, 2 ** Math.floor(Math.log2(Math.ceil(k / 4))));
+  const columnQuads = workgroup / kShares;
+  const nFirst = problem.b === 'along_n';
+  const divisor = nFirst ? columnQuads : kShares;
+  const [x, y] = gridFor(Math.ceil(n / 4), columnQuads);
   return dispatch(matmul_skinny, {
-    bindings: { ...matricesOf(step, { ...product, a: rowLayout(product) }), ...results.bindings },
+    bindings: { ...matrixBindings(step, { ...problem, a: rowLayout(problem) }), ...results.bindings },
     splices: {
       ...results.splices,
-      load: `fn load_a(m: u32, k: u32) -> vec4f {\n  return a_row_${rowLayout(product)}(m, k);\n}\n\n${loadB(product)}`,
-      place: ['k_lane', 'n_lane']
+      load: `fn load_a(m: u32, k: u32) -> vec4f {\n  return a_row_${rowLayout(problem)}(m, k);\n}\n\n${loadB(problem)}`,
+      mapping: ['k_share', 'column_quad']
         .map((name) => {
-          const inner = (name === 'n_lane') === nFirst;
-          const size = nFirst ? nLanes : kLanes;
-          return `fn ${name}(local: u32) -> u32 {\n  return local ${inner ? '%' : '/'} ${size}u;\n}`;
+          const isFastest = (name === 'column_quad') === nFirst;
+          return `fn ${name}(local: u32) -> u32 {\n  return local ${isFastest ? '%' : '/'} ${divisor}u;\n}`;
         })
         .join('\n\n'),
     },
-    counts: { ROWS: m, HALVINGS: Math.log2(kLanes) },
-    uniforms: uniformsOf(step, product, results, depth),
-    constants: { WORKGROUP: workgroup, K_LANES: kLanes },
+    counts: { ROWS: m, TREE_LEVELS: Math.log2(kShares) },
+    uniforms: uniformsOf(step, problem, results, depth),
+    constants: { WORKGROUP: workgroup, K_SHARES: kShares },
     workgroups: [x, y, 1],
   });
 };
 
-/** A row of a is loaded as vec4s over k, or number by number. */
-const rowLayout = ({ a }: Product): 'along_k' | 'strided' => (a === 'along_k' ? a : 'strided');
+/** `skinny` loads four elements of a row of `a` as one vec4, or one by one. */
+const rowLayout = ({ a }: MatmulProblem): 'along_k' | 'strided' => (a === 'along_k' ? a : 'strided');
 
-/** Rows and columns of the tiles that the rules count. */
-const RULE_TILE = 64;
-/** A part of k is no shorter. */
-const SHORTEST_PART = 128;
-/** Elements that all parts' sums may have. */
-const MOST_PARTIAL = 2 ** 20;
-/** Tiles that keep a device busy: of a GPU, and of a few CPU cores. */
-const BUSY = 512;
-const SOFTWARE_BUSY = 8;
-/** With fewer tiles a GPU of a hundred cores is better served by parts of k, though they are summed once more. */
-const FEW_TILES = 128;
+/** The default variant is chosen by the number of tiles of this many rows and columns. */
+const HEURISTIC_TILE = 64;
+/** The least length of a split of k. */
+const MIN_SPLIT = 128;
+/** The most elements of the partial sums of all splits. */
+const MAX_PARTIAL_SUMS = 2 ** 20;
+/** The number of tiles that keeps a GPU busy, and the few cores of a software adapter. */
+const GPU_TILES = 512;
+const SOFTWARE_TILES = 8;
+/** With fewer tiles than this, a GPU of a hundred cores is faster with split-K, in spite of its second pass. */
+const MIN_TILES_WITHOUT_SPLIT = 128;
 
-const tilesOf = ({ m, n }: Pick<Product, 'm' | 'n'>): number =>
-  Math.ceil(m / RULE_TILE) * Math.ceil(n / RULE_TILE);
+const tilesOf = ({ m, n }: Pick<MatmulProblem, 'm' | 'n'>): number =>
+  Math.ceil(m / HEURISTIC_TILE) * Math.ceil(n / HEURISTIC_TILE);
 
-/** Into how many parts k is cut so that few tiles still fill a device: 1 where that is not worthwhile. */
-export function partsOf(product: Pick<Product, 'm' | 'n' | 'k'>, busy = BUSY): number {
-  const { m, n, k } = product;
+/**
+ * The number of splits of k with which a small result fills a device; 1 if split-K does not pay.
+ * @param tiles The number of tiles that fills the device.
+ */
+export function splitsFor(problem: Pick<MatmulProblem, 'm' | 'n' | 'k'>, tiles = GPU_TILES): number {
+  const { m, n, k } = problem;
   return Math.max(
     1,
     Math.min(
-      Math.ceil(busy / tilesOf(product)),
-      Math.floor(k / SHORTEST_PART),
-      Math.floor(MOST_PARTIAL / (m * n)),
+      Math.ceil(tiles / tilesOf(problem)),
+      Math.floor(k / MIN_SPLIT),
+      Math.floor(MAX_PARTIAL_SUMS / (m * n)),
     ),
   );
 }
 
-/** Rows and columns from which on tiles in workgroup memory are no waste. */
-const isLarge = ({ m, n }: Product): boolean => m >= 32 && n >= 32;
+const splitsOn = (problem: MatmulProblem, { software }: DeviceInfo): number =>
+  splitsFor(problem, software ? SOFTWARE_TILES : GPU_TILES);
 
-function splitK(step: MatmulStep, product: Product, device: DeviceInfo): Dispatch[] {
-  const { m, n, k } = product;
-  const wanted = partsOf(product, device.software ? SOFTWARE_BUSY : BUSY);
-  const depth = STAGED * Math.ceil(k / wanted / STAGED);
-  const parts = Math.ceil(k / depth);
+/** Whether a result is large enough for tiles in workgroup memory. */
+const isLarge = ({ m, n }: MatmulProblem): boolean => m >= 32 && n >= 32;
+
+/** One launch writes a partial sum for each split of k to scratch memory, a second one adds them and applies the epilogue. */
+function splitK(step: MatmulStep, problem: MatmulProblem, device: DeviceInfo): Dispatch[] {
+  const { m, n, k } = problem;
+  const depth = TILE_K * Math.ceil(k / splitsOn(problem, device) / TILE_K);
+  const splits = Math.ceil(k / depth);
   const [scratch] = step.scratch;
-  const way =
-    device.subgroupSize === LANES ? subgroup : !device.software && isLarge(product) ? tiled : registers;
-  const results = finished(step);
+  const makePartial =
+    device.subgroupSize === SUBGROUP_SIZE
+      ? subgroup
+      : !device.software && isLarge(problem)
+        ? tiled
+        : registers;
+  const results = finalResults(step);
   return [
-    way(step, product, { results: partial(scratch, product, parts), parts, depth }, device),
+    makePartial(step, problem, { results: partialResults(scratch, problem, splits), splits, depth }, device),
     dispatch(matmul_sum, {
       bindings: { a: bindWhole(scratch), ...results.bindings },
       splices: results.splices,
-      uniforms: uniformsOf(step, product, results, depth),
+      uniforms: uniformsOf(step, problem, results, depth),
       constants: { WORKGROUP: 64 },
       workgroups: gridFor(m * n, 64),
     }),
   ];
 }
 
-const WAYS = { registers, subgroup, tiled, skinny } as const;
-export type MatmulVariant = keyof typeof WAYS | 'split_k';
+const SINGLE_LAUNCH = { registers, subgroup, tiled, skinny } as const;
+export type MatmulVariant = keyof typeof SINGLE_LAUNCH | 'split_k';
 
-/** What such a product can be computed by, the default for the device first. */
+/** The variants for a step on a device, the default first. */
 export function matmulVariants(step: MatmulStep, device: DeviceInfo): Variants {
-  const product = productOf(step);
-  const { m, n, k } = product;
-  const fits: Record<MatmulVariant, boolean> = {
+  const problem = problemOf(step);
+  const { m, n, k } = problem;
+  const isPossible: Record<MatmulVariant, boolean> = {
     registers: true,
-    subgroup: device.subgroupSize === LANES,
-    tiled: !device.software && isLarge(product),
-    split_k: partsOf(product, device.software ? SOFTWARE_BUSY : BUSY) > 1,
-    skinny: m <= FEW_ROWS,
+    subgroup: device.subgroupSize === SUBGROUP_SIZE,
+    tiled: !device.software && isLarge(problem),
+    split_k: splitsOn(problem, device) > 1,
+    skinny: m <= MAX_SKINNY_ROWS,
   };
-  // As measured on SwiftShader (bench/NOTES.md), and as the literature has it of GPUs.
+  // For software adapters as measured on SwiftShader (bench/NOTES.md), for GPUs as in the literature.
   const preferred = ((): MatmulVariant => {
-    if (fits.subgroup) return 'subgroup';
-    if (m <= (device.software ? 2 : FEW_ROWS)) return 'skinny';
+    if (isPossible.subgroup) return 'subgroup';
+    if (m <= (device.software ? 2 : MAX_SKINNY_ROWS)) return 'skinny';
     if (device.software) return 'registers';
-    if (fits.split_k && tilesOf(product) < FEW_TILES) return 'split_k';
-    return fits.tiled ? 'tiled' : 'registers';
+    if (isPossible.split_k && tilesOf(problem) < MIN_TILES_WITHOUT_SPLIT) return 'split_k';
+    return isPossible.tiled ? 'tiled' : 'registers';
   })();
-  const others = (Object.keys(fits) as MatmulVariant[]).filter((name) => fits[name] && name !== preferred);
+  const others = (Object.keys(isPossible) as MatmulVariant[]).filter(
+    (name) => isPossible[name] && name !== preferred,
+  );
   const short = (layout: string): string => (layout === 'strided' ? '-' : layout.slice('along_'.length));
   return {
     names: [preferred, ...others],
-    kind: `${sizeClass(m, k, n)}:${short(product.a)}${short(product.b)}${product.precision === 'float32' ? '' : `:${product.precision}`}`,
+    kind: `${sizeClass(m, k, n)}:${short(problem.a)}${short(problem.b)}${problem.precision === 'float32' ? '' : `:${problem.precision}`}`,
   };
 }
 
+/** The launches of a step. @param variant The device's default unless given. */
 export function matmulDispatches(step: MatmulStep, device: DeviceInfo, variant?: string): Dispatch[] {
-  const product = productOf(step);
+  const problem = problemOf(step);
   const name = (variant ?? matmulVariants(step, device).names[0]) as MatmulVariant;
-  if (name === 'split_k') return splitK(step, product, device);
-  const depth = STAGED * Math.ceil(product.k / STAGED);
-  return [WAYS[name](step, product, { results: finished(step), parts: 1, depth }, device)];
+  if (name === 'split_k') return splitK(step, problem, device);
+  const depth = TILE_K * Math.ceil(problem.k / TILE_K);
+  const goal: Goal = { results: finalResults(step), splits: 1, depth };
+  return [SINGLE_LAUNCH[name](step, problem, goal, device)];
 }

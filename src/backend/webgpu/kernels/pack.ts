@@ -1,4 +1,4 @@
-// Packs weight matrices: one launch for each run of equal blocks.
+// Packs weight matrices: one launch for each set of equal blocks.
 import { packOp } from '../../../ops/pack.ts';
 import { quadsOf, type WeightPrecision } from '../../../ops/weight_precision.ts';
 import { pack_weight } from '../../../../shaders/gen/pack_weight.ts';
@@ -6,13 +6,13 @@ import { bindDense, dispatch } from '../dispatch.ts';
 import { defineKernel } from './kernel.ts';
 import { gridFor } from './wgsl_expression.ts';
 
-/** The binding of the result, and the WGSL of a quad. */
+/** For each precision, the binding of the result and the WGSL of a packed quad. */
 const STORES: Readonly<
   Record<WeightPrecision, { readonly result: 'packed' | 'halves' | 'bytes'; readonly value: string }>
 > = {
   float32: { result: 'packed', value: 'four' },
   f16: { result: 'halves', value: 'halves_of(four)' },
-  int8: { result: 'bytes', value: 'bytes_of(four, largest[unit])' },
+  int8: { result: 'bytes', value: 'bytes_of(four, largest[column])' },
 };
 
 export const pack = defineKernel(packOp, {
@@ -25,16 +25,18 @@ export const pack = defineKernel(packOp, {
           [result]: bindDense(packed),
           ...(precision === 'int8' ? { largest: bindDense(inputs[matrices]) } : {}),
         },
-        splices: { store: `fn store(quad: u32, four: vec4f, unit: u32) {\n  ${result}[quad] = ${value};\n}` },
+        splices: {
+          store: `fn store(quad: u32, four: vec4f, column: u32) {\n  ${result}[quad] = ${value};\n}`,
+        },
         uniforms: {
-          first: source.first,
-          start: target.first,
+          source_offset: source.first,
+          target_offset: target.first,
+          scale_offset: scale,
           blocks: count,
           depth,
           units,
-          unit: scale,
-          strides: source.strides,
-          packed: target.strides,
+          source_strides: source.strides,
+          target_strides: target.strides,
         },
         workgroups: gridFor(count * quadsOf(depth) * units, 64),
       }),

@@ -1,4 +1,4 @@
-// Reductions: one launch, or two where partial results are reduced first because there are too few results to fill a device.
+// Reductions: one launch, or two if the results are too few to fill a device; then the first one computes partial results.
 import { GatewiseError, show } from '../../../core/errors.ts';
 import { sizeOf } from '../../../core/shape.ts';
 import { collapse, denseView, type View } from '../../../core/view.ts';
@@ -20,27 +20,33 @@ import {
 } from './wgsl_expression.ts';
 
 const inputNames = ['in0', 'in1', 'in2', 'in3', 'in4', 'in5', 'in6'] as const;
+/** The row of the table of operands that describes the result. */
 const OUT = 7;
 
 export const reduce = defineKernel(reduceOp, {
   readsStrided: () => true,
-  // A strided result of three axes or more could have more groups of axes than the kernel addresses.
+  // The kernel addresses two axes of the result, and strides of more axes may not merge.
   writesStrided: ({ axes }, [{ shape }]) => shape.length - axes.length <= 2,
   scratch: reduceScratch,
   expression: { inputs: inputNames.length, outputs: 1, buffers: MAX_BUFFERS - 1, canAddress: isReducible },
   dispatches: reduceDispatches,
 });
 
-/** How many partial results a result is folded from first; 1 where there are results enough to fill a device. */
-function splitsFor(results: number, folded: number): number {
-  if (folded < 64 || results >= 16384) return 1;
-  return Math.max(1, Math.min(Math.ceil(Math.sqrt(folded)), Math.ceil(16384 / results)));
+/** Results that fill a device. */
+const MANY_RESULTS = 16384;
+/** Reduced elements of a result below which a second launch does not pay. */
+const MIN_REDUCED = 64;
+
+/** The number of partial results for each result. @param reduced The number of elements that a result reduces. */
+function splitsFor(results: number, reduced: number): number {
+  if (reduced < MIN_REDUCED || results >= MANY_RESULTS) return 1;
+  return Math.max(1, Math.min(Math.ceil(Math.sqrt(reduced)), Math.ceil(MANY_RESULTS / results)));
 }
 
 function reduceScratch({ axes }: ReduceAttrs, [{ shape }]: readonly Signature[]): number[] {
-  const folded = sizeOf(shape.filter((_, axis) => axes.includes(axis)));
-  const results = sizeOf(shape) / folded;
-  const splits = splitsFor(results, folded);
+  const reduced = sizeOf(shape.filter((_, axis) => axes.includes(axis)));
+  const results = sizeOf(shape) / reduced;
+  const splits = splitsFor(results, reduced);
   return splits === 1 ? [] : [splits * results];
 }
 
@@ -52,11 +58,11 @@ function reduceDispatches({
 }: Placed<ReduceAttrs>): Dispatch[] {
   const { kind, axes, prologue } = attrs;
   const views = inputs.map(({ view }) => splitAxes(view, axes));
-  const kept = pair([...views.map((v) => v.kept), out.view]);
-  const folded = pair(views.map((v) => v.folded));
+  const kept = mergeAxes([...views.map((v) => v.kept), out.view]);
+  const reduced = mergeAxes(views.map((v) => v.reduced));
   const results = sizeOf(kept[0].shape);
-  const operands = views.map((_, i) => ({ strides: join(kept[i], folded[i]), offset: kept[i].offset }));
-  const target = { strides: join(kept[inputs.length]), offset: out.view.offset };
+  const operands = views.map((_, i) => ({ strides: stridesOf(kept[i], reduced[i]), offset: kept[i].offset }));
+  const target = { strides: stridesOf(kept[inputs.length]), offset: out.view.offset };
   const launch = (
     from: readonly Region[],
     to: Region,
@@ -86,61 +92,63 @@ function reduceDispatches({
     });
   };
   if (partial === undefined)
-    return [launch(inputs, out, { rows: operands, target, shape: [kept[0], folded[0]] }, prologue, 1)];
+    return [launch(inputs, out, { rows: operands, target, shape: [kept[0], reduced[0]] }, prologue, 1)];
   const splits = sizeOf(partial.view.shape) / results;
   const [rows, columns] = two(kept[0].shape);
-  // Partial results lie as (splits, results).
+  // Partial results have the layout (splits, results).
   const partials: OperandUniform = { strides: [columns, 1, 0, results], offset: 0 };
-  const flat = denseView([rows, columns]);
   return [
     launch(
       inputs,
       partial,
-      { rows: operands, target: { ...partials, strides: [columns, 1, 0, 0] }, shape: [kept[0], folded[0]] },
+      { rows: operands, target: { ...partials, strides: [columns, 1, 0, 0] }, shape: [kept[0], reduced[0]] },
       prologue,
       splits,
     ),
     launch(
       [partial],
       out,
-      { rows: [partials], target, shape: [flat, denseView([splits])] },
+      { rows: [partials], target, shape: [denseView([rows, columns]), denseView([splits])] },
       Expr.input(inputName(0)),
       1,
     ),
   ];
 }
 
-/** The groups of axes that the kernel addresses: so many that stay, and so many that are folded. */
-const MAX_GROUPS = 2;
+/** The number of kept axes, and of reduced axes, that the kernel addresses. */
+const MAX_AXES = 2;
 
-/** Whether the kernel can walk these inputs and a dense result. */
+/** Whether the kernel can address these inputs and a dense result. */
 function isReducible(inputs: readonly View[], axes: readonly number[] = []): boolean {
   const views = inputs.map((view) => splitAxes(view, axes));
   const result = denseView(views[0].kept.shape);
-  return [[...views.map(({ kept }) => kept), result], views.map(({ folded }) => folded)].every(
-    (group) => collapse(group)[0].shape.length <= MAX_GROUPS,
+  return [[...views.map(({ kept }) => kept), result], views.map(({ reduced }) => reduced)].every(
+    (group) => collapse(group)[0].shape.length <= MAX_AXES,
   );
 }
 
-function pair(views: readonly View[]): View[] {
+/** Views of one shape with adjacent axes merged, at most MAX_AXES. */
+function mergeAxes(views: readonly View[]): View[] {
   const collapsed = collapse(views);
-  if (collapsed[0].shape.length > MAX_GROUPS)
+  if (collapsed[0].shape.length > MAX_AXES)
     throw new GatewiseError(
       'internal',
-      `reduce: expected at most ${MAX_GROUPS} groups of axes, got ${show(collapsed[0].shape)}`,
+      `reduce: expected at most ${MAX_AXES} axes after merging, got ${show(collapsed[0].shape)}`,
     );
   return collapsed;
 }
 
+/** The shape as two sizes, padded with a leading 1. */
 const two = (shape: readonly number[]): [number, number] => [
   shape.length === 2 ? shape[0] : 1,
   shape.at(-1) ?? 1,
 ];
 
-function join(kept: View, folded?: View): [number, number, number, number] {
-  const strides = (view?: View): [number, number] => [
+/** The strides of the two kept and the two reduced axes, 0 for an axis that a view does not have. */
+function stridesOf(kept: View, reduced?: View): [number, number, number, number] {
+  const pair = (view?: View): [number, number] => [
     view?.strides.length === 2 ? view.strides[0] : 0,
     view?.strides.at(-1) ?? 0,
   ];
-  return [...strides(kept), ...strides(folded)];
+  return [...pair(kept), ...pair(reduced)];
 }

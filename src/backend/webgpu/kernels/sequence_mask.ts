@@ -1,3 +1,4 @@
+// Masks (T, B) from sequence lengths.
 import { sizeOf } from '../../../core/shape.ts';
 import { sequenceMaskOp } from '../../../ops/sequence_mask.ts';
 import { sequence_mask as kernel } from '../../../../shaders/gen/sequence_mask.ts';

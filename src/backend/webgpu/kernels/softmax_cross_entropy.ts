@@ -1,3 +1,4 @@
+// Cross-entropy of a softmax and its gradient.
 import { sizeOf } from '../../../core/shape.ts';
 import { softmaxCrossEntropyBackwardOp, softmaxCrossEntropyOp } from '../../../ops/softmax_cross_entropy.ts';
 import { softmax_cross_entropy as kernel } from '../../../../shaders/gen/softmax_cross_entropy.ts';

@@ -1,4 +1,4 @@
-// What the kernels with a spliced expression share: the operands' uniforms and the WGSL of the expression.
+// Helpers for kernels with a spliced expression: the uniforms of strided operands, shared bindings, and the WGSL of the expression.
 import { collapse, transposeView, walk, type View } from '../../../core/view.ts';
 import type { Expr } from '../../../expr/expr.ts';
 import { inputPosition } from '../../../expr/operands.ts';
@@ -8,12 +8,13 @@ import { bindWhole, type Binding } from '../dispatch.ts';
 
 type Four = readonly [number, number, number, number];
 
+/** `Operand` of shaders/lib/operand.wgsl: a view with four axes. */
 export interface OperandUniform {
   readonly strides: Four;
   readonly offset: number;
 }
 
-/** Right-aligned four axes; axes in front are 1 wide with stride 0. */
+/** A list of up to four numbers, padded in front. */
 export function four(list: readonly number[], fill: number): Four {
   const [x = fill, y = fill, z = fill, w = fill] = [
     ...Array.from({ length: 4 - list.length }, () => fill),
@@ -27,8 +28,8 @@ export function operandUniform(view: View): OperandUniform {
 }
 
 /**
- * The WGSL of the index of operand `row` at `at`: only the axes that move it, and no product for a stride of 1. What is
- * left out is part of the text, so views of another kind are another pipeline.
+ * The WGSL of the element index of an operand at `at`. It leaves out axes of stride 0, factors of 1 and an offset of 0, so views that
+ * differ in these have different pipelines. @param row The operand's row in `params.operands`.
  */
 export function indexText(row: number, { strides, offset, shape }: View): string {
   const axes = ['x', 'y', 'z', 'w'].slice(4 - shape.length);
@@ -40,24 +41,25 @@ export function indexText(row: number, { strides, offset, shape }: View): string
   return [...start, ...terms].join(' + ') || '0u';
 }
 
-/** A row of uniforms that the kernel never reads, for operands that are not there. */
-const absent: OperandUniform = { strides: [0, 0, 0, 0], offset: 0 };
+const UNUSED: OperandUniform = { strides: [0, 0, 0, 0], offset: 0 };
 
+/** `params.operands` with the given rows; the kernel does not read the others. */
 export function operandTable(size: number, rows: ReadonlyMap<number, OperandUniform>): OperandUniform[] {
-  return Array.from({ length: size }, (_, i) => rows.get(i) ?? absent);
+  return Array.from({ length: size }, (_, i) => rows.get(i) ?? UNUSED);
 }
 
-/** The axes that a kernel which goes element by element addresses in one launch. */
+/** The number of axes that an elementwise kernel can address in one launch. */
 const MAX_AXES = 4;
 
-/** Whether one launch walks these views of one shape together. */
+/** Whether one launch can address all elements of these views, which share a shape. */
 export function isOneLaunch(views: readonly View[]): boolean {
   return collapse(views)[0].shape.length <= MAX_AXES;
 }
 
 /**
- * Views that are walked together, with jointly merged axes, once for each launch: where more than MAX_AXES are left, the
- * smallest are walked launch by launch. The last launch has the largest offsets.
+ * Divides views of one shape into blocks that one launch can address. Adjacent axes are merged where all views allow it. If more than
+ * MAX_AXES remain, there is a launch for each index of the smallest ones; the last launch has the largest offsets.
+ * @returns The views of each launch.
  */
 export function launchesOf(views: readonly View[]): View[][] {
   const collapsed = collapse(views);
@@ -76,8 +78,8 @@ export function launchesOf(views: readonly View[]): View[][] {
 }
 
 /**
- * Gives each region a binding name: regions of one buffer share a binding, and a region that an output overwrites is
- * read through the output's, since a buffer cannot be bound twice where it is written.
+ * Assigns each region a binding. Regions of one buffer share a binding, and an input in the buffer of an output uses the binding of
+ * the output, since WebGPU does not allow to bind a buffer twice if one binding is writable.
  */
 export function shareBindings<Name extends string>(
   inputs: readonly Region[],
@@ -105,7 +107,11 @@ export function shareBindings<Name extends string>(
   };
 }
 
-/** The body of a WGSL function that evaluates expressions at `at`; `named` gives inputs that are not operands. */
+/**
+ * The body of a WGSL function that evaluates expressions at `at`.
+ * @param load The WGSL of the input at a position. @param finish The last statements, from the WGSL of the results.
+ * @param named The WGSL of inputs that are no operands, by name.
+ */
 export function expressionBody(
   roots: readonly Expr[],
   load: (position: number) => string,
@@ -116,7 +122,7 @@ export function expressionBody(
   return [...statements, ...finish(results)].map((line) => `  ${line}`).join('\n');
 }
 
-/** Workgroups for a grid of `count` invocations, folded over y where x alone would pass the limit of 65535. */
+/** The workgroups for `count` invocations: in x up to 32768, below WebGPU's limit of 65535, and beyond that in y. */
 export function gridFor(count: number, workgroup: number): [number, number, number] {
   const groups = Math.ceil(count / workgroup);
   const x = Math.min(groups, 32768);

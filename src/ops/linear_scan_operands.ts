@@ -18,7 +18,7 @@ export interface LinearScanAttrs {
 export const MAX_SLOTS = 5;
 
 /** The inputs of linear_scan, or, with h and d h after the mask, those of its backward op. */
-export function partsOf<T>(
+export function scanOperands<T>(
   { sources, masked }: LinearScanAttrs,
   inputs: readonly T[],
   backward: boolean,
