@@ -11,9 +11,9 @@
 //   rows     (P, B, W) variational dropout's factors of h, then the mask (P, T, B)
 //   scales   (P, rows of all matrices) int8: the largest magnitude of each row
 import type { Cell } from '../cells/cell.ts';
-import { operationsOf, type Phase, type Term, type Width } from '../cells/phases.ts';
-import { parsePlace } from '../cells/places.ts';
-import type { CellProgram, MatrixName } from '../cells/program.ts';
+import { operationsOf, type Phase, type Term } from '../cells/phases.ts';
+import type { MatrixName, Place, Width } from '../cells/places.ts';
+import type { CellProgram } from '../cells/program.ts';
 import type { OperandCounts, Operands } from '../graph/operands.ts';
 import type { WeightPrecision } from './weight_precision.ts';
 
@@ -112,7 +112,7 @@ export class RecurrentLayout {
     this.#attrs = attrs;
     this.isWavefront = schedule.arrangement === 'wavefront';
     this.isInference = schedule.form === 'inference';
-    this.program = cell.program({ bias, masked, stacked: this.isWavefront });
+    this.program = cell.program({ bias, masked, wavefront: this.isWavefront });
     this.pseudoLayers = pseudoLayers;
     this.outputs = this.isWavefront ? 1 : pseudoLayers;
     this.delay = this.isWavefront ? pseudoLayers - 1 : 0;
@@ -167,13 +167,12 @@ export class RecurrentLayout {
   }
 
   phases(backward: boolean): readonly Phase[] {
-    const { backward: back, lean, forward } = this.program;
-    return backward ? back : this.isInference ? lean : forward;
+    if (backward) return this.program.backward;
+    return this.isInference ? this.program.inference : this.program.forward;
   }
 
   /** Where a place lies; undefined for what is no memory (random numbers). */
-  addressOf(name: string): Address | undefined {
-    const [kind, index] = parsePlace(name);
+  addressOf({ kind, index }: Place): Address | undefined {
     switch (kind) {
       case 'slot':
         return this.#reserve(index, 'step', 0);
@@ -331,13 +330,9 @@ export function stridesOf(
 /** Which of a pseudo-layer's matrices a term multiplies by, and which part of it. */
 export function matrixOf(
   layout: RecurrentLayout,
-  { matrix }: Term,
+  { matrix: { matrix, part, transposed } }: Term,
 ): { readonly matrix: number; readonly part: number; readonly transposed: boolean } {
-  return {
-    matrix: layout.matrices.findIndex(({ name }) => name === matrix.slice(0, 2)),
-    part: Number.parseInt(matrix.slice(3), 10),
-    transposed: matrix.endsWith("'"),
-  };
+  return { matrix: layout.matrices.findIndex(({ name }) => name === matrix), part, transposed };
 }
 
 /**
@@ -347,7 +342,7 @@ export function matrixOf(
 export function flopOf(layout: RecurrentLayout, phases: readonly Phase[], edge = false): number {
   const each = phases.map((phase) => {
     const all = phase.products.flatMap((product) => product.terms);
-    const terms = edge ? all.filter(({ matrix }) => !matrix.startsWith('ih')) : all;
+    const terms = edge ? all.filter(({ matrix }) => matrix.matrix !== 'ih') : all;
     const depth = terms.reduce((total, term) => total + layout.width(term.depth), 0);
     return layout.width(phase.width) * (2 * depth + operationsOf(phase));
   });

@@ -1,10 +1,10 @@
 // The reference of the recurrent loops: interprets a schedule step by step, phase by phase, row by row and unit by unit, with
 // float64 accumulation, for any cell.
-import { parsePlace } from '../../../cells/places.ts';
-import type { Phase, Term, Width } from '../../../cells/phases.ts';
+import type { Phase, Term } from '../../../cells/phases.ts';
+import { Place, placeOf, placesIn, type Width } from '../../../cells/places.ts';
 import { philox, unitUniform } from '../../../core/random.ts';
 import { evaluator, type Evaluate } from '../../../expr/evaluate.ts';
-import { inputsOf, type Expr } from '../../../expr/expr.ts';
+import type { Expr } from '../../../expr/expr.ts';
 import { operandsOf } from '../../../graph/operands.ts';
 import { inferenceForm, recurrentBackwardOp, recurrentOp, TRAINING_OUTPUTS } from '../../../ops/recurrent.ts';
 import {
@@ -34,7 +34,7 @@ interface Elements {
 }
 
 interface Compiled {
-  readonly inputs: readonly string[];
+  readonly inputs: readonly Place[];
   readonly evaluate: Evaluate;
   readonly results: Float64Array;
 }
@@ -52,7 +52,7 @@ class Interpreter {
   /** Whether initial states are zero and not in memory, or are read where they were given, as the carry of a single step. */
   readonly #initial: 'in memory' | 'zero' | 'as given';
   readonly #addresses = new Map<
-    string,
+    Place,
     { readonly address: Address; readonly strides: Strides } | undefined
   >();
   readonly #compiled = new Map<readonly Expr[], Compiled>();
@@ -79,24 +79,27 @@ class Interpreter {
     return this.layout.isReverse(layer) ? this.steps - 1 - order : order;
   }
 
-  #addressOf(name: string) {
-    if (!this.#addresses.has(name)) {
-      const address = this.layout.addressOf(name);
+  #addressOf(place: Place) {
+    if (!this.#addresses.has(place)) {
+      const address = this.layout.addressOf(place);
       const { steps, batch } = this;
       const times = this.layout.stateTimes(steps);
-      this.#addresses.set(name, address && { address, strides: stridesOf(address, { steps, batch, times }) });
+      this.#addresses.set(
+        place,
+        address && { address, strides: stridesOf(address, { steps, batch, times }) },
+      );
     }
-    return this.#addresses.get(name);
+    return this.#addresses.get(place);
   }
 
   /** Where a place lies at a moment; undefined where it is 0, since there is no such step, layer or tensor. */
-  elements(name: string, moment: Moment): Elements | undefined {
+  elements(place: Place, moment: Moment): Elements | undefined {
     const { layout, steps } = this;
-    const found = this.#addressOf(name);
+    const found = this.#addressOf(place);
     if (found === undefined) return undefined;
     const { address, strides } = found;
     const before = address.tensor === 'states' && address.time === 'before';
-    if (before && this.#initial === 'as given') return this.elements(`carry${parsePlace(name)[1]}`, moment);
+    if (before && this.#initial === 'as given') return this.elements(Place.of('carry', place.index), moment);
     if (before && this.#initial === 'zero' && moment.order === 0) return undefined;
     const tensor = this.#tensors[address.tensor];
     // In a wavefront the output is the last layer's alone.
@@ -130,21 +133,21 @@ class Interpreter {
   #compile(roots: readonly Expr[]): Compiled {
     const known = this.#compiled.get(roots);
     if (known !== undefined) return known;
-    const inputs = inputsOf(roots);
-    const made = { inputs, evaluate: evaluator(roots, inputs), results: new Float64Array(roots.length) };
+    const inputs = placesIn(roots);
+    const evaluate = evaluator(roots, inputs.map(String));
+    const made = { inputs, evaluate, results: new Float64Array(roots.length) };
     this.#compiled.set(roots, made);
     return made;
   }
 
   /** How an input of an expression is loaded at each unit. */
-  #load(name: string, moment: Moment): (unit: number) => number {
-    const [kind, index] = parsePlace(name);
-    if (kind === 'noise') return (unit) => this.#draw(index, moment, unit);
-    const elements = this.elements(name, moment);
+  #load(place: Place, moment: Moment): (unit: number) => number {
+    if (place.kind === 'noise') return (unit) => this.#draw(place.index, moment, unit);
+    const elements = this.elements(place, moment);
     if (elements === undefined) return () => 0;
     const { data, at } = elements;
     // The mask has one element for each row.
-    return kind === 'active' ? () => data[at] : (unit) => data[at + unit];
+    return place.kind === 'active' ? () => data[at] : (unit) => data[at + unit];
   }
 
   /** The values of expressions at each unit, given to `use` one unit after the other. */
@@ -152,15 +155,15 @@ class Interpreter {
     roots: readonly Expr[],
     moment: Moment,
     width: Width,
-    named: ReadonlyMap<string, ArrayLike<number>>,
+    computed: ReadonlyMap<Place, ArrayLike<number>>,
     use: (unit: number, results: Float64Array) => void,
   ): void {
     const { inputs, evaluate, results } = this.#compile(roots);
     const units = this.layout.width(width);
     const values = new Float64Array(inputs.length);
-    const loads = inputs.map((name): ((unit: number) => number) => {
-      const given = named.get(name);
-      if (given === undefined) return this.#load(name, moment);
+    const loads = inputs.map((place): ((unit: number) => number) => {
+      const given = computed.get(place);
+      if (given === undefined) return this.#load(place, moment);
       return given.length === 1 ? () => given[0] : (unit) => given[unit];
     });
     for (let unit = 0; unit < units; unit++) {
@@ -176,7 +179,8 @@ class Interpreter {
     const { matrix, part, transposed } = matrixOf(this.layout, term);
     const weight = this.#matrices[this.layout.matrixAt(moment.layer, matrix, transposed)];
     const [, columns] = this.layout.matrices[matrix].shape;
-    if ('input' in source.kind && this.elements(source.kind.input, moment) === undefined) return;
+    const place = placeOf(source);
+    if (place !== undefined && this.elements(place, moment) === undefined) return;
     const vector = new Float64Array(this.layout.width(depth));
     this.each(sources, moment, depth, new Map(), (unit, [value]) => (vector[unit] = value));
     const first = weight.view.offset + part * this.#attrs.hidden * columns;
@@ -194,30 +198,36 @@ class Interpreter {
   }
 
   run(phase: Phase, prepared: Prepared, moment: Moment): void {
-    const named = new Map<string, Float64Array>();
-    phase.products.forEach(({ name, terms }, p) => {
+    const computed = new Map<Place, Float64Array>();
+    phase.products.forEach(({ place, terms }, p) => {
       const total = new Float64Array(this.layout.width(phase.width));
       terms.forEach((term, t) => this.#multiply(term, moment, prepared.sources[p][t], total));
-      named.set(name, total);
+      computed.set(place, total);
     });
     const finishing = moment.order < 0;
     if (!finishing) {
-      phase.means.forEach(({ name, width }, m) => {
+      phase.means.forEach(({ place, width }, m) => {
         let total = 0;
-        this.each(prepared.means[m], moment, width, named, (_, [value]) => (total += value));
-        named.set(name, Float64Array.of(total / this.layout.width(width)));
+        this.each(prepared.means[m], moment, width, computed, (_, [value]) => (total += value));
+        computed.set(place, Float64Array.of(total / this.layout.width(width)));
       });
     }
     const writes = finishing ? phase.finish : phase.writes;
     const places = writes.map(({ to }) => this.elements(to, moment));
-    const h = this.layout.isInference ? writes.findIndex(({ to }) => to === 'after0') : -1;
-    const output = h < 0 ? undefined : this.elements('output0', moment);
-    this.each(finishing ? prepared.finish : prepared.writes, moment, phase.width, named, (unit, results) => {
-      places.forEach((place, i) => {
-        if (place !== undefined) place.data[place.at + unit] = results[i];
-      });
-      if (output !== undefined) output.data[output.at + unit] = results[h];
-    });
+    const h = this.layout.isInference ? writes.findIndex(({ to }) => to === Place.of('after')) : -1;
+    const output = h < 0 ? undefined : this.elements(Place.of('output'), moment);
+    this.each(
+      finishing ? prepared.finish : prepared.writes,
+      moment,
+      phase.width,
+      computed,
+      (unit, results) => {
+        places.forEach((place, i) => {
+          if (place !== undefined) place.data[place.at + unit] = results[i];
+        });
+        if (output !== undefined) output.data[output.at + unit] = results[h];
+      },
+    );
   }
 }
 
@@ -262,7 +272,9 @@ function copyInitial(interpreter: Interpreter): void {
     for (let layer = 0; layer < layout.pseudoLayers; layer++) {
       for (let row = 0; row < batch; row++) {
         const moment = { layer, order: 0, row };
-        const [from, to] = [`carry${s}`, `state${s}`].map((name) => interpreter.elements(name, moment));
+        const [from, to] = (['carry', 'state'] as const).map((kind) =>
+          interpreter.elements(Place.of(kind, s), moment),
+        );
         for (let unit = 0; from !== undefined && to !== undefined && unit < layout.stateWidth(s); unit++)
           to.data[to.at + unit] = from.data[from.at + unit];
       }

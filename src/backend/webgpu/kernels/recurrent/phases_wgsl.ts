@@ -1,8 +1,8 @@
 // Prints the phases of a cell's step as WGSL: the text that is spliced into shaders/lib/recurrent.wgsl, which shows its form.
 import type { Phase, Term, Write } from '../../../../cells/phases.ts';
-import { parsePlace } from '../../../../cells/places.ts';
+import { Place, placeOf, placesIn } from '../../../../cells/places.ts';
 import { GatewiseError, show } from '../../../../core/errors.ts';
-import { inputsOf } from '../../../../expr/expr.ts';
+import type { Expr } from '../../../../expr/expr.ts';
 import { toWGSL } from '../../../../expr/wgsl.ts';
 import {
   matrixOf,
@@ -112,7 +112,7 @@ class Scope {
     if (more.length > 0 || transposed)
       throw new GatewiseError(
         'internal',
-        `recurrent: int8 weights in a product with ${show(terms.map((one) => one.matrix))}`,
+        `recurrent: int8 weights in a product with ${show(terms.map((one) => one.matrix.name))}`,
       );
     const { before, all } = layout.matrixRows;
     const first = before[matrix] + part * attrs.hidden;
@@ -120,9 +120,9 @@ class Scope {
   }
 
   /** The buffer of a place, and the index of its first element. */
-  locate(name: string): { readonly buffer: string; readonly first: string } {
-    const address = this.#of.layout.addressOf(name);
-    if (address === undefined) throw new GatewiseError('internal', `recurrent: ${name} is not in memory`);
+  locate(place: Place): { readonly buffer: string; readonly first: string } {
+    const address = this.#of.layout.addressOf(place);
+    if (address === undefined) throw new GatewiseError('internal', `recurrent: ${place} is not in memory`);
     return this.#locate(address, BUFFERS[address.tensor]);
   }
 
@@ -138,24 +138,24 @@ class Scope {
   }
 
   /** Element `unit` of a place, as a target. */
-  at(name: string, unit: string): string {
-    const { buffer, first } = this.locate(name);
+  at(place: Place, unit: string): string {
+    const { buffer, first } = this.locate(place);
     return `${buffer}[${first} + ${unit}]`;
   }
 
   /** Element `unit` of a place, as a value. */
-  read(name: string, unit: string): string {
+  read(place: Place, unit: string): string {
     const { attrs, layout, hasOutputGradient, initial } = this.#of;
-    const [kind, index] = parsePlace(name);
+    const { kind, index } = place;
     switch (kind) {
       case 'state': {
-        if (initial === 'as given') return this.at(`carry${index}`, unit);
-        const state = this.at(name, unit);
+        if (initial === 'as given') return this.at(Place.of('carry', index), unit);
+        const state = this.at(place, unit);
         return initial === 'zero' ? `select(0.0, ${state}, order > 0u)` : state;
       }
       case 'output': {
         if (!hasOutputGradient) return '0.0f';
-        const d = this.at(name, unit);
+        const d = this.at(place, unit);
         return layout.isWavefront ? `select(0.0, ${d}, is_last(layer))` : d;
       }
       case 'active':
@@ -166,7 +166,7 @@ class Scope {
         return `unit_uniform(philox(${counter}, ${key}).${'xyzw'[index & 3]})`;
       }
       default:
-        return this.at(name, unit);
+        return this.at(place, unit);
     }
   }
 }
@@ -210,7 +210,7 @@ ${phases.map((phase, index) => phaseText(of, phase, index)).join('\n\n')}`;
 }
 
 function isActive({ attrs, layout }: StepText): string {
-  const mask = attrs.masked ? layout.addressOf('active0') : undefined;
+  const mask = attrs.masked ? layout.addressOf(Place.of('active')) : undefined;
   return mask === undefined ? 'true' : `rows[${rowText(mask)}] != 0.0`;
 }
 
@@ -248,11 +248,13 @@ ${writesBody(of, phase, finish)}
 /** How the expressions of a phase name their inputs in WGSL. */
 const inputText =
   (scope: Scope, { products, means }: Phase) =>
-  (name: string): string => {
-    const product = products.findIndex((own) => own.name === name);
-    if (product >= 0) return scope.product(product, products[product].terms);
-    const mean = means.findIndex((own) => own.name === name);
-    return mean >= 0 ? `mean[${mean}]` : scope.read(name, 'unit');
+  (name: string, expr: Expr): string => {
+    const place = placeOf(expr);
+    if (place === undefined) throw new GatewiseError('internal', `recurrent: ${name} is no place`);
+    if (place.kind === 'mean') return `mean[${means.findIndex((mean) => mean.place === place)}]`;
+    if (place.kind !== 'product') return scope.read(place, 'unit');
+    const product = products.findIndex((own) => own.place === place);
+    return scope.product(product, products[product].terms);
   };
 
 function writesBody(of: StepText, phase: Phase, writes: readonly Write[]): string {
@@ -263,7 +265,7 @@ function writesBody(of: StepText, phase: Phase, writes: readonly Write[]): strin
   );
   const stores = writes.flatMap(({ to }, i) => {
     const store = `${scope.at(to, 'unit')} = ${results[i]};`;
-    if (!of.layout.isInference || to !== 'after0') return [store];
+    if (!of.layout.isInference || to !== Place.of('after')) return [store];
     // In inference the output is not a part of the states.
     const output = `${scope.output('unit')} = ${results[i]};`;
     return of.layout.isWavefront ? [store, 'if (is_last(layer)) {', `  ${output}`, '}'] : [store, output];
@@ -309,16 +311,13 @@ function vectorText(
   suffix: string,
 ): string {
   // A vector lies in memory, or is h times variational dropout's factors.
-  const parts = 'op' in source.kind ? source.args : [source];
-  const names = parts.map((part) => inputsOf([part])[0]);
-  const factors = names.filter((name) => parsePlace(name)[0] === 'keep');
-  const [vector] = names.filter((name) => !factors.includes(name));
+  const [vector, ...factors] = placesIn([source]).toSorted((a) => (a.kind === 'keep' ? 1 : -1));
   const scope = new Scope(of);
-  const place = of.initial === 'as given' ? vector.replace(/^state/, 'carry') : vector;
-  const { buffer, first } = scope.locate(place);
+  const isGiven = of.initial === 'as given' && vector.kind === 'state';
+  const { buffer, first } = scope.locate(isGiven ? Place.of('carry', vector.index) : vector);
   const head = indent(scope.head);
-  const factorTexts = factors.map((name) => {
-    const address = of.layout.addressOf(name);
+  const factorTexts = factors.map((factor) => {
+    const address = of.layout.addressOf(factor);
     return `rows[${address === undefined ? '0u' : rowText(address)} + k]`;
   });
   const elements = [`${buffer}[base + k]`, ...factorTexts];
@@ -350,10 +349,9 @@ fn is_live_${suffix}(next: u32, layer: u32, row: u32) -> bool {
 }
 
 /** Whether a vector exists for a step, and is not masked. */
-function liveText({ layout, initial }: StepText, phase: Phase, name: string): string {
-  const [kind] = parsePlace(name);
-  const address = layout.addressOf(name);
-  const isZero = initial === 'zero' && kind === 'state';
+function liveText({ layout, initial }: StepText, phase: Phase, vector: Place): string {
+  const address = layout.addressOf(vector);
+  const isZero = initial === 'zero' && vector.kind === 'state';
   const isNext = address?.time === 'next';
   const conditions = [
     ...(isNext ? ['next < params.steps'] : []),
