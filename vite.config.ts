@@ -11,15 +11,18 @@ const root = import.meta.dirname;
 // Looked for only when tests run: a wrong CHROME_PATH is no reason not to build or to serve the page.
 const executablePath = process.env['VITEST'] === undefined ? undefined : findBrowser();
 
-// The software adapter uses every core for one dispatch, and tests that calibrate want to know how fast it is: a small machine
-// runs one GPU file at a time.
-const gpuWorkers = Math.max(1, Math.min(4, Math.floor(availableParallelism() / 2)));
+// Compiling shaders is most of the work of the GPU tests, on one core each; what is timed runs alone.
+const gpuWorkers = Math.max(1, Math.min(4, availableParallelism()));
 
-const gpuTests = {
-  include: ['test/gpu/**/*.test.ts'],
-  testTimeout: 60_000,
-  hookTimeout: 60_000,
-  maxWorkers: gpuWorkers,
+const gpuTests = { testTimeout: 60_000, hookTimeout: 60_000 };
+
+const nodeTests = {
+  ...gpuTests,
+  environment: 'node' as const,
+  pool: 'forks' as const,
+  globalSetup: ['test/setup/node_adapter.ts'],
+  setupFiles: ['test/setup/node.ts'],
+  provide: { backend: 'webgpu' as const },
 };
 
 export default defineConfig({
@@ -39,16 +42,37 @@ export default defineConfig({
   test: {
     root,
     projects: [
-      { extends: true, test: { name: 'unit', include: ['test/unit/**/*.test.ts'], environment: 'node' } },
       {
         extends: true,
         test: {
-          ...gpuTests,
-          name: 'node',
+          name: 'unit',
+          include: ['test/unit/**/*.test.ts', 'test/both/**/*.test.ts'],
           environment: 'node',
-          pool: 'forks',
-          globalSetup: ['test/setup/node_adapter.ts'],
-          setupFiles: ['test/setup/node.ts'],
+          testTimeout: 60_000,
+          maxWorkers: availableParallelism(),
+          // Importing the library anew for each of the many small files would take a third of the time.
+          isolate: false,
+          restoreMocks: true,
+          unstubGlobals: true,
+          provide: { backend: 'cpu' },
+        },
+      },
+      {
+        extends: true,
+        test: {
+          ...nodeTests,
+          name: 'node',
+          include: ['test/gpu/**/*.test.ts', 'test/both/**/*.test.ts'],
+          maxWorkers: gpuWorkers,
+        },
+      },
+      {
+        extends: true,
+        test: {
+          ...nodeTests,
+          name: 'timing',
+          include: ['test/timing/**/*.test.ts'],
+          fileParallelism: false,
         },
       },
       {
@@ -58,7 +82,12 @@ export default defineConfig({
         test: {
           ...gpuTests,
           name: 'chrome',
-          fileParallelism: gpuWorkers > 1,
+          // Beside what is a browser's own, what is about devices.
+          include: [
+            'test/chrome/**/*.test.ts',
+            'test/gpu/{memory,own_device,stream_push,trainer_cost}.test.ts',
+          ],
+          fileParallelism: false,
           setupFiles: ['test/setup/chrome.ts'],
           browser: {
             enabled: true,
@@ -79,6 +108,17 @@ export default defineConfig({
         test: {
           name: 'e2e',
           include: ['test/e2e/**/*.test.ts'],
+          environment: 'node',
+          testTimeout: 300_000,
+          hookTimeout: 300_000,
+          fileParallelism: false,
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: 'bench',
+          include: ['test/bench/**/*.test.ts'],
           environment: 'node',
           testTimeout: 300_000,
           hookTimeout: 300_000,

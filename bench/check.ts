@@ -1,82 +1,157 @@
-// Whether a contestant's answers are right: asked before anything is timed, and of the last answer after it.
-import type { Job } from './contestants/contestant.ts';
-import type { Task } from './data.ts';
+// Whether a contestant's answers are right, before anything is timed, and whether the last one is, afterwards.
+//
+// The reference is gatewise's CPU backend in float64, which the tests hold to PyTorch; a product is held to its definition.
+import * as gatewise from '../src/index.ts';
+import { gatewiseJob } from './contestants/gatewise.ts';
+import type { Job, Variant } from './contestants/contestant.ts';
+import { weightOf, type MatmulTask, type Task, type TrainingTask } from './data.ts';
 
 /**
- * Of the largest number expected. Float32 stays far below in any order of summation; float16 does not, nor does a
- * training step whose gradients are not all there.
+ * Relative to the largest number expected. Float32 stays far below it in any order of summation; float16 does not, nor
+ * does a training step with an incomplete gradient.
  */
 export const TOLERANCE = 2e-5;
 
-/** How often a job is run and read for its answers: more than once, as what is timed are later runs. */
+/** How often a job is run and read for its answers: more than once, since later runs are what is timed. */
 export const CHECKED_RUNS = { sequence: 2, stream: 8, training: 4, matmul: 2 } as const;
 
-/** Numbers of an answer that are known. */
-export interface Part {
-  /** Where in the answer they begin. */
-  readonly at: number;
-  readonly values: Float64Array;
-}
+/** Rows of a batch whose outputs are compared. */
+const CHECKED_ROWS = 3;
+const PROBE_SEED = 99;
 
-/** Some of the numbers that a job should give. */
 export interface Reference {
-  /** Of each run, from the first on; of one where every run gives the same. */
-  readonly runs: readonly (readonly Part[])[];
-  readonly repeats: boolean;
   /** Numbers in the answer of a run. */
   readonly size: number;
-  /** How far all of an answer may be off, beside the numbers that are known. */
-  offOf?(answer: Float32Array): number;
+  /** The numbers that an answer is compared by. */
+  pick(answer: Float32Array): ArrayLike<number>;
+  /** Of each run, those numbers; of one run where all give the same. */
+  readonly expected: readonly ArrayLike<number>[];
+  readonly repeats: boolean;
 }
 
-/** The result of the latest run, in the order of the workload's definition. */
-export async function readOf(job: Job): Promise<Float32Array> {
-  const values = await job.read();
-  return job.arrange?.(values) ?? values;
-}
-
-/** What a job answers from its first run on, each run read before the next. */
+/** The answers of a job from its first run on, each read before the next; and the time of the first. */
 export async function answersOf(
   job: Job,
-  { kind }: Task,
-): Promise<{
-  readonly answers: readonly Float32Array[];
-  /** When the first result had come. */ readonly firstAt: number;
-}> {
-  const parts: Float32Array[] = [];
+  runs: number,
+): Promise<{ readonly answers: readonly Float32Array[]; readonly firstAt: number }> {
+  const answers: Float32Array[] = [];
   let firstAt = 0;
-  for (let run = 0; run < CHECKED_RUNS[kind]; run++) {
+  for (let run = 0; run < runs; run++) {
     await job.run();
     const values = await job.read();
     if (run === 0) firstAt = performance.now();
-    parts.push(job.arrange?.(values) ?? values);
+    answers.push(job.arrange?.(values) ?? values);
   }
-  return { answers: parts, firstAt };
+  return { answers, firstAt };
 }
 
-/** The largest difference, as a part of the largest number expected; NaN where an answer has NaN. */
-export function errorOf(answers: readonly Float32Array[], reference: Reference): number {
-  const { runs, repeats, size } = reference;
-  let largest = 0;
-  let difference = 0;
-  // NaN stays: nothing is greater than it.
-  const see = (off: number): void => {
-    if (Number.isNaN(off) || off > difference) difference = off;
-  };
+/** The largest difference, relative to the largest number expected; NaN where an answer has NaN. */
+export function errorOf(
+  answers: readonly Float32Array[],
+  { size, pick, expected, repeats }: Reference,
+): number {
+  let [largest, difference] = [0, 0];
   answers.forEach((answer, run) => {
     if (answer.length !== size) throw new Error(`expected ${size} numbers, got ${answer.length}`);
-    for (const { at, values } of runs[repeats ? 0 : run])
-      values.forEach((value, k) => {
-        largest = Math.max(largest, Math.abs(value));
-        see(Math.abs(answer[at + k] - value));
-      });
-    if (reference.offOf !== undefined) see(reference.offOf(answer));
+    const numbers = pick(answer);
+    const right = expected[repeats ? 0 : run];
+    for (let k = 0; k < right.length; k++) {
+      largest = Math.max(largest, Math.abs(right[k]));
+      // Math.max keeps NaN.
+      difference = Math.max(difference, Math.abs(numbers[k] - right[k]));
+    }
   });
   return difference / largest;
 }
 
-/** As `errorOf`, of an answer after any number of runs: where runs differ only whether it has numbers, 0 or NaN. */
+/** As `errorOf`, of an answer after any number of runs: where runs differ, 0 for numbers and NaN for anything else. */
 export function lateErrorOf(answer: Float32Array, reference: Reference): number {
   if (reference.repeats) return errorOf([answer], reference);
   return answer.length === reference.size && answer.every(Number.isFinite) ? 0 : Number.NaN;
+}
+
+/** Rows spread over a batch, the last among them. */
+const someRows = (batch: number): number[] => {
+  const count = Math.min(batch, CHECKED_ROWS);
+  return Array.from({ length: count }, (_, i) => Math.floor(((i + 1) * batch) / count) - 1);
+};
+
+/** Some rows of all steps: (T, B, width) to (T, rows, width). */
+function rowsOf(values: Float32Array, batch: number, width: number, rows: readonly number[]): Float32Array {
+  const steps = values.length / (batch * width);
+  return Float32Array.from({ length: steps * rows.length * width }, (_, i) => {
+    const [at, k] = [Math.floor(i / width), i % width];
+    const [t, row] = [Math.floor(at / rows.length), rows[at % rows.length]];
+    return values[(t * batch + row) * width + k];
+  });
+}
+
+/** A matrix (rows, width) with one more column. */
+const withColumn = (
+  values: ArrayLike<number>,
+  width: number,
+  column: (row: number) => number,
+): Float32Array =>
+  Float32Array.from({ length: (values.length / width) * (width + 1) }, (_, i) => {
+    const [row, k] = [Math.floor(i / (width + 1)), i % (width + 1)];
+    return k === width ? column(row) : values[row * width + k];
+  });
+
+/** The same training with one trained bias per gate: the weight of an input that is always 1. */
+function withOneBias(task: TrainingTask): TrainingTask {
+  const weight = weightOf(task.weights, 'weight_ih_l0');
+  const [input, recurrent] = ['ih', 'hh'].map((part) => weightOf(task.weights, `bias_${part}_l0`).data);
+  const data = withColumn(weight.data, task.classes, (row) => input[row] + recurrent[row]);
+  const weights = new Map([
+    ['weight_ih_l0', { ...weight, shape: [4 * task.hiddenSize, task.classes + 1], data }],
+    ['weight_hh_l0', weightOf(task.weights, 'weight_hh_l0')],
+  ]);
+  return { ...task, weights, input: withColumn(task.input, task.classes, () => 1) };
+}
+
+export async function makeReference(task: Task, variant: Variant): Promise<Reference> {
+  if (task.kind === 'matmul') return productReference(task);
+  using runtime = await gatewise.createRuntime({ backend: 'cpu', precision: 'float64' });
+  const whole = (answer: Float32Array): ArrayLike<number> => answer;
+  const answersTo = async (asked: Task): Promise<readonly Float32Array[]> => {
+    const job = await gatewiseJob(gatewise, runtime, asked, variant);
+    const { answers } = await answersOf(job, asked.kind === 'sequence' ? 1 : CHECKED_RUNS[asked.kind]);
+    job.dispose();
+    return answers;
+  };
+  switch (task.kind) {
+    case 'sequence': {
+      const { steps, batch, inputSize, hiddenSize, bidirectional } = task;
+      const width = hiddenSize * (bidirectional ? 2 : 1);
+      const rows = someRows(batch);
+      const input = rowsOf(task.input, batch, inputSize, rows);
+      const expected = await answersTo({ ...task, batch: rows.length, input });
+      const pick = (answer: Float32Array): Float32Array => rowsOf(answer, batch, width, rows);
+      return { size: steps * batch * width, pick, expected, repeats: true };
+    }
+    case 'stream':
+      return { size: task.hiddenSize, pick: whole, expected: await answersTo(task), repeats: false };
+    case 'training': {
+      const expected = await answersTo(variant.oneBias === true ? withOneBias(task) : task);
+      return { size: 1, pick: whole, expected, repeats: false };
+    }
+  }
+}
+
+/**
+ * Every row of a product at once, by Freivalds' check: (A · B) · v beside A · (B · v) for random signs v. Rounding errors
+ * add up like a random walk, so both are divided by √N.
+ */
+function productReference({ rows, inner, columns, a, b }: MatmulTask): Reference {
+  const random = new gatewise.Random(PROBE_SEED, 0);
+  const signs = Float64Array.from({ length: columns }, () => (random.integer(2) === 0 ? -1 : 1));
+  const times = (matrix: Float32Array, height: number, x: Float64Array): Float64Array =>
+    Float64Array.from({ length: height }, (_, row) => {
+      let sum = 0;
+      for (let k = 0; k < x.length; k++) sum += matrix[row * x.length + k] * x[k];
+      return sum;
+    });
+  const v = signs.map((sign) => sign / Math.sqrt(columns));
+  const expected = [times(a, rows, times(b, inner, v))];
+  return { size: rows * columns, pick: (answer) => times(answer, rows, v), expected, repeats: true };
 }

@@ -1,15 +1,14 @@
 // The columns of the tables, on the page and in the terminal: what each number is called, what it is, how it is written.
 import { spreadOf, timeOf, type Row } from './results.ts';
-import { formatRho, milliseconds, times } from './speed_table.ts';
+import { formatRho, milliseconds, OWN, times } from './speed_table.ts';
 import { isTied, type Summary } from './statistics.ts';
 import type { Workload } from './workloads.ts';
 
-/** Whom the others are compared with. */
-export const OWN = 'gatewise webgpu';
+export { OWN } from './speed_table.ts';
 
 export interface Column {
+  /** With its unit. */
   readonly title: string;
-  readonly unit?: string;
   /** What it is, in a sentence or two. */
   readonly help: string;
   /** Undefined where there is no such number. @param own what gatewise takes on WebGPU, in milliseconds */
@@ -25,20 +24,17 @@ const digits = (value: number): string =>
 
 export const columns: readonly Column[] = [
   {
-    title: 'first call',
-    unit: 'ms',
+    title: 'first call, ms',
     help: 'From an empty model to the first result on the CPU: uploading weights, compiling shaders, one run. The library and its device have started before, and shaders of earlier workloads are there already. WebGPU’s calls are counted meanwhile.',
     text: ({ timing }) => timing && milliseconds(timing.first),
   },
   {
-    title: 'latency',
-    unit: 'ms',
+    title: 'latency, ms',
     help: 'One run by itself, from the call to its result on the CPU: the median of all samples, of several passes that of their medians, and the least and the greatest sample. Of a stream a sample is the median of eight steps, each 5 ms after the one before had its result.',
     text: ({ timing }) => timing && spread(timing.latency),
   },
   {
-    title: 'per run',
-    unit: 'ms',
+    title: 'per run, ms',
     help: 'The pace of many runs back to back: the slope of the time over their number, without the wait for the last result. Median and spread as of the latency.',
     text: ({ timing }) => timing && spread(timing.throughput),
   },
@@ -76,32 +72,21 @@ export const columns: readonly Column[] = [
     text: ({ counts }) => counts && String(counts.bindGroups),
   },
   {
-    title: 'GPU memory',
-    unit: 'MB',
+    title: 'GPU memory, MB',
     help: 'Bytes of the GPU buffers that it made for this workload and holds on to.',
     text: ({ gpuBytes }) => (gpuBytes === undefined ? undefined : digits(gpuBytes / 1e6)),
   },
   {
-    title: 'script',
-    unit: 'ms',
+    title: 'script, ms',
     help: 'How long one run keeps the page’s own thread busy, until the call has returned. Where the work itself is done on that thread, it is in it.',
     text: ({ timing }) => timing && milliseconds(timing.script.median),
   },
   {
-    title: 'heap',
-    unit: 'kB',
+    title: 'heap, kB',
     help: 'JavaScript objects that one run leaves to the garbage collector. Only where the browser was started so that this can be measured, as the command does.',
     text: ({ heapBytes }) => (heapBytes === undefined ? undefined : digits(heapBytes / 1e3)),
   },
 ];
-
-export const header = ({ title, unit }: Column): string => (unit === undefined ? title : `${title}, ${unit}`);
-
-/** What a row says that has no times, and why; of a timed row, what to know of it. */
-export function remark({ status, note }: Row): string | undefined {
-  if (status === 'ok') return note;
-  return note === undefined ? status : `${status}: ${note}`;
-}
 
 /** What gatewise takes on WebGPU for a workload. */
 export function ownTime(workload: Workload, rows: readonly Row[]): number | undefined {
@@ -109,46 +94,40 @@ export function ownTime(workload: Workload, rows: readonly Row[]): number | unde
   return row && timeOf(workload, row);
 }
 
-/**
- * Contestants from the fastest to the slowest, by medians: `a < b` where b is slower than all before it, `a ≈ b` where its spread
- * meets that of one of them.
- */
-export function ranking(workload: Workload, rows: readonly Row[]): string {
+/** Those that were timed on a workload, the fastest first, by medians. */
+export function timedOf(
+  workload: Workload,
+  rows: readonly Row[],
+): readonly { readonly name: string; readonly spread: Summary }[] {
   const timed = rows.flatMap((row) => {
     const spread = row.workload === workload.name ? spreadOf(workload, row) : undefined;
     return spread === undefined ? [] : [{ name: row.contestant, spread }];
   });
-  const sorted = timed.toSorted((a, b) => a.spread.median - b.spread.median);
-  return sorted
-    .map(({ name, spread }, i) => {
-      if (i === 0) return name;
-      const before = sorted.slice(0, i);
-      return `${before.some((other) => isTied(other.spread, spread)) ? '≈' : '<'} ${name}`;
-    })
-    .join(' ');
+  return timed.toSorted((a, b) => a.spread.median - b.spread.median);
+}
+
+/** `a < b` where b is slower than all before it, `a ≈ b` where its spread overlaps that of one of them. */
+export function ranking(workload: Workload, rows: readonly Row[]): string {
+  const timed = timedOf(workload, rows);
+  const words = timed.map(({ name, spread }, i) => {
+    const tied = timed.slice(0, i).some((other) => isTied(other.spread, spread));
+    return i === 0 ? name : `${tied ? '≈' : '<'} ${name}`;
+  });
+  return words.join(' ');
 }
 
 /**
- * Who is fastest how often, most often first: `gatewise webgpu in 5 of 8 workloads, TF.js wasm in 3`. Who is on a par with the
+ * Who is fastest how often, most often first: `gatewise webgpu in 5 of 8 workloads, TF.js wasm in 3`. Who is tied with the
  * fastest counts as well.
  */
 export function fastest(workloads: readonly Workload[], rows: readonly Row[]): string {
+  const timed = workloads.map((workload) => timedOf(workload, rows)).filter(({ length }) => length > 0);
   const wins = new Map<string, number>();
-  let of = 0;
-  for (const workload of workloads) {
-    const timed = rows.flatMap((row) => {
-      const spread = row.workload === workload.name ? spreadOf(workload, row) : undefined;
-      return spread === undefined ? [] : [{ contestant: row.contestant, spread }];
-    });
-    if (timed.length === 0) continue;
-    of++;
-    const first = timed.reduce((best, one) => (one.spread.median < best.spread.median ? one : best));
-    for (const { contestant, spread } of timed)
-      if (contestant === first.contestant || isTied(first.spread, spread))
-        wins.set(contestant, (wins.get(contestant) ?? 0) + 1);
-  }
+  for (const [first, ...others] of timed)
+    for (const { name } of [first, ...others.filter(({ spread }) => isTied(first.spread, spread))])
+      wins.set(name, (wins.get(name) ?? 0) + 1);
   return [...wins]
     .toSorted(([, a], [, b]) => b - a)
-    .map(([name, count], i) => `${name} in ${count}${i === 0 ? ` of ${of} workloads` : ''}`)
+    .map(([name, count], i) => `${name} in ${count}${i === 0 ? ` of ${timed.length} workloads` : ''}`)
     .join(', ');
 }

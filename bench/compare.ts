@@ -1,176 +1,84 @@
-// Two runs of the benchmark beside each other: whether the ranking stayed, and what changed by how much.
+// Two results files: how times changed, whether the ranking stayed, and what else differs.
 import { tableLines } from '../src/plan/table.ts';
-import { spreadOf, timeOf, type Results, type Row } from './results.ts';
-import { isTied } from './statistics.ts';
+import { ranking, timedOf } from './columns.ts';
+import type { Results } from './results.ts';
 import { milliseconds } from './speed_table.ts';
+import { isTied } from './statistics.ts';
 import type { Workload } from './workloads.ts';
 
-export interface Change {
-  readonly workload: string;
-  readonly contestant: string;
-  /** Milliseconds, before and after. */
-  readonly times: readonly [before: number, after: number];
-  /** Whether the spreads of both runs meet. */
-  readonly overlaps: boolean;
+/** What two records do not have in common, a line each. */
+function differences(
+  before: Readonly<Record<string, unknown>>,
+  after: Readonly<Record<string, unknown>>,
+  missing: string,
+): readonly string[] {
+  const names = [...new Set([...Object.keys(before), ...Object.keys(after)])];
+  const text = (value: unknown): string => (value === undefined ? missing : String(value));
+  return names
+    .filter((name) => before[name] !== after[name])
+    .map((name) => `${name}: ${text(before[name])} before, ${text(after[name])} after`);
 }
 
-export interface Swap {
-  readonly workload: string;
-  /** Who was faster before and is slower after. */
-  readonly contestants: readonly [string, string];
-  /** By how much they differed at most in either run: 1.1 is a tenth. */
-  readonly ratio: number;
-  /** Whether either run saw no difference between them: then it is no contradiction. */
-  readonly tied: boolean;
-}
+const circumstances = ({ adapter, environment, settings, versions }: Results): Record<string, unknown> => ({
+  adapter: adapter.description,
+  ...environment,
+  ...settings,
+  ...versions,
+});
 
-/** A pair in the same order in both runs, of which but one could tell them apart. */
-export interface Settled {
-  readonly workload: string;
-  readonly contestants: readonly [faster: string, slower: string];
-  readonly apart: 'before' | 'after';
-}
-
-export interface Comparison {
-  readonly changes: readonly Change[];
-  /** Pairs whose medians turned round. */
-  readonly swaps: readonly Swap[];
-  readonly settled: readonly Settled[];
-  /** Rows that are not timed in both, and what is with them before and after. */
-  readonly lost: readonly Lost[];
-  /** In what the runs differ, beside their times. */
-  readonly differences: readonly string[];
-}
-
-export interface Lost {
-  readonly workload: string;
-  readonly contestant: string;
-  readonly states: readonly [before: string, after: string];
-}
-
-function pairsOf(before: Results, after: Results, workload: Workload): readonly (readonly [Row, Row])[] {
-  const timed = ({ rows }: Results): Row[] =>
-    rows.filter((row) => row.workload === workload.name && timeOf(workload, row) !== undefined);
-  return timed(before).flatMap((row) => {
-    const other = timed(after).find(({ contestant }) => contestant === row.contestant);
-    return other === undefined ? [] : [[row, other] as const];
-  });
-}
-
-const keyOf = ({ workload, contestant }: Row): string => `${workload}/${contestant}`;
-
-/** Rows that one run has and the other has not, or that are not `ok` in both; those that are alike left out. */
-function lostOf(before: Results, after: Results): Lost[] {
-  const stateOf = (row: Row | undefined): string =>
-    row === undefined ? 'missing' : row.status === 'ok' ? 'timed' : row.status;
-  const all = new Map([...before.rows, ...after.rows].map((row) => [keyOf(row), row]));
-  return [...all].flatMap(([key, { workload, contestant }]) => {
-    const of = ({ rows }: Results): string => stateOf(rows.find((row) => keyOf(row) === key));
-    const states = [of(before), of(after)] as const;
-    return states[0] === states[1] ? [] : [{ workload, contestant, states }];
-  });
-}
-
-function differencesOf(before: Results, after: Results): string[] {
-  const said = (results: Results): Record<string, unknown> => ({
-    adapter: results.adapter.description,
-    agent: results.environment.agent,
-    platform: results.environment.platform,
-    cores: results.environment.cores,
-    CPU: results.environment.cpu,
-    commit: results.environment.commit,
-    ...results.settings,
-    ...results.versions,
-  });
-  const [was, is] = [said(before), said(after)];
-  const text = (value: unknown): string => (value === undefined ? 'none' : String(value));
-  return [...new Set([...Object.keys(was), ...Object.keys(is)])].flatMap((name) =>
-    was[name] === is[name] ? [] : [`${name}: ${text(was[name])} before, ${text(is[name])} after`],
+const states = ({ rows }: Results): Record<string, string> =>
+  Object.fromEntries(
+    rows.map(({ workload, contestant, status }) => [
+      `${workload}: ${contestant}`,
+      status === 'ok' ? 'timed' : status,
+    ]),
   );
-}
 
-/** What was timed in both, and what was not. */
-export function compare(before: Results, after: Results): Comparison {
-  const changes: Change[] = [];
-  const swaps: Swap[] = [];
-  const settled: Settled[] = [];
-  for (const workload of before.workloads) {
-    const here = pairsOf(before, after, workload).map(([first, second]) => {
-      const [a, b] = [spreadOf(workload, first), spreadOf(workload, second)];
-      if (a === undefined || b === undefined) throw new Error('a timed row has no spread');
-      return { contestant: first.contestant, spreads: [a, b] as const };
-    });
-    for (const { contestant, spreads } of here) {
-      const [a, b] = spreads;
-      changes.push({
-        workload: workload.name,
-        contestant,
-        times: [a.median, b.median],
-        overlaps: isTied(a, b),
-      });
-    }
-    here.forEach((one, i) => {
-      for (const other of here.slice(i + 1)) {
-        const runs = [0, 1].map((run) => [one.spreads[run], other.spreads[run]] as const);
-        const [was, is] = runs.map(([a, b]) => a.median / b.median);
-        const [faster, slower] = was < 1 ? [one, other] : [other, one];
-        const tied = runs.map(([a, b]) => isTied(a, b));
-        if ((was - 1) * (is - 1) >= 0) {
-          if (tied[0] !== tied[1])
-            settled.push({
-              workload: workload.name,
-              contestants: [faster.contestant, slower.contestant],
-              apart: tied[0] ? 'after' : 'before',
-            });
-          continue;
-        }
-        swaps.push({
-          workload: workload.name,
-          contestants: [faster.contestant, slower.contestant],
-          ratio: Math.max(was, 1 / was, is, 1 / is),
-          tied: tied.includes(true),
-        });
-      }
-    });
-  }
-  return { changes, swaps, settled, lost: lostOf(before, after), differences: differencesOf(before, after) };
-}
-
-export function printComparison({ changes, swaps, settled, lost, differences }: Comparison): string {
-  const rows = changes.map(({ workload, contestant, times: [before, after], overlaps }) => [
-    workload,
-    contestant,
-    milliseconds(before),
-    milliseconds(after),
-    (after / before).toFixed(2),
-    overlaps ? '' : 'beyond the spread',
-  ]);
-  const header = ['workload', 'contestant', 'before, ms', 'after, ms', 'after / before', ''];
-  const tell = ({ workload, contestants: [faster, slower], ratio, tied }: Swap): string =>
-    `${workload}: ${faster} was faster than ${slower} and is slower, by at most ${((ratio - 1) * 100).toFixed(0)} %${tied ? ', within the spread' : ''}`;
-  const ranking = [
-    ...swaps.map(tell),
-    ...settled.map(
-      ({ workload, contestants: [one, other], apart }) =>
-        `${workload}: ${one} and ${other} were ${apart === 'before' ? 'apart and are on a par' : 'on a par and are apart'}`,
+/** The rankings of those that both runs have timed, where they differ, and who was faster in one and is slower in the other. */
+function rankings(workload: Workload, before: Results, after: Results): readonly string[] {
+  const timed = [before, after].map(({ rows }) => timedOf(workload, rows));
+  const spreads = timed.map((run) => new Map(run.map(({ name, spread }) => [name, spread] as const)));
+  const both = timed[0].map(({ name }) => name).filter((name) => spreads[1].has(name));
+  const [was, is] = [before, after].map(({ rows }) =>
+    ranking(
+      workload,
+      rows.filter(({ contestant }) => both.includes(contestant)),
     ),
-    ...(swaps.every(({ tied }) => tied)
-      ? [
-          swaps.length + settled.length === 0
-            ? 'the ranking is the same in every workload'
-            : 'neither ranking contradicts the other',
-        ]
-      : []),
-  ];
-  const losses = lost.map(
-    ({ workload, contestant, states: [before, after] }) =>
-      `${workload}: ${contestant} is ${before} before and ${after} after`,
   );
+  if (was === is) return [];
+  const isFaster = (run: number, one: string, other: string): boolean => {
+    const [a, b] = [one, other].map((name) => spreads[run].get(name));
+    return a !== undefined && b !== undefined && !isTied(a, b) && a.median < b.median;
+  };
+  const turned = both.flatMap((one) =>
+    both
+      .filter((other) => isFaster(0, one, other) && isFaster(1, other, one))
+      .map((other) => `${workload.name}: ${one} was faster than ${other}, and is slower`),
+  );
+  return [`${workload.name}: ${was} before`, `${' '.repeat(workload.name.length)}  ${is} after`, ...turned];
+}
+
+export function compare(before: Results, after: Results): string {
+  const changes = before.workloads.flatMap((workload) => {
+    const later = timedOf(workload, after.rows);
+    return timedOf(workload, before.rows).flatMap(({ name, spread }) => {
+      const other = later.find((one) => one.name === name)?.spread;
+      if (other === undefined) return [];
+      const [was, is] = [spread.median, other.median];
+      const beyond = isTied(spread, other) ? '' : 'beyond the spread';
+      return [[workload.name, name, milliseconds(was), milliseconds(is), (is / was).toFixed(2), beyond]];
+    });
+  });
+  const head = ['workload', 'contestant', 'before, ms', 'after, ms', 'after / before', ''];
+  const ranked = before.workloads.flatMap((workload) => rankings(workload, before, after));
+  if (ranked.length === 0) ranked.push('the ranking is the same in every workload');
+  else if (!ranked.some((line) => line.includes(' was faster ')))
+    ranked.push('neither ranking contradicts the other');
   const parts = [
-    differences,
-    changes.length === 0 ? ['nothing was timed in both runs'] : tableLines([header, ...rows], 2),
-    losses,
-    changes.length === 0 ? [] : ranking,
+    differences(circumstances(before), circumstances(after), 'none'),
+    changes.length === 0 ? ['nothing was timed in both runs'] : tableLines([head, ...changes], 2),
+    differences(states(before), states(after), 'missing'),
+    changes.length === 0 ? [] : ranked,
   ];
   return parts
     .filter(({ length }) => length > 0)

@@ -4,43 +4,34 @@
 import { bandwidthFor, type Calibration } from '../src/index.ts';
 import type { RecurrentKind, Workload } from './workloads.ts';
 
-export type Bound = 'compute' | 'bandwidth' | 'dispatch' | 'barrier' | 'round trip';
-
 export interface Floor {
   /** Milliseconds. */
   readonly time: number;
   /** What takes the largest part of it. */
-  readonly bound: Bound;
+  readonly bound: 'compute' | 'bandwidth' | 'dispatch' | 'barrier' | 'round trip';
 }
 
-/** Milliseconds by what they are spent on. */
-type Parts = Partial<Record<Bound, number>>;
+/** Times that add up. */
+type Cost = readonly Floor[];
 
-/** Gates, states, and what a training step stores for each unit beside the states. */
+/** Gates, and states. */
 const cells: Readonly<Record<RecurrentKind, { gates: number; states: number }>> = {
   lstm: { gates: 4, states: 2 },
   gru: { gates: 3, states: 1 },
   rnn: { gates: 1, states: 1 },
 };
 const FLOAT = 4;
-/** Weights of one workgroup that registers and workgroup memory may hold over a whole sequence, in bytes. */
+/** Weights that registers and workgroup memory of one workgroup may hold over a whole sequence, in bytes. */
 const HELD_WEIGHTS = 128 * 1024;
-/** Of Adam, for each parameter: reads p, g, m, v and writes p, m, v. */
+/** Adam reads p, g, m, v of each parameter and writes p, m, v. */
 const ADAM_BYTES = 7 * FLOAT;
 
-const total = (parts: Parts): number => Object.values(parts).reduce((sum, part) => sum + part, 0);
-const sum = (...all: readonly Parts[]): Parts => {
-  const added: Parts = {};
-  for (const parts of all)
-    for (const [bound, part] of Object.entries(parts) as [Bound, number][])
-      added[bound] = (added[bound] ?? 0) + part;
-  return added;
-};
-const times = (parts: Parts, factor: number): Parts =>
-  Object.fromEntries(Object.entries(parts).map(([bound, part]) => [bound, part * factor]));
-const least = (...all: readonly Parts[]): Parts => all.reduce((a, b) => (total(b) < total(a) ? b : a));
+const total = (cost: Cost): number => cost.reduce((sum, { time }) => sum + time, 0);
+const times = (cost: Cost, factor: number): Cost =>
+  cost.map(({ bound, time }) => ({ bound, time: time * factor }));
+const least = (...all: readonly Cost[]): Cost => all.reduce((a, b) => (total(b) < total(a) ? b : a));
 /** What can go on side by side takes as long as the longest. */
-const longest = (...all: readonly Parts[]): Parts => all.reduce((a, b) => (total(b) > total(a) ? b : a));
+const longest = (...all: readonly Cost[]): Cost => all.reduce((a, b) => (total(b) > total(a) ? b : a));
 
 class Model {
   readonly #calibration: Calibration;
@@ -49,113 +40,98 @@ class Model {
     this.#calibration = calibration;
   }
 
-  compute(flop: number): Parts {
-    return { compute: (1e3 * flop) / this.#calibration.flopPerSecond };
+  #seconds(bound: Floor['bound'], seconds: number): Cost {
+    return [{ bound, time: 1e3 * seconds }];
   }
 
-  bandwidth(bytes: number): Parts {
-    return { bandwidth: (1e3 * bytes) / bandwidthFor(this.#calibration, bytes) };
-  }
-
-  dispatch(): Parts {
-    return { dispatch: 1e3 * this.#calibration.dispatchSeconds };
-  }
-
-  roundTrip(): Parts {
-    return { 'round trip': 1e3 * this.#calibration.roundTripSeconds };
-  }
-
-  /** A product (M, K) · (K, N): one launch, its FLOP or its bytes, whichever takes longest. */
-  product(M: number, K: number, N: number): Parts {
+  /** One launch that does so many FLOP and moves so many bytes. */
+  launch(flop: number, ...bytes: readonly number[]): Cost {
+    const { dispatchSeconds, flopPerSecond } = this.#calibration;
+    const seconds = bytes.reduce((sum, part) => sum + part / bandwidthFor(this.#calibration, part), 0);
     return longest(
-      this.dispatch(),
-      this.compute(2 * M * K * N),
-      this.bandwidth(FLOAT * (M * K + K * N + M * N)),
+      this.#seconds('dispatch', dispatchSeconds),
+      this.#seconds('compute', flop / flopPerSecond),
+      this.#seconds('bandwidth', seconds),
     );
+  }
+
+  roundTrip(): Cost {
+    return this.#seconds('round trip', this.#calibration.roundTripSeconds);
+  }
+
+  /** A product (M, K) · (K, N). */
+  product(M: number, K: number, N: number): Cost {
+    return this.launch(2 * M * K * N, FLOAT * (M * K + K * N + M * N));
   }
 
   /** The recurrent part of one step of a layer in all its directions, with a launch of its own. */
-  #byStep(cell: RecurrentKind, B: number, H: number, directions: number): Parts {
+  #byStep(cell: RecurrentKind, B: number, H: number, directions: number): Cost {
     const { gates, states } = cells[cell];
     const weights = FLOAT * gates * H * H * directions;
-    const activations = FLOAT * B * H * (gates + 2 * states) * directions;
-    return longest(
-      this.dispatch(),
-      this.compute(2 * gates * H * H * B * directions),
-      sum(this.bandwidth(weights), this.bandwidth(activations)),
-    );
+    return this.launch((2 * weights * B) / FLOAT, weights, FLOAT * B * H * (gates + 2 * states) * directions);
   }
 
   /**
    * The same as a share of one launch for the whole sequence: a workgroup for each tile of rows, which loads its weights
    * at every step unless it can hold them, and a barrier.
    */
-  #bySequence(cell: RecurrentKind, B: number, H: number, directions: number): Parts {
-    const { gates } = cells[cell];
+  #bySequence(cell: RecurrentKind, B: number, H: number, directions: number): Cost {
     const { flopPerSecond, oneWorkgroupFlopPerSecond, oneWorkgroupBandwidth, barrierSeconds } =
       this.#calibration;
-    const weights = FLOAT * gates * H * H;
+    const weights = FLOAT * cells[cell].gates * H * H;
     const side = Math.max(1, flopPerSecond / oneWorkgroupFlopPerSecond);
-    const load =
-      weights <= HELD_WEIGHTS
-        ? 0
-        : (1e3 * weights) / bandwidthFor({ bandwidth: oneWorkgroupBandwidth }, weights);
+    const load = weights / bandwidthFor({ bandwidth: oneWorkgroupBandwidth }, weights);
     const tiles = [1, 2, 4, 8, 16].filter((rows) => rows === 1 || rows <= B);
     const options = tiles.map((rows) => {
       const waves = Math.max(1, (Math.ceil(B / rows) * directions) / side);
-      const work = { compute: (1e3 * 2 * gates * H * H * rows) / oneWorkgroupFlopPerSecond };
-      return times(sum(longest(work, { bandwidth: load }), { barrier: 1e3 * barrierSeconds }), waves);
+      const work = longest(
+        this.#seconds('compute', (2 * weights * rows) / FLOAT / oneWorkgroupFlopPerSecond),
+        this.#seconds('bandwidth', weights <= HELD_WEIGHTS ? 0 : load),
+      );
+      return times([...work, ...this.#seconds('barrier', barrierSeconds)], waves);
     });
     return least(...options);
   }
 
-  recurrent(cell: RecurrentKind, T: number, B: number, H: number, directions = 1): Parts {
+  recurrent(cell: RecurrentKind, T: number, B: number, H: number, directions = 1): Cost {
     return times(least(this.#byStep(cell, B, H, directions), this.#bySequence(cell, B, H, directions)), T);
   }
 }
 
-/** @param latency of one run with its result, or else its share of many back to back. */
-function partsOf(workload: Workload, calibration: Calibration): Parts {
-  const model = new Model(calibration);
+function costOf(workload: Workload, model: Model): Cost {
   switch (workload.kind) {
     case 'sequence': {
       const { cell, steps: T, batch: B, inputSize, hiddenSize: H, numLayers, bidirectional } = workload;
       const directions = bidirectional ? 2 : 1;
-      const { gates } = cells[cell];
       const layers = Array.from({ length: numLayers }, (_, layer) => {
         const width = layer === 0 ? inputSize : directions * H;
-        return sum(
-          model.product(T * B, width, gates * H * directions),
-          model.recurrent(cell, T, B, H, directions),
-        );
+        const input = model.product(T * B, width, cells[cell].gates * H * directions);
+        return [...input, ...model.recurrent(cell, T, B, H, directions)];
       });
-      return sum(...layers);
+      return layers.flat();
     }
     case 'stream': {
       const { cell, inputSize, hiddenSize: H } = workload;
-      const { gates } = cells[cell];
-      const flop = 2 * gates * H * (H + inputSize);
-      // The result is on the CPU each time.
-      const step = longest(model.dispatch(), model.compute(flop), model.bandwidth(2 * flop));
-      return sum(model.roundTrip(), step);
+      const flop = 2 * cells[cell].gates * H * (H + inputSize);
+      return [...model.roundTrip(), ...model.launch(flop, 2 * flop)];
     }
     case 'training': {
       const { cell, steps: T, batch: B, classes, hiddenSize: H } = workload;
-      const { gates } = cells[cell];
-      const parameters = gates * H * (classes + H + 2) + classes * (H + 1);
-      return sum(
+      const width = cells[cell].gates * H;
+      const parameters = width * (classes + H + 2) + classes * (H + 1);
+      return [
         // Forward, and backward over the transposed weights.
-        model.product(T * B, classes, gates * H),
+        model.product(T * B, classes, width),
         times(model.recurrent(cell, T, B, H), 2),
         // The gradients of weight_hh and weight_ih; none of the input, which is data.
-        model.product(gates * H, T * B, H),
-        model.product(gates * H, T * B, classes),
+        model.product(width, T * B, H),
+        model.product(width, T * B, classes),
         // The linear layer: its output, and the gradients of its input and of its weight.
         model.product(T * B, H, classes),
         model.product(T * B, classes, H),
         model.product(classes, T * B, H),
-        longest(model.dispatch(), model.bandwidth(ADAM_BYTES * parameters)),
-      );
+        model.launch(0, ADAM_BYTES * parameters),
+      ].flat();
     }
     case 'matmul':
       return model.product(workload.rows, workload.inner, workload.columns);
@@ -163,17 +139,14 @@ function partsOf(workload: Workload, calibration: Calibration): Parts {
 }
 
 export function floorOf(workload: Workload, calibration: Calibration): Floor {
-  const parts = partsOf(workload, calibration);
-  const [bound] = (Object.entries(parts) as [Bound, number][]).reduce((a, b) => (b[1] > a[1] ? b : a));
-  return { time: total(parts), bound };
+  const cost = costOf(workload, new Model(calibration));
+  const partOf = (of: Floor['bound']): number => total(cost.filter(({ bound }) => bound === of));
+  const { bound } = cost.reduce((a, b) => (partOf(b.bound) > partOf(a.bound) ? b : a));
+  return { time: total(cost), bound };
 }
 
-/** As measured by the registers, but with another rate of multiply-adds: that of a real product. */
+/** A calibration with another rate of multiply-adds: that of a real product in place of the registers'. */
 export function withRate(calibration: Calibration, flopPerSecond: number): Calibration {
-  const { flopPerSecond: whole, oneWorkgroupFlopPerSecond } = calibration;
-  return {
-    ...calibration,
-    flopPerSecond,
-    oneWorkgroupFlopPerSecond: (oneWorkgroupFlopPerSecond * flopPerSecond) / whole,
-  };
+  const share = calibration.oneWorkgroupFlopPerSecond / calibration.flopPerSecond;
+  return { ...calibration, flopPerSecond, oneWorkgroupFlopPerSecond: share * flopPerSecond };
 }

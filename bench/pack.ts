@@ -1,21 +1,14 @@
 // `npm run bench:pack`: the benchmark as a folder that needs nothing but Node, and the same folder as a .tar.xz.
 import { execFileSync } from 'node:child_process';
-import {
-  copyFileSync,
-  cpSync,
-  existsSync,
-  mkdirSync,
-  readdirSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-} from 'node:fs';
+import { copyFileSync, cpSync, existsSync, mkdirSync, readdirSync } from 'node:fs';
+import { rmSync, statSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 
 import { Command } from 'commander';
 import type { Plugin } from 'vite';
 
 import packageJson from '../package.json' with { type: 'json' };
+import { main } from './command.ts';
 import { describeCommit } from './machine.ts';
 
 interface Options {
@@ -32,29 +25,24 @@ const thisPlatform =
 const platforms = readdirSync(join(dawn, 'dist'));
 
 const readme = (
-  platform: string,
-  { node, add }: Options,
-): string => `gatewise ${packageJson.version}: its benchmark for ${platform}, without browser, npm or network.
+  node: string,
+): string => `gatewise ${packageJson.version}: its benchmark, without browser, npm or network.
 
-    ${node ? './node' : 'node'} bench.mjs --json out.json
+    ${node} bench.mjs --json out.json
 
 measures on the adapter that it finds, and checks every answer before it times it; it ends with 1 if one was wrong.
---set gpu has the sizes for real GPUs, --profile prints each step, --help the rest.
-${node ? '' : `Needs Node ${packageJson.engines.node.replace('>=', '')} or newer.\n`}${
-  platform.startsWith('linux')
-    ? `
-Needs a driver for Vulkan, and its loader libvulkan.so.1. A loader that the system does not know is found so:
+--set gpu has the sizes for real GPUs, --profile prints each step, --help the rest. Needs Node ${packageJson.engines.node}.
 
-    LD_LIBRARY_PATH=/folder/of/libvulkan ${node ? './node' : 'node'} bench.mjs
+On Linux it needs a driver for Vulkan, and its loader libvulkan.so.1. A loader that the system does not know is found so:
+
+    LD_LIBRARY_PATH=/folder/of/libvulkan ${node} bench.mjs
 
 and a driver by VK_ICD_FILENAMES=/path/of/its_icd.json.
-`
-    : ''
-}
+
 With an NVIDIA GPU and PyTorch, the same workloads through cuDNN:
 
     python3 torch_peer.py --workloads out.json --json torch.json
-${add.length === 0 ? '' : `\nBeside it: ${add.map((path) => basename(path)).join(', ')}.\n`}`;
+`;
 
 // The library keeps the optional package's name from bundlers. This one is to see it; the package then looks for its
 // native module in dist/PLATFORM beside the script that it has become a part of.
@@ -92,7 +80,7 @@ async function bundle(out: string): Promise<void> {
 
 const mebibytes = (path: string): string => `${(statSync(path).size / 2 ** 20).toFixed(1)} MiB`;
 
-async function main(): Promise<void> {
+async function pack(): Promise<void> {
   const options = new Command('npm run bench:pack --')
     .description('Packs the benchmark for a machine without npm or network.')
     .option('--platform <name>', `Dawn's native module: ${platforms.join(', ')}`, thisPlatform)
@@ -123,14 +111,11 @@ async function main(): Promise<void> {
   copyFileSync(join(import.meta.dirname, 'torch_peer.py'), join(out, 'torch_peer.py'));
   if (node) copyFileSync(process.execPath, join(out, basename(process.execPath)));
   for (const path of add) copyFileSync(path, join(out, basename(path)));
-  writeFileSync(join(out, 'README.txt'), readme(platform, options));
+  writeFileSync(join(out, 'README.txt'), readme(node ? './node' : 'node'));
 
   const archive = `${out}.tar.xz`;
   execFileSync('tar', ['-C', dirname(out), '-cJf', archive, basename(out)], { stdio: 'inherit' });
   console.log(`${out}: bench.mjs ${mebibytes(join(out, 'bench.mjs'))}\n${archive}: ${mebibytes(archive)}`);
 }
 
-main().catch((error: unknown) => {
-  console.error(error instanceof Error ? error.message : error);
-  process.exitCode = 1;
-});
+main(pack);

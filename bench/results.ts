@@ -1,4 +1,4 @@
-// What a run of the benchmark leaves behind, as JSON.
+// The results of a run, as they are stored in JSON.
 import type { Calibration } from '../src/index.ts';
 import type { BackendName } from './contestants/contestant.ts';
 import type { Counts } from './counters.ts';
@@ -17,7 +17,7 @@ export interface Timing {
   readonly latency: Summary;
   /** One run of many back to back: the slope over their number. */
   readonly throughput: Summary;
-  /** What one run keeps the page's own thread busy until the call has returned. */
+  /** How long one run keeps the page's own thread busy, until the call has returned. */
   readonly script: Summary;
 }
 
@@ -27,14 +27,14 @@ export interface Row {
   readonly library: string;
   readonly backend: BackendName;
   readonly status: Status;
-  /** Why it is not `ok`, or what to know of the row. */
+  /** Why it is not `ok`, or a remark on the row. */
   readonly note?: string;
-  /** The largest difference from the reference, as a part of its largest number. */
+  /** The largest difference from the reference, relative to its largest number. */
   readonly error?: number;
   readonly timing?: Timing;
-  /** WebGPU calls of one run with its result read, when everything is warm. */
+  /** WebGPU calls of one warm run with its result read. */
   readonly counts?: Counts;
-  /** Bytes of GPU buffers that it holds. */
+  /** Bytes of the GPU buffers that it holds. */
   readonly gpuBytes?: number;
   /** JavaScript heap that one run leaves to the collector, in bytes; absent where it cannot be measured. */
   readonly heapBytes?: number;
@@ -46,7 +46,7 @@ export interface Row {
   readonly rhoProduct?: number;
 }
 
-/** What a workload is judged by: of a stream the wait for each result, else the pace of many runs; milliseconds. */
+/** The time that a workload is judged by: latency of streams, else the pace of many runs; milliseconds. */
 export function spreadOf({ kind }: Workload, { timing }: Row): Summary | undefined {
   return kind === 'stream' ? timing?.latency : timing?.throughput;
 }
@@ -61,7 +61,7 @@ export interface Adapter {
   readonly architecture: string;
 }
 
-/** What a page cannot know by itself: absent where a person opened it. */
+/** What only the command knows: absent where a person opened the page. */
 export interface Machine {
   /** Of this repository, as `git describe --always --dirty` has it. */
   readonly commit?: string;
@@ -69,23 +69,25 @@ export interface Machine {
   readonly cpu?: string;
 }
 
-/** What a run ran on: `gpu, 8 cores of a CPU, gatewise at 1a2b3c4`. */
+/** `gpu, 8 cores of a CPU, gatewise at 1a2b3c4` */
 export function describeRun(
-  { description }: Pick<Adapter, 'description'>,
+  { description }: Adapter,
   { cores, cpu, commit }: Machine & { readonly cores: number },
 ): string {
   const of = cpu === undefined ? '' : ` of ${cpu}`;
   return `${description}, ${cores} cores${of}${commit === undefined ? '' : `, gatewise at ${commit}`}`;
 }
 
-/** @throws Error where a file is of another kind, or of a version that had other numbers. */
-export function readResults(text: string): Results {
-  const results = JSON.parse(text) as Partial<Results> | null;
-  if (results?.version !== 2)
-    throw new Error(
-      `expected results of version 2, got ${results?.version === undefined ? 'something else' : `version ${String(results.version)}`}; measure anew`,
-    );
-  return results as Results;
+/** The times of two commits on one workload: above 1, the working tree is faster. */
+export interface Ratio {
+  readonly workload: string;
+  /** Milliseconds by pass, of the commit and of the working tree. */
+  readonly before: readonly number[];
+  readonly after: readonly number[];
+  /** Before over after: the geometric mean over the passes. */
+  readonly ratio: number;
+  /** Its 95 % confidence interval; absent with a single pass. */
+  readonly interval?: readonly [low: number, high: number];
 }
 
 export interface Results {
@@ -99,51 +101,43 @@ export interface Results {
     readonly platform: string;
     readonly cores: number;
   };
-  /** Of every contestant that was loaded, by name. */
+  /** Of every contestant, by name. */
   readonly versions: Readonly<Record<string, string>>;
   readonly settings: Settings;
-  /** Who was asked for, where it was not everyone. */
+  /** The contestants that were asked for, where it was not everyone. */
   readonly peers?: readonly string[];
   readonly calibration: Calibration;
   readonly workloads: readonly Workload[];
   readonly rows: readonly Row[];
+  /** Of a run against another commit. */
+  readonly ratios?: readonly Ratio[];
 }
 
-/** More than so many workloads by name are only counted in a file's name. */
-const NAMED = 4;
+/** @throws Error where a file is of another kind, or of a version that had other numbers */
+export function readResults(text: string): Results {
+  const results = JSON.parse(text) as Partial<Results> | null;
+  if (results?.version === 2) return results as Results;
+  const got = results?.version === undefined ? 'something else' : `version ${String(results.version)}`;
+  throw new Error(`expected results of version 2, got ${got}; measure anew`);
+}
 
-/** What was measured, in a word: a set's name, or the workloads' names. */
+/** What was measured, in a word: a set's name, the workloads' names, or how many they are. */
 function selectionWord(chosen: readonly Workload[]): string {
-  const names = chosen.map(({ name }) => name).join(' ');
-  const set = setNames.find(
-    (one) =>
-      workloadsOf(one)
-        .map(({ name }) => name)
-        .join(' ') === names,
-  );
-  return set ?? (chosen.length > NAMED ? `${chosen.length}-workloads` : names.replaceAll(' ', '-'));
+  const nameOf = (all: readonly Workload[]): string => all.map(({ name }) => name).join('-');
+  const set = setNames.find((one) => nameOf(workloadsOf(one)) === nameOf(chosen));
+  return set ?? (chosen.length > 4 ? `${chosen.length}-workloads` : nameOf(chosen));
 }
 
-/**
- * A name for the files of a run: its date, its adapter, and what is not as in a full run, so that it does not take the
- * place of that: `2026-01-31-google-swiftshader`, `2026-01-31-google-swiftshader-long-deep-gatewise-reversed`.
- */
-export function resultsName({
-  date,
-  adapter,
-  workloads,
-  settings,
-  peers,
-}: Pick<Results, 'date' | 'adapter' | 'workloads' | 'settings' | 'peers'>): string {
+/** A name for the files of a run, by what sets it apart from a full run: `2026-01-31-google-swiftshader-long-deep-gatewise`. */
+export function resultsName({ date, adapter, workloads, settings: { seed }, peers }: Results): string {
   const words = adapter.description.replace(/^WebGPU: /, '').toLowerCase();
   const word = selectionWord(workloads);
   return [
     date.slice(0, 10),
     ...(words.match(/[a-z0-9]+/g) ?? []),
     ...(word === 'full' ? [] : [word]),
-    ...(peers === undefined ? [] : [peers.join('-')]),
-    ...(settings.reversed ? ['reversed'] : []),
-    ...(settings.seed === presets.full.seed ? [] : [`seed${settings.seed}`]),
+    ...(peers ?? []),
+    ...(seed === presets.full.seed ? [] : [`seed${seed}`]),
   ].join('-');
 }
 
@@ -152,48 +146,23 @@ export interface Settings {
   /** Samples of each contestant and workload, at least and at most. */
   readonly minSamples: number;
   readonly maxSamples: number;
-  /** Sampling of a contestant ends when it has taken so long and has its least number of samples; milliseconds. */
+  /** Milliseconds after which the sampling of a contestant ends, once it has its least number of samples. */
   readonly budget: number;
   /** How long many runs back to back should take; milliseconds. */
   readonly burst: number;
-  /** How long preparing with the first answers, a run or a sample may take: who takes longer is left out from there on. */
+  /** How long preparing with the first answers, a run or a sample may take: slower contestants are left out from there on. */
   readonly deadline: number;
-  /** Contestants take turns from the last to the first; of several passes, in the first and every other one. */
+  /** Whether contestants take turns from the last to the first, as in every other pass. */
   readonly reversed: boolean;
-  /** How often everything is measured, each time prepared anew: bench/passes.ts. */
+  /** How often everything is measured, each time prepared anew: passes.ts. */
   readonly passes: number;
 }
 
+const common = { seed: 1, minSamples: 2, reversed: false };
+
 /** How long is spent on a workload. `trial` is enough to try the benchmark itself, and no more. */
 export const presets: Readonly<Record<'trial' | 'quick' | 'full', Settings>> = {
-  trial: {
-    seed: 1,
-    minSamples: 2,
-    maxSamples: 3,
-    budget: 50,
-    burst: 40,
-    deadline: 180_000,
-    reversed: false,
-    passes: 1,
-  },
-  quick: {
-    seed: 1,
-    minSamples: 2,
-    maxSamples: 15,
-    budget: 800,
-    burst: 150,
-    deadline: 300_000,
-    reversed: false,
-    passes: 2,
-  },
-  full: {
-    seed: 1,
-    minSamples: 2,
-    maxSamples: 20,
-    budget: 3000,
-    burst: 250,
-    deadline: 600_000,
-    reversed: false,
-    passes: 3,
-  },
+  trial: { ...common, maxSamples: 3, budget: 50, burst: 40, deadline: 180_000, passes: 1 },
+  quick: { ...common, maxSamples: 15, budget: 800, burst: 150, deadline: 300_000, passes: 2 },
+  full: { ...common, maxSamples: 20, budget: 3000, burst: 250, deadline: 600_000, passes: 3 },
 };

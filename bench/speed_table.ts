@@ -24,7 +24,8 @@ export function formatRho(rho: number): string {
   return rho < 0.001 ? '<0.001' : rho.toPrecision(2);
 }
 
-const OWN = 'gatewise webgpu';
+/** Whom the others are compared with. */
+export const OWN = 'gatewise webgpu';
 const SHORT: Readonly<Record<Row['status'], string>> = {
   ok: '',
   wrong: 'wrong answer',

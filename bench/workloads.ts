@@ -1,152 +1,122 @@
-// What is measured. Sizes are PyTorch's: T steps, B rows, I inputs, H hidden units.
+// What is measured. Symbols as in PyTorch: T steps, B rows, I inputs, H hidden units.
 
 export type RecurrentKind = 'lstm' | 'gru' | 'rnn';
 
+/** `quick` is for software adapters, `full` for any, `gpu` for real ones; `trial` takes seconds, to try the benchmark itself. */
+export const setNames = ['quick', 'full', 'gpu', 'trial'] as const;
+export type SetName = (typeof setNames)[number];
+
 interface Named {
   readonly name: string;
-  /** In which sets it is: `quick` is for software adapters, `full` for any adapter, `gpu` for real ones. */
-  readonly sets: readonly WorkloadSet[];
+  readonly sets: readonly SetName[];
 }
 
-export type WorkloadSet = 'quick' | 'full' | 'gpu';
+type Sizes<Names extends string> = Readonly<Record<Names, number>>;
 
-/** All outputs of a whole sequence, (T, B, D·H), from zero states. */
-export interface SequenceWorkload extends Named {
+/** All outputs of a sequence, (T, B, D·H), from zero states. */
+export interface SequenceWorkload
+  extends Named, Sizes<'steps' | 'batch' | 'inputSize' | 'hiddenSize' | 'numLayers'> {
   readonly kind: 'sequence';
   readonly cell: RecurrentKind;
-  readonly steps: number;
-  readonly batch: number;
-  readonly inputSize: number;
-  readonly hiddenSize: number;
-  readonly numLayers: number;
   readonly bidirectional: boolean;
 }
 
-/** One step of one sequence, with the input from the host, the state carried on and the output (H) back on the host. */
-export interface StreamWorkload extends Named {
+/** One step of one sequence: the input comes from the host, the state stays on the device, the output (H) is read back. */
+export interface StreamWorkload extends Named, Sizes<'inputSize' | 'hiddenSize'> {
   readonly kind: 'stream';
   readonly cell: RecurrentKind;
-  readonly inputSize: number;
-  readonly hiddenSize: number;
 }
 
 /**
- * A step of training a character model: LSTM(classes → H) over one-hot characters (T, B, classes), a linear layer
+ * A training step of a character model: LSTM(classes → H) over one-hot characters (T, B, classes), a linear layer
  * (H → classes), cross-entropy averaged over T · B, Adam. The batch comes from the host, the loss stays on the device.
  */
-export interface TrainingWorkload extends Named {
+export interface TrainingWorkload
+  extends Named, Sizes<'steps' | 'batch' | 'classes' | 'hiddenSize' | 'learningRate'> {
   readonly kind: 'training';
   readonly cell: 'lstm';
-  readonly steps: number;
-  readonly batch: number;
-  readonly classes: number;
-  readonly hiddenSize: number;
-  readonly learningRate: number;
 }
 
-/** A matrix product (M, K) · (K, N) of operands that lie on the device. */
-export interface MatmulWorkload extends Named {
+/** A matrix product (M, K) · (K, N) of operands on the device. */
+export interface MatmulWorkload extends Named, Sizes<'rows' | 'inner' | 'columns'> {
   readonly kind: 'matmul';
-  readonly rows: number;
-  readonly inner: number;
-  readonly columns: number;
 }
 
 export type Workload = SequenceWorkload | StreamWorkload | TrainingWorkload | MatmulWorkload;
+type Sets = readonly SetName[];
+type Four = readonly [number, number, number, number];
 
 const sequence = (
   name: string,
-  sets: readonly WorkloadSet[],
+  sets: Sets,
   cell: RecurrentKind,
-  [steps, batch, inputSize, hiddenSize]: readonly [T: number, B: number, I: number, H: number],
-  more: { numLayers?: number; bidirectional?: boolean } = {},
-): SequenceWorkload => ({
-  kind: 'sequence',
-  name,
-  sets,
-  cell,
-  steps,
-  batch,
-  inputSize,
-  hiddenSize,
-  numLayers: more.numLayers ?? 1,
-  bidirectional: more.bidirectional ?? false,
-});
+  [steps, batch, inputSize, hiddenSize]: Four,
+  { numLayers = 1, bidirectional = false } = {},
+): Workload => {
+  const sizes = { steps, batch, inputSize, hiddenSize, numLayers, bidirectional };
+  return { kind: 'sequence', name, sets, cell, ...sizes };
+};
 
-const matmul = (
+const stream = (
   name: string,
-  sets: readonly WorkloadSet[],
-  [rows, inner, columns]: readonly [M: number, K: number, N: number],
-): MatmulWorkload => ({ kind: 'matmul', name, sets, rows, inner, columns });
+  sets: Sets,
+  cell: RecurrentKind,
+  [inputSize, hiddenSize]: readonly number[],
+): Workload => {
+  return { kind: 'stream', name, sets, cell, inputSize, hiddenSize };
+};
 
-const training = (
-  name: string,
-  sets: readonly WorkloadSet[],
-  [steps, batch, classes, hiddenSize]: readonly [T: number, B: number, classes: number, H: number],
-): TrainingWorkload => ({
-  kind: 'training',
-  name,
-  sets,
-  cell: 'lstm',
-  steps,
-  batch,
-  classes,
-  hiddenSize,
+const training = (name: string, sets: Sets, shape: Four): Workload => {
+  const [steps, batch, classes, hiddenSize] = shape;
   // High enough that the losses that are checked show a step that was not taken.
-  learningRate: 5e-3,
-});
+  const sizes = { steps, batch, classes, hiddenSize, learningRate: 5e-3 };
+  return { kind: 'training', name, sets, cell: 'lstm', ...sizes };
+};
 
-const everywhere = ['quick', 'full', 'gpu'] as const;
-const withTime = ['full', 'gpu'] as const;
+const matmul = (name: string, sets: Sets, [rows, inner, columns]: readonly number[]): Workload => {
+  return { kind: 'matmul', name, sets, rows, inner, columns };
+};
+
+const anywhere = ['full', 'gpu'] as const;
 
 export const workloads: readonly Workload[] = [
-  sequence('sequence-lstm', withTime, 'lstm', [64, 16, 256, 256]),
-  // A quarter of it, as TF.js takes eight seconds for the whole one on a software adapter.
+  sequence('sequence-lstm', anywhere, 'lstm', [64, 16, 256, 256]),
+  // A quarter of it: on a software adapter TF.js takes eight seconds for the whole one.
   sequence('sequence-lstm-short', ['quick'], 'lstm', [16, 16, 256, 256]),
-  sequence('sequence-gru', withTime, 'gru', [64, 16, 256, 256]),
-  sequence('sequence-rnn', withTime, 'rnn', [64, 16, 256, 256]),
-  sequence('long', withTime, 'lstm', [512, 1, 128, 128]),
-  sequence('wide', withTime, 'lstm', [32, 64, 512, 512]),
-  sequence('deep', withTime, 'lstm', [32, 8, 128, 128], { numLayers: 4, bidirectional: true }),
-  { kind: 'stream', name: 'stream-lstm', sets: everywhere, cell: 'lstm', inputSize: 256, hiddenSize: 256 },
-  { kind: 'stream', name: 'stream-gru', sets: withTime, cell: 'gru', inputSize: 256, hiddenSize: 256 },
-  training('training', withTime, [64, 16, 64, 256]),
-  // A sixteenth: half a minute.
+  sequence('sequence-gru', anywhere, 'gru', [64, 16, 256, 256]),
+  sequence('sequence-rnn', anywhere, 'rnn', [64, 16, 256, 256]),
+  sequence('long', anywhere, 'lstm', [512, 1, 128, 128]),
+  sequence('wide', anywhere, 'lstm', [32, 64, 512, 512]),
+  sequence('deep', anywhere, 'lstm', [32, 8, 128, 128], { numLayers: 4, bidirectional: true }),
+  stream('stream-lstm', ['quick', ...anywhere], 'lstm', [256, 256]),
+  stream('stream-gru', anywhere, 'gru', [256, 256]),
+  training('training', anywhere, [64, 16, 64, 256]),
   training('training-short', ['quick'], [4, 16, 64, 256]),
-  matmul('matmul', withTime, [512, 256, 1024]),
-  // A quarter: a second, many times over.
+  matmul('matmul', anywhere, [512, 256, 1024]),
   matmul('matmul-short', ['quick'], [256, 256, 512]),
-  matmul('matmul-square', withTime, [512, 512, 512]),
-  matmul('matmul-skinny', withTime, [16, 512, 2048]),
-  // For real GPUs. The last four are FlashRNN's length and batch.
+  matmul('matmul-square', anywhere, [512, 512, 512]),
+  matmul('matmul-skinny', anywhere, [16, 512, 2048]),
   sequence('large', ['gpu'], 'lstm', [256, 64, 1024, 1024]),
   matmul('matmul-large', ['gpu'], [4096, 4096, 4096]),
+  // Length and batch of FlashRNN's benchmark.
   sequence('flash-64', ['gpu'], 'lstm', [1024, 16, 64, 64]),
   sequence('flash-128', ['gpu'], 'lstm', [1024, 16, 128, 128]),
   sequence('flash-256', ['gpu'], 'lstm', [1024, 16, 256, 256]),
   sequence('flash-768', ['gpu'], 'lstm', [1024, 16, 768, 768]),
+  sequence('trial-lstm', ['trial'], 'lstm', [5, 3, 4, 8]),
+  sequence('trial-gru', ['trial'], 'gru', [5, 3, 4, 8]),
+  sequence('trial-rnn', ['trial'], 'rnn', [5, 3, 4, 8]),
+  sequence('trial-deep', ['trial'], 'lstm', [3, 2, 4, 8], { numLayers: 2, bidirectional: true }),
+  stream('trial-stream', ['trial'], 'lstm', [4, 8]),
+  stream('trial-stream-gru', ['trial'], 'gru', [4, 8]),
+  training('trial-training', ['trial'], [5, 3, 6, 8]),
+  matmul('trial-matmul', ['trial'], [9, 8, 12]),
 ];
-
-/** The same kinds of work in a few milliseconds each: to try the benchmark itself. */
-export const trialWorkloads: readonly Workload[] = [
-  sequence('trial-lstm', [], 'lstm', [5, 3, 4, 8]),
-  sequence('trial-gru', [], 'gru', [5, 3, 4, 8]),
-  sequence('trial-rnn', [], 'rnn', [5, 3, 4, 8]),
-  sequence('trial-deep', [], 'lstm', [3, 2, 4, 8], { numLayers: 2, bidirectional: true }),
-  { kind: 'stream', name: 'trial-stream', sets: [], cell: 'lstm', inputSize: 4, hiddenSize: 8 },
-  { kind: 'stream', name: 'trial-stream-gru', sets: [], cell: 'gru', inputSize: 4, hiddenSize: 8 },
-  training('trial-training', [], [5, 3, 6, 8]),
-  matmul('trial-matmul', [], [9, 8, 12]),
-];
-
-/** Of workloads; `trial` is small enough to try the benchmark itself. */
-export const setNames = ['quick', 'full', 'gpu', 'trial'] as const;
-export type SetName = (typeof setNames)[number];
 
 export const workloadsOf = (set: SetName): readonly Workload[] =>
-  set === 'trial' ? trialWorkloads : workloads.filter(({ sets }) => sets.includes(set));
+  workloads.filter(({ sets }) => sets.includes(set));
 
-/** What a workload is, for people: `LSTM 256 → 256, T 64, B 16`. */
+/** Sizes for people: `LSTM 256 → 256, T 64, B 16, forward`. */
 export function describeWorkload(workload: Workload): string {
   switch (workload.kind) {
     case 'sequence': {

@@ -1,5 +1,6 @@
 // `npm test`: sets up what is missing, runs every test project and ends with `N passed, N failed` on a line of its own.
-// Arguments: `--project NAME` (unit, node, chrome, e2e; may be repeated) and parts of file names to run only those.
+// Arguments: `--project NAME` (unit, node, timing, chrome, e2e, bench; may be repeated) and parts of file names to run only
+// those. Unless it is asked for, `bench` runs only where the benchmark has changed.
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -7,11 +8,12 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 
 import { ensureBrowser } from './setup/browser.mjs';
+import { hasChanged } from './setup/changed.mjs';
 import { countReport } from './setup/count.mjs';
 import { command, ensureDependencies, root } from './setup/dependencies.mjs';
 
-const PROJECTS = ['unit', 'node', 'chrome', 'e2e'];
-const NEED_BROWSER = ['chrome', 'e2e'];
+const PROJECTS = ['unit', 'node', 'timing', 'chrome', 'e2e', 'bench'];
+const NEED_BROWSER = ['chrome', 'e2e', 'bench'];
 const PROJECT_LIMIT_MS = 15 * 60_000;
 
 const { values, positionals: filters } = parseArgs({
@@ -22,7 +24,10 @@ const { values, positionals: filters } = parseArgs({
     'also-failed': { type: 'string', multiple: true },
   },
 });
-const projects = values.project ?? PROJECTS;
+const isBenchChanged = hasChanged(['bench/', 'test/bench/']);
+const projects = values.project ?? PROJECTS.filter((project) => project !== 'bench' || isBenchChanged);
+/** @type {string[]} */
+const times = [];
 
 /**
  * @param {string} project
@@ -31,6 +36,7 @@ const projects = values.project ?? PROJECTS;
  */
 function runProject(project, folder) {
   console.log(`\n== ${project}`);
+  const start = performance.now();
   const report = join(folder, `${project}.json`);
   const { status } = spawnSync(
     process.execPath,
@@ -46,6 +52,7 @@ function runProject(project, folder) {
     ],
     { cwd: root, stdio: 'inherit', timeout: PROJECT_LIMIT_MS },
   );
+  times.push(`${project} ${((performance.now() - start) / 1000).toFixed(0)} s`);
   const results = existsSync(report) ? JSON.parse(readFileSync(report, 'utf8')) : undefined;
   return countReport(project, results, status, filters.length > 0);
 }
@@ -102,6 +109,7 @@ function runAll() {
 
 const { passed, failed, skipped, problems } = runAll();
 console.log('');
+if (times.length > 0) console.log(times.join(', '));
 for (const problem of problems) console.log(`FAILED ${problem}`);
 console.log(`${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ''}`);
 process.exitCode = failed > 0 ? 1 : 0;

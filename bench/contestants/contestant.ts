@@ -3,50 +3,98 @@ import type { Task } from '../data.ts';
 
 export type BackendName = 'webgpu' | 'wasm' | 'cpu';
 
-/** A workload made ready by a contestant: weights, and inputs that stay, are where its backend wants them. */
+/** A workload made ready: weights and constant inputs lie where the backend computes. */
 export interface Job {
-  /** Gets ready for a turn, untimed: where a library has one backend in a page at a time, and others had theirs. */
-  resume?(): void;
-  /** Queues one run, without waiting for the device where the library can do without. */
+  /** Queues one run. */
   run(): void | Promise<void>;
   /**
-   * The result of the latest run, on the CPU, once all that was queued is done: outputs of a sequence, of a step of a
-   * stream, the loss of a training step (1), a product. Numbers lie as the library has them.
+   * The result of the latest run, on the CPU, once all queued work is done: outputs of a sequence, of a stream's step,
+   * the loss of a training step (1), a product. In the library's own layout.
    */
   read(): Promise<Float32Array>;
-  /** Puts what `read` gave in the order of the workload's definition: time first, then rows. Absent where it is so. */
+  /** Brings what `read` gave into the workload's layout: time first, then rows. Absent where it is so. */
   readonly arrange?: (values: Float32Array) => Float32Array;
-  /** Frees what it holds. */
   dispose(): void;
 }
 
-/** In what libraries differ although the work is the same. */
+/** Where a library computes something else than PyTorch does. */
 export interface Variant {
-  /** GRU as this library can: PyTorch's, or with the reset before the product. */
-  readonly gru: 'reset after' | 'reset before';
-  /** Biases of a gate that it trains: PyTorch's two, or their sum, which moves half as far in a step of Adam. */
-  readonly biases: 1 | 2;
+  /** Its GRU multiplies by the reset gate before the product. */
+  readonly resetBefore?: boolean;
+  /** Its LSTM trains one bias per gate, where PyTorch's two move twice as far in a step of Adam. */
+  readonly oneBias?: boolean;
 }
 
-export interface Contestant extends Variant {
+interface Identity {
   /** Library and backend, such as `TF.js webgpu`. */
   readonly name: string;
   readonly library: string;
   readonly backend: BackendName;
-  /** The library's version, and what matters of its settings. */
+}
+
+/** A library that has been loaded. */
+export interface Loaded extends Variant {
+  /** The library's version, and the settings that matter. */
   readonly version: string;
   /** @throws Unsupported where the library cannot do the workload. */
   prepare(task: Task): Promise<Job>;
   dispose?(): void;
 }
 
-/** What a library cannot do, in a few words: shown in its row. */
-export class Unsupported extends Error {}
+export interface Contestant extends Identity, Loaded {}
 
-/** How a contestant comes to be; a library that is not asked for is not loaded. */
-export interface ContestantSource {
-  readonly name: string;
+/** Loads a contestant's library, when it takes part. */
+export interface ContestantSource extends Identity {
   /** The library's key for `--peers`. */
   readonly key: string;
-  load(): Promise<Contestant>;
+  load(): Promise<Loaded>;
+}
+
+/** What a library cannot do, in a few words, for its row. */
+export class Unsupported extends Error {}
+
+/** A contestant; one that cannot be loaded says why in each of its rows. */
+export async function loadContestant(source: ContestantSource): Promise<Contestant> {
+  const { name, library, backend } = source;
+  try {
+    const { version, resetBefore = false, oneBias = false, ...loaded } = await source.load();
+    return { name, library, backend, version, resetBefore, oneBias, ...loaded };
+  } catch (error) {
+    const message = `could not be loaded: ${error instanceof Error ? error.message : String(error)}`;
+    const failure = error instanceof Unsupported ? new Unsupported(message) : new Error(message);
+    return { name, library, backend, version: 'not loaded', prepare: () => Promise.reject(failure) };
+  }
+}
+
+/** What makes a job of each kind of task. */
+type Makers<L> = {
+  readonly [K in Task['kind']]: (library: L, task: Extract<Task, { kind: K }>) => Job | Promise<Job>;
+};
+
+export const preparing =
+  <L>(library: L, makers: Makers<L>) =>
+  async (task: Task): Promise<Job> =>
+    (makers[task.kind] as (library: L, task: Task) => Job | Promise<Job>)(library, task);
+
+/** A job whose runs each give one result, which is freed after the next one. */
+export function jobOf<T extends { dispose(): void }>(
+  run: () => T,
+  read: (result: T) => Promise<ArrayLike<number>>,
+  free: readonly (() => void)[],
+  submit?: (result: T) => Promise<void>,
+): Job {
+  let latest: T | undefined;
+  return {
+    run: () => {
+      const result = run();
+      latest?.dispose();
+      latest = result;
+      return submit?.(result);
+    },
+    read: async () => {
+      if (latest === undefined) throw new Error('read before run');
+      return Float32Array.from(await read(latest));
+    },
+    dispose: () => [() => latest?.dispose(), ...free].forEach((one) => one()),
+  };
 }

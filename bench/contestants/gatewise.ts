@@ -1,168 +1,137 @@
-// gatewise itself, on WebGPU and on the CPU.
+// gatewise itself, by its public entry points only, so that builds of other commits can take part (`--against`).
 import packageJson from '../../package.json' with { type: 'json' };
-import {
-  adam,
-  createRuntime,
-  crossEntropy,
-  GRU,
-  Linear,
-  LSTM,
-  matmul,
-  RNN,
-  Sequential,
-  serializeSafetensors,
-  type Layer,
-  type NamedTensor,
-  type Profile,
-  type Runtime,
-  type RuntimeOptions,
-  type Tensor,
-} from '../../src/index.ts';
+import type * as Gatewise from '../../src/index.ts';
+import type { Layer, NamedTensor, Profile, Runtime, RuntimeOptions, Tensor } from '../../src/index.ts';
 import type { Task, Weights } from '../data.ts';
 import type { SequenceWorkload } from '../workloads.ts';
-import type { Contestant, ContestantSource, Job } from './contestant.ts';
+import { jobOf, type ContestantSource, type Job, type Variant } from './contestant.ts';
+
+export type Library = typeof Gatewise;
 
 type Sizes = Pick<SequenceWorkload, 'cell' | 'inputSize' | 'hiddenSize'> &
-  Partial<Pick<SequenceWorkload, 'numLayers' | 'bidirectional'>>;
+  Partial<Pick<SequenceWorkload, 'numLayers' | 'bidirectional'>> & { readonly bias?: boolean };
 
-function layerOf({ cell, ...options }: Sizes): Layer {
-  const { inputSize, hiddenSize, numLayers = 1, bidirectional = false } = options;
-  const layer = { lstm: LSTM, gru: GRU, rnn: RNN }[cell];
-  return new layer({ inputSize, hiddenSize, numLayers, bidirectional });
-}
-
-/** Holds the latest of many results and gives back the memory of those before. */
-class Latest {
-  #tensor: Tensor | undefined;
-
-  set(tensor: Tensor): void {
-    this.#tensor?.dispose();
-    this.#tensor = tensor;
-  }
-
-  async read(): Promise<Float32Array> {
-    if (this.#tensor === undefined) throw new Error('read before run');
-    return Float32Array.from(await this.#tensor.read());
-  }
-
-  dispose(): void {
-    this.#tensor?.dispose();
-  }
+function layerOf(
+  { LSTM, GRU, RNN, Recurrent, gruResetBefore }: Library,
+  { cell, inputSize, hiddenSize, numLayers = 1, bidirectional = false, bias = true }: Sizes,
+  { resetBefore = false }: Variant,
+): Layer {
+  const options = { inputSize, hiddenSize, numLayers, bidirectional, bias };
+  if (cell === 'gru' && resetBefore) return new Recurrent('GRU', gruResetBefore, options);
+  return new { lstm: LSTM, gru: GRU, rnn: RNN }[cell](options);
 }
 
 const prefixed = (prefix: string, weights: Weights): [string, NamedTensor][] =>
   [...weights].map(([name, value]) => [`${prefix}.${name}`, value]);
 
 export interface GatewiseJob extends Job {
-  /** What the steps of one run take. */
+  /** The time of each step of one run. */
   profile(): Promise<Profile>;
 }
 
-/** A workload on a runtime; also what the reference of a training step is made of. */
-export async function gatewiseJob(runtime: Runtime, task: Task): Promise<GatewiseJob> {
-  const latest = new Latest();
+/** A workload on a runtime. The reference is made of it too, on the CPU in float64, with the variants of peers. */
+export async function gatewiseJob(
+  library: Library,
+  runtime: Runtime,
+  task: Task,
+  variant: Variant = {},
+): Promise<GatewiseJob> {
+  type Owned = readonly { dispose(): void }[];
+  const jobFor = (run: () => Tensor, profile: () => Promise<Profile>, owned: Owned): GatewiseJob => {
+    const free = owned.map((one) => () => one.dispose());
+    return { ...jobOf(run, (result) => result.read(), free), profile };
+  };
   switch (task.kind) {
     case 'sequence': {
-      const { workload, data } = task;
-      const net = await runtime.load(layerOf(workload), { weights: serializeSafetensors(data.weights) });
-      const x = runtime.tensor(data.input, { shape: [workload.steps, workload.batch, workload.inputSize] });
-      return {
-        run: () => latest.set(net.run(x)),
-        read: () => latest.read(),
-        profile: () => net.profile(x),
-        dispose: () => [latest, x, net].forEach((one) => one.dispose()),
-      };
+      const weights = library.serializeSafetensors(task.weights);
+      const net = await runtime.load(layerOf(library, task, variant), { weights });
+      const x = runtime.tensor(task.input, { shape: [task.steps, task.batch, task.inputSize] });
+      const [run, profile] = [() => net.run(x), () => net.profile(x)];
+      return jobFor(run, profile, [x, net]);
     }
     case 'stream': {
-      const { workload, data } = task;
-      const net = await runtime.load(layerOf(workload), { weights: serializeSafetensors(data.weights) });
+      const weights = library.serializeSafetensors(task.weights);
+      const net = await runtime.load(layerOf(library, task, variant), { weights });
       const stream = net.stream();
       let step = 0;
-      return {
-        run: () => latest.set(stream.push(data.inputs[step++ % data.inputs.length])),
-        read: () => latest.read(),
-        // Of one step from zero states, without what hands a stream’s states on.
-        profile: async () => {
-          using x = runtime.tensor(data.inputs[0], { shape: [1, 1, workload.inputSize] });
-          return await net.profile(x);
-        },
-        dispose: () => [latest, net].forEach((one) => one.dispose()),
+      const push = (): Tensor => stream.push(task.inputs[step++ % task.inputs.length]);
+      // One step from zero states; the profile leaves out carrying the states over.
+      const profile = async (): Promise<Profile> => {
+        using x = runtime.tensor(task.inputs[0], { shape: [1, 1, task.inputSize] });
+        return await net.profile(x);
       };
+      return jobFor(push, profile, [net]);
     }
     case 'training': {
-      const { workload, data } = task;
-      const { steps, batch, classes, hiddenSize, learningRate } = workload;
-      const model = new Sequential([
-        layerOf({ cell: workload.cell, inputSize: classes, hiddenSize }),
-        new Linear(hiddenSize, classes),
+      const { cell, steps, batch, classes, hiddenSize, learningRate } = task;
+      const bias = task.weights.has('bias_ih_l0');
+      const inputSize = task.input.length / (steps * batch);
+      const model = new library.Sequential([
+        layerOf(library, { cell, inputSize, hiddenSize, bias }, variant),
+        new library.Linear(hiddenSize, classes),
       ]);
-      const file = new Map([...prefixed('0', data.weights), ...prefixed('1', data.linear)]);
-      const net = await runtime.load(model, { weights: serializeSafetensors(file) });
-      const trainer = net.trainer({ loss: crossEntropy, optimizer: adam({ lr: learningRate }) });
-      // As an application would: each step's batch comes from the host.
-      const batchOf = () => [
-        runtime.tensor(data.input, { shape: [steps, batch, classes] }),
-        runtime.tensor(data.labels, { shape: [steps, batch] }),
-      ];
+      const file = new Map([...prefixed('0', task.weights), ...prefixed('1', task.linear)]);
+      const net = await runtime.load(model, { weights: library.serializeSafetensors(file) });
+      const optimizer = library.adam({ lr: learningRate });
+      const trainer = net.trainer({ loss: library.crossEntropy, optimizer });
+      // As in an application, each step's batch comes from the host.
+      const inputsOf = (): Tensor => runtime.tensor(task.input, { shape: [steps, batch, inputSize] });
+      const labelsOf = (): Tensor => runtime.tensor(task.labels, { shape: [steps, batch] });
       let loss: Promise<number> | undefined;
       return {
         run: () => {
-          const [inputs, labels] = batchOf();
+          using inputs = inputsOf();
+          using labels = labelsOf();
           loss = trainer.step(inputs, labels);
-          inputs.dispose();
-          labels.dispose();
         },
         read: async () => Float32Array.of((await loss) ?? Number.NaN),
         profile: async () => {
-          const [inputs, labels] = batchOf();
-          try {
-            return await trainer.profile(inputs, labels);
-          } finally {
-            inputs.dispose();
-            labels.dispose();
-          }
+          using inputs = inputsOf();
+          using labels = labelsOf();
+          return await trainer.profile(inputs, labels);
         },
         dispose: () => [trainer, net].forEach((one) => one.dispose()),
       };
     }
     case 'matmul': {
-      const { workload, data } = task;
-      const a = runtime.tensor(data.a, { shape: [workload.rows, workload.inner] });
-      const b = runtime.tensor(data.b, { shape: [workload.inner, workload.columns] });
-      const product = runtime.compile(matmul);
-      return {
-        run: () => latest.set(product(a, b)),
-        read: () => latest.read(),
-        profile: () => product.profile(a, b),
-        dispose: () => [latest, a, b, product].forEach((one) => one.dispose()),
-      };
+      const a = runtime.tensor(task.a, { shape: [task.rows, task.inner] });
+      const b = runtime.tensor(task.b, { shape: [task.inner, task.columns] });
+      const product = runtime.compile(library.matmul);
+      const [run, profile] = [() => product(a, b), () => product.profile(a, b)];
+      return jobFor(run, profile, [a, b, product]);
     }
   }
 }
 
-async function load(name: string, options: RuntimeOptions): Promise<Contestant> {
-  const runtime = await createRuntime(options);
-  return {
-    name,
-    library: 'gatewise',
-    backend: runtime.backend.kind,
-    version: packageJson.version,
-    gru: 'reset after',
-    biases: 2,
-    prepare: (task) => gatewiseJob(runtime, task),
-    dispose: () => runtime.dispose(),
-  };
-}
-
-/** @param options where the device comes from: nothing in a browser, `gpu` in Node. */
-export const gatewiseWebGPU = (options: RuntimeOptions = {}): ContestantSource => ({
-  name: 'gatewise webgpu',
-  key: 'gatewise',
-  load: () => load('gatewise webgpu', { ...options, backend: 'webgpu' }),
+/** @param at the commit of another build, which is named after it. @param options `gpu` in Node */
+export const gatewise = (
+  backend: 'webgpu' | 'cpu',
+  importLibrary: () => Promise<Library>,
+  options: RuntimeOptions = {},
+  at?: string,
+): ContestantSource => ({
+  name: at === undefined ? `gatewise ${backend}` : `gatewise ${at}`,
+  library: 'gatewise',
+  key: backend === 'cpu' ? 'gatewise-cpu' : 'gatewise',
+  backend,
+  load: async () => {
+    const library = await importLibrary();
+    const runtime = await library.createRuntime({ ...options, backend });
+    return {
+      version: at ?? packageJson.version,
+      prepare: (task) => gatewiseJob(library, runtime, task),
+      dispose: () => runtime.dispose(),
+    };
+  },
 });
 
-export const gatewiseCPU: ContestantSource = {
-  name: 'gatewise cpu',
-  key: 'gatewise-cpu',
-  load: () => load('gatewise cpu', { backend: 'cpu' }),
-};
+/** A build made by `--against`: of the working tree, or of a commit. */
+export interface Build {
+  /** Address of its index.js. */
+  readonly url: string;
+  /** Absent: the working tree. */
+  readonly commit?: string;
+}
+
+export const gatewiseBuild = ({ url, commit }: Build, options?: RuntimeOptions): ContestantSource =>
+  gatewise('webgpu', () => import(/* @vite-ignore */ url) as Promise<Library>, options, commit);

@@ -3,9 +3,10 @@ import packageJson from '../node_modules/@jax-js/jax/package.json' with { type: 
 import type * as JAX from '@jax-js/jax';
 
 import type { NamedTensor } from '../../src/index.ts';
-import type { SequenceData, StreamData, Task, TrainingData, Weights } from '../data.ts';
-import type { RecurrentKind, SequenceWorkload, StreamWorkload, TrainingWorkload } from '../workloads.ts';
-import { Unsupported, type Contestant, type ContestantSource, type Job } from './contestant.ts';
+import type { MatmulTask, SequenceTask, StreamTask, TrainingTask, Weights } from '../data.ts';
+import { swapAxes, weightOf } from '../data.ts';
+import type { RecurrentKind } from '../workloads.ts';
+import { jobOf as resultJob, preparing, Unsupported, type ContestantSource, type Job } from './contestant.ts';
 
 type Library = typeof JAX;
 type JaxArray = JAX.Array;
@@ -17,40 +18,22 @@ const MAX_TRAINING_STEPS = 64;
 /** Arrays that jax-js concatenates in one kernel; more of them it appends one lot after the other. */
 const CONCATENATED = 8;
 
-/** One layer and direction; a type and not an interface, as jax-js needs it. */
-type Layer = {
-  /** (I, G·H) */
-  readonly weightIh: JaxArray;
-  /** (H, G·H) */
-  readonly weightHh: JaxArray;
-  /** (G·H) */
-  readonly biasIh: JaxArray;
-  readonly biasHh: JaxArray;
-};
+/** One layer and direction: (I, G·H), (H, G·H), and twice (G·H). */
+type Layer = Readonly<Record<'weightIh' | 'weightHh' | 'biasIh' | 'biasHh', JaxArray>>;
 
-// Every function takes its arguments for good, as jax-js has it: `ref` is one use more of an array.
+// As in jax-js, every function consumes its arguments: `ref` is one more use of an array.
 
 /** A tensor on the device; a matrix (out, in) as (in, out), so that neighbours in a row are neighbours in memory. */
 function place({ numpy }: Library, { shape, data }: NamedTensor): JaxArray {
   if (shape.length === 1) return numpy.array(Float32Array.from(data), { shape: [...shape] });
-  const [rows, columns] = shape;
-  const transposed = new Float32Array(data.length);
-  for (let r = 0; r < rows; r++)
-    for (let c = 0; c < columns; c++) transposed[c * rows + r] = data[r * columns + c];
-  return numpy.array(transposed, { shape: [columns, rows] });
-}
-
-function get(weights: Weights, name: string): NamedTensor {
-  const tensor = weights.get(name);
-  if (tensor === undefined) throw new Error(`no weights ${name}`);
-  return tensor;
+  return numpy.array(swapAxes(data, shape[0], shape[1], 1), { shape: shape.toReversed() });
 }
 
 const placeLayer = (library: Library, weights: Weights, suffix: string): Layer => ({
-  weightIh: place(library, get(weights, `weight_ih_${suffix}`)),
-  weightHh: place(library, get(weights, `weight_hh_${suffix}`)),
-  biasIh: place(library, get(weights, `bias_ih_${suffix}`)),
-  biasHh: place(library, get(weights, `bias_hh_${suffix}`)),
+  weightIh: place(library, weightOf(weights, `weight_ih_${suffix}`)),
+  weightHh: place(library, weightOf(weights, `weight_hh_${suffix}`)),
+  biasIh: place(library, weightOf(weights, `bias_ih_${suffix}`)),
+  biasHh: place(library, weightOf(weights, `bias_hh_${suffix}`)),
 });
 
 /** One step from x · W + b_ih (B, G·H) and the states (B, H). */
@@ -71,12 +54,10 @@ function stepOf({ numpy: np, nn }: Library, cell: RecurrentKind): Step {
     case 'rnn':
       return (added, [h], weight, bias) => [np.tanh(added.add(recurrent(h, weight, bias)))];
     case 'lstm':
-      return (added, [h, c], weight, bias) => {
-        const [i, f, g, o] = gatesOf(added.add(recurrent(h, weight, bias)), 4);
-        const next = nn
-          .sigmoid(f)
-          .mul(c)
-          .add(nn.sigmoid(i).mul(np.tanh(g)));
+      return (input, [h, c], weight, bias) => {
+        const [i, f, g, o] = gatesOf(input.add(recurrent(h, weight, bias)), 4);
+        const added = nn.sigmoid(i).mul(np.tanh(g));
+        const next = nn.sigmoid(f).mul(c).add(added);
         return [nn.sigmoid(o).mul(np.tanh(next.ref)), next];
       };
     case 'gru':
@@ -131,38 +112,21 @@ function checkSteps(steps: number, most: number): void {
   if (steps > most) throw new Unsupported(`no time loop: ${steps} steps in one program, ${most} are tried`);
 }
 
-/** Has the device begin. jax-js waits until an array is read, and leaves undone what is given back before. */
+/** Submits its work now: jax-js defers it until an array is read, and drops what is disposed before. */
 const submit = async (array: JaxArray): Promise<void> => void (await array.ref.gpuBuffer());
 
-/** The result of the latest run. Those before give their memory back. */
-class Latest {
-  #array: JaxArray | undefined;
+const jobOf = (run: () => JaxArray, ...free: readonly (() => void)[]): Job =>
+  resultJob(run, (array) => array.ref.data(), free, submit);
 
-  async set(array: JaxArray): Promise<void> {
-    this.#array?.dispose();
-    this.#array = array;
-    await submit(array);
-  }
-
-  async read(): Promise<Float32Array> {
-    if (this.#array === undefined) throw new Error('read before run');
-    return Float32Array.from(await this.#array.ref.data());
-  }
-
-  dispose(): void {
-    this.#array?.dispose();
-  }
-}
-
-function sequenceJob(library: Library, workload: SequenceWorkload, data: SequenceData): Job {
-  const { cell, steps, batch, inputSize, numLayers, bidirectional } = workload;
+function sequenceJob(library: Library, task: SequenceTask): Job {
+  const { cell, steps, batch, inputSize, numLayers, bidirectional } = task;
   const { numpy: np, jit, tree } = library;
   const suffixes = bidirectional ? ['', '_reverse'] : [''];
   checkSteps(steps * numLayers * suffixes.length, MAX_STEPS);
   const layers = Array.from({ length: numLayers }, (_, l) =>
-    suffixes.map((suffix) => placeLayer(library, data.weights, `l${l}${suffix}`)),
+    suffixes.map((suffix) => placeLayer(library, task.weights, `l${l}${suffix}`)),
   );
-  const x = np.array(Float32Array.from(data.input), { shape: [steps, batch, inputSize] });
+  const x = np.array(Float32Array.from(task.input), { shape: [steps, batch, inputSize] });
   const forward = jit((input: JaxArray, stack: Layer[][]) =>
     stack.reduce((h, directions) => {
       const outputs = directions.map((layer, d) =>
@@ -172,88 +136,64 @@ function sequenceJob(library: Library, workload: SequenceWorkload, data: Sequenc
       return outputs.length === 1 ? outputs[0] : np.concatenate(outputs, -1);
     }, input),
   );
-  const latest = new Latest();
-  return {
-    run: () => latest.set(forward(x.ref, tree.ref(layers))),
-    read: () => latest.read(),
-    dispose: () => {
-      latest.dispose();
-      tree.dispose([x, layers]);
-      forward.dispose();
-    },
-  };
+  return jobOf(
+    () => forward(x.ref, tree.ref(layers)),
+    () => tree.dispose([x, layers]),
+    () => forward.dispose(),
+  );
 }
 
-function streamJob(library: Library, workload: StreamWorkload, data: StreamData): Job {
-  const { cell, inputSize, hiddenSize } = workload;
+function streamJob(library: Library, task: StreamTask): Job {
+  const { cell, inputSize, hiddenSize } = task;
   const { numpy: np, jit, tree } = library;
-  const layer = placeLayer(library, data.weights, 'l0');
+  const layer = placeLayer(library, task.weights, 'l0');
   const update = stepOf(library, cell);
   const step = jit((x: JaxArray, states: JaxArray[], { weightIh, biasIh, weightHh, biasHh }: Layer) =>
     update(np.matmul(x, weightIh).add(biasIh), states, weightHh, biasHh),
   );
   let states = Array.from({ length: cell === 'lstm' ? 2 : 1 }, () => np.zeros([1, hiddenSize]));
   let at = 0;
-  return {
-    run: () => {
-      const x = Float32Array.from(data.inputs[at++ % data.inputs.length]);
+  return jobOf(
+    () => {
+      const x = Float32Array.from(task.inputs[at++ % task.inputs.length]);
       states = step(np.array(x, { shape: [1, inputSize] }), states, tree.ref(layer));
-      return submit(states[0]);
+      return states[0].ref;
     },
-    read: async () => Float32Array.from(await states[0].ref.data()),
-    dispose: () => {
-      tree.dispose([states, layer]);
-      step.dispose();
-    },
-  };
+    () => tree.dispose([states, layer]),
+    () => step.dispose(),
+  );
 }
 
-function trainingJob(library: Library, workload: TrainingWorkload, data: TrainingData): Job {
-  const { cell, steps, batch, classes, hiddenSize, learningRate } = workload;
+function trainingJob(library: Library, task: TrainingTask): Job {
+  const { cell, steps, batch, classes, hiddenSize, learningRate } = task;
   const { numpy: np, nn, jit, tree, valueAndGrad } = library;
   checkSteps(steps, MAX_TRAINING_STEPS);
   const rows = steps * batch;
   const model = {
-    ...placeLayer(library, data.weights, 'l0'),
-    weight: place(library, get(data.linear, 'weight')),
-    bias: place(library, get(data.linear, 'bias')),
+    ...placeLayer(library, task.weights, 'l0'),
+    weight: place(library, weightOf(task.linear, 'weight')),
+    bias: place(library, weightOf(task.linear, 'bias')),
   };
   type Model = typeof model;
 
   const loss = ({ weight, bias, ...layer }: Model, x: JaxArray, labels: JaxArray): JaxArray => {
-    const h = runLayer(library, cell, x, layer, { reverse: false, together: false }).reshape([
-      rows,
-      hiddenSize,
-    ]);
-    const logits = np.matmul(h, weight).add(bias);
-    return nn
-      .logSoftmax(logits, -1)
-      .mul(nn.oneHot(labels, classes))
-      .sum()
-      .mul(-1 / rows);
+    const h = runLayer(library, cell, x, layer, { reverse: false, together: false });
+    const logits = np.matmul(h.reshape([rows, hiddenSize]), weight).add(bias);
+    const likelihood = nn.logSoftmax(logits, -1).mul(nn.oneHot(labels, classes));
+    return likelihood.sum().mul(-1 / rows);
   };
   // As torch.optim.Adam; what depends on the number of the step comes in `scales`.
   const [beta1, beta2, epsilon] = [0.9, 0.999, 1e-8];
   const train = jit((before: Model, m: Model, v: Model, x: JaxArray, labels: JaxArray, scales: JaxArray) => {
     const [value, gradient] = valueAndGrad(loss)(tree.ref(before), x, labels);
     const [rate, correction] = [scales.ref.slice(0), scales.slice(1)];
-    const nextM = tree.map(
-      (old: JaxArray, g: JaxArray) => old.mul(beta1).add(g.mul(1 - beta1)),
-      m,
-      tree.ref(gradient),
-    );
-    const nextV = tree.map(
-      (old: JaxArray, g: JaxArray) => old.mul(beta2).add(g.ref.mul(g).mul(1 - beta2)),
-      v,
-      gradient,
-    );
-    const after = tree.map(
-      (old: JaxArray, first: JaxArray, second: JaxArray) =>
-        old.sub(first.mul(rate.ref).div(np.sqrt(second).mul(correction.ref).add(epsilon))),
-      before,
-      tree.ref(nextM),
-      tree.ref(nextV),
-    );
+    const first = (old: JaxArray, g: JaxArray): JaxArray => old.mul(beta1).add(g.mul(1 - beta1));
+    const second = (old: JaxArray, g: JaxArray): JaxArray => old.mul(beta2).add(g.ref.mul(g).mul(1 - beta2));
+    const update = (old: JaxArray, m: JaxArray, v: JaxArray): JaxArray =>
+      old.sub(m.mul(rate.ref).div(np.sqrt(v).mul(correction.ref).add(epsilon)));
+    const nextM = tree.map(first, m, tree.ref(gradient));
+    const nextV = tree.map(second, v, gradient);
+    const after = tree.map(update, before, tree.ref(nextM), tree.ref(nextV));
     [rate, correction].forEach((array) => array.dispose());
     return [after, nextM, nextV, value] as [Model, Model, Model, JaxArray];
   });
@@ -261,70 +201,43 @@ function trainingJob(library: Library, workload: TrainingWorkload, data: Trainin
   const zeros = (): Model => tree.map((array: JaxArray) => np.zeros(array.shape), model) as Model;
   let [parameters, m, v] = [model, zeros(), zeros()];
   let step = 0;
-  const latest = new Latest();
-  return {
-    run: () => {
+  return jobOf(
+    () => {
       step++;
       const scales = [learningRate / (1 - beta1 ** step), 1 / Math.sqrt(1 - beta2 ** step)];
-      const x = np.array(Float32Array.from(data.input), { shape: [steps, batch, classes] });
-      const labels = np.array(Int32Array.from(data.labels), { shape: [rows] });
+      const x = np.array(Float32Array.from(task.input), { shape: [steps, batch, classes] });
+      const labels = np.array(Int32Array.from(task.labels), { shape: [rows] });
       const results = train(parameters, m, v, x, labels, np.array(scales));
       [parameters, m, v] = results;
-      return latest.set(results[3]);
+      return results[3];
     },
-    read: () => latest.read(),
-    dispose: () => {
-      latest.dispose();
-      tree.dispose([parameters, m, v]);
-      train.dispose();
-    },
-  };
+    () => tree.dispose([parameters, m, v]),
+    () => train.dispose(),
+  );
 }
 
-function prepare(library: Library, task: Task): Job {
-  switch (task.kind) {
-    case 'sequence':
-      return sequenceJob(library, task.workload, task.data);
-    case 'stream':
-      return streamJob(library, task.workload, task.data);
-    case 'training':
-      return trainingJob(library, task.workload, task.data);
-    case 'matmul': {
-      const { numpy: np, jit, tree } = library;
-      const { rows, inner, columns } = task.workload;
-      const a = np.array(Float32Array.from(task.data.a), { shape: [rows, inner] });
-      const b = np.array(Float32Array.from(task.data.b), { shape: [inner, columns] });
-      const product = jit((x: JaxArray, y: JaxArray) => np.matmul(x, y));
-      const latest = new Latest();
-      return {
-        run: () => latest.set(product(a.ref, b.ref)),
-        read: () => latest.read(),
-        dispose: () => {
-          latest.dispose();
-          tree.dispose([a, b]);
-          product.dispose();
-        },
-      };
-    }
-  }
+function matmulJob({ numpy: np, jit, tree }: Library, { a, b, rows, inner, columns }: MatmulTask): Job {
+  const left = np.array(Float32Array.from(a), { shape: [rows, inner] });
+  const right = np.array(Float32Array.from(b), { shape: [inner, columns] });
+  const product = jit((x: JaxArray, y: JaxArray) => np.matmul(x, y));
+  return jobOf(
+    () => product(left.ref, right.ref),
+    () => tree.dispose([left, right]),
+    () => product.dispose(),
+  );
 }
 
 export const jaxWebGPU: ContestantSource = {
   name: 'jax-js webgpu',
   key: 'jax',
-  load: async (): Promise<Contestant> => {
+  library: 'jax-js',
+  backend: 'webgpu',
+  load: async () => {
     const library = await import('@jax-js/jax');
     if (!(await library.init('webgpu')).includes('webgpu'))
       throw new Error('jax-js has no webgpu device here');
     library.defaultDevice('webgpu');
-    return {
-      name: 'jax-js webgpu',
-      library: 'jax-js',
-      backend: 'webgpu',
-      version: packageJson.version,
-      gru: 'reset after',
-      biases: 2,
-      prepare: async (task) => prepare(library, task),
-    };
+    const makers = { sequence: sequenceJob, stream: streamJob, training: trainingJob, matmul: matmulJob };
+    return { version: packageJson.version, prepare: preparing(library, makers) };
   },
 };

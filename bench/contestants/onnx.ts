@@ -4,19 +4,14 @@ import wasmUrl from 'onnxruntime-web/ort-wasm-simd-threaded.wasm?url';
 import type * as ORT from 'onnxruntime-web';
 import type { InferenceSession, Tensor } from 'onnxruntime-web';
 
-import type { Task } from '../data.ts';
-import { Unsupported, type Contestant, type ContestantSource, type Job } from './contestant.ts';
+import { swapAxes, type Task } from '../data.ts';
+import { Unsupported, type ContestantSource, type Job, type Loaded } from './contestant.ts';
 import type * as Models from './onnx_model.ts';
 
 interface Library {
   readonly ort: typeof ORT;
   readonly models: typeof Models;
   readonly backend: 'webgpu' | 'wasm';
-}
-
-interface Placed {
-  readonly tensor: Tensor;
-  dispose(): void;
 }
 
 /** Where every node must run; outputs stay where they come to be. */
@@ -62,8 +57,16 @@ class Model {
     return tensor;
   }
 
-  async read(): Promise<Float32Array> {
-    return Float32Array.from((await this.output('Y').getData()) as Float32Array);
+  /** Runs with the same inputs each time, and owns them. */
+  job(feeds: Readonly<Record<string, Tensor>>): Job {
+    return {
+      run: () => this.run(feeds),
+      read: async () => Float32Array.from((await this.output('Y').getData()) as Float32Array),
+      dispose: () => {
+        void this.release();
+        for (const tensor of Object.values(feeds)) tensor.dispose();
+      },
+    };
   }
 
   #release(): void {
@@ -74,131 +77,97 @@ class Model {
     this.#release();
     await this.#session.release();
   }
-
-  dispose(): void {
-    void this.release();
-  }
 }
 
 /** A tensor that stays where the backend computes. Needs the device, which the first session makes. */
-async function place({ ort, backend }: Library, data: Float32Array, dims: number[]): Promise<Placed> {
-  if (backend === 'wasm') return { tensor: new ort.Tensor('float32', data, dims), dispose: () => undefined };
+async function place({ ort, backend }: Library, data: Float32Array, dims: number[]): Promise<Tensor> {
+  if (backend === 'wasm') return new ort.Tensor('float32', data, dims);
   const device = await ort.env.webgpu.device;
   const size = Math.ceil(data.byteLength / 16) * 16;
   const usage = GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST;
   const buffer = device.createBuffer({ size, usage });
   device.queue.writeBuffer(buffer, 0, Float32Array.from(data));
-  return {
-    tensor: ort.Tensor.fromGpuBuffer(buffer, { dataType: 'float32', dims }),
-    dispose: () => buffer.destroy(),
-  };
-}
-
-/** (T, D, B, H) to (T, B, D, H). */
-function rowsFirst(
-  values: Float32Array,
-  directions: number,
-  batch: number,
-  hiddenSize: number,
-): Float32Array {
-  const rearranged = new Float32Array(values.length);
-  const step = directions * batch * hiddenSize;
-  for (let t = 0; t < values.length; t += step)
-    for (let d = 0; d < directions; d++)
-      for (let row = 0; row < batch; row++) {
-        const at = t + (d * batch + row) * hiddenSize;
-        rearranged.set(values.subarray(at, at + hiddenSize), t + (row * directions + d) * hiddenSize);
-      }
-  return rearranged;
+  return ort.Tensor.fromGpuBuffer(buffer, { dataType: 'float32', dims, dispose: () => buffer.destroy() });
 }
 
 async function prepare(library: Library, task: Task): Promise<Job> {
   const { models } = library;
   switch (task.kind) {
     case 'sequence': {
-      const { workload, data } = task;
-      const { steps, batch, inputSize, hiddenSize, bidirectional } = workload;
-      const model = await Model.load(library, models.sequenceModel(workload, data.weights));
-      const x = await place(library, data.input, [steps, batch, inputSize]);
+      const { steps, batch, inputSize, hiddenSize, bidirectional } = task;
+      const model = await Model.load(library, models.sequenceModel(task));
+      const x = await place(library, task.input, [steps, batch, inputSize]);
       return {
-        run: () => model.run({ X: x.tensor }),
-        read: () => model.read(),
-        ...(bidirectional && { arrange: (values) => rowsFirst(values, 2, batch, hiddenSize) }),
-        dispose: () => [model, x].forEach((one) => one.dispose()),
+        ...model.job({ X: x }),
+        // (T, D, B, H) to (T, B, D, H)
+        ...(bidirectional && { arrange: (values) => swapAxes(values, 2, batch, hiddenSize) }),
       };
     }
     case 'stream': {
-      const { workload, data } = task;
-      const { cell, inputSize, hiddenSize } = workload;
-      const model = await Model.load(library, models.streamModel(workload, data.weights));
+      const { cell, inputSize, hiddenSize, inputs } = task;
+      const model = await Model.load(library, models.streamModel(task));
       const names = models.streamStates(cell);
       const zeros = await place(library, new Float32Array(hiddenSize), [1, 1, hiddenSize]);
       let step = 0;
       return {
+        ...model.job({ zeros }),
         run: () => {
-          const state = (after: string): Tensor => (step === 0 ? zeros.tensor : model.output(after));
+          const state = (after: string): Tensor => (step === 0 ? zeros : model.output(after));
           const states = Object.fromEntries(names.map(([before, after]) => [before, state(after)]));
-          const x = data.inputs[step % data.inputs.length];
+          const x = inputs[step % inputs.length];
           step++;
           return model.run({ X: new library.ort.Tensor('float32', x, [1, 1, inputSize]), ...states });
         },
-        read: () => model.read(),
-        dispose: () => [model, zeros].forEach((one) => one.dispose()),
       };
     }
     case 'training':
       throw new Unsupported('cannot train');
     case 'matmul': {
-      const { rows, inner, columns } = task.workload;
-      const model = await Model.load(library, models.matmulModel(task.workload));
-      const a = await place(library, task.data.a, [rows, inner]);
-      const b = await place(library, task.data.b, [inner, columns]);
-      return {
-        run: () => model.run({ A: a.tensor, B: b.tensor }),
-        read: () => model.read(),
-        dispose: () => [model, a, b].forEach((one) => one.dispose()),
-      };
+      const { rows, inner, columns } = task;
+      const model = await Model.load(library, models.matmulModel(rows, inner, columns));
+      const a = await place(library, task.a, [rows, inner]);
+      const b = await place(library, task.b, [inner, columns]);
+      return model.job({ A: a, B: b });
     }
   }
 }
 
-/** Starts what the first session starts: the WebAssembly, its threads, the device. Not part of anyone's first call. */
-async function warmUp(library: Library): Promise<Library> {
-  const size = { rows: 1, inner: 1, columns: 1 };
-  const model = await Model.load(library, library.models.matmulModel(size));
-  await model.release();
-  return library;
+async function load(
+  backend: Library['backend'],
+  importLibrary: () => Promise<typeof ORT>,
+  wasm: string,
+  threads: number,
+  settings: string,
+): Promise<Loaded> {
+  const [ort, models] = await Promise.all([importLibrary(), import('./onnx_model.ts')]);
+  ort.env.wasm.wasmPaths = { wasm };
+  ort.env.wasm.numThreads = threads;
+  const library = { ort, models, backend };
+  // Starts the WebAssembly, its threads and the device, which are not part of anyone's first call.
+  const first = await Model.load(library, models.matmulModel(1, 1, 1));
+  await first.release();
+  return {
+    version: `${ort.env.versions.web}, ${settings}`,
+    prepare: (task) => prepare(library, task),
+  };
 }
-
-const contestant = (library: Library, settings: readonly string[]): Contestant => ({
-  name: `ONNX Runtime ${library.backend}`,
-  library: 'ONNX Runtime',
-  backend: library.backend,
-  version: [library.ort.env.versions.web, ...settings].join(', '),
-  gru: 'reset after',
-  biases: 2,
-  prepare: (task) => prepare(library, task),
-});
 
 export const onnxWebGPU: ContestantSource = {
   name: 'ONNX Runtime webgpu',
   key: 'onnx',
-  load: async () => {
-    const [ort, models] = await Promise.all([import('onnxruntime-web/webgpu'), import('./onnx_model.ts')]);
-    ort.env.wasm.wasmPaths = { wasm: asyncifyUrl };
-    return contestant(await warmUp({ ort, models, backend: 'webgpu' }), ['asyncify build']);
-  },
+  library: 'ONNX Runtime',
+  backend: 'webgpu',
+  load: () => load('webgpu', () => import('onnxruntime-web/webgpu'), asyncifyUrl, 0, 'asyncify build'),
 };
 
 export const onnxWasm: ContestantSource = {
   name: 'ONNX Runtime wasm',
   key: 'onnx',
-  load: async () => {
-    const [ort, models] = await Promise.all([import('onnxruntime-web/wasm'), import('./onnx_model.ts')]);
-    ort.env.wasm.wasmPaths = { wasm: wasmUrl };
+  library: 'ONNX Runtime',
+  backend: 'wasm',
+  load: () => {
     // Half of the cores otherwise, four at most. Without isolation the page has no threads.
     const threads = crossOriginIsolated ? navigator.hardwareConcurrency : 1;
-    ort.env.wasm.numThreads = threads;
-    return contestant(await warmUp({ ort, models, backend: 'wasm' }), [`SIMD, threads: ${threads}`]);
+    return load('wasm', () => import('onnxruntime-web/wasm'), wasmUrl, threads, `SIMD, threads: ${threads}`);
   },
 };

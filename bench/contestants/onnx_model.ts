@@ -2,134 +2,104 @@
 import { onnx } from 'onnx-proto';
 
 import { convertWeights, layouts, type NamedTensor } from '../../src/index.ts';
-import type { Weights } from '../data.ts';
-import type { MatmulWorkload, RecurrentKind, SequenceWorkload, StreamWorkload } from '../workloads.ts';
+import type { SequenceTask, StreamTask, Weights } from '../data.ts';
+import type { RecurrentKind } from '../workloads.ts';
 
-/** LSTM, GRU and RNN as they are since then; what ONNX Runtime still reads. */
+/** The version since which LSTM, GRU and RNN are as they are. */
 const OPSET = 14;
 
+const { AttributeType } = onnx.AttributeProto;
+const { DataType } = onnx.TensorProto;
 const operators = { lstm: 'LSTM', gru: 'GRU', rnn: 'RNN' } as const;
 
-const value = (name: string, shape: readonly number[]): onnx.IValueInfoProto => ({
-  name,
-  type: {
-    tensorType: {
-      elemType: onnx.TensorProto.DataType.FLOAT,
-      shape: { dim: shape.map((dimValue) => ({ dimValue })) },
-    },
-  },
-});
+const value = (name: string, shape: readonly number[]): onnx.IValueInfoProto => {
+  const dim = shape.map((dimValue) => ({ dimValue }));
+  return { name, type: { tensorType: { elemType: DataType.FLOAT, shape: { dim } } } };
+};
 
-const floats = (name: string, { shape, data }: NamedTensor): onnx.ITensorProto => ({
-  name,
-  dims: [...shape],
-  dataType: onnx.TensorProto.DataType.FLOAT,
-  rawData: new Uint8Array(Float32Array.from(data).buffer),
-});
-const shapeOf = (name: string, shape: readonly number[]): onnx.ITensorProto => ({
-  name,
-  dims: [shape.length],
-  dataType: onnx.TensorProto.DataType.INT64,
-  rawData: new Uint8Array(BigInt64Array.from(shape, BigInt).buffer),
-});
+const floats = (name: string, { shape, data }: NamedTensor): onnx.ITensorProto => {
+  const rawData = new Uint8Array(Float32Array.from(data).buffer);
+  return { name, dims: [...shape], dataType: DataType.FLOAT, rawData };
+};
+const shapeOf = (name: string, shape: readonly number[]): onnx.ITensorProto => {
+  const rawData = new Uint8Array(BigInt64Array.from(shape, BigInt).buffer);
+  return { name, dims: [shape.length], dataType: DataType.INT64, rawData };
+};
 
-const integer = (name: string, i: number): onnx.IAttributeProto => ({
-  name,
-  type: onnx.AttributeProto.AttributeType.INT,
-  i,
-});
-const integers = (name: string, ints: number[]): onnx.IAttributeProto => ({
-  name,
-  type: onnx.AttributeProto.AttributeType.INTS,
-  ints,
-});
-const text = (name: string, s: string): onnx.IAttributeProto => ({
-  name,
-  type: onnx.AttributeProto.AttributeType.STRING,
-  s: new TextEncoder().encode(s),
-});
-
-type Graph = Required<Pick<onnx.IGraphProto, 'node' | 'initializer' | 'input' | 'output'>>;
-
-/** A recurrent node over `x` with its weights; outputs Y (T, D, B, H), Y_h and an LSTM's Y_c (D, B, H). */
-function addRecurrent(
-  { node, initializer }: { node: onnx.INodeProto[]; initializer: onnx.ITensorProto[] },
-  cell: RecurrentKind,
-  weights: Weights,
-  layer: number,
-  inputs: readonly string[],
-  outputs: readonly string[],
-): void {
-  const converted = convertWeights(weights, layouts.pytorch[cell], layouts.onnx[cell], layer);
-  const named = [...converted].map(([name, tensor]) => floats(`${name}${layer}`, tensor));
-  initializer.push(...named);
-  const [directions, , hiddenSize] = converted.get('R')?.shape ?? [];
-  const [x, ...states] = inputs;
-  node.push({
-    opType: operators[cell],
-    // The empty name stands for the lengths of sequences.
-    input: [x, ...named.map(({ name }) => name ?? ''), ...(states.length > 0 ? ['', ...states] : [])],
-    output: [...outputs],
-    attribute: [
-      integer('hidden_size', hiddenSize),
-      text('direction', directions === 2 ? 'bidirectional' : 'forward'),
-      ...(cell === 'gru' ? [integer('linear_before_reset', 1)] : []),
-    ],
-  });
+function attribute(name: string, value: number | number[] | string): onnx.IAttributeProto {
+  if (typeof value === 'number') return { name, type: AttributeType.INT, i: value };
+  if (typeof value !== 'string') return { name, type: AttributeType.INTS, ints: value };
+  return { name, type: AttributeType.STRING, s: new TextEncoder().encode(value) };
 }
 
-const encode = (graph: Graph): Uint8Array =>
-  onnx.ModelProto.encode({
-    irVersion: onnx.Version.IR_VERSION,
-    opsetImport: [{ domain: '', version: OPSET }],
-    graph: { name: 'workload', ...graph },
-  }).finish();
+/** A model that is put together node by node. */
+class Graph {
+  readonly #node: onnx.INodeProto[] = [];
+  readonly #initializer: onnx.ITensorProto[] = [];
+
+  add(opType: string, input: string[], output: string[], attribute: onnx.IAttributeProto[] = []): void {
+    this.#node.push({ opType, input, output, attribute });
+  }
+
+  reshape(from: string, to: string, shape: readonly number[]): void {
+    this.#initializer.push(shapeOf(`shape of ${to}`, shape));
+    this.add('Reshape', [from, `shape of ${to}`], [to]);
+  }
+
+  /** A recurrent layer over `x` with its weights; outputs Y (T, D, B, H), Y_h and an LSTM's Y_c (D, B, H). */
+  recurrent(
+    [cell, weights, layer]: readonly [cell: RecurrentKind, weights: Weights, layer: number],
+    [x, ...states]: readonly string[],
+    outputs: string[],
+  ): void {
+    const converted = convertWeights(weights, layouts.pytorch[cell], layouts.onnx[cell], layer);
+    this.#initializer.push(...[...converted].map(([name, tensor]) => floats(`${name}${layer}`, tensor)));
+    const [directions, , hiddenSize] = converted.get('R')?.shape ?? [];
+    const names = [...converted.keys()].map((name) => `${name}${layer}`);
+    // The empty name stands for the lengths of sequences.
+    this.add(operators[cell], [x, ...names, ...(states.length > 0 ? ['', ...states] : [])], outputs, [
+      attribute('hidden_size', hiddenSize),
+      attribute('direction', directions === 2 ? 'bidirectional' : 'forward'),
+      ...(cell === 'gru' ? [attribute('linear_before_reset', 1)] : []),
+    ]);
+  }
+
+  encode(input: onnx.IValueInfoProto[], output: onnx.IValueInfoProto[]): Uint8Array {
+    const graph = { name: 'workload', node: this.#node, initializer: this.#initializer, input, output };
+    const opsetImport = [{ domain: '', version: OPSET }];
+    return onnx.ModelProto.encode({ irVersion: onnx.Version.IR_VERSION, opsetImport, graph }).finish();
+  }
+}
 
 /** `X` (T, B, I) to `Y`, the last layer's as ONNX has it: (T, D, B, H). */
-export function sequenceModel(workload: SequenceWorkload, weights: Weights): Uint8Array {
-  const { cell, steps, batch, inputSize, hiddenSize, numLayers, bidirectional } = workload;
+export function sequenceModel(task: SequenceTask): Uint8Array {
+  const { cell, weights, steps, batch, inputSize, hiddenSize, numLayers, bidirectional } = task;
   const directions = bidirectional ? 2 : 1;
-  const parts: { node: onnx.INodeProto[]; initializer: onnx.ITensorProto[] } = { node: [], initializer: [] };
-  let x = 'X';
+  const graph = new Graph();
   for (let layer = 0; layer < numLayers; layer++) {
-    const last = layer === numLayers - 1;
-    const y = last ? 'Y' : `Y${layer}`;
-    addRecurrent(parts, cell, weights, layer, [x], [y]);
-    if (last) break;
-    let rows = y;
-    if (bidirectional) {
-      rows = `rows${layer}`; // (T, B, D, H)
-      parts.node.push({
-        opType: 'Transpose',
-        input: [y],
-        output: [rows],
-        attribute: [integers('perm', [0, 2, 1, 3])],
-      });
-    }
-    parts.initializer.push(shapeOf(`shape${layer}`, [steps, batch, directions * hiddenSize]));
-    x = `X${layer + 1}`;
-    parts.node.push({ opType: 'Reshape', input: [rows, `shape${layer}`], output: [x] });
+    const y = layer === numLayers - 1 ? 'Y' : `Y${layer}`;
+    graph.recurrent([cell, weights, layer], [layer === 0 ? 'X' : `X${layer}`], [y]);
+    if (y === 'Y') break;
+    // To (T, B, D, H), then (T, B, D·H).
+    if (bidirectional) graph.add('Transpose', [y], [`rows${layer}`], [attribute('perm', [0, 2, 1, 3])]);
+    const shape = [steps, batch, directions * hiddenSize];
+    graph.reshape(bidirectional ? `rows${layer}` : y, `X${layer + 1}`, shape);
   }
-  return encode({
-    ...parts,
-    input: [value('X', [steps, batch, inputSize])],
-    output: [value('Y', [steps, directions, batch, hiddenSize])],
-  });
+  const output = value('Y', [steps, directions, batch, hiddenSize]);
+  return graph.encode([value('X', [steps, batch, inputSize])], [output]);
 }
 
 /** One step: `X` (1, 1, I) and the states by the names of `streamStates` to `Y` (1, 1, 1, H) and the next states. */
-export function streamModel(workload: StreamWorkload, weights: Weights): Uint8Array {
-  const { cell, inputSize, hiddenSize } = workload;
+export function streamModel({ cell, weights, inputSize, hiddenSize }: StreamTask): Uint8Array {
   const states = streamStates(cell);
-  const [before, after] = [states.map(([name]) => name), states.map(([, name]) => name)];
-  const parts: { node: onnx.INodeProto[]; initializer: onnx.ITensorProto[] } = { node: [], initializer: [] };
-  addRecurrent(parts, cell, weights, 0, ['X', ...before], ['Y', ...after]);
-  const state = [1, 1, hiddenSize];
-  return encode({
-    ...parts,
-    input: [value('X', [1, 1, inputSize]), ...before.map((name) => value(name, state))],
-    output: [value('Y', [1, 1, 1, hiddenSize]), ...after.map((name) => value(name, state))],
-  });
+  const [before, after] = [0, 1].map((which) => states.map((names) => names[which]));
+  const graph = new Graph();
+  graph.recurrent([cell, weights, 0], ['X', ...before], ['Y', ...after]);
+  const stateOf = (name: string): onnx.IValueInfoProto => value(name, [1, 1, hiddenSize]);
+  return graph.encode(
+    [value('X', [1, 1, inputSize]), ...before.map(stateOf)],
+    [value('Y', [1, 1, 1, hiddenSize]), ...after.map(stateOf)],
+  );
 }
 
 /** The names of each state before a step and after it. */
@@ -139,14 +109,11 @@ export const streamStates = (cell: RecurrentKind): (readonly [before: string, af
 ];
 
 /** `A` (M, K) and `B` (K, N) to `Y` (M, N). */
-export const matmulModel = ({
-  rows,
-  inner,
-  columns,
-}: Pick<MatmulWorkload, 'rows' | 'inner' | 'columns'>): Uint8Array =>
-  encode({
-    node: [{ opType: 'MatMul', input: ['A', 'B'], output: ['Y'] }],
-    initializer: [],
-    input: [value('A', [rows, inner]), value('B', [inner, columns])],
-    output: [value('Y', [rows, columns])],
-  });
+export function matmulModel(rows: number, inner: number, columns: number): Uint8Array {
+  const graph = new Graph();
+  graph.add('MatMul', ['A', 'B'], ['Y']);
+  return graph.encode(
+    [value('A', [rows, inner]), value('B', [inner, columns])],
+    [value('Y', [rows, columns])],
+  );
+}

@@ -7,9 +7,10 @@ import type { Scalar, Tensor, Variable } from '@tensorflow/tfjs-core';
 import type { layers } from '@tensorflow/tfjs-layers';
 
 import { convertWeights, layouts, type NamedTensor } from '../../src/index.ts';
-import type { SequenceData, StreamData, Task, TrainingData, Weights } from '../data.ts';
-import type { RecurrentKind, SequenceWorkload, StreamWorkload, TrainingWorkload } from '../workloads.ts';
-import type { Contestant, ContestantSource, Job } from './contestant.ts';
+import type { MatmulTask, SequenceTask, StreamTask, TrainingTask, Weights } from '../data.ts';
+import { swapAxes, weightOf } from '../data.ts';
+import type { RecurrentKind } from '../workloads.ts';
+import { jobOf as resultJob, preparing, type ContestantSource, type Job, type Loaded } from './contestant.ts';
 
 type Layer = layers.Layer;
 
@@ -23,25 +24,11 @@ interface Library {
 const kinds = { lstm: 'lstm', gru: 'gru_reset_before', rnn: 'rnn' } as const;
 
 /** TF.js's own recurrent activation is a piecewise linear one; to begin with an orthogonal matrix takes it seconds. */
-const options = (units: number) =>
-  ({
-    units,
-    recurrentActivation: 'sigmoid',
-    kernelInitializer: 'zeros',
-    recurrentInitializer: 'zeros',
-  }) as const;
-
-/** Two orders of time and rows: (X, Y, width) to (Y, X, width). */
-function swapAxes(values: Float32Array, x: number, y: number): Float32Array {
-  const width = values.length / (x * y);
-  const swapped = new Float32Array(values.length);
-  for (let i = 0; i < x; i++)
-    for (let j = 0; j < y; j++) {
-      const at = (i * y + j) * width;
-      swapped.set(values.subarray(at, at + width), (j * x + i) * width);
-    }
-  return swapped;
-}
+const plain = {
+  recurrentActivation: 'sigmoid',
+  kernelInitializer: 'zeros',
+  recurrentInitializer: 'zeros',
+} as const;
 
 /** A library whose backend is the current one from here on: TF.js has one at a time in a page. */
 function current({ tf, backend }: Library): typeof Core {
@@ -75,199 +62,129 @@ function recurrentLayer(
   bidirectional: boolean,
 ): Layer {
   const make = { lstm: layers.lstm, gru: layers.gru, rnn: layers.simpleRNN }[cell];
-  const layer = make({ ...options(units), returnSequences: true });
+  const layer = make({ ...plain, units, returnSequences: true });
   return bidirectional ? layers.bidirectional({ layer, mergeMode: 'concat' }) : layer;
 }
 
-/** The result of the latest run. Those before give their memory back. */
-class Latest {
-  readonly #library: Library;
-  #tensor: Tensor | undefined;
-
-  constructor(library: Library) {
-    this.#library = library;
-  }
-
-  set(tensor: Tensor): void {
-    this.#tensor?.dispose();
-    this.#tensor = tensor;
-  }
-
-  async read(): Promise<Float32Array> {
-    current(this.#library);
-    if (this.#tensor === undefined) throw new Error('read before run');
-    return Float32Array.from(await this.#tensor.data());
-  }
-
-  dispose(): void {
-    this.#tensor?.dispose();
-  }
+function jobOf(library: Library, run: () => Tensor, free: () => void): Job {
+  const job = resultJob(run, (tensor) => tensor.data(), [free]);
+  const first =
+    <T>(action: () => T) =>
+    (): T => {
+      current(library);
+      return action();
+    };
+  return { run: first(job.run), read: first(job.read), dispose: first(job.dispose) };
 }
 
-function sequenceJob(library: Library, workload: SequenceWorkload, data: SequenceData): Job {
-  const { cell, steps, batch, inputSize, hiddenSize, numLayers, bidirectional } = workload;
+function sequenceJob(library: Library, task: SequenceTask): Job {
+  const { cell, steps, batch, inputSize, hiddenSize, numLayers, bidirectional } = task;
   const tf = current(library);
   const width = hiddenSize * (bidirectional ? 2 : 1);
   const stack = Array.from({ length: numLayers }, (_, l) => {
     const layer = recurrentLayer(library, cell, hiddenSize, bidirectional);
-    fill(library, layer, [null, null, l === 0 ? inputSize : width], recurrentWeights(data.weights, cell, l));
+    fill(library, layer, [null, null, l === 0 ? inputSize : width], recurrentWeights(task.weights, cell, l));
     return layer;
   });
   // Rows come before time in TF.js.
-  const x = tf.tensor3d(swapAxes(data.input, steps, batch), [batch, steps, inputSize]);
-  const latest = new Latest(library);
-  return {
-    run: () => {
-      current(library);
-      latest.set(tf.tidy(() => stack.reduce<Tensor>((h, layer) => layer.apply(h) as Tensor, x)));
-    },
-    read: () => latest.read(),
-    arrange: (values) => swapAxes(values, batch, steps),
-    dispose: () => {
-      current(library);
-      latest.dispose();
-      tf.dispose([x, stack.map((layer) => layer.getWeights())]);
-    },
-  };
+  const x = tf.tensor3d(swapAxes(task.input, steps, batch, inputSize), [batch, steps, inputSize]);
+  const forward = (): Tensor => stack.reduce<Tensor>((h, layer) => layer.apply(h) as Tensor, x);
+  const job = jobOf(
+    library,
+    () => tf.tidy(forward),
+    () => tf.dispose([x, stack.map((layer) => layer.getWeights())]),
+  );
+  return { ...job, arrange: (values) => swapAxes(values, batch, steps, width) };
 }
 
 /** The cell by itself, as a layer of one step would do more. */
-function streamJob(library: Library, workload: StreamWorkload, data: StreamData): Job {
-  const { cell, inputSize, hiddenSize } = workload;
+function streamJob(library: Library, task: StreamTask): Job {
+  const { cell, inputSize, hiddenSize } = task;
   const tf = current(library);
   const { lstmCell, gruCell, simpleRNNCell } = library.layers;
-  const layer = { lstm: lstmCell, gru: gruCell, rnn: simpleRNNCell }[cell](options(hiddenSize));
-  fill(library, layer, [1, inputSize], recurrentWeights(data.weights, cell));
+  const layer = { lstm: lstmCell, gru: gruCell, rnn: simpleRNNCell }[cell]({ ...plain, units: hiddenSize });
+  fill(library, layer, [1, inputSize], recurrentWeights(task.weights, cell));
   let states = Array.from({ length: cell === 'lstm' ? 2 : 1 }, (): Tensor => tf.zeros([1, hiddenSize]));
   let step = 0;
-  return {
-    run: () => {
-      current(library);
-      const x = data.inputs[step++ % data.inputs.length];
+  return jobOf(
+    library,
+    () => {
+      const x = task.inputs[step++ % task.inputs.length];
       // [h, h, c], of a GRU [h, h]
       const next = tf.tidy(() => layer.call([tf.tensor2d(x, [1, inputSize]), ...states], {}) as Tensor[]);
       tf.dispose(states);
       states = next.slice(1);
+      return next[0];
     },
-    read: async () => {
-      current(library);
-      return Float32Array.from(await states[0].data());
-    },
-    dispose: () => {
-      current(library);
-      tf.dispose([states, layer.getWeights()]);
-    },
-  };
+    () => tf.dispose([states, layer.getWeights()]),
+  );
 }
 
-function trainingJob(library: Library, workload: TrainingWorkload, data: TrainingData): Job {
-  const { cell, steps, batch, classes, hiddenSize, learningRate } = workload;
+function trainingJob(library: Library, task: TrainingTask): Job {
+  const { cell, steps, batch, classes, hiddenSize, learningRate } = task;
   const tf = current(library);
   const recurrent = recurrentLayer(library, cell, hiddenSize, false);
-  fill(library, recurrent, [null, null, classes], recurrentWeights(data.weights, cell));
+  fill(library, recurrent, [null, null, classes], recurrentWeights(task.weights, cell));
   const dense = library.layers.dense({ units: classes });
-  const [weight, bias] = ['weight', 'bias'].map((name) => data.linear.get(name));
-  if (weight === undefined || bias === undefined) throw new Error('no weights of the linear layer');
-  const kernel = swapAxes(Float32Array.from(weight.data), classes, hiddenSize);
-  fill(
-    library,
-    dense,
-    [null, null, hiddenSize],
-    [{ ...weight, shape: [hiddenSize, classes], data: kernel }, bias],
-  );
+  const [weight, bias] = ['weight', 'bias'].map((name) => weightOf(task.linear, name));
+  const kernel = swapAxes(weight.data, classes, hiddenSize, 1);
+  const transposed = { ...weight, shape: [hiddenSize, classes], data: kernel };
+  fill(library, dense, [null, null, hiddenSize], [transposed, bias]);
 
   const variables = [recurrent, dense].flatMap((layer) => layer.getWeights()) as Variable[];
   const optimizer = tf.train.adam(learningRate, 0.9, 0.999, 1e-8);
-  const input = swapAxes(data.input, steps, batch);
-  const labels = Int32Array.from({ length: batch * steps }, (_, i) => {
-    const [row, t] = [Math.floor(i / steps), i % steps];
-    return data.labels[t * batch + row];
-  });
-  const latest = new Latest(library);
-  return {
-    run: () => {
-      current(library);
-      const loss = tf.tidy(() => {
-        const x = tf.tensor3d(input, [batch, steps, classes]);
-        const y = tf.oneHot(tf.tensor1d(labels, 'int32'), classes);
-        return optimizer.minimize(
-          () => {
-            const logits = dense.apply(recurrent.apply(x)) as Tensor; // (B, T, classes)
-            return tf.losses.softmaxCrossEntropy(y, tf.reshape(logits, [batch * steps, classes]));
-          },
-          true,
-          variables,
-        ) as Scalar; // as returnCost is true
-      });
-      latest.set(loss);
-    },
-    read: () => latest.read(),
-    dispose: () => {
-      current(library);
-      latest.dispose();
+  const input = swapAxes(task.input, steps, batch, classes);
+  const labels = Int32Array.from(swapAxes(task.labels, steps, batch, 1));
+  const minimize = (): Scalar => {
+    const x = tf.tensor3d(input, [batch, steps, classes]);
+    const y = tf.oneHot(tf.tensor1d(labels, 'int32'), classes);
+    const lossOf = (): Scalar => {
+      const logits = dense.apply(recurrent.apply(x)) as Tensor; // (B, T, classes)
+      return tf.losses.softmaxCrossEntropy(y, tf.reshape(logits, [batch * steps, classes]));
+    };
+    return optimizer.minimize(lossOf, true, variables) as Scalar; // as returnCost is true
+  };
+  return jobOf(
+    library,
+    () => tf.tidy(minimize),
+    () => {
       optimizer.dispose();
       tf.dispose(variables);
     },
-  };
+  );
 }
 
-function prepare(library: Library, task: Task): Job {
-  switch (task.kind) {
-    case 'sequence':
-      return sequenceJob(library, task.workload, task.data);
-    case 'stream':
-      return streamJob(library, task.workload, task.data);
-    case 'training':
-      return trainingJob(library, task.workload, task.data);
-    case 'matmul': {
-      const { rows, inner, columns } = task.workload;
-      const tf = current(library);
-      const a = tf.tensor2d(task.data.a, [rows, inner]);
-      const b = tf.tensor2d(task.data.b, [inner, columns]);
-      const latest = new Latest(library);
-      return {
-        run: () => latest.set(current(library).matMul(a, b)),
-        read: () => latest.read(),
-        dispose: () => {
-          current(library);
-          latest.dispose();
-          tf.dispose([a, b]);
-        },
-      };
-    }
-  }
+function matmulJob(library: Library, { a, b, rows, inner, columns }: MatmulTask): Job {
+  const tf = current(library);
+  const [left, right] = [tf.tensor2d(a, [rows, inner]), tf.tensor2d(b, [inner, columns])];
+  return jobOf(
+    library,
+    () => tf.matMul(left, right),
+    () => tf.dispose([left, right]),
+  );
 }
 
-async function load(backend: Library['backend']): Promise<Contestant> {
+async function load(backend: Library['backend']): Promise<Loaded> {
   const [tf, { layers }] = await Promise.all([
     import('@tensorflow/tfjs-core'),
     import('@tensorflow/tfjs-layers'),
   ]);
   const settings = await { webgpu: loadWebGPU, wasm: loadWasm }[backend](tf);
-  return {
-    name: `TF.js ${backend}`,
-    library: 'TF.js',
-    backend,
-    version: [tf.version_core, ...settings].join(', '),
-    gru: 'reset before',
-    biases: 1,
-    prepare: async (task) => {
-      const library = { tf, layers, backend };
-      // Half a millisecond, as much as a step of a stream takes.
-      return { ...prepare(library, task), resume: () => void current(library) };
-    },
-  };
-}
-
-async function start(tf: typeof Core, backend: Library['backend']): Promise<void> {
   if (!(await tf.setBackend(backend))) throw new Error(`TF.js has no ${backend} backend here`);
+  const library = { tf, layers, backend };
+  const makers = { sequence: sequenceJob, stream: streamJob, training: trainingJob, matmul: matmulJob };
+  return {
+    version: [tf.version_core, ...settings].join(', '),
+    resetBefore: true,
+    oneBias: true,
+    prepare: preparing(library, makers),
+  };
 }
 
 async function loadWebGPU(tf: typeof Core): Promise<string[]> {
   await import('@tensorflow/tfjs-backend-webgpu');
   // Or small tensors that come from the host are worked on there.
   tf.env().set('WEBGPU_CPU_FORWARD', false);
-  await start(tf, 'webgpu');
   return ['WEBGPU_CPU_FORWARD=false'];
 }
 
@@ -278,11 +195,19 @@ async function loadWasm(tf: typeof Core): Promise<string[]> {
     'tfjs-backend-wasm-simd.wasm': simdUrl,
     'tfjs-backend-wasm-threaded-simd.wasm': threadedUrl,
   });
-  await start(tf, 'wasm');
+  await tf.setBackend('wasm');
   // It takes half of the logical cores, four at most, whatever it is asked for.
   const simd = await tf.env().getAsync('WASM_HAS_SIMD_SUPPORT');
   return [simd === true ? 'SIMD' : 'no SIMD', `threads: ${getThreadsCount()}`];
 }
 
-export const tfjsWebGPU: ContestantSource = { name: 'TF.js webgpu', key: 'tfjs', load: () => load('webgpu') };
-export const tfjsWasm: ContestantSource = { name: 'TF.js wasm', key: 'tfjs', load: () => load('wasm') };
+const source = (backend: Library['backend']): ContestantSource => ({
+  name: `TF.js ${backend}`,
+  key: 'tfjs',
+  library: 'TF.js',
+  backend,
+  load: () => load(backend),
+});
+
+export const tfjsWebGPU = source('webgpu');
+export const tfjsWasm = source('wasm');

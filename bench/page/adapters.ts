@@ -1,41 +1,29 @@
-// One adapter for all: whoever asks WebGPU for one gets the fast one, and what each was given is written down.
+// One adapter for all: whoever asks WebGPU for an adapter gets the fast one, and a contestant that gets another fails.
 import { describeAdapter, isSoftware } from '../../src/backend/webgpu/device_info.ts';
-import { type Contestant, type ContestantSource, Unsupported } from '../contestants/contestant.ts';
+import { loadContestant, type Contestant, type ContestantSource } from '../contestants/contestant.ts';
 import type { Adapter } from '../results.ts';
 
 const PREFERENCE = { powerPreference: 'high-performance' } as const;
 
-function adapterOf(adapterInfo: GPUAdapterInfo): Adapter {
+export function adapterOf(adapterInfo: GPUAdapterInfo): Adapter {
   const described = { adapterInfo };
-  return {
-    description: describeAdapter(described),
-    software: isSoftware(described),
-    vendor: adapterInfo.vendor,
-    architecture: adapterInfo.architecture,
-  };
+  const { vendor, architecture } = adapterInfo;
+  return { description: describeAdapter(described), software: isSoftware(described), vendor, architecture };
 }
 
 export class SharedAdapter {
-  /** What the benchmark itself gets, and the others should. */
   readonly adapter: Adapter;
-  /** Contestants by name that got another. */
-  readonly #strangers = new Map<string, string>();
-  /** Who is at work: contestants are loaded and prepared one after the other. */
-  #who: string | undefined;
+  /** Adapters given to the contestant at work; contestants are loaded and prepared one after the other. */
+  #given: string[] = [];
 
   private constructor(gpu: GPU, adapter: Adapter) {
     this.adapter = adapter;
     const prototype = Object.getPrototypeOf(gpu) as GPU;
     const { requestAdapter } = prototype;
-    const given = (name: string | undefined, got: Adapter): void => {
-      if (name !== undefined && got.description !== adapter.description)
-        this.#strangers.set(name, got.description);
-    };
-    const who = (): string | undefined => this.#who;
+    const onGiven = (info: GPUAdapterInfo): void => void this.#given.push(adapterOf(info).description);
     prototype.requestAdapter = async function (options) {
-      const asking = who();
       const got = await requestAdapter.call(this, { ...options, ...PREFERENCE });
-      if (got !== null) given(asking, adapterOf(got.info));
+      if (got !== null) onGiven(got.info);
       return got;
     };
   }
@@ -49,55 +37,18 @@ export class SharedAdapter {
     return new SharedAdapter(gpu, adapterOf(adapter.info));
   }
 
-  async #as<T>(name: string, task: () => Promise<T>): Promise<T> {
-    this.#who = name;
-    try {
-      const result = await task();
-      const stranger = this.#strangers.get(name);
-      if (stranger !== undefined)
-        throw new Error(`it took ${stranger}, the others ${this.adapter.description}`);
-      return result;
-    } finally {
-      this.#who = undefined;
-    }
+  async #watched<T>(task: () => Promise<T>): Promise<T> {
+    this.#given = [];
+    const result = await task();
+    const { description } = this.adapter;
+    const other = this.#given.find((one) => one !== description);
+    if (other !== undefined) throw new Error(`it took ${other}, the others ${description}`);
+    return result;
   }
 
-  /** A contestant that fails where it takes another adapter; one that cannot be loaded says so in each of its rows. */
   async load(source: ContestantSource): Promise<Contestant> {
-    const { name } = source;
-    try {
-      const contestant = await this.#as(name, () => source.load());
-      const { library, backend, version, gru, biases } = contestant;
-      return {
-        name,
-        library,
-        backend,
-        version,
-        gru,
-        biases,
-        prepare: (task) => this.#as(name, () => contestant.prepare(task)),
-        dispose: () => contestant.dispose?.(),
-      };
-    } catch (error) {
-      return absent(name, error);
-    }
+    const load = (): ReturnType<ContestantSource['load']> => this.#watched(() => source.load());
+    const contestant = await loadContestant({ ...source, load });
+    return { ...contestant, prepare: (task) => this.#watched(() => contestant.prepare(task)) };
   }
-}
-
-/** Takes the place of a contestant that could not be loaded. @param name library and backend */
-function absent(name: string, error: unknown): Contestant {
-  const at = name.lastIndexOf(' ');
-  const backend = (['webgpu', 'wasm', 'cpu'] as const).find((one) => one === name.slice(at + 1));
-  if (backend === undefined) throw new Error(`expected "${name}" to end in a backend`, { cause: error });
-  const message = `could not be loaded: ${error instanceof Error ? error.message : String(error)}`;
-  return {
-    name,
-    library: name.slice(0, at),
-    backend,
-    version: 'not loaded',
-    gru: 'reset after',
-    biases: 2,
-    prepare: () =>
-      Promise.reject(error instanceof Unsupported ? new Unsupported(message) : new Error(message)),
-  };
 }

@@ -1,46 +1,36 @@
-// What the page tells whoever runs it, when it happens, so that nobody has to look again and again while something is
-// timed. (Nor wait for a promise of the page from outside: Chrome forgets some when garbage is collected.)
-import type { Progress } from '../measure.ts';
-import type { Machine, Results } from '../results.ts';
+// What the page and the command that runs it say to each other. The page calls; nobody polls it while something is timed.
+// (A promise of the page cannot be awaited from outside: Chrome forgets some when garbage is collected.)
+import type { Build } from '../contestants/gatewise.ts';
+import type { Adapter, Machine, Results, Settings } from '../results.ts';
 
 export type BenchEvent =
-  | {
-      readonly kind: 'start';
-      readonly adapter: string;
-      readonly set: string;
-      readonly workloads: readonly string[];
-      readonly contestants: readonly string[];
-      /** In how many pages this is to be measured. */
-      readonly passes: number;
-    }
-  /** Of the whole run, 0 to 1. */
+  /** `done`: 0 to 1. */
   | { readonly kind: 'progress'; readonly text: string; readonly done: number }
-  /** What there is after a workload, with earlier passes: all that is left where the browser dies later. */
+  /** After each workload: all that is left where the browser dies later. */
   | { readonly kind: 'rows'; readonly results: Results }
-  /** What this page measured, and that with earlier passes. */
-  | {
-      readonly kind: 'done';
-      readonly pass: Results;
-      readonly results: Results;
-      readonly svg: string;
-    }
+  | { readonly kind: 'done'; readonly results: Results }
   | { readonly kind: 'failed'; readonly message: string };
+
+export interface FromCommand {
+  readonly machine: Machine;
+  /** In place of those of the set. */
+  readonly settings?: Settings;
+  /** Contestants of a run against a commit, in place of those of the address; and what `peers` says of them. */
+  readonly builds?: readonly Build[];
+  readonly peers?: readonly string[];
+}
 
 declare global {
   interface Window {
-    /** Is told what happens, where the command or a test has put a listener before the page was loaded. */
+    /** Hears what happens, where the command or a test has put a listener before the page was loaded. */
     gatewiseBench?: (event: BenchEvent) => unknown;
-    /** Put there by the command, before the page was loaded. */
-    gatewiseMachine?: Machine;
-    /** Put there by the command: what earlier passes measured, of which this one is to be a part. */
-    gatewisePasses?: readonly Results[];
+    /** Put there by the command before the page was loaded. */
+    gatewiseCommand?: FromCommand;
+    /** For the command, once the page is ready. */
+    gatewisePage?: { readonly adapter: Adapter; picture(results: Results): string };
   }
 }
 
 export function send(event: BenchEvent): void {
   window.gatewiseBench?.(event);
 }
-
-/** The words for what goes on. */
-export const progressText = ({ workload, contestant, doing }: Progress): string =>
-  `${workload}: ${doing} ${contestant}`;

@@ -152,7 +152,10 @@ export async function lstmByHand(
 }
 
 async function read({ h, c }: { readonly h: Tensor; readonly c: Tensor }, plan: Plan): Promise<Way> {
-  const dispatches = plan.steps.reduce((count, step) => count + (step.memoised ? 0 : countDispatches(step)), 0);
+  const dispatches = plan.steps.reduce(
+    (count, step) => count + (step.memoised ? 0 : countDispatches(step)),
+    0,
+  );
   return { h: Array.from(await h.read()), c: Array.from(await c.read()), dispatches };
 }
 

@@ -217,10 +217,10 @@ const sizes: readonly (readonly [number, number, number])[] = [
   [4, 4, 4],
   [1, 24, 20],
   [3, 8, 36],
-  [8, 12, 20],
+  [4, 12, 20],
   [5, 8, 16],
   [12, 16, 3],
-  [8, 7, 12],
+  [4, 7, 12],
   [33, 64, 36],
   // So long that k may be split, and large enough for tiles of a workgroup.
   [5, 261, 7],

@@ -275,7 +275,8 @@ function copyInitial(interpreter: Interpreter): void {
         const [from, to] = (['carry', 'state'] as const).map((kind) =>
           interpreter.elements(Place.of(kind, s), moment),
         );
-        for (let unit = 0; from !== undefined && to !== undefined && unit < layout.stateWidth(s); unit++)
+        if (from === undefined || to === undefined) continue;
+        for (let unit = 0; unit < layout.stateWidth(s); unit++)
           to.data[to.at + unit] = from.data[from.at + unit];
       }
     }

@@ -52,10 +52,10 @@ function vectorsOf(layout: RecurrentLayout, { products }: Phase): Omit<VectorRea
 export function packingOf(layout: RecurrentLayout, backward: boolean): Packing {
   let quadsPerLayer = 0;
   const phases = layout.phases(backward).map((phase) =>
-    vectorsOf(layout, phase).map((vector): VectorReads => {
+    vectorsOf(layout, phase).map(({ source, depth, reads }): VectorReads => {
       const start = quadsPerLayer;
-      quadsPerLayer += quadsOf(vector.depth) * vector.reads.length * layout.width(phase.width);
-      return { ...vector, start };
+      quadsPerLayer += quadsOf(depth) * reads.length * layout.width(phase.width);
+      return { source, depth, reads, start };
     }),
   );
   return { phases, quadsPerLayer };

@@ -233,9 +233,10 @@ const LAUNCHES = {
   persistent_registers: (loop: Loop, device: DeviceInfo) =>
     persistentLaunches(loop, registersGeometry(device, sizeOf(loop))),
 };
-type Variant = keyof typeof LAUNCHES;
+export type RecurrentVariant = keyof typeof LAUNCHES;
 
-const isVariant = (name: string | undefined): name is Variant => name !== undefined && name in LAUNCHES;
+const isVariant = (name: string | undefined): name is RecurrentVariant =>
+  name !== undefined && name in LAUNCHES;
 
 export function loopVariants(
   placed: Placed<RecurrentAttrs>,
@@ -249,7 +250,7 @@ export function loopVariants(
   const persistent = !layout.isWavefront;
   // Loading weights once pays from the second step on, and a software adapter has one kind of memory.
   const resident = persistent && steps > 1 && !device.software;
-  const fits: Readonly<Record<Variant, boolean>> = {
+  const fits: Readonly<Record<RecurrentVariant, boolean>> = {
     step: true,
     subgroup: device.subgroupSize === 4,
     split_k: batch <= 4,
@@ -258,14 +259,16 @@ export function loopVariants(
     persistent_registers: resident && registersGeometry(device, size) !== undefined,
   };
   // One workgroup's bandwidth against a launch, as known of large GPUs; tuning measures it.
-  const preferred = ((): Variant => {
+  const preferred = ((): RecurrentVariant => {
     if (device.software) return fits.subgroup ? 'subgroup' : 'step';
     if (fits.persistent_registers) return 'persistent_registers';
     if (fits.persistent_workgroup) return 'persistent_workgroup';
     if (persistent && steps > 1 && streamsWell(size.bytes)) return 'persistent_streamed';
     return batch <= 4 ? 'split_k' : 'step';
   })();
-  const others = (Object.keys(LAUNCHES) as Variant[]).filter((name) => name !== preferred && fits[name]);
+  const others = (Object.keys(LAUNCHES) as RecurrentVariant[]).filter(
+    (name) => name !== preferred && fits[name],
+  );
   const { cell, hidden, pseudoLayers, projection } = attrs;
   const precision = precisionOf(attrs) === 'float32' ? '' : `:${precisionOf(attrs)}`;
   const sizes = sizeClass(steps, batch, hidden, projection);

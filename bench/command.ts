@@ -1,0 +1,157 @@
+// The course of a run, in Chrome and in Node: pass after pass, with progress; then tables and files.
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname, join, relative } from 'node:path';
+
+import { Presets, SingleBar } from 'cli-progress';
+
+import type { Builds } from './against.ts';
+import type { Listener } from './benchmark.ts';
+import { compare } from './compare.ts';
+import type { Options } from './options.ts';
+import { mergePasses } from './passes.ts';
+import { printResults } from './print.ts';
+import { readResults, resultsName, type Adapter, type Results, type Settings } from './results.ts';
+import { chosenWorkloads, defaultSet, settingsFor } from './selection.ts';
+import { clock } from './speed_table.ts';
+import type { Workload } from './workloads.ts';
+
+/** What a pass is to measure. */
+export interface Choice {
+  readonly workloads: readonly Workload[];
+  readonly settings: Settings;
+  readonly peers: readonly string[];
+}
+
+/** Where passes are run. */
+export interface Session {
+  readonly adapter: Adapter;
+  /** Measures everything once, prepared anew. */
+  pass(choice: Choice, listener: Listener): Promise<Results>;
+  /** What comes after the tables. @returns the chart as SVG, if there is one */
+  finish(results: Results): Promise<string | void>;
+  close?(): Promise<void>;
+}
+
+const AGAINST_PASSES = 10;
+
+/** Progress: a bar in a terminal, else a line for each thing that begins, with the time since the start. */
+class Meter {
+  readonly #bar = new SingleBar(
+    { format: '{bar} {percentage}% | {duration_formatted} | {text}', noTTYOutput: false },
+    Presets.rect,
+  );
+  /** Contestants take many turns; each is printed once a pass. */
+  readonly #printed = new Set<string>();
+
+  /** @param done of the whole run, 0 to 1 */
+  show(pass: string, what: string, done: number): void {
+    const text = `${pass}${what}`;
+    if (!process.stderr.isTTY && !this.#printed.has(text))
+      console.error(`${clock(performance.now())} ${text}`);
+    if (this.#printed.size === 0) this.#bar.start(1, 0, { text });
+    this.#printed.add(text);
+    this.#bar.update(done, { text });
+  }
+
+  stop(): void {
+    this.#bar.stop();
+  }
+}
+
+export function writeJSON(path: string, content: unknown): void {
+  mkdirSync(dirname(path), { recursive: true });
+  writeFileSync(path, `${JSON.stringify(content, undefined, 1)}\n`);
+}
+
+/** @returns whether gatewise is right in all of its rows, and not slower than the commit it is compared with */
+async function measure(
+  options: Options,
+  session: Session,
+  builds: Builds | undefined,
+  suffix: string,
+): Promise<boolean> {
+  const set = options.set ?? defaultSet(session.adapter);
+  const workloads = chosenWorkloads(set, options.only);
+  const preset = settingsFor(set, workloads, options.seed);
+  const passes = options.passes ?? (builds === undefined ? preset.passes : AGAINST_PASSES);
+  const peers = builds === undefined ? options.peers : ['against', builds.commit];
+  const pathOf = (results: Results, extension: string): string =>
+    (options.json ?? join(options.out, `${resultsName(results)}${suffix}`)).replace(/(\.json)?$/, extension);
+  const meter = new Meter();
+  const measured: Results[] = [];
+  let unfinished: string | undefined;
+  try {
+    while (measured.length < passes) {
+      const pass = measured.length;
+      // Each pass in the other order than the one before.
+      const settings = { ...preset, reversed: pass % 2 === 1, passes: 1 };
+      const name = passes === 1 ? '' : `pass ${pass + 1} of ${passes}: `;
+      const listener: Listener = {
+        onProgress: (text, part) => meter.show(name, text, (pass + part) / passes),
+        // What there is so far outlives whatever ends this process.
+        onRows: (now) => {
+          const merged = mergePasses([...measured, now]);
+          unfinished = pathOf(merged, '-unfinished.json');
+          writeJSON(unfinished, merged);
+        },
+      };
+      measured.push(await session.pass({ workloads, settings, peers }, listener));
+    }
+  } finally {
+    meter.stop();
+    if (measured.length < passes && unfinished !== undefined)
+      console.error(`what there is so far is in ${relative('.', unfinished)}`);
+  }
+  const compared = builds && (await import('./ratios.ts')).compareCommits(measured, builds.commit);
+  const results: Results = { ...mergePasses(measured), ...(compared && { ratios: compared.ratios }) };
+  console.log(`\n${compared?.text ?? printResults(results)}\n`);
+  writeJSON(pathOf(results, '.json'), results);
+  if (unfinished !== undefined) rmSync(unfinished);
+  const svg = await session.finish(results);
+  if (typeof svg === 'string') writeFileSync(pathOf(results, '.svg'), `${svg}\n`);
+  console.error(
+    `written: ${relative('.', pathOf(results, '.json'))}${typeof svg === 'string' ? ' and .svg' : ''}`,
+  );
+  const broken = results.rows.filter(({ library, status }) => library === 'gatewise' && status !== 'ok');
+  for (const { workload, contestant, status, note } of broken)
+    console.error(`${workload}: ${contestant}: ${status}: ${note}`);
+  return broken.length === 0 && compared?.slower !== true;
+}
+
+function readAs(file: string): Results {
+  try {
+    return readResults(readFileSync(file, 'utf8'));
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new Error(`--compare: ${file}: ${reason}`, { cause: error });
+  }
+}
+
+/** Does what the options ask for, and sets the exit code: 1 where gatewise is wrong, or slower than a commit. */
+export async function bench(
+  { compare: files, ...options }: Options,
+  open: (builds: Builds | undefined) => Promise<Session>,
+  suffix = '',
+): Promise<void> {
+  if (files !== undefined) {
+    if (files.length !== 2) throw new Error(`--compare: expected two results files, got ${files.length}`);
+    const [before, after] = files.map(readAs);
+    return console.log(compare(before, after));
+  }
+  const { against } = options;
+  const builds = against === undefined ? undefined : (await import('./against.ts')).buildBoth(against);
+  const session = await open(builds);
+  try {
+    if (!(await measure(options, session, builds, suffix))) process.exitCode = 1;
+  } finally {
+    await session.close?.();
+  }
+}
+
+/** Runs a command to its end. */
+export function main(command: () => Promise<void>): void {
+  command().catch((error: unknown) => {
+    console.error(error instanceof Error ? error.message : error);
+    process.exit(1);
+  });
+}

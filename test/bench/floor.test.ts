@@ -1,0 +1,84 @@
+// Floors of workloads on an adapter made up so that the sums can be done by hand.
+import { expect, test } from 'vitest';
+
+import { withFloors } from '../../bench/benchmark.ts';
+import { floorOf, withRate } from '../../bench/floor.ts';
+import { workloads, type SequenceWorkload, type Workload } from '../../bench/workloads.ts';
+import type { Calibration } from '../../src/index.ts';
+import { around, row } from './fixtures.ts';
+
+const flat = (bytesPerSecond: number): Calibration['bandwidth'] => [{ bytes: 1024, bytesPerSecond }];
+/** A terabyte and a teraflop per second, a tenth of it for one workgroup. */
+const calibration: Calibration = {
+  device: 'made up',
+  method: 'slopes',
+  flopPerSecond: 1e12,
+  oneWorkgroupFlopPerSecond: 1e11,
+  bandwidth: flat(1e12),
+  oneWorkgroupBandwidth: flat(1e11),
+  dispatchSeconds: 5e-6,
+  barrierSeconds: 1e-6,
+  roundTripSeconds: 1e-4,
+};
+const slow = { ...calibration, bandwidth: flat(1e9) };
+const matmul = (size: number): Workload => {
+  return { kind: 'matmul', name: 'm', sets: [], rows: size, inner: size, columns: size };
+};
+const lstm = (T: number, B: number, H: number, more: Partial<SequenceWorkload> = {}): Workload => {
+  const sizes = { steps: T, batch: B, inputSize: 1, hiddenSize: H, numLayers: 1, bidirectional: false };
+  return { kind: 'sequence', name: 's', sets: [], cell: 'lstm', ...sizes, ...more };
+};
+const timeOf = (workload: Workload): number => floorOf(workload, calibration).time;
+const stream = workloads.find(({ name }) => name === 'stream-lstm')!;
+
+test.each<[string, Workload, Calibration, string, number]>([
+  // 2 · 1000³ FLOP; bytes would take 0.012 ms.
+  ['a large product', matmul(1000), calibration, 'compute', 2],
+  ['a small product', matmul(2), calibration, 'dispatch', 5e-3],
+  ['a product on a slow memory', matmul(1000), slow, 'bandwidth', 12],
+  // One launch for all steps: a row is 8 · 16² FLOP at 1e11 per second, 0.02 µs, and a barrier of 1 µs.
+  ['a narrow sequence', lstm(100, 1, 16), calibration, 'barrier', 5e-3 + 100 * (1e-3 + (8 * 16 * 16) / 1e8)],
+  // A launch for each step; one workgroup would be ten times slower at its tile. The input product is of 640 rows.
+  ['a wide sequence', lstm(10, 64, 1024), calibration, 'compute', (8 * 1024 ** 2 * 640) / 1e9 + 0.0105047],
+  ['a step of a stream', stream, calibration, 'round trip', 0.105],
+])('%s takes as long as its longest part', (_, workload, on, bound, time) => {
+  expect(floorOf(workload, on).bound).toBe(bound);
+  expect(floorOf(workload, on).time).toBeCloseTo(time, 4);
+});
+
+test('layers, directions and gates add up where the device is full', () => {
+  const one = timeOf(lstm(10, 64, 1024));
+  expect(timeOf(lstm(10, 64, 1024, { numLayers: 2 }))).toBeGreaterThan(2 * one);
+  expect(timeOf(lstm(10, 64, 1024, { bidirectional: true }))).toBeCloseTo(2 * one, 4);
+  expect(timeOf(lstm(10, 64, 1024, { cell: 'gru' })) / one).toBeCloseTo(0.75, 2);
+  expect(timeOf(lstm(10, 64, 1024, { cell: 'rnn' })) / one).toBeCloseTo(0.25, 2);
+});
+
+test('a faster adapter has no higher floor, for every workload', () => {
+  for (const workload of workloads) {
+    const before = timeOf(workload);
+    expect(before).toBeGreaterThan(0);
+    expect(floorOf(workload, withRate(calibration, 2e12)).time).toBeLessThanOrEqual(before);
+    expect(floorOf(workload, withRate(calibration, 5e11)).time).toBeGreaterThanOrEqual(before);
+  }
+});
+
+test('rows get ρ by pace, streams by latency, and a second one by the rate of the fastest product', () => {
+  const rows = withFloors(
+    workloads,
+    [
+      row('gatewise webgpu', 'stream-lstm', around(0.01), around(0.21)),
+      // 2 · 512³ FLOP in 0.54 ms: half of what the registers can.
+      row('gatewise webgpu', 'matmul-square', around((2 * 2 * 512 ** 3) / 1e9), around(9)),
+      row('gatewise cpu', 'matmul-square', around(1), around(1), { backend: 'cpu' }),
+    ],
+    calibration,
+  );
+  const [ofStream, ofProduct, onCPU] = rows;
+  expect([ofStream!.rho, ofProduct!.rho, ofProduct!.rhoProduct].map((rho) => rho?.toFixed(6))).toEqual([
+    '0.500000',
+    '0.500000',
+    '1.000000',
+  ]);
+  expect(onCPU!.rho).toBeUndefined();
+});

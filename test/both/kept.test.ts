@@ -1,0 +1,232 @@
+// What a plan keeps from run to run follows the weights: whoever changes them, and whatever memory they lie in.
+import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
+
+import {
+  adam,
+  createRuntime,
+  crossEntropy,
+  Embedding,
+  Linear,
+  LSTM,
+  matmul,
+  Sequential,
+  type Layer,
+  type Net,
+  type Runtime,
+  type Tensor,
+  type Value,
+} from '../../src/index.ts';
+import { packOp } from '../../src/ops/pack.ts';
+import { countDispatches } from '../../src/backend/webgpu/launches.ts';
+import { referenceTarget } from '../../src/backend/cpu/kernels/index.ts';
+import type { Op } from '../../src/graph/value.ts';
+import type { Plan } from '../../src/plan/plan.ts';
+import { Program } from '../../src/runtime/program.ts';
+import { backend, on } from '../setup/backend.ts';
+
+const CLASSES = 7;
+const tokens = [
+  [1, 2],
+  [3, 4],
+  [5, 6],
+];
+const model = (): Layer =>
+  new Sequential([
+    new Embedding(CLASSES, 4),
+    new LSTM({ inputSize: 4, hiddenSize: 5, numLayers: 2 }),
+    new Linear(5, CLASSES),
+  ]);
+
+describe.each(backend === 'cpu' ? [false] : [false, true])(`${backend}, check %s`, (check) => {
+  let runtime: Runtime;
+  beforeAll(async () => {
+    runtime = await createRuntime({ backend, check });
+  });
+  afterAll(() => runtime.dispose());
+
+  const outputOf = async (net: Net, x: number[][] = tokens): Promise<number[]> => {
+    using output = net.run(x);
+    return Array.from(await output.read());
+  };
+  /** What a net of these weights that has never run before gives. */
+  const expectedOf = async (net: Net, x: number[][] = tokens): Promise<number[]> => {
+    using fresh = await runtime.load(model(), { weights: await net.save() });
+    return await outputOf(fresh, x);
+  };
+
+  test('a run sees what a training step, a write and a checkpoint have made of the weights', async () => {
+    using net = await runtime.load(model(), { seed: 1 });
+    const first = await outputOf(net);
+    expect(await outputOf(net)).toEqual(first);
+
+    const trainer = net.trainer({ loss: crossEntropy, optimizer: adam({ lr: 0.1 }) });
+    const checkpoint = await trainer.save();
+    await trainer.step(tokens, tokens);
+    const trained = await outputOf(net);
+    expect(trained).not.toEqual(first);
+    expect(trained).toEqual(await expectedOf(net));
+
+    net.weights.write((await net.weights.read()).map((w) => 2 * w));
+    const doubled = await outputOf(net);
+    expect(doubled).not.toEqual(trained);
+    expect(doubled).toEqual(await expectedOf(net));
+
+    trainer.load(checkpoint);
+    expect(await outputOf(net)).toEqual(first);
+  });
+
+  test('plans that share weights, and a stream, each see them change', async () => {
+    using net = await runtime.load(model(), { seed: 2 });
+    const longer = [...tokens, ...tokens];
+    const stream = net.stream({ batch: 2 });
+    const trainer = net.trainer({ loss: crossEntropy, optimizer: adam({ lr: 0.1 }) });
+    // The second plan misses every other change.
+    for (const inputs of [[tokens, longer], [tokens], [longer, tokens]]) {
+      for (const x of inputs) expect(await outputOf(net, x)).toEqual(await expectedOf(net, x));
+      stream.reset();
+      using pushed = stream.push(tokens[0]);
+      expect(Array.from(await pushed.read())).toEqual(await expectedOf(net, [tokens[0]]));
+      await trainer.step(tokens, tokens);
+    }
+  });
+
+  test('two nets on one runtime keep their own', async () => {
+    using one = await runtime.load(model(), { seed: 3 });
+    using two = await runtime.load(model(), { seed: 4 });
+    const [first, second] = [await outputOf(one), await outputOf(two)];
+    expect(first).not.toEqual(second);
+    expect([await outputOf(one), await outputOf(two)]).toEqual([first, second]);
+  });
+
+  describe('contents are told apart', () => {
+    /** (w · w) · x, of which w · w is kept. */
+    const program = (): Program =>
+      new Program(
+        runtime.backend,
+        'kept',
+        [0, 1].map(() => ({ shape: [2, 2], dtype: 'f32' as const })),
+        ([w, x]) => ({ outputs: [matmul(matmul(w, w), x)] }),
+        [],
+        [0],
+      );
+    const identity = [
+      [1, 0],
+      [0, 1],
+    ];
+    const scaled = (factor: number): Tensor =>
+      runtime.tensor(identity.map((row) => row.map((value) => factor * value)));
+    const run = async (of: Program, w: Tensor): Promise<number[]> => {
+      using x = runtime.tensor(identity);
+      using output = runtime.allocate([2, 2], 'f32');
+      of.run([w, x], [output.buffer]);
+      return Array.from(await output.read());
+    };
+    const times = (factor: number): number[] => [factor, 0, 0, factor];
+
+    test('in another tensor, and in memory that was given back and holds another', async () => {
+      const tested = program();
+      const three = scaled(3);
+      const { buffer } = three;
+      expect(await run(tested, three)).toEqual(times(9));
+      const two = scaled(2);
+      expect(await run(tested, two)).toEqual(times(4));
+      expect(await run(tested, three)).toEqual(times(9));
+      three.dispose();
+      const five = scaled(5);
+      expect(five.buffer).toBe(buffer);
+      expect(await run(tested, five)).toEqual(times(25));
+      // Not written by the host but by a run.
+      five.dispose();
+      const double = runtime.compile((w: Value) => w.apply('mul', [w, 2]));
+      const four = double(two);
+      expect(four.buffer).toBe(buffer);
+      expect(await run(tested, four)).toEqual(times(16));
+      tested.dispose();
+    });
+
+    test('where a run takes the place of its argument', async () => {
+      const tested = program();
+      const w = scaled(1);
+      const doubled = new Program(runtime.backend, 'double', [w], ([x]) => ({
+        outputs: [x.apply('mul', [x, 2])],
+        donate: [0],
+      }));
+      expect(await run(tested, w)).toEqual(times(1));
+      doubled.run([w], [w.buffer]);
+      expect(await run(tested, w)).toEqual(times(4));
+      tested.dispose();
+      doubled.dispose();
+    });
+  });
+
+  test.each(check ? [] : [false])('a profile leaves nothing behind that a run would take', async () => {
+    using net = await runtime.load(model(), { seed: 5 });
+    using x = runtime.tensor(tokens, { dtype: 'i32' });
+    const first = await outputOf(net);
+    const trainer = net.trainer({ loss: crossEntropy, optimizer: adam({ lr: 0.1 }) });
+    // While it goes on with the weights as they were, they change.
+    const profile = net.profile(x);
+    await trainer.step(tokens, tokens);
+    const meanwhile = await outputOf(net);
+    const { steps, seconds } = await profile;
+    expect(meanwhile).not.toEqual(first);
+    expect(await outputOf(net)).toEqual(meanwhile);
+    expect(meanwhile).toEqual(await expectedOf(net));
+    expect(steps.some(({ memoised }) => memoised)).toBe(true);
+    const ofRun = steps.filter(({ memoised }) => !memoised).reduce((sum, step) => sum + step.seconds, 0);
+    expect(seconds).toBeCloseTo(ofRun, 12);
+  });
+});
+
+/** Kernel launches of the steps that a plan keeps. */
+function keptLaunches({ steps }: Plan): number {
+  return steps.reduce((sum, step) => sum + (step.memoised ? countDispatches(step) : 0), 0);
+}
+
+describe('kept steps run', () => {
+  afterEach(() => {
+    vi.restoreAllMocks();
+  });
+
+  test.each(on('webgpu'))(
+    'on a device at first and after a training step, whose own plan packs each time',
+    async () => {
+      using runtime = await createRuntime({ backend: 'webgpu' });
+      using net = await runtime.load(model(), { seed: 1 });
+      const dispatched = vi.spyOn(GPUComputePassEncoder.prototype, 'dispatchWorkgroups');
+      const count = (action: () => unknown): number => {
+        dispatched.mockClear();
+        action();
+        return dispatched.mock.calls.length;
+      };
+      const kept = keptLaunches(net.plan(tokens));
+      expect(kept).toBeGreaterThanOrEqual(2);
+      const run = (): void => net.run(tokens).dispose();
+      const [first, each] = [count(run), count(run)];
+      expect([first, count(run)]).toEqual([each + kept, each]);
+      const trainer = net.trainer({ loss: crossEntropy, optimizer: adam() });
+      const plan = trainer.plan(tokens, tokens);
+      const packs = plan.steps.filter(({ op }) => op.name === packOp.name);
+      expect(packs.map((step) => step.memoised)).toEqual([false, false, false, false]);
+      const step = (): void => void trainer.step(tokens, tokens);
+      const [training, again] = [count(step), count(step)];
+      expect(training - again).toBe(keptLaunches(plan));
+      expect([count(run), count(run)]).toEqual([each + kept, each]);
+      await runtime.backend.idle();
+    },
+  );
+
+  test.each(on('cpu'))('on the CPU too', async () => {
+    using runtime = await createRuntime({ backend: 'cpu' });
+    using net = await runtime.load(model(), { seed: 1 });
+    const packed = vi.spyOn(referenceTarget.kernel(packOp as Op), 'run');
+    const run = (): number => {
+      packed.mockClear();
+      net.run(tokens).dispose();
+      return packed.mock.calls.length;
+    };
+    expect([run(), run()]).toEqual([2, 0]);
+    net.weights.write(await net.weights.read());
+    expect([run(), run()]).toEqual([2, 0]);
+  });
+});

@@ -1,0 +1,4 @@
+import { testOps } from '../conformance.ts';
+import { otherOps } from './groups.ts';
+
+testOps(otherOps);

@@ -1,0 +1,4 @@
+import { testOps } from '../conformance.ts';
+import { opsOf } from './groups.ts';
+
+testOps(opsOf('recurrent_backward'));

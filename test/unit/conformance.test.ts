@@ -1,0 +1,101 @@
+/// <reference types="vite/client" />
+// The measure of the conformance tests, and that their lists leave nothing out.
+import { expect, test } from 'vitest';
+
+import type { Kernel } from '../../src/core/kernel.ts';
+import { allOps } from '../../src/ops/index.ts';
+import { webgpuKernels } from '../../src/backend/webgpu/kernels/index.ts';
+import type { MatmulVariant } from '../../src/backend/webgpu/kernels/matmul_variants.ts';
+import type { RecurrentVariant } from '../../src/backend/webgpu/kernels/recurrent/variants.ts';
+import { selection } from '../chrome/selection.ts';
+import { isChoosing, titleOf, trialsOf } from '../gpu/conformance.ts';
+import { worst } from '../gpu/tolerance.ts';
+import { keptSamples } from '../gpu/packed_samples.ts';
+import { opsOf, otherOps } from '../gpu/ops/groups.ts';
+
+test('the measure of errors tells right from wrong', () => {
+  const expected = Float32Array.of(1, 100);
+  const tolerance = { absolute: 1e-6, relative: 1e-5 };
+  expect(worst(Float32Array.of(1, 100.001), expected, tolerance)).toBeLessThanOrEqual(1);
+  expect(worst(Float32Array.of(1.001, 100), expected, tolerance)).toBeGreaterThan(1);
+  expect(worst(Float32Array.of(NaN, 100), expected, tolerance)).toBe(Infinity);
+  expect(worst(Float32Array.of(1, 100), Float32Array.of(1, 100), { absolute: 0, relative: 0 })).toBe(0);
+  expect(worst(Float32Array.of(1, 101), expected, { absolute: 0, relative: 0 })).toBe(Infinity);
+});
+
+test('the files of the conformance tests have every op once', () => {
+  const grouped = [...opsOf('products'), ...opsOf('recurrent'), ...opsOf('recurrent_backward'), ...otherOps];
+  expect(grouped.map(({ name }) => name).toSorted()).toEqual(allOps.map(({ name }) => name).toSorted());
+});
+
+// The types of the variants, as lists: a new variant does not compile until it is here, and fails until a sample has it.
+const MATMUL: Record<MatmulVariant, true> = {
+  registers: true,
+  lanes: true,
+  tiled: true,
+  skinny: true,
+  split_k: true,
+};
+const RECURRENT: Record<RecurrentVariant, true> = {
+  step: true,
+  subgroup: true,
+  split_k: true,
+  persistent_streamed: true,
+  persistent_workgroup: true,
+  persistent_registers: true,
+};
+const trials = new Map(allOps.filter(isChoosing).map(({ name }) => [name, trialsOf(name)]));
+const VARIANTS: Record<string, object> = {
+  matmul: MATMUL,
+  recurrent: RECURRENT,
+  recurrent_backward: RECURRENT,
+};
+
+test.each(Object.entries(VARIANTS))('every variant of %s is tried', (name, variants) => {
+  const ways = trials.get(name) ?? [];
+  const tried = new Set(ways.map(({ variant }) => variant));
+  expect([...tried].toSorted()).toEqual(Object.keys(variants).toSorted());
+  expect(
+    ways.filter(
+      ({ variant, device }) => (variant === 'lanes' || variant === 'subgroup') && device.subgroupSize !== 4,
+    ),
+  ).toEqual([]);
+});
+
+test('every op that chooses is known here, and launched in several ways', () => {
+  const withVariants = webgpuKernels
+    .filter(({ variants }) => variants !== undefined)
+    .map(({ op }) => op.name);
+  expect(withVariants.toSorted()).toEqual(Object.keys(VARIANTS).toSorted());
+  expect([...trials.keys()]).toEqual(expect.arrayContaining(withVariants));
+  expect([...trials.values()].filter((ways) => ways.length < 2)).toEqual([]);
+});
+
+test.each(Object.entries(keptSamples))(
+  'weights of %s that stay over a sequence are tried in registers and in workgroup memory',
+  (name, list) => {
+    const ways = (trials.get(name) ?? []).filter(({ sample }) => list.includes(sample));
+    const wanted = list.flatMap(({ name }) =>
+      ['persistent_registers', 'persistent_workgroup'].map((variant) => `${name}, ${variant}`),
+    );
+    expect(ways.map(({ sample, variant }) => `${sample.name}, ${variant}`).toSorted()).toEqual(
+      wanted.toSorted(),
+    );
+  },
+);
+
+test('Chrome runs a sample of every kernel and of every variant', () => {
+  const chosen = selection();
+  const modules: Record<string, Record<string, Kernel>> = import.meta.glob('../../shaders/gen/*.ts', {
+    eager: true,
+  });
+  const kernels = Object.values(modules).flatMap((module) => Object.values(module).map(({ name }) => name));
+  // A calibration launches its own.
+  const ofOps = kernels.filter((name) => !name.startsWith('calibrate_'));
+  expect([...new Set(chosen.flatMap((way) => way.kernels))].toSorted()).toEqual(ofOps.toSorted());
+  const wanted = Object.entries(VARIANTS).flatMap(([name, variants]) =>
+    Object.keys(variants).map((variant) => `${name}, ${variant}`),
+  );
+  expect(chosen.map(({ name, variant }) => `${name}, ${variant}`)).toEqual(expect.arrayContaining(wanted));
+  expect(new Set(chosen.map(titleOf)).size).toBe(chosen.length);
+});

@@ -1,0 +1,104 @@
+// The work for sequences of different lengths does not grow with the padding.
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+
+import {
+  countDispatches,
+  createRuntime,
+  crossEntropy,
+  Dropout,
+  Embedding,
+  LayerNorm,
+  Linear,
+  LSTM,
+  MinGRU,
+  mse,
+  reshape,
+  Sequential,
+  sgd,
+  type Layer,
+  type Plan,
+  type Runtime,
+  type Tensor,
+  type Value,
+} from '../../src/index.ts';
+
+const BATCH = 3;
+const LENGTHS = [2, 4, 1];
+
+const dispatchesOf = ({ steps }: Plan): number =>
+  steps.reduce((total, step) => total + countDispatches(step), 0);
+const flopOf = ({ steps }: Plan): number => steps.reduce((total, { cost }) => total + cost.flop, 0);
+
+/** Of the loop over time. */
+const stepsOf = ({ steps }: Plan): number =>
+  steps.find(({ op }) => op.name === 'recurrent')?.outputs[0].view.shape[1] ?? 0;
+
+/** A copy that a device has computed: nobody on the host knows what is in it. */
+const unknown = (runtime: Runtime, lengths: readonly number[]): Tensor =>
+  runtime.compile((x: Value) => reshape(x, [BATCH]))(Int32Array.from(lengths));
+
+const sizes = { inputSize: 3, hiddenSize: 4 };
+const text = (batchFirst: boolean): Layer =>
+  new Sequential([
+    new Embedding(5, 3),
+    new LSTM({ ...sizes, batchFirst, numLayers: 2 }),
+    new LayerNorm(4),
+    new Dropout(0.5),
+    new Linear(4, 5),
+  ]);
+
+describe('the work', () => {
+  let runtime: Runtime;
+  beforeAll(async () => {
+    runtime = await createRuntime({ backend: 'cpu' });
+  });
+  afterAll(() => runtime.dispose());
+
+  const models: Record<string, (batchFirst: boolean) => Layer> = {
+    LSTM: (batchFirst) => new LSTM({ ...sizes, batchFirst, bidirectional: true }),
+    MinGRU: (batchFirst) => new MinGRU({ ...sizes, batchFirst }),
+    'a text model': text,
+  };
+  const cases = Object.entries(models).flatMap(([name, make]) =>
+    [false, true].map((batchFirst) => [name, batchFirst, make(batchFirst)] as const),
+  );
+  test.each(cases)('of %s, batch first %s, does not grow with T', async (_, batchFirst, model) => {
+    using net = await runtime.load(model);
+    const plans = [20, 400, 2000].map((steps) => {
+      const shape = batchFirst ? [BATCH, steps] : [steps, BATCH];
+      const isText = model.inputDType === 'i32';
+      const x = isText
+        ? runtime.tensor(new Int32Array(BATCH * steps), { shape })
+        : runtime.tensor(new Float32Array(BATCH * steps * 3), { shape: [...shape, 3] });
+      const width = model.name === 'LSTM' ? 8 : 4;
+      const y = isText
+        ? x
+        : runtime.tensor(new Float32Array(BATCH * steps * width), { shape: [...shape, width] });
+      const options = { lengths: LENGTHS };
+      const trainer = net.trainer({ loss: isText ? crossEntropy : mse, optimizer: sgd({ lr: 0.1 }) });
+      return [net.plan(x, options), trainer.plan(x, y, options)];
+    });
+    for (const [run, step] of plans.slice(1)) {
+      expect(dispatchesOf(run)).toBe(dispatchesOf(plans[0][0]));
+      expect(flopOf(run)).toBe(flopOf(plans[0][0]));
+      expect(dispatchesOf(step)).toBe(dispatchesOf(plans[0][1]));
+      expect(flopOf(step)).toBe(flopOf(plans[0][1]));
+    }
+  });
+
+  test('is that of the longest rounded up, in few plans; also of lengths in a tensor', async () => {
+    using net = await runtime.load(new LSTM(sizes));
+    const x = runtime.tensor(new Float32Array(100 * BATCH * 3), { shape: [100, BATCH, 3] });
+    const plans = Array.from({ length: 100 }, (_, i) => net.plan(x, { lengths: [1, i + 1, 1] }));
+    const distinct = [...new Set(plans)];
+    // 1, 2, 4, 8, 16, 32, 64 and all 100.
+    expect(distinct.length).toBe(8);
+    plans.forEach((plan, i) => {
+      expect(stepsOf(plan)).toBeGreaterThan(i);
+      expect(stepsOf(plan)).toBeLessThanOrEqual(2 * i + 2);
+    });
+    const tensor = runtime.tensor(Int32Array.of(1, 4, 2));
+    expect(net.plan(x, { lengths: tensor })).toBe(net.plan(x, { lengths: [4, 4, 4] }));
+    expect(stepsOf(net.plan(x, { lengths: unknown(runtime, LENGTHS) }))).toBe(100);
+  });
+});

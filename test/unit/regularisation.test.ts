@@ -1,0 +1,365 @@
+// Zoneout, variational dropout and dropout between layers: what is drawn, what it does while training and in inference,
+// and that the backward pass draws the same.
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+
+import { allCells } from '../../src/cells/index.ts';
+import { philox, unitUniform } from '../../src/core/random.ts';
+import {
+  createRuntime,
+  elmanTanh,
+  gru,
+  gruResetBefore,
+  lstm,
+  lstmProjected,
+  Recurrent,
+  slstm,
+  withRecurrentDropout,
+  type Cell,
+  type RecurrentOptions,
+  type Runtime,
+} from '../../src/index.ts';
+import { formulas, runFormula } from '../cell_formulas.ts';
+import {
+  differing,
+  draw,
+  drawCotangents,
+  drawParameters,
+  drawStates,
+  partsOf,
+  runLayer,
+  type LayerInput,
+  type LayerResult,
+  type Named,
+  type Numbers,
+} from '../layer_run.ts';
+
+const SEED = [1234, 5] as const;
+const INPUTS = 3;
+
+const layerOf = (cell: Cell, options: Partial<RecurrentOptions>): Recurrent =>
+  new Recurrent('Recurrent', cell, {
+    inputSize: INPUTS,
+    hiddenSize: 5,
+    ...(cell.projects ? { projSize: 2 } : {}),
+    ...options,
+  });
+
+const inputOf = (layer: Recurrent, steps = 4, batch = 3): LayerInput => ({
+  x: draw(1, layer.batchFirst ? [batch, steps, INPUTS] : [steps, batch, INPUTS]),
+  parameters: drawParameters(layer, 10),
+  states: drawStates(layer, batch, 100),
+  cotangents: drawCotangents(layer, steps, batch, 200),
+});
+
+const byFormula = (layer: Recurrent, { x, parameters, states }: LayerInput): Named => {
+  const { output, finals } = runFormula(layer, formulas[layer.cell.name], x, parameters, states);
+  const named = Object.entries(finals).map(([name, data]) => [name, { data, shape: [] }] as const);
+  return { output: { data: output, shape: [] }, ...Object.fromEntries(named) };
+};
+const outputsOf = ({ output, finals }: LayerResult): Named => ({ output, ...finals });
+
+/** All kinds of noise at once. */
+const NOISES: Readonly<Record<string, Partial<RecurrentOptions>>> = {
+  zoneout: { zoneout: 0.3 },
+  'variational dropout': { recurrentDropout: 0.4 },
+  'dropout between layers': { dropout: 0.5, numLayers: 2 },
+  'all of it, in two layers of two directions': {
+    zoneout: { h: 0.2 },
+    recurrentDropout: 0.3,
+    dropout: 0.3,
+    numLayers: 2,
+    bidirectional: true,
+  },
+};
+
+let exact: Runtime;
+beforeAll(async () => {
+  exact = await createRuntime({ backend: 'cpu', precision: 'float64' });
+});
+afterAll(() => exact.dispose());
+
+/** The loss's differences along a random direction of one argument, against the gradient. */
+async function gradientErrors(layer: Recurrent, input: LayerInput): Promise<string[]> {
+  const { dX, dParameters, dStates } = await runLayer(exact, layer, input);
+  const step = 1e-5;
+  const along = async (numbers: Numbers, moved: (by: Numbers) => LayerInput, gradient: Numbers) => {
+    const direction = draw(7, numbers.shape);
+    const at = async (size: number): Promise<number> => {
+      const data = numbers.data.map((value, i) => value + size * direction.data[i]);
+      return (await runLayer(exact, layer, moved({ shape: numbers.shape, data }))).loss;
+    };
+    const difference =
+      (8 * ((await at(step)) - (await at(-step))) - ((await at(2 * step)) - (await at(-2 * step)))) /
+      (12 * step);
+    const expected = gradient.data.reduce((total, g, i) => total + g * direction.data[i], 0);
+    const error = Math.abs(difference - expected) / Math.max(1, Math.abs(expected));
+    return error < 1e-7 ? [] : [error];
+  };
+  const { x, parameters, states = {} } = input;
+  const ofX = await along(x, (moved) => ({ ...input, x: moved }), dX);
+  const errors = ofX.map((error) => `x: ${error}`);
+  for (const [name, numbers] of Object.entries(parameters)) {
+    const move = (moved: Numbers): LayerInput => ({ ...input, parameters: { ...parameters, [name]: moved } });
+    errors.push(...(await along(numbers, move, dParameters[name])).map((error) => `${name}: ${error}`));
+  }
+  for (const [name, numbers] of Object.entries(states)) {
+    const move = (moved: Numbers): LayerInput => ({ ...input, states: { ...states, [name]: moved } });
+    errors.push(...(await along(numbers, move, dStates[name])).map((error) => `${name}: ${error}`));
+  }
+  return errors;
+}
+
+describe.each(Object.entries(NOISES))('%s', (_, options) => {
+  // Every cell that takes it; ReLU's has corners that differences step over.
+  const takes = (cell: Cell): boolean =>
+    !/relu|indrnn|slstm/.test(cell.name) &&
+    (options.recurrentDropout === undefined ||
+      (cell.recurrentGates.length > 0 && cell.gates.every(({ kind }) => kind !== 'late')));
+
+  test.each(allCells.filter(takes).map((cell) => [cell.name, cell] as const))(
+    '%s: the gradient is that of the same draw',
+    async (_, cell) => {
+      const layer = layerOf(cell, options);
+      const input = { ...inputOf(layer), seed: SEED };
+      const lengths = options.bidirectional === true ? { lengths: [2, 4, 1] } : {};
+      expect(await gradientErrors(layer, { ...input, ...lengths })).toEqual([]);
+    },
+  );
+
+  test('another seed, or another step, is another draw; the same is the same', async () => {
+    const layer = layerOf(lstm, options);
+    const input = inputOf(layer);
+    const run = async (seed: readonly [number, number]): Promise<LayerResult> =>
+      runLayer(exact, layer, { ...input, seed });
+    const parts = partsOf(await run(SEED));
+    expect(differing(partsOf(await run(SEED)), parts, 0)).toEqual([]);
+    expect(differing(partsOf(await run([1234, 6])), parts, 1e-3)).not.toEqual([]);
+    expect(differing(partsOf(await run([1235, 5])), parts, 1e-3)).not.toEqual([]);
+  });
+});
+
+const dropouts = Object.entries(NOISES).filter(([, { zoneout }]) => zoneout === undefined);
+test.each(dropouts)('%s: inference has none of it', async (_, options) => {
+  const layer = layerOf(lstm, options);
+  const input = inputOf(layer);
+  const got = outputsOf(await runLayer(exact, layer, input));
+  expect(differing(got, byFormula(layer, input), 1e-12)).toEqual([]);
+});
+
+describe('zoneout', () => {
+  const RATES: Readonly<Record<string, number>> = { h: 0.3, c: 0.6 };
+
+  /** Whether zoneout keeps the old value, by the generator's definition; `draw` counts the states that are kept at times. */
+  const isKept = (
+    rate: number,
+    draws: number,
+    [t, row, unit]: readonly number[],
+    width: number,
+    d = 0,
+  ): boolean => {
+    const words = philox([row * width + unit, 0, t * 2 + d, 1 + (draws >> 2)], [SEED[0], SEED[1]]);
+    return unitUniform(words[draws & 3]) < rate;
+  };
+
+  test.each([
+    ['elman_tanh, h: 0.3', elmanTanh, { h: 0.3 }],
+    ['gru, h: 0.3', gru, { h: 0.3 }],
+    ['gru_reset_before, h: 0.9', gruResetBefore, { h: 0.9 }],
+    ['lstm, h: 0.3, c: 0.6', lstm, RATES],
+    ['lstm, c: 0.5', lstm, { c: 0.5 }],
+    ['slstm, h: 0.1, n: 0.4, m: 0.4', slstm, { h: 0.1, n: 0.4, m: 0.4 }],
+  ] as const)('%s: the old state where the generator says so, else the formula', async (_, cell, rates) => {
+    const layer = layerOf(cell, { zoneout: rates });
+    const input = inputOf(layer, 5, 2);
+    const got = await runLayer(exact, layer, { ...input, seed: SEED });
+    const formula = formulas[cell.name];
+    const visits = [0, 0];
+    const expected = runFormula(
+      layer,
+      // Rows are walked one after the other, each through all times.
+      (step) => {
+        const calls = visits[0]++;
+        const [row, t] = [Math.floor(calls / 5), calls % 5];
+        const next = formula(step);
+        const zoned = cell.states.map((state) => {
+          const rate = (rates as Readonly<Record<string, number>>)[state] ?? 0;
+          return [state, rate, step.s[state]] as const;
+        });
+        const order = orderOfDraws(cell, rates);
+        return Object.fromEntries(
+          zoned.map(([state, rate, old]) => [
+            state,
+            next[state].map((value, unit) =>
+              rate > 0 && isKept(rate, order.indexOf(state), [t, row, unit], 5) ? old[unit] : value,
+            ),
+          ]),
+        );
+      },
+      input.x,
+      input.parameters,
+      input.states,
+    );
+    const named = Object.entries(expected.finals).map(([name, data]) => [name, { data, shape: [] }] as const);
+    expect(
+      differing(
+        outputsOf(got),
+        { output: { data: expected.output, shape: [] }, ...Object.fromEntries(named) },
+        1e-12,
+      ),
+    ).toEqual([]);
+    expect(differing(outputsOf(got), byFormula(layer, input), 1e-3)).not.toEqual([]);
+  });
+
+  /** States draw in the order in which the update returns them. */
+  function orderOfDraws(cell: Cell, rates: Readonly<Record<string, number>>): readonly string[] {
+    const returned: Readonly<Record<string, readonly string[]>> = { lstm: ['c', 'h'] };
+    return (returned[cell.name] ?? cell.states).filter((state) => (rates[state] ?? 0) > 0);
+  }
+
+  test('in inference it is the mean, weighted by the rate', async () => {
+    const layer = layerOf(lstm, { zoneout: RATES });
+    const input = inputOf(layer);
+    const expected = runFormula(
+      layer,
+      (step) =>
+        Object.fromEntries(
+          Object.entries(formulas['lstm'](step)).map(([state, next]) => [
+            state,
+            next.map((value, u) => RATES[state] * step.s[state][u] + (1 - RATES[state]) * value),
+          ]),
+        ),
+      input.x,
+      input.parameters,
+      input.states,
+    );
+    const named = Object.entries(expected.finals).map(([name, data]) => [name, { data, shape: [] }] as const);
+    expect(
+      differing(
+        outputsOf(await runLayer(exact, layer, input)),
+        { output: { data: expected.output, shape: [] }, ...Object.fromEntries(named) },
+        1e-12,
+      ),
+    ).toEqual([]);
+  });
+
+  test('a rate of 0 is no zoneout, nor is one for no state', async () => {
+    const input = inputOf(layerOf(lstm, {}));
+    for (const zoneout of [0, { h: 0 }, {}]) {
+      const layer = layerOf(lstm, { zoneout });
+      const got = await runLayer(exact, layer, { ...input, seed: SEED });
+      expect(differing(outputsOf(got), byFormula(layer, input), 1e-12)).toEqual([]);
+    }
+  });
+});
+
+describe('variational dropout', () => {
+  test('a cell that declares it runs as any other: without it in inference and at a rate of 0', async () => {
+    const declared = withRecurrentDropout(lstm);
+    for (const recurrentDropout of [0, 0.5]) {
+      const [own, plain] = [declared, lstm].map((cell) => layerOf(cell, { recurrentDropout }));
+      const input = inputOf(own);
+      const parts = async (layer: Recurrent, seed?: readonly [number, number]): Promise<Named> =>
+        partsOf(await runLayer(exact, layer, { ...input, ...(seed && { seed }) }));
+      expect(differing(await parts(own), await parts(plain), 0)).toEqual([]);
+      expect(differing(await parts(own, SEED), await parts(plain, SEED), 0)).toEqual([]);
+    }
+  });
+
+  test('drops the same units of h at every step, another set for each row and direction', async () => {
+    // A cell without memory of its own, whose pre-activation is h alone: W_hh = 1, W_ih = 0 and h_0 = 1.
+    const hiddenSize = 64;
+    const [steps, batch, p] = [3, 4, 0.25];
+    const layer = layerOf(elmanTanh, { hiddenSize, recurrentDropout: p, bidirectional: true, bias: false });
+    const identity = { shape: [hiddenSize, hiddenSize], data: new Float64Array(hiddenSize ** 2) };
+    for (let i = 0; i < hiddenSize; i++) identity.data[i * hiddenSize + i] = 1;
+    const none = { shape: [hiddenSize, INPUTS], data: new Float64Array(hiddenSize * INPUTS) };
+    const result = await runLayer(exact, layer, {
+      x: draw(1, [steps, batch, INPUTS]),
+      parameters: {
+        weight_ih_l0: none,
+        weight_hh_l0: identity,
+        weight_ih_l0_reverse: none,
+        weight_hh_l0_reverse: identity,
+      },
+      states: {
+        h: { shape: [2, batch, hiddenSize], data: new Float64Array(2 * batch * hiddenSize).fill(1) },
+      },
+      seed: SEED,
+      cotangents: drawCotangents(layer, steps, batch, 3),
+    });
+    const { data } = result.output;
+    const at = (t: number, b: number, d: number): Float64Array => {
+      const start = ((t * batch + b) * 2 + d) * hiddenSize;
+      return data.slice(start, start + hiddenSize);
+    };
+    let dropped = 0;
+    const sets: string[] = [];
+    for (let b = 0; b < batch; b++) {
+      for (const d of [0, 1]) {
+        let h = Float64Array.from({ length: hiddenSize }, () => 1);
+        const mask = at(d === 0 ? 0 : steps - 1, b, d).map((value) => (value === 0 ? 0 : 1 / (1 - p)));
+        sets.push(mask.map(Math.sign).join(''));
+        dropped += mask.filter((factor) => factor === 0).length;
+        for (let n = 0; n < steps; n++) {
+          h = h.map((value, unit) => Math.tanh(value * mask[unit]));
+          const got = at(d === 0 ? n : steps - 1 - n, b, d);
+          expect(Math.max(...got.map((value, unit) => Math.abs(value - h[unit])))).toBeLessThan(1e-7);
+        }
+      }
+    }
+    expect(new Set(sets).size).toBe(2 * batch);
+    const count = 2 * batch * hiddenSize;
+    expect(Math.abs(dropped / count - p)).toBeLessThan(5 * Math.sqrt((p * (1 - p)) / count));
+  });
+
+  test.each([lstmProjected, gru].map((cell) => [cell.name, cell] as const))(
+    '%s: of 1 there is nothing left of h in the product',
+    async (_, cell) => {
+      const layer = layerOf(cell, { recurrentDropout: 1 });
+      const input = inputOf(layer);
+      const got = await runLayer(exact, layer, { ...input, seed: SEED });
+      const formula = formulas[cell.name];
+      const expected = runFormula(
+        layer,
+        (step) =>
+          formula({
+            ...step,
+            r: (part, v) => step.r(part, v === step.s['h'] ? v.map(() => 0) : v),
+          }),
+        input.x,
+        input.parameters,
+        input.states,
+      );
+      expect(
+        differing({ output: got.output }, { output: { data: expected.output, shape: [] } }, 1e-12),
+      ).toEqual([]);
+    },
+  );
+});
+
+test('dropout lies between layers, and not behind the last', async () => {
+  const [steps, batch] = [4, 3];
+  const one = layerOf(gru, { dropout: 0.5 });
+  const input = inputOf(one, steps, batch);
+  const got = await runLayer(exact, one, { ...input, seed: SEED });
+  expect(differing(outputsOf(got), byFormula(one, input), 1e-12)).toEqual([]);
+  // Of 1: the second layer is given zeros, and gives what it gives for them.
+  const two = layerOf(gru, { dropout: 1, numLayers: 2 });
+  const both = inputOf(two, steps, batch);
+  const all = await runLayer(exact, two, { ...both, seed: SEED });
+  const second = new Recurrent('Recurrent', gru, { inputSize: 5, hiddenSize: 5 });
+  const own = Object.entries(both.parameters).flatMap(([name, numbers]) =>
+    name.endsWith('_l1') ? [[name.replace('_l1', '_l0'), numbers] as const] : [],
+  );
+  const { h } = both.states ?? {};
+  const expected = runFormula(
+    second,
+    formulas['gru'],
+    { shape: [steps, batch, 5], data: new Float64Array(steps * batch * 5) },
+    Object.fromEntries(own),
+    { h: { shape: [1, batch, 5], data: h.data.slice(batch * 5) } },
+  );
+  expect(differing({ output: all.output }, { output: { data: expected.output, shape: [] } }, 1e-12)).toEqual(
+    [],
+  );
+});

@@ -1,0 +1,69 @@
+// Names and shapes of parameters are those of PyTorch.
+import { describe, expect, test } from 'vitest';
+
+import {
+  Embedding,
+  GRU,
+  Linear,
+  LSTM,
+  RNN,
+  Sequential,
+  type Layer,
+  type Recurrent,
+  type RecurrentOptions,
+} from '../../src/index.ts';
+
+const KINDS = {
+  RNN: { make: (options: RecurrentOptions): Recurrent => new RNN(options), gates: 1, states: ['h'] },
+  LSTM: { make: (options: RecurrentOptions): Recurrent => new LSTM(options), gates: 4, states: ['h', 'c'] },
+  GRU: { make: (options: RecurrentOptions): Recurrent => new GRU(options), gates: 3, states: ['h'] },
+} as const;
+const kinds = ['RNN', 'LSTM', 'GRU'] as const;
+
+const INPUTS = 4;
+const HIDDEN = 7;
+
+describe('the state_dict', () => {
+  const named = (layer: Layer): [string, ...number[]][] =>
+    layer.parameters.map(({ name, shape }) => [name, ...shape]);
+
+  test.each(kinds)('of a %s of two layers is what PyTorch has', (kind) => {
+    const { make, gates } = KINDS[kind];
+    const options = { inputSize: INPUTS, hiddenSize: HIDDEN, numLayers: 2 };
+    const rows = gates * HIDDEN;
+    expect(named(make(options))).toEqual([
+      ['weight_ih_l0', rows, INPUTS],
+      ['weight_hh_l0', rows, HIDDEN],
+      ['bias_ih_l0', rows],
+      ['bias_hh_l0', rows],
+      ['weight_ih_l1', rows, HIDDEN],
+      ['weight_hh_l1', rows, HIDDEN],
+      ['bias_ih_l1', rows],
+      ['bias_hh_l1', rows],
+    ]);
+    expect(named(make({ ...options, bias: false })).map(([name]) => name)).toEqual([
+      'weight_ih_l0',
+      'weight_hh_l0',
+      'weight_ih_l1',
+      'weight_hh_l1',
+    ]);
+  });
+
+  test('of a Sequential has the positions of its layers', () => {
+    const model = new Sequential([
+      new Embedding(11, INPUTS),
+      new GRU({ inputSize: INPUTS, hiddenSize: HIDDEN, bias: false }),
+      new Linear(HIDDEN, 11),
+      new Linear(11, 2, { bias: false }),
+    ]);
+    expect(named(model)).toEqual([
+      ['0.weight', 11, INPUTS],
+      ['1.weight_ih_l0', 3 * HIDDEN, INPUTS],
+      ['1.weight_hh_l0', 3 * HIDDEN, HIDDEN],
+      ['2.weight', 11, HIDDEN],
+      ['2.bias', 11],
+      ['3.weight', 2, 11],
+    ]);
+    expect(model.states.map(({ name, shape }) => [name, shape(5)])).toEqual([['1.h', [1, 5, HIDDEN]]]);
+  });
+});
