@@ -76,13 +76,15 @@ export interface Address {
   readonly tensor: TensorName;
   /** Elements before the first row. */
   readonly base: Extent;
-  /** The axes, slowest first, with their extents; that of the first is not needed. */
+  /** The axes, slowest first. */
   readonly axes: readonly { readonly axis: 'layer' | 'time' | 'row'; readonly extent: Extent }[];
   readonly width: number;
   /** Where in its row the place begins. */
   readonly offset: number;
-  /** Which time: of the step, of the step processed next, or of the states before or after the step. */
-  readonly time: 'step' | 'next' | 'before' | 'after';
+  /** The index on the axis of time, counted in the order of processing, relative to that of the step. */
+  readonly step: 0 | 1;
+  /** How that count runs over time: `mirrored` is from the last time to the first in the second direction, `ring` begins anew. */
+  readonly order: 'forward' | 'mirrored' | 'ring';
   /** The pseudo-layer, relative to the one that reads: the one below, itself, the one above. */
   readonly layer: -1 | 0 | 1;
 }
@@ -94,8 +96,6 @@ export class RecurrentLayout {
   readonly isInference: boolean;
   /** Pseudo-layers whose h is in the output: in a wavefront the last one's alone. */
   readonly outputs: number;
-  /** How many steps the last pseudo-layer is behind the first. */
-  readonly delay: number;
   /** Elements of a row of the reserve space, and where in it each slot begins. */
   readonly row: number;
   readonly slotOffset: readonly number[];
@@ -115,7 +115,6 @@ export class RecurrentLayout {
     this.program = cell.program({ bias, masked, wavefront: this.isWavefront });
     this.pseudoLayers = pseudoLayers;
     this.outputs = this.isWavefront ? 1 : pseudoLayers;
-    this.delay = this.isWavefront ? pseudoLayers - 1 : 0;
     const before = (widths: readonly Width[]): number[] => {
       let next = 0;
       return widths.map((width) => {
@@ -157,13 +156,27 @@ export class RecurrentLayout {
 
   /** Where in time the states lie that a pseudo-layer has after so many of its steps. */
   stateTime(pseudoLayer: number, done: number, steps: number): number {
-    if (this.isInference) return done % this.stateTimes(steps);
-    return this.isReverse(pseudoLayer) ? steps - done : done;
+    return timeIndex(this.statesAt(0), pseudoLayer, done, this.stateTimes(steps));
   }
 
   /** Whether a pseudo-layer goes through time backwards: the second direction. */
   isReverse(pseudoLayer: number): boolean {
     return pseudoLayer > 0 && !this.isWavefront;
+  }
+
+  /**
+   * The steps of the first pseudo-layer in the order in which a pass processes them. After the backward ones comes -1, which
+   * finishes the gradients of the initial states. In a wavefront each layer is a step behind the one below: see `stepOf`.
+   */
+  waves(steps: number, backward: boolean): number[] {
+    const count = steps + (this.isWavefront ? this.pseudoLayers - 1 : 0);
+    const forward = Array.from({ length: count }, (_, wave) => wave);
+    return backward ? [...forward.reverse(), -1] : forward;
+  }
+
+  /** The step of a pseudo-layer in a wave; the layer has none where it is out of range. */
+  stepOf(wave: number, pseudoLayer: number): number {
+    return this.isWavefront ? wave - pseudoLayer : wave;
   }
 
   phases(backward: boolean): readonly Phase[] {
@@ -175,17 +188,17 @@ export class RecurrentLayout {
   addressOf({ kind, index }: Place): Address | undefined {
     switch (kind) {
       case 'slot':
-        return this.#reserve(index, 'step', 0);
+        return this.#reserve(index);
       case 'following':
-        return this.#reserve(index, 'next', 0);
+        return { ...this.#reserve(index), step: 1 };
       case 'above':
-        return this.#reserve(index, 'step', 1);
+        return { ...this.#reserve(index), layer: 1 };
       case 'state':
-        return this.statesAt(index, 'before', 0);
-      case 'after':
         return this.statesAt(index);
+      case 'after':
+        return { ...this.statesAt(index), step: 1 };
       case 'below':
-        return this.statesAt(0, 'after', -1);
+        return { ...this.statesAt(0), step: 1, layer: -1 };
       case 'carry':
         return this.carry(index);
       case 'output':
@@ -220,21 +233,16 @@ export class RecurrentLayout {
     return this.#address('output', ['time', 'row', 'layer'], this.stateWidth(0));
   }
 
-  #reserve(slot: number, time: Address['time'], layer: Address['layer']): Address {
-    return {
-      ...this.#address('reserve', ['layer', 'time', 'row'], this.row),
-      offset: this.slotOffset[slot],
-      time,
-      layer,
-    };
+  #reserve(slot: number): Address {
+    const address = this.#address('reserve', ['layer', 'time', 'row'], this.row);
+    return { ...address, offset: this.slotOffset[slot] };
   }
 
-  statesAt(state: number, time: 'before' | 'after' = 'after', layer: Address['layer'] = 0): Address {
+  /** A state before a step. */
+  statesAt(state: number): Address {
     return {
       ...this.#address('states', ['layer', 'time', 'row'], this.stateWidth(state)),
       base: extent(this.stateOffset[state] * this.pseudoLayers, 'times', 'batch'),
-      time,
-      layer,
     };
   }
 
@@ -248,13 +256,15 @@ export class RecurrentLayout {
       time: extent(1, tensor === 'states' ? 'times' : 'steps'),
       row: extent(1, 'batch'),
     };
+    const isRing = tensor === 'states' && this.isInference;
     return {
       tensor,
       base: extent(0),
       axes: axes.map((axis) => ({ axis, extent: extents[axis] })),
       width,
       offset: 0,
-      time: 'step',
+      step: 0,
+      order: isRing ? 'ring' : this.isReverse(1) && this.pseudoLayers > 1 ? 'mirrored' : 'forward',
       layer: 0,
     };
   }
@@ -325,6 +335,12 @@ export function stridesOf(
     stride *= valueOf(size);
   }
   return { base: valueOf(base) + offset, ...strides };
+}
+
+/** The index on an axis of `extent` times of what a pseudo-layer reads at a count. */
+export function timeIndex({ order }: Address, pseudoLayer: number, count: number, times: number): number {
+  if (order === 'ring') return count % times;
+  return order === 'mirrored' && pseudoLayer > 0 ? times - 1 - count : count;
 }
 
 /** Which of a pseudo-layer's matrices a term multiplies by, and which part of it. */

@@ -49,38 +49,43 @@ export interface StepText {
   readonly residence: Residence;
 }
 
-const EXTENTS = { steps: 'params.steps', times: 'state_times()', batch: 'params.batch' } as const;
-
-/** An extent as WGSL; undefined for 0. */
-function extentText({ factor, of }: Extent): string | undefined {
+/** An extent as WGSL; undefined for 0. A ring of states has at most two times. */
+function extentText({ factor, of }: Extent, isRing: boolean): string | undefined {
   if (factor === 0) return undefined;
-  const sizes = of.map((name) => EXTENTS[name]);
+  const times = isRing ? 'min(2u, params.steps)' : '(params.steps + 1u)';
+  const sizes = of.map((name) => ({ steps: 'params.steps', times, batch: 'params.batch' })[name]);
   return [...(factor === 1 && sizes.length > 0 ? [] : [`${factor}u`]), ...sizes].join(' * ');
 }
 
-const TIMES = {
-  step: (layer: string) => `time_of(${layer}, order)`,
-  next: (layer: string) => `time_of(${layer}, next)`,
-  before: (layer: string) => `state_time(${layer}, order)`,
-  after: (layer: string) => `state_time(${layer}, next)`,
-} as const;
+/** The last index of an axis of time. */
+const LAST = { steps: 'params.steps - 1u', times: 'params.steps', batch: 'params.batch - 1u' } as const;
+
+/** The index on the axis of time. @param extent of the axis. */
+function timeText({ step, order }: Address, extent: Extent): string {
+  const count = step === 0 ? 'order' : 'next';
+  if (order === 'ring') return `${count} % ${extentText(extent, true) ?? ''}`;
+  return order === 'mirrored' ? `select(${count}, ${LAST[extent.of[0]]} - ${count}, layer == 1u)` : count;
+}
 
 const layerText = (relative: Address['layer']): string =>
-  relative === 0 ? 'layer' : `layer ${relative > 0 ? '+' : '-'} 1u`;
+  relative === 0 ? 'layer' : `(layer ${relative > 0 ? '+' : '-'} 1u)`;
 
 /** The index of the first element of a row, without the place's offset in it. */
-function rowText({ base, axes, width, time, layer }: Address): string {
-  const coordinates = { layer: layerText(layer), time: TIMES[time](layerText(layer)), row: 'row' };
+function rowText(address: Address): string {
+  const { base, axes, width, layer } = address;
+  const isRing = address.order === 'ring';
   // Horner's scheme over the axes; an axis of one element adds nothing.
   let row = '';
   for (const { axis, extent } of axes) {
     const isOne = extent.factor === 1 && extent.of.length === 0;
     if (isOne) continue;
-    const coordinate = axis === 'layer' && layer !== 0 ? `(${coordinates[axis]})` : coordinates[axis];
-    row = row === '' ? coordinate : `(${row}) * ${extentText(extent) ?? '1u'} + ${coordinate}`;
+    const coordinate = { layer: layerText(layer), time: timeText(address, extent), row: 'row' }[axis];
+    row = row === '' ? coordinate : `(${row}) * ${extentText(extent, isRing) ?? '1u'} + ${coordinate}`;
   }
   const rows = width === 1 ? row : row === '' ? '' : `(${row}) * ${width}u`;
-  return [extentText(base), rows].filter((text) => text !== undefined && text !== '').join(' + ') || '0u';
+  return (
+    [extentText(base, isRing), rows].filter((text) => text !== undefined && text !== '').join(' + ') || '0u'
+  );
 }
 
 /** Loads and stores of places within one generated function, whose row indices are computed once at its head. */
@@ -161,7 +166,8 @@ class Scope {
       case 'active':
         return 'select(0.0, 1.0, is_active(layer, order, row))';
       case 'noise': {
-        const counter = `vec4u(row * ${attrs.hidden}u + ${unit}, ${attrs.stream}u, time_of(layer, order) * 2u + layer, ${1 + (index >> 2)}u)`;
+        const time = timeText(layout.output, layout.output.axes[0].extent);
+        const counter = `vec4u(row * ${attrs.hidden}u + ${unit}, ${attrs.stream}u, ${time} * 2u + layer, ${1 + (index >> 2)}u)`;
         const key = 'vec2u(bitcast<u32>(seed[0]), bitcast<u32>(seed[1]))';
         return `unit_uniform(philox(${counter}, ${key}).${'xyzw'[index & 3]})`;
       }
@@ -188,7 +194,6 @@ export function phasesWGSL(of: StepText, phases: readonly PhaseText[]): string {
   const { attrs, layout, precision } = of;
   const { type, unpacked } = PACKED[precision];
   return `// The cell "${attrs.cell.name}".
-const TRAINING = ${!layout.isInference};
 const WAVEFRONT = ${layout.isWavefront};
 const LAYERS = ${layout.pseudoLayers}u;
 
@@ -218,8 +223,8 @@ function phaseText(of: StepText, { phase, vectors, turns }: PhaseText, index: nu
   const { layout } = of;
   const { products, means, writes, finish } = phase;
   const targets = vectors.flatMap(({ reads }) => reads.map(({ product }) => `${product}u`));
-  const moment = 'next: u32, layer: u32, row: u32';
-  const args = `${moment}, unit: u32, product: array<f32, PRODUCTS_${index}>`;
+  const step = 'next: u32, layer: u32, row: u32';
+  const args = `${step}, unit: u32, product: array<f32, PRODUCTS_${index}>`;
   return `// ${writes.map(({ to }) => to).join(', ')}
 const WIDTH_${index} = ${layout.width(phase.width)}u;
 const PRODUCTS_${index} = ${Math.max(1, products.length)}u;
@@ -232,7 +237,7 @@ const TURNS_${index} = ${turns}u;
 
 ${vectors.length > 0 ? weightsText(of.residence, index) : ''}
 ${vectors.map((vector, i) => vectorText(of, phase, vector, `${index}_${i}`)).join('\n')}
-fn means_of_${index}(${moment}) -> array<f32, MEANS_${index}> {
+fn means_of_${index}(${step}) -> array<f32, MEANS_${index}> {
 ${means.length === 0 ? `  return array<f32, MEANS_${index}>();` : meansBody(of, phase, index)}
 }
 
@@ -352,7 +357,7 @@ fn is_live_${suffix}(next: u32, layer: u32, row: u32) -> bool {
 function liveText({ layout, initial }: StepText, phase: Phase, vector: Place): string {
   const address = layout.addressOf(vector);
   const isZero = initial === 'zero' && vector.kind === 'state';
-  const isNext = address?.time === 'next';
+  const isNext = vector.kind === 'following';
   const conditions = [
     ...(isNext ? ['next < params.steps'] : []),
     ...(!isNext && address?.layer !== -1 && (phase.finish.length > 0 || isZero)
