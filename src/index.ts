@@ -9,8 +9,7 @@ export type { Net, RunOptions } from './runtime/net.ts';
 export type { Stream } from './runtime/stream.ts';
 export { Tensor } from './runtime/tensor.ts';
 export type { TuningStore } from './runtime/tuning_table.ts';
-export type { StepOptions } from './runtime/step_arguments.ts';
-export type { Trainer, TrainerOptions } from './runtime/trainer.ts';
+export type { StepOptions, Trainer, TrainerOptions } from './runtime/trainer.ts';
 
 export { Noise, type Context } from './nn/context.ts';
 export { Dropout } from './nn/dropout.ts';

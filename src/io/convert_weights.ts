@@ -1,8 +1,7 @@
-// Weights of one recurrent layer from one framework's layout to another's: cut into blocks, laid together again.
+// Converts the weights of a recurrent layer between frameworks: splits tensors into blocks of one gate, and assembles them again.
 import { GatewiseError, show } from '../core/errors.ts';
 import { sameShape, sizeOf } from '../core/shape.ts';
 import type { NamedTensor } from './safetensors.ts';
-import { axesOf, inLetters, lengthOf, placesOf, solveSizes, type Sizes } from './weight_axes.ts';
 import {
   gatesOf,
   type TensorLayout,
@@ -20,8 +19,8 @@ type Tensors = ReadonlyMap<string, NamedTensor>;
  *
  * A layer without biases, peepholes or a projection has none of their tensors. Where `from` keeps one bias, `bias_ih`
  * gets it and `bias_hh` 0; where `to` keeps one, it gets the sum. A forget bias that `from` adds when it runs goes into
- * `bias_hh`, and what `to` adds is taken off, so that the layer computes the same. Rows that the layer has no use for
- * are left out, and written as 0.
+ * `bias_hh`, and what `to` adds is taken off, so that the layer computes the same. Rows of gates that the kind
+ * does not have are ignored when they are read, and written as 0.
  *
  * @param tensors all tensors of the layer by the names of `from`, and no others but those of PyTorch's other layers.
  * @param layer the number in PyTorch's names, as in `weight_ih_l0`.
@@ -44,7 +43,7 @@ export function convertWeights(
   const { sizes, directions } = read(tensors, from, layer);
   checkPeepholes(directions, from, to);
   return write(
-    directions.map((blocks) => withBothBiases(from, blocks)),
+    directions.map((blocks) => withBothBiases(from, blocks, sizes)),
     sizes,
     to,
     layer,
@@ -64,7 +63,7 @@ function checkArguments(tensors: Tensors, from: WeightLayout, to: WeightLayout, 
     fail(`layer must be a whole number of at least 0, got ${show(layer)}`);
 }
 
-/** The same numbers mean another cell where gate o looks at another state. */
+/** Peephole weights of gate o fit another cell if it reads the cell state at another time. */
 function checkPeepholes(directions: readonly Blocks[], from: WeightLayout, to: WeightLayout): void {
   const [before, after] = [from, to].map(({ outputPeephole = 'after' }) => outputPeephole);
   if (before === after || !directions[0].has(keyOf({ part: 'weight_c', gate: 'o' }))) return;
@@ -78,27 +77,56 @@ function refuse(layout: WeightLayout, problem: string): never {
   throw new GatewiseError('file', `${layout.name} weights: ${problem}`);
 }
 
-// Reading ------------------------------------------------------------------------------------------------------------
+// Blocks --------------------------------------------------------------------------------------------------------------
 
 /** Tensors that a layer has all of or none of. */
 type Group = 'weights' | 'biases' | 'peepholes' | 'projections';
-const groups: Readonly<Record<WeightPart, Group>> = {
-  weight_ih: 'weights',
-  weight_hh: 'weights',
-  bias_ih: 'biases',
-  bias_hh: 'biases',
-  bias: 'biases',
-  weight_hr: 'projections',
-  weight_c: 'peepholes',
+/** I inputs, H units, R the size of h, which is H without a projection; '1' is one row. */
+type Letter = 'I' | 'H' | 'R' | '1';
+type Sizes = Readonly<Record<Letter, number>>;
+/** The letters whose sizes add up to the length of an axis, such as I and H for TensorFlow's [x; h]. */
+type Axis = readonly Letter[];
+
+/** The group of each part, and the rows and columns of a block of it before it is transposed. */
+const parts: Readonly<Record<WeightPart, { group: Group; extents: readonly [Letter, Letter] }>> = {
+  weight_ih: { group: 'weights', extents: ['H', 'I'] },
+  weight_hh: { group: 'weights', extents: ['H', 'R'] },
+  bias_ih: { group: 'biases', extents: ['1', 'H'] },
+  bias_hh: { group: 'biases', extents: ['1', 'H'] },
+  bias: { group: 'biases', extents: ['1', 'H'] },
+  weight_hr: { group: 'projections', extents: ['R', 'H'] },
+  weight_c: { group: 'peepholes', extents: ['1', 'H'] },
 };
-const groupOf = (layout: TensorLayout): Group => groups[layout.blocks[0][0].part];
+const groupOf = (layout: TensorLayout): Group => parts[layout.blocks[0][0].part].group;
 
 /** The numbers of one direction, by part and gate, row by row. */
 type Blocks = ReadonlyMap<string, Float32Array>;
 const keyOf = ({ part, gate }: WeightBlock): string => `${part} ${gate}`;
-/** Whether the kind has such a gate; ONNX keeps a forget gate where it is coupled and has no use for it. */
-const isUsed = ({ kind }: WeightLayout, { part, gate }: WeightBlock): boolean =>
-  part === 'weight_hr' || gatesOf[kind].includes(gate);
+/** The rows and columns of a tensor, of which a vector has one row. @param projects Whether R may differ from H. */
+function gridOf({ transposed, blocks }: TensorLayout, projects = true): [rows: Axis, columns: Axis] {
+  const along = (line: readonly WeightBlock[], axis: number): Axis =>
+    line.map(({ part }) => {
+      const letter = parts[part].extents[transposed ? 1 - axis : axis];
+      return letter === 'R' && !projects ? 'H' : letter;
+    });
+  const first = blocks.map((line) => line[0]);
+  return [along(first, 0), along(blocks[0], 1)];
+}
+
+/** The axes of a tensor, without that of directions. */
+const axesOf = (layout: TensorLayout, projects = true): Axis[] =>
+  gridOf(layout, projects).slice(2 - layout.rank);
+
+const lengthOf = (axis: Axis, sizes: Sizes): number => axis.reduce((sum, letter) => sum + sizes[letter], 0);
+
+/** Such as `I + H` or `4·H`. */
+const inLetters = (axis: Axis): string =>
+  [...new Set(axis)]
+    .map((letter) => {
+      const n = axis.filter((other) => other === letter).length;
+      return letter === '1' ? `${n}` : n === 1 ? letter : `${n}·${letter}`;
+    })
+    .join(' + ');
 
 interface Named {
   readonly name: string;
@@ -119,7 +147,43 @@ const namesOf = ({ directions, tensors }: WeightLayout, layer: number, count: nu
     })),
   ).flat();
 
-/** The tensors that are there: all that must be, and no others. */
+interface Place {
+  readonly direction: number;
+  readonly block: WeightBlock;
+  /** Elements of the block. */
+  readonly size: number;
+  /** Where element i of the block is in the tensor. */
+  readonly at: (i: number) => number;
+}
+
+/** The blocks of a tensor, but for those of gates that the kind does not have, such as ONNX's f of a coupled LSTM. */
+function placesOf(
+  { kind, directions }: WeightLayout,
+  { direction, layout }: Named,
+  sizes: Sizes,
+  count: number,
+): Place[] {
+  const [rows, columns] = gridOf(layout);
+  const width = lengthOf(columns, sizes);
+  const [rowStride, columnStride] = layout.transposed ? [1, width] : [width, 1];
+  const all = 'axis' in directions ? Array.from({ length: count }, (_, d) => d) : [direction];
+  return all.flatMap((d, i) =>
+    layout.blocks.flatMap((line, r) =>
+      line.flatMap((block, c): Place[] => {
+        if (block.part !== 'weight_hr' && !gatesOf[kind].includes(block.gate)) return [];
+        const above = i * lengthOf(rows, sizes) + lengthOf(rows.slice(0, r), sizes);
+        const start = above * width + lengthOf(columns.slice(0, c), sizes);
+        const [m, n] = parts[block.part].extents.map((letter) => sizes[letter]);
+        const at = (e: number): number => start + Math.floor(e / n) * rowStride + (e % n) * columnStride;
+        return [{ direction: d, block, size: m * n, at }];
+      }),
+    ),
+  );
+}
+
+// Reading ------------------------------------------------------------------------------------------------------------
+
+/** The tensors of the layer. Refuses unknown ones, and a group of which some are missing. */
 function find(tensors: Tensors, from: WeightLayout, layer: number): Found[] {
   const both = namesOf(from, layer, 2);
   const two = both.some(({ name, direction }) => direction === 1 && tensors.has(name));
@@ -165,56 +229,70 @@ function read(tensors: Tensors, from: WeightLayout, layer: number): { sizes: Siz
   const count = front === 1 ? found[0].tensor.shape[0] : Math.max(...found.map((one) => one.direction)) + 1;
   if (count !== 1 && count !== 2) wrong(found[0], ' with 1 or 2 directions');
 
-  const axes = found.map((one) =>
-    axesOf(one.layout, projects).map((axis, i) => ({ one, axis, i: i + front })),
-  );
   const sizes = solveSizes(
-    axes.flat().map(({ one, axis, i }) => ({ axis, length: one.tensor.shape[i], wrong: () => wrong(one) })),
+    found.flatMap((one) =>
+      axesOf(one.layout, projects).map((axis, i) => ({
+        axis,
+        length: one.tensor.shape[i + front],
+        wrong: () => wrong(one),
+      })),
+    ),
   );
   for (const one of found) {
-    const shape = [
-      ...(front === 1 ? [count] : []),
-      ...axesOf(one.layout, projects).map((axis) => lengthOf(axis, sizes)),
-    ];
+    const shape = axesOf(one.layout, projects).map((axis) => lengthOf(axis, sizes));
+    if (front === 1) shape.unshift(count);
     if (!sameShape(shape, one.tensor.shape)) wrong(one, ` = ${show(shape)}`);
   }
 
   const directions = Array.from({ length: count }, () => new Map<string, Float32Array>());
-  for (const { direction, layout, tensor } of found) {
-    const each = tensor.data.length / (front === 1 ? count : 1);
-    for (let d = 0; d < tensor.data.length / each; d++) {
-      for (const { block, height, width, at, rowStride, columnStride } of placesOf(layout, sizes)) {
-        if (!isUsed(from, block)) continue;
-        const numbers = new Float32Array(height * width);
-        for (let r = 0; r < height; r++)
-          for (let c = 0; c < width; c++)
-            numbers[r * width + c] = tensor.data[d * each + at + r * rowStride + c * columnStride];
-        directions[direction + d].set(keyOf(block), numbers);
-      }
-    }
+  for (const one of found) {
+    for (const { direction, block, size, at } of placesOf(from, one, sizes, count))
+      directions[direction].set(
+        keyOf(block),
+        Float32Array.from({ length: size }, (_, i) => one.tensor.data[at(i)]),
+      );
   }
   return { sizes, directions };
 }
 
-/** Both biases of every gate, a forget bias in the recurrent one; none where the layer has none. */
-function withBothBiases(from: WeightLayout, blocks: Blocks): Blocks {
-  const parts = ['bias_ih', 'bias_hh', 'bias'] as const;
-  const gates = [...gatesOf[from.kind]];
-  const units = gates.flatMap((gate) => parts.map((part) => blocks.get(keyOf({ part, gate }))?.length ?? 0));
-  const zeros = new Float32Array(Math.max(...units));
-  if (zeros.length === 0) return blocks;
-  const settled = new Map(blocks);
-  for (const gate of gates) {
-    const [ih, hh, one] = parts.map((part) => blocks.get(keyOf({ part, gate })));
+/** The size of each letter, from an axis on which all others are known. @param axes with their lengths, and what reports a misfit. */
+function solveSizes(axes: readonly { axis: Axis; length: number; wrong: () => never }[]): Sizes {
+  const sizes: Partial<Record<Letter, number>> = { '1': 1 };
+  for (let before = 0; before < Object.keys(sizes).length;) {
+    before = Object.keys(sizes).length;
+    for (const { axis, length, wrong } of axes) {
+      const [letter, ...more] = axis.filter((other) => sizes[other] === undefined);
+      if (letter === undefined || more.some((other) => other !== letter)) continue;
+      const size = (length - lengthOf(axis, { '1': 1, I: 0, H: 0, R: 0, ...sizes })) / (1 + more.length);
+      if (!Number.isInteger(size) || size < 1) wrong();
+      sizes[letter] = size;
+    }
+  }
+  const { I, H, R = H } = sizes;
+  if (I === undefined || H === undefined || R === undefined)
+    throw new GatewiseError(
+      'argument',
+      'convertWeights: the tensors of the layout do not tell the sizes of the layer',
+    );
+  return { '1': 1, I, H, R };
+}
+
+/** With both biases of every gate, and a forget bias added to the recurrent one; unchanged if the layer has no biases. */
+function withBothBiases(from: WeightLayout, blocks: Blocks, { H }: Sizes): Blocks {
+  if (![...blocks.keys()].some((key) => key.startsWith('bias'))) return blocks;
+  const result = new Map(blocks);
+  for (const gate of gatesOf[from.kind]) {
+    const get = (part: WeightPart): Float32Array | undefined => blocks.get(keyOf({ part, gate }));
     const added = gate === 'f' ? (from.forgetBias ?? 0) : 0;
-    settled.delete(keyOf({ part: 'bias', gate }));
-    settled.set(keyOf({ part: 'bias_ih', gate }), ih ?? one ?? zeros);
-    settled.set(
+    const hh = get('bias_hh') ?? new Float32Array(H);
+    result.delete(keyOf({ part: 'bias', gate }));
+    result.set(keyOf({ part: 'bias_ih', gate }), get('bias_ih') ?? get('bias') ?? new Float32Array(H));
+    result.set(
       keyOf({ part: 'bias_hh', gate }),
-      (hh ?? zeros).map((value) => value + added),
+      hh.map((value) => value + added),
     );
   }
-  return settled;
+  return result;
 }
 
 // Writing ------------------------------------------------------------------------------------------------------------
@@ -225,7 +303,9 @@ function write(
   to: WeightLayout,
   layer: number,
 ): Map<string, NamedTensor> {
-  const present = new Set([...directions[0].keys()].map((key) => groups[key.split(' ')[0] as WeightPart]));
+  const present = new Set(
+    [...directions[0].keys()].map((key) => parts[key.split(' ')[0] as WeightPart].group),
+  );
   for (const group of present) {
     if (!Object.values(to.tensors).some((layout) => groupOf(layout) === group))
       throw new GatewiseError(
@@ -234,36 +314,29 @@ function write(
       );
   }
   if (to.forgetBias !== undefined) present.add('biases');
-  const onAxis = 'axis' in to.directions;
-  const result = new Map<string, NamedTensor>();
-  for (const { name, direction, layout } of namesOf(to, layer, directions.length)) {
-    if (!present.has(groupOf(layout))) continue;
-    const shape = [
-      ...(onAxis ? [directions.length] : []),
-      ...axesOf(layout, true).map((axis) => lengthOf(axis, sizes)),
-    ];
-    const data = new Float32Array(sizeOf(shape));
-    const own = onAxis ? directions : [directions[direction]];
-    own.forEach((blocks, d) => {
-      const start = (d * data.length) / own.length;
-      for (const { block, height, width, at, rowStride, columnStride } of placesOf(layout, sizes)) {
-        if (!isUsed(to, block)) continue;
-        const numbers = numbersOf(to, blocks, block, sizes);
-        for (let r = 0; r < height; r++)
-          for (let c = 0; c < width; c++)
-            data[start + at + r * rowStride + c * columnStride] = numbers[r * width + c];
-      }
-    });
-    result.set(name, { shape, dtype: 'f32', data });
-  }
-  return result;
+  const count = directions.length;
+  const written = namesOf(to, layer, count).filter(({ layout }) => present.has(groupOf(layout)));
+  return new Map(
+    written.map((one) => {
+      const shape = axesOf(one.layout).map((axis) => lengthOf(axis, sizes));
+      if ('axis' in to.directions) shape.unshift(count);
+      const data = new Float32Array(sizeOf(shape));
+      for (const { direction, block, at } of placesOf(to, one, sizes, count))
+        numbersOf(to, directions[direction], block, sizes).forEach((value, i) => (data[at(i)] = value));
+      return [one.name, { shape, dtype: 'f32', data }];
+    }),
+  );
 }
 
-/** What a block of `to` holds. */
+/** The numbers of a block of `to`. */
 function numbersOf(to: WeightLayout, blocks: Blocks, block: WeightBlock, { H }: Sizes): Float32Array {
   const { part, gate } = block;
   const get = (of: WeightPart): Float32Array | undefined => blocks.get(keyOf({ part: of, gate }));
-  if (groups[part] !== 'biases') return get(part) ?? missing(to, block);
+  if (parts[part].group !== 'biases') {
+    const numbers = get(part);
+    if (numbers !== undefined) return numbers;
+    throw new GatewiseError('argument', `${to.name} weights: the layer has no ${part} of the gate ${gate}`);
+  }
   const [ih, hh] = [get('bias_ih') ?? new Float32Array(H), get('bias_hh') ?? new Float32Array(H)];
   const taken = gate === 'f' ? (to.forgetBias ?? 0) : 0;
   if (part === 'bias_ih') return ih;
@@ -275,11 +348,4 @@ function numbersOf(to: WeightLayout, blocks: Blocks, block: WeightBlock, { H }: 
     );
   }
   return hh.map((value, i) => value - taken + ih[i]);
-}
-
-function missing(to: WeightLayout, block: WeightBlock): never {
-  throw new GatewiseError(
-    'argument',
-    `${to.name} weights: the layer has no ${block.part} of the gate ${block.gate}`,
-  );
 }

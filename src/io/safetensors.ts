@@ -1,5 +1,5 @@
 // safetensors: 8 bytes with the header's length, a JSON header, then the tensors' bytes.
-// Format: https://github.com/huggingface/safetensors#format. A file is believed only after every claim was checked.
+// Format: https://github.com/huggingface/safetensors#format. Everything that a header claims is checked.
 import { GatewiseError, show } from '../core/errors.ts';
 import { sizeOf, type DType, type Shape } from '../core/shape.ts';
 
@@ -14,9 +14,9 @@ export interface SafetensorsFile {
   readonly metadata: Readonly<Record<string, string>>;
 }
 
-/** How a zip begins: `PK`, 3, 4. */
+/** The first bytes of a zip file: `PK`, 3, 4. */
 const ZIP = 0x04034b50;
-/** As the reference implementation: no header is longer. */
+/** The longest header that the reference implementation accepts. */
 const MAX_HEADER = 100_000_000;
 const dtypes: ReadonlyMap<unknown, DType> = new Map([
   ['F32', 'f32'],
@@ -168,7 +168,7 @@ export function serializeSafetensors(
     header.push([name, { dtype: names[dtype], shape, data_offsets: [end, end + data.byteLength] }]);
     end += data.byteLength;
   }
-  // Not by assignment, which for the name `__proto__` would set the prototype.
+  // Object.fromEntries and not assignment, which for the name `__proto__` would set the prototype.
   const json = new TextEncoder().encode(JSON.stringify(Object.fromEntries(header)));
   // Padded with spaces, so that the data is aligned to 8 bytes.
   const padded = Math.ceil(json.byteLength / 8) * 8;

@@ -1,15 +1,15 @@
-// One table of how PyTorch, ONNX, Keras, TensorFlow and WebNN keep the weights of recurrent layers: their names, the
-// order of their gates, which way their matrices lie and how many biases they have.
+// How PyTorch, ONNX, Keras, TensorFlow and WebNN store the weights of recurrent layers: names, order of gates, transposition
+// of matrices, number of biases.
 
 /**
- * What the numbers are for. `gru` resets after the recurrent product, as PyTorch does, `gru_reset_before` before it;
+ * The cell. `gru` resets after the recurrent product, as PyTorch does, `gru_reset_before` before it;
  * `lstm_coupled` has no forget gate, but 1 - i.
  */
 export type WeightKind = 'rnn' | 'lstm' | 'lstm_coupled' | 'gru' | 'gru_reset_before';
 
 /**
  * The blocks that tensors are made of, of one gate each, but for `weight_hr`. I inputs, H units, R the size of h.
- * `bias` is the sum of `bias_ih` and `bias_hh`, where a framework keeps no more; `weight_c` are peepholes.
+ * `bias` is the sum of `bias_ih` and `bias_hh`, where a framework stores only that; `weight_c` are peepholes.
  */
 export type WeightPart =
   | 'weight_ih' // (H, I)
@@ -26,22 +26,22 @@ export interface WeightBlock {
   readonly gate: string;
 }
 
-/** How one tensor is laid together from blocks. */
+/** How a tensor is assembled from blocks. */
 export interface TensorLayout {
   readonly rank: 1 | 2;
-  /** Matrices lie as (inputs, units), and not as (units, inputs). */
+  /** Matrices are (inputs, units) instead of (units, inputs). */
   readonly transposed: boolean;
-  /** From top to bottom, from left to right. A bias or a peephole is a row. */
+  /** Rows of blocks from top to bottom, each from left to right. A bias or a peephole is a row. */
   readonly blocks: readonly (readonly WeightBlock[])[];
-  /** May be missing while others of its kind are there; it is 0 then. */
+  /** Zeros if it is missing, also if others of its group are present. */
   readonly optional?: boolean;
 }
 
-/** Where a layer's two directions lie. */
+/** Where the two directions of a layer are stored. */
 export type Directions =
-  /** On an axis in front of every tensor, which is there for one direction too. */
+  /** On the first axis of every tensor, also if there is only one direction. */
   | { readonly axis: true }
-  /** In tensors with names of their own; `layered`: that hold the number of the layer, and other layers are beside it. */
+  /** In separate tensors. `layered`: names contain the layer's number, so that the tensors of other layers may be present. */
   | {
       readonly name: (tensor: string, layer: number, direction: number, directions: number) => string;
       readonly layered?: boolean;
@@ -68,32 +68,36 @@ export const gatesOf: Readonly<Record<WeightKind, string>> = {
   gru_reset_before: 'rzn',
 };
 
-const row = (part: WeightPart, gates: string): WeightBlock[] => [...gates].map((gate) => ({ part, gate }));
-const column = (part: WeightPart, gates: string): WeightBlock[][] => row(part, gates).map((block) => [block]);
+/** A line of blocks, one for each gate, of each part. */
+const lines = (parts: readonly WeightPart[], gates: string): WeightBlock[][] =>
+  parts.map((part) => [...gates].map((gate) => ({ part, gate })));
+const matrix = (transposed: boolean, blocks: WeightBlock[][]): TensorLayout => ({
+  rank: 2,
+  transposed,
+  blocks,
+});
 
-/** A matrix of (G·H, inputs). */
-const tall = (part: WeightPart, gates: string): TensorLayout => ({
-  rank: 2,
-  transposed: false,
-  blocks: column(part, gates),
-});
-/** Matrices of (inputs, G·H), one above the other. */
-const wide = (parts: readonly WeightPart[], gates: string): TensorLayout => ({
-  rank: 2,
-  transposed: true,
-  blocks: parts.map((part) => row(part, gates)),
-});
-/** A vector of (G·H), or several in one. */
+/** A matrix (G·H, inputs). */
+const tall = (part: WeightPart, gates: string): TensorLayout =>
+  matrix(
+    false,
+    lines([part], gates)[0].map((block) => [block]),
+  );
+/** Matrices (inputs, G·H), one above the other. */
+const wide = (parts: readonly WeightPart[], gates: string): TensorLayout => matrix(true, lines(parts, gates));
+/** Vectors (G·H) as rows of a matrix. */
+const rows = (parts: readonly WeightPart[], gates: string): TensorLayout =>
+  matrix(false, lines(parts, gates));
+/** A vector (G·H), or several in one. */
 const vector = (parts: readonly WeightPart[], gates: string): TensorLayout => ({
   rank: 1,
   transposed: false,
-  blocks: [parts.flatMap((part) => row(part, gates))],
+  blocks: [lines(parts, gates).flat()],
 });
-/** Vectors of (G·H) as rows of a matrix. */
-const rows = (parts: readonly WeightPart[], gates: string): TensorLayout => ({
-  rank: 2,
-  transposed: false,
-  blocks: parts.map((part) => row(part, gates)),
+
+/** Tensors of two directions have a prefix. */
+const prefixed = (...prefixes: readonly [string, string]): Directions => ({
+  name: (name, _, direction, directions) => (directions === 1 ? name : `${prefixes[direction]}/${name}`),
 });
 
 // Two biases; a name for each layer and direction. Peepholes, which PyTorch does not have, are named as its other weights.
@@ -104,7 +108,7 @@ function pytorch(kind: WeightKind, outputPeephole: 'before' | 'after' = 'after')
     kind,
     outputPeephole,
     directions: {
-      name: (tensor, layer, direction) => `${tensor}_l${layer}${['', '_reverse'][direction]}`,
+      name: (name, layer, direction) => `${name}_l${layer}${['', '_reverse'][direction]}`,
       layered: true,
     },
     tensors: {
@@ -138,10 +142,7 @@ const onnx = (kind: WeightKind, gates: string): WeightLayout => ({
 const keras = (kind: WeightKind, gates: string): WeightLayout => ({
   name: `keras ${kind}`,
   kind,
-  directions: {
-    name: (tensor, _, direction, directions) =>
-      directions === 1 ? tensor : `${['forward', 'backward'][direction]}/${tensor}`,
-  },
+  directions: prefixed('forward', 'backward'),
   tensors: {
     kernel: wide(['weight_ih'], gates),
     recurrent_kernel: wide(['weight_hh'], gates),
@@ -154,10 +155,7 @@ const keras = (kind: WeightKind, gates: string): WeightLayout => ({
 const tensorflow = (kind: WeightKind, tensors: WeightLayout['tensors'], forgetBias = 0): WeightLayout => ({
   name: `tensorflow ${kind}`,
   kind,
-  directions: {
-    name: (tensor, _, direction, directions) =>
-      directions === 1 ? tensor : `${['fw', 'bw'][direction]}/${tensor}`,
-  },
+  directions: prefixed('fw', 'bw'),
   tensors,
   forgetBias,
 });
@@ -179,7 +177,7 @@ const webnn = (kind: WeightKind, gates: string): WeightLayout => ({
   },
 });
 
-/** How each framework keeps each kind of layer: `convertWeights` reads and writes all of them. */
+/** How each framework stores each kind of layer: `convertWeights` reads and writes all of them. */
 export const layouts = {
   pytorch: {
     rnn: pytorch('rnn'),

@@ -1,8 +1,16 @@
-// Asking for a device, with as large buffers, bindings and workgroups as the adapter has, timestamps and subgroups where it has them.
+// Requests a WebGPU device with the adapter's largest buffers, bindings and workgroups, and with timestamps and subgroups if it has them.
 import { GatewiseError } from '../core/errors.ts';
 
-/** Features that are used where an adapter has them. */
-const WANTED: readonly GPUFeatureName[] = ['timestamp-query', 'subgroups'];
+/** Features that are used if the adapter has them. */
+const FEATURES: readonly GPUFeatureName[] = ['timestamp-query', 'subgroups'];
+/** Limits that are raised to the adapter's. */
+const LIMITS = [
+  'maxStorageBufferBindingSize',
+  'maxBufferSize',
+  'maxComputeWorkgroupStorageSize',
+  'maxComputeInvocationsPerWorkgroup',
+  'maxComputeWorkgroupSizeX',
+] as const;
 
 export interface AdapterOptions {
   /** Where to ask; `navigator.gpu` unless given. In Node, `await nodeGPU()` of `gatewise/node`. */
@@ -24,24 +32,11 @@ export async function acquireDevice({ gpu, powerPreference }: AdapterOptions): P
       'no-adapter',
       'navigator.gpu has no adapter: the GPU or its driver is not supported, or WebGPU is turned off in this browser',
     );
-  const {
-    maxStorageBufferBindingSize,
-    maxBufferSize,
-    maxComputeWorkgroupStorageSize,
-    maxComputeInvocationsPerWorkgroup,
-    maxComputeWorkgroupSizeX,
-  } = adapter.limits;
   try {
     return await adapter.requestDevice({
       label: 'gatewise',
-      requiredFeatures: WANTED.filter((feature) => adapter.features.has(feature)),
-      requiredLimits: {
-        maxStorageBufferBindingSize,
-        maxBufferSize,
-        maxComputeWorkgroupStorageSize,
-        maxComputeInvocationsPerWorkgroup,
-        maxComputeWorkgroupSizeX,
-      },
+      requiredFeatures: FEATURES.filter((feature) => adapter.features.has(feature)),
+      requiredLimits: Object.fromEntries(LIMITS.map((limit) => [limit, adapter.limits[limit]])),
     });
   } catch (cause) {
     throw new GatewiseError(

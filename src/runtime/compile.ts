@@ -1,19 +1,12 @@
 // runtime.compile: a function over traced values becomes one that takes and gives tensors, planned once per signature.
-import type { Backend } from '../backend/backend.ts';
 import { GatewiseError, show } from '../core/errors.ts';
-import { Recent } from '../core/recent.ts';
-import { sizeOf } from '../core/shape.ts';
-import { leavesOf, mapTree, type MapTree } from '../core/tree.ts';
+import { mapTree, type MapTree, type Tree } from '../core/tree.ts';
 import { Value } from '../graph/value.ts';
 import { constant } from '../ops/structure.ts';
-import type { Plan } from '../plan/plan.ts';
-import type { Profile } from '../plan/profile.ts';
-import type { TunedKind } from '../backend/tuning.ts';
-import { toHostTensor, type HostData } from './host.ts';
-import type { MemoryPool } from './memory_pool.ts';
-import { signatureKey } from './net_context.ts';
-import { Program, type Argument } from './program.ts';
-import { Tensor } from './tensor.ts';
+import type { HostData } from './host.ts';
+import { Inspectable } from './inspectable.ts';
+import { ProgramCache, type Memory, type Prepared } from './program.ts';
+import { Tensor, toArgument, type Argument } from './tensor.ts';
 
 /** Arguments of a compiled function: tensors or host data where the traced function reads values. */
 export type TensorArguments<Args extends readonly unknown[]> = { [K in keyof Args]: TensorTree<Args[K]> };
@@ -23,28 +16,12 @@ type TensorTree<T> = T extends Value
     ? { [K in keyof T]: TensorTree<T[K]> }
     : T;
 
-export interface Compiled<Args extends readonly unknown[], Result> {
+export interface Compiled<Args extends readonly unknown[], Result> extends Pick<
+  Inspectable<TensorArguments<Args>>,
+  'plan' | 'explain' | 'profile' | 'tune' | 'dispose'
+> {
   /** Queues the computation and returns at once; read() the tensors for their values. The caller owns them. */
   (...args: TensorArguments<Args>): MapTree<Result, Value | number, Tensor>;
-  /** The plan for such arguments, as data. */
-  plan(...args: TensorArguments<Args>): Plan;
-  /** The plan for such arguments, as text. */
-  explain(...args: TensorArguments<Args>): string;
-  /** What each step takes for such arguments, as `net.profile`. */
-  profile(...args: TensorArguments<Args>): Promise<Profile>;
-  /** Finds the fastest kernels for such arguments, as `net.tune`. */
-  tune(...args: TensorArguments<Args>): Promise<readonly TunedKind[]>;
-  /** Frees the plans' memory. Tensors that were handed out stay. */
-  dispose(): void;
-}
-
-/** Plans kept for arguments of different shapes. */
-const MAX_PROGRAMS = 16;
-
-interface Entry {
-  readonly program: Program;
-  /** Puts output tensors, in order, into the nesting that the function returned. */
-  readonly rebuild: (tensors: readonly Tensor[]) => unknown;
 }
 
 const isArgumentLeaf = (node: unknown): node is Tensor | HostData =>
@@ -62,84 +39,84 @@ function mapEach(args: readonly unknown[], visit: (leaf: unknown, path: string) 
   return args.map((arg, i) => mapTree(arg, isArgumentLeaf, visit, String(i)));
 }
 
-export function compileFunction<Args extends readonly unknown[], Result>(
-  backend: Backend,
-  pool: MemoryPool,
-  fn: (...args: Args) => Result,
-  onDispose: () => void,
-): Compiled<Args, Result> {
-  const name = fn.name === '' ? 'compiled function' : fn.name;
-  const entries = new Recent<Entry>(MAX_PROGRAMS, ({ program }) => program.dispose());
-  let disposed = false;
+class CompiledFunction<Args extends readonly unknown[]> extends Inspectable<Args> {
+  readonly #memory: Memory;
+  readonly #fn: (...args: never) => unknown;
+  readonly #name: string;
+  readonly #owner: Set<Disposable>;
+  readonly #programs: ProgramCache;
+  #disposed = false;
 
-  const prepare = (args: readonly unknown[]): { entry: Entry; flat: Argument[] } => {
-    if (disposed) throw new GatewiseError('disposed', `${name}: called after dispose(); compile it again`);
-    const flat: Argument[] = [];
-    const structure = mapEach(args, (leaf, path): string => {
+  constructor(memory: Memory, fn: (...args: never) => unknown, owner: Set<Disposable>) {
+    super();
+    this.#memory = memory;
+    this.#fn = fn;
+    this.#name = fn.name === '' ? 'compiled function' : fn.name;
+    this.#owner = owner;
+    this.#programs = new ProgramCache(memory.backend);
+    owner.add(this);
+  }
+
+  call(...args: Args): unknown {
+    const prepared = this.prepare('call', ...args);
+    return prepared.program.call(this.#memory, prepared.args);
+  }
+
+  protected prepare(_: string, ...args: Args): Prepared {
+    const name = this.#name;
+    if (this.#disposed)
+      throw new GatewiseError('disposed', `${name}: called after dispose(); compile it again`);
+    const leaves: Argument[] = [];
+    const structure = mapEach(args, (leaf, path) => {
       if (!isArgumentLeaf(leaf))
         throw new GatewiseError(
           'argument',
           `${name}: argument ${path} must be a tensor or numbers, got ${show(leaf)}`,
         );
-      const argument = leaf instanceof Tensor ? leaf : toHostTensor(`${name}: argument ${path}`, leaf);
-      flat.push(argument);
-      return signatureKey([argument]);
+      return leaves.push(toArgument(`${name}: argument ${path}`, leaf));
     });
-    const key = JSON.stringify(structure);
-    return { entry: entries.get(key, () => trace(args, flat)), flat };
-  };
+    const named = Object.fromEntries(leaves.map((leaf, i) => [`argument ${i}`, leaf]));
+    const program = this.#programs.get({
+      name,
+      args: named,
+      variant: JSON.stringify(structure),
+      trace: (values) => ({ outputs: this.#trace(args, Object.values(values)) }),
+    });
+    return { program, args: named };
+  }
 
-  const trace = (args: readonly unknown[], flat: readonly Argument[]): Entry => {
-    let rebuild: Entry['rebuild'] = () => undefined;
-    const program = new Program(backend, name, flat, (values) => {
-      let next = 0;
-      // The nesting of `args` with values for leaves, which is what fn was declared with.
-      const traced = mapEach(args, () => values[next++]) as unknown as Args;
-      const result: unknown = fn(...traced);
-      rebuild = (tensors) => {
-        let output = 0;
-        return mapTree(result, isResultLeaf, () => tensors[output++]);
-      };
-      const outputs = leavesOf<unknown>(result, isResultLeaf).map((leaf) => {
-        if (leaf instanceof Value) return leaf;
-        if (typeof leaf === 'number') return constant(leaf);
-        throw new GatewiseError(
-          'argument',
-          `${name}: expected traced values as the result, got ${show(leaf)}`,
-        );
-      });
-      return { outputs };
-    });
-    return { program, rebuild };
-  };
+  #trace(args: Args, values: readonly Value[]): Tree<Value> {
+    let next = 0;
+    // `args` with a value in the place of each leaf, which is what fn was declared with.
+    const traced = mapEach(args, () => values[next++]) as never;
+    return mapTree<Value | number, Value>(this.#fn(...traced), isResultLeaf, (leaf) => {
+      if (leaf instanceof Value) return leaf;
+      if (typeof leaf === 'number') return constant(leaf);
+      throw new GatewiseError(
+        'argument',
+        `${this.#name}: expected traced values as the result, got ${show(leaf)}`,
+      );
+    }) as Tree<Value>;
+  }
 
-  const call = (...args: readonly unknown[]): unknown => {
-    const { entry, flat } = prepare(args);
-    const tensors = entry.program.plan.outputs.map(({ view, dtype }) => {
-      const buffer = pool.take(sizeOf(view.shape), dtype);
-      return new Tensor(backend, buffer, view.shape, dtype, (free) => pool.give(free, dtype));
-    });
-    entry.program.run(
-      flat,
-      tensors.map((tensor) => tensor.buffer),
-    );
-    return entry.rebuild(tensors);
-  };
-  return Object.assign(call, {
-    plan: (...args: readonly unknown[]): Plan => prepare(args).entry.program.plan,
-    explain: (...args: readonly unknown[]): string => prepare(args).entry.program.explain(),
-    profile: async (...args: readonly unknown[]): Promise<Profile> => {
-      const { entry, flat } = prepare(args);
-      return entry.program.profile(flat);
-    },
-    tune: async (...args: readonly unknown[]): Promise<readonly TunedKind[]> => {
-      const { entry, flat } = prepare(args);
-      return entry.program.tune(flat);
-    },
-    dispose: (): void => {
-      disposed = true;
-      onDispose();
-      entries.clear();
-    },
+  dispose(): void {
+    this.#disposed = true;
+    this.#owner.delete(this);
+    this.#programs.clear();
+  }
+}
+
+export function compileFunction<Args extends readonly unknown[], Result>(
+  memory: Memory,
+  fn: (...args: Args) => Result,
+  owner: Set<Disposable>,
+): Compiled<Args, Result> {
+  const compiled = new CompiledFunction<TensorArguments<Args>>(memory, fn, owner);
+  return Object.assign(compiled.call.bind(compiled), {
+    plan: compiled.plan.bind(compiled),
+    explain: compiled.explain.bind(compiled),
+    profile: compiled.profile.bind(compiled),
+    tune: compiled.tune.bind(compiled),
+    dispose: compiled.dispose.bind(compiled),
   }) as Compiled<Args, Result>;
 }

@@ -1,4 +1,4 @@
-// What a user may pass where a tensor is expected, and how it becomes shape and data.
+// Host data that is accepted in place of a tensor, and its conversion to shape, dtype and elements.
 import { GatewiseError, show } from '../core/errors.ts';
 import { checkShape, sameShape, sizeOf, type DType, type Shape } from '../core/shape.ts';
 
@@ -13,7 +13,7 @@ export interface HostTensor {
   readonly data: Float32Array | Float64Array | Int32Array;
 }
 
-/** Host data as shape and numbers. @param shape another shape of as many elements. @param dtype instead of the data's own. */
+/** @param shape Another shape with as many elements. @param dtype Instead of the data's own. */
 export function toHostTensor(what: string, value: HostData, shape?: Shape, dtype?: DType): HostTensor {
   const typed = value instanceof Float32Array || value instanceof Float64Array || value instanceof Int32Array;
   const own = typed ? [value.length] : shapeOf(what, value);
@@ -30,7 +30,7 @@ export function toHostTensor(what: string, value: HostData, shape?: Shape, dtype
   if (wanted === 'f32')
     return { shape: target, dtype: 'f32', data: data instanceof Int32Array ? Float32Array.from(data) : data };
   if (data instanceof Int32Array) return { shape: target, dtype: 'i32', data };
-  // Also what is whole but too large, which an Int32Array would wrap.
+  // Fractions, and whole numbers beyond 32 bits, which an Int32Array would wrap.
   const odd = data.find((x) => x !== (x | 0));
   if (odd !== undefined)
     throw new GatewiseError('dtype', `${what}: expected whole numbers of 32 bits (i32), got ${odd}`);
@@ -48,7 +48,7 @@ function shapeOf(what: string, value: NestedNumbers): number[] {
   const list = value as readonly NestedNumbers[];
   if (list.length === 0)
     throw new GatewiseError('shape', `${what}: a list has no elements; every size must be at least 1`);
-  // With the holes of a sparse list, which are no numbers.
+  // Array.from also visits the holes of a sparse list, so that they are refused.
   const shapes = Array.from(list, (item) => shapeOf(what, item));
   const odd = shapes.find((shape) => !sameShape(shape, shapes[0]));
   if (odd !== undefined)

@@ -1,41 +1,39 @@
-// Buffers that were given back, for the next tensor of the same size: a loop that disposes of what it made allocates
-// nothing after its first turn, and the bind groups of its buffers stay valid.
+// Tensors on a backend, from memory that disposed tensors of the same size and dtype gave back: a loop that disposes of its
+// tensors allocates nothing after its first turn, and the bind groups of its buffers stay valid.
 import type { Backend, DeviceBuffer } from '../backend/backend.ts';
-import type { DType } from '../core/shape.ts';
+import { sizeOf, type DType, type Shape } from '../core/shape.ts';
+import { Tensor } from './tensor.ts';
 
 export class MemoryPool {
   readonly #backend: Backend;
   readonly #free = new Map<string, DeviceBuffer[]>();
-  readonly #lent = new Set<DeviceBuffer>();
-  #closed = false;
+  readonly #used = new Set<DeviceBuffer>();
+  #disposed = false;
 
   constructor(backend: Backend) {
     this.#backend = backend;
   }
 
-  take(size: number, dtype: DType): DeviceBuffer {
-    const buffer = this.#free.get(`${dtype} ${size}`)?.pop() ?? this.#backend.createBuffer(size, dtype);
-    this.#lent.add(buffer);
-    return buffer;
+  /** A tensor of uninitialised memory. */
+  allocate(shape: Shape, dtype: DType): Tensor {
+    const size = sizeOf(shape);
+    const key = `${dtype} ${size}`;
+    const free = this.#free.get(key) ?? [];
+    this.#free.set(key, free);
+    const buffer = free.pop() ?? this.#backend.createBuffer(size, dtype);
+    this.#used.add(buffer);
+    return new Tensor(this.#backend, buffer, shape, dtype, () => {
+      this.#used.delete(buffer);
+      if (this.#disposed) buffer.destroy();
+      else free.push(buffer);
+    });
   }
 
-  give(buffer: DeviceBuffer, dtype: DType): void {
-    this.#lent.delete(buffer);
-    if (this.#closed) {
-      buffer.destroy();
-      return;
-    }
-    const key = `${dtype} ${buffer.size}`;
-    const list = this.#free.get(key) ?? [];
-    list.push(buffer);
-    this.#free.set(key, list);
-  }
-
-  /** Frees what was given back and what is still lent. */
+  /** Frees all memory, also that of tensors in use. */
   dispose(): void {
-    this.#closed = true;
-    for (const buffer of [...[...this.#free.values()].flat(), ...this.#lent]) buffer.destroy();
+    this.#disposed = true;
+    for (const buffer of [...[...this.#free.values()].flat(), ...this.#used]) buffer.destroy();
     this.#free.clear();
-    this.#lent.clear();
+    this.#used.clear();
   }
 }

@@ -1,5 +1,5 @@
-// All parameters of a model in one flat tensor: an optimizer updates them in one kernel, and each parameter is a view,
-// at an offset at which a device can bind it.
+// All parameters of a model in one flat tensor, which an optimizer updates in one kernel. Each parameter is a view at an offset
+// that a device can bind.
 import { GatewiseError, show } from '../core/errors.ts';
 import { Random } from '../core/random.ts';
 import { sameShape, sizeOf, type Shape } from '../core/shape.ts';
@@ -22,7 +22,7 @@ export class ParameterLayout {
   readonly size: number;
   readonly #layer: Layer;
 
-  /** @param alignment Each parameter begins at a multiple of so many elements, as the backend's kernels read it. */
+  /** @param alignment Each parameter starts at a multiple of this many elements, as the backend binds it. */
   constructor(layer: Layer, alignment: number) {
     this.#layer = layer;
     let offset = 0;
@@ -55,7 +55,7 @@ export class ParameterLayout {
     );
   }
 
-  /** A flat tensor of values of the parameters' shapes; 0 between them. */
+  /** Packs values of the parameters' shapes into a flat tensor, with 0 in the gaps between them. */
   pack(values: readonly Value[]): Value {
     const pieces = this.entries.flatMap(({ shape, offset }, i) => {
       const used = sizeOf(shape);
@@ -66,7 +66,7 @@ export class ParameterLayout {
     return concat(pieces);
   }
 
-  /** Initial values; each parameter draws from a stream of its own, so that none depends on another's size. */
+  /** Initial values; each parameter has its own random stream, so that none depends on another's size. */
   initial(seed: number): Float32Array {
     const flat = new Float32Array(this.size);
     this.#layer.parameters.forEach((parameter, i) =>
@@ -75,28 +75,35 @@ export class ParameterLayout {
     return flat;
   }
 
-  /** The flat data of named tensors. @throws GatewiseError `file` where a name is missing, unknown, or of another shape. */
-  fromTensors(tensors: ReadonlyMap<string, NamedTensor>, prefix = ''): Float32Array {
-    const flat = new Float32Array(this.size);
-    for (const { name, shape, offset } of this.entries) {
-      const tensor = tensors.get(prefix + name);
-      if (tensor === undefined) {
-        throw new GatewiseError(
-          'file',
-          `weights: no tensor ${show(prefix + name)}; the file has ${[...tensors.keys()].slice(0, 12).map(show).join(', ')}`,
-        );
+  /**
+   * Flat data from the tensors of a file.
+   * @param prefixes Of the parameters' names in the file; one result for each.
+   * @throws GatewiseError `file` if a tensor is missing, unknown, or of another shape or dtype.
+   */
+  fromTensors(tensors: ReadonlyMap<string, NamedTensor>, prefixes: readonly string[] = ['']): Float32Array[] {
+    const refuse = (problem: string): never => {
+      throw new GatewiseError('file', `weights: ${problem}`);
+    };
+    const names = this.entries.map(({ name }) => name);
+    const known = new Set(prefixes.flatMap((prefix) => names.map((name) => prefix + name)));
+    const unknown = [...tensors.keys()].find((name) => !known.has(name));
+    if (unknown !== undefined)
+      refuse(`the model has no parameter ${show(unknown)}; expected ${names.map(show).join(', ')}`);
+    const files = [...tensors.keys()].slice(0, 12).map(show).join(', ');
+    return prefixes.map((prefix) => {
+      const flat = new Float32Array(this.size);
+      for (const { name, shape, offset } of this.entries) {
+        const shown = show(prefix + name);
+        const tensor = tensors.get(prefix + name) ?? refuse(`no tensor ${shown}; the file has ${files}`);
+        if (tensor.dtype !== 'f32') refuse(`${shown} must be F32, got ${tensor.dtype}`);
+        if (!sameShape(tensor.shape, shape))
+          refuse(
+            `${shown} must have shape ${show(shape)}, got ${show(tensor.shape)}; was the file saved from another model?`,
+          );
+        flat.set(tensor.data, offset);
       }
-      if (tensor.dtype !== 'f32')
-        throw new GatewiseError('file', `weights: ${show(prefix + name)} must be F32, got ${tensor.dtype}`);
-      if (!sameShape(tensor.shape, shape)) {
-        throw new GatewiseError(
-          'file',
-          `weights: ${show(prefix + name)} must have shape ${show(shape)}, got ${show(tensor.shape)}; was the file saved from another model?`,
-        );
-      }
-      flat.set(tensor.data, offset);
-    }
-    return flat;
+      return flat;
+    });
   }
 
   toTensors(flat: ArrayLike<number>, prefix = ''): Map<string, NamedTensor> {
@@ -107,20 +114,5 @@ export class ParameterLayout {
         { shape, dtype: 'f32', data: all.slice(offset, offset + sizeOf(shape)) },
       ]),
     );
-  }
-
-  /**
-   * @param prefixes of the tensors that the file may have for each parameter.
-   * @throws GatewiseError `file` where a file has tensors that the model has not.
-   */
-  checkKnown(names: Iterable<string>, prefixes: readonly string[] = ['']): void {
-    const known = new Set(prefixes.flatMap((prefix) => this.entries.map(({ name }) => prefix + name)));
-    const unknown = [...names].find((name) => !known.has(name));
-    if (unknown !== undefined) {
-      throw new GatewiseError(
-        'file',
-        `weights: the model has no parameter ${show(unknown)}; expected ${this.entries.map(({ name }) => show(name)).join(', ')}`,
-      );
-    }
   }
 }

@@ -4,7 +4,7 @@ import { CPUBackend, type Precision } from '../backend/cpu/cpu_backend.ts';
 import { WebGPUBackend } from '../backend/webgpu/webgpu_backend.ts';
 import { GatewiseError } from '../core/errors.ts';
 import { flag, oneOf, option, optional, readOptions, seed, unchecked, withMethods } from '../core/options.ts';
-import { sizeOf, type DType, type Shape } from '../core/shape.ts';
+import type { DType, Shape } from '../core/shape.ts';
 import { parseSafetensors } from '../io/safetensors.ts';
 import { checkLayer, type Layer } from '../nn/layer.ts';
 import type { WeightPrecision } from '../ops/weight_precision.ts';
@@ -16,7 +16,8 @@ import { toHostTensor, type HostData } from './host.ts';
 import { MemoryPool } from './memory_pool.ts';
 import { Net } from './net.ts';
 import { ParameterLayout } from './parameters.ts';
-import { Tensor } from './tensor.ts';
+import type { Memory } from './program.ts';
+import type { Tensor } from './tensor.ts';
 import { localStore, TuningTable, type TuningStore } from './tuning_table.ts';
 
 export interface RuntimeOptions extends AdapterOptions {
@@ -75,7 +76,7 @@ const TENSOR = {
   dtype: optional(oneOf(['f32', 'i32'])),
 };
 
-export class Runtime implements Disposable {
+export class Runtime implements Memory, Disposable {
   readonly backend: Backend;
   /** Why the runtime is on the CPU, if WebGPU was tried and there is none. */
   readonly fallbackReason: string | undefined;
@@ -95,8 +96,7 @@ export class Runtime implements Disposable {
   /** A tensor of uninitialised memory. */
   allocate(shape: Shape, dtype: DType): Tensor {
     this.#checkAlive();
-    const buffer = this.#pool.take(sizeOf(shape), dtype);
-    return new Tensor(this.backend, buffer, shape, dtype, (free) => this.#pool.give(free, dtype));
+    return this.#pool.allocate(shape, dtype);
   }
 
   /** Copies numbers to the backend. @param options.shape for typed arrays. @param options.dtype f32 unless the data is an Int32Array. */
@@ -111,10 +111,7 @@ export class Runtime implements Disposable {
   /** Compiles a function of traced values to one of tensors: traced and planned once for each signature of arguments. */
   compile<Args extends readonly unknown[], Result>(fn: (...args: Args) => Result): Compiled<Args, Result> {
     this.#checkAlive();
-    const owned = { [Symbol.dispose]: (): void => compiled.dispose() };
-    const compiled = compileFunction(this.backend, this.#pool, fn, () => this.#owned.delete(owned));
-    this.#owned.add(owned);
-    return compiled;
+    return compileFunction(this, fn, this.#owned);
   }
 
   /** Allocates a model's weights on the backend, drawn from a seed or read from a file. */
@@ -122,21 +119,9 @@ export class Runtime implements Disposable {
     checkLayer('load', model);
     const { seed, weights, precision } = readOptions('load', LOAD, options);
     const layout = new ParameterLayout(model, this.backend.target.alignment);
-    let flat: Float32Array;
-    if (weights === undefined) flat = layout.initial(seed);
-    else {
-      const { tensors, metadata } = parseSafetensors(weights);
-      // A trainer's checkpoint also holds the states of the optimizer and of the model.
-      const isWeight = (name: string): boolean =>
-        !('optimizer' in metadata && /^(optimizer|state)\./.test(name));
-      layout.checkKnown([...tensors.keys()].filter(isWeight));
-      flat = layout.fromTensors(tensors);
-    }
-    const net: Net = new Net(this, { model, precision }, layout, this.tensor(flat), () =>
-      this.#owned.delete(net),
-    );
-    this.#owned.add(net);
-    // Errors of the upload are thrown here.
+    const flat = weights === undefined ? layout.initial(seed) : weightsOf(layout, weights);
+    const net = new Net(this, { model, precision }, layout, this.tensor(flat), this.#owned);
+    // Rejects if the upload failed.
     await this.backend.idle();
     return net;
   }
@@ -210,4 +195,11 @@ function tableFor(tuning: RuntimeOptions['tuning'] = {}): TuningTable | undefine
   if (tuning === false) return undefined;
   const { store = localStore() } = readOptions('createRuntime: tuning', TUNING, tuning);
   return new TuningTable(store);
+}
+
+function weightsOf(layout: ParameterLayout, file: Uint8Array): Float32Array {
+  const { tensors, metadata } = parseSafetensors(file);
+  // A trainer's checkpoint also holds the states of the optimizer and of the model.
+  const isWeight = (name: string): boolean => !('optimizer' in metadata && /^(optimizer|state)\./.test(name));
+  return layout.fromTensors(new Map([...tensors].filter(([name]) => isWeight(name))))[0];
 }

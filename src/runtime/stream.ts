@@ -1,32 +1,33 @@
 // Streaming: one step at a time, with the states on the device.
 import { GatewiseError, show } from '../core/errors.ts';
+import type { Tree } from '../core/tree.ts';
 import type { Value } from '../graph/value.ts';
-import { checkMetadata } from '../io/safetensors.ts';
+import { checkMetadata, parseSafetensors, serializeSafetensors } from '../io/safetensors.ts';
 import type { Layer } from '../nn/layer.ts';
 import { Sequential } from '../nn/sequential.ts';
 import { reshape } from '../ops/structure.ts';
-import type { Plan } from '../plan/plan.ts';
-import { toHostTensor, type HostData } from './host.ts';
+import type { HostData } from './host.ts';
+import { Inspectable } from './inspectable.ts';
 import type { NetContext } from './net_context.ts';
-import type { TunedKind } from '../backend/tuning.ts';
-import type { Argument, Program, Traced } from './program.ts';
+import type { Prepared, Program } from './program.ts';
 import { StateLayout } from './state_layout.ts';
-import { clearRows, rowsOf } from './state_rows.ts';
-import { statesFromFile, statesToFile } from './stream_file.ts';
-import type { Tensor } from './tensor.ts';
+import { clearRows, rowsOf, statesOf, stateTensors } from './states.ts';
+import { toArgument, type Tensor } from './tensor.ts';
 
-export class Stream implements Disposable {
+/** Its plans, profiles and tuning are those of `push`. */
+export class Stream extends Inspectable<[x: Tensor | HostData]> {
   readonly batch: number;
   readonly #net: NetContext;
   readonly #layout: StateLayout;
-  /** The states, and room for those after the next step: a push reads the one, writes the other, and they change places. */
+  /** A push reads `#states` and writes `#next`; then the two are swapped. */
   #states: Tensor;
   #next: Tensor;
   #disposed = false;
   #pushes = 0;
 
-  /** Made by `net.stream` and `fork`. @param states to take over; zeros unless given. */
+  /** Made by `net.stream` and `fork`. @param states The initial states, which the stream then owns; zeros unless given. */
   constructor(net: NetContext, batch: number, states?: Tensor) {
+    super();
     checkStreams(net.model);
     this.#net = net;
     this.batch = batch;
@@ -34,6 +35,7 @@ export class Stream implements Disposable {
     this.#states = states ?? this.#allocate();
     this.#next = this.#allocate();
     if (states === undefined) this.reset();
+    net.dependents.add(this);
   }
 
   #allocate(): Tensor {
@@ -45,77 +47,63 @@ export class Stream implements Disposable {
    * @param x one step's input: (batch) tokens or (batch, I) features. With a batch of 1, one token or (I) features do.
    */
   push(x: Tensor | HostData): Tensor {
-    const { program, args } = this.#prepare('push', x);
+    const { program, args } = this.prepare('push', x);
     const { view, dtype } = program.plan.outputs[0];
     const output = this.#net.runtime.allocate(view.shape, dtype);
     program.run(args, [output.buffer, this.#next.buffer]);
     [this.#states, this.#next] = [this.#next, this.#states];
-    if (program.hasEarly) this.#workAhead(program);
+    if (program.hasPrefetch) this.#prefetch(program);
     return output;
   }
 
   /**
-   * What the next step can do without its input, once what follows this push is through, with all that needs not wait: a read()
-   * among it shall come first. A push that comes before does it all by itself.
+   * Prefetches W_hh·h of the next push once the caller's current work is queued, so that a read() of this push's output comes
+   * first. Does nothing if the next push comes earlier.
    */
-  #workAhead(program: Program): void {
+  #prefetch(program: Program): void {
     const pushes = ++this.#pushes;
     setTimeout(() => {
       if (this.#disposed || pushes !== this.#pushes) return;
-      program.ahead([this.#net.weights, undefined, this.#states], [undefined, this.#next.buffer]);
+      program.prefetch({ weights: this.#net.weights, states: this.#states }, [undefined, this.#next.buffer]);
     }, 0);
   }
 
-  /** The plan of `push` for such a step. */
-  plan(x: Tensor | HostData): Plan {
-    return this.#prepare('plan', x).program.plan;
-  }
-
-  /** The plan of `push` for such a step, as text. */
-  explain(x: Tensor | HostData): string {
-    return this.#prepare('explain', x).program.explain();
-  }
-
-  /** Finds the fastest kernels for such a step, as `net.tune`. The states stay what they are. */
-  async tune(x: Tensor | HostData): Promise<readonly TunedKind[]> {
-    const { program, args } = this.#prepare('tune', x);
-    return program.tune(args);
-  }
-
-  /** The program for such a step, and what to run it with. */
-  #prepare(method: string, x: Tensor | HostData): { program: Program; args: readonly Argument[] } {
+  protected prepare(method: string, x: Tensor | HostData): Prepared {
     this.#checkAlive(method);
-    const net = this.#net;
-    const input = net.input(method, x);
-    const features = net.model.inputDType === 'i32' ? 0 : 1;
-    const short = input.shape.length === features && this.batch === 1;
-    if (!short && (input.shape.length !== features + 1 || input.shape[0] !== this.batch)) {
+    const { model, layout, precision, weights, programs } = this.#net;
+    const { batch } = this;
+    const input = toArgument(`${method}: input`, x, model.inputDType);
+    const features = model.inputDType === 'i32' ? 0 : 1;
+    const unbatched = input.shape.length === features && batch === 1;
+    if (!unbatched && (input.shape.length !== features + 1 || input.shape[0] !== batch)) {
       throw new GatewiseError(
         'shape',
-        `${method}: expected one step of ${features === 0 ? `${this.batch} tokens` : `(${this.batch}, features)`}, got shape ${show(input.shape)}`,
+        `${method}: expected one step of ${features === 0 ? `${batch} tokens` : `(${batch}, features)`}, got shape ${show(input.shape)}`,
       );
     }
-    const { timeAxis } = net.model;
-    const rest = input.shape.slice(short ? 0 : 1);
-    // What does not know of time, such as an LSTMCell, is given a step as it is.
-    const axes = timeAxis === undefined ? [this.batch] : timeAxis === 0 ? [1, this.batch] : [this.batch, 1];
-    const shape = [...axes, ...rest];
-    const args = [net.weights, input, this.#states];
-    const trace = ([flat, step, states]: readonly Value[]): Traced => {
-      const named = this.#layout.byName(states);
-      const { model, layout, precision } = net;
-      const parameters = layout.quantize(layout.unpack(flat), precision);
-      const result = model.forward(reshape(step, shape), parameters, named);
-      const output = reshape(result.output, [this.batch, ...result.output.shape.slice(axes.length)]);
-      const after = model.states.map(({ name }) => result.states[name]);
-      return { outputs: [output, this.#layout.pack(after)] };
-    };
-    return { program: net.program('push', args, trace, ['weights', 'input'], [2]), args };
+    // Layers without an axis of time, such as LSTMCell, take (B, …).
+    const axes = model.timeAxis === undefined ? [batch] : model.timeAxis === 0 ? [1, batch] : [batch, 1];
+    const shape = [...axes, ...input.shape.slice(unbatched ? 0 : 1)];
+    const args = { weights, input, states: this.#states };
+    const program = programs.get({
+      name: 'push',
+      args,
+      frozen: ['weights'],
+      prefetchable: ['states'],
+      trace: ({ weights: flat, input: step, states }) => {
+        const parameters = layout.quantize(layout.unpack(flat), precision);
+        const result = model.forward(reshape(step, shape), parameters, this.#layout.byName(states));
+        const output = reshape(result.output, [batch, ...result.output.shape.slice(axes.length)]);
+        const after = model.states.map(({ name }) => result.states[name]);
+        return { outputs: [output, this.#layout.pack(after)] };
+      },
+    });
+    return { program, args };
   }
 
   /**
-   * Back to zero states, without waiting.
-   * @param rows of the batch, from 0; the others go on untouched. All unless given.
+   * Sets states to zero, without waiting.
+   * @param rows Rows of the batch, from 0; the others continue unchanged. All unless given.
    * @throws GatewiseError `argument` where a row is not in the batch.
    */
   reset(rows?: number | readonly number[]): void {
@@ -124,42 +112,43 @@ export class Stream implements Disposable {
       this.#states.write(new Float32Array(this.#layout.size));
       return;
     }
-    const keep = new Float32Array(this.batch).fill(1);
-    for (const row of rowsOf('reset', rows, this.batch)) keep[row] = 0;
-    const { states: declared } = this.#net.model;
-    const args = [toHostTensor('reset', keep), this.#states];
-    const trace = ([kept, flat]: readonly Value[]): Traced => {
-      const cleared = this.#layout
-        .unpack(flat)
-        .map((state, i) => clearRows('reset', declared[i], state, kept));
-      return { outputs: [this.#layout.pack(cleared)], donate: [1] };
+    const data = new Float32Array(this.batch).fill(1);
+    for (const row of rowsOf('reset', rows, this.batch)) data[row] = 0;
+    const { model, programs } = this.#net;
+    const args = {
+      continues: { shape: [this.batch], dtype: 'f32', data } as const,
+      states: this.#states,
     };
-    this.#net.program('reset', args, trace).run(args, [this.#states.buffer]);
+    const program = programs.get({
+      name: 'reset',
+      args,
+      trace: ({ continues, states }) => {
+        const cleared = this.#layout
+          .unpack(states)
+          .map((state, i) => clearRows('reset', model.states[i], state, continues));
+        return { outputs: this.#layout.pack(cleared), donate: ['states'] };
+      },
+    });
+    program.run(args, []);
   }
 
   /** Copies of the states as they are after the last push, by name. The caller owns them. */
   states(): Record<string, Tensor> {
     this.#checkAlive('states');
-    const { model, runtime } = this.#net;
-    const copies = model.states.map(({ shape }) => runtime.allocate(shape(this.batch), 'f32'));
-    this.#copy('states', (flat) => this.#layout.unpack(flat), copies);
-    return Object.fromEntries(model.states.map(({ name }, i) => [name, copies[i]]));
+    return this.#copy('states', (states) => this.#layout.byName(states)) as Record<string, Tensor>;
   }
 
-  /** A second stream that goes on from where this one is; from then on neither sees the other. */
+  /** A second stream that starts from this one's states. Afterwards the two are independent. */
   fork(): Stream {
     this.#checkAlive('fork');
-    const copy = this.#allocate();
-    this.#copy('fork', (flat) => [flat], [copy]);
-    return this.#net.keep(new Stream(this.#net, this.batch, copy));
+    return new Stream(this.#net, this.batch, this.#copy('fork', (states) => states) as Tensor);
   }
 
-  #copy(key: string, partsOf: (flat: Value) => readonly Value[], to: readonly Tensor[]): void {
-    const program = this.#net.program(key, [this.#states], ([flat]) => ({ outputs: partsOf(flat) }));
-    program.run(
-      [this.#states],
-      to.map(({ buffer }) => buffer),
-    );
+  #copy(name: string, outputsOf: (states: Value) => Tree<Value>): unknown {
+    const { programs, runtime } = this.#net;
+    const args = { states: this.#states };
+    const program = programs.get({ name, args, trace: ({ states }) => ({ outputs: outputsOf(states) }) });
+    return program.call(runtime, args);
   }
 
   /**
@@ -169,18 +158,41 @@ export class Stream implements Disposable {
     this.#checkAlive('save');
     checkMetadata('save', metadata);
     const flat = Float32Array.from(await this.#states.read());
-    return statesToFile(this.#net.model, this.batch, this.#layout.cut(flat), metadata);
+    const { model } = this.#net;
+    return serializeSafetensors(stateTensors(model, this.batch, this.#layout.cut(flat)), {
+      ...metadata,
+      format: 'pt',
+      model: model.name,
+      batch: String(this.batch),
+    });
   }
 
   /**
-   * Goes on from what `save` wrote, here or on another machine.
+   * Restores states that `save` wrote, here or on another machine.
    * @returns the metadata of the file.
    * @throws GatewiseError `file` where it is of another model or batch; the states then stay what they were.
    */
   restore(bytes: Uint8Array): Readonly<Record<string, string>> {
     this.#checkAlive('restore');
-    const { states, metadata } = statesFromFile(this.#net.model, this.batch, bytes);
-    this.#states.write(this.#layout.join(states));
+    const refuse = (problem: string): never => {
+      throw new GatewiseError('file', `restore: ${problem}`);
+    };
+    const { model } = this.#net;
+    const { tensors, metadata } = parseSafetensors(bytes);
+    const { model: savedModel, batch: savedBatch } = metadata;
+    if (savedModel === undefined || savedBatch === undefined)
+      refuse(
+        `expected what stream.save() wrote, with model and batch in its metadata, got ${show(Object.keys(metadata))}`,
+      );
+    if (savedModel !== model.name)
+      refuse(
+        `the file is of a stream of ${savedModel}; expected one of ${model.name}, the model of this stream`,
+      );
+    if (savedBatch !== String(this.batch))
+      refuse(
+        `the file is of a stream of batch ${savedBatch}; expected ${this.batch}, the batch of this stream`,
+      );
+    this.#states.write(this.#layout.join(statesOf('restore', model, this.batch, tensors)));
     return metadata;
   }
 
@@ -191,25 +203,21 @@ export class Stream implements Disposable {
 
   dispose(): void {
     this.#disposed = true;
-    this.#net.forget(this);
+    this.#net.dependents.delete(this);
     this.#states.dispose();
     this.#next.dispose();
   }
-
-  [Symbol.dispose](): void {
-    this.dispose();
-  }
 }
 
-/** Throws unless the model has states to keep and an output that does not wait for what is to come. */
+/** Throws unless the model has states and no output depends on later steps. */
 function checkStreams(model: Layer): void {
   const leaves = (layer: Layer): readonly Layer[] =>
     layer instanceof Sequential ? layer.layers.flatMap(leaves) : [layer];
-  const ahead = leaves(model).find(({ causal }) => causal === false);
-  if (ahead !== undefined)
+  const bidirectional = leaves(model).find(({ causal }) => causal === false);
+  if (bidirectional !== undefined)
     throw new GatewiseError(
       'unsupported',
-      `stream: ${ahead.name} is bidirectional: its output at a step depends on later steps; use run()`,
+      `stream: ${bidirectional.name} is bidirectional: its output at a step depends on later steps; use run()`,
     );
   if (model.states.length === 0)
     throw new GatewiseError('unsupported', `stream: ${model.name} has no recurrent state; use run()`);

@@ -1,12 +1,13 @@
-// A tensor in a backend's memory, owned by whoever holds it.
+// A tensor in a backend's memory. Whoever holds it disposes of it.
 import type { Backend, DeviceBuffer } from '../backend/backend.ts';
 import { GatewiseError, show } from '../core/errors.ts';
 import { sizeOf, type DType, type Shape, type NumberArray } from '../core/shape.ts';
+import { toHostTensor, type HostData, type HostTensor } from './host.ts';
 
-/** Gives back the memory of tensors that were collected without dispose(), some time later. */
-const forgotten = new FinalizationRegistry<() => void>((release) => release());
+/** Returns the memory of tensors that were garbage collected without dispose(). */
+const collected = new FinalizationRegistry<() => void>((release) => release());
 
-/** The smallest and the largest of some numbers, and those next to them, which are infinite where there is but one. */
+/** The two smallest and two largest distinct elements. The second ones are infinite if all elements are equal. */
 export interface NumberRange {
   readonly smallest: number;
   readonly secondSmallest: number;
@@ -21,22 +22,16 @@ export class Tensor implements Disposable {
   readonly backend: Backend;
   #buffer: DeviceBuffer | undefined;
   #range: NumberRange | undefined;
-  readonly #release: (buffer: DeviceBuffer) => void;
+  readonly #release: () => void;
 
   /** Made by a runtime; `release` takes the memory back. */
-  constructor(
-    backend: Backend,
-    buffer: DeviceBuffer,
-    shape: Shape,
-    dtype: DType,
-    release: (buffer: DeviceBuffer) => void,
-  ) {
+  constructor(backend: Backend, buffer: DeviceBuffer, shape: Shape, dtype: DType, release: () => void) {
     this.backend = backend;
     this.shape = shape;
     this.dtype = dtype;
     this.#buffer = buffer;
     this.#release = release;
-    forgotten.register(this, () => release(buffer), this);
+    collected.register(this, release, this);
   }
 
   /** The memory. @throws GatewiseError `disposed` after dispose. */
@@ -50,12 +45,12 @@ export class Tensor implements Disposable {
     return this.#buffer;
   }
 
-  /** Of whole numbers that came from the host; undefined for what a device has computed, and for f32. */
+  /** The range of i32 elements that the host wrote; undefined for f32 and for what a device has computed. */
   get range(): NumberRange | undefined {
     return this.#range;
   }
 
-  /** Fills it when it is made: as many numbers as it has elements, in row-major order. */
+  /** Writes all elements, in row-major order. */
   write(data: NumberArray): void {
     if (data.length !== sizeOf(this.shape)) {
       throw new GatewiseError(
@@ -86,11 +81,11 @@ export class Tensor implements Disposable {
     return this.#buffer === undefined;
   }
 
-  /** Gives the memory back at once; without it that happens when the tensor is collected. A second call does nothing. */
+  /** Returns the memory at once. Otherwise it is returned when the tensor is garbage collected. A second call does nothing. */
   dispose(): void {
     if (this.#buffer === undefined) return;
-    forgotten.unregister(this);
-    this.#release(this.#buffer);
+    collected.unregister(this);
+    this.#release();
     this.#buffer = undefined;
   }
 
@@ -111,7 +106,7 @@ function rangeOf(data: NumberArray): NumberRange {
   return { smallest, secondSmallest, secondLargest, largest };
 }
 
-/** The range of the numbers other than `value`; from infinity to -infinity where there is no other. */
+/** The smallest and the largest element other than `value`; Infinity and -Infinity if there is none. */
 export function rangeWithout(
   { smallest, secondSmallest, secondLargest, largest }: NumberRange,
   value: number | undefined,
@@ -120,4 +115,16 @@ export function rangeWithout(
     smallest: smallest === value ? secondSmallest : smallest,
     largest: largest === value ? secondLargest : largest,
   };
+}
+
+/** An argument of a program. */
+export type Argument = Tensor | HostTensor;
+
+/** A tensor as it is; host data as shape and numbers of the wanted dtype. */
+export function toArgument(what: string, value: Tensor | HostData, dtype?: DType): Argument {
+  if (!(value instanceof Tensor)) return toHostTensor(what, value, undefined, dtype);
+  if (dtype !== undefined && value.dtype !== dtype) {
+    throw new GatewiseError('dtype', `${what}: expected ${dtype}, got a tensor of ${value.dtype}`);
+  }
+  return value;
 }

@@ -1,19 +1,20 @@
-// The states of a stateful trainer, on the device from step to step, and which rows of the batch begin at zero.
-import { GatewiseError, show } from '../core/errors.ts';
-import { sameShape, sizeOf, type Shape } from '../core/shape.ts';
+// The states of a stateful trainer, on the device from step to step, and which rows of the batch start at zero.
+import { GatewiseError } from '../core/errors.ts';
+import { sizeOf } from '../core/shape.ts';
 import type { NamedTensor } from '../io/safetensors.ts';
 import type { Layer } from '../nn/layer.ts';
-import type { Memory } from './net_context.ts';
-import type { Argument } from './program.ts';
-import { batchAxis, rowsOf } from './state_rows.ts';
-import type { Tensor } from './tensor.ts';
+import type { Memory, NamedArguments } from './program.ts';
+import { stepsAndBatch } from './sequence_arguments.ts';
+import { batchAxis, rowsOf, stateArgument, statesOf, stateTensors, type GivenStates } from './states.ts';
+import type { Argument, Tensor } from './tensor.ts';
 
 export class TrainStates {
   readonly #model: Layer;
   readonly #memory: Memory;
+  /** In the model's order; none before the first step. */
   #tensors: readonly Tensor[] = [];
-  /** For each row of the batch 1 where its states go on, 0 where they begin at zero. */
-  #kept = new Float32Array(0);
+  /** (B): 1 for rows of the batch whose states continue, 0 for rows that start at zero. */
+  #continues = new Float32Array(0);
 
   constructor(model: Layer, memory: Memory) {
     if (model.states.length === 0)
@@ -36,72 +37,69 @@ export class TrainStates {
     this.#memory = memory;
   }
 
-  /** One for each of the model's states, in its order; none before the first step. */
-  get tensors(): readonly Tensor[] {
-    return this.#tensors;
-  }
-
-  /** For a step on a batch of this size: what says which rows go on. */
-  prepare(batch: number): Argument {
-    const { length } = this.#kept;
+  /** The states as arguments of a step on such an input, with `continues`. @param given The caller's, which are refused. */
+  arguments(input: Argument, given: GivenStates | undefined): NamedArguments {
+    if (given !== undefined)
+      throw new GatewiseError(
+        'argument',
+        'step: states were given, but a stateful trainer begins with those of its last step; leave out one of the two',
+      );
+    const [, batch] = stepsAndBatch('step: a stateful trainer expects', this.#model, input);
+    const { length } = this.#continues;
     if (length !== batch) {
-      if (this.#kept.includes(1))
+      if (this.#continues.includes(1))
         throw new GatewiseError(
           'argument',
           `step: the batch has ${batch} sequences, but the states of the last step are those of ${length}; call resetStates() first`,
         );
       this.#allocate(batch);
     }
-    return { shape: [batch], dtype: 'f32', data: this.#kept.slice() };
+    return {
+      continues: { shape: [batch], dtype: 'f32', data: this.#continues.slice() },
+      ...Object.fromEntries(this.#model.states.map(({ name }, i) => [stateArgument(name), this.#tensors[i]])),
+    };
   }
 
   #allocate(batch: number): void {
     this.dispose();
     this.#tensors = this.#model.states.map(({ shape }) => this.#memory.allocate(shape(batch), 'f32'));
-    this.#kept = new Float32Array(batch);
+    this.#continues = new Float32Array(batch);
   }
 
-  /** To be called when a step has been queued. */
+  /** Call this when a step has been queued. */
   advance(): void {
-    this.#kept.fill(1);
+    this.#continues.fill(1);
   }
 
   /** @param rows of the batch; all unless given. */
   reset(rows?: number | readonly number[]): void {
-    for (const row of rowsOf('resetStates', rows, this.#kept.length)) this.#kept[row] = 0;
+    for (const row of rowsOf('resetStates', rows, this.#continues.length)) this.#continues[row] = 0;
   }
 
-  /** Copies for a file, by name; none where the next step begins at zero anyway. */
+  /** Tensors for a file, by name; none if every row starts at zero. */
   async save(): Promise<Map<string, NamedTensor>> {
-    const kept = this.#kept.slice();
-    if (!kept.includes(1)) return new Map();
-    const states = await Promise.all(this.#tensors.map((tensor) => tensor.read()));
-    return new Map(
-      this.#model.states.map((state, i) => {
-        const { shape } = this.#tensors[i];
-        const row = rowOf(shape, batchAxis('save', state));
-        const data = Float32Array.from(states[i], (x, at) => (kept[row(at)] === 1 ? x : 0));
-        return [state.name, { shape, dtype: 'f32', data }];
+    const continues = this.#continues.slice();
+    if (!continues.includes(1)) return new Map();
+    const values = await Promise.all(
+      this.#tensors.map(async (tensor, i) => {
+        const { shape } = tensor;
+        const axis = batchAxis('save', this.#model.states[i]);
+        const inner = sizeOf(shape.slice(axis + 1));
+        const row = (at: number): number => Math.floor(at / inner) % shape[axis];
+        return Float32Array.from(await tensor.read(), (x, at) => (continues[row(at)] === 1 ? x : 0));
       }),
     );
+    return stateTensors(this.#model, continues.length, values);
   }
 
-  /** Checks states from a file. @returns what takes them over. */
+  /** Checks states from a file. @returns what writes them to the device. */
   restorer(file: ReadonlyMap<string, NamedTensor>): () => void {
     if (file.size === 0) return () => this.reset();
     const [first] = this.#model.states;
     const batch = file.get(first.name)?.shape[batchAxis('load', first)] ?? 0;
-    const states = this.#model.states.map(({ name, shape }) => {
-      const tensor = file.get(name);
-      if (tensor === undefined || tensor.dtype !== 'f32' || !sameShape(tensor.shape, shape(batch)))
-        throw new GatewiseError(
-          'file',
-          `trainer: expected state ${show(name)} as f32 ${show(shape(batch))}, got ${tensor === undefined ? 'none' : `${tensor.dtype} ${show(tensor.shape)}`}; was the file saved from another model?`,
-        );
-      return tensor.data;
-    });
+    const states = statesOf('trainer', this.#model, batch, file);
     return () => {
-      if (batch !== this.#kept.length) this.#allocate(batch);
+      if (batch !== this.#continues.length) this.#allocate(batch);
       this.#tensors.forEach((tensor, i) => tensor.write(states[i]));
       this.advance();
     };
@@ -110,12 +108,6 @@ export class TrainStates {
   dispose(): void {
     for (const tensor of this.#tensors) tensor.dispose();
     this.#tensors = [];
-    this.#kept = new Float32Array(0);
+    this.#continues = new Float32Array(0);
   }
-}
-
-/** Which row of the batch an element belongs to. */
-function rowOf(shape: Shape, axis: number): (at: number) => number {
-  const inner = sizeOf(shape.slice(axis + 1));
-  return (at) => Math.floor(at / inner) % shape[axis];
 }

@@ -3,7 +3,7 @@ import { add, clamp, div, minimum, mul, sqrt, square } from '../expr/arith.ts';
 import { GatewiseError, show } from '../core/errors.ts';
 import { Expr } from '../expr/expr.ts';
 import { gradients } from '../graph/autodiff.ts';
-import type { Value } from '../graph/value.ts';
+import type { Signature, Value } from '../graph/value.ts';
 import { Noise, type Context } from '../nn/context.ts';
 import type { Layer, Values } from '../nn/layer.ts';
 import type { Loss } from '../nn/loss.ts';
@@ -13,98 +13,85 @@ import { lengthMask } from '../ops/sequence_mask.ts';
 import { constant, slice, sum, transpose, zeros } from '../ops/structure.ts';
 import { inputName } from '../expr/operands.ts';
 import type { NetContext } from './net_context.ts';
-import { withoutPadding, type Cut } from './padding.ts';
 import type { ParameterLayout } from './parameters.ts';
 import type { Traced } from './program.ts';
-import { clearRows } from './state_rows.ts';
+import { truncate, type Truncation } from './sequence_arguments.ts';
+import { stateArgument, tracedStates } from './states.ts';
 
 /** What a step minimises, and how. */
 export interface StepRecipe {
   readonly loss: Loss;
   readonly optimizer: Optimizer;
   /**
-   * Bounds each element of the gradient to -clipValue to clipValue, as torch's clip_grad_value_. With both, elements are
-   * bounded first, then the norm of what they give.
+   * Clamps each element of the gradient to [-clipValue, clipValue], as torch's clip_grad_value_. With `clipNorm` as well,
+   * elements are clamped first.
    */
   readonly clipValue?: number | undefined;
   /** Scales the gradient of all parameters so that its L2 norm is at most this, as torch's clip_grad_norm_. */
   readonly clipNorm?: number | undefined;
 }
 
-/** The name under which a step takes a state of the optimizer. */
-export const momentName = (state: string): string => `optimizer.${state}`;
-/** The name under which a step takes a state of the model. */
-export const stateName = (state: string): string => `state.${state}`;
+/** The name of a state of the optimizer as an argument of a step. */
+export const optimizerArgument = (state: string): string => `optimizer ${state}`;
 
 /**
  * Traces a step.
- * @param args by name: `weights`, the optimizer's states, `scalars`, `input`, `target` and `noise`; `lengths` or `mask`;
- *   states of the model, and `kept`, with which they are written back: 1 for rows of the batch that go on, 0 for others.
- * @param cut what of the input and the target is looked at; all where absent.
- * @returns the loss, then what takes the place of the weights, the optimizer's states and, with `kept`, the model's.
+ * @param args `weights`, the optimizer's states, `scalars`, `input`, `target`, `noise`, `lengths` or `mask`, states of the
+ *   model, and for a stateful trainer `continues`, (B): 1 for rows whose states continue, 0 for rows that start at zero.
+ * @param truncation The steps of input and target that are computed; all where absent.
+ * @returns the loss, then what replaces the weights, the optimizer's states and, with `continues`, the model's states.
  */
 export function traceStep(
   { model, layout, precision }: Pick<NetContext, 'model' | 'layout' | 'precision'>,
   recipe: StepRecipe,
-  args: Readonly<Record<string, Value | undefined>>,
-  cut?: Cut,
+  args: Values,
+  truncation?: Truncation,
 ): Traced {
-  const take = (name: string): Value => {
-    const value = args[name];
-    if (value === undefined) throw new GatewiseError('internal', `step: no argument ${name}`);
-    return value;
-  };
   const { loss, optimizer } = recipe;
-  const { lengths, mask, kept } = args;
-  const flat = take('weights');
-  const [x, target] = ['input', 'target'].map((name) => withoutPadding(take(name), cut));
+  const { weights: flat, scalars, noise, lengths, mask, continues } = args;
+  const x = truncate(args['input'], truncation);
+  const target = truncate(args['target'], truncation);
   const context: Context = {
-    noise: new Noise(take('noise')),
+    noise: new Noise(noise),
     ...(lengths && { lengths }),
     ...(mask && { mask }),
   };
-  const initial = model.states.flatMap((state) => {
-    const value = args[stateName(state.name)];
-    if (value === undefined) return [];
-    return [[state.name, kept === undefined ? value : clearRows('trainer', state, value, kept)] as const];
-  });
+  const initial = tracedStates(model, args);
   const parameters = layout.unpack(flat);
   const stored = layout.quantize(parameters, precision);
-  const { output, states } = model.forward(x, stored, Object.fromEntries(initial), context);
+  const { output, states } = model.forward(x, stored, initial, context);
   const value = applyLoss(loss, output, target, stepMask(model, context, x, output, target));
   const gradient = clip(recipe, gradientOf(layout, value, parameters));
-  const moments = optimizer.states.map((name) => take(momentName(name)));
-  const updated = update(optimizer, [flat, gradient, ...moments], take('scalars'));
-  const carried = kept === undefined ? [] : model.states;
-  const names = [
-    'weights',
-    ...optimizer.states.map(momentName),
-    ...carried.map(({ name }) => stateName(name)),
-  ];
-  const position = Object.keys(args);
+  const optimizerStates = optimizer.states.map(optimizerArgument);
+  const tensors = [flat, gradient, ...optimizerStates.map((name) => args[name])];
+  const carried = continues === undefined ? [] : model.states.map(({ name }) => name);
   return {
-    outputs: [value, ...updated, ...carried.map(({ name }) => states[name])],
-    donate: [undefined, ...names.map((name) => position.indexOf(name))],
+    outputs: [value, ...update(optimizer, tensors, scalars), ...carried.map((name) => states[name])],
+    donate: [undefined, 'weights', ...optimizerStates, ...carried.map(stateArgument)],
   };
 }
 
-/** Which elements of the target count, where some do not: of a target for each step of the input. */
+/** Whether both have the same T and B, as a target for each step has. */
+export const hasSameSteps = (a: Signature, b: Signature): boolean =>
+  a.shape[0] === b.shape[0] && a.shape[1] === b.shape[1];
+
+/** The loss's mask, (T, B) or (B, T). Undefined unless steps are masked and the target has elements for each step. */
 function stepMask(
   { timeAxis, perStep }: Layer,
   { lengths, mask }: Context,
   x: Value,
   ...stepwise: readonly Value[]
 ): Value | undefined {
-  // One output for each sequence has all of them count; the layers have looked at the lengths.
+  // With one output for each sequence the layers have applied the lengths, and every element of the target counts.
   if (perStep === false) return undefined;
-  if (stepwise.some(({ shape }) => shape[0] !== x.shape[0] || shape[1] !== x.shape[1])) return undefined;
+  if (!stepwise.every((value) => hasSameSteps(value, x))) return undefined;
   if (lengths === undefined) return mask;
   return timeAxis === 1 ? transpose(lengthMask(lengths, x.shape[1])) : lengthMask(lengths, x.shape[0]);
 }
 
 function applyLoss(loss: Loss, output: Value, target: Value, mask: Value | undefined): Value {
   if (mask === undefined) return loss.apply(output, target);
-  // A loss that does not know of masks would count the padding.
+  // A loss without the parameter would include the padding.
   if (loss.apply.length < 3)
     throw new GatewiseError(
       'unsupported',
@@ -113,7 +100,7 @@ function applyLoss(loss: Loss, output: Value, target: Value, mask: Value | undef
   return loss.apply(output, target, mask);
 }
 
-/** The gradient with respect to all parameters, flat as they are. */
+/** The gradient with respect to all parameters, in the layout of the flat weights. */
 function gradientOf(layout: ParameterLayout, loss: Value, parameters: Values): Value {
   const wrt = layout.entries.map(({ name }) => parameters[name]);
   const found = gradients(loss, wrt, constant(1));

@@ -1,6 +1,7 @@
 // Training: a step is one plan and one submit. The next step can be queued without reading anything back.
 import { GatewiseError, show } from '../core/errors.ts';
 import {
+  checkOptions,
   flag,
   optional,
   positive,
@@ -10,22 +11,32 @@ import {
   withMethods,
   type Complete,
 } from '../core/options.ts';
-import { Recent } from '../core/recent.ts';
-import { checkMetadata } from '../io/safetensors.ts';
+import {
+  checkMetadata,
+  parseSafetensors,
+  serializeSafetensors,
+  type NamedTensor,
+} from '../io/safetensors.ts';
 import type { Loss } from '../nn/loss.ts';
 import { learningRate, rateAt, type LearningRate, type Optimizer } from '../nn/optimizer.ts';
-import type { Plan } from '../plan/plan.ts';
-import type { Profile } from '../plan/profile.ts';
-import type { TunedKind } from '../backend/tuning.ts';
-import { readCheckpoint, writeCheckpoint } from './checkpoint.ts';
 import { toHostTensor, type HostData } from './host.ts';
-import { signatureKey, toArgument, type NetContext } from './net_context.ts';
-import { trainingCutOf } from './padding.ts';
-import { Program, type Argument } from './program.ts';
-import { batchArguments, type StepOptions } from './step_arguments.ts';
-import type { Tensor } from './tensor.ts';
+import { Inspectable } from './inspectable.ts';
+import type { NetContext } from './net_context.ts';
+import { ProgramCache, type NamedArguments, type Prepared } from './program.ts';
+import { sequenceArguments, truncationOf, type SequenceOptions } from './sequence_arguments.ts';
+import { givenStates, type GivenStates } from './states.ts';
+import { toArgument, type Tensor } from './tensor.ts';
 import { TrainStates } from './train_states.ts';
-import { momentName, traceStep, type StepRecipe } from './train_step.ts';
+import { optimizerArgument, hasSameSteps, traceStep, type StepRecipe } from './train_step.ts';
+
+/**
+ * `lengths` or `mask` go to the model's layers, and to the loss if there is a target for each step. Labels of masked steps must
+ * still be one of the classes or the loss's ignored index.
+ */
+export interface StepOptions extends SequenceOptions {
+  /** States before the first step, by name, as in `net.run`; zeros where absent. Not with `stateful`. */
+  readonly states?: GivenStates;
+}
 
 export interface TrainerOptions extends StepRecipe {
   /**
@@ -50,29 +61,25 @@ const OPTIONS = {
   stateful: flag(false),
 };
 
-type StepArguments = Record<string, Argument> & {
-  readonly input: Argument;
-  readonly target: Argument;
-  readonly lengths?: Argument;
-};
+type StepParameters = [x: Tensor | HostData, y: Tensor | HostData, options?: StepOptions];
 
-/** Cached plans, for batches of different shapes. */
-const MAX_PROGRAMS = 16;
-
-export class Trainer implements Disposable {
+/** Its plans, profiles and tuning are those of `step`; nothing is trained by them. */
+export class Trainer extends Inspectable<StepParameters> {
   readonly #net: NetContext;
   readonly #options: Complete<typeof OPTIONS>;
-  readonly #moments: readonly Tensor[];
+  /** Each flat, as the weights. */
+  readonly #optimizerStates: readonly Tensor[];
   /** The model's states between steps; undefined unless stateful. */
   readonly #states: TrainStates | undefined;
   readonly #lossValue: Tensor;
-  readonly #programs = new Recent<Program>(MAX_PROGRAMS, (program) => program.dispose());
+  readonly #programs: ProgramCache;
   #learningRate: LearningRate;
   #steps = 0;
   #disposed = false;
 
   /** Made by `net.trainer`. */
   constructor(net: NetContext, options: TrainerOptions) {
+    super();
     this.#options = readOptions('trainer', OPTIONS, options);
     const { optimizer, stateful } = this.#options;
     if (net.layout.entries.length === 0)
@@ -83,12 +90,13 @@ export class Trainer implements Disposable {
         "trainer: the net was loaded with precision 'int8', which is for inference; load it with 'f16' or 'float32' to train",
       );
     this.#net = net;
+    this.#programs = new ProgramCache(net.runtime.backend);
     this.#learningRate = optimizer.lr;
     this.#states = stateful ? new TrainStates(net.model, net.runtime) : undefined;
-    this.#moments = optimizer.states.map(() => net.runtime.allocate([net.layout.size], 'f32'));
-    for (const tensor of this.#moments)
-      tensor.backend.write(tensor.buffer, new Float32Array(net.layout.size));
+    this.#optimizerStates = optimizer.states.map(() => net.runtime.allocate([net.layout.size], 'f32'));
+    for (const tensor of this.#optimizerStates) tensor.write(new Float32Array(net.layout.size));
     this.#lossValue = net.runtime.allocate([], 'f32');
+    net.dependents.add(this);
   }
 
   /** The rate of the next step. Setting a number or a schedule replaces the optimizer's from the next step on. */
@@ -98,6 +106,11 @@ export class Trainer implements Disposable {
 
   set learningRate(rate: LearningRate) {
     this.#learningRate = readOption('trainer', 'learningRate', learningRate(), rate);
+  }
+
+  /** The weights and the optimizer's states, as `prefixesOf` lists them. */
+  get #flats(): readonly Tensor[] {
+    return [this.#net.weights, ...this.#optimizerStates];
   }
 
   /** Steps taken so far. */
@@ -112,13 +125,9 @@ export class Trainer implements Disposable {
    *   infinite.
    */
   step(x: Tensor | HostData, y: Tensor | HostData, options: StepOptions = {}): Promise<number> {
-    this.#checkAlive('step');
+    const { program, args } = this.prepare('step', x, y, options);
     const rate = this.learningRate;
-    const args = this.#arguments(x, y, options, rate);
-    const program = this.#program(args);
-    const replaced = [this.#net.weights, ...this.#moments, ...(this.#states?.tensors ?? [])];
-    const outputs = [this.#lossValue, ...replaced].map(({ buffer }) => buffer);
-    const [loss] = program.run(Object.values(args), outputs, [0]);
+    const [loss] = program.run(args, [this.#lossValue.buffer], [0]);
     this.#states?.advance();
     return this.#checkedLoss(loss, ++this.#steps, rate);
   }
@@ -135,8 +144,8 @@ export class Trainer implements Disposable {
   }
 
   /**
-   * With `stateful`: the next step begins at zero states, and its batch may have another size.
-   * @param rows of the batch, from 0, that begin at zero; the others go on. All unless given.
+   * With `stateful`: the next step starts at zero states, and its batch may have another size.
+   * @param rows Rows of the batch, from 0, that start at zero; the others continue. All unless given.
    * @throws GatewiseError `argument` where a row is not in the batch, `unsupported` without `stateful`.
    */
   resetStates(rows?: number | readonly number[]): void {
@@ -149,109 +158,106 @@ export class Trainer implements Disposable {
     this.#states.reset(rows);
   }
 
-  /** The plan of a step on such a batch. */
-  plan(x: Tensor | HostData, y: Tensor | HostData, options: StepOptions = {}): Plan {
-    this.#checkAlive('plan');
-    return this.#program(this.#arguments(x, y, options, this.learningRate)).plan;
-  }
-
-  /** The plan of a step on such a batch, as text. */
-  explain(x: Tensor | HostData, y: Tensor | HostData, options: StepOptions = {}): string {
-    this.#checkAlive('explain');
-    return this.#program(this.#arguments(x, y, options, this.learningRate)).explain();
-  }
-
-  /**
-   * What each part of a step takes on such a batch, as `net.profile`. Nothing is trained: weights, optimizer, states, step
-   * count and random numbers stay what they are.
-   */
-  async profile(x: Tensor | HostData, y: Tensor | HostData, options: StepOptions = {}): Promise<Profile> {
-    this.#checkAlive('profile');
-    const args = this.#arguments(x, y, options, this.learningRate);
-    return this.#program(args).profile(Object.values(args));
-  }
-
-  /** Finds the fastest kernels for a step on such a batch, as `net.tune`. Nothing is trained. */
-  async tune(
+  protected prepare(
+    method: string,
     x: Tensor | HostData,
     y: Tensor | HostData,
     options: StepOptions = {},
-  ): Promise<readonly TunedKind[]> {
-    this.#checkAlive('tune');
-    const args = this.#arguments(x, y, options, this.learningRate);
-    return this.#program(args).tune(Object.values(args));
-  }
-
-  #arguments(x: Tensor | HostData, y: Tensor | HostData, options: StepOptions, rate: number): StepArguments {
+  ): Prepared {
+    this.#checkAlive(method);
+    checkOptions('step', options, ['lengths', 'mask', 'states']);
+    const net = this.#net;
     const { loss, optimizer, seed } = this.#options;
-    const scalars = Object.values(optimizer.scalars(this.#steps + 1, rate));
-    const { input, ...rest } = batchArguments(this.#net, x, options, this.#states);
-    return {
-      weights: this.#net.weights,
-      ...Object.fromEntries(optimizer.states.map((name, i) => [momentName(name), this.#moments[i]])),
+    const step = this.#steps + 1;
+    const scalars = Object.values(optimizer.scalars(step, this.learningRate));
+    const { input, ...sequences } = sequenceArguments('step', net.model, x, options);
+    const states =
+      this.#states?.arguments(input, options.states) ?? givenStates('step', net.model, options.states);
+    const target = toArgument('step: target', y, loss.targetDType);
+    const args: NamedArguments = {
+      weights: net.weights,
+      ...Object.fromEntries(
+        optimizer.states.map((name, i) => [optimizerArgument(name), this.#optimizerStates[i]]),
+      ),
       scalars: toHostTensor('trainer', scalars),
       input,
-      target: toArgument('step: target', y, loss.targetDType),
-      noise: { shape: [2], dtype: 'i32', data: Int32Array.of(seedWord(seed), this.#steps + 1) },
-      ...rest,
+      target,
+      noise: { shape: [2], dtype: 'i32', data: Int32Array.of(seedWord(seed), step) },
+      ...sequences,
+      ...states,
     };
-  }
-
-  #program(args: StepArguments): Program {
-    const net = this.#net;
-    const { model, runtime } = net;
-    const names = Object.keys(args);
-    const list = Object.values(args);
-    const cut = trainingCutOf(model, this.#options.loss, args);
-    const make = (): Program =>
-      new Program(
-        runtime.backend,
-        'step',
-        list,
-        (values) =>
-          traceStep(net, this.#options, Object.fromEntries(names.map((name, i) => [name, values[i]])), cut),
-        names,
-      );
-    return this.#programs.get(`${names.join()} ${cut?.kept}: ${signatureKey(list)}`, make);
+    const truncation =
+      loss.ignoresPadding === true && hasSameSteps(target, input)
+        ? truncationOf(net.model, { input, ...sequences })
+        : undefined;
+    const program = this.#programs.get({
+      name: 'step',
+      args,
+      variant: `${truncation?.length}`,
+      trace: (values) => traceStep(net, this.#options, values, truncation),
+    });
+    return { program, args };
   }
 
   /**
    * Weights, optimizer states, step count and, with `stateful`, the model's states as safetensors: all that a trainer with
-   * the same options needs to go on as if nothing had happened.
+   * the same options needs to continue as if uninterrupted.
    */
   async save(metadata: Readonly<Record<string, string>> = {}): Promise<Uint8Array<ArrayBuffer>> {
     this.#checkAlive('save');
     checkMetadata('save', metadata);
-    const { layout, weights } = this.#net;
+    const { optimizer } = this.#options;
     const steps = this.#steps;
-    const [states, flat, ...moments] = await Promise.all([
-      this.#states?.save() ?? new Map<string, never>(),
-      ...[weights, ...this.#moments].map((tensor) => tensor.read()),
+    const [states, ...flats] = await Promise.all([
+      this.#states?.save() ?? new Map<string, NamedTensor>(),
+      ...this.#flats.map((tensor) => tensor.read()),
     ]);
-    return writeCheckpoint(
-      layout,
-      this.#options.optimizer,
-      { weights: flat, moments, states, steps },
-      metadata,
-    );
+    const prefixes = prefixesOf(optimizer);
+    const tensors = new Map([
+      ...flats.flatMap((flat, i) => Array.from(this.#net.layout.toTensors(flat, prefixes[i]))),
+      ...[...states].map(([name, tensor]) => [STATE_PREFIX + name, tensor] as const),
+    ]);
+    return serializeSafetensors(tensors, {
+      ...metadata,
+      format: 'pt',
+      optimizer: optimizer.name,
+      steps: String(steps),
+    });
   }
 
-  /** Goes on from what `save` wrote. @returns the metadata of the file. @throws GatewiseError `file` where it does not fit. */
+  /** Restores what `save` wrote. @returns the metadata of the file. @throws GatewiseError `file` if it does not fit. */
   load(bytes: Uint8Array): Readonly<Record<string, string>> {
     this.#checkAlive('load');
-    const { layout, weights } = this.#net;
-    const file = readCheckpoint(layout, this.#options.optimizer, bytes);
-    if (this.#states === undefined && file.states.size > 0)
+    const { layout } = this.#net;
+    const { optimizer } = this.#options;
+    const { tensors, metadata } = parseSafetensors(bytes);
+    const steps = Number(metadata['steps']);
+    if (metadata['optimizer'] !== optimizer.name || !Number.isSafeInteger(steps) || steps < 0)
+      throw new GatewiseError(
+        'file',
+        `trainer: expected a checkpoint of ${optimizer.name} with its steps, got optimizer ${show(metadata['optimizer'])} and steps ${show(metadata['steps'])}; trainer.save() writes one, net.save() the weights alone`,
+      );
+    const isState = (name: string): boolean =>
+      name.startsWith(STATE_PREFIX) && !layout.entries.some((entry) => entry.name === name);
+    const entries = [...tensors];
+    const flats = layout.fromTensors(
+      new Map(entries.filter(([name]) => !isState(name))),
+      prefixesOf(optimizer),
+    );
+    const states = entries
+      .filter(([name]) => isState(name))
+      .map(([name, tensor]) => [name.slice(STATE_PREFIX.length), tensor] as const);
+    if (this.#states === undefined && states.length > 0)
       throw new GatewiseError(
         'file',
         'trainer: the checkpoint holds states of the model, as a stateful trainer saves them; make the trainer with stateful: true',
       );
-    const restoreStates = this.#states?.restorer(file.states);
-    weights.backend.write(weights.buffer, file.weights);
-    file.moments.forEach((moment, i) => weights.backend.write(this.#moments[i].buffer, moment));
+    const restoreStates = this.#states?.restorer(new Map(states));
+    // Written only after everything was checked.
+    this.#flats.forEach((tensor, i) => tensor.write(flats[i]));
     restoreStates?.();
-    this.#steps = file.steps;
-    return file.metadata;
+    this.#steps = steps;
+    return metadata;
   }
 
   #checkAlive(method: string): void {
@@ -262,17 +268,18 @@ export class Trainer implements Disposable {
   /** Frees the states of the optimizer and of the model; the net stays. */
   dispose(): void {
     this.#disposed = true;
-    this.#net.forget(this);
+    this.#net.dependents.delete(this);
     this.#programs.clear();
     this.#lossValue.dispose();
     this.#states?.dispose();
-    for (const tensor of this.#moments) tensor.dispose();
-  }
-
-  [Symbol.dispose](): void {
-    this.dispose();
+    for (const tensor of this.#optimizerStates) tensor.dispose();
   }
 }
+
+/** In a checkpoint, what comes before a parameter's name: nothing for its value, then a prefix for each state of the optimizer. */
+const prefixesOf = ({ states }: Optimizer): string[] => ['', ...states.map((state) => `optimizer.${state}.`)];
+/** In a checkpoint, what comes before the name of a state of the model. */
+const STATE_PREFIX = 'state.';
 
 /** A seed of up to 53 bits as 32 bits: its low word, xored with a multiple of its high word. */
 function seedWord(seed: number): number {

@@ -1,21 +1,21 @@
-// What tuning has found, kept between visits in a store such as localStorage.
+// Results of tuning, stored between visits, for example in localStorage.
 import type { TuningMemory } from '../backend/backend.ts';
 import { parseTuning, type Choices, type Tuning } from '../backend/tuning.ts';
 
-/** Text by name, as `localStorage` keeps it. */
+/** Stores text by name, as `localStorage` does. */
 export interface TuningStore {
   getItem(name: string): string | null;
   setItem(name: string, text: string): void;
 }
 
-/** The number tells tables of variants that are no longer the same apart. */
-const NAME = 'gatewise.tuning.1';
+/** The number changes when the stored names no longer mean the same variants. */
+const NAME = 'gatewise.tuning.2';
 
 export class TuningTable implements TuningMemory {
   readonly #store: TuningStore | undefined;
   #tuning: Tuning;
 
-  /** Reads the store. Tuning is never the reason for an error: a store that fails is as none. */
+  /** Reads the store. A store that throws is ignored, so that tuning never causes an error. */
   constructor(store: TuningStore | undefined) {
     this.#store = store;
     this.#tuning = this.#read();
@@ -37,7 +37,7 @@ export class TuningTable implements TuningMemory {
     try {
       this.#store?.setItem(NAME, JSON.stringify(this.#tuning));
     } catch {
-      // Full or forbidden: what was found serves this visit.
+      // The store is full or forbidden: the results serve this visit only.
     }
   }
 
@@ -50,10 +50,10 @@ export class TuningTable implements TuningMemory {
   }
 }
 
-/** The browser's own, where there is one and the page may use it. */
+/** The page's `localStorage`, if there is one and the page may use it. */
 export function localStore(): TuningStore | undefined {
   try {
-    // Node has a localStorage too, which complains when it is touched.
+    // Node has a localStorage too, which prints a warning when it is read.
     return typeof window === 'undefined' ? undefined : window.localStorage;
   } catch {
     return undefined;

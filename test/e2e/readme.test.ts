@@ -63,7 +63,7 @@ const lines = (text: string): string[] =>
   text
     .trimEnd()
     .split('\n')
-    .map((line) => line.replace(/  (lanes|step|sliced|sequence)  /, '  variant  '))
+    .map((line) => line.replace(/  (subgroup|step|split_k|persistent_streamed)  /, '  variant  '))
     .map((line) => (/^step|  /.test(line) ? line.replace(/\d+(\.\d+)?( [kM]?B?\b)?/g, '#') : line));
 
 test('every program of the READMEs type-checks', () => {

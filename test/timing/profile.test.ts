@@ -110,6 +110,17 @@ test('a compiled function has a profile', async () => {
   expect(profile.steps.map(({ op }) => op)).toEqual(['elementwise']);
 });
 
+test('a profile of a stream leaves its states alone', async () => {
+  const net = await runtime.load(model());
+  const [profiled, plain] = [net.stream(), net.stream()];
+  const step = [1, 2, 3, 4, 5];
+  for (const stream of [profiled, plain]) stream.push(step);
+  const profile = await profiled.profile(step);
+  expectSound(profile, calibration.method);
+  expect(profile.steps.map(({ label }) => label)).toEqual(plain.plan(step).steps.map(({ label }) => label));
+  expect(await profiled.push(step).read()).toEqual(await plain.push(step).read());
+});
+
 /** Losses of four steps and the checkpoint after them. @param between what is done before the third. */
 async function train(on: Runtime, between: (trainer: Trainer) => Promise<void>): Promise<unknown> {
   const net = await on.load(model(), { seed: 3 });

@@ -51,7 +51,7 @@ const shownBy = (runtime: Runtime): string | undefined =>
 
 /** The variant that `explain` shows. */
 function variantIn(text: string): string | undefined {
-  return / {2}(registers|lanes|tiled|skinny|split_k) {2}/.exec(text)?.[1];
+  return / {2}(registers|subgroup|tiled|skinny|split_k) {2}/.exec(text)?.[1];
 }
 
 test('a variant is found, taken, kept, and taken at once by the next runtime', async () => {

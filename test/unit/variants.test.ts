@@ -2,7 +2,7 @@
 import { expect, test } from 'vitest';
 
 import { GPU_DEVICE, SOFTWARE_DEVICE, type DeviceInfo } from '../../src/backend/webgpu/device_info.ts';
-import { targetOf } from '../../src/backend/webgpu/kernels/index.ts';
+import { targetOf, webgpuKernels } from '../../src/backend/webgpu/kernels/index.ts';
 import { defineKernel, sizeClass } from '../../src/backend/webgpu/kernels/kernel.ts';
 import { defineOp, Value, type Op } from '../../src/graph/value.ts';
 import { apply } from '../../src/ops/apply.ts';
@@ -24,6 +24,7 @@ const op: Op = defineOp({
   tolerance: { absolute: 0, relative: 0 },
 });
 const target = targetOf([
+  ...webgpuKernels,
   defineKernel(op, {
     variants: ({ inputs: [x] }, { software }) => ({
       names: software ? ['plain', 'clever'] : ['clever', 'plain'],
@@ -81,14 +82,14 @@ test('the kind of a product is its sizes and how its operands lie', () => {
 const LANES: DeviceInfo = { ...SOFTWARE_DEVICE, subgroupSize: 4 };
 
 test.each([
-  ['a large product', [512, 256, 1024], 'tiled', 'registers', 'lanes'],
-  ['few results of a long k', [256, 4096, 128], 'split_k', 'registers', 'lanes'],
-  ['many results of a long k', [1024, 4096, 1024], 'tiled', 'registers', 'lanes'],
-  ['one row', [1, 256, 1024], 'skinny', 'skinny', 'lanes'],
-  ['a few rows', [8, 256, 1024], 'skinny', 'registers', 'lanes'],
-  ['rows too few for a tile', [16, 64, 1024], 'registers', 'registers', 'lanes'],
-  ['a small product', [12, 12, 12], 'registers', 'registers', 'lanes'],
-] as const)('by default, %s', (_, [m, k, n], gpu, software, lanes) => {
+  ['a large product', [512, 256, 1024], 'tiled', 'registers', 'subgroup'],
+  ['few results of a long k', [256, 4096, 128], 'split_k', 'registers', 'subgroup'],
+  ['many results of a long k', [1024, 4096, 1024], 'tiled', 'registers', 'subgroup'],
+  ['one row', [1, 256, 1024], 'skinny', 'skinny', 'subgroup'],
+  ['a few rows', [8, 256, 1024], 'skinny', 'registers', 'subgroup'],
+  ['rows too few for a tile', [16, 64, 1024], 'registers', 'registers', 'subgroup'],
+  ['a small product', [12, 12, 12], 'registers', 'registers', 'subgroup'],
+] as const)('by default, %s', (_, [m, k, n], gpu, software, subgroup) => {
   const args = [
     [m, k],
     [k, n],
@@ -97,6 +98,6 @@ test.each([
   expect([GPU_DEVICE, SOFTWARE_DEVICE, LANES].map((target) => new Launcher(target).variantOf(step))).toEqual([
     gpu,
     software,
-    lanes,
+    subgroup,
   ]);
 });

@@ -1,6 +1,6 @@
 // The ways to compute a matrix product on a device, and which of them is taken unless another was found faster.
 import { matmul } from '../../../../shaders/gen/matmul.ts';
-import { matmul_lanes } from '../../../../shaders/gen/matmul_lanes.ts';
+import { matmul_subgroup } from '../../../../shaders/gen/matmul_subgroup.ts';
 import { matmul_skinny } from '../../../../shaders/gen/matmul_skinny.ts';
 import { matmul_sum } from '../../../../shaders/gen/matmul_sum.ts';
 import { matmul_tiled } from '../../../../shaders/gen/matmul_tiled.ts';
@@ -102,7 +102,7 @@ const loadB = (product: Product): string =>
 
 const LANES = 4;
 
-const lanes: Way = (step, product, { results, parts, depth }, device) => {
+const subgroup: Way = (step, product, { results, parts, depth }, device) => {
   const { bands, quads, count } = bestTile(LANE_TILES, product, parts, device, LANES);
   const own = {
     along_k: 'all_of(a_row_along_k(m + lane, k))',
@@ -114,7 +114,7 @@ const lanes: Way = (step, product, { results, parts, depth }, device) => {
   const single = product.m === 1;
   const given: Product = single ? { ...product, a: 'strided' } : product;
   const [x, y] = gridFor(count, 1);
-  return dispatch(matmul_lanes, {
+  return dispatch(matmul_subgroup, {
     bindings: { ...matricesOf(step, given), ...results.bindings },
     splices: {
       ...results.splices,
@@ -247,7 +247,7 @@ function splitK(step: MatmulStep, product: Product, device: DeviceInfo): Dispatc
   const parts = Math.ceil(k / depth);
   const [scratch] = step.scratch;
   const way =
-    device.subgroupSize === LANES ? lanes : !device.software && isLarge(product) ? tiled : registers;
+    device.subgroupSize === LANES ? subgroup : !device.software && isLarge(product) ? tiled : registers;
   const results = finished(step);
   return [
     way(step, product, { results: partial(scratch, product, parts), parts, depth }, device),
@@ -261,7 +261,7 @@ function splitK(step: MatmulStep, product: Product, device: DeviceInfo): Dispatc
   ];
 }
 
-const WAYS = { registers, lanes, tiled, skinny } as const;
+const WAYS = { registers, subgroup, tiled, skinny } as const;
 export type MatmulVariant = keyof typeof WAYS | 'split_k';
 
 /** What such a product can be computed by, the default for the device first. */
@@ -270,14 +270,14 @@ export function matmulVariants(step: MatmulStep, device: DeviceInfo): Variants {
   const { m, n, k } = product;
   const fits: Record<MatmulVariant, boolean> = {
     registers: true,
-    lanes: device.subgroupSize === LANES,
+    subgroup: device.subgroupSize === LANES,
     tiled: !device.software && isLarge(product),
     split_k: partsOf(product, device.software ? SOFTWARE_BUSY : BUSY) > 1,
     skinny: m <= FEW_ROWS,
   };
   // As measured on SwiftShader (bench/NOTES.md), and as the literature has it of GPUs.
   const preferred = ((): MatmulVariant => {
-    if (fits.lanes) return 'lanes';
+    if (fits.subgroup) return 'subgroup';
     if (m <= (device.software ? 2 : FEW_ROWS)) return 'skinny';
     if (device.software) return 'registers';
     if (fits.split_k && tilesOf(product) < FEW_TILES) return 'split_k';

@@ -16,7 +16,7 @@ import {
 } from '../../../../ops/recurrent_schedule.ts';
 import { QUAD_WORDS } from '../../../../ops/weight_precision.ts';
 import type { Placed, Region } from '../../../../plan/region.ts';
-import { recurrent_lanes } from '../../../../../shaders/gen/recurrent_lanes.ts';
+import { recurrent_subgroup } from '../../../../../shaders/gen/recurrent_subgroup.ts';
 import { recurrent_sequence } from '../../../../../shaders/gen/recurrent_sequence.ts';
 import { recurrent_step } from '../../../../../shaders/gen/recurrent_step.ts';
 import type { DeviceInfo } from '../../device_info.ts';
@@ -157,7 +157,7 @@ function tiledLaunches(loop: Loop, device: DeviceInfo, lanes: number, together: 
     };
     const own = { ROWS: rows, UNITS: units, PHASES: 1, ...counts };
     return together
-      ? dispatch(recurrent_lanes, { ...launch, counts: own })
+      ? dispatch(recurrent_subgroup, { ...launch, counts: own })
       : dispatch(recurrent_step, { ...launch, counts: own, constants: { WORKGROUP: lanes } });
   });
 }

@@ -7,7 +7,7 @@ enable subgroups;
 
 // @unroll PHASE 1
 @compute @workgroup_size(4)
-fn recurrent_lanes(@builtin(workgroup_id) group: vec3u, @builtin(subgroup_invocation_id) lane: u32) {
+fn recurrent_subgroup(@builtin(workgroup_id) group: vec3u, @builtin(subgroup_invocation_id) lane: u32) {
   let unit = (group.x * 4u + lane) * UNITS;
   let row = group.y * ROWS;
   let layer = group.z;

@@ -30,7 +30,7 @@ fn row_of(own: f32) -> mat4x4f {
 // @include lib/matmul_block.wgsl
 
 @compute @workgroup_size(4)
-fn matmul_lanes(
+fn matmul_subgroup(
   @builtin(workgroup_id) group: vec3u,
   @builtin(num_workgroups) groups: vec3u,
   @builtin(subgroup_invocation_id) lane: u32,

@@ -1,0 +1,78 @@
+// Files that earlier versions wrote load as before, and what follows them is the same: see test/fixtures/formats.
+import { readFileSync } from 'node:fs';
+
+import { expect, test } from 'vitest';
+
+import { adam, createRuntime, crossEntropy, Embedding, Linear, LSTM, Sequential } from '../../src/index.ts';
+import type { Net, Runtime } from '../../src/index.ts';
+
+const bytes = (name: string): Buffer => readFileSync(new URL(`../fixtures/formats/${name}`, import.meta.url));
+const text = (name: string): string => bytes(name).toString('utf8');
+
+const load = (runtime: Runtime, weights: string): Promise<Net> =>
+  runtime.load(
+    new Sequential([new Embedding(5, 3), new LSTM({ inputSize: 3, hiddenSize: 4 }), new Linear(4, 5)]),
+    {
+      weights: bytes(weights),
+    },
+  );
+
+function expectClose(got: ArrayLike<number>, expected: readonly number[]): void {
+  expect(got).toHaveLength(expected.length);
+  expected.forEach((x, i) => expect(got[i]).toBeCloseTo(x, 5));
+}
+
+test('weights', async () => {
+  using runtime = await createRuntime({ backend: 'cpu' });
+  const net = await load(runtime, 'weights.st');
+  const { input, output } = JSON.parse(text('weights.json')) as { input: number[][]; output: number[] };
+  expectClose(await net.run(input).read(), output);
+  expect(await net.save({ note: 'weights' })).toEqual(Uint8Array.from(bytes('weights.st')));
+});
+
+test('the states of a stream', async () => {
+  using runtime = await createRuntime({ backend: 'cpu' });
+  const stream = (await load(runtime, 'weights.st')).stream({ batch: 2 });
+  expect(stream.restore(bytes('stream.st'))).toMatchObject({ note: 'stream' });
+  const { input, output } = JSON.parse(text('stream.json')) as { input: number[]; output: number[] };
+  expect(await stream.save({ note: 'stream' })).toEqual(Uint8Array.from(bytes('stream.st')));
+  expectClose(await stream.push(input).read(), output);
+});
+
+interface Trained {
+  readonly input: number[][];
+  readonly target: number[][];
+  /** Of `net.run(input)` with the weights of the checkpoint. */
+  readonly output: number[];
+  /** Of the step after the checkpoint. */
+  readonly loss: number;
+}
+
+test("a stateful trainer's checkpoint", async () => {
+  using runtime = await createRuntime({ backend: 'cpu' });
+  const net = await load(runtime, 'weights.st');
+  const trainer = net.trainer({ loss: crossEntropy, optimizer: adam({ lr: 0.1 }), stateful: true });
+  expect(trainer.load(bytes('trainer.st'))).toMatchObject({ note: 'trainer' });
+  expect(trainer.steps).toBe(2);
+  expect(await trainer.save({ note: 'trainer' })).toEqual(Uint8Array.from(bytes('trainer.st')));
+  const { input, target, loss } = JSON.parse(text('trainer.json')) as Trained;
+  expect(await trainer.step(input, target)).toBeCloseTo(loss, 5);
+});
+
+test("the weights of a trainer's checkpoint", async () => {
+  using runtime = await createRuntime({ backend: 'cpu' });
+  const net = await load(runtime, 'trainer.st');
+  const { input, output } = JSON.parse(text('trainer.json')) as Trained;
+  expectClose(await net.run(input).read(), output);
+});
+
+test('a store of tuned kernels, whose variants have other names now, is left as it is', async () => {
+  const stored = new Map([['gatewise.tuning.1', text('tuning.json')]]);
+  const store = {
+    getItem: (name: string) => stored.get(name) ?? null,
+    setItem: (name: string, value: string) => void stored.set(name, value),
+  };
+  using runtime = await createRuntime({ backend: 'cpu', tuning: { store } });
+  expect(runtime.tuning).toEqual({});
+  expect([...stored]).toEqual([['gatewise.tuning.1', text('tuning.json')]]);
+});
