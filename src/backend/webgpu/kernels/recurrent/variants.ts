@@ -17,7 +17,7 @@ import {
 import { QUAD_WORDS } from '../../../../ops/weight_precision.ts';
 import type { Placed, Region } from '../../../../plan/region.ts';
 import { recurrent_subgroup } from '../../../../../shaders/gen/recurrent_subgroup.ts';
-import { recurrent_sequence } from '../../../../../shaders/gen/recurrent_sequence.ts';
+import { recurrent_persistent } from '../../../../../shaders/gen/recurrent_persistent.ts';
 import { recurrent_step } from '../../../../../shaders/gen/recurrent_step.ts';
 import type { DeviceInfo } from '../../device_info.ts';
 import { bindDense, dispatch, type Dispatch } from '../../dispatch.ts';
@@ -176,7 +176,7 @@ function groupLaunch(
   const turns = ({ width }: Phase): number => Math.ceil(layout.width(width) / (lanes * groups));
   const { counts, ...parts } = launchParts(loop, chosen, { turns, splits, residence });
   const products = Math.max(1, ...chosen.map((p) => phases[p].products.length));
-  return dispatch(recurrent_sequence, {
+  return dispatch(recurrent_persistent, {
     ...parts,
     constants: {
       LANES: lanes,
