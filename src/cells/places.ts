@@ -94,39 +94,25 @@ export const isVector = (expr: Expr): boolean =>
 /** The matrices of a step: `weight_hh`, `weight_hr`, and in a wavefront `weight_ih`, which multiplies h of the layer below. */
 export type MatrixName = 'hh' | 'hr' | 'ih';
 
-const weightParts = new Map<string, WeightPart>();
-
 /** One gate's rows of a weight matrix, or their transpose. */
-export class WeightPart implements UnitMap {
+export interface WeightPart extends UnitMap {
   readonly matrix: MatrixName;
   /** Which gate's rows, in the order of the matrix. */
   readonly part: number;
   readonly transposed: boolean;
+  readonly adjoint: () => WeightPart;
+}
 
-  private constructor(matrix: MatrixName, part: number, transposed: boolean) {
-    this.matrix = matrix;
-    this.part = part;
-    this.transposed = transposed;
-  }
+const weightParts = new Map<string, WeightPart>();
 
-  static of(matrix: MatrixName, part = 0, transposed = false): WeightPart {
-    const made = new WeightPart(matrix, part, transposed);
-    const known = weightParts.get(made.name) ?? made;
-    weightParts.set(known.name, known);
-    return known;
-  }
-
-  get name(): string {
-    return `${this.matrix}.${this.part}${this.transposed ? "'" : ''}`;
-  }
-
-  get adjoint(): WeightPart {
-    return WeightPart.of(this.matrix, this.part, !this.transposed);
-  }
-
-  toString(): string {
-    return this.name;
-  }
+export function weightPart(matrix: MatrixName, part = 0, transposed = false): WeightPart {
+  const name = `${matrix}.${part}${transposed ? "'" : ''}`;
+  const known = weightParts.get(name);
+  if (known !== undefined) return known;
+  const adjoint = (): WeightPart => weightPart(matrix, part, !transposed);
+  const made: WeightPart = { name, matrix, part, transposed, adjoint };
+  weightParts.set(name, made);
+  return made;
 }
 
 /** The parts of weight matrices whose products with an expression's operands it sums; undefined for other expressions. */

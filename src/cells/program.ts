@@ -186,7 +186,7 @@ const transposed = (
   kind: 'gradientNext' | 'gradientAbove',
 ): MatrixTerm[] =>
   products.flatMap((product, v): MatrixTerm[] =>
-    isIncluded(product) ? [[product.map.adjoint, Place.of(kind, v).expr]] : [],
+    isIncluded(product) ? [[product.map.adjoint(), Place.of(kind, v).expr]] : [],
   );
 
 /**
@@ -242,17 +242,10 @@ function backwardPhases(
   });
 }
 
-/** The slots of gradients: of each place that stands for one, and by number of each product, input part and weight. */
-interface GradientSlots {
-  readonly slots: ReadonlyMap<Place, Place>;
-  readonly products: readonly number[];
-  readonly inputs: readonly number[];
-  readonly weights: readonly number[];
-}
-
 /**
  * Chooses slots for the gradients: those of activations that no phase reads any more, else new ones. A slot can be overwritten
  * by its own unit in the phase that reads it last, but not where other units read it.
+ * @returns The slots of places that stand for gradients, and their numbers for each product, input part and weight.
  */
 function assignSlots(
   { products, gates }: Update,
@@ -260,7 +253,7 @@ function assignSlots(
   derivative: Derivative,
   phases: readonly Phase[],
   widths: Widths,
-): GradientSlots {
+) {
   const reads = readsOf(phases);
   const taken = new Set(products.map(({ source }) => sourcePlace(source, saved)));
   const isFree = (slot: Place, gradient: Place): boolean => {

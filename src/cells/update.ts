@@ -2,7 +2,7 @@
 import { Expr, MEAN, topological } from '../expr/expr.ts';
 import type { Fail } from './check.ts';
 import type { CellParts, Source } from './declaration.ts';
-import { Place, WeightPart, type Width } from './places.ts';
+import { Place, weightPart, type WeightPart, type Width } from './places.ts';
 import type { Widths } from './widths.ts';
 
 export interface ProgramOptions {
@@ -60,15 +60,14 @@ export function traceUpdate(cell: CellParts, { bias, wavefront = false }: Progra
   // In a wavefront a gate's input part is its slot plus the product with h of the layer below.
   const inputPart = (gate: number): Expr => {
     const slot = Place.of('slot', gate).expr;
-    return wavefront && !isJoint(cell, gate) ? add(slot, multiply([WeightPart.of('ih', gate), BELOW])) : slot;
+    return wavefront && !isJoint(cell, gate) ? add(slot, multiply([weightPart('ih', gate), BELOW])) : slot;
   };
   const source: Source<Expr> = {
     input: inputPart,
     product: (part, x) => {
       const gate = cell.recurrentGates[part];
-      const input: MatrixTerm[] =
-        wavefront && isJoint(cell, gate) ? [[WeightPart.of('ih', gate), BELOW]] : [];
-      const sum = multiply([WeightPart.of('hh', part), x], ...input);
+      const input: MatrixTerm[] = wavefront && isJoint(cell, gate) ? [[weightPart('ih', gate), BELOW]] : [];
+      const sum = multiply([weightPart('hh', part), x], ...input);
       const value = bias ? add(sum, Place.of('bias', part).expr) : sum;
       recurrentParts.set(gate, value);
       return value;
@@ -77,7 +76,7 @@ export function traceUpdate(cell: CellParts, { bias, wavefront = false }: Progra
     weight: (w) => Place.of('weight', w).expr,
     keep: () => Place.of('keep').expr,
     mean: (x) => Expr.across([MEAN], [x]),
-    project: (x) => multiply([WeightPart.of('hr'), x]),
+    project: (x) => multiply([weightPart('hr'), x]),
     random: () => Place.of('noise', draws++).expr,
   };
   const after = cell.apply(source);

@@ -15,16 +15,11 @@ export type ExprKind =
 export interface UnitMap {
   readonly name: string;
   /** The transposed map, by which cotangents pass. */
-  readonly adjoint: UnitMap;
+  readonly adjoint: () => UnitMap;
 }
 
 /** The mean over all units, at each unit. */
-export const MEAN: UnitMap = {
-  name: 'mean',
-  get adjoint() {
-    return MEAN;
-  },
-};
+export const MEAN: UnitMap = { name: 'mean', adjoint: () => MEAN };
 
 let nextId = 0;
 const interned = new Map<string, WeakRef<Expr>>();
@@ -202,7 +197,7 @@ export function cotangents(
         if (part !== 0) give(expr.args[i], part);
       });
     } else if ('across' in kind) {
-      kind.across.forEach((map, i) => give(expr.args[i], Expr.across([map.adjoint], [d])));
+      kind.across.forEach((map, i) => give(expr.args[i], Expr.across([map.adjoint()], [d])));
     }
   }
   return (expr) => total.get(expr) ?? zero;

@@ -1,8 +1,8 @@
 // Places and parts of weight matrices: one object each, known by its expression, and what can read them.
 import { expect, test } from 'vitest';
 
-import { isVector, Place, placeOf, placesIn, WeightPart, weightPartsOf } from '../../src/cells/places.ts';
-import { cotangents, Expr, MEAN } from '../../src/expr/expr.ts';
+import { isVector, Place, placeOf, placesIn, weightPart, weightPartsOf } from '../../src/cells/places.ts';
+import { cotangents, Expr, MEAN, type UnitMap } from '../../src/expr/expr.ts';
 
 const slot = Place.of('slot', 12);
 const [h, factors] = [Place.of('state').expr, Place.of('keep').expr];
@@ -27,12 +27,11 @@ test('products read what lies in memory for all units, and h times the factors o
 });
 
 test('cotangents pass products by the transposed matrix, and a mean by itself', () => {
-  const part = WeightPart.of('hh', 2);
-  expect(part.adjoint).toBe(WeightPart.of('hh', 2, true));
-  expect(part.adjoint.adjoint).toBe(part);
+  const part = weightPart('hh', 2);
+  expect(part.adjoint()).toBe(weightPart('hh', 2, true));
+  expect(part.adjoint().adjoint()).toBe(part);
   const d = Expr.input('d');
-  const through = (map: WeightPart | typeof MEAN): string =>
-    String(cotangents([Expr.across([map], [h])], [d])(h));
+  const through = (map: UnitMap): string => String(cotangents([Expr.across([map], [h])], [d])(h));
   expect(through(part)).toBe("hh.2'·d");
   expect(through(MEAN)).toBe('mean·d');
   expect(weightPartsOf(Expr.across([MEAN], [h]))).toBeUndefined();
