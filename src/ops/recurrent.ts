@@ -139,11 +139,11 @@ export const recurrentOp: Op<RecurrentAttrs> = /* @__PURE__ */ defineOp({
     const [reserve, states] = outputs;
     const operands = operandsOf(attrs.operands, inputs);
     const finals = outputs.slice(3).map((final, s) => reshape(dFinals[s] ?? zeros(final.shape), [-1]));
-    const { keepsSlots } = new RecurrentLayout(attrs).program;
+    const { savesActivations } = new RecurrentLayout(attrs).program;
     const carry = dFinals.every((d) => d === undefined) ? zeros(operands.initial[0].shape) : concat(finals);
     const { weights, vectors, rows, seed } = operands;
     const backward = loopOperands({
-      reserve: [keepsSlots ? reserve : empty(reserve.shape)],
+      reserve: [savesActivations ? reserve : empty(reserve.shape)],
       states: [states],
       carry: [carry],
       weights,

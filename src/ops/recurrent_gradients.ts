@@ -88,20 +88,20 @@ function statesOf({ layout, states, steps, batch }: Parts, p: number, s: number,
 }
 
 /** The vectors that a product multiplied, (T·B, depth). */
-function sourceOf(parts: Parts, p: number, { source, matrix }: WeightProduct): Value {
+function sourceOf(parts: Parts, p: number, { source, dropped, matrix }: WeightProduct): Value {
   const { attrs, layout, operands, steps, batch } = parts;
-  if ('slot' in source) {
+  if (source.kind === 'slot') {
     const depth = matrix === 'hr' ? attrs.hidden : layout.stateWidth(0);
-    return slots(parts, p, source.slot, depth);
+    return slots(parts, p, source.index, depth);
   }
-  if ('below' in source) return statesOf(parts, p - 1, 0, 1);
-  const h = statesOf(parts, p, source.state);
+  if (source.kind === 'below') return statesOf(parts, p - 1, 0, 1);
+  const h = statesOf(parts, p, source.index);
   const [rows] = operands.rows;
-  if (!source.kept || rows === undefined) return h;
+  if (!dropped) return h;
   const width = layout.stateWidth(0);
   const factors = slice(rows, 0, p * batch * width, (p + 1) * batch * width);
-  const dropped = mul(reshape(h, [steps, batch, width]), reshape(factors, [batch, width]));
-  return reshape(dropped, [steps * batch, width]);
+  const product = mul(reshape(h, [steps, batch, width]), reshape(factors, [batch, width]));
+  return reshape(product, [steps * batch, width]);
 }
 
 const sumOf = (values: readonly Value[]): Value => values.reduce((a, b) => add(a, b));
@@ -138,7 +138,7 @@ function matrixGradient(
 function isNext(before: readonly WeightProduct[], own: readonly WeightProduct[]): boolean {
   if (before.length !== 1 || own.length !== 1) return false;
   const [[one], [other]] = [before, own];
-  return other.gradient === one.gradient + 1 && JSON.stringify(other.source) === JSON.stringify(one.source);
+  return other.gradient === one.gradient + 1 && other.source === one.source && other.dropped === one.dropped;
 }
 
 /** The gradients of bias_hh and of the weights per unit: sums over all rows and steps. */
@@ -175,8 +175,8 @@ function factorsGradient(parts: Parts, p: number): Value {
   const { hidden } = attrs;
   const width = layout.stateWidth(0);
   const weight = operands.weights[layout.matrixAt(p, 0)];
-  const through = layout.program.products.flatMap(({ source, part, gradient }) =>
-    'kept' in source && source.kept
+  const through = layout.program.products.flatMap(({ dropped, part, gradient }) =>
+    dropped
       ? [matmul(slots(parts, p, gradient, hidden), slice(weight, 0, part * hidden, (part + 1) * hidden))]
       : [],
   );

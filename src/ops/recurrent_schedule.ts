@@ -11,9 +11,9 @@
 //   rows     (P, B, W) variational dropout's factors of h, then the mask (P, T, B)
 //   scales   (P, rows of all matrices) int8: the largest magnitude of each row
 import type { Cell } from '../cells/cell.ts';
-import { operationsOf, type Phase, type Term, type Width } from '../cells/phases.ts';
-import { parsePlace } from '../cells/places.ts';
-import type { CellProgram, MatrixName } from '../cells/program.ts';
+import { operationsOf, type Phase, type Term } from '../cells/phases.ts';
+import type { MatrixName, Place, Width } from '../cells/places.ts';
+import type { CellProgram } from '../cells/program.ts';
 import type { OperandCounts, Operands } from '../graph/operands.ts';
 import type { WeightPrecision } from './weight_precision.ts';
 
@@ -76,13 +76,15 @@ export interface Address {
   readonly tensor: TensorName;
   /** Elements before the first row. */
   readonly base: Extent;
-  /** The axes, slowest first, with their extents; that of the first is not needed. */
+  /** The axes, slowest first. */
   readonly axes: readonly { readonly axis: 'layer' | 'time' | 'row'; readonly extent: Extent }[];
   readonly width: number;
   /** Where in its row the place begins. */
   readonly offset: number;
-  /** Which time: of the step, of the step processed next, or of the states before or after the step. */
-  readonly time: 'step' | 'next' | 'before' | 'after';
+  /** The index on the axis of time, counted in the order of processing, relative to that of the step. */
+  readonly step: 0 | 1;
+  /** How that count runs over time: `mirrored` is from the last time to the first in the second direction, `ring` begins anew. */
+  readonly order: 'forward' | 'mirrored' | 'ring';
   /** The pseudo-layer, relative to the one that reads: the one below, itself, the one above. */
   readonly layer: -1 | 0 | 1;
 }
@@ -94,8 +96,6 @@ export class RecurrentLayout {
   readonly isInference: boolean;
   /** Pseudo-layers whose h is in the output: in a wavefront the last one's alone. */
   readonly outputs: number;
-  /** How many steps the last pseudo-layer is behind the first. */
-  readonly delay: number;
   /** Elements of a row of the reserve space, and where in it each slot begins. */
   readonly row: number;
   readonly slotOffset: readonly number[];
@@ -112,10 +112,9 @@ export class RecurrentLayout {
     this.#attrs = attrs;
     this.isWavefront = schedule.arrangement === 'wavefront';
     this.isInference = schedule.form === 'inference';
-    this.program = cell.program({ bias, masked, stacked: this.isWavefront });
+    this.program = cell.program({ bias, masked, wavefront: this.isWavefront });
     this.pseudoLayers = pseudoLayers;
     this.outputs = this.isWavefront ? 1 : pseudoLayers;
-    this.delay = this.isWavefront ? pseudoLayers - 1 : 0;
     const before = (widths: readonly Width[]): number[] => {
       let next = 0;
       return widths.map((width) => {
@@ -157,8 +156,7 @@ export class RecurrentLayout {
 
   /** Where in time the states lie that a pseudo-layer has after so many of its steps. */
   stateTime(pseudoLayer: number, done: number, steps: number): number {
-    if (this.isInference) return done % this.stateTimes(steps);
-    return this.isReverse(pseudoLayer) ? steps - done : done;
+    return timeIndex(this.statesAt(0), pseudoLayer, done, this.stateTimes(steps));
   }
 
   /** Whether a pseudo-layer goes through time backwards: the second direction. */
@@ -166,27 +164,41 @@ export class RecurrentLayout {
     return pseudoLayer > 0 && !this.isWavefront;
   }
 
+  /**
+   * The steps of the first pseudo-layer in the order in which a pass processes them. After the backward ones comes -1, which
+   * finishes the gradients of the initial states. In a wavefront each layer is a step behind the one below: see `stepOf`.
+   */
+  waves(steps: number, backward: boolean): number[] {
+    const count = steps + (this.isWavefront ? this.pseudoLayers - 1 : 0);
+    const forward = Array.from({ length: count }, (_, wave) => wave);
+    return backward ? [...forward.reverse(), -1] : forward;
+  }
+
+  /** The step of a pseudo-layer in a wave; the layer has none where it is out of range. */
+  stepOf(wave: number, pseudoLayer: number): number {
+    return this.isWavefront ? wave - pseudoLayer : wave;
+  }
+
   phases(backward: boolean): readonly Phase[] {
-    const { backward: back, lean, forward } = this.program;
-    return backward ? back : this.isInference ? lean : forward;
+    if (backward) return this.program.backward;
+    return this.isInference ? this.program.inference : this.program.forward;
   }
 
   /** Where a place lies; undefined for what is no memory (random numbers). */
-  addressOf(name: string): Address | undefined {
-    const [kind, index] = parsePlace(name);
+  addressOf({ kind, index }: Place): Address | undefined {
     switch (kind) {
       case 'slot':
-        return this.#reserve(index, 'step', 0);
+        return this.#reserve(index);
       case 'following':
-        return this.#reserve(index, 'next', 0);
+        return { ...this.#reserve(index), step: 1 };
       case 'above':
-        return this.#reserve(index, 'step', 1);
+        return { ...this.#reserve(index), layer: 1 };
       case 'state':
-        return this.statesAt(index, 'before', 0);
-      case 'after':
         return this.statesAt(index);
+      case 'after':
+        return { ...this.statesAt(index), step: 1 };
       case 'below':
-        return this.statesAt(0, 'after', -1);
+        return { ...this.statesAt(0), step: 1, layer: -1 };
       case 'carry':
         return this.carry(index);
       case 'output':
@@ -221,21 +233,16 @@ export class RecurrentLayout {
     return this.#address('output', ['time', 'row', 'layer'], this.stateWidth(0));
   }
 
-  #reserve(slot: number, time: Address['time'], layer: Address['layer']): Address {
-    return {
-      ...this.#address('reserve', ['layer', 'time', 'row'], this.row),
-      offset: this.slotOffset[slot],
-      time,
-      layer,
-    };
+  #reserve(slot: number): Address {
+    const address = this.#address('reserve', ['layer', 'time', 'row'], this.row);
+    return { ...address, offset: this.slotOffset[slot] };
   }
 
-  statesAt(state: number, time: 'before' | 'after' = 'after', layer: Address['layer'] = 0): Address {
+  /** A state before a step. */
+  statesAt(state: number): Address {
     return {
       ...this.#address('states', ['layer', 'time', 'row'], this.stateWidth(state)),
       base: extent(this.stateOffset[state] * this.pseudoLayers, 'times', 'batch'),
-      time,
-      layer,
     };
   }
 
@@ -249,13 +256,15 @@ export class RecurrentLayout {
       time: extent(1, tensor === 'states' ? 'times' : 'steps'),
       row: extent(1, 'batch'),
     };
+    const isRing = tensor === 'states' && this.isInference;
     return {
       tensor,
       base: extent(0),
       axes: axes.map((axis) => ({ axis, extent: extents[axis] })),
       width,
       offset: 0,
-      time: 'step',
+      step: 0,
+      order: isRing ? 'ring' : this.isReverse(1) && this.pseudoLayers > 1 ? 'mirrored' : 'forward',
       layer: 0,
     };
   }
@@ -328,16 +337,18 @@ export function stridesOf(
   return { base: valueOf(base) + offset, ...strides };
 }
 
+/** The index on an axis of `extent` times of what a pseudo-layer reads at a count. */
+export function timeIndex({ order }: Address, pseudoLayer: number, count: number, times: number): number {
+  if (order === 'ring') return count % times;
+  return order === 'mirrored' && pseudoLayer > 0 ? times - 1 - count : count;
+}
+
 /** Which of a pseudo-layer's matrices a term multiplies by, and which part of it. */
 export function matrixOf(
   layout: RecurrentLayout,
-  { matrix }: Term,
+  { matrix: { matrix, part, transposed } }: Term,
 ): { readonly matrix: number; readonly part: number; readonly transposed: boolean } {
-  return {
-    matrix: layout.matrices.findIndex(({ name }) => name === matrix.slice(0, 2)),
-    part: Number.parseInt(matrix.slice(3), 10),
-    transposed: matrix.endsWith("'"),
-  };
+  return { matrix: layout.matrices.findIndex(({ name }) => name === matrix), part, transposed };
 }
 
 /**
@@ -347,7 +358,7 @@ export function matrixOf(
 export function flopOf(layout: RecurrentLayout, phases: readonly Phase[], edge = false): number {
   const each = phases.map((phase) => {
     const all = phase.products.flatMap((product) => product.terms);
-    const terms = edge ? all.filter(({ matrix }) => !matrix.startsWith('ih')) : all;
+    const terms = edge ? all.filter(({ matrix }) => matrix.matrix !== 'ih') : all;
     const depth = terms.reduce((total, term) => total + layout.width(term.depth), 0);
     return layout.width(phase.width) * (2 * depth + operationsOf(phase));
   });

@@ -26,7 +26,7 @@ export interface Packing {
   readonly quadsPerLayer: number;
 }
 
-const keyOf = ({ matrix, source }: Term): string => `${matrix} ${inputsOf([source]).join()}`;
+const keyOf = ({ matrix, source }: Term): string => `${matrix.name} ${inputsOf([source]).join()}`;
 const byKey = (a: string, b: string): number => a.localeCompare(b, 'en', { numeric: true });
 
 /** The vectors of a phase's products. All are multiplied by equally many matrices, since the kernel unrolls them alike. */
@@ -35,7 +35,7 @@ function vectorsOf(layout: RecurrentLayout, { products }: Phase): Omit<VectorRea
   const bySource = new Map<Expr, { term: Term; product: number }[]>();
   for (const read of all) bySource.set(read.term.source, [...(bySource.get(read.term.source) ?? []), read]);
   const groups = [...bySource.values()].map((reads) =>
-    reads.toSorted((a, b) => byKey(a.term.matrix, b.term.matrix)),
+    reads.toSorted((a, b) => byKey(a.term.matrix.name, b.term.matrix.name)),
   );
   const isRectangle = groups.every(({ length }) => length === groups[0].length);
   // In the order of the matrices, so that training and inference read packed weights alike.

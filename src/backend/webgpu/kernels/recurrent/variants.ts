@@ -7,11 +7,17 @@
 import { GatewiseError } from '../../../../core/errors.ts';
 import type { Phase } from '../../../../cells/phases.ts';
 import { operandsOf } from '../../../../graph/operands.ts';
-import { flopOf, RecurrentLayout, type RecurrentAttrs } from '../../../../ops/recurrent_schedule.ts';
+import {
+  flopOf,
+  RecurrentLayout,
+  stridesOf,
+  type RecurrentAttrs,
+  type Strides,
+} from '../../../../ops/recurrent_schedule.ts';
 import { QUAD_WORDS } from '../../../../ops/weight_precision.ts';
 import type { Placed, Region } from '../../../../plan/region.ts';
 import { recurrent_subgroup } from '../../../../../shaders/gen/recurrent_subgroup.ts';
-import { recurrent_sequence } from '../../../../../shaders/gen/recurrent_sequence.ts';
+import { recurrent_persistent } from '../../../../../shaders/gen/recurrent_persistent.ts';
 import { recurrent_step } from '../../../../../shaders/gen/recurrent_step.ts';
 import type { DeviceInfo } from '../../device_info.ts';
 import { bindDense, dispatch, type Dispatch } from '../../dispatch.ts';
@@ -63,9 +69,8 @@ function passOf({ attrs, outputs }: Placed<RecurrentAttrs>, backward: boolean): 
 
 /** The uniforms of each step, in the order of processing. @param last Whether the backward loop has a finishing step. */
 const stepUniforms = ({ layout, steps, batch, backward }: Loop, last: boolean) => {
-  const count = steps + layout.delay;
-  const moments = Array.from({ length: count }, (_, i) => (backward ? count - i : i + 1));
-  return [...moments, ...(last ? [0] : [])].map((next) => ({ next, count: 1, stride: 1, steps, batch }));
+  const waves = layout.waves(steps, backward).filter((wave) => wave >= 0 || last);
+  return waves.map((wave) => ({ next: wave + 1, count: 1, stride: 1, steps, batch }));
 };
 
 /** Bindings, spliced text and unroll counts of a launch of some phases. @param options.turns Of each phase. */
@@ -171,7 +176,7 @@ function groupLaunch(
   const turns = ({ width }: Phase): number => Math.ceil(layout.width(width) / (lanes * groups));
   const { counts, ...parts } = launchParts(loop, chosen, { turns, splits, residence });
   const products = Math.max(1, ...chosen.map((p) => phases[p].products.length));
-  return dispatch(recurrent_sequence, {
+  return dispatch(recurrent_persistent, {
     ...parts,
     constants: {
       LANES: lanes,
@@ -210,13 +215,13 @@ function persistentLaunches(loop: Loop, geometry: GroupGeometry | undefined): Di
   if (geometry === undefined)
     throw new GatewiseError('internal', 'recurrent: the weights do not fit where the variant keeps them');
   const { layout, phases, backward, steps, batch } = loop;
-  const moments = stepUniforms(
+  const uniforms = stepUniforms(
     loop,
     phases.some(({ finish }) => finish.length > 0),
   );
-  const size = stepsPerLaunch(moments.length, flopOf(layout, phases), geometry);
-  const launches = Array.from({ length: Math.ceil(moments.length / size) }, (_, i) => {
-    const own = moments.slice(i * size, (i + 1) * size);
+  const size = stepsPerLaunch(uniforms.length, flopOf(layout, phases), geometry);
+  const launches = Array.from({ length: Math.ceil(uniforms.length / size) }, (_, i) => {
+    const own = uniforms.slice(i * size, (i + 1) * size);
     return { next: own[0].next, count: own.length, stride: backward ? -1 : 1, steps, batch };
   });
   return [groupLaunch(loop, [...phases.keys()], geometry, 1, launches, {})];
@@ -281,27 +286,23 @@ export function loopVariants(
 
 /** The copies of the initial states (P, B, W) to the time at which each pseudo-layer starts. */
 function startDispatches({ layout, steps, batch }: Pass, initial: Region, states: Region): Dispatch[] {
-  const { pseudoLayers, stateOffset, stateUnits, program } = layout;
-  const times = layout.stateTimes(steps);
-  const isEven = new Set(program.stateWidths).size === 1;
+  const { pseudoLayers, stateUnits } = layout;
+  const sizes = { steps, batch, times: layout.stateTimes(steps) };
+  const widths = layout.program.stateWidths.map((width) => layout.width(width));
   // States of one width are one copy.
-  const groups = isEven ? [0] : stateOffset.map((_, s) => s);
-  return groups.flatMap((s) => {
-    const width = layout.stateWidth(s);
-    const shape = [isEven ? stateUnits / width : 1, pseudoLayers, batch, width];
-    const row = batch * width;
-    const last = pseudoLayers > 1 ? layout.stateTime(1, 0, steps) : 0;
-    const from = {
-      shape,
-      strides: [pseudoLayers * row, row, width, 1],
-      offset: initial.view.offset + stateOffset[s] * pseudoLayers * batch,
-    };
-    const to = {
-      shape,
-      strides: [pseudoLayers * times * row, (times + last) * row, width, 1],
-      offset: states.view.offset + stateOffset[s] * pseudoLayers * times * batch,
-    };
-    return copyDispatch({ ...initial, view: from }, { ...states, view: to });
+  const isEven = new Set(widths).size === 1;
+  return (isEven ? [0] : [...widths.keys()]).flatMap((s) => {
+    const shape = [isEven ? stateUnits / widths[s] : 1, pseudoLayers, batch, widths[s]];
+    const regionOf = ({ view, ...region }: Region, { base, layer, row }: Strides, start = 0): Region => ({
+      ...region,
+      view: { shape, strides: [pseudoLayers * layer, layer + start, row, 1], offset: view.offset + base },
+    });
+    const target = stridesOf(layout.statesAt(s), sizes);
+    const start = pseudoLayers > 1 ? target.time * layout.stateTime(1, 0, steps) : 0;
+    return copyDispatch(
+      regionOf(initial, stridesOf(layout.carry(s), sizes)),
+      regionOf(states, target, start),
+    );
   });
 }
 
