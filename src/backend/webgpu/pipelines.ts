@@ -10,7 +10,7 @@ export interface Pipeline {
 }
 
 /** The complete WGSL of a dispatch, as the device compiles it. */
-export function sourceOf({ kernel, template }: Dispatch): string {
+function sourceOf({ kernel, template }: Dispatch): string {
   return expand(kernel.code, template);
 }
 
