@@ -8,18 +8,26 @@ import { add, mul, where } from '../expr/arith.ts';
 import { Expr, substitute } from '../expr/expr.ts';
 import { countOperations, inputName } from '../expr/operands.ts';
 import { gradients } from '../graph/autodiff.ts';
+import { countOperands, listOperands, operandsOf } from '../graph/operands.ts';
 import { defineOp, expectValue, type Op, type Signature, type Value } from '../graph/value.ts';
 import { apply, applyAll } from './apply.ts';
 import { elementwise } from './elementwise.ts';
-import { D_A, D_B, MAX_SLOTS, partsOf, slotGradients, type LinearScanAttrs } from './linear_scan_parts.ts';
+import {
+  D_A,
+  D_B,
+  MAX_SLOTS,
+  scanOperands,
+  slotGradients,
+  type LinearScanAttrs,
+} from './linear_scan_parts.ts';
 import { broadcastOp, concat, constant, reshape, slice, sum, zeros } from './structure.ts';
 
 const slotsOf = (sources: readonly Signature[]): number =>
   sources.reduce((total, { shape }) => total + shape[2], 0);
 
 /** Throws unless the inputs fit each other. @returns T, B, slots, H. */
-function checkInputs(attrs: LinearScanAttrs, inputs: readonly Signature[], backward: boolean): number[] {
-  const { sources, mask, initial } = partsOf(attrs, inputs, backward);
+function checkInputs(attrs: LinearScanAttrs, inputs: readonly Signature[]): number[] {
+  const { sources, mask, initial } = scanOperands(attrs, inputs);
   const [steps, batch, , hidden] = sources[0].shape;
   const slots = slotsOf(sources);
   const fits = (got: Signature | undefined, expected: readonly number[]): boolean =>
@@ -33,7 +41,7 @@ function checkInputs(attrs: LinearScanAttrs, inputs: readonly Signature[], backw
       'shape',
       `linear_scan: expected sources (T, B, slots, H)${mask === undefined ? '' : ', a mask (T, B)'}${initial === undefined ? '' : ', an initial state (B, H)'}, got ${inputs.map(({ shape }) => show(shape)).join(', ')}`,
     );
-  if (slots > MAX_SLOTS || sources.length + Number(attrs.masked) > 2)
+  if (slots > MAX_SLOTS || sources.length + attrs.operands.mask > 2)
     throw new GatewiseError(
       'unsupported',
       `linear_scan: expected at most ${MAX_SLOTS} slots of at most two sources, or of one and a mask; got ${slots} of ${sources.length}`,
@@ -46,20 +54,25 @@ export const linearScanOp: Op<LinearScanAttrs> = /* @__PURE__ */ defineOp({
   summary:
     'h_t = a_t · h_{t-1} + b_t for T steps, a and b expressions over slots (T, B, slots, H): h (T, B, H); optionally a mask (T, B), h_0 (B, H)',
   infer: (attrs, inputs) => {
-    const [steps, batch, , hidden] = checkInputs(attrs, inputs, false);
+    const [steps, batch, , hidden] = checkInputs(attrs, inputs);
     return [{ shape: [steps, batch, hidden], dtype: 'f32' }];
   },
-  inPlace: ({ sources }) =>
+  inPlace: ({ operands: { sources } }) =>
     Array.from({ length: sources }, (_, input) => ({ input, output: 0, must: false })),
   cost: ({ step }, _, [h]) => (countOperations(step) + 2) * sizeOf(h.shape),
   grad: (node, [dh]) => {
     if (dh === undefined) return [];
-    const { sources, mask, initial } = partsOf(node.attrs, node.inputs, false);
-    const inputs = [...sources, mask, node.outputs[0], dh, initial].filter((input) => input !== undefined);
-    const [dSlots, dInitial] = applyAll(linearScanBackwardOp, node.attrs, inputs);
+    const given = operandsOf(node.attrs.operands, node.inputs);
+    const operands = { ...given, h: node.outputs, dH: [dh] };
+    const [dSlots, dInitial] = applyAll(
+      linearScanBackwardOp,
+      { ...node.attrs, operands: countOperands(operands) },
+      listOperands(operands),
+    );
+    const { sources, mask } = given;
     let slot = 0;
     const dSources = sources.map(({ shape }) => slice(dSlots, 2, slot, (slot += shape[2])));
-    return [...dSources, ...(mask === undefined ? [] : [undefined]), dInitial];
+    return [...dSources, ...mask.map(() => undefined), dInitial];
   },
   tolerance: { absolute: 1e-5, relative: 2e-5 },
 });
@@ -68,11 +81,11 @@ export const linearScanBackwardOp: Op<LinearScanAttrs> = /* @__PURE__ */ defineO
   name: 'linear_scan_backward',
   summary: 'the scan the other way: from slots, optionally a mask, h, d h and h_0 to d slots and d h_0',
   infer: (attrs, inputs) => {
-    const shape = checkInputs(attrs, inputs, true);
-    const { initial } = partsOf(attrs, inputs, true);
+    const shape = checkInputs(attrs, inputs);
+    const { initial } = scanOperands(attrs, inputs);
     return [{ shape, dtype: 'f32' }, ...(initial === undefined ? [] : [initial])];
   },
-  inPlace: ({ sources }) => (sources === 1 ? [{ input: 0, output: 0, must: false }] : []),
+  inPlace: ({ operands: { sources } }) => (sources === 1 ? [{ input: 0, output: 0, must: false }] : []),
   cost: ({ step }, _, [{ shape }]) =>
     (countOperations([step[0], ...slotGradients(step, shape[2])]) + 4) * (sizeOf(shape) / shape[2]),
   // Rare, so by way of the ops that compute the same.
@@ -93,8 +106,8 @@ export const linearScanBackwardOp: Op<LinearScanAttrs> = /* @__PURE__ */ defineO
 
 /** What linear_scan_backward computes, from a scan of its coefficients and elementwise ops. */
 function backwardOfOps(attrs: LinearScanAttrs, inputs: readonly Value[]): Value[] {
-  const { sources, mask, h, dh, initial } = partsOf(attrs, inputs, true);
-  if (h === undefined || dh === undefined)
+  const { sources, mask, h, dH, initial } = scanOperands(attrs, inputs);
+  if (h === undefined || dH === undefined)
     throw new GatewiseError('internal', 'linear_scan_backward: no h or d h');
   const [steps, batch, hidden] = h.shape;
   const slots = sources.flatMap((source) =>
@@ -109,8 +122,8 @@ function backwardOfOps(attrs: LinearScanAttrs, inputs: readonly Value[]): Value[
     return concat(reverse ? [...kept, added] : [added, ...kept]);
   };
   const a = unless(1, elementwise([attrs.step[0]], slots, h.shape)[0]);
-  const passedBack = linearScan(a, mul(a, dh), { reverse: !attrs.reverse });
-  const dB = add(dh, delay(passedBack, !attrs.reverse));
+  const passedBack = linearScan(a, mul(a, dH), { reverse: !attrs.reverse });
+  const dB = add(dH, delay(passedBack, !attrs.reverse));
   const dA = mul(dB, delay(h, attrs.reverse, initial));
   const names = new Map([
     [D_A, Expr.input(inputName(slots.length))],
@@ -163,6 +176,10 @@ export function linearScanOf(
   const [{ shape }] = sources;
   if (mask !== undefined) expectValue('linearScan: mask', mask, 'f32', shape.slice(0, 2));
   if (initial !== undefined) expectValue('linearScan: initial', initial, 'f32', [shape[1], shape[3]]);
-  const inputs = [...sources, mask, initial].filter((input) => input !== undefined);
-  return apply(linearScanOp, { reverse, step, sources: sources.length, masked: mask !== undefined }, inputs);
+  const operands = { sources, mask: mask ? [mask] : [], h: [], dH: [], initial: initial ? [initial] : [] };
+  return apply(
+    linearScanOp,
+    { reverse, step, operands: countOperands(operands) },
+    listOperands<Value>(operands),
+  );
 }

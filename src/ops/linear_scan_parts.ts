@@ -1,39 +1,39 @@
-// What a linear scan reads, told apart, each under the axes (step, row, unit) of its output.
+// The operands of a linear scan by name, and their views under the axes (step, row, unit) of its output.
 import type { View } from '../core/view.ts';
 import { derivative, Expr } from '../expr/expr.ts';
 import { inputName } from '../expr/operands.ts';
+import { operandsOf, type OperandCounts } from '../graph/operands.ts';
 
 export interface LinearScanAttrs {
   /** From the last step to the first. */
   readonly reverse: boolean;
   /** a and b of h_t = a_t · h_{t-1} + b_t, over the slots of all sources, one behind the other: `in0`…. */
   readonly step: readonly [a: Expr, b: Expr];
-  /** How many of the inputs, the first, are sources (T, B, slots, H). */
-  readonly sources: number;
-  /** Whether a mask (T, B) follows: where it is 0, a = 1 and b = 0. */
-  readonly masked: boolean;
+  /**
+   * `sources` (T, B, slots, H) each; `mask` (T, B): where it is 0, a = 1 and b = 0; `initial` (B, H): h_0, else zeros.
+   * Backward: `h` and `dH`, the gradient of h, (T, B, H).
+   */
+  readonly operands: OperandCounts<'sources' | 'mask' | 'h' | 'dH' | 'initial'>;
 }
 
 /** Slots that a scan reads: its uniforms have rows for so many, and for those of their gradients. */
 export const MAX_SLOTS = 5;
 
-/** The inputs of linear_scan, or, with h and d h after the mask, those of its backward op. */
-export function partsOf<T>(
-  { sources, masked }: LinearScanAttrs,
+/** The inputs of a scan by name, those that it does not have undefined. */
+export function scanOperands<T>(
+  { operands }: LinearScanAttrs,
   inputs: readonly T[],
-  backward: boolean,
 ): { readonly sources: readonly T[] } & {
-  readonly [Name in 'mask' | 'h' | 'dh' | 'initial']: T | undefined;
+  readonly [Name in 'mask' | 'h' | 'dH' | 'initial']: T | undefined;
 } {
-  const rest = inputs.slice(sources);
-  const next = (there: boolean): T | undefined => (there ? rest.shift() : undefined);
-  return {
-    sources: inputs.slice(0, sources),
-    mask: next(masked),
-    h: next(backward),
-    dh: next(backward),
-    initial: next(true),
-  };
+  const {
+    sources,
+    mask: [mask],
+    h: [h],
+    dH: [dH],
+    initial: [initial],
+  } = operandsOf(operands, inputs);
+  return { sources, mask, h, dH, initial };
 }
 
 /** Each slot of a tensor (T, B, slots, H), as (T, B, H). */

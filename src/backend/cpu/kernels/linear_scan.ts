@@ -7,7 +7,7 @@ import {
   D_A,
   D_B,
   maskView,
-  partsOf,
+  scanOperands,
   slotGradients,
   slotViews,
   stateView,
@@ -28,19 +28,14 @@ export const linearScanBackward = defineKernel(linearScanBackwardOp, {
 
 const within = ({ data }: Operand, view: View): Operand => ({ data, view });
 
-function columns(
-  attrs: LinearScanAttrs,
-  inputs: readonly Operand[],
-  shape: readonly number[],
-  backward: boolean,
-) {
-  const { sources, mask, h, dh, initial } = partsOf(attrs, inputs, backward);
+function columns(attrs: LinearScanAttrs, inputs: readonly Operand[], shape: readonly number[]) {
+  const { sources, mask, h, dH, initial } = scanOperands(attrs, inputs);
   return {
     slots: sources.flatMap((source) => slotViews(source.view).map((view) => within(source, view))),
     mask: mask && within(mask, maskView(mask.view, shape[2])),
     initial: initial && within(initial, stateView(initial.view, shape[0])),
     h,
-    dh,
+    dH,
   };
 }
 
@@ -49,7 +44,7 @@ const indexOf = ({ offset, strides }: View, step: number, row: number, unit: num
 
 function linearScanCPU(attrs: LinearScanAttrs, inputs: readonly Operand[], [out]: readonly Operand[]): void {
   const [steps, batch, hidden] = out.view.shape;
-  const { slots, mask, initial } = columns(attrs, inputs, out.view.shape, false);
+  const { slots, mask, initial } = columns(attrs, inputs, out.view.shape);
   const evaluate = evaluator(
     attrs.step,
     slots.map((_, slot) => inputName(slot)),
@@ -79,7 +74,7 @@ function linearScanBackwardCPU(
   [dSlots, dInitial]: readonly Operand[],
 ): void {
   const [steps, batch, count, hidden] = dSlots.view.shape;
-  const { slots, mask, h, dh, initial } = columns(attrs, inputs, [steps, batch, hidden], true);
+  const { slots, mask, h, dH, initial } = columns(attrs, inputs, [steps, batch, hidden]);
   const targets = slotViews(dSlots.view);
   const names = slots.map((_, slot) => inputName(slot));
   const evaluateA = evaluator([attrs.step[0]], names);
@@ -95,7 +90,7 @@ function linearScanBackwardCPU(
       let carry = 0;
       for (let i = 0; i < steps; i++) {
         const t = attrs.reverse ? i : steps - 1 - i;
-        const d = read(dh, t) + carry;
+        const d = read(dH, t) + carry;
         if (mask !== undefined && read(mask, t) === 0) {
           gradients.fill(0);
           carry = d;

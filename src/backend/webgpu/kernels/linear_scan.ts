@@ -11,7 +11,7 @@ import {
   D_A,
   D_B,
   maskView,
-  partsOf,
+  scanOperands,
   slotGradients,
   slotViews,
   stateView,
@@ -154,7 +154,7 @@ function linearScanDispatches(
 ): Dispatch[] {
   const [out] = outputs;
   const { shape } = out.view;
-  const { sources, mask, initial } = partsOf(attrs, inputs, false);
+  const { sources, mask, initial } = scanOperands(attrs, inputs);
   const pass: Pass = {
     reverse: attrs.reverse,
     shape,
@@ -202,8 +202,8 @@ function backwardDispatches(
 ): Dispatch[] {
   const [dSlots, dInitial] = outputs;
   const [steps, batch, count, hidden] = dSlots.view.shape;
-  const { sources, mask, h, dh, initial } = partsOf(attrs, inputs, true);
-  if (h === undefined || dh === undefined)
+  const { sources, mask, h, dH, initial } = scanOperands(attrs, inputs);
+  if (h === undefined || dH === undefined)
     throw new GatewiseError('internal', 'linear_scan_backward: no h or d h');
   const pass: Pass = {
     reverse: !attrs.reverse,
@@ -213,7 +213,7 @@ function backwardDispatches(
     outputs,
     coefficients: (texts) => {
       const { slots, masked } = stepTexts(texts, sources, mask, hidden);
-      const d = texts.element(dh);
+      const d = texts.element(dH);
       return lines(
         'fn coefficients(at: vec4u) -> vec2f {',
         `  let d = ${d};`,
@@ -242,7 +242,7 @@ function backwardDispatches(
             lines(`  if (${masked}) {`, ...targets.map((to) => `    ${to} = 0.0;`), '    return;', '  }'),
           `  var h = ${first};`,
           `  if (!last) {\n    h = h_at(at ${attrs.reverse ? '+' : '-'} vec4u(0u, 1u, 0u, 0u));\n  }`,
-          `  let d_b = ${texts.element(dh)} + before;`,
+          `  let d_b = ${texts.element(dH)} + before;`,
           '  let d_a = d_b * h;',
           expressionBody(
             slotGradients(attrs.step, count),
