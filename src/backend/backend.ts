@@ -1,4 +1,4 @@
-// What a backend does: memory, and plans made ready to run. The runtime knows no more than this.
+// The interface of a backend: memory, and prepared plans. The runtime depends on nothing else.
 import type { DType, NumberArray } from '../core/shape.ts';
 import type { Calibration } from '../plan/calibration.ts';
 import type { Plan } from '../plan/plan.ts';
@@ -7,21 +7,21 @@ import type { StepTimes } from '../plan/profile.ts';
 import type { Target } from '../plan/target.ts';
 import type { Choices, TunedKind } from './tuning.ts';
 
-/** Memory of a backend. */
+/** A backend's memory. */
 export interface DeviceBuffer {
   /** Elements of 4 bytes. */
   readonly size: number;
-  /** A number that no other contents have, in this buffer or in another (see memo.ts). */
+  /** A number unique to these contents, across all buffers (see memo.ts). */
   version: number;
   destroy(): void;
 }
 
-/** A plan made ready: pipelines compiled, temporaries allocated. */
+/** A prepared plan: pipelines compiled, temporaries allocated. */
 export interface Executable {
   /**
    * Queues one run and returns at once.
-   * @param args a buffer per argument. @param outputs a buffer per output that is not a donated argument.
-   * @param reads outputs whose values are wanted: a promise each, in order.
+   * @param args One buffer per argument. @param outputs One buffer per output that is not a donated argument.
+   * @param reads Outputs to read back: returns a promise for each, in order.
    */
   run(
     args: readonly DeviceBuffer[],
@@ -34,46 +34,46 @@ export interface Executable {
    */
   prefetch(args: readonly DeviceBuffer[], outputs: readonly DeviceBuffer[]): void;
   /**
-   * Times each step on its own, over and over in memory that nobody else uses: arguments, outputs and temporaries hold
-   * nothing of use afterwards. @param outputs as for `run`, but one for each.
+   * Times each step alone and repeatedly, in memory that nothing else uses: arguments, outputs and temporaries have undefined
+   * contents afterwards. @param outputs One buffer per output.
    */
   time(args: readonly DeviceBuffer[], outputs: readonly DeviceBuffer[]): Promise<StepTimes>;
-  /** How each step of the plan is run. */
+  /** How the backend runs each step. */
   launched(): readonly LaunchedStep[];
   /**
-   * Finds out in which variant steps of the plan's kinds are fastest, of which nothing is known yet. This executable stays
-   * what it is; what is prepared afterwards goes by it. Memory as for `time`.
+   * Measures the fastest variants for the plan's kinds of steps that are not tuned yet. This executable is unchanged; plans
+   * prepared later use the results. Memory as for `time`.
    */
   tune(args: readonly DeviceBuffer[], outputs: readonly DeviceBuffer[]): Promise<readonly TunedKind[]>;
   dispose(): void;
 }
 
-/** What was found out about variants, by adapter. */
+/** Tuning results, by adapter. */
 export interface TuningMemory {
   choicesFor(adapter: string): Choices;
   add(adapter: string, found: Choices): void;
 }
 
 export interface CalibrateOptions {
-  /** Measure anew instead of giving what was measured before. */
+  /** Measure again instead of returning an earlier result. */
   readonly again?: boolean;
 }
 
 export interface Backend {
   readonly kind: string;
-  /** What it runs on, for people. */
+  /** Name of the device, for display. */
   readonly description: string;
   createBuffer(size: number, dtype: DType): DeviceBuffer;
   write(buffer: DeviceBuffer, data: NumberArray): void;
   read(buffer: DeviceBuffer, size: number, dtype: DType): Promise<NumberArray>;
-  /** Memory of its own with the same contents as of now. */
+  /** A new buffer with a copy of the current contents. */
   copy(buffer: DeviceBuffer): DeviceBuffer;
-  /** What plans for this backend are made for. */
+  /** The target that plans for this backend are made for. */
   readonly target: Target;
   prepare(plan: Plan): Executable;
-  /** What the device can do. @throws GatewiseError `unsupported` (as a rejection) where there is no device. */
+  /** The device's calibration. @throws GatewiseError `unsupported` (as a rejection) without a device. */
   calibrate(options?: CalibrateOptions): Promise<Calibration>;
-  /** Resolves when all that was queued is done. */
+  /** Resolves when all queued work is done. */
   idle(): Promise<void>;
   dispose(): void;
 }

@@ -1,15 +1,15 @@
-// Results of memoised and prefetched steps stay valid while the arguments that they depend on are unchanged. Contents are told
-// apart by a version: each buffer begins with one of its own, and takes a new one whenever something writes it.
+// Tracks whether results of memoised and prefetched steps are valid: they are while the arguments that they depend on are
+// unchanged. Each write gives a buffer a new, globally unique version, so equal versions mean equal contents.
 import type { DeviceBuffer } from './backend.ts';
 
 let versions = 0;
 
-/** A version that no contents had so far. */
+/** A version that no contents had before. */
 export function newVersion(): number {
   return ++versions;
 }
 
-/** Gives buffers new versions: something else is in them from now on. */
+/** Gives buffers new versions, because their contents changed. */
 export function markWritten(buffers: readonly DeviceBuffer[]): void {
   for (const buffer of buffers) buffer.version = newVersion();
 }
@@ -17,7 +17,7 @@ export function markWritten(buffers: readonly DeviceBuffer[]): void {
 export class Memo {
   readonly #dependsOn: readonly number[];
   readonly #hasSteps: boolean;
-  /** The versions of the arguments when the steps last ran; undefined where their results are not valid. */
+  /** The versions of the arguments when the steps last ran; undefined if their results are invalid. */
   #versions: number[] | undefined;
   #suspended = 0;
 
@@ -34,13 +34,13 @@ export class Memo {
     return known === undefined || this.#dependsOn.some((index, i) => args[index].version !== known[i]);
   }
 
-  /** Records that the steps have run with these arguments. */
+  /** Records that the steps ran with these arguments. */
   remember(args: readonly DeviceBuffer[]): void {
     if (this.#hasSteps && this.#suspended === 0)
       this.#versions = this.#dependsOn.map((index) => args[index].version);
   }
 
-  /** Runs an action that overwrites the results with those of other arguments: they are invalid before, during and after it. */
+  /** Runs an action that overwrites the results using other arguments: they are invalid before, during and after it. */
   async suspend<T>(action: () => Promise<T>): Promise<T> {
     this.#suspended++;
     this.#versions = undefined;

@@ -1,25 +1,25 @@
-// Which variant of a step is fastest on an adapter: what is known of it, what to measure, and what to conclude.
+// Chooses the fastest variant per kind of step on an adapter: stores measurements, and derives choices from them.
 
-/** Which variant to take for which kind of step, by `op:kind`. */
+/** The chosen variant per kind of step, keyed by `op:kind`. */
 export type Choices = Readonly<Record<string, string>>;
 
-/** What was found fastest, by adapter and by kind of step: plain data, which JSON keeps. */
+/** The fastest variants, by adapter and kind of step: plain data that can be stored as JSON. */
 export type Tuning = Readonly<Record<string, Choices>>;
 
 /** A kind of step that was tuned. */
 export interface TunedKind {
-  /** The op, rough sizes, and what else counts, such as `matmul:512x256x1024:kn`. */
+  /** The op, rough sizes and other properties, such as `matmul:512x256x1024:kn`. */
   readonly kind: string;
-  /** The variant that is taken from now on. */
+  /** The variant that later plans use. */
   readonly variant: string;
-  /** What a step of that kind takes in each variant; of one that was soon seen to be far slower, from one run. */
+  /** Seconds per step in each variant; a variant that was clearly slower is measured by one run. */
   readonly seconds: Readonly<Record<string, number>>;
 }
 
-/** A default is left only for what takes less than this share of its time: less may be noise. */
+/** Another variant replaces the default only if it takes less than this share of its time; smaller gains may be noise. */
 const CLEARLY = 0.95;
 
-/** The variant to take. @param names the default first. */
+/** The variant to use. @param names Variants, the default first. */
 export function fastestOf(
   names: readonly [string, ...string[]],
   seconds: Readonly<Record<string, number>>,
@@ -28,7 +28,7 @@ export function fastestOf(
   return seconds[best] < CLEARLY * seconds[names[0]] ? best : names[0];
 }
 
-/** What text holds of a tuning: nothing where it is something else, since a measurement can be made again. */
+/** Parses a stored tuning; empty if the text is invalid, since measurements can be repeated. */
 export function parseTuning(text: string | null): Tuning {
   const isRecord = (value: unknown): value is Record<string, unknown> =>
     typeof value === 'object' && value !== null && !Array.isArray(value);

@@ -1,7 +1,7 @@
-// A linear recurrence over time, element by element: h_t = a_t · h_{t-1} + b_t. What a step does to the state is a pair of
-// numbers, and doing one step after the other is associative, (a2·a1, a2·b1 + b2), so the steps need not wait for each
-// other: Blelloch, "Prefix sums and their applications" (1990).
-// a and b are expressions over the slots of the inputs, so that a layer's gates are read once and stored nowhere.
+// A linear recurrence over time, element by element: h_t = a_t · h_{t-1} + b_t. A step is the pair (a, b), and composing steps
+// is associative, (a2, b2) ∘ (a1, b1) = (a2·a1, a2·b1 + b2), so time can be processed in parallel: Blelloch, "Prefix sums and
+// their applications" (1990). a and b are expressions over the slots of the inputs, so the kernel reads each gate once and
+// stores no coefficients.
 import { GatewiseError, show } from '../core/errors.ts';
 import { sameShape, sizeOf } from '../core/shape.ts';
 import { add, mul, where } from '../expr/arith.ts';
@@ -25,7 +25,7 @@ import { broadcastOp, concat, constant, reshape, slice, sum, zeros } from './str
 const slotsOf = (sources: readonly Signature[]): number =>
   sources.reduce((total, { shape }) => total + shape[2], 0);
 
-/** Throws unless the inputs fit each other. @returns T, B, slots, H. */
+/** Checks that the inputs' shapes agree. @returns T, B, slots, H. */
 function checkInputs(attrs: LinearScanAttrs, inputs: readonly Signature[]): number[] {
   const { sources, mask, initial } = scanOperands(attrs, inputs);
   const [steps, batch, , hidden] = sources[0].shape;
@@ -88,9 +88,9 @@ export const linearScanBackwardOp: Op<LinearScanAttrs> = /* @__PURE__ */ defineO
   inPlace: ({ operands: { sources } }) => (sources === 1 ? [{ input: 0, output: 0, must: false }] : []),
   cost: ({ step }, _, [{ shape }]) =>
     (countOperations([step[0], ...slotGradients(step, shape[2])]) + 4) * (sizeOf(shape) / shape[2]),
-  // Rare, so by way of the ops that compute the same.
+  // Second derivatives are rare, so this composes existing ops instead of a kernel.
   grad: (node, cotangents) => {
-    // Views of their own: what makes h out of the sources is no part of this.
+    // Separate inputs: the derivative treats h and the sources as independent.
     const inputs = node.inputs.map((input) => apply(broadcastOp, { shape: input.shape }, [input]));
     const outputs = backwardOfOps(node.attrs, inputs);
     const loss = outputs
@@ -104,7 +104,7 @@ export const linearScanBackwardOp: Op<LinearScanAttrs> = /* @__PURE__ */ defineO
   tolerance: { absolute: 1e-5, relative: 2e-5 },
 });
 
-/** What linear_scan_backward computes, from a scan of its coefficients and elementwise ops. */
+/** Computes linear_scan_backward by a scan over its coefficients and elementwise ops. */
 function backwardOfOps(attrs: LinearScanAttrs, inputs: readonly Value[]): Value[] {
   const { sources, mask, h, dH, initial } = scanOperands(attrs, inputs);
   if (h === undefined || dH === undefined)
@@ -115,7 +115,7 @@ function backwardOfOps(attrs: LinearScanAttrs, inputs: readonly Value[]): Value[
   );
   const counts = mask && reshape(mask, [steps, batch, 1]);
   const unless = (masked: number, x: Value): Value => (counts === undefined ? x : where(counts, x, masked));
-  /** (T, B, H) a step later in the scan's order, with the state before the first step in front. */
+  /** Shifts (T, B, H) by one step in the scan's order and puts the state before the first step in front. */
   const delay = (x: Value, reverse: boolean, first: Value = zeros([batch, hidden])): Value => {
     const kept = steps === 1 ? [] : [reverse ? slice(x, 0, 1, steps) : slice(x, 0, 0, steps - 1)];
     const added = reshape(first, [1, batch, hidden]);
@@ -142,16 +142,16 @@ function backwardOfOps(attrs: LinearScanAttrs, inputs: readonly Value[]): Value[
 export interface LinearScanOptions {
   /** The state before the first step, (B, H); zeros where absent. */
   readonly initial?: Value;
-  /** From the last step to the first: h_t = a_t · h_{t+1} + b_t. */
+  /** Scans from the last step to the first: h_t = a_t · h_{t+1} + b_t. */
   readonly reverse?: boolean;
 }
 
 /**
- * h_t = a_t · h_{t-1} + b_t, element by element, in parallel over time where B·H alone would leave a device idle. It
- * then multiplies the a of neighbouring steps first: where |a| stays above 1 that product may overflow before h does.
+ * h_t = a_t · h_{t-1} + b_t, element by element; parallel over time where B·H elements alone leave the device idle.
+ * The parallel form multiplies the a of neighbouring steps: if |a| stays above 1, that product may overflow before h does.
  * @param a f32 (T, B, H). @param b f32 (T, B, H).
  * @returns h at every step, (T, B, H).
- * @throws GatewiseError `argument`, `dtype` or `shape` where the inputs are no such values.
+ * @throws GatewiseError `argument`, `dtype` or `shape` for invalid inputs.
  */
 export function linearScan(a: Value, b: Value, options: LinearScanOptions = {}): Value {
   expectValue('linearScan: a', a, 'f32');
@@ -166,7 +166,7 @@ export function linearScan(a: Value, b: Value, options: LinearScanOptions = {}):
 /**
  * As linearScan, with a and b of a step as expressions over the slots of `sources`.
  * @param step over `in0`…: the slots of all sources, one behind the other. @param sources each f32 (T, B, slots, H).
- * @param options.mask f32 (T, B): where it is 0, the state is carried and what the sources hold is not looked at.
+ * @param options.mask f32 (T, B): where it is 0, the step copies the state and ignores the sources.
  */
 export function linearScanOf(
   step: LinearScanAttrs['step'],

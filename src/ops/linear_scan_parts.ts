@@ -5,9 +5,9 @@ import { inputName } from '../expr/operands.ts';
 import { operandsOf, type OperandCounts } from '../graph/operands.ts';
 
 export interface LinearScanAttrs {
-  /** From the last step to the first. */
+  /** Scans from the last step to the first. */
   readonly reverse: boolean;
-  /** a and b of h_t = a_t · h_{t-1} + b_t, over the slots of all sources, one behind the other: `in0`…. */
+  /** a and b of h_t = a_t · h_{t-1} + b_t, as expressions over `in0`…, which number the slots of all sources in order. */
   readonly step: readonly [a: Expr, b: Expr];
   /**
    * `sources` (T, B, slots, H) each; `mask` (T, B): where it is 0, a = 1 and b = 0; `initial` (B, H): h_0, else zeros.
@@ -16,10 +16,10 @@ export interface LinearScanAttrs {
   readonly operands: OperandCounts<'sources' | 'mask' | 'h' | 'dH' | 'initial'>;
 }
 
-/** Slots that a scan reads: its uniforms have rows for so many, and for those of their gradients. */
+/** The most slots that a scan reads: the kernels reserve one uniform row for each slot and one for its gradient. */
 export const MAX_SLOTS = 5;
 
-/** The inputs of a scan by name, those that it does not have undefined. */
+/** The inputs of a scan by name; absent ones are undefined. */
 export function scanOperands<T>(
   { operands }: LinearScanAttrs,
   inputs: readonly T[],
@@ -36,7 +36,7 @@ export function scanOperands<T>(
   return { sources, mask, h, dH, initial };
 }
 
-/** Each slot of a tensor (T, B, slots, H), as (T, B, H). */
+/** Views of a tensor (T, B, slots, H), one per slot, each (T, B, H). */
 export function slotViews({ shape: [steps, batch, slots, hidden], strides, offset }: View): View[] {
   return Array.from({ length: slots }, (_, slot) => ({
     shape: [steps, batch, hidden],
@@ -45,21 +45,21 @@ export function slotViews({ shape: [steps, batch, slots, hidden], strides, offse
   }));
 }
 
-/** A mask (T, B) for all units, as (T, B, H). */
+/** A mask (T, B), broadcast over units to (T, B, H). */
 export function maskView({ shape: [steps, batch], strides, offset }: View, hidden: number): View {
   return { shape: [steps, batch, hidden], strides: [strides[0], strides[1], 0], offset };
 }
 
-/** A state (B, H) at every step, as (T, B, H). */
+/** A state (B, H), broadcast over steps to (T, B, H). */
 export function stateView({ shape: [batch, hidden], strides, offset }: View, steps: number): View {
   return { shape: [steps, batch, hidden], strides: [0, strides[0], strides[1]], offset };
 }
 
-/** The cotangents of a and b in the expressions of `slotGradients`. */
+/** Names of the cotangents of a and b in the expressions of `slotGradients`. */
 export const D_A = 'da';
 export const D_B = 'db';
 
-/** The cotangent of each slot, over the slots and those of a and b. */
+/** The cotangent of each slot, as an expression over the slots and the cotangents of a and b. */
 export function slotGradients(step: LinearScanAttrs['step'], slots: number): Expr[] {
   const names = Array.from({ length: slots }, (_, slot) => inputName(slot));
   return derivative(step, [Expr.input(D_A), Expr.input(D_B)], names);

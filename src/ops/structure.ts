@@ -1,5 +1,5 @@
-// The ops of structure: views, which cost nothing since the plan folds them into the reader, and concat, empty and
-// constant, which the plan resolves into copies and fills. Sums stand here too, for their gradients are each other's.
+// Structural ops. Views are free: the plan folds them into the reader. The plan resolves concat, empty and constant into copies
+// and fills. Reductions are also here, because sum and broadcast are each other's gradient.
 import { GatewiseError, show } from '../core/errors.ts';
 import { broadcastShapes, checkShape, normalizeAxis, sameShape, sizeOf, type Shape } from '../core/shape.ts';
 import { broadcastView, reshapeView, sliceView, transposeView, type View } from '../core/view.ts';
@@ -187,13 +187,13 @@ export const emptyOp: Op<{ readonly shape: Shape }> = /* @__PURE__ */ defineOp({
 
 export interface ReduceAttrs {
   readonly kind: 'sum' | 'max';
-  /** In rising order. */
+  /** In ascending order. */
   readonly axes: readonly number[];
-  /** What is reduced, over the inputs `in0`…; the inputs share a shape. */
+  /** The expression to reduce, over the inputs `in0`…, which share a shape. */
   readonly prologue: Expr;
 }
 
-/** The axes of a view that stay, and those that are reduced. */
+/** Splits a view into the axes that remain and the axes that are reduced. */
 export function splitAxes(view: View, axes: readonly number[]): { kept: View; folded: View } {
   const pick = (wanted: boolean): View => {
     const chosen = view.shape.map((_, axis) => axis).filter((axis) => axes.includes(axis) === wanted);
@@ -218,7 +218,7 @@ export const reduceOp: Op<ReduceAttrs> = /* @__PURE__ */ defineOp({
     if (d === undefined) return [undefined];
     const kept = x.shape.map((n, axis) => (node.attrs.axes.includes(axis) ? 1 : n));
     if (node.attrs.kind === 'sum') return [broadcast(reshape(d, kept), x.shape)];
-    // Where several elements are the largest they share the gradient, as PyTorch's amax has it.
+    // Tied maxima share the gradient equally, as in PyTorch's amax.
     const hit = equal(x, broadcast(reshape(node.outputs[0], kept), x.shape));
     const share = div(d, sum(hit, node.attrs.axes));
     return [mul(hit, broadcast(reshape(share, kept), x.shape))];
@@ -226,7 +226,7 @@ export const reduceOp: Op<ReduceAttrs> = /* @__PURE__ */ defineOp({
   tolerance: { absolute: 1e-5, relative: 1e-5 },
 });
 
-/** The same elements in the same order; one size may be -1 and follows from the others. */
+/** The same elements in the same order under another shape; one size may be -1 and is inferred. */
 export function reshape(x: Value, shape: Shape): Value {
   const known = shape.reduce((product, n) => (n === -1 ? product : product * n), 1);
   const full = shape.map((n) => (n === -1 ? sizeOf(x.shape) / known : n));
@@ -236,7 +236,7 @@ export function reshape(x: Value, shape: Shape): Value {
   return sameShape(full, source.shape) ? source : apply(reshapeOp, { shape: full }, [source]);
 }
 
-/** Axes in the given order; without one, the last two change places. */
+/** Permutes the axes; without an order, swaps the last two. */
 export function transpose(x: Value, order?: readonly number[]): Value {
   const rank = x.shape.length;
   const axes = x.shape.map((_, axis) => axis);
@@ -249,7 +249,7 @@ export function transpose(x: Value, order?: readonly number[]): Value {
     rank - 2,
   ];
   if (full.every((axis, i) => axis === i) && full.length === rank) return x;
-  // A transpose of a transpose that undoes it is neither.
+  // Two transposes that cancel return the original value.
   const inner =
     x.node?.op.name === transposeOp.name
       ? (x.node.attrs as { readonly order: readonly number[] }).order
@@ -258,7 +258,7 @@ export function transpose(x: Value, order?: readonly number[]): Value {
   return apply(transposeOp, { order: full }, [x]);
 }
 
-/** Elements `start` up to, not including, `end` of one axis; negative numbers count from the back. */
+/** Elements `start` to `end` (exclusive) of one axis; negative numbers count from the end. */
 export function slice(
   x: Value,
   axis: number,
@@ -280,7 +280,7 @@ export function slice(
   return apply(sliceOp, { start: x.shape.map((_, i) => (i === at ? from : 0)), shape }, [x]);
 }
 
-/** Cuts one axis into parts of a size, the last of which may be smaller, or of the given sizes; as torch.split. */
+/** Splits one axis into parts of one size (the last may be smaller) or of the given sizes; as torch.split. */
 export function split(x: Value, sizes: number | readonly number[], axis = 0): Value[] {
   const at = normalizeAxis('split', axis, x.shape.length);
   const size = x.shape[at];
@@ -297,7 +297,7 @@ export function split(x: Value, sizes: number | readonly number[], axis = 0): Va
   return all.length === 1 ? [x] : [...applyAll(splitOp, { axis: at, sizes: all }, [x])];
 }
 
-/** Cuts one axis into that many equal parts, as torch.chunk; the axis must divide evenly. */
+/** Splits one axis into `chunks` equal parts, as torch.chunk; the axis must divide evenly. */
 export function chunk(x: Value, chunks: number, axis = 0): Value[] {
   const size = x.shape[normalizeAxis('chunk', axis, x.shape.length)];
   if (!Number.isInteger(chunks) || chunks < 1 || size % chunks !== 0) {
@@ -314,7 +314,7 @@ export function broadcast(x: Value, shape: Shape): Value {
   return sameShape(x.shape, shape) ? x : apply(broadcastOp, { shape }, [x]);
 }
 
-/** Pieces one behind the other along an axis. */
+/** Concatenates pieces along an axis. */
 export function concat(pieces: readonly Value[], axis = 0): Value {
   if (pieces.length === 0)
     throw new GatewiseError('argument', 'concat: expected at least one piece, got none');
@@ -322,7 +322,7 @@ export function concat(pieces: readonly Value[], axis = 0): Value {
   return pieces.length === 1 ? pieces[0] : apply(concatOp, { axis: at }, pieces);
 }
 
-/** A tensor that holds one number everywhere. */
+/** A tensor filled with one number. */
 export function constant(value: number, shape: Shape = []): Value {
   return apply(constantOp, { value, shape }, []);
 }
@@ -339,12 +339,12 @@ export function isZero({ node, index }: Value): boolean {
   return node.op.view !== undefined && isZero(node.inputs[node.op.viewOf?.(index) ?? 0]);
 }
 
-/** Memory that nothing has written: for room that an in-place op fills. */
+/** Uninitialised memory, for an in-place op to fill. */
 export function empty(shape: Shape): Value {
   return apply(emptyOp, { shape }, []);
 }
 
-/** Zeros between pieces of a concat, without a dispatch that writes them. */
+/** Zeros between the pieces of a concat; no dispatch writes them. */
 export function gap(shape: Shape): Value {
   return apply(gapOp, { shape }, []);
 }
@@ -360,7 +360,7 @@ function reduce(kind: ReduceAttrs['kind'], x: Value, axes?: number | readonly nu
   return full.length === 0 ? x : apply(reduceOp, { kind, axes: full, prologue: Expr.input('in0') }, [x]);
 }
 
-/** Sum over the given axes, or over all. The axes vanish from the shape. */
+/** Sums over the given axes, or over all, and removes them from the shape. */
 export function sum(x: Value, axes?: number | readonly number[]): Value {
   return reduce('sum', x, axes);
 }
@@ -369,16 +369,16 @@ export function sum(x: Value, axes?: number | readonly number[]): Value {
 export function mean(x: Value, axes?: number | readonly number[]): Value {
   const total = sum(x, axes);
   if (total === x) return x;
-  // The factor goes inside the sum, where it is fused.
+  // The factor 1/n is inside the sum, where the kernel fuses it.
   return sum(mul(x, sizeOf(total.shape) / sizeOf(x.shape)), axes);
 }
 
-/** Largest element over the given axes, or over all. */
+/** Maximum over the given axes, or over all. */
 export function max(x: Value, axes?: number | readonly number[]): Value {
   return reduce('max', x, axes);
 }
 
-/** `x` placed at `start` in zeros of `shape`. */
+/** Pads `x` with zeros to `shape`; `x` begins at index `start`. */
 function pad(x: Value, start: readonly number[], shape: Shape): Value {
   return shape.reduce((inner, size, axis) => {
     const zerosOf = (n: number): Value[] =>

@@ -1,23 +1,23 @@
-// What an adapter can do, as measured, and the least time that a piece of work can take on it.
+// The measured limits of an adapter, and the least time (floor) that work takes on it.
 /** What `runtime.calibrate()` measured: plain data, which JSON keeps. Each time is that of one unit of work among many. */
 export interface Calibration {
   /** The adapter's name. */
   readonly device: string;
-  /** What told the time: the device's timestamps where it has ones that the wall clock confirms, else the wall clock. */
+  /** The clock: device timestamps if the wall clock confirms them, otherwise the wall clock. */
   readonly method: 'timestamps' | 'slopes';
-  /** Of float32 multiply-adds in registers on the whole device; one is 2 FLOP. */
+  /** Rate of float32 multiply-adds in registers on the whole device; one is 2 FLOP. */
   readonly flopPerSecond: number;
-  /** The same of one workgroup of 256 invocations. */
+  /** The same for one workgroup of 256 invocations. */
   readonly oneWorkgroupFlopPerSecond: number;
-  /** Reading a buffer of so many bytes again and again, by rising size: small ones come from a cache. */
+  /** Bandwidth of repeated reads of a buffer, by ascending buffer size: small buffers come from a cache. */
   readonly bandwidth: readonly Bandwidth[];
-  /** The same of one workgroup of 256 invocations, up to 4 MiB. */
+  /** The same for one workgroup of 256 invocations, up to 4 MiB. */
   readonly oneWorkgroupBandwidth: readonly Bandwidth[];
-  /** One more dispatch in a pass, of one workgroup that needs what the dispatch before wrote. */
+  /** Seconds per additional dispatch in a pass: one workgroup that depends on the dispatch before it. */
   readonly dispatchSeconds: number;
-  /** A barrier of a workgroup of 256 invocations, with the word of workgroup memory that each passes on through it. */
+  /** Seconds per barrier of a workgroup of 256 invocations, including one word exchanged through workgroup memory each. */
   readonly barrierSeconds: number;
-  /** From a submit to 4 bytes of its results on the host, with nothing else to do: the least, by the wall clock. */
+  /** The least wall-clock seconds from a submit to 4 bytes of its results on the host, on an idle device. */
   readonly roundTripSeconds: number;
 }
 
@@ -29,14 +29,14 @@ export interface Bandwidth {
 
 /** A piece of work. */
 export interface Work {
-  /** Kernel launches, each after the other. */
+  /** Kernel launches, run in sequence. */
   readonly dispatches: number;
   readonly flop: number;
-  /** Read and written, each tensor once. */
+  /** Bytes read and written, each tensor once. */
   readonly bytes: number;
 }
 
-/** What keeps a piece of work from being faster. */
+/** The resource that limits a piece of work. */
 export type Bound = 'dispatch' | 'compute' | 'bandwidth';
 
 export interface Floor {
@@ -44,7 +44,7 @@ export interface Floor {
   readonly bound: Bound;
 }
 
-/** Bytes per second of work on so many bytes: straight lines over log(bytes) between what was measured, level beyond. */
+/** Bandwidth for a given number of bytes: linear in log(bytes) between measurements, constant outside them. */
 export function bandwidthFor({ bandwidth }: Pick<Calibration, 'bandwidth'>, bytes: number): number {
   const above = bandwidth.findIndex((entry) => entry.bytes >= bytes);
   if (above <= 0) return bandwidth[above === 0 ? 0 : bandwidth.length - 1].bytesPerSecond;
@@ -53,7 +53,7 @@ export function bandwidthFor({ bandwidth }: Pick<Calibration, 'bandwidth'>, byte
   return low.bytesPerSecond + part * (high.bytesPerSecond - low.bytesPerSecond);
 }
 
-/** The least time for a piece of work on such a device: the longest of its dispatches, its arithmetic and its traffic. */
+/** The floor of a piece of work: the maximum of its dispatch time, arithmetic time and memory time. */
 export function floorSeconds(
   { dispatches, flop, bytes }: Work,
   calibration: Pick<Calibration, 'dispatchSeconds' | 'flopPerSecond' | 'bandwidth'>,

@@ -1,5 +1,5 @@
-// Fusion: elementwise expressions move into the op that reads them (elementwise, reduce) or, as an epilogue, into the op that
-// feeds them (matmul), within the limits of the target's kernels.
+// Fusion: merges elementwise expressions into the op that reads them (elementwise, reduce) or, as an epilogue, into the op whose
+// result they read (matmul), within the limits of the target's kernels.
 import { GatewiseError } from '../core/errors.ts';
 import { sizeOf, type Shape } from '../core/shape.ts';
 import { denseView, isDense, reshapeView, transposeView, type View } from '../core/view.ts';
@@ -17,39 +17,39 @@ import type { ExpressionLimits, Target } from './target.ts';
 export interface Source {
   readonly base: Value;
   readonly view: View;
-  /** Nothing else reads base. */
+  /** Whether this op is the only reader of base. */
   readonly single: boolean;
 }
 
-/** An op of the plan before memory: what it is, what it reads, which values it makes. */
+/** An op of the plan before memory assignment: its op and attributes, its inputs and its outputs. */
 export interface Fused {
   readonly op: Op;
   readonly attrs: unknown;
   readonly sources: readonly Source[];
   readonly outputs: readonly Value[];
-  /** The shape under which the op sees its output, where that is not the output's own. */
+  /** The output's shape as the op sees it, if it differs from the output's own. */
   readonly resultShape?: Shape;
-  /** What it computes, for print-outs. */
+  /** Label in print-outs. */
   readonly label: string;
 }
 
 const isOp = <Attrs>(node: Node | undefined, op: Op<Attrs>): node is Node<Attrs> & Node =>
   node?.op.name === op.name;
 
-/** A list of expressions over sources, into which producers can be pulled. */
+/** Expressions over sources, into which producers can be fused. */
 interface Body {
   readonly exprs: readonly Expr[];
   readonly sources: readonly Source[];
 }
 
 /**
- * Every node that is not pulled into another, in an order in which each can be computed.
- * @param inPlace values that will overwrite an argument, and so need no binding of their own.
+ * Every node that is not fused into another, in topological order.
+ * @param inPlace Values that will overwrite an argument and so need no binding of their own.
  */
 export function fuse(graph: GraphView, inPlace: ReadonlySet<Value>, target: Target): Fused[] {
   const taken = new Set<Node>();
   const fused: Fused[] = [];
-  // Readers first, so that a producer knows whether its only reader has taken it.
+  // Visits readers first, so that a producer knows whether its only reader has fused it.
   for (const node of graph.nodes.toReversed()) {
     if (taken.has(node)) continue;
     fused.push(...fuseNode(graph, node, taken, inPlace, target).toReversed());
@@ -57,7 +57,7 @@ export function fuse(graph: GraphView, inPlace: ReadonlySet<Value>, target: Targ
   return fused.reverse();
 }
 
-/** What a node becomes, in the order of computation. */
+/** Lowers a node to fused ops, in order of computation. */
 function fuseNode(
   graph: GraphView,
   node: Node,
@@ -101,7 +101,7 @@ function fuseNode(
     const pulled = new Set<Node>();
     const start = { exprs: [attrs.prologue], sources };
     const body = pull(graph, start, node.inputs, { ...limits, walks }, pulled);
-    // A reduction needs one source for its shape; what is made of constants alone stays a step of its own.
+    // A reduction takes its shape from a source, so an expression of constants alone stays a separate step.
     if (body.sources.length === 0) return reducible(plain, attrs, walks);
     pulled.forEach((producer) => taken.add(producer));
     const [prologue] = body.exprs;
@@ -118,10 +118,10 @@ function limitsOf(op: Op, target: Target): ExpressionLimits {
   return expression;
 }
 
-/** A reduction as the kernel can address it: where it cannot, of a copy in which the reduced axes come last. */
+/** A reduction that the kernel can address: if it cannot address the input, it reads a copy with the reduced axes last. */
 function reducible(item: Fused, attrs: ReduceAttrs, walks: (views: readonly View[]) => boolean): Fused[] {
   const { kind, axes, prologue } = attrs;
-  // A constant that is read by a kernel is written out.
+  // A constant that a kernel reads is written to memory.
   const views = item.sources.map(({ base, view }) =>
     isOp(base.node, constantOp) ? denseView(view.shape) : view,
   );
@@ -153,7 +153,7 @@ function reducible(item: Fused, attrs: ReduceAttrs, walks: (views: readonly View
   ];
 }
 
-/** Replaces sources by the expressions that make them, as long as each has this one reader and the kernel can read all. */
+/** Replaces sources by their producers' expressions, if each has this one reader and the kernel can read all inputs. */
 function pull(
   graph: GraphView,
   start: Body,
@@ -174,7 +174,7 @@ function pull(
     }
     if (!isOp(producer, elementwiseOp) || !single || graph.copied.has(base)) continue;
     const attrs = producer.attrs as ElementwiseAttrs;
-    // A broadcast would compute the expression again for every copy.
+    // Through a broadcast, the expression would be recomputed for every copy.
     const repeats = body.sources[position].view.strides.some(
       (stride, axis) => stride === 0 && body.sources[position].view.shape[axis] > 1,
     );
@@ -204,7 +204,7 @@ function pull(
   return { exprs: roots, sources: kept };
 }
 
-/** `position` becomes `expr`, whose own inputs are appended to the sources. */
+/** Replaces `position` by `expr`, whose own inputs are appended to the sources. */
 function replace(body: Body, position: number, expr: Expr, sources: readonly Source[]): Body {
   const moved = new Map(
     sources.map((_, i) => [inputName(i), Expr.input(inputName(body.sources.length + i))]),
@@ -216,7 +216,7 @@ function replace(body: Body, position: number, expr: Expr, sources: readonly Sou
   };
 }
 
-/** Sources that are read, each once: the same view of the same base is one source. */
+/** Removes unread and duplicate sources; equal views of one base are one source. */
 function compactSources(body: Body): { roots: Expr[]; used: Source[] } {
   const unique: Source[] = [];
   const key = ({ view }: Source): string => JSON.stringify([view.shape, view.strides, view.offset]);
@@ -228,7 +228,7 @@ function compactSources(body: Body): { roots: Expr[]; used: Source[] } {
   return compactInputs(body.exprs, shared);
 }
 
-/** The elementwise node as the epilogue of an op that only it reads, or undefined. */
+/** Fuses the elementwise node as the epilogue of an op whose only reader it is; undefined if that is impossible. */
 function fuseEpilogue(
   graph: GraphView,
   node: Node,
@@ -274,7 +274,7 @@ function fuseEpilogue(
   return undefined;
 }
 
-/** The outermost operations of expressions, such as `add, tanh`. */
+/** The root operations of expressions, such as `add, tanh`. */
 function describe(exprs: readonly Expr[]): string {
   const text = exprs.map(String).join('; ');
   if (exprs.length === 1 && constantOf(exprs[0]) !== undefined) return `fill ${text}`;

@@ -1,24 +1,24 @@
-// The graph as the planner sees it: uses counted, views resolved to what they look at.
+// The planner's view of the graph: use counts, and views resolved to the values that own the memory.
 import { sizeOf } from '../core/shape.ts';
 import { denseView, isDense, type View } from '../core/view.ts';
 import type { Node, Value } from '../graph/value.ts';
 import { concatOp } from '../ops/structure.ts';
 import type { Graph } from './rewrite.ts';
 
-/** What a value is: `view` of `base`, where base has memory of its own. */
+/** A resolved value: `view` of `base`, where base owns memory. */
 export interface Resolved {
   readonly base: Value;
   readonly view: View;
-  /** The views between base and value, to be applied to something of base's shape. */
+  /** The views from base to value, each applicable to a view of base's shape. */
   readonly chain: readonly ((view: View) => View | undefined)[];
-  /** Base and all values on the way are used once. */
+  /** Whether base and all values between it and this one have one use each. */
   readonly single: boolean;
 }
 
 export class GraphView implements Graph {
   readonly nodes: readonly Node[];
   readonly outputs: readonly Value[];
-  /** Values that look at something in a way no view can say: they are copied. */
+  /** Views that strides cannot express: they are copied. */
   readonly copied: Set<Value> = new Set();
   readonly #uses = new Map<Value, number>();
   readonly #resolved = new Map<Value, Resolved>();
@@ -42,7 +42,7 @@ export class GraphView implements Graph {
     return made;
   }
 
-  /** A concat of pieces that lie side by side already, as a view of all of it. */
+  /** Returns a concat whose pieces are already adjacent in memory as one view. */
   #joined({ shape }: Value, { inputs, attrs }: Node): Resolved | undefined {
     const { axis } = attrs as { readonly axis: number };
     if (shape.some((n, before) => before < axis && n !== 1)) return undefined;
@@ -53,7 +53,7 @@ export class GraphView implements Graph {
       if (other !== base || view.offset !== end || !isDense(view)) return undefined;
       end += sizeOf(view.shape);
     }
-    // Not used once: nothing is pulled through it, so that no chain is asked for.
+    // `single: false` prevents fusion through the concat, so that nothing reads `chain`.
     return { base, view: denseView(shape, first.offset), chain: [], single: false };
   }
 

@@ -1,5 +1,5 @@
-// Copies of one shape that follow each other become one step: states of several tensors that go into one, results that
-// leave it. Each is a few bytes, and a launch costs the same for all of them.
+// Merges consecutive copies of one shape into one step, such as those of several states into one tensor. Each copies only a few
+// bytes, so the launch dominates its cost.
 import { sameShape } from '../core/shape.ts';
 import { sameView, type View } from '../core/view.ts';
 import { Expr } from '../expr/expr.ts';
@@ -28,7 +28,7 @@ function isCopy({ op, attrs }: LoweredStep): boolean {
   return exprs.length === 1 && 'input' in exprs[0].kind;
 }
 
-/** Whether a copy may be done at once with those of a group. */
+/** Whether a copy can run in the same launch as those of a group. */
 function fits(group: readonly LoweredStep[], step: LoweredStep, limits: ExpressionLimits): boolean {
   const all = [...group, step];
   if (all.length > limits.outputs || !all.every(isCopy)) return false;
@@ -37,7 +37,7 @@ function fits(group: readonly LoweredStep[], step: LoweredStep, limits: Expressi
   const storages = (pick: (of: LoweredStep) => readonly Placement[]): Set<Storage> =>
     new Set(all.flatMap((one) => pick(one).map(({ storage }) => storage)));
   const [read, written] = [storages(({ inputs }) => inputs), storages(({ outputs }) => outputs)];
-  // Nothing is read that another of them writes, and there is a binding for each.
+  // No copy may read what another one writes, and each needs a binding.
   if ([...read].some((storage) => written.has(storage))) return false;
   if (read.size + written.size > limits.buffers) return false;
   const views = all.flatMap(({ inputs, outputs }) => [...inputs, ...outputs].map(({ view }) => flat(view)));
@@ -49,7 +49,7 @@ function join(group: readonly LoweredStep[]): LoweredStep {
   const inputs: Placement[] = [];
   const exprs = group.map((step) => {
     const [place] = step.inputs.map(flatten);
-    // What goes to two places is read once.
+    // A source with two destinations is read once.
     const known = inputs.findIndex(
       ({ storage, view }) => storage === place.storage && sameView(view, place.view),
     );
@@ -60,7 +60,7 @@ function join(group: readonly LoweredStep[]): LoweredStep {
   return { ...group[0], attrs, inputs, outputs };
 }
 
-/** Without axes of size 1, which are the same for every walk. */
+/** Removes axes of size 1, which do not affect the walk. */
 function flat({ shape, strides, offset }: View): View {
   const axes = shape.flatMap((n, axis) => (n === 1 ? [] : [axis]));
   return { shape: axes.map((axis) => shape[axis]), strides: axes.map((axis) => strides[axis]), offset };

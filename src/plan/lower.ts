@@ -1,4 +1,4 @@
-// From fused ops to steps over storages: copies where a kernel cannot read a view, fills for constants, scratch memory.
+// Lowers fused ops to steps over storages: copies where a kernel cannot read a view, fills for constants, scratch memory.
 import { GatewiseError } from '../core/errors.ts';
 import { sizeOf } from '../core/shape.ts';
 import { denseView, isDense, reshapeView, sameView, type View } from '../core/view.ts';
@@ -20,27 +20,27 @@ export interface LoweredStep {
   readonly inputs: readonly Placement[];
   readonly outputs: readonly Placement[];
   readonly scratch: readonly Placement[];
-  /** It runs only when a frozen argument that it depends on has changed. */
+  /** Runs only when a frozen argument that it depends on has changed. */
   readonly memoised?: boolean;
-  /** It depends on frozen and prefetchable arguments alone. */
+  /** Depends only on frozen and prefetchable arguments. */
   readonly prefetchable?: boolean;
 }
 
 export interface Lowered {
   readonly steps: readonly LoweredStep[];
   readonly outputs: readonly Placement[];
-  /** Output storages that shall be the storage of an argument. */
+  /** Output storages that will be merged with an argument's storage. */
   readonly donations: readonly { readonly argument: Storage; readonly output: Placement }[];
 }
 
-/** For each output, the argument whose memory it replaces, if any. */
+/** For each output, the donated argument whose memory it replaces, if any. */
 export type Donate = readonly (number | undefined)[];
 
 export function lower(graph: GraphView, args: readonly Value[], donate: Donate, target: Target): Lowered {
   const fused = fuse(graph, new Set(graph.outputs.filter((_, i) => donate[i] !== undefined)), target);
   const places = new Placements(graph, fused, target);
   const steps: LoweredStep[] = [];
-  /** Dense copies made so far, by the view that they are of. */
+  /** Dense copies made so far, by view. */
   const copies = new Map<Value, { readonly of: View; readonly place: Placement }[]>();
   const filled = new Set<Value>();
   const argumentStorage = args.map((arg, index): Storage => ({
@@ -60,12 +60,12 @@ export function lower(graph: GraphView, args: readonly Value[], donate: Donate, 
   };
   const emitCopy = (from: Placement, to: Placement): void => {
     if (to.dtype === 'f32') emitElementwise(Expr.input(inputName(0)), [from], to, 'copy');
-    // A kernel that moves floats may flush small integers, whose bits are those of subnormal floats.
+    // A float kernel may flush small integers, whose bit patterns are subnormal floats.
     else
       steps.push({ op: copyOp as Op, attrs: {}, label: 'copy', inputs: [from], outputs: [to], scratch: [] });
   };
 
-  /** Constants are written where something other than an expression reads them. */
+  /** Writes a constant to memory if a reader other than an expression needs it. */
   const ensureFilled = (base: Value): void => {
     if (base.node?.op.name !== constantOp.name || filled.has(base)) return;
     filled.add(base);
@@ -77,7 +77,7 @@ export function lower(graph: GraphView, args: readonly Value[], donate: Donate, 
     const spread = base.node?.op.name === constantOp.name && !isDense(view);
     if (!spread) ensureFilled(base);
     const whole = places.of(base);
-    // The base may itself lie inside something larger; a dense base is read by the view as it is.
+    // Adds the base's own offset, since the base may be part of a larger storage; the base is dense, so the view's strides hold.
     const place: Placement = { ...whole, view: { ...view, offset: view.offset + whole.view.offset } };
     if (!spread && (strided || isAligned(place, target))) return place;
     const known = copies.get(base)?.find((copy) => sameView(copy.of, view));
@@ -114,15 +114,15 @@ export function lower(graph: GraphView, args: readonly Value[], donate: Donate, 
     const [output] = item.outputs;
     if (item.op.view !== undefined) {
       graph.resolve(output);
-      // Views of several outputs never need a copy.
+      // Views of ops with several outputs never need a copy.
       if (graph.copied.has(output)) {
         const from = read(graph.resolve(nodeOf(output).inputs[0]), true);
         const to = places.of(output);
-        // The copy walks the input's shape: only its readers see it under the new one.
+        // The copy has the input's shape; only its readers use the new one.
         emitCopy(from, { ...to, view: denseView(from.view.shape, to.view.offset) });
       }
     } else if (item.op.name === concatOp.name) {
-      // What lies side by side already is read as it is.
+      // Pieces that are already adjacent are read in place.
       if (graph.resolve(output).base !== output) continue;
       for (const { value, view } of pieceViews(output, places.of(output).view)) {
         const { base } = graph.resolve(value);
@@ -143,7 +143,7 @@ export function lower(graph: GraphView, args: readonly Value[], donate: Donate, 
     const place = read(source, true);
     const whole =
       place.view.offset === 0 && sizeOf(place.view.shape) === place.storage.size && isAligned(place, target);
-    // A result's memory comes used: what holds a gap is copied there, zeros included.
+    // A result's buffer has old contents, so a result that contains a gap is copied there with its zeros.
     const inner = place.storage.outside === undefined && place.storage.pinned !== true;
     const own = whole && inner && !claimed.has(place.storage);
     const donor = donate[index];
@@ -159,7 +159,7 @@ export function lower(graph: GraphView, args: readonly Value[], donate: Donate, 
     late.push([place, to]);
     return to;
   });
-  // An argument that one of these copies overwrites and another still reads is put aside first.
+  // Saves an argument that one of these copies overwrites and another still reads.
   const overwritten = new Set(late.map(([, to]) => to.storage));
   const safe = late.map(([from, to]): [Placement, Placement] => {
     if (!overwritten.has(from.storage)) return [from, to];
@@ -179,12 +179,12 @@ function constantValue(base: Value): number {
   return (nodeOf(base).attrs as { readonly value: number }).value;
 }
 
-/** Room that no step writes. */
+/** Memory that no step writes. */
 function isUnwritten({ node }: Value): boolean {
   return node?.op.name === emptyOp.name || node?.op.name === gapOp.name;
 }
 
-/** The output as the op sees it. */
+/** The output under the shape that the op sees. */
 function resultPlace({ resultShape }: Fused, place: Placement): Placement {
   if (resultShape === undefined) return place;
   const view = reshapeView(place.view, resultShape);
@@ -201,7 +201,7 @@ function nodeOf(value: Value): NonNullable<Value['node']> {
   return value.node;
 }
 
-/** Whether a piece's maker wrote it into the concat. */
+/** Whether the producer of a piece wrote it into the concat directly. */
 function liesIn(places: Placements, base: Value, to: Placement): boolean {
   return places.isPlaced(base) && places.of(base).storage === to.storage;
 }

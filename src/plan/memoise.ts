@@ -1,9 +1,9 @@
-// Steps that need not run in each run. Those that depend on frozen arguments and constants alone are memoised: they run again
-// only after such an argument has changed. Those that depend on prefetchable arguments as well may run before the others are known.
+// Finds the steps that a run can skip. Steps that depend only on frozen arguments and constants are memoised: they run again only
+// after such an argument changes. Steps that depend on prefetchable arguments as well can run before the others are known.
 import type { Lowered, LoweredStep } from './lower.ts';
 import type { Storage } from './placement.ts';
 
-/** Steps, some of them memoised or prefetchable, and the storages of their results, whose memory nothing else may use. */
+/** Steps, marked memoised or prefetchable, and the storages of their results, whose memory no other step may use. */
 export interface Memoised extends Lowered {
   readonly ownStorages: ReadonlySet<Storage>;
 }
@@ -32,11 +32,11 @@ function marksOf(memoised: boolean, early: boolean): Pick<LoweredStep, 'memoised
   return early ? { prefetchable: true } : {};
 }
 
-/** Steps that depend on these arguments and on constants alone, and write memory that no other step changes. */
+/** The steps that depend only on these arguments and constants, and whose outputs no other step overwrites. */
 function dependentOn({ steps, outputs }: Lowered, args: readonly number[]): Set<LoweredStep> {
   const isAmong = ({ outside }: Storage): boolean =>
     outside?.kind === 'argument' && args.includes(outside.index);
-  // Written anew by each run: its results, and what a step overwrites in place.
+  // Storages that every run rewrites: its results, and those that a step overwrites in place.
   const changing = new Set<Storage>(outputs.map(({ storage }) => storage));
   for (const { op, attrs, inputs } of steps) {
     for (const { input, must } of op.inPlace?.(attrs, inputs.length) ?? [])
@@ -48,7 +48,7 @@ function dependentOn({ steps, outputs }: Lowered, args: readonly number[]): Set<
     inputs.some(({ storage }) => changes(storage)) ||
     results.some(({ storage }) => changing.has(storage) || storage.outside !== undefined);
   let dependent = steps;
-  // A step that shares a storage with one that must run, or reads its results, must run too.
+  // A step that reads the results of a step that must run, or shares a storage with it, must run too.
   for (;;) {
     const running = dependent.filter(mustRun);
     if (running.length === 0) return new Set(dependent);

@@ -1,5 +1,5 @@
-// From storages to buffers: results written in place where nothing reads the input any more, and buffers shared by
-// storages whose lifetimes do not meet (colouring of an interval graph, greedy by first use).
+// Assigns storages to buffers: a result takes over an input's storage after its last use, and storages with disjoint lifetimes
+// share a buffer (colouring of an interval graph, greedy by first use).
 import { sizeOf, type DType } from '../core/shape.ts';
 import { denseView, sameView } from '../core/view.ts';
 import { Expr } from '../expr/expr.ts';
@@ -12,7 +12,7 @@ import type { Placement, Storage } from './placement.ts';
 
 export interface BufferSpec {
   readonly kind: 'argument' | 'output' | 'temporary';
-  /** Which argument or output. */
+  /** Index of the argument or output. */
   readonly index?: number;
   readonly dtype: DType;
   /** Elements of 4 bytes. */
@@ -20,7 +20,7 @@ export interface BufferSpec {
   readonly label: string;
 }
 
-/** Which storages became one: a union of sets. */
+/** Merged storages, as a union-find structure. */
 class Merged {
   readonly #into = new Map<Storage, Storage>();
 
@@ -37,7 +37,7 @@ class Merged {
 const isWhole = ({ storage, view }: Placement): boolean =>
   sizeOf(view.shape) === storage.size && sameView(view, denseView(view.shape));
 
-/** Steps in which in-place pairs share a storage, with a copy before those that must and could not. */
+/** Steps whose in-place pairs share a storage; a copy precedes each `must` pair that could not be merged directly. */
 export function shareInPlace(lowered: Memoised): {
   steps: LoweredStep[];
   outputs: Placement[];
@@ -54,7 +54,7 @@ export function shareInPlace(lowered: Memoised): {
   lowered.steps.forEach((step, i) => {
     const inputs = [...step.inputs];
     const taken = new Set<number>();
-    /** Whether `output` may lie where `input` does: nobody else needs the input's old values. */
+    /** Whether `output` may overwrite `input`: no other step needs the input's old values. */
     const canShare = ({ input, must }: InPlace, output: Placement): boolean => {
       const place = inputs[input];
       const free = place.storage.outside === undefined || donated.get(output.storage) === place.storage;
@@ -63,7 +63,7 @@ export function shareInPlace(lowered: Memoised): {
       );
       return (
         free &&
-        // Memory from outside stays where it is: a copy into it cannot be made elsewhere.
+        // External memory has a fixed address, so a copy into it cannot be redirected.
         output.storage.outside === undefined &&
         merged.root(place.storage).pinned !== true &&
         !lowered.ownStorages.has(place.storage) &&
@@ -74,7 +74,7 @@ export function shareInPlace(lowered: Memoised): {
         isWhole(output) &&
         sizeOf(place.view.shape) === sizeOf(output.view.shape) &&
         place.dtype === output.dtype &&
-        // An expression reads each element before it writes it; a loop over time comes back to what it has overwritten.
+        // An expression reads each element before it writes it; a loop over time revisits elements that it has overwritten.
         otherReads.every((other) => !must && sameView(other.view, place.view))
       );
     };
@@ -88,7 +88,7 @@ export function shareInPlace(lowered: Memoised): {
     const pairs = (step.op.inPlace?.(step.attrs, step.inputs.length) ?? []).filter(
       ({ input, output }) => input < inputs.length && output < step.outputs.length,
     );
-    // Arguments whose memory was given away come first.
+    // Donated arguments come first.
     const ordered = [...pairs].sort((a, b) => Number(isGiven(b)) - Number(isGiven(a)));
     function isGiven({ input, output }: { input: number; output: number }): boolean {
       return donated.get(step.outputs[output].storage) === inputs[input].storage;
@@ -124,7 +124,7 @@ export function shareInPlace(lowered: Memoised): {
     const lastUse = steps.findLastIndex((step) =>
       step.inputs.some(({ storage }) => merged.root(storage) === argument),
     );
-    // Where the argument's old values are not needed any more, the result is made in its place; else it goes there last.
+    // If nothing needs the argument's old values, the result is computed in its memory; otherwise a final copy puts it there.
     if (firstWrite > lastUse) merged.merge(own, argument);
     else {
       const target: Placement = { ...output, storage: argument };
@@ -142,8 +142,8 @@ function copyStep(from: Placement, to: Placement): LoweredStep {
 }
 
 /**
- * Buffers, and which one each storage lies in, from its first element on.
- * @param ownStorages Results of memoised and prefetchable steps: each has a buffer of its own.
+ * The buffers, and the buffer of each storage, which begins at its first element.
+ * @param ownStorages Results of memoised and prefetchable steps; each has a buffer of its own.
  */
 export function colour(
   steps: readonly LoweredStep[],
@@ -151,7 +151,7 @@ export function colour(
   root: (storage: Storage) => Storage,
   ownStorages: ReadonlySet<Storage>,
 ): { buffers: BufferSpec[]; bufferOf: (storage: Storage) => number } {
-  /** It shares its buffer with nothing: what it holds outlives the run. */
+  /** Not shared with other storages: its contents outlive the run. */
   const isApart = (storage: Storage): boolean => storage.pinned === true || ownStorages.has(storage);
   const buffers: (Omit<BufferSpec, 'size'> & { size: number })[] = [];
   const chosen = new Map<Storage, number>();
@@ -179,7 +179,7 @@ export function colour(
         add(storage, { kind: 'temporary' });
         continue;
       }
-      // The smallest free buffer of its kind of number that is large enough, else the largest, which grows.
+      // Takes the smallest free buffer of the same dtype that is large enough, else grows the largest.
       const alike = free.filter((b) => buffers[b].dtype === storage.dtype);
       const fitting = alike.filter((b) => buffers[b].size >= storage.size);
       const best =
@@ -193,7 +193,7 @@ export function colour(
         chosen.set(storage, best);
       }
     }
-    // Freed only after the step: a step never reads and writes one buffer through two storages.
+    // Frees after the step, because one step must not read and write a buffer through two storages.
     for (const storage of new Set(storages)) {
       const buffer = chosen.get(storage);
       if (

@@ -1,4 +1,4 @@
-// Gives every value of the graph a storage: its own, a part of the concat that it goes into, or none.
+// Assigns each value a storage: its own, part of the storage of its concat, or none.
 import { isDense, reshapeView, sliceView, type View } from '../core/view.ts';
 import { sizeOf, type DType } from '../core/shape.ts';
 import type { Value } from '../graph/value.ts';
@@ -7,14 +7,14 @@ import type { Fused } from './fuse.ts';
 import type { GraphView } from './graph_view.ts';
 import type { Target } from './target.ts';
 
-/** Memory of one tensor, before buffers are chosen. */
+/** Memory of one tensor, before buffer assignment. */
 export interface Storage {
   readonly label: string;
   readonly size: number;
   readonly dtype: DType;
-  /** Parts of it are zero because nothing writes them: it shares its buffer with nothing. */
+  /** Contains gaps, which are zero because nothing writes them: it never shares a buffer. */
   readonly pinned?: boolean;
-  /** Lives outside the plan: an argument or a result. */
+  /** Memory outside the plan: an argument or a result. */
   readonly outside?: { readonly kind: 'argument' | 'output'; readonly index: number };
 }
 
@@ -25,7 +25,7 @@ export interface Placement {
   readonly dtype: DType;
 }
 
-/** Whether a kernel that reads dense operands can read it where it lies. */
+/** Whether a kernel that needs dense operands can read the value in place. */
 export function isAligned({ view }: Placement, { alignment }: Target): boolean {
   return isDense(view) && view.offset % alignment === 0;
 }
@@ -39,14 +39,14 @@ export class Placements {
     this.#graph = graph;
     this.#target = target;
     const makers = new Map(fused.flatMap((item) => item.outputs.map((output) => [output, item] as const)));
-    // Outer concats first, so that an inner one already knows where it lies.
+    // Outer concats first, so that an inner concat's place is known.
     for (const item of fused.toReversed()) {
       if (item.op.name === concatOp.name && graph.resolve(item.outputs[0]).base === item.outputs[0])
         this.#placePieces(item, makers);
     }
   }
 
-  /** Where a value with memory of its own lies. */
+  /** The place of a value that owns memory. */
   of(base: Value, make: () => Storage = () => newStorage(base)): Placement {
     const known = this.#placed.get(base);
     if (known !== undefined) return known;
@@ -61,7 +61,7 @@ export class Placements {
     this.#placed.set(base, place);
   }
 
-  /** Whether the maker of a piece writes straight into the concat. */
+  /** Whether the producer of a piece can write directly into the concat. */
   isPlaced(base: Value): boolean {
     return this.#placed.has(base);
   }
@@ -86,7 +86,7 @@ export class Placements {
     }
   }
 
-  /** What makes a piece, through reshapes alone, where nothing else reads it. */
+  /** The producer of a piece, found through reshapes, if it has no other reader. */
   #sourceOf(value: Value): Value | undefined {
     if (this.#graph.uses(value) !== 1) return undefined;
     const { node } = value;
@@ -96,14 +96,14 @@ export class Placements {
   }
 }
 
-/** Whether the kernel of an item may write strided results. */
+/** Whether the item's kernel supports strided results. */
 function writesStrided({ op, attrs, sources }: Fused, target: Target): boolean {
   if (op.view !== undefined || op.isStructural === true) return false;
   const signatures = sources.map(({ base, view }) => ({ shape: view.shape, dtype: base.dtype }));
   return target.kernel(op).writesStrided?.(attrs, signatures) === true;
 }
 
-/** Where each piece of a concat goes. */
+/** The view of each piece of a concat. */
 export function pieceViews(whole: Value, target: View): { value: Value; view: View }[] {
   const { node } = whole;
   if (node === undefined) return [];

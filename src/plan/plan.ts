@@ -14,12 +14,12 @@ import { optimise } from './rewrite.ts';
 import type { Target } from './target.ts';
 
 export interface Step extends Placed {
-  /** What it computes, such as `matmul, add(product, in2)`. */
+  /** Label of the computation, such as `matmul, add(product, in2)`. */
   readonly label: string;
   readonly cost: Cost;
-  /** It depends on frozen arguments alone: it runs at first, and again when one has changed. */
+  /** Depends on frozen arguments alone: runs first of all and again when one changes. */
   readonly memoised: boolean;
-  /** It depends on frozen and prefetchable arguments alone, so that it may run before the others are known. */
+  /** Depends on frozen and prefetchable arguments alone: can run before the others are known. */
   readonly prefetchable: boolean;
 }
 
@@ -27,32 +27,32 @@ export interface Plan {
   readonly buffers: readonly BufferSpec[];
   readonly steps: readonly Step[];
   readonly arguments: readonly Signature[];
-  /** Which buffer each argument is in; undefined for arguments that nothing reads. */
+  /** The buffer of each argument; undefined for unread arguments. */
   readonly argumentBuffers: readonly (number | undefined)[];
   readonly outputs: readonly Region[];
   /** Frozen arguments that memoised steps read. */
   readonly frozen: readonly number[];
-  /** Arguments that prefetchable steps depend on; none where there are no such steps. */
+  /** Arguments that prefetchable steps depend on; empty without such steps. */
   readonly prefetchFrom: readonly number[];
-  /** What is read as indices, once for each way of reading. */
+  /** Index inputs, once per distinct view. */
   readonly indexLimits: readonly IndexLimit[];
 }
 
-/** A part of an argument that is read as indices or lengths, and what they may be. */
+/** A part of an argument that is read as indices or lengths, and their valid range. */
 export interface IndexLimit extends IndexRange {
   readonly argument: number;
-  /** Which of the argument's elements. */
+  /** Which elements of the argument. */
   readonly view: View;
 }
 
 export interface PlanOptions {
   /** The backend's kernels. */
   readonly target: Target;
-  /** For each output, the argument whose memory it takes over, so that state is updated in place. */
+  /** For each output, the donated argument whose memory it replaces, so that state is updated in place. */
   readonly donate?: Donate;
   /** Arguments that rarely change, such as weights during inference. Steps that depend on nothing else are memoised. */
   readonly frozen?: readonly number[];
-  /** Arguments that are known before the others of a run. Steps that depend on these and frozen ones can be prefetched. */
+  /** Arguments known before the others of a run. Steps that depend on these and frozen ones can be prefetched. */
   readonly prefetchable?: readonly number[];
 }
 
@@ -130,7 +130,7 @@ function indexLimitsOf(graph: GraphView, args: readonly Value[]): IndexLimit[] {
   const add = (value: Value, range: IndexRange): void => {
     const { base, view } = graph.resolve(value);
     if (base.node !== undefined) {
-      // Copied or put together: all that goes into it counts, even where only a part is then read.
+      // The op copies or assembles its inputs, so all their elements count even if only some are read later.
       for (const input of base.node.inputs) add(input, range);
       return;
     }

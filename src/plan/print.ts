@@ -1,5 +1,5 @@
-// A plan as text: one line a step with what it reads and writes, its launches, FLOP and bytes; what a run sums up to, and
-// what those steps do that seldom run; then the buffers.
+// Prints a plan: one line per step with its operands, launches, FLOP and bytes; the totals per run and of the memoised steps;
+// then the buffers.
 import type { BufferSpec } from './memory.ts';
 import type { Plan, Step } from './plan.ts';
 import type { Region } from './region.ts';
@@ -8,10 +8,10 @@ import { quantity, stepName, tableLines } from './table.ts';
 const bufferName = (spec: BufferSpec, i: number): string =>
   spec.kind === 'temporary' ? `t${i}` : `${spec.kind === 'argument' ? 'arg' : 'out'}${spec.index}`;
 
-/** How a step is run on a device. */
+/** How a device runs a step. */
 export interface LaunchedStep {
   readonly dispatches: number;
-  /** Of those that it has; undefined where it has but one. */
+  /** The selected variant; undefined if the step has only one. */
   readonly variant?: string;
 }
 

@@ -1,4 +1,4 @@
-// A profile as text: one line a step with its cost, its time, and on a GPU the least that it could take.
+// Prints a profile: one line per step with its cost, its time and, on a GPU, its floor.
 import type { Profile, ProfileStep } from './profile.ts';
 import { quantity, stepName, tableLines } from './table.ts';
 
@@ -15,7 +15,7 @@ type Costs = Pick<ProfileStep, 'dispatches' | 'flop' | 'bytes' | 'seconds'>;
 
 export function printProfile({ steps, seconds, method, device }: Profile): string {
   const hasFloors = steps.every((step) => step.floorSeconds !== undefined);
-  /** @param memoised Not a part of a run, so that it has no share of its time. */
+  /** @param memoised The step is not part of a run, so it has no share of the run's time. */
   const row = (cost: Costs, least: number, bound: string, memoised: boolean): string[] => [
     String(cost.dispatches),
     quantity(cost.flop),

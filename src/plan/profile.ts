@@ -1,16 +1,16 @@
-// A profile: what each step of a plan takes, beside the least that it could take.
+// A profile: the measured time of each step of a plan, and the least possible time.
 import { floorSeconds, type Bound, type Calibration } from './calibration.ts';
 import type { Plan } from './plan.ts';
 
-/** What a backend finds out about the steps of a plan. */
+/** A backend's measurements of a plan's steps. */
 export interface StepTimes {
-  /** What told the time: the device's timestamps, slopes of the wall clock over repeats, or on the CPU the clock alone. */
+  /** The clock: device timestamps, slopes of the wall clock over repeats, or on the CPU the wall clock alone. */
   readonly method: 'timestamps' | 'slopes' | 'clock';
-  /** One run of each step. */
+  /** Seconds per run of each step. */
   readonly seconds: readonly number[];
-  /** Kernel launches of each step; on the CPU those that a GPU would see. */
+  /** Launches per step; on the CPU the number that a GPU would use. */
   readonly dispatches: readonly number[];
-  /** Of the device; undefined on the CPU. */
+  /** Calibration of the device; undefined on the CPU. */
   readonly calibration?: Calibration;
 }
 
@@ -18,30 +18,30 @@ export interface ProfileStep {
   readonly label: string;
   /** The op's name. */
   readonly op: string;
-  /** It runs at first, and again when a frozen argument has changed; not in each run. */
+  /** Memoised: runs first of all and again when a frozen argument changes, not in each run. */
   readonly memoised: boolean;
-  /** It may run before all arguments of a run are known, and then adds nothing to the time to its results. */
+  /** Prefetchable: can run before all arguments of a run are known, and then adds nothing to its latency. */
   readonly prefetchable: boolean;
-  /** Kernel launches; on the CPU those that a GPU would see. */
+  /** Kernel launches; on the CPU the number that a GPU would use. */
   readonly dispatches: number;
   readonly flop: number;
-  /** Read and written, each tensor once. */
+  /** Bytes read and written, each tensor once. */
   readonly bytes: number;
-  /** One run of the step, from repeats of it. */
+  /** Seconds per run of the step, from repeated runs. */
   readonly seconds: number;
-  /** The least that it could take, by the runtime's calibration (see `floorSeconds`); as what follows undefined on the CPU. */
+  /** The floor by the runtime's calibration (see `floorSeconds`); undefined on the CPU, as are the fields below. */
   readonly floorSeconds?: number;
   readonly bound?: Bound;
-  /** floorSeconds / seconds: 1 is as fast as the device can. */
+  /** ρ = floorSeconds / seconds: 1 is the device's limit. */
   readonly rho?: number;
 }
 
 export interface Profile {
   readonly steps: readonly ProfileStep[];
-  /** Of all steps that are not memoised. A run takes a round trip more. */
+  /** Total of the steps that are not memoised. A run takes a round trip more. */
   readonly seconds: number;
   readonly method: StepTimes['method'];
-  /** What it ran on, for people. */
+  /** Name of the device, for display. */
   readonly device: string;
 }
 

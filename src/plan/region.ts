@@ -1,4 +1,4 @@
-// Tensors of a plan: which buffer they are in, and how they lie there.
+// Tensors of a plan: their buffers and their layouts.
 import type { DType } from '../core/shape.ts';
 import type { View } from '../core/view.ts';
 import type { Op } from '../graph/value.ts';
@@ -10,7 +10,7 @@ export interface Region {
   readonly dtype: DType;
 }
 
-/** One application of an op, with its operands in buffers. */
+/** One application of an op to operands in buffers. */
 export interface Placed<Attrs = unknown> {
   readonly op: Op<Attrs>;
   readonly attrs: Attrs;

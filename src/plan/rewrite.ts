@@ -1,20 +1,20 @@
-// Passes over the graph before it is planned: common subexpressions merged, nodes legalized for the target, dead nodes dropped.
+// Graph passes before planning: merge common subexpressions, legalize nodes for the target, drop dead nodes.
 import { Expr } from '../expr/expr.ts';
 import { Node, nodesOf, type Value } from '../graph/value.ts';
 import type { NodeUse, Target } from './target.ts';
 
-/** Nodes in an order in which each can be computed, and the values that are wanted. */
+/** Nodes in topological order, and the requested values. */
 export interface Graph {
   readonly nodes: readonly Node[];
   readonly outputs: readonly Value[];
 }
 
-/** The outputs that take the place of a node's, or undefined to leave it. */
+/** Outputs that replace a node's, or undefined to keep the node. */
 type Rule = (node: Node, original: Node) => readonly Value[] | undefined;
 
 /**
- * Applies a rule to every node, makers first, and to the nodes that the rule makes. A node whose inputs were replaced is
- * made anew with the new ones.
+ * Applies a rule to every node in topological order, and to the nodes that the rule creates. A node with replaced inputs is
+ * rebuilt.
  */
 function rewrite({ nodes, outputs }: Graph, rule: Rule): Graph {
   const replaced = new Map<Value, Value>();
@@ -39,7 +39,7 @@ function rewrite({ nodes, outputs }: Graph, rule: Rule): Graph {
   return { nodes: result, outputs: outputs.map(current) };
 }
 
-/** Of nodes of one op with the same attributes and inputs one is left, and none of those that only gradients need. */
+/** Merges nodes with equal op, attributes and inputs, and removes nodes that only affect gradients. */
 function mergeEqual(graph: Graph): Graph {
   const ids = new Map<object, number>();
   const idOf = (item: object): number => {
@@ -51,7 +51,7 @@ function mergeEqual(graph: Graph): Graph {
     typeof item === 'function' ||
     item instanceof Expr ||
     (typeof item === 'object' && item !== null && 'apply' in item);
-  // JSON writes these as null, and different numbers must not become one.
+  // JSON cannot represent these numbers and would write distinct ones alike.
   const isUnwritable = (item: unknown): item is number =>
     typeof item === 'number' && (!Number.isFinite(item) || Object.is(item, -0));
   const written = (item: unknown): unknown => {
@@ -70,7 +70,7 @@ function mergeEqual(graph: Graph): Graph {
   });
 }
 
-/** Nodes that no output needs are dropped. */
+/** Drops nodes that no output depends on. */
 function eliminateDead({ nodes, outputs }: Graph): Graph {
   const needed = new Set(outputs.flatMap(({ node }) => node ?? []));
   for (const node of nodes.toReversed()) {
@@ -80,7 +80,7 @@ function eliminateDead({ nodes, outputs }: Graph): Graph {
   return { nodes: nodes.filter((node) => needed.has(node)), outputs };
 }
 
-/** Each node in the form that the target's kernel of its op asks for. @param early Arguments known before the others of a run. */
+/** Legalizes each node for its target kernel. @param early Arguments known before the others of a run. */
 function legalize(graph: Graph, target: Target, early: ReadonlySet<Value>): Graph {
   const read = new Set([...graph.nodes.flatMap(({ inputs }) => inputs), ...graph.outputs]);
   const made = new Set(graph.nodes.flatMap(({ outputs }) => outputs));
@@ -96,17 +96,17 @@ function legalize(graph: Graph, target: Target, early: ReadonlySet<Value>): Grap
   });
 }
 
-/** Whether the planner itself takes care of an op, so that no kernel runs it. */
+/** Whether the planner resolves the op itself, without a kernel. */
 export function isResolvedByPlan({ op }: Node): boolean {
   return op.view !== undefined || op.isStructural === true;
 }
 
-/** Composite nodes in terms of other ops. */
+/** Traces composite nodes into other ops. */
 export function decompose(graph: Graph, { limits }: Pick<Target, 'limits'>): Graph {
   return rewrite(graph, ({ op, attrs, inputs }) => op.decompose?.(attrs, inputs, limits));
 }
 
-/** The graph of `outputs` as the target runs it. @param early Arguments that are known before the others of a run. */
+/** The graph of `outputs` as the target runs it. @param early Arguments known before the others of a run. */
 export function optimise(outputs: readonly Value[], target: Target, early: ReadonlySet<Value>): Graph {
   const merged = mergeEqual(decompose({ nodes: nodesOf(outputs), outputs }, target));
   return eliminateDead(mergeEqual(legalize(merged, target, early)));

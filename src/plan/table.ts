@@ -1,11 +1,11 @@
-// How plans and profiles are set as text: quantities of three digits, columns as wide as they need to be.
+// Formats plans and profiles as text: quantities with three digits, columns as wide as their content.
 
 const PREFIXES = ['n', 'µ', 'm', '', 'k', 'M', 'G', 'T'];
 
 /** 1234567 as `1.23 M`, 0.00125 s as `1.25 ms`. */
 export function quantity(value: number, unit = ''): string {
   const whole = Number.isInteger(value) && value < 1000;
-  // As it is printed: 999999 is 1.00 M.
+  // Rounds first, as printed: 999999 is 1.00 M.
   const rounded = whole ? value : Number(value.toPrecision(3));
   const power = whole ? 0 : Math.min(4, Math.max(-3, Math.floor(Math.log10(rounded) / 3)));
   const scaled = rounded / 1000 ** power;
@@ -13,7 +13,7 @@ export function quantity(value: number, unit = ''): string {
   return `${text} ${PREFIXES[power + 3]}${unit}`.trimEnd();
 }
 
-/** What a step does, for people, and whether it runs only when an argument has changed, or may before the others. */
+/** A step's printed label, with a mark for memoised and prefetchable steps. */
 export function stepName(
   op: string,
   label: string,
@@ -22,7 +22,7 @@ export function stepName(
   return `${memoised ? 'memoised: ' : prefetchable ? 'prefetchable: ' : ''}${label.startsWith(op) ? label : `${op}: ${label}`}`;
 }
 
-/** Lines of a table, the first row its head. @param words how many columns in front are words; the others are numbers. */
+/** Lines of a table; the first row is the header. @param words Number of leading text columns; the others are numeric. */
 export function tableLines(rows: readonly (readonly string[])[], words: number): string[] {
   const widths = rows[0].map((_, column) => Math.max(...rows.map((row) => row[column].length)));
   const cell = (text: string, column: number): string =>

@@ -1,41 +1,41 @@
-// What the planner knows of the backend that a plan is made for: how the kernel of each op addresses memory, what can be
-// fused into it, and what it wants of the graph. A backend's own kernels extend these traits by how they are run.
+// What the planner knows of a backend: how each op's kernel addresses memory, what can be fused into it, and how it legalizes
+// nodes. A backend's own kernels extend these traits with the code that runs them.
 import type { View } from '../core/view.ts';
 import type { Node, Op, Signature, TargetLimits, Value } from '../graph/value.ts';
 
 /** The limits of a kernel that evaluates an expression over its inputs. */
 export interface ExpressionLimits {
-  /** Inputs and outputs of one launch, and distinct buffers among them. */
+  /** The most inputs and outputs of one launch, and distinct buffers among them. */
   readonly inputs: number;
   readonly outputs: number;
   readonly buffers: number;
-  /** Whether one launch can walk these views, which share a shape. @param axes those that are reduced, if any. */
+  /** Whether one launch can walk these views, which share a shape. @param axes The reduced axes, if any. */
   readonly walks: (views: readonly View[], axes?: readonly number[]) => boolean;
 }
 
-/** What a legalization may ask about a node. */
+/** Queries that a legalization may make about a node. */
 export interface NodeUse {
-  /** Whether anything reads this output. */
+  /** Whether this output has a reader. */
   readonly reads: (output: number) => boolean;
-  /** Whether an input follows from arguments that are known before the others of a run, so that work on it can be prefetched. */
+  /** Whether an input depends only on arguments known before the rest of a run, so that work on it can be prefetched. */
   readonly isPrefetchable: (input: number) => boolean;
 }
 
-/** What the planner knows of a kernel. One that says nothing reads and writes dense tensors. */
+/** A kernel's traits. The default is to read and write dense tensors. */
 export interface KernelTraits<Attrs = unknown> {
-  /** Whether an input may be a strided view. The others are dense and begin at a multiple of the target's alignment. */
+  /** Whether an input may be a strided view. Dense inputs begin at a multiple of the target's alignment. */
   readonly readsStrided?: (input: number, attrs: Attrs) => boolean;
   /** Whether the outputs may be strided views. */
   readonly writesStrided?: (attrs: Attrs, inputs: readonly Signature[]) => boolean;
-  /** Sizes of scratch memory, in elements. */
+  /** Sizes of scratch buffers, in elements. */
   readonly scratch?: (attrs: Attrs, inputs: readonly Signature[]) => readonly number[];
-  /** Of kernels that evaluate an expression: elementwise expressions that feed it are fused into it within these limits. */
+  /** Set by kernels that evaluate an expression: limits within which elementwise producers are fused into it. */
   readonly expression?: ExpressionLimits;
-  /** Of kernels that apply an expression to each result: how many further inputs that epilogue may read. */
+  /** Set by kernels with an epilogue: the number of additional inputs that the epilogue may read. */
   readonly epilogueInputs?: (attrs: Attrs) => number;
   /**
-   * The outputs of a node as this kernel wants them computed, in terms of ops: operands packed, unread outputs left out.
-   * Undefined: as the node stands.
+   * The legalized outputs of a node, in terms of ops: operands packed, unread outputs left out.
+   * Undefined keeps the node.
    */
   readonly legalize?: (node: Node<Attrs>, use: NodeUse) => readonly Value[] | undefined;
 }
@@ -43,7 +43,7 @@ export interface KernelTraits<Attrs = unknown> {
 export interface Target {
   /** The kernel of an op. @throws GatewiseError `unsupported` where the backend has none. */
   kernel(op: Op): KernelTraits;
-  /** Dense operands begin at a multiple of so many elements. */
+  /** Alignment of dense operands, in elements. */
   readonly alignment: number;
   readonly limits: TargetLimits;
 }

@@ -1,4 +1,4 @@
-// The CPU backend: the same plans, run by each op's reference. It is the oracle of the GPU and serves where there is none.
+// The CPU backend runs the same plans with each op's reference kernel. It is the GPU's oracle, and the fallback without a GPU.
 import { GatewiseError } from '../../core/errors.ts';
 import type { DType, NumberArray } from '../../core/shape.ts';
 import type { Calibration } from '../../plan/calibration.ts';
@@ -9,7 +9,7 @@ import { markWritten, Memo, newVersion } from '../memo.ts';
 import { referenceTarget, type HostTarget } from './kernels/index.ts';
 import type { Operand } from './kernels/kernel.ts';
 
-/** How f32 tensors are kept: in float32 as on a GPU, or in float64 for gradient checks. */
+/** Precision of f32 tensors: float32 as on a GPU, or float64 for gradient checks. */
 export type Precision = 'float32' | 'float64';
 
 class CPUBuffer implements DeviceBuffer {
@@ -27,7 +27,7 @@ class CPUBuffer implements DeviceBuffer {
   }
 }
 
-/** Runs one step over arrays, one per buffer of the plan. */
+/** Runs one step over arrays, indexed by the plan's buffers. */
 export function runStep(step: Step, { kernel }: HostTarget, memory: (buffer: number) => NumberArray): void {
   const operand = ({ buffer, view }: Region): Operand => ({ data: memory(buffer), view });
   kernel(step.op).run(step.attrs, step.inputs.map(operand), step.outputs.map(operand));
@@ -96,7 +96,7 @@ export class CPUBackend implements Backend {
           );
         });
       },
-      // One thread does all the work: nothing would be gained.
+      // Prefetching gains nothing on the single thread.
       prefetch: () => undefined,
       time: (args, outputs) => {
         const memory = memoryOf(args, outputs);
@@ -107,7 +107,7 @@ export class CPUBackend implements Backend {
         }));
       },
       launched: () => plan.steps.map(() => ({ dispatches: 1 })),
-      // There is one way on the CPU.
+      // The CPU has no variants to tune.
       tune: () => Promise.resolve([]),
       dispose: () => own.fill(undefined),
     };
@@ -127,11 +127,11 @@ export class CPUBackend implements Backend {
   }
 
   dispose(): void {
-    // Arrays are the garbage collector's.
+    // The garbage collector frees the arrays.
   }
 }
 
-/** So many turns that the grain of browsers' clocks, up to 0.1 ms, does not matter. */
+/** Repeats often enough that browsers' clock resolution, up to 0.1 ms, does not matter. */
 const ENOUGH_MS = 5;
 
 function secondsPer(action: () => void): number {

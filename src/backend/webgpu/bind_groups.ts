@@ -1,28 +1,28 @@
-// The bind groups of a plan. A launch that binds arguments or results needs one for each set of buffers that they lie in.
-// Launches that bind the same of them share a key, which is worked out once in a run, and not at all while they stay.
+// Caches a plan's bind groups. A launch that binds arguments or results needs one bind group per set of buffers. Launches that
+// bind the same arguments and results share a cache key, which a run recomputes only when those buffers change.
 import { Recent } from '../../core/recent.ts';
 import type { WebGPUBuffer } from './buffers.ts';
 
-/** Sets of buffers whose bind groups are kept. */
+/** Cache capacity: sets of buffers. */
 const MAX_SETS = 64;
 
 /** Launches that bind the same arguments and results. */
 interface Alike {
   readonly launches: readonly number[];
-  /** These arguments and results, as buffers of the plan. */
+  /** The arguments and results, as buffer indices of the plan. */
   readonly outside: readonly number[];
-  /** The buffers of the last run, by their ids; undefined before the first. */
+  /** Buffer ids in the last run; undefined before the first. */
   ids: number[] | undefined;
   readonly known: Recent<readonly GPUBindGroup[]>;
 }
 
 export class BindGroups {
-  /** Of each launch, for the buffers of the last run. */
+  /** The bind group of each launch for the buffers of the last run. */
   readonly current: GPUBindGroup[] = [];
   readonly #alike: readonly Alike[];
   readonly #make: (launch: number, outside: (buffer: number) => WebGPUBuffer) => GPUBindGroup;
 
-  /** @param outside of each launch the arguments and results that it binds, as buffers of the plan. */
+  /** @param outside For each launch, the arguments and results that it binds, as buffer indices of the plan. */
   constructor(
     outside: readonly (readonly number[])[],
     make: (launch: number, outside: (buffer: number) => WebGPUBuffer) => GPUBindGroup,
@@ -44,8 +44,8 @@ export class BindGroups {
   }
 
   /**
-   * Makes `current` those of a run. @param outside where its arguments and results lie.
-   * @param wanted which launches there are in it: all unless given.
+   * Updates `current` for a run. @param outside Maps an argument or result to its buffer.
+   * @param wanted Selects the launches in the run; all by default.
    */
   update(outside: (buffer: number) => WebGPUBuffer, wanted?: (launch: number) => boolean): void {
     for (const alike of this.#alike) {
@@ -67,7 +67,7 @@ export class BindGroups {
   }
 }
 
-/** Whether the buffers are others than those of the last run, whose ids are then replaced. */
+/** Whether the buffers differ from those of the last run; if so, replaces the ids. */
 function hasMoved(alike: Alike, bufferOf: (buffer: number) => WebGPUBuffer): boolean {
   const { outside } = alike;
   let moved = alike.ids === undefined;

@@ -1,4 +1,4 @@
-// What a dispatch binds: rows of uniforms, which lie in one buffer that is written once, and ranges of storage buffers.
+// A dispatch's bindings: rows of uniforms, all in one buffer that is written once, and ranges of storage buffers.
 import { packUniforms } from '../../core/kernel.ts';
 import type { Binding, Dispatch } from './dispatch.ts';
 import { BufferUsage } from './flags.ts';
@@ -6,7 +6,7 @@ import type { Pipeline } from './pipelines.ts';
 
 export interface Uniforms {
   readonly buffer: GPUBuffer;
-  /** Of each dispatch, the byte offsets of its rows. */
+  /** Byte offsets of each dispatch's rows. */
   readonly offsets: ReadonlyMap<Dispatch, Uint32Array>;
 }
 
@@ -37,7 +37,7 @@ export function createUniforms(device: GPUDevice, dispatches: readonly Dispatch[
   return { buffer, offsets };
 }
 
-/** @param bufferOf the buffer that a binding names. */
+/** @param bufferOf Maps a binding to its buffer. */
 export function createBindGroup(
   device: GPUDevice,
   { kernel, bindings }: Dispatch,

@@ -1,4 +1,4 @@
-// Memory on the device for tensors and temporaries.
+// Device memory for tensors and temporaries.
 import { GatewiseError } from '../../core/errors.ts';
 import type { DeviceBuffer } from '../backend.ts';
 import { newVersion } from '../memo.ts';
@@ -6,11 +6,11 @@ import { BufferUsage } from './flags.ts';
 
 let buffers = 0;
 
-/** Memory of a tensor. */
+/** Device memory of a tensor. */
 export class WebGPUBuffer implements DeviceBuffer {
   readonly size: number;
   readonly buffer: GPUBuffer;
-  /** No other has it. */
+  /** A number unique to this buffer. */
   readonly id: number = ++buffers;
   version: number = newVersion();
 
@@ -27,8 +27,8 @@ export class WebGPUBuffer implements DeviceBuffer {
 const STORAGE: number = BufferUsage.STORAGE | BufferUsage.COPY_SRC | BufferUsage.COPY_DST;
 
 /**
- * A buffer that kernels may read and write, in whole vec4s, so that a packed kernel may bind to the end.
- * @throws GatewiseError `unsupported` above what the device can bind.
+ * A storage buffer, rounded up to whole vec4s so that kernels can bind it as vec4s to the end.
+ * @throws GatewiseError `unsupported` for sizes above the device's limit.
  */
 export function createStorage(device: GPUDevice, elements: number, label: string): GPUBuffer {
   const size = Math.max(16, Math.ceil(elements / 4) * 16);

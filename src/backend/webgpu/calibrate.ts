@@ -1,4 +1,4 @@
-// Measures a device with kernels that do one thing each: arithmetic, reading, barriers, dispatches.
+// Measures a device with microbenchmarks: arithmetic, reading, barriers, dispatches.
 import { calibrate_barrier } from '../../../shaders/gen/calibrate_barrier.ts';
 import { calibrate_dispatch } from '../../../shaders/gen/calibrate_dispatch.ts';
 import { calibrate_fma } from '../../../shaders/gen/calibrate_fma.ts';
@@ -13,12 +13,12 @@ import type { Pipelines } from './pipelines.ts';
 import type { Staging } from './staging.ts';
 import { secondsOf, series, type Repeat, type Stopwatch, type Timing } from './stopwatch.ts';
 
-/** What the kernels say of themselves: invocations of a workgroup, FLOP of each a round, barriers a round. */
+/** Constants of the kernels: invocations per workgroup, FLOP per invocation and round, barriers per round. */
 const INVOCATIONS = 256;
 const FLOP_A_ROUND = 2 * 8192;
 const BARRIERS_A_ROUND = 8;
 
-/** Workgroups that fill the device. */
+/** Workgroups that saturate the device. */
 const GPU_GRID = 2048;
 const SOFTWARE_GRID = 16;
 
@@ -26,13 +26,13 @@ const KIB = 1024;
 const SIZES: readonly number[] = Array.from({ length: 7 }, (_, i) => 64 * KIB * 4 ** i);
 const MOST_OF_ONE_WORKGROUP = 4 * KIB * KIB;
 const MOST_OF_SOFTWARE = 16 * KIB * KIB;
-/** Seconds of one pass over a buffer; larger buffers are left out. */
+/** The longest pass over a buffer, in seconds; larger buffers are skipped. */
 const LONGEST_READ = 0.1;
 const ROUNDS = 6;
-/** In a round. */
+/** Round trips per round. */
 const ROUND_TRIPS = 5;
 
-/** Uniforms of 1, 2, 4, … rounds. */
+/** Rows of uniforms for 1, 2, 4, … rounds. */
 function doublings<U extends object>(count: number, uniforms: U): (U & { readonly rounds: number })[] {
   return Array.from({ length: count }, (_, i) => ({ ...uniforms, rounds: 2 ** i }));
 }
@@ -61,7 +61,7 @@ function reading(bytes: number, grid: number): Dispatch {
   const size = bytes / 16;
   return dispatch(calibrate_read, {
     bindings: { data: DATA, out: OUT },
-    // Up to 2^30 vec4s in all.
+    // At most 2^30 vec4s in total.
     uniforms: doublings(31 - Math.log2(size), { size }),
     workgroups: [grid, 1, 1],
   });
@@ -111,7 +111,7 @@ export async function calibrate(
     const dispatches = await start(nothing);
     const barrier = await start(barriers);
     const roundTrips: number[] = [];
-    // In turns, so that a while in which something else runs, or the device's clock is slow, is nobody's whole measurement.
+    // Interleaves the measurements, so that a temporary slowdown affects all of them and not just one.
     for (let round = 0; round < ROUNDS; round++) {
       for (const timing of timings) await stopwatch.again(timing);
       roundTrips.push(...(await series(ROUND_TRIPS, () => roundTrip(device, staging, out))));
@@ -138,12 +138,12 @@ export async function calibrate(
   }
 }
 
-/** The shortest: what else runs on the machine can only add, and this is what the device can do. */
+/** The minimum: other load on the machine only adds time, and the aim is the device's limit. */
 function fastest(timing: Timing): number {
   return Math.min(...secondsOf(timing));
 }
 
-/** A kernel on its buffers. Row i of its uniforms makes it do 2^i times its work; what the last row leaves it does again. */
+/** Binds a kernel to its buffers. Row i of its uniforms does the work 2^i times; beyond that, the last row is launched again. */
 function prepare(
   device: GPUDevice,
   pipelines: Pipelines,
@@ -168,7 +168,7 @@ function prepare(
   };
 }
 
-/** A buffer of the largest of the sizes that the device can bind and has memory for. */
+/** A buffer of the largest size that the device can bind and allocate. */
 async function createLargest(device: GPUDevice, most: number): Promise<GPUBuffer> {
   const { maxBufferSize, maxStorageBufferBindingSize } = device.limits;
   const limit = Math.min(most, maxBufferSize, maxStorageBufferBindingSize);

@@ -1,5 +1,5 @@
-// Check mode: every step of a plan runs on the device and again on the CPU from the same inputs; the first difference
-// beyond the op's tolerance is an error that names step, op, index, what came and what was expected.
+// Check mode: each step runs on the device and on the CPU with the same inputs. The first difference beyond the op's tolerance
+// throws an error that names the step, op, index, actual value and expected value.
 import { GatewiseError } from '../../core/errors.ts';
 import { sizeOf, type NumberArray } from '../../core/shape.ts';
 import { walk } from '../../core/view.ts';
@@ -11,14 +11,14 @@ import type { WebGPUBuffer } from './buffers.ts';
 import type { WebGPUExecutable } from './executable.ts';
 import type { Staging } from './staging.ts';
 
-/** Checked runs follow each other, whatever their plans, since each reads and writes memory between its steps. */
+/** Serialises checked runs of all plans, since each reads and writes memory between its steps. */
 export class CheckQueue {
-  /** Settles with the runs so far; once one has failed, it and all later ones have. */
+  /** Resolves when the runs so far end; after a failure, it and all later ones reject. */
   done: Promise<void> = Promise.resolve();
 
   add(run: () => Promise<void>): Promise<void> {
     this.done = this.done.then(run);
-    // Whoever waits for a result meets the failure; a run whose result nobody reads must not end the process.
+    // Whoever awaits a result sees the error; without this handler, an unread result would end the process.
     this.done.catch(() => undefined);
     return this.done;
   }
@@ -107,7 +107,7 @@ function compare(step: Step, index: number, { view }: Region, got: NumberArray, 
   let element = 0;
   walk([view], ([at]) => {
     const limit = absolute * scale + (Number.isFinite(expected[at]) ? relative * Math.abs(expected[at]) : 0);
-    // Written so that a NaN on one side alone fails.
+    // Written so that a NaN on only one side fails.
     const same = Math.abs(got[at] - expected[at]) <= limit || Object.is(got[at], expected[at]);
     if (!same) {
       throw new GatewiseError(

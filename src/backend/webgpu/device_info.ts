@@ -1,29 +1,29 @@
-// What an adapter says of itself, and what variants and tiles of kernels are chosen by.
+// Properties of an adapter that select variants and tiles of kernels.
 
 export interface DeviceInfo {
   /** Whether the adapter is a CPU that emulates a GPU. Its workgroup memory is ordinary memory and its barriers are expensive. */
   readonly software: boolean;
-  /** Invocations that keep the device busy. A launch takes the largest tiles that leave at least so many. */
+  /** Invocations that saturate the device. A launch takes the largest tiles that still give this many invocations. */
   readonly parallelism: number;
-  /** Bytes of workgroup memory that a workgroup may have. */
+  /** The most bytes of workgroup memory per workgroup. */
   readonly workgroupMemory: number;
-  /** Invocations that a workgroup may have, also along x alone. */
+  /** The most invocations per workgroup, also along x alone. */
   readonly workgroupSize: number;
-  /** Invocations of a subgroup, where all subgroups of the device have one size. */
+  /** Invocations per subgroup, if all subgroups of the device have one size. */
   readonly subgroupSize?: number;
 }
 
-/** A GPU: tens of cores with hundreds of invocations in flight each. The limits are WebGPU's defaults. */
+/** A GPU: tens of cores, each with hundreds of invocations in flight. The limits are WebGPU's defaults. */
 export const GPU_DEVICE: DeviceInfo = {
   software: false,
   parallelism: 16384,
   workgroupMemory: 16384,
   workgroupSize: 256,
 };
-/** A software adapter: a few CPU cores with a few SIMD lanes each, on which every load that a larger tile saves counts. */
+/** A software adapter: a few CPU cores with a few SIMD lanes each, where larger tiles pay off because loads are expensive. */
 export const SOFTWARE_DEVICE: DeviceInfo = { ...GPU_DEVICE, software: true, parallelism: 32 };
 
-/** The first of `tiles`, which are sorted from the largest down, whose invocations fill the device; else the last. */
+/** The first of `tiles`, sorted from largest to smallest, whose invocations saturate the device; otherwise the last. */
 export function chooseTile<T>(tiles: readonly T[], device: DeviceInfo, invocations: (tile: T) => number): T {
   return tiles.find((tile) => invocations(tile) >= device.parallelism) ?? tiles[tiles.length - 1];
 }
@@ -46,7 +46,7 @@ export function isSoftware(device: Described): boolean {
   );
 }
 
-/** The adapter's name, for people. */
+/** The adapter's name, for display. */
 export function describeAdapter(device: Described): string {
   const name = nameOf(device);
   return `WebGPU: ${name === '' ? 'an adapter that does not give its name' : name}${isSoftware(device) ? ' (software)' : ''}`;

@@ -1,10 +1,10 @@
-// Kernel launches as data: which kernel, what it binds, its uniforms and its grid. Nothing here touches a device.
+// Kernel launches as data: kernel, bindings, uniforms and grid. This file touches no device.
 import type { Kernel } from '../../core/kernel.ts';
 import type { Template } from '../../core/wgsl_template.ts';
 import { viewEnd } from '../../core/view.ts';
 import type { Region } from '../../plan/region.ts';
 
-/** One kernel launch, or, where `uniforms` has several rows, as many launches in order. */
+/** One kernel launch or, if `uniforms` has several rows, one launch per row in order. */
 export interface Dispatch {
   readonly kernel: Kernel;
   readonly template: Template;
@@ -12,7 +12,7 @@ export interface Dispatch {
   readonly bindings: Readonly<Record<string, Binding>>;
   readonly uniforms: readonly object[];
   readonly workgroups: readonly [number, number, number];
-  /** Neighbours that name one loop are launched in turn, one row of uniforms each. */
+  /** Adjacent dispatches with the same loop object alternate, one row of uniforms each. */
   readonly loop?: object;
 }
 
@@ -20,11 +20,11 @@ export interface Dispatch {
 export interface Binding {
   readonly buffer: number;
   readonly offset: number;
-  /** Undefined: up to the end. */
+  /** Undefined: to the end. */
   readonly size?: number;
 }
 
-/** A typed dispatch of one kernel: names of bindings, uniforms, constants, splices and counts are checked. */
+/** Creates a typed dispatch of one kernel: the compiler checks names of bindings, uniforms, constants, splices and counts. */
 export function dispatch<
   B extends string,
   U extends object,
@@ -40,7 +40,7 @@ export function dispatch<
     readonly constants?: Readonly<Partial<Record<C, number>>>;
     readonly splices?: Readonly<Partial<Record<S, string>>>;
     readonly counts?: Readonly<Record<N, number>>;
-    /** Bindings that this use of the kernel only reads. */
+    /** Bindings that this launch of the kernel only reads. */
     readonly readOnly?: readonly NoInfer<B>[];
     readonly loop?: object;
   },

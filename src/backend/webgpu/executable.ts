@@ -1,4 +1,4 @@
-// A plan on a device: pipelines, temporaries and uniforms made once; a run is one encoder, one pass, one submit.
+// A plan prepared for a device: pipelines, temporaries and uniforms are created once; a run is one encoder, one pass, one submit.
 import { GatewiseError } from '../../core/errors.ts';
 import { sizeOf, type NumberArray } from '../../core/shape.ts';
 import type { BufferSpec } from '../../plan/memory.ts';
@@ -15,7 +15,7 @@ import type { Clock, Repeat, Stopwatch } from './stopwatch.ts';
 
 export class WebGPUExecutable {
   readonly plan: Plan;
-  /** In which variant each step is run; undefined where it has but one. */
+  /** The variant of each step; undefined if it has only one. */
   readonly variants: readonly (string | undefined)[];
   readonly #device: GPUDevice;
   readonly #staging: Staging;
@@ -25,7 +25,7 @@ export class WebGPUExecutable {
   readonly #groups: BindGroups;
   #disposed = false;
 
-  /** @param choices of variants, for the kinds of steps of which something is known. */
+  /** @param choices Tuned variants, by kind of step. */
   constructor(
     device: GPUDevice,
     pipelines: Pipelines,
@@ -37,10 +37,10 @@ export class WebGPUExecutable {
     this.plan = plan;
     this.#device = device;
     this.#staging = staging;
-    // Before any memory is made: where a step has no kernel, nothing is left behind.
+    // Throws for a missing kernel before it allocates any memory.
     this.variants = plan.steps.map((step) => launcher.variantOf(step, choices));
     const dispatches = plan.steps.map((step, i) => launcher.dispatchesOf(step, this.variants[i]));
-    // Scratch memory that only another variant would use is never bound.
+    // Scratch memory of unselected variants is never bound.
     const bound = new Set(
       dispatches.flat().flatMap(({ bindings }) => Object.values(bindings).map(({ buffer }) => buffer)),
     );
@@ -75,7 +75,7 @@ export class WebGPUExecutable {
     );
   }
 
-  /** Records the steps that `runs` wants into a pass. */
+  /** Records the steps that `runs` selects into a pass. */
   encode(
     pass: GPUComputePassEncoder,
     args: readonly WebGPUBuffer[],
@@ -87,7 +87,7 @@ export class WebGPUExecutable {
     this.#recording.record(pass, this.#groups.current, runs);
   }
 
-  /** @param runs which steps do. */
+  /** @param runs Selects the steps. */
   run(
     args: readonly WebGPUBuffer[],
     outputs: readonly WebGPUBuffer[],
@@ -112,7 +112,7 @@ export class WebGPUExecutable {
     return readbacks.map((readback) => readback.arrive());
   }
 
-  /** Some steps alone, whose arguments are there; of the others nothing is looked at. */
+  /** Records a subset of the steps, which needs only their arguments. */
   prefetch(
     args: readonly WebGPUBuffer[],
     outputs: readonly WebGPUBuffer[],
@@ -130,14 +130,14 @@ export class WebGPUExecutable {
     this.#device.queue.submit([encoder.finish()]);
   }
 
-  /** How often each step launches a kernel. */
+  /** Number of dispatches per step. */
   get dispatches(): number[] {
     return this.#recording.dispatches;
   }
 
   /**
-   * Seconds of each step on its own. In the plan's order, so that each begins with what the steps before it made; that one
-   * which works in place then goes on from its own result changes what it computes, not for how long.
+   * Seconds of each step alone, in plan order, so that each starts from the results of earlier steps. Repeating an in-place step
+   * changes its values but not its duration.
    */
   async time(
     stopwatch: Stopwatch,
@@ -152,7 +152,7 @@ export class WebGPUExecutable {
     return seconds;
   }
 
-  /** One step, over and over. */
+  /** Repeats one step. */
   repeatOf(step: number, args: readonly WebGPUBuffer[], outputs: readonly WebGPUBuffer[]): Repeat {
     return (pass, times) => {
       if (this.#disposed)
@@ -176,7 +176,7 @@ export class WebGPUExecutable {
   }
 }
 
-/** Where an argument or a result lies. */
+/** The buffer of an argument or a result. */
 function outsideBuffer(
   { kind, index = 0 }: BufferSpec,
   args: readonly WebGPUBuffer[],

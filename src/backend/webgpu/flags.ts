@@ -1,5 +1,5 @@
-// WebGPU's flag values, from the specification: an application may hand over a device where the globals that name them
-// (GPUBufferUsage and the like) are not installed, as in Node.
+// WebGPU's flag values, from the specification: an application may supply a device without the globals that define them
+// (GPUBufferUsage and the like), as in Node.
 
 export const BufferUsage = {
   MAP_READ: 0x1,

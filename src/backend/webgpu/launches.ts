@@ -1,4 +1,4 @@
-// The kernel launches of a plan's steps, and the variants to run them in.
+// The kernel launches of a plan's steps, and their variants.
 import type { Step } from '../../plan/plan.ts';
 import type { Choices } from '../tuning.ts';
 import { GPU_DEVICE, type DeviceInfo } from './device_info.ts';
@@ -6,7 +6,7 @@ import type { Dispatch } from './dispatch.ts';
 import { webgpuTarget, type WebGPUTarget } from './kernels/index.ts';
 import type { Variants } from './kernels/kernel.ts';
 
-/** Chooses variants and launches for a kind of device. */
+/** Selects variants and launches for a device. */
 export class Launcher {
   readonly device: DeviceInfo;
   readonly #target: WebGPUTarget;
@@ -16,25 +16,25 @@ export class Launcher {
     this.#target = target;
   }
 
-  /** The key of a step's kind among choices, and the variants that there are for it; undefined where there is no choice. */
+  /** The tuning key of a step and its available variants; undefined if it has only one. */
   variantsOf(step: Step): { readonly key: string; readonly names: Variants['names'] } | undefined {
     const variants = this.#target.kernel(step.op).variants?.(step, this.device);
     return variants && { key: `${step.op.name}:${variants.kind}`, names: variants.names };
   }
 
-  /** The variant that a step is run in: what was chosen for its kind, where that can do it, else the device's default. */
+  /** The variant for a step: the choice for its kind if the step supports it, otherwise the device's default. */
   variantOf(step: Step, choices: Choices = {}): string | undefined {
     const variants = this.variantsOf(step);
     return variants?.names.find((name) => name === choices[variants.key]) ?? variants?.names[0];
   }
 
-  /** The kernel launches of a step. @param variant The device's default unless given. */
+  /** The kernel launches of a step. @param variant The device's default if omitted. */
   dispatchesOf(step: Step, variant: string | undefined = this.variantOf(step)): Dispatch[] {
     return this.#target.kernel(step.op).dispatches(step, this.device, variant);
   }
 }
 
-/** How often a step launches a kernel. @param device A GPU unless given. @param variant The device's default unless given. */
+/** Number of dispatches of a step. @param device A GPU if omitted. @param variant The device's default if omitted. */
 export function countDispatches(step: Step, device?: DeviceInfo, variant?: string): number {
   return new Launcher(device)
     .dispatchesOf(step, variant)

@@ -1,30 +1,30 @@
-// Browsers look only now and then whether a device has finished: Chrome 2 ms after the last command and then each
-// millisecond, Firefox each 100 ms (its bug 1870699). A command that arrives makes them look at once, so while a result is
-// waited for the device is sent a few that do nothing.
+// Browsers poll a device for completion only rarely: Chrome 2 ms after the last command and then every millisecond, Firefox every
+// 100 ms (its bug 1870699). A new command makes them poll at once, so these nudges send a few empty commands while a result is
+// awaited.
 
-/** Round trips right after a wait begins: together they take about as long as Chrome's first look is away. */
+/** Round trips at the start of a wait: together they take about as long as Chrome's first poll. */
 const QUICK = 8;
 /**
- * Waits that go without, once all of these came too early in two waits in turn: what takes longer gains little by them, and
- * where the CPU does the device's work they take its time.
+ * After two successive waits that used up all quick nudges, skip them for this many waits: they help long waits little, and where
+ * the CPU does the device's work they slow it down.
  */
 const REST = 15;
-/** Milliseconds of a wait beside which they are nothing. */
+/** Waits longer than this many milliseconds make the cost of nudges negligible. */
 const LONG = 20;
-/** Milliseconds between what Firefox is sent; it makes them 4 after a few. */
+/** Milliseconds between nudges in Firefox, which clamps the timer to 4 after a few. */
 const SLOW = 1;
 
-/** How a program's surroundings find out that a device has finished: by asking it all the time, or as above. */
+/** How often the environment polls the device: continuously, or as described above. */
 export type Looks = 'always' | 'often' | 'rarely';
 
-/** What tells where a program runs. */
+/** Globals that identify the environment. */
 interface Scope {
   readonly window?: unknown;
   readonly WorkerGlobalScope?: unknown;
   readonly navigator?: { readonly userAgent?: string };
 }
 
-/** Outside of browsers the event loop itself asks the device. */
+/** Outside browsers the event loop polls the device itself. */
 export function looksOf({ window, WorkerGlobalScope, navigator }: Scope): Looks {
   const userAgent = navigator?.userAgent;
   if ((window === undefined && WorkerGlobalScope === undefined) || userAgent === undefined) return 'always';
@@ -37,7 +37,7 @@ export class Nudges {
   #waiting = 0;
   #quick = 0;
   #rest = 0;
-  /** Waits in turn for which all came too early. */
+  /** Successive waits that used up all quick nudges. */
   #vain = 0;
   #running = false;
 
@@ -46,11 +46,11 @@ export class Nudges {
     this.#looks = looks;
   }
 
-  /** What the device answers, as soon as it can be had. */
+  /** Awaits the device's answer, with nudges. */
   async during<T>(answer: Promise<T>): Promise<T> {
     if (this.#looks === 'always') return answer;
     this.#waiting++;
-    // Those that begin while others wait share what is left.
+    // Waits that begin during another share its remaining nudges.
     if (this.#waiting === 1) {
       if (this.#rest > 0) this.#rest--;
       else this.#quick = QUICK;
@@ -65,21 +65,21 @@ export class Nudges {
     }
   }
 
-  /** Learns from a wait of so many milliseconds. */
+  /** Adapts to a wait of this many milliseconds. */
   #end(took: number): void {
-    // What was left of them was not needed.
+    // Unused nudges mean that the answer came early enough.
     if (this.#quick > 0 || took > LONG) this.#vain = 0;
     if (took > LONG) this.#rest = 0;
     this.#quick = 0;
   }
 
-  /** For all who wait, until the last of them has its answer. */
+  /** Nudges for all pending waits, until the last one ends. */
   async #run(): Promise<void> {
     this.#running = true;
     try {
       await this.#send();
     } catch {
-      // A device that takes no command any more says so to whoever waits.
+      // A lost device rejects the pending waits itself.
     } finally {
       this.#running = false;
     }
@@ -96,7 +96,7 @@ export class Nudges {
           this.#vain = 0;
           this.#rest = REST;
         }
-        // A scope of no commands, popped at once: the application's own are as they were. It answers without waiting for the GPU.
+        // An empty error scope, popped at once: it leaves the application's scopes unchanged and does not wait for the GPU.
         this.#device.pushErrorScope('validation');
         await this.#device.popErrorScope();
       }

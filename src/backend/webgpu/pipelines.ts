@@ -1,4 +1,4 @@
-// Compute pipelines, made once for each kernel, template and set of constants, and kept for the device's life.
+// Compute pipelines, cached by kernel, template and constants for the device's lifetime.
 import { GatewiseError } from '../../core/errors.ts';
 import { expand } from '../../core/wgsl_template.ts';
 import type { Dispatch } from './dispatch.ts';
@@ -9,7 +9,7 @@ export interface Pipeline {
   readonly layout: GPUBindGroupLayout;
 }
 
-/** The complete WGSL of a dispatch, as the device compiles it. */
+/** The complete WGSL of a dispatch, as passed to the device. */
 function sourceOf({ kernel, template }: Dispatch): string {
   return expand(kernel.code, template);
 }
@@ -20,7 +20,7 @@ export class Pipelines {
   readonly #modules = new Map<string, GPUShaderModule>();
   readonly #report: (error: GatewiseError) => void;
 
-  /** @param report is told of shaders that do not compile. */
+  /** @param report Called for shaders that fail to compile. */
   constructor(device: GPUDevice, report: (error: GatewiseError) => void) {
     this.#device = device;
     this.#report = report;

@@ -1,28 +1,28 @@
-// What a plan launches, in plain arrays that are made once, so that recording a run is a walk over them: per dispatch a
-// call that binds and one that launches, and nothing that is made anew.
+// A plan's dispatches in flat arrays, built once, so that recording a run allocates nothing: one call per dispatch sets the bind
+// group and one launches it.
 import type { Dispatch } from './dispatch.ts';
 import type { Pipeline } from './pipelines.ts';
 
-/** A kernel's launch, once for each row of its uniforms. */
+/** A kernel launch, repeated for each row of its uniforms. */
 export interface Launch {
   readonly dispatch: Dispatch;
   readonly pipeline: Pipeline;
-  /** Byte offsets of the rows. */
+  /** Byte offset of each row. */
   readonly rows: Uint32Array;
 }
 
 export class Recording {
-  /** Of all steps, in order. */
+  /** Launches of all steps, in order. */
   readonly launches: readonly Launch[];
-  /** Of each launch, whose it is. */
+  /** The step of each launch. */
   readonly stepOf: readonly number[];
   readonly #pipelines: readonly GPUComputePipeline[];
   readonly #workgroups: readonly Dispatch['workgroups'][];
-  /** Of each dispatch, which launch it is. */
+  /** The launch of each dispatch. */
   readonly #order: readonly number[];
-  /** Of each dispatch, its dynamic offset. As a list: Dawn for Node takes that in less time than a part of an array. */
+  /** Dynamic offset of each dispatch, as a list: Dawn for Node reads that faster than a slice of a typed array. */
   readonly #offsets: readonly (readonly [number])[];
-  /** Of each step, its first dispatch; in the end the number of all. */
+  /** First dispatch of each step; the last element is the number of all dispatches. */
   readonly #starts: readonly number[];
 
   constructor(steps: readonly (readonly Launch[])[]) {
@@ -52,12 +52,12 @@ export class Recording {
     this.#starts = starts;
   }
 
-  /** How often each step launches a kernel. */
+  /** Number of dispatches per step. */
   get dispatches(): number[] {
     return this.#starts.slice(1).map((end, step) => end - this.#starts[step]);
   }
 
-  /** Records the steps that `runs` wants into a pass. @param groups a bind group for each launch. */
+  /** Records the steps that `runs` selects into a pass. @param groups A bind group per launch. */
   record(
     pass: GPUComputePassEncoder,
     groups: readonly GPUBindGroup[],
@@ -80,7 +80,7 @@ export class Recording {
   }
 }
 
-/** Launches of a step that take turns, one row of uniforms each; most are alone. */
+/** Launches of a step that alternate, one row of uniforms each; most form a group of one. */
 function turnsOf(launches: readonly Launch[]): { from: number; to: number; rows: number }[] {
   const turns: { from: number; to: number; rows: number }[] = [];
   launches.forEach(({ dispatch: { loop }, rows: { length } }, i) => {

@@ -1,4 +1,4 @@
-// Readback: a pool of mappable buffers, so that several results may be on their way at once.
+// Readback: a pool of mappable buffers, so that several readbacks can be in flight.
 import { GatewiseError } from '../../core/errors.ts';
 import type { DType } from '../../core/shape.ts';
 import type { NumberArray } from '../../core/shape.ts';

@@ -1,39 +1,39 @@
-// How long work takes on a device: so much of it in one pass that no clock's grain matters, by the device's timestamps or
-// by the wall clock.
+// Times work on a device, by device timestamps or by the wall clock. One pass repeats the work often enough that the clock's
+// resolution does not matter.
 import { GatewiseError } from '../../core/errors.ts';
 import { BufferUsage } from './flags.ts';
 import type { Staging } from './staging.ts';
 
-/** The device's own time at the ends of a pass; or the wall clock, from which the time of an empty pass is taken off. */
+/** Timestamps at the start and end of a pass; or the wall clock, minus the time of an empty pass. */
 export type Clock = 'timestamps' | 'slopes';
 
-/** Records the work that is timed `times` times; timed are powers of two, and 0. */
+/** Records `times` repetitions of the timed work; `times` is 0 or a power of two. */
 export type Repeat = (pass: GPUComputePassEncoder, times: number) => void;
 
 interface Run {
-  /** From the submit to its end: recording the pass before that is not the device's time. */
+  /** Wall-clock seconds from the submit to its end, so that recording the pass is excluded. */
   readonly wall: number;
-  /** By the device's own clock, if that was asked for. */
+  /** Seconds by device timestamps, if requested. */
   readonly stamped?: number;
 }
 
-/** Work that is being timed. */
+/** A measurement in progress. */
 export interface Timing {
   readonly repeat: Repeat;
   readonly clock: Clock;
-  /** Turns of each run: so many that it is long enough. */
+  /** Repetitions per run: enough to exceed the minimum duration. */
   readonly times: number;
-  /** The wall clock of no turn. */
+  /** Wall-clock seconds of a run without repetitions. */
   readonly empty: number;
-  /** So far. */
+  /** The runs so far. */
   readonly runs: Run[];
 }
 
-/** Seconds, at most, in which browsers' clocks and timestamps tell time. A run is a hundred times as long. */
+/** Upper bound, in seconds, on the resolution of browsers' clocks and timestamps. A run takes 100 times as long. */
 const GRAIN = 1e-4;
 const ENOUGH = 100 * GRAIN;
 const MOST_GROWTH = 16;
-/** How many runs tell what is typical, and how many where they take longer than so many seconds. */
+/** The number of runs for a median, the smaller number for long runs, and the seconds from which a run counts as long. */
 const RUNS = 5;
 const FEWER = 3;
 const LONG = 0.1;
@@ -44,7 +44,7 @@ export class Stopwatch {
   readonly #idle: () => Promise<void>;
   readonly #stamps: { readonly set: GPUQuerySet; readonly buffer: GPUBuffer } | undefined;
 
-  /** @param idle resolves when all that was queued is done, and rejects where some of it failed. */
+  /** @param idle Resolves when all queued work is done, and rejects if some of it failed. */
   constructor(device: GPUDevice, staging: Staging, idle: () => Promise<void>) {
     this.#device = device;
     this.#staging = staging;
@@ -61,7 +61,7 @@ export class Stopwatch {
     };
   }
 
-  /** The clock to use: timestamps may stand still, or count in a unit of their own, so the wall clock must confirm them. */
+  /** Selects the clock: timestamps may stand still or use a wrong unit, so the wall clock must confirm them. */
   async clockFor(repeat: Repeat): Promise<Clock> {
     if (this.#stamps === undefined) return 'slopes';
     const { runs, empty } = await this.start(repeat, 'timestamps');
@@ -69,35 +69,35 @@ export class Stopwatch {
     return ratio > 0.5 && ratio < 2 ? 'timestamps' : 'slopes';
   }
 
-  /** Finds out how many turns make a run, and makes the first few. */
+  /** Determines the repetitions per run, and makes the first few runs. */
   async start(repeat: Repeat, clock: Clock): Promise<Timing> {
-    // The first run makes ready what the driver puts off until then.
+    // A warm-up run triggers the driver's deferred work.
     await this.#run(repeat, 1, clock);
     const few = (times: number): Promise<Run[]> => series(FEWER, () => this.#run(repeat, times, clock));
-    // The shortest: an empty run that was held up would make the others too short.
+    // The minimum: an empty run that was delayed would make the others appear too short.
     const empty = Math.min(...(await few(0)).map(({ wall }) => wall));
     for (let times = 1; ;) {
       const runs = await few(times);
-      // By the wall clock and the median, so that neither a clock that stands still nor a single hitch decides.
+      // Median of the wall clock: neither a timestamp that stands still nor a single delay affects it.
       const seconds = median(runs.map(({ wall }) => wall)) - empty;
       if (seconds >= ENOUGH) return { repeat, clock, times, empty, runs };
       times *= Math.min(MOST_GROWTH, 2 ** Math.ceil(Math.log2(ENOUGH / Math.max(seconds, GRAIN))));
     }
   }
 
-  /** Seconds of one turn by the wall clock, roughly: enough to see that something is far too slow. */
+  /** A rough wall-clock time of one repetition, to recognise variants that are far too slow. */
   async once(repeat: Repeat): Promise<number> {
     const walls = await series(2, async () => (await this.#run(repeat, 1, 'slopes')).wall);
-    // The first of them makes ready what the driver puts off until then.
+    // The first run triggers the driver's deferred work.
     return Math.min(...walls);
   }
 
-  /** One more run. */
+  /** Adds one run. */
   async again({ repeat, clock, times, runs }: Timing): Promise<void> {
     runs.push(await this.#run(repeat, times, clock));
   }
 
-  /** Seconds of one turn: the median of a few runs. */
+  /** Seconds per repetition: the median of a few runs. */
   async typical(repeat: Repeat, clock: Clock): Promise<number> {
     const timing = await this.start(repeat, clock);
     const more = timing.runs.some(({ wall }) => wall < LONG) ? RUNS - timing.runs.length : 0;
@@ -136,10 +136,10 @@ export class Stopwatch {
   }
 }
 
-/** Seconds of one turn, by each run. */
+/** Seconds per repetition, for each run. */
 export function secondsOf({ runs, times, empty }: Timing): number[] {
   const seconds = runs.map(({ wall, stamped = wall - empty }) => stamped / times);
-  // WebGPU allows timestamps that go back now and then.
+  // WebGPU allows timestamps to decrease occasionally.
   const sound = seconds.filter((sample) => sample > 0);
   if (sound.length === 0)
     throw new GatewiseError(
@@ -149,7 +149,7 @@ export function secondsOf({ runs, times, empty }: Timing): number[] {
   return sound;
 }
 
-/** One after the other. */
+/** Runs asynchronous calls in sequence. */
 export async function series<T>(count: number, measure: () => Promise<T>): Promise<T[]> {
   const results: T[] = [];
   while (results.length < count) results.push(await measure());

@@ -1,4 +1,4 @@
-// Finds out which variants of a plan's steps are fastest on the device: each runs on its own, in turns with the others.
+// Measures which variants of a plan's steps are fastest on the device: each variant runs alone, interleaved with the others.
 import type { WebGPUBuffer } from './buffers.ts';
 import type { Plan } from '../../plan/plan.ts';
 import { fastestOf, type Choices, type TunedKind } from '../tuning.ts';
@@ -6,35 +6,35 @@ import type { WebGPUExecutable } from './executable.ts';
 import type { Launcher } from './launches.ts';
 import { secondsOf, type Clock, type Stopwatch, type Timing } from './stopwatch.ts';
 
-/** A kind of step for which no choice was made, and a step of that kind. */
+/** A kind of step without a choice, and an example step. */
 export interface OpenKind {
   readonly kind: string;
   readonly step: number;
-  /** The default first. */
+  /** Variants, the default first. */
   readonly names: readonly [string, ...string[]];
 }
 
-/** Each kind of a plan's steps that has several variants and no choice, once. */
+/** The kinds of a plan's steps with several variants and no choice, once each. */
 export function openKinds(plan: Plan, launcher: Launcher, choices: Choices): OpenKind[] {
   const open = new Map<string, OpenKind>();
   plan.steps.forEach((step, index) => {
     const variants = launcher.variantsOf(step);
     if (variants === undefined || variants.names.length === 1) return;
     const { key, names } = variants;
-    // A choice that is no variant any more is none.
+    // Ignores a choice that names a removed variant.
     if (!names.includes(choices[key]) && !open.has(key)) open.set(key, { kind: key, step: index, names });
   });
   return [...open.values()];
 }
 
-/** Runs of each variant after those that told how many turns make one. */
+/** Runs of each variant, after those that determine the repetitions per run. */
 const ROUNDS = 3;
-/** A variant that takes so many times as long as another is not looked at twice. */
+/** A variant that takes this many times as long as the best is measured only once. */
 const HOPELESS = 3;
-/** Seconds from which on a single turn tells that much. */
+/** The least seconds at which a single repetition is reliable enough for that. */
 const TELLING = 0.005;
 
-/** @param make an executable of a plan, with these choices. */
+/** @param make Creates an executable of a plan with the given choices. */
 export async function tuneKinds(
   stopwatch: Stopwatch,
   plan: Plan,
@@ -46,7 +46,7 @@ export async function tuneKinds(
   const tuned: TunedKind[] = [];
   let clock: Clock | undefined;
   for (const { kind, step, names } of open) {
-    // Of this step alone: temporaries that others would have filled hold zeros, for which it takes as long.
+    // Runs only this step: temporaries that other steps would fill contain zeros, which does not change its duration.
     const alone: Plan = { ...plan, steps: [plan.steps[step]] };
     const made: WebGPUExecutable[] = [];
     const timings = new Map<string, Timing>();
@@ -65,7 +65,7 @@ export async function tuneKinds(
       }
       for (let round = 0; round < ROUNDS; round++)
         for (const timing of timings.values()) await stopwatch.again(timing);
-      // The shortest: what else runs on the machine can only add.
+      // The minimum: other load on the machine only adds time.
       for (const [name, timing] of timings) seconds[name] = Math.min(...secondsOf(timing));
     } finally {
       for (const executable of made) executable.dispose();

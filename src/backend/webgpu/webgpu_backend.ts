@@ -25,15 +25,15 @@ import { sharesLaunches } from './kernels/recurrent/wavefront.ts';
 
 export interface WebGPUBackendOptions {
   readonly device: GPUDevice;
-  /** Destroy the device on dispose. */
+  /** Whether dispose destroys the device. */
   readonly ownsDevice: boolean;
-  /** Run each step on the CPU as well, and throw where they differ. */
+  /** Check mode: run each step on the CPU as well, and throw if the results differ. */
   readonly check: boolean;
-  /** Undefined: each step in the variant that is the default for such a device. */
+  /** Tuned variants; undefined runs each step in the default variant for the device. */
   readonly tuning: TuningMemory | undefined;
-  /** Kernels; those of the backend unless given. */
+  /** Kernels; the backend's own by default. */
   readonly kernels?: readonly WebGPUKernel[];
-  /** Kernels of the CPU to check against; those of the CPU backend unless given. */
+  /** CPU kernels for check mode; the CPU backend's own by default. */
   readonly reference?: HostTarget;
 }
 
@@ -49,9 +49,9 @@ export class WebGPUBackend implements Backend {
   readonly #staging: Staging;
   readonly #checks = new CheckQueue();
   #calibration: Promise<Calibration> | undefined;
-  /** What an application has asked for: a profile calibrates as well, and leaves what is planned after it as it was. */
+  /** Calibration that the application requested. One made for a profile is not stored here, so it does not affect later plans. */
   #calibrated: Calibration | undefined;
-  /** Settles with the last of what is timed, one at a time. */
+  /** Resolves when the last measurement ends; measurements run one at a time. */
   #timing: Promise<unknown> = Promise.resolve();
   #failure: GatewiseError | undefined;
   #disposed = false;
@@ -69,7 +69,7 @@ export class WebGPUBackend implements Backend {
     this.#pipelines = new Pipelines(device, (error) => (this.#failure ??= error));
     this.#nudges = new Nudges(device);
     this.#staging = new Staging(device, this.#nudges, () => this.#failure);
-    // Outside the scopes, an application's own errors are told from these by the label.
+    // Errors outside the scopes may be the application's; the label identifies ours.
     device.addEventListener('uncapturederror', this.#onError);
     void device.lost.then(({ reason, message }) => {
       if (this.#disposed) return;
@@ -93,7 +93,7 @@ export class WebGPUBackend implements Backend {
     );
   }
 
-  /** What went wrong on the device is thrown by whatever is done next. */
+  /** The next operation throws a device error that occurred before. */
   #checkAlive(): void {
     if (this.#failure !== undefined) throw this.#failure;
   }
@@ -128,7 +128,7 @@ export class WebGPUBackend implements Backend {
   }
 
   prepare(plan: Plan): Executable {
-    // What is wrong with a plan shows when it is made and at its first run; later runs repeat the same commands.
+    // Errors of a plan surface at its creation and its first run; later runs repeat the same commands.
     const executable = this.#make(plan, this.#choices);
     const checked = this.#options.check
       ? new CheckedExecutable(
@@ -240,7 +240,7 @@ export class WebGPUBackend implements Backend {
   calibrate({ again = false }: CalibrateOptions = {}): Promise<Calibration> {
     if (again) this.#calibration = undefined;
     const made = this.#measured();
-    // Who asked is told of a failure.
+    // The caller of `calibrate` receives the error.
     made.then(
       (calibration) => (this.#calibrated = calibration),
       () => undefined,
@@ -254,14 +254,14 @@ export class WebGPUBackend implements Backend {
       calibrate(this.device, this.#pipelines, this.#staging, stopwatch),
     );
     this.#calibration = made;
-    // What failed is tried again when it is next asked for.
+    // A failed measurement is retried on the next request.
     made.catch(() => {
       if (this.#calibration === made) this.#calibration = undefined;
     });
     return made;
   }
 
-  /** Two things timed at once would time each other. */
+  /** Serialises measurements, since concurrent ones would affect each other's times. */
   #alone<T>(measure: (stopwatch: Stopwatch) => Promise<T>): Promise<T> {
     const measured = this.#timing.then(async () => {
       this.#checkAlive();
@@ -282,9 +282,9 @@ export class WebGPUBackend implements Backend {
     try {
       return action();
     } finally {
-      // Popped whatever happens: a scope left behind would swallow the application's own errors.
+      // Always pops: a scope left on the stack would capture the application's own errors.
       for (const kind of ['validation', 'out of memory']) {
-        // A failed scope means a lost device, which is reported on its own.
+        // A failed scope means a lost device, which is reported separately.
         void this.device.popErrorScope().then(
           (error) => error !== null && this.#refused(kind, error.message),
           () => undefined,

@@ -9,7 +9,7 @@ export const fakeQuantize = defineKernel(fakeQuantizeOp, {
     roundedMatrix(precision, weight).data.forEach((x, i) => (data[view.offset + i] = x)),
 });
 
-/** A matrix (N, K) with the values that are stored for its elements. */
+/** A matrix (N, K) with its elements rounded to the stored values. */
 export function roundedMatrix(precision: PackedPrecision, { data, view }: Operand): Operand {
   const [rows, columns] = view.shape;
   const rounded = new Float64Array(rows * columns);

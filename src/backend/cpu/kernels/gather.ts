@@ -1,4 +1,4 @@
-// Indices outside the table, which only a device can have computed: gather takes the nearest row, scatter drops the source row.
+// Only a device can produce indices outside the table: gather clamps them to the nearest row, scatter skips the source row.
 import { gatherOp, scatterOp } from '../../../ops/gather.ts';
 import { defineKernel } from './kernel.ts';
 

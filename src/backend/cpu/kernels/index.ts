@@ -1,4 +1,4 @@
-// Every kernel of the CPU backend, by its op.
+// The kernels of the CPU backend, one per op.
 import { GatewiseError } from '../../../core/errors.ts';
 import type { Op } from '../../../graph/value.ts';
 import type { Target } from '../../../plan/target.ts';
@@ -35,12 +35,12 @@ export const referenceKernels: readonly CPUKernel[] = [
   softmaxCrossEntropyBackward,
 ];
 
-/** A plan for kernels over typed arrays: any offset will do. */
+/** The target for kernels over typed arrays, which accept any offset. */
 export interface HostTarget extends Target {
   kernel(op: Op): CPUKernel;
 }
 
-/** @param kernels Later ones replace earlier ones of the same op. */
+/** @param kernels Later entries override earlier ones for the same op. */
 export function hostTarget(kernels: readonly CPUKernel[]): HostTarget {
   const byOp = new Map(kernels.map((kernel) => [kernel.op.name, kernel]));
   return {

@@ -1,10 +1,10 @@
-// What a kernel of the CPU backend declares: the planner's traits, and a function over typed arrays.
+// The interface of a CPU kernel: the planner's traits, and a function over typed arrays.
 import type { NumberArray } from '../../../core/shape.ts';
 import type { View } from '../../../core/view.ts';
 import type { Op } from '../../../graph/value.ts';
 import type { KernelTraits } from '../../../plan/target.ts';
 
-/** A tensor on the CPU. */
+/** A tensor in a typed array. */
 export interface Operand {
   readonly data: NumberArray;
   readonly view: View;
@@ -12,7 +12,7 @@ export interface Operand {
 
 export interface CPUKernel<Attrs = unknown> extends KernelTraits<Attrs> {
   readonly op: Op<Attrs>;
-  /** The reference: plain loops, float64 accumulation. */
+  /** The reference implementation: plain loops, float64 accumulation. */
   readonly run: (attrs: Attrs, inputs: readonly Operand[], outputs: readonly Operand[]) => void;
 }
 

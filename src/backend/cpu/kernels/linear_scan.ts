@@ -1,4 +1,4 @@
-// The linear scan's reference: plain loops, one column after the other, the state in float64.
+// The linear scan's reference: plain loops, column by column, with the state in float64.
 import type { View } from '../../../core/view.ts';
 import { evaluator } from '../../../expr/evaluate.ts';
 import { inputName } from '../../../expr/operands.ts';
@@ -86,7 +86,7 @@ function linearScanBackwardCPU(
     for (let unit = 0; unit < hidden; unit++) {
       const read = (from: Operand | undefined, t: number): number =>
         from === undefined ? 0 : from.data[indexOf(from.view, t, row, unit)];
-      // What the step after passes back.
+      // The gradient that the next step passes back.
       let carry = 0;
       for (let i = 0; i < steps; i++) {
         const t = attrs.reverse ? i : steps - 1 - i;

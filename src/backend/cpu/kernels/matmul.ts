@@ -43,7 +43,7 @@ export const matmul = defineKernel(matmulOp, {
   },
 });
 
-/** b as a kernel that reads packed weights has it: it rounds the weights itself, so that check mode tests the packing. */
+/** b as a kernel with packed weights sees it: rounded here from the unrounded weights, so that check mode tests the packing. */
 function unpacked({ precision, transposed }: NonNullable<MatmulAttrs['packed']>, weights: Operand): Operand {
   const { data, view } = roundedMatrix(precision, weights);
   return { data, view: transposed ? transposeView(view, [1, 0]) : view };

@@ -1,5 +1,5 @@
-// The reference of the recurrent loops: interprets a schedule step by step, phase by phase, row by row and unit by unit, with
-// float64 accumulation, for any cell.
+// The reference of the recurrent loops, for any cell: interprets a schedule by step, phase, row and unit, with float64
+// accumulation.
 import type { Phase, Term } from '../../../cells/phases.ts';
 import { Place, placeOf, placesIn, type Width } from '../../../cells/places.ts';
 import { philox, unitUniform } from '../../../core/random.ts';
@@ -20,25 +20,25 @@ import {
 import { roundedMatrix } from './fake_quantize.ts';
 import { defineKernel, type Operand } from './kernel.ts';
 
-/** One row of one step of one pseudo-layer: what places are relative to. */
+/** One row of one step of one pseudo-layer; places are relative to it. */
 interface StepRow {
   readonly layer: number;
-  /** The step, counted in the order of processing; -1 after the backward loop. */
+  /** The step, counted in processing order; -1 after the backward loop. */
   readonly order: number;
   readonly row: number;
 }
 
-/** A place in a step: element `at + unit` of `data`; undefined where it is 0. */
+/** A resolved place: element `at + unit` of `data`; undefined where the value is 0. */
 interface Elements {
   readonly data: { [index: number]: number };
   readonly at: number;
 }
 
-/** An address in numbers. */
+/** A numeric address. */
 interface Located {
   readonly address: Address;
   readonly strides: Strides;
-  /** The extent of the axis of time. */
+  /** The extent of the time axis. */
   readonly times: number;
 }
 
@@ -58,7 +58,7 @@ class Interpreter {
   readonly #tensors: Tensors;
   readonly #matrices: readonly Operand[];
   readonly #seed: Operand | undefined;
-  /** Whether initial states are zero and not in memory, or are read where they were given, as the carry of a single step. */
+  /** Whether initial states are zero and not in memory, or are read from the arguments, as the carry of a single step. */
   readonly #initial: 'in memory' | 'zero' | 'as given';
   readonly #located = new Map<Place, Located | undefined>();
   readonly #compiled = new Map<readonly Expr[], Compiled>();
@@ -74,7 +74,7 @@ class Interpreter {
     this.#attrs = attrs;
     this.layout = new RecurrentLayout(attrs);
     this.#tensors = { vectors: vectors[0], rows: rows[0], ...tensors };
-    // A kernel that reads packed weights rounds them, so that check mode tests the packing.
+    // A kernel with packed weights rounds them, so the reference rounds too and check mode tests the packing.
     this.#matrices = packed === 'float32' ? weights : weights.map((matrix) => roundedMatrix(packed, matrix));
     this.#seed = seed.at(0);
     this.#initial = initial;
@@ -92,7 +92,7 @@ class Interpreter {
     return located;
   }
 
-  /** Where a place lies in a step; undefined where it is 0, since there is no such step, layer or tensor. */
+  /** Resolves a place in a step; undefined if the step, layer or tensor does not exist, so that the value is 0. */
   elements(place: Place, step: StepRow): Elements | undefined {
     const { layout } = this;
     const found = this.#locate(place);
@@ -107,7 +107,7 @@ class Interpreter {
     const count = step.order + address.step;
     if (tensor === undefined || layer < 0 || layer >= layout.pseudoLayers) return undefined;
     if (strides.time > 0 && (count < 0 || (count >= times && address.order !== 'ring'))) return undefined;
-    // In a wavefront the output is the last layer's alone.
+    // In a wavefront the output is only the last layer's.
     const first = address.tensor === 'output' ? layout.pseudoLayers - layout.outputs : 0;
     if (layer < first) return undefined;
     const time = timeIndex(address, layer, count, times);
@@ -115,7 +115,7 @@ class Interpreter {
     return { data: tensor.data, at: tensor.view.offset + at };
   }
 
-  /** A random number of a cell. */
+  /** A random number of the cell. */
   #draw(index: number, { layer, order, row }: StepRow, unit: number): number {
     if (this.#seed === undefined) return 0;
     const { data, view } = this.#seed;
@@ -138,17 +138,17 @@ class Interpreter {
     return made;
   }
 
-  /** How an input of an expression is loaded at each unit. */
+  /** How to load an input of an expression at each unit. */
   #load(place: Place, step: StepRow): (unit: number) => number {
     if (place.kind === 'noise') return (unit) => this.#draw(place.index, step, unit);
     const elements = this.elements(place, step);
     if (elements === undefined) return () => 0;
     const { data, at } = elements;
-    // The mask has one element for each row.
+    // The mask has one element per row.
     return place.kind === 'active' ? () => data[at] : (unit) => data[at + unit];
   }
 
-  /** The values of expressions at each unit, given to `use` one unit after the other. */
+  /** Evaluates expressions at each unit and passes the values to `use`. */
   each(
     roots: readonly Expr[],
     step: StepRow,
@@ -223,7 +223,7 @@ class Interpreter {
   }
 }
 
-/** A phase's expressions as lists that stay the same objects, so that each is compiled once. */
+/** Caches each phase's expression lists, since identity of the list is the compiler's cache key. */
 interface Prepared {
   readonly sources: readonly (readonly (readonly Expr[])[])[];
   readonly means: readonly (readonly Expr[])[];

@@ -22,7 +22,7 @@ export const softmaxCrossEntropy = defineKernel(softmaxCrossEntropyOp, {
       for (let c = 0; c < classes; c++) total += Math.exp(logits.data[base + c] - largest);
       const chosen = Math.min(Math.max(wanted, 0), classes - 1);
       let below = largest - logits.data[base + chosen];
-      // Not a product with 0: a class may have the logit -infinity.
+      // Not a product with 0: a class's logit may be -infinity, and 0 · infinity is NaN.
       if (labelSmoothing > 0) {
         let mean = 0;
         for (let c = 0; c < classes; c++) mean += (largest - logits.data[base + c]) / classes;

@@ -1,4 +1,4 @@
-// Elementwise expressions: one launch, or one for each block of axes where the views need more than four.
+// Elementwise expressions: one launch, or several if the views need more than four axes.
 import { GatewiseError } from '../../../core/errors.ts';
 import { sizeOf } from '../../../core/shape.ts';
 import type { View } from '../../../core/view.ts';
@@ -27,7 +27,7 @@ const outputNames = ['out0', 'out1', 'out2', 'out3'] as const;
 const FIRST_OUTPUT = inputNames.length;
 export const MAX_INPUTS: number = inputNames.length;
 export const MAX_OUTPUTS: number = outputNames.length;
-/** Every device binds at least so many storage buffers. */
+/** Storage buffers that every WebGPU device can bind. */
 export const MAX_BUFFERS = 8;
 
 export const elementwise = defineKernel(elementwiseOp, {
@@ -56,7 +56,7 @@ function elementwiseDispatches(
   outputs: readonly Region[],
 ): Dispatch[] {
   const launches = launchesOf([...outputs, ...inputs].map(({ view }) => view));
-  // One text for all launches: it leaves out an offset only where that is 0 in the last launch, whose offsets are largest.
+  // All launches share one text. It omits an offset only if that is 0 in the last launch, which has the largest offsets.
   const views = launches[launches.length - 1];
   const { shape } = views[0];
   const { bindings, nameOf, outputNameOf } = shareBindings(inputs, inputNames, outputs, outputNames);
@@ -88,7 +88,7 @@ function elementwiseDispatches(
   ];
 }
 
-/** Copies `from` to `to`, of the same shape. */
+/** Copies `from` to `to`, which have one shape. */
 export function copyDispatch(from: Region, to: Region): Dispatch[] {
   return elementwiseDispatches({ exprs: [Expr.input(inputName(0))] }, [from], [to]);
 }

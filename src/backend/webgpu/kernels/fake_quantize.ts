@@ -1,4 +1,4 @@
-// Rounded weights as a tensor, for readers that take no packed weights.
+// Rounds weights into a float32 tensor, for readers without support for packed weights.
 import { sizeOf } from '../../../core/shape.ts';
 import { fakeQuantizeOp } from '../../../ops/fake_quantize.ts';
 import { fake_quantize } from '../../../../shaders/gen/fake_quantize.ts';

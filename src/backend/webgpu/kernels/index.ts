@@ -1,4 +1,4 @@
-// Every kernel of the WebGPU backend, by its op.
+// The kernels of the WebGPU backend, one per op.
 import { GatewiseError } from '../../../core/errors.ts';
 import type { Op, TargetLimits } from '../../../graph/value.ts';
 import type { Target } from '../../../plan/target.ts';
@@ -39,13 +39,13 @@ export interface WebGPUTarget extends Target {
   kernel(op: Op): WebGPUKernel;
 }
 
-/** minStorageBufferOffsetAlignment, 256 bytes unless a device says less, in elements. */
+/** Default minStorageBufferOffsetAlignment (256 bytes), in elements. */
 const ALIGNMENT = 64;
 
-/** Half of maxStorageBufferBindingSize, 128 MiB unless a device says more: what a loop saves beside what it is made of. */
+/** Half of the default maxStorageBufferBindingSize (128 MiB): the most bytes of one tensor of a loop. */
 const TENSOR_BYTES = 64 * 2 ** 20;
 
-/** @param kernels Later ones replace earlier ones of the same op. */
+/** @param kernels Later entries override earlier ones for the same op. */
 export function targetOf(
   kernels: readonly WebGPUKernel[],
   prefersWavefront: TargetLimits['prefersWavefront'] = () => false,

@@ -1,4 +1,4 @@
-// What a WebGPU kernel declares: the planner's traits, and the launches that do the work.
+// The interface of a WebGPU kernel: the planner's traits, and the launches that compute a step.
 import type { Op } from '../../../graph/value.ts';
 import type { Placed } from '../../../plan/region.ts';
 import type { KernelTraits } from '../../../plan/target.ts';
@@ -7,9 +7,9 @@ import type { Dispatch } from '../dispatch.ts';
 
 export interface WebGPUKernel<Attrs = unknown> extends KernelTraits<Attrs> {
   readonly op: Op<Attrs>;
-  /** The launches of a step, in one of its variants. */
+  /** The launches of a step, for one of its variants. */
   readonly dispatches: (placed: Placed<Attrs>, device: DeviceInfo, variant?: string) => Dispatch[];
-  /** The ways to compute such a step, where there are several. */
+  /** The variants of a step, if there are several. */
   readonly variants?: (placed: Placed<Attrs>, device: DeviceInfo) => Variants;
 }
 
@@ -17,11 +17,11 @@ export function defineKernel<Attrs>(op: Op<Attrs>, kernel: Omit<WebGPUKernel<Att
   return { op, ...kernel } as unknown as WebGPUKernel;
 }
 
-/** Ways to compute the same, of which one or another is faster by the device and the sizes. */
+/** Variants with equal results, whose speed depends on the device and the sizes. */
 export interface Variants {
-  /** Those that such operands and the device allow, the device's default first. */
+  /** The variants that the operands and the device support, the default first. */
   readonly names: readonly [string, ...string[]];
-  /** What else the fastest depends on: sizes, roughly (see `sizeClass`), and how operands lie. One choice is made for a kind. */
+  /** The key of the tuned choice: rough sizes (see `sizeClass`) and operand layouts. Steps of one kind share a choice. */
   readonly kind: string;
 }
 

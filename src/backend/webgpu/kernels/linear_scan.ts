@@ -1,5 +1,5 @@
-// How a linear scan runs on a device: one dispatch, or, where the columns do not fill it, one more before that for what
-// whole chunks of steps do to the state.
+// The linear scan on a device: one dispatch, or two if the columns alone do not fill it. The first of two dispatches composes the
+// steps of each chunk into one pair (a, b).
 import { GatewiseError } from '../../../core/errors.ts';
 import { sameView, type View } from '../../../core/view.ts';
 import type { Signature } from '../../../graph/value.ts';
@@ -47,12 +47,12 @@ export const linearScanBackward = defineKernel(linearScanBackwardOp, {
   dispatches: backwardDispatches,
 });
 
-/** Below that a chunk costs more than it saves. */
+/** Fewer steps per chunk cost more than they save. */
 const MIN_CHUNK = 8;
 
 /**
- * Into how many chunks the steps are cut: as few as fill the device. Both passes go through a chunk's steps, so two
- * chunks would take as long as one; and the last chunk composes all before it, so past √(2T) more of them take longer.
+ * The number of chunks that the steps are cut into: the smallest that fills the device. Both dispatches read a chunk's steps,
+ * so two chunks take as long as one. The last chunk composes all before it, so more than √(2T) chunks take longer.
  */
 function chunksFor(steps: number, columns: number, device: DeviceInfo): { chunk: number; chunks: number } {
   const counts = [1];
@@ -61,7 +61,7 @@ function chunksFor(steps: number, columns: number, device: DeviceInfo): { chunk:
   return { chunk, chunks: Math.ceil(steps / chunk) };
 }
 
-/** Room for the aggregates, if any: no device wants more chunks than a GPU. */
+/** Scratch sizes for the chunks' aggregates, if any, computed for a GPU, which uses the most chunks. */
 function aggregateSizes(_: LinearScanAttrs, [source]: readonly Signature[]): number[] {
   const [steps, batch, , hidden] = source.shape;
   const columns = batch * hidden;
@@ -69,7 +69,7 @@ function aggregateSizes(_: LinearScanAttrs, [source]: readonly Signature[]): num
   return chunks === 1 ? [] : [2 * (chunks - 1) * columns];
 }
 
-/** Tensors as WGSL: the text of each element at `at`, and the uniforms that the texts read. */
+/** Tensors as WGSL: the text of each element at `at`, and the uniforms that the text reads. */
 class Texts {
   readonly #nameOf: (region: Region) => string;
   readonly #rows: View[] = [];
@@ -92,7 +92,7 @@ class Texts {
 const lines = (...text: readonly (string | undefined)[]): string =>
   text.filter((line) => line !== undefined && line !== '').join('\n');
 
-/** What a pass reads and writes, and the WGSL of it. */
+/** The operands of a pass and their WGSL. */
 interface Pass {
   readonly reverse: boolean;
   readonly shape: readonly number[];
@@ -140,7 +140,7 @@ function passDispatches(pass: Pass, aggregates: Region | undefined, device: Devi
   ];
 }
 
-/** The sources' slots and the mask as texts. */
+/** The sources' slots and the mask, as WGSL text. */
 function stepTexts(texts: Texts, sources: readonly Region[], mask: Region | undefined, hidden: number) {
   return {
     slots: sources.flatMap((source) => slotViews(source.view).map((view) => texts.element(source, view))),
@@ -193,8 +193,8 @@ function linearScanDispatches(
 }
 
 /**
- * The backward pass is a scan the other way. Its state is what the step after passes back, a_{t+1} · d_{t+1}, where
- * d_t = d h_t + a_{t+1} · d_{t+1} is all that reaches h_t: so it is multiplied by a_t and a_t · d h_t is added.
+ * The backward pass scans in reverse. Its state is a_{t+1} · d_{t+1}, the gradient that step t + 1 passes back. The gradient
+ * of h_t is in total d_t = d h_t + a_{t+1} · d_{t+1}, so a step multiplies the state by a_t and adds a_t · d h_t.
  */
 function backwardDispatches(
   { attrs, inputs, outputs, scratch: [aggregates] }: Placed<LinearScanAttrs>,

@@ -1,5 +1,5 @@
-// The matrix product: its variants are in matmul_variants.ts. Weights in fewer bits are packed by a step of their own and
-// unpacked as the kernels load them.
+// The matrix product; its variants are in matmul_variants.ts. A separate step packs low-precision weights, and the kernels
+// unpack them as they load them.
 import { fakeQuantizeOp, type FakeQuantizeAttrs } from '../../../ops/fake_quantize.ts';
 import { apply } from '../../../ops/apply.ts';
 import { matmulOp, matmulSizes } from '../../../ops/matmul.ts';
@@ -11,11 +11,11 @@ import { matmulDispatches, matmulVariants, partsOf } from './matmul_variants.ts'
 import { defineKernel } from './kernel.ts';
 
 export const matmul = defineKernel(matmulOp, {
-  // The packed words are the third input.
+  // The third input contains the packed words.
   readsStrided: (input, { packed }) => packed === undefined || input !== 2,
   writesStrided: () => true,
   epilogueInputs: ({ packed }) => MAX_MATMUL_EXTRAS - (packed?.precision === 'int8' ? 1 : 0),
-  // Partial sums of split-K, should the device take that variant.
+  // Partial sums, in case the device uses split-K.
   scratch: (attrs, inputs) => {
     const sizes = matmulSizes(attrs, inputs);
     const parts = partsOf(sizes);
@@ -28,7 +28,7 @@ export const matmul = defineKernel(matmulOp, {
     if (attrs.packed !== undefined || node?.op.name !== fakeQuantizeOp.name || transposed === undefined)
       return undefined;
     const { precision } = node.attrs as FakeQuantizeAttrs;
-    // A sum over the rows of int8 weights would need the scale of each term.
+    // int8 has one scale per row, so a sum over rows would need a scale per term.
     if (precision === 'int8' && !transposed) return undefined;
     const [weight, ...scale] = node.inputs;
     const [rows, columns] = weight.shape;

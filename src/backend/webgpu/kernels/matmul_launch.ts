@@ -1,4 +1,4 @@
-// What the kernels of the matrix product take: how the operands lie, the epilogue, and where results go.
+// Operands of the matrix product's kernels: layouts, the epilogue, and where results are written.
 import { transposeView, type View } from '../../../core/view.ts';
 import { mul } from '../../../expr/arith.ts';
 import { Expr, substitute } from '../../../expr/expr.ts';
@@ -9,20 +9,20 @@ import type { Placed, Region } from '../../../plan/region.ts';
 import { bindWhole, type Binding } from '../dispatch.ts';
 import { expressionBody, four, indexText, operandTable, shareBindings } from './wgsl_expression.ts';
 
-/** A product in buffers, as the kernels take it. */
+/** A product whose operands are in buffers. */
 export interface MatmulStep {
   readonly a: Region;
-  /** Of packed weights the view is of their elements. */
+  /** For packed weights, the view is of their unpacked elements. */
   readonly b: Region;
   readonly precision: WeightPrecision;
-  /** Over PRODUCT and the extras, `in2`…. */
+  /** Over PRODUCT and the extra inputs, `in2`…. */
   readonly epilogue: Expr;
   readonly extras: readonly Region[];
   readonly out: Region;
   readonly scratch: readonly Region[];
 }
 
-/** The scales of int8 rows become an operand of the epilogue. */
+/** Turns the scales of int8 rows into an operand of the epilogue. */
 export function matmulStep({ attrs, inputs, outputs: [out], scratch }: Placed<MatmulAttrs>): MatmulStep {
   const { a, b: weights, packed, scale, extras } = matmulOperands(attrs, inputs);
   const first = inputs.length - extras.length;
@@ -54,7 +54,7 @@ const extraNames = ['in2', 'in3', 'in4', 'in5', 'in6'] as const;
 export const MAX_MATMUL_EXTRAS = extraNames.length;
 const OUT = 5;
 
-/** How blocks of a matrix are loaded: four neighbours along an axis as one vec4, where they lie so. */
+/** How blocks of a matrix are loaded: as vec4s along an axis whose elements are contiguous, otherwise number by number. */
 export type MatrixLayout = 'along_m' | 'along_k' | 'along_n' | 'strided';
 
 export interface Product {
@@ -63,7 +63,7 @@ export interface Product {
   readonly k: number;
   readonly a: MatrixLayout;
   readonly b: MatrixLayout;
-  /** Of b. */
+  /** Layout of b. */
   readonly precision: WeightPrecision;
 }
 
@@ -87,7 +87,7 @@ export function productOf({ a, b, precision }: Pick<MatmulStep, 'a' | 'b' | 'pre
     n,
     k,
     a: layoutOf(a.view, 'along_m', 'along_k', k),
-    // A packed row is whole quads, whatever k is.
+    // A packed row contains whole quads, whatever k is.
     b:
       precision === 'float32'
         ? layoutOf(b.view, 'along_k', 'along_n', k)
@@ -98,7 +98,7 @@ export function productOf({ a, b, precision }: Pick<MatmulStep, 'a' | 'b' | 'pre
   };
 }
 
-/** Names that a launch gives its own kernel's bindings; all kernels of the product share `shaders/lib/matmul.wgsl`. */
+/** Binding names in a launch's own kernel; all product kernels share `shaders/lib/matmul.wgsl`. */
 type MatrixBinding = 'a' | 'b' | 'a4' | 'b4' | 'b_halves' | 'b_bytes';
 type ResultBinding = 'out' | (typeof extraNames)[number];
 
@@ -108,7 +108,7 @@ export interface Results {
   readonly operands: ReturnType<typeof operandTable>;
 }
 
-/** Results as they come from the op, through its epilogue. */
+/** Writes finished results, after the epilogue. */
 export function finished({ epilogue, extras, out }: MatmulStep): Results {
   const { bindings, nameOf } = shareBindings(extras, extraNames, [out], ['out']);
   const body = expressionBody(
@@ -123,7 +123,7 @@ export function finished({ epilogue, extras, out }: MatmulStep): Results {
   ]);
 }
 
-/** Sums of parts of k, (parts, M, N), as they are. */
+/** Writes sums of parts of k, (parts, M, N), without the epilogue. */
 export function partial(scratch: Region, { m, n }: Product, parts: number): Results {
   const view: View = { shape: [parts, m, n], strides: [m * n, n, 1], offset: scratch.view.offset };
   return resultsOf({ out: bindWhole(scratch) }, '  return product;', [[OUT, view]]);
@@ -156,7 +156,7 @@ const PACKED_NAMES = { float32: undefined, f16: 'b_halves', int8: 'b_bytes' } as
 export const loaderOf = ({ b, precision }: Product): string =>
   precision === 'float32' ? `b_${b}` : `${PACKED_NAMES[precision]}_${b}`;
 
-/** Bindings of the matrices: as vec4s where they are loaded so. @param a undefined where it is loaded as `product` says */
+/** Bindings of the matrices, as vec4s if loaded so. @param a The layout of a; undefined means `product`'s. */
 export function matricesOf({ a, b }: MatmulStep, product: Product): Partial<Record<MatrixBinding, Binding>> {
   return {
     [product.a === 'strided' ? 'a' : 'a4']: bindWhole(a),
@@ -164,7 +164,7 @@ export function matricesOf({ a, b }: MatmulStep, product: Product): Partial<Reco
   };
 }
 
-/** @param depth of a part of k: all of it unless given. */
+/** @param depth Length of a part of k; all of k by default. */
 export function uniformsOf(
   { a, b }: MatmulStep,
   { m, n, k }: Product,

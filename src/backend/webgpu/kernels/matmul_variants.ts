@@ -1,4 +1,4 @@
-// The ways to compute a matrix product on a device, and which of them is taken unless another was found faster.
+// The variants of the matrix product, and the rules that choose one where tuning has not.
 import { matmul } from '../../../../shaders/gen/matmul.ts';
 import { matmul_subgroup } from '../../../../shaders/gen/matmul_subgroup.ts';
 import { matmul_skinny } from '../../../../shaders/gen/matmul_skinny.ts';
@@ -20,17 +20,17 @@ import {
 } from './matmul_launch.ts';
 import { gridFor } from './wgsl_expression.ts';
 
-/** Where results go, and over which part of k they are summed. */
+/** Where results are written, and the part of k that each sum covers. */
 interface Goal {
   readonly results: Results;
   readonly parts: number;
-  /** Of a part, a multiple of 16. */
+  /** Length of a part of k, a multiple of 16. */
   readonly depth: number;
 }
 
 type Way = (step: MatmulStep, product: Product, goal: Goal, device: DeviceInfo) => Dispatch;
 
-/** Results of one invocation, in blocks of 4 by 4: bands of rows and quads of columns. */
+/** Results of one invocation, in 4 × 4 blocks: bands of rows and quads of columns. */
 interface Tile {
   readonly bands: number;
   readonly quads: number;
@@ -51,12 +51,12 @@ const LANE_TILES: readonly Tile[] = [
   tile(1, 1),
 ];
 
-/** Multiply-adds that take as long as loading an element; a software adapter's ratio, and large tiles serve GPUs as well. */
+/** Multiply-adds per element load of equal duration: a software adapter's ratio, which suits GPUs as well. */
 const LOAD = 8;
 
 /**
- * Of the tiles that fill the device, the one with the least to do, results past the edges and loads included.
- * @param lanes invocations that own neighbouring tiles and load `a` together.
+ * Of the tiles that fill the device, the one with the least work, counting loads and results past the edges.
+ * @param lanes Invocations that own adjacent tiles and load `a` together.
  */
 function bestTile(
   tiles: readonly Tile[],
@@ -94,7 +94,7 @@ const registers: Way = (step, product, { results, parts, depth }, device) => {
   });
 };
 
-/** Of a band. */
+/** Rows per band. */
 const rowsOf = ({ m }: Product): number => Math.min(4, m);
 
 const loadB = (product: Product): string =>
@@ -110,7 +110,7 @@ const subgroup: Way = (step, product, { results, parts, depth }, device) => {
     along_n: '',
     strided: 'all_of(a_row_strided(m + lane, k))',
   }[product.a];
-  // Of a single row each loads a number and not a row.
+  // With a single row, each invocation loads one number instead of a row.
   const single = product.m === 1;
   const given: Product = single ? { ...product, a: 'strided' } : product;
   const [x, y] = gridFor(count, 1);
@@ -126,13 +126,13 @@ const subgroup: Way = (step, product, { results, parts, depth }, device) => {
   });
 };
 
-/** Of a workgroup: TALL by WIDE invocations of a tile each. Largest first. */
+/** Tiles of a workgroup: TALL × WIDE invocations with one tile each, largest first. */
 const WORKGROUP_TILES = [
   { ...tile(2, 2), tall: 16, wide: 16 },
   { ...tile(2, 2), tall: 8, wide: 8 },
   { ...tile(1, 1), tall: 8, wide: 8 },
 ] as const;
-/** k that are in workgroup memory together. */
+/** The extent of k staged in workgroup memory at a time. */
 const STAGED = 16;
 
 const tiled: Way = (step, product, { results, parts, depth }, device) => {
@@ -148,7 +148,7 @@ const tiled: Way = (step, product, { results, parts, depth }, device) => {
   const { bands, quads, tall, wide } = chosen;
   const workgroup = tall * wide;
   const [aWidth, bWidth] = [bands * tall, quads * wide];
-  /** Neighbouring invocations bring neighbouring memory. */
+  /** Adjacent invocations load adjacent memory. */
   const order = (name: string, layout: string, width: number): string => {
     const [x, y] = layout === 'along_m' || layout === 'along_n' ? ['%', '/'] : ['/', '%'];
     const by = layout === 'along_m' || layout === 'along_n' ? width : STAGED / 4;
@@ -173,14 +173,14 @@ const tiled: Way = (step, product, { results, parts, depth }, device) => {
   });
 };
 
-/** Rows that the kernel for few takes at once. */
+/** The most rows of the kernel for few rows. */
 const FEW_ROWS = 8;
 
 const skinny: Way = (step, product, { results, depth }, device) => {
   const { m, n, k } = product;
   const quads = Math.ceil(k / 4);
   const workgroup = device.software ? 16 : m > 4 ? 128 : 256;
-  // Along k where neighbours in memory are, else so that each quarter of a cache line is read by one invocation of many.
+  // Lanes run along k if k is contiguous; otherwise few lanes do, so that each invocation reads its own quarter cache line.
   const most = device.software ? 1 : product.b === 'along_n' ? 8 : 64;
   const kLanes = Math.min(most, 2 ** Math.floor(Math.log2(quads)));
   const nLanes = workgroup / kLanes;
@@ -206,25 +206,25 @@ const skinny: Way = (step, product, { results, depth }, device) => {
   });
 };
 
-/** A row of a is loaded as vec4s over k, or number by number. */
+/** Loads a row of a as vec4s over k, or number by number. */
 const rowLayout = ({ a }: Product): 'along_k' | 'strided' => (a === 'along_k' ? a : 'strided');
 
-/** Rows and columns of the tiles that the rules count. */
+/** Rows and columns of the tiles that these rules count. */
 const RULE_TILE = 64;
-/** A part of k is no shorter. */
+/** The shortest part of k. */
 const SHORTEST_PART = 128;
-/** Elements that all parts' sums may have. */
+/** The most elements of all partial sums together. */
 const MOST_PARTIAL = 2 ** 20;
-/** Tiles that keep a device busy: of a GPU, and of a few CPU cores. */
+/** Tiles that fill a GPU, and a few CPU cores. */
 const BUSY = 512;
 const SOFTWARE_BUSY = 8;
-/** With fewer tiles a GPU of a hundred cores is better served by parts of k, though they are summed once more. */
+/** With fewer tiles than this, split-K is faster on a GPU of a hundred cores, despite the second sum. */
 const FEW_TILES = 128;
 
 const tilesOf = ({ m, n }: Pick<Product, 'm' | 'n'>): number =>
   Math.ceil(m / RULE_TILE) * Math.ceil(n / RULE_TILE);
 
-/** Into how many parts k is cut so that few tiles still fill a device: 1 where that is not worthwhile. */
+/** The number of parts for split-K, chosen so that few tiles still fill a device; 1 if splitting does not pay. */
 export function partsOf(product: Pick<Product, 'm' | 'n' | 'k'>, busy = BUSY): number {
   const { m, n, k } = product;
   return Math.max(
@@ -237,7 +237,7 @@ export function partsOf(product: Pick<Product, 'm' | 'n' | 'k'>, busy = BUSY): n
   );
 }
 
-/** Rows and columns from which on tiles in workgroup memory are no waste. */
+/** Whether the result is large enough for tiles in workgroup memory. */
 const isLarge = ({ m, n }: Product): boolean => m >= 32 && n >= 32;
 
 function splitK(step: MatmulStep, product: Product, device: DeviceInfo): Dispatch[] {
@@ -264,7 +264,7 @@ function splitK(step: MatmulStep, product: Product, device: DeviceInfo): Dispatc
 const WAYS = { registers, subgroup, tiled, skinny } as const;
 export type MatmulVariant = keyof typeof WAYS | 'split_k';
 
-/** What such a product can be computed by, the default for the device first. */
+/** The variants for this product, the device's default first. */
 export function matmulVariants(step: MatmulStep, device: DeviceInfo): Variants {
   const product = productOf(step);
   const { m, n, k } = product;
@@ -275,7 +275,7 @@ export function matmulVariants(step: MatmulStep, device: DeviceInfo): Variants {
     split_k: partsOf(product, device.software ? SOFTWARE_BUSY : BUSY) > 1,
     skinny: m <= FEW_ROWS,
   };
-  // As measured on SwiftShader (bench/NOTES.md), and as the literature has it of GPUs.
+  // Measured on SwiftShader (bench/NOTES.md); for GPUs taken from the literature.
   const preferred = ((): MatmulVariant => {
     if (fits.subgroup) return 'subgroup';
     if (m <= (device.software ? 2 : FEW_ROWS)) return 'skinny';

@@ -1,4 +1,4 @@
-// Packs weight matrices: one launch for each run of equal blocks.
+// Packs weight matrices: one launch per run of equal blocks.
 import { packOp } from '../../../ops/pack.ts';
 import { quadsOf, type WeightPrecision } from '../../../ops/weight_precision.ts';
 import { pack_weight } from '../../../../shaders/gen/pack_weight.ts';
@@ -6,7 +6,7 @@ import { bindDense, dispatch } from '../dispatch.ts';
 import { defineKernel } from './kernel.ts';
 import { gridFor } from './wgsl_expression.ts';
 
-/** The binding of the result, and the WGSL of a quad. */
+/** The result's binding, and the WGSL that packs a quad. */
 const STORES: Readonly<
   Record<WeightPrecision, { readonly result: 'packed' | 'halves' | 'bytes'; readonly value: string }>
 > = {

@@ -1,4 +1,4 @@
-// Reductions: one launch, or two where partial results are reduced first because there are too few results to fill a device.
+// Reductions: one launch, or two if there are too few results to fill a device; the first of two computes partial results.
 import { GatewiseError, show } from '../../../core/errors.ts';
 import { sizeOf } from '../../../core/shape.ts';
 import { collapse, denseView, type View } from '../../../core/view.ts';
@@ -24,14 +24,14 @@ const OUT = 7;
 
 export const reduce = defineKernel(reduceOp, {
   readsStrided: () => true,
-  // A strided result of three axes or more could have more groups of axes than the kernel addresses.
+  // A strided result with three or more axes could exceed the axis groups that the kernel addresses.
   writesStrided: ({ axes }, [{ shape }]) => shape.length - axes.length <= 2,
   scratch: reduceScratch,
   expression: { inputs: inputNames.length, outputs: 1, buffers: MAX_BUFFERS - 1, walks: isReducible },
   dispatches: reduceDispatches,
 });
 
-/** How many partial results a result is folded from first; 1 where there are results enough to fill a device. */
+/** Partial results per result; 1 if the results alone fill a device. */
 function splitsFor(results: number, folded: number): number {
   if (folded < 64 || results >= 16384) return 1;
   return Math.max(1, Math.min(Math.ceil(Math.sqrt(folded)), Math.ceil(16384 / results)));
@@ -89,7 +89,7 @@ function reduceDispatches({
     return [launch(inputs, out, { rows: operands, target, shape: [kept[0], folded[0]] }, prologue, 1)];
   const splits = sizeOf(partial.view.shape) / results;
   const [rows, columns] = two(kept[0].shape);
-  // Partial results lie as (splits, results).
+  // Layout of partial results: (splits, results).
   const partials: OperandUniform = { strides: [columns, 1, 0, results], offset: 0 };
   const flat = denseView([rows, columns]);
   return [
@@ -110,10 +110,10 @@ function reduceDispatches({
   ];
 }
 
-/** The groups of axes that the kernel addresses: so many that stay, and so many that are folded. */
+/** The most axis groups that the kernel addresses, both of remaining and of reduced axes. */
 const MAX_GROUPS = 2;
 
-/** Whether the kernel can walk these inputs and a dense result. */
+/** Whether the kernel can walk these inputs with a dense result. */
 function isReducible(inputs: readonly View[], axes: readonly number[] = []): boolean {
   const views = inputs.map((view) => splitAxes(view, axes));
   const result = denseView(views[0].kept.shape);

@@ -1,4 +1,4 @@
-// What the kernels with a spliced expression share: the operands' uniforms and the WGSL of the expression.
+// Shared by the kernels with a spliced expression: operand uniforms and the expression's WGSL.
 import { collapse, transposeView, walk, type View } from '../../../core/view.ts';
 import type { Expr } from '../../../expr/expr.ts';
 import { inputPosition } from '../../../expr/operands.ts';
@@ -13,7 +13,7 @@ export interface OperandUniform {
   readonly offset: number;
 }
 
-/** Right-aligned four axes; axes in front are 1 wide with stride 0. */
+/** Pads to four axes on the left, with size 1 and stride 0. */
 export function four(list: readonly number[], fill: number): Four {
   const [x = fill, y = fill, z = fill, w = fill] = [
     ...Array.from({ length: 4 - list.length }, () => fill),
@@ -27,8 +27,8 @@ export function operandUniform(view: View): OperandUniform {
 }
 
 /**
- * The WGSL of the index of operand `row` at `at`: only the axes that move it, and no product for a stride of 1. What is
- * left out is part of the text, so views of another kind are another pipeline.
+ * WGSL for the index of operand `row` at `at`. It omits axes with stride 0 and products with stride 1. What it omits is part of
+ * the text, so views that differ in it compile to different pipelines.
  */
 export function indexText(row: number, { strides, offset, shape }: View): string {
   const axes = ['x', 'y', 'z', 'w'].slice(4 - shape.length);
@@ -40,24 +40,24 @@ export function indexText(row: number, { strides, offset, shape }: View): string
   return [...start, ...terms].join(' + ') || '0u';
 }
 
-/** A row of uniforms that the kernel never reads, for operands that are not there. */
+/** A row of uniforms for an absent operand; the kernel never reads it. */
 const absent: OperandUniform = { strides: [0, 0, 0, 0], offset: 0 };
 
 export function operandTable(size: number, rows: ReadonlyMap<number, OperandUniform>): OperandUniform[] {
   return Array.from({ length: size }, (_, i) => rows.get(i) ?? absent);
 }
 
-/** The axes that a kernel which goes element by element addresses in one launch. */
+/** The most axes that one launch of an elementwise kernel addresses. */
 const MAX_AXES = 4;
 
-/** Whether one launch walks these views of one shape together. */
+/** Whether one launch can walk these views, which share a shape. */
 export function isOneLaunch(views: readonly View[]): boolean {
   return collapse(views)[0].shape.length <= MAX_AXES;
 }
 
 /**
- * Views that are walked together, with jointly merged axes, once for each launch: where more than MAX_AXES are left, the
- * smallest are walked launch by launch. The last launch has the largest offsets.
+ * Merges the axes of views that are walked together and returns the views of each launch. If more than MAX_AXES axes remain,
+ * there is one launch per index of the smallest ones. The last launch has the largest offsets.
  */
 export function launchesOf(views: readonly View[]): View[][] {
   const collapsed = collapse(views);
@@ -76,8 +76,8 @@ export function launchesOf(views: readonly View[]): View[][] {
 }
 
 /**
- * Gives each region a binding name: regions of one buffer share a binding, and a region that an output overwrites is
- * read through the output's, since a buffer cannot be bound twice where it is written.
+ * Names a binding for each region. Regions of one buffer share a binding, and an input in an output's buffer uses the output's,
+ * because WebGPU forbids a second binding of a writable buffer.
  */
 export function shareBindings<Name extends string>(
   inputs: readonly Region[],
@@ -105,7 +105,7 @@ export function shareBindings<Name extends string>(
   };
 }
 
-/** The body of a WGSL function that evaluates expressions at `at`; `named` gives inputs that are not operands. */
+/** The body of a WGSL function that evaluates expressions at `at`; `named` maps inputs that are not operands. */
 export function expressionBody(
   roots: readonly Expr[],
   load: (position: number) => string,
@@ -116,7 +116,7 @@ export function expressionBody(
   return [...statements, ...finish(results)].map((line) => `  ${line}`).join('\n');
 }
 
-/** Workgroups for a grid of `count` invocations, folded over y where x alone would pass the limit of 65535. */
+/** Workgroups for a grid of `count` invocations, folded into y beyond the limit of 65535 along x. */
 export function gridFor(count: number, workgroup: number): [number, number, number] {
   const groups = Math.ceil(count / workgroup);
   const x = Math.min(groups, 32768);

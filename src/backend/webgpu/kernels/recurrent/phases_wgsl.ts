@@ -1,4 +1,4 @@
-// Prints the phases of a cell's step as WGSL: the text that is spliced into shaders/lib/recurrent.wgsl, which shows its form.
+// Prints the phases of a cell's step as WGSL, spliced into shaders/lib/recurrent.wgsl, which documents the expected functions.
 import type { Phase, Term, Write } from '../../../../cells/phases.ts';
 import { Place, placeOf, placesIn } from '../../../../cells/places.ts';
 import { GatewiseError, show } from '../../../../core/errors.ts';
@@ -16,25 +16,25 @@ import type { WeightPrecision } from '../../../../ops/weight_precision.ts';
 import type { Residence } from './geometry.ts';
 import type { VectorReads } from './packing.ts';
 
-/** A phase, and how its products read their weights. */
+/** A phase, and how its products load weights. */
 export interface PhaseText {
   readonly phase: Phase;
   readonly vectors: readonly VectorReads[];
-  /** Tiles of units that an invocation computes one after the other. */
+  /** Tiles of units that an invocation computes in sequence. */
   readonly turns: number;
 }
 
-/** The binding of the packed weights. */
+/** The name of the packed weights' binding. */
 export const PACKED_NAMES = { float32: 'weight', f16: 'halves', int8: 'bytes' } as const;
 
-/** The type of a packed quad, and the quad as four numbers. */
+/** The type of a packed quad, and the WGSL that unpacks it into four numbers. */
 const PACKED = {
   float32: { type: 'vec4f', unpacked: 'quad' },
   f16: { type: 'vec2u', unpacked: 'from_halves(quad)' },
   int8: { type: 'u32', unpacked: 'from_bytes(quad)' },
 } as const;
 
-/** What all phases of a kernel share. */
+/** Properties shared by all phases of a kernel. */
 export interface StepText {
   readonly attrs: RecurrentAttrs;
   readonly layout: RecurrentLayout;
@@ -42,9 +42,9 @@ export interface StepText {
   /** Quads of one pseudo-layer's packed weights. */
   readonly quadsPerLayer: number;
   readonly hasOutputGradient: boolean;
-  /** Whether initial states are zero and not in memory, or are read where they were given, as the carry of a single step. */
+  /** Whether initial states are zero and not in memory, or are read from the arguments, as the carry of a single step. */
   readonly initial: 'in memory' | 'zero' | 'as given';
-  /** Whether four invocations load each vector together, a quarter each. */
+  /** Whether four invocations load each vector together, one quarter each. */
   readonly together: boolean;
   readonly residence: Residence;
 }
@@ -57,10 +57,10 @@ function extentText({ factor, of }: Extent, isRing: boolean): string | undefined
   return [...(factor === 1 && sizes.length > 0 ? [] : [`${factor}u`]), ...sizes].join(' * ');
 }
 
-/** The last index of an axis of time. */
+/** The last index of a time axis. */
 const LAST = { steps: 'params.steps - 1u', times: 'params.steps', batch: 'params.batch - 1u' } as const;
 
-/** The index on the axis of time. @param extent of the axis. */
+/** The index on the time axis. @param extent The axis's extent. */
 function timeText({ step, order }: Address, extent: Extent): string {
   const count = step === 0 ? 'order' : 'next';
   if (order === 'ring') return `${count} % ${extentText(extent, true) ?? ''}`;
@@ -70,11 +70,11 @@ function timeText({ step, order }: Address, extent: Extent): string {
 const layerText = (relative: Address['layer']): string =>
   relative === 0 ? 'layer' : `(layer ${relative > 0 ? '+' : '-'} 1u)`;
 
-/** The index of the first element of a row, without the place's offset in it. */
+/** The index of the first element of a row, without the place's offset in the row. */
 function rowText(address: Address): string {
   const { base, axes, width, layer } = address;
   const isRing = address.order === 'ring';
-  // Horner's scheme over the axes; an axis of one element adds nothing.
+  // Horner's scheme over the axes; an axis of size 1 contributes nothing.
   let row = '';
   for (const { axis, extent } of axes) {
     const isOne = extent.factor === 1 && extent.of.length === 0;
@@ -88,7 +88,7 @@ function rowText(address: Address): string {
   );
 }
 
-/** Loads and stores of places within one generated function, whose row indices are computed once at its head. */
+/** Loads and stores of places in one generated function. The head of the function computes each row index once. */
 class Scope {
   readonly #of: StepText;
   readonly #lets = new Map<string, string>();
@@ -97,7 +97,7 @@ class Scope {
     this.#of = of;
   }
 
-  /** A name for a value that is computed at the head of the function. */
+  /** Declares a value at the head of the function and returns its name. */
   #let(value: string, name = `row_${this.#lets.size}`): string {
     const known = this.#lets.get(value) ?? name;
     this.#lets.set(value, known);
@@ -108,7 +108,7 @@ class Scope {
     return ['let order = next - 1u;', ...[...this.#lets].map(([value, name]) => `let ${name} = ${value};`)];
   }
 
-  /** A product. For int8 it is in units of 1/127 of the largest weight in its row, by which it is still to be multiplied. */
+  /** A product's WGSL. For int8 it is in units of 1/127 of the row's largest weight and still needs that factor. */
   product(index: number, terms: readonly Term[]): string {
     const { layout, precision, attrs } = this.#of;
     if (precision !== 'int8') return `product[${index}]`;
@@ -136,13 +136,13 @@ class Scope {
     return { buffer, first: `${this.#let(rowText(address))}${offset === 0 ? '' : ` + ${offset}u`}` };
   }
 
-  /** Element `unit` of the output, as a target. */
+  /** Element `unit` of the output, as an assignment target. */
   output(unit: string): string {
     const { buffer, first } = this.#locate(this.#of.layout.output, 'output');
     return `${buffer}[${first} + ${unit}]`;
   }
 
-  /** Element `unit` of a place, as a target. */
+  /** Element `unit` of a place, as an assignment target. */
   at(place: Place, unit: string): string {
     const { buffer, first } = this.locate(place);
     return `${buffer}[${first} + ${unit}]`;
@@ -189,7 +189,7 @@ const BUFFERS: Readonly<Record<TensorName, string>> = {
 const indent = (lines: readonly string[], by = '  '): string =>
   lines.map((line) => `${by}${line}`).join('\n');
 
-/** All phases of a kernel: the n-th phase's names end in _n. */
+/** The WGSL of all phases of a kernel; names in the n-th phase end in _n. */
 export function phasesWGSL(of: StepText, phases: readonly PhaseText[]): string {
   const { attrs, layout, precision } = of;
   const { type, unpacked } = PACKED[precision];
@@ -250,7 +250,7 @@ ${writesBody(of, phase, finish)}
 }`;
 }
 
-/** How the expressions of a phase name their inputs in WGSL. */
+/** The WGSL names of the inputs of a phase's expressions. */
 const inputText =
   (scope: Scope, { products, means }: Phase) =>
   (name: string, expr: Expr): string => {
@@ -271,7 +271,7 @@ function writesBody(of: StepText, phase: Phase, writes: readonly Write[]): strin
   const stores = writes.flatMap(({ to }, i) => {
     const store = `${scope.at(to, 'unit')} = ${results[i]};`;
     if (!of.layout.isInference || to !== Place.of('after')) return [store];
-    // In inference the output is not a part of the states.
+    // In inference the output is separate from the states.
     const output = `${scope.output('unit')} = ${results[i]};`;
     return of.layout.isWavefront ? [store, 'if (is_last(layer)) {', `  ${output}`, '}'] : [store, output];
   });
@@ -308,14 +308,14 @@ function weightsText(residence: Residence, index: number): string {
 `;
 }
 
-/** The functions of one vector: where it begins, its elements, and whether a product with it is needed. */
+/** The functions of one vector: its first index, its elements, and whether products need it. */
 function vectorText(
   of: StepText,
   phase: Phase,
   { source, depth, start }: VectorReads,
   suffix: string,
 ): string {
-  // A vector lies in memory, or is h times variational dropout's factors.
+  // A vector is either in memory or h times the factors of variational dropout.
   const [vector, ...factors] = placesIn([source]).toSorted((a) => (a.kind === 'keep' ? 1 : -1));
   const scope = new Scope(of);
   const isGiven = of.initial === 'as given' && vector.kind === 'state';
@@ -353,7 +353,7 @@ fn is_live_${suffix}(next: u32, layer: u32, row: u32) -> bool {
 `;
 }
 
-/** Whether a vector exists for a step, and is not masked. */
+/** Whether a vector exists at a step and is not masked. */
 function liveText({ layout, initial }: StepText, phase: Phase, vector: Place): string {
   const address = layout.addressOf(vector);
   const isZero = initial === 'zero' && vector.kind === 'state';
@@ -370,7 +370,7 @@ function liveText({ layout, initial }: StepText, phase: Phase, vector: Place): s
   return conditions.join(' && ');
 }
 
-/** Four elements of a vector; elements past its end are 0. */
+/** Four elements of a vector; elements past the end are 0. */
 function ownVector(suffix: string, depth: number): string[] {
   const element = (n: number): string => `source_${suffix}(base, layer, row, k + ${n}u)`;
   if (depth % 4 === 0) return [`return vec4f(${[0, 1, 2, 3].map(element).join(', ')});`];
@@ -385,7 +385,7 @@ function ownVector(suffix: string, depth: number): string[] {
   ];
 }
 
-/** The same, where each of four invocations loads one element. */
+/** The same four elements, one loaded by each of four invocations. */
 function sharedVector(suffix: string, depth: number): string[] {
   const own = `source_${suffix}(base, layer, row, ${depth % 4 === 0 ? 'k + lane' : `min(k + lane, ${depth - 1}u)`})`;
   return [
