@@ -55,14 +55,14 @@ const tables: Record<string, (about: string) => string> = {
         'stored for training, bytes per (step, row, unit)',
       ],
       allCells.map(({ name, gates, states, weights, program }) => {
-        const { slots, keepsSlots, forward, backward } = program({ bias: true, masked: false });
+        const { slots, savesActivations, forward, backward } = program({ bias: true, masked: false });
         return [
           `\`${name}\``,
           gates.map((gate) => (gate.kind === 'sum' ? gate.name : `${gate.name} (${gate.kind})`)).join(' '),
           states.join(' '),
           weights.map((weight) => weight.name).join(' ') || '–',
           `${forward.length}, ${backward.length}`,
-          String(4 * ((keepsSlots ? slots.length : 0) + states.length)),
+          String(4 * ((savesActivations ? slots.length : 0) + states.length)),
         ];
       }),
     ),

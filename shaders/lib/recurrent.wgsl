@@ -36,14 +36,6 @@ const G = 0u;
 @group(0) @binding(11) var<storage, read> bytes: array<u32>;
 @group(0) @binding(12) var<storage, read> largest: array<f32>;        // (P, rows)
 
-// Pseudo-layers are the directions of a layer, of which the second goes from the last time to the first, or in a wavefront
-// stacked layers.
-
-/// Whether a pseudo-layer goes through time backwards.
-fn is_reverse(layer: u32) -> bool {
-  return !WAVEFRONT && layer == 1u;
-}
-
 /// Whether it is the last layer of a wavefront, whose h is the output.
 fn is_last(layer: u32) -> bool {
   return layer + 1u == LAYERS;
@@ -51,28 +43,12 @@ fn is_last(layer: u32) -> bool {
 
 /// The step of a pseudo-layer, counted from 1. In a wavefront a layer is a step behind the one below, backward a step ahead of it:
 /// layers that have not begun, or have ended, are past the last step or at 0.
-fn step_of(moment: u32, layer: u32) -> u32 {
-  return select(moment, moment - layer, WAVEFRONT);
-}
-
-/// The time of a step, which is counted from 0 in the order of processing.
-fn time_of(layer: u32, order: u32) -> u32 {
-  return select(order, params.steps - 1u - order, is_reverse(layer));
-}
-
-/// States of how many times are in memory: in training all, in inference a ring of two.
-fn state_times() -> u32 {
-  return select(min(2u, params.steps), params.steps + 1u, TRAINING);
-}
-
-/// Where in time the states lie that a pseudo-layer has after so many of its steps.
-fn state_time(layer: u32, done: u32) -> u32 {
-  return select(done % state_times(), select(done, params.steps - done, is_reverse(layer)), TRAINING);
+fn step_of(next: u32, layer: u32) -> u32 {
+  return select(next, next - layer, WAVEFRONT);
 }
 
 // @splice phases
 // Generated from a cell's declaration; these lines are an Elman cell's step forward, so that the file compiles as it stands.
-const TRAINING = true;                              // the states of all times are in memory
 const WAVEFRONT = false;                            // pseudo-layers are stacked layers, not directions
 const LAYERS = 1u;
 
@@ -115,7 +91,7 @@ fn depth_PHASE_P() -> u32 {
 }
 
 fn base_of_PHASE_P(next: u32, layer: u32, row: u32) -> u32 {
-  return (state_time(layer, next - 1u) * params.batch + row) * 4u;
+  return ((next - 1u) * params.batch + row) * 4u;
 }
 
 fn vector_PHASE_P(base: u32, layer: u32, row: u32, k: u32, lane: u32) -> vec4f {
@@ -132,9 +108,9 @@ fn means_of_PHASE(next: u32, layer: u32, row: u32) -> array<f32, MEANS_PHASE> {
 
 fn update_PHASE(next: u32, layer: u32, row: u32, unit: u32, product: array<f32, PRODUCTS_PHASE>, mean: array<f32, MEANS_PHASE>) {
   let order = next - 1u;
-  let here = (time_of(layer, order) * params.batch + row) * 4u + unit;
+  let here = (order * params.batch + row) * 4u + unit;
   let v0 = reserve[here] + product[0];
-  states[(state_time(layer, next) * params.batch + row) * 4u + unit] = stable_tanh(v0);
+  states[(next * params.batch + row) * 4u + unit] = stable_tanh(v0);
   reserve[here] = v0;
 }
 

@@ -7,7 +7,7 @@ import type { StepTimes } from '../plan/profile.ts';
 import type { Target } from '../plan/target.ts';
 import type { Choices, TunedKind } from './tuning.ts';
 
-/** Memory of a backend. */
+/** A backend's memory. */
 export interface DeviceBuffer {
   /** Elements of 4 bytes. */
   readonly size: number;

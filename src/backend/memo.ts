@@ -35,7 +35,7 @@ export class Memo {
     return versions === undefined || this.#dependsOn.some((index, i) => args[index].version !== versions[i]);
   }
 
-  /** Records that the steps have run with these arguments. */
+  /** Records that the steps ran with these arguments. */
   remember(args: readonly DeviceBuffer[]): void {
     if (this.#hasSteps && this.#suspended === 0)
       this.#versions = this.#dependsOn.map((index) => args[index].version);

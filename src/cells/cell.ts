@@ -4,7 +4,8 @@ import { show } from '../core/errors.ts';
 import type { Arith } from '../expr/arith.ts';
 import { checkArgument, checkOrigin, checkUpdate, guarded, readDeclaration } from './check.ts';
 import type { Across, CellDeclaration, CellParts, GateSpec, GateValues, Source } from './declaration.ts';
-import { makeProgram, type CellProgram, type ProgramOptions } from './program.ts';
+import { makeProgram, type CellProgram } from './program.ts';
+import type { ProgramOptions } from './update.ts';
 
 export interface Cell extends CellParts {
   /** The generated forward and backward step, which the kernels and the CPU run. */
@@ -85,7 +86,7 @@ export function defineCell<
   const programs = new Map<string, CellProgram>();
   const parts: CellParts = { ...declared, apply };
   const program: Cell['program'] = (options) => {
-    const key = `${options.bias} ${options.masked} ${options.stacked ?? false}`;
+    const key = `${options.bias} ${options.masked} ${options.wavefront ?? false}`;
     const result = programs.get(key) ?? makeProgram(parts, options, fail);
     programs.set(key, result);
     return result;

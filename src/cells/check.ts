@@ -2,8 +2,9 @@
 import { GatewiseError, show } from '../core/errors.ts';
 import { flag, isFloat32, option, readOptions } from '../core/options.ts';
 import { isArith, type Arith } from '../expr/arith.ts';
-import { Expr, inputsOf } from '../expr/expr.ts';
+import { Expr, inputsOf, MEAN } from '../expr/expr.ts';
 import type { CellParts, Gate, GateSpec, Initial } from './declaration.ts';
+import { weightPart } from './places.ts';
 
 export type Fail = (problem: string) => never;
 
@@ -122,12 +123,12 @@ export function checkOrigin(fail: Fail, { apply }: Pick<CellParts, 'apply'>): vo
   let draws = 0;
   const results = apply<Expr>({
     input: (gate) => Expr.input(`${own}input ${gate}`),
-    product: (part, x) => Expr.across([`hh.${part}`], [x]),
+    product: (part, x) => Expr.across([weightPart('hh', part)], [x]),
     state: (state) => Expr.input(`${own}state ${state}`),
     weight: (weight) => Expr.input(`${own}weight ${weight}`),
     keep: () => Expr.input(`${own}keep`),
-    mean: (x) => Expr.across(['mean'], [x]),
-    project: (x) => Expr.across(['hr.0'], [x]),
+    mean: (x) => Expr.across([MEAN], [x]),
+    project: (x) => Expr.across([weightPart('hr')], [x]),
     random: () => Expr.input(`${own}random ${draws++}`),
   });
   const odd = results.find((result) => !(result instanceof Expr));

@@ -1,80 +1,79 @@
-// Cuts expressions over a step of a cell into phases: launches in which every unit can work on its own, because what it
-// reads of other units was written by an earlier one.
-import { constantOf, Expr, inputsOf, rewrite, topological } from '../expr/expr.ts';
+// Cuts expressions over a step of a cell into phases. Within a phase every unit works on its own, since what it reads of other
+// units was written by an earlier launch.
+import { constantOf, Expr, rewrite, topological } from '../expr/expr.ts';
+import {
+  isMean,
+  isVector,
+  Place,
+  placeOf,
+  placesIn,
+  weightPartsOf,
+  type WeightPart,
+  type Width,
+} from './places.ts';
+import type { Widths } from './widths.ts';
 
-/** How many units a value has. */
-export type Width = 'hidden' | 'projection';
-
-/** One product: matrices times vectors, summed. */
+/** A sum of matrix-vector products. */
 export interface Product {
-  /** What expressions of the phase call it. */
-  readonly name: string;
+  readonly place: Place;
   readonly terms: readonly Term[];
 }
 
 export interface Term {
-  /** `hh.2`, the third gate's part of `weight_hh`; with a trailing `'` its transpose. */
-  readonly matrix: string;
+  readonly matrix: WeightPart;
   /** A vector that can be read at every unit. */
   readonly source: Expr;
   readonly depth: Width;
 }
 
+/** The mean of an expression over all units of a row. */
 export interface Mean {
-  readonly name: string;
-  /** Over the phase's inputs and earlier means, at each unit. */
+  readonly place: Place;
+  /** Reads places that are in memory, and earlier means. */
   readonly of: Expr;
   readonly width: Width;
 }
 
 export interface Write {
-  readonly to: string;
+  readonly to: Place;
   readonly value: Expr;
 }
 
-/** Products, then means in order, then at each unit values, which are all worked out before the first is written. */
+/** Computes products, then means in order, then for each unit all values, which it writes last. */
 export interface Phase {
   readonly width: Width;
   readonly products: readonly Product[];
   readonly means: readonly Mean[];
   readonly writes: readonly Write[];
-  /** Instead of `writes` once the backward loop is through: what is still missing from the initial states' gradients. */
+  /** Instead of `writes` after the backward loop: what the gradients of the initial states still lack. */
   readonly finish: readonly Write[];
 }
 
-/** A value to be written: when it can be, or, with `last`, in the last phase of its width. */
+/** A value to write: as early as possible, or with `last` in the last phase of its width. */
 export interface Root extends Write {
   readonly last?: boolean;
   readonly finish?: boolean;
-  /** Written instead where the step is masked, if it can be. */
+  /** The value at masked steps; without it a masked step is as any other. */
   readonly masked?: Expr;
 }
 
-export interface Rules {
+export interface PhaseRules {
   /** Values that are stored rather than computed again in a later phase. */
-  readonly keep: ReadonlySet<Expr>;
-  readonly widthOf: (expr: Expr) => Width | undefined;
-  /** Where a value that must be stored goes. */
-  readonly allocate: (expr: Expr) => string;
+  readonly saved: ReadonlySet<Expr>;
+  readonly widths: Widths;
+  /** A place in memory for a value. */
+  readonly allocate: (expr: Expr) => Place;
   /** Values that are stored at masked steps too; all others are 0 there. */
   readonly always: ReadonlySet<Expr>;
-  /** The input that is 1 where a step counts, where steps may be masked. */
+  /** The input that is 1 where a step is not masked; undefined without a mask. */
   readonly active: Expr | undefined;
 }
 
-/** Inputs that a unit has of itself alone. */
-const isLocal = (name: string): boolean => /^(carry|output|noise|active)/.test(name);
-/** What a phase writes that nothing reads within the step. */
-const isOutgoing = (name: string): boolean => name.startsWith('carry');
-
-/** Whether a vector can be read as it lies in memory, or is h with variational dropout's factors. */
-export function isDirect(expr: Expr): boolean {
-  if ('input' in expr.kind) return !/^(weight|bias|keep)/.test(expr.kind.input) && !isLocal(expr.kind.input);
-  return (
-    'op' in expr.kind && expr.kind.op === 'mul' && inputsOf(expr.args).toSorted().join() === 'keep0,state0'
-  );
+export function cutIntoPhases(roots: readonly Root[], rules: PhaseRules): Phase[] {
+  return new PhaseCutter(rules).cut(roots);
 }
 
+/** A phase in the making. */
 interface Group {
   readonly level: number;
   readonly width: Width;
@@ -84,176 +83,202 @@ interface Group {
   readonly finish: Write[];
 }
 
-/** When a value can be computed: at its own unit, and, from what is stored, at any unit. */
+/** The first phase that can compute a value: for its own unit, and for any unit from what is in memory. */
 interface Level {
   readonly own: number;
   readonly all: number;
 }
 
-export function cutIntoPhases(roots: readonly Root[], rules: Rules): Phase[] {
-  const groups = new Map<string, Group>();
-  const levels = new Map<Expr, Level>();
-  const stored = new Map<Expr, { name: string; level: number; masked: Expr | undefined }>();
-  const unmasked = new Map<Expr, string>();
-  const queue: Root[] = [];
-  let names = 0;
+interface StoredValue {
+  readonly place: Place;
+  readonly level: number;
+  readonly masked: Expr | undefined;
+}
 
-  const levelOf = (expr: Expr): Level => {
-    const known = levels.get(expr);
-    if (known !== undefined) return known;
-    const args = expr.args.map(levelOf);
-    let made: Level = {
-      own: Math.max(0, ...args.map(({ own }) => own)),
-      all: Math.max(0, ...args.map(({ all }) => all)),
-    };
-    if ('input' in expr.kind) made = { own: 0, all: isLocal(expr.kind.input) ? 1 : 0 };
-    else if ('across' in expr.kind) {
-      if (expr.kind.across[0] === 'mean') made = { own: made.all, all: made.all };
-      else {
-        // What a product reads at all units was written before.
-        const own = Math.max(...expr.args.map((arg, i) => (isDirect(arg) ? 0 : args[i].own + 1)));
-        made = { own, all: own + 1 };
-      }
+class PhaseCutter {
+  readonly #rules: PhaseRules;
+  readonly #groups = new Map<string, Group>();
+  readonly #levels = new Map<Expr, Level>();
+  readonly #stored = new Map<Expr, StoredValue>();
+  /** Where values lie without their replacement at masked steps. */
+  readonly #unmasked = new Map<Expr, Place>();
+  readonly #queue: Root[] = [];
+  #results = 0;
+
+  constructor(rules: PhaseRules) {
+    this.#rules = rules;
+  }
+
+  cut(roots: readonly Root[]): Phase[] {
+    for (const { to, value, masked } of roots) {
+      const isLeaf = 'input' in value.kind || constantOf(value) !== undefined;
+      // No phase reads the gradients that go to the next step.
+      const isRead = to.kind !== 'carry' && (!isLeaf || to.kind === 'slot');
+      if (isRead && !this.#stored.has(value))
+        this.#stored.set(value, { place: to, level: this.#levelOf(value).own, masked });
     }
-    levels.set(expr, made);
-    return made;
-  };
+    this.#queue.push(...roots.filter(({ last }) => last !== true));
+    this.#drain();
+    this.#writeLast(roots.filter(({ last }) => last === true));
+    return [...this.#groups.values()]
+      .sort((a, b) => a.level - b.level || a.width.localeCompare(b.width))
+      .map(({ width, products, means, writes, finish }) => ({
+        width,
+        products: [...products.values()],
+        means: [...means.values()],
+        writes,
+        finish,
+      }));
+  }
 
-  const groupOf = (level: number, width: Width): Group => {
+  /** Writes all queued values, and those that have to be stored for them. */
+  #drain(): void {
+    for (let root = this.#queue.shift(); root !== undefined; root = this.#queue.shift())
+      this.#write(root, this.#levelOf(root.value).own);
+  }
+
+  #writeLast(roots: readonly Root[]): void {
+    const widthOf = ({ to }: Root): Width => this.#rules.widths.at(to.expr) ?? 'hidden';
+    for (const root of roots) {
+      const width = widthOf(root);
+      const groups = [...this.#groups.values()].filter((group) => group.width === width);
+      const alike = roots.filter((other) => widthOf(other) === width);
+      const levels = [
+        ...groups.map(({ level }) => level),
+        ...alike.map(({ value }) => this.#levelOf(value).own),
+      ];
+      this.#write(root, Math.max(0, ...levels));
+      this.#drain();
+    }
+  }
+
+  #levelOf(expr: Expr): Level {
+    const known = this.#levels.get(expr) ?? this.#computeLevel(expr);
+    this.#levels.set(expr, known);
+    return known;
+  }
+
+  #computeLevel(expr: Expr): Level {
+    const place = placeOf(expr);
+    if (place !== undefined) return { own: 0, all: place.traits.read === 'unit' ? 1 : 0 };
+    const args = expr.args.map((arg) => this.#levelOf(arg));
+    const all = Math.max(0, ...args.map((level) => level.all));
+    if (isMean(expr)) return { own: all, all };
+    if (weightPartsOf(expr) === undefined) return { own: Math.max(0, ...args.map(({ own }) => own)), all };
+    // What a product reads at all units was written by an earlier phase.
+    const own = Math.max(...expr.args.map((arg, i) => (isVector(arg) ? 0 : args[i].own + 1)));
+    return { own, all: own + 1 };
+  }
+
+  #groupAt(level: number, width: Width): Group {
     const key = `${level} ${width}`;
-    const made = groups.get(key) ?? {
+    const group = this.#groups.get(key) ?? {
       level,
       width,
-      products: new Map(),
-      means: new Map(),
+      products: new Map<Expr, Product>(),
+      means: new Map<Expr, Mean>(),
       writes: [],
       finish: [],
     };
-    groups.set(key, made);
-    return made;
-  };
+    this.#groups.set(key, group);
+    return group;
+  }
 
-  const store = (expr: Expr): Expr => {
-    const known = stored.get(expr);
-    if (known !== undefined) return Expr.input(known.name);
-    const name = rules.allocate(expr);
-    const isAlways = 'input' in expr.kind || rules.always.has(expr);
-    const masked = isAlways ? undefined : Expr.constant(0);
-    stored.set(expr, { name, level: levelOf(expr).own, masked });
-    queue.push({ to: name, value: expr, ...(masked === undefined ? {} : { masked }) });
-    return Expr.input(name);
-  };
-
-  /** An expression as a group can compute it. */
-  const place = (root: Expr, group: Group): Expr => {
-    const [placed] = rewrite([root], (expr) => {
-      const { own } = levelOf(expr);
-      const at = stored.get(expr);
-      if (at !== undefined && at.level < group.level) return Expr.input(at.name);
-      if (rules.keep.has(expr) && own < group.level) return store(expr);
-      if (!('across' in expr.kind)) return undefined;
-      if (expr.kind.across[0] === 'mean') return meanOf(expr, group);
-      return own < group.level ? store(expr) : productOf(expr, expr.kind.across, group);
-    });
-    return placed;
-  };
-
-  /** A value as a group can compute it where the step is masked, where what is stored may be something else. */
-  const placeMasked = (value: Expr, group: Group): Expr => {
-    const at = stored.get(value);
-    if (at?.masked === undefined || at.level >= group.level) return place(value, group);
-    const name = unmasked.get(value) ?? rules.allocate(value);
-    if (!unmasked.has(value)) queue.push({ to: name, value });
-    unmasked.set(value, name);
-    return Expr.input(name);
-  };
-
-  const meanOf = (expr: Expr, group: Group): Expr => {
-    const known = group.means.get(expr);
-    if (known !== undefined) return Expr.input(known.name);
-    const [of] = rewrite([place(expr.args[0], group)], (inner) =>
-      'input' in inner.kind && isLocal(inner.kind.input) ? store(inner) : undefined,
-    );
-    const mean: Mean = { name: `mean${names++}`, of, width: rules.widthOf(expr.args[0]) ?? group.width };
-    group.means.set(expr, mean);
-    return Expr.input(mean.name);
-  };
-
-  const depthOf = (matrix: string): Width => {
-    if (matrix.endsWith("'")) return matrix.startsWith('hr') ? 'projection' : 'hidden';
-    return matrix.startsWith('hr') ? 'hidden' : (rules.widthOf(Expr.input('state0')) ?? 'hidden');
-  };
-
-  const productOf = (expr: Expr, maps: readonly string[], group: Group): Expr => {
-    const known = group.products.get(expr);
-    if (known !== undefined) return Expr.input(known.name);
-    const terms = maps.map((matrix, i): Term => {
-      const source = expr.args[i];
-      return { matrix, source: isDirect(source) ? source : store(source), depth: depthOf(matrix) };
-    });
-    const product: Product = { name: `product${names++}`, terms };
-    group.products.set(expr, product);
-    return Expr.input(product.name);
-  };
-
-  const write = ({ to, value, masked, finish = false }: Root, level: number): void => {
-    const width = rules.widthOf(value) ?? rules.widthOf(Expr.input(to)) ?? 'hidden';
-    const group = groupOf(level, width);
-    const placed = place(value, group);
-    const { active } = rules;
+  #write({ to, value, masked, finish = false }: Root, level: number): void {
+    const { active, widths } = this.#rules;
+    const width = widths.at(value) ?? widths.at(to.expr) ?? 'hidden';
+    const group = this.#groupAt(level, width);
+    const computed = this.#compute(value, group);
     const gated =
       masked === undefined || active === undefined
-        ? placed
-        : Expr.operation('where', [active, placed, placeMasked(masked, group)]);
+        ? computed
+        : Expr.operation('where', [active, computed, this.#computeMasked(masked, group)]);
     (finish ? group.finish : group.writes).push({ to, value: gated });
-  };
+  }
 
-  for (const { to, value, masked } of roots) {
-    const isLeaf = 'input' in value.kind || constantOf(value) !== undefined;
-    if ((!isLeaf || to.startsWith('slot')) && !isOutgoing(to) && !stored.has(value))
-      stored.set(value, { name: to, level: levelOf(value).own, masked });
+  /** An expression as a group computes it: reads what an earlier phase stored, and takes products and means from the group. */
+  #compute(root: Expr, group: Group): Expr {
+    const [computed] = rewrite([root], (expr) => {
+      const isEarlier = this.#levelOf(expr).own < group.level;
+      const stored = this.#stored.get(expr);
+      if (stored !== undefined && stored.level < group.level) return stored.place.expr;
+      if (isEarlier && this.#rules.saved.has(expr)) return this.#store(expr);
+      if (isMean(expr)) return this.#meanOf(expr, group);
+      const parts = weightPartsOf(expr);
+      if (parts === undefined) return undefined;
+      return isEarlier ? this.#store(expr) : this.#productOf(expr, parts, group);
+    });
+    return computed;
   }
-  queue.push(...roots.filter(({ last }) => last !== true));
-  const drain = (): void => {
-    for (let root = queue.shift(); root !== undefined; root = queue.shift())
-      write(root, levelOf(root.value).own);
-  };
-  drain();
-  for (const root of roots.filter(({ last }) => last === true)) {
-    const width = rules.widthOf(Expr.input(root.to)) ?? 'hidden';
-    const alike = [...groups.values()].filter((group) => group.width === width).map(({ level }) => level);
-    const others = roots
-      .filter(({ last, to }) => last === true && rules.widthOf(Expr.input(to)) === width)
-      .map(({ value }) => levelOf(value).own);
-    write(root, Math.max(0, ...alike, ...others));
-    drain();
+
+  /** The value of a masked step as a group computes it; what is stored there may be its own replacement. */
+  #computeMasked(value: Expr, group: Group): Expr {
+    const stored = this.#stored.get(value);
+    if (stored?.masked === undefined || stored.level >= group.level) return this.#compute(value, group);
+    const place = this.#unmasked.get(value) ?? this.#rules.allocate(value);
+    if (!this.#unmasked.has(value)) this.#queue.push({ to: place, value });
+    this.#unmasked.set(value, place);
+    return place.expr;
   }
-  return [...groups.values()]
-    .sort((a, b) => a.level - b.level || a.width.localeCompare(b.width))
-    .map(({ width, products, means, writes, finish }) => ({
-      width,
-      products: [...products.values()],
-      means: [...means.values()],
-      writes,
-      finish,
-    }));
+
+  /** Reads a value from memory, where an earlier phase stores it. */
+  #store(expr: Expr): Expr {
+    const stored = this.#stored.get(expr);
+    if (stored !== undefined) return stored.place.expr;
+    const place = this.#rules.allocate(expr);
+    const isAlways = placeOf(expr) !== undefined || this.#rules.always.has(expr);
+    const masked = isAlways ? undefined : Expr.constant(0);
+    this.#stored.set(expr, { place, level: this.#levelOf(expr).own, masked });
+    this.#queue.push({ to: place, value: expr, ...(masked === undefined ? {} : { masked }) });
+    return place.expr;
+  }
+
+  #meanOf(expr: Expr, group: Group): Expr {
+    const known = group.means.get(expr);
+    if (known !== undefined) return known.place.expr;
+    // Other units' values must be in memory.
+    const [of] = rewrite([this.#compute(expr.args[0], group)], (inner) =>
+      placeOf(inner)?.traits.read === 'unit' ? this.#store(inner) : undefined,
+    );
+    const width = this.#rules.widths.at(expr.args[0]) ?? group.width;
+    const mean: Mean = { place: Place.of('mean', this.#results++), of, width };
+    group.means.set(expr, mean);
+    return mean.place.expr;
+  }
+
+  #productOf(expr: Expr, parts: readonly WeightPart[], group: Group): Expr {
+    const known = group.products.get(expr);
+    if (known !== undefined) return known.place.expr;
+    const terms = parts.map((matrix, i): Term => {
+      const source = expr.args[i];
+      const { depth } = this.#rules.widths.of(matrix);
+      return { matrix, source: isVector(source) ? source : this.#store(source), depth };
+    });
+    const product: Product = { place: Place.of('product', this.#results++), terms };
+    group.products.set(expr, product);
+    return product.place.expr;
+  }
 }
 
-/** The inputs that phases read, and in which phase at the unit itself and at all units. */
-export function readsOf(phases: readonly Phase[]): { name: string; phase: number; across: boolean }[] {
+/** A place that a phase reads: at its own unit, or at all units. */
+export interface Read {
+  readonly place: Place;
+  readonly phase: number;
+  readonly across: boolean;
+}
+
+export function readsOf(phases: readonly Phase[]): Read[] {
   return phases.flatMap(({ products, means, writes, finish }, phase) => {
-    const here = (exprs: readonly Expr[], across: boolean) =>
-      inputsOf(exprs).map((name) => ({ name, phase, across }));
+    const reads = (exprs: readonly Expr[], across: boolean): Read[] =>
+      placesIn(exprs).map((place) => ({ place, phase, across }));
+    const sources = products.flatMap(({ terms }) => terms.map(({ source }) => source));
     return [
-      ...here(
-        products.flatMap(({ terms }) => terms.map(({ source }) => source)),
-        true,
-      ),
-      ...here(
+      ...reads(sources, true),
+      ...reads(
         means.map(({ of }) => of),
         true,
       ),
-      ...here(
+      ...reads(
         [...writes, ...finish].map(({ value }) => value),
         false,
       ),
@@ -261,24 +286,27 @@ export function readsOf(phases: readonly Phase[]): { name: string; phase: number
   });
 }
 
-/** Phases with names of places replaced. */
-export function renamePhases(phases: readonly Phase[], rename: (name: string) => string): Phase[] {
-  const change = (expr: Expr): Expr =>
-    rewrite([expr], ({ kind }) => ('input' in kind ? Expr.input(rename(kind.input)) : undefined))[0];
-  const changeWrite = ({ to, value }: Write): Write => ({ to: rename(to), value: change(value) });
+/** Phases with places replaced. */
+export function movePlaces(phases: readonly Phase[], move: (place: Place) => Place): Phase[] {
+  const moved = (expr: Expr): Expr =>
+    rewrite([expr], (inner) => {
+      const place = placeOf(inner);
+      return place && move(place).expr;
+    })[0];
+  const movedWrite = ({ to, value }: Write): Write => ({ to: move(to), value: moved(value) });
   return phases.map(({ width, products, means, writes, finish }) => ({
     width,
-    products: products.map(({ name, terms }) => ({
-      name,
-      terms: terms.map((term) => ({ ...term, source: change(term.source) })),
+    products: products.map(({ place, terms }) => ({
+      place,
+      terms: terms.map((term) => ({ ...term, source: moved(term.source) })),
     })),
-    means: means.map((mean) => ({ ...mean, of: change(mean.of) })),
-    writes: writes.map(changeWrite),
-    finish: finish.map(changeWrite),
+    means: means.map((mean) => ({ ...mean, of: moved(mean.of) })),
+    writes: writes.map(movedWrite),
+    finish: finish.map(movedWrite),
   }));
 }
 
-/** FLOP of a phase's means and writes at one unit: a mean goes over all units, for each. */
+/** FLOP of a phase's means and writes for one unit: each unit computes the mean over all units. */
 export function operationsOf({ means, writes }: Phase): number {
   return topological([...means.map(({ of }) => of), ...writes.map(({ value }) => value)]).filter(
     ({ kind }) => 'op' in kind,

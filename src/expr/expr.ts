@@ -8,17 +8,18 @@ export type ExprKind =
   | { readonly op: ScalarOpName }
   | { readonly constant: number }
   | { readonly input: string }
-  /**
-   * Reaches across units, one linear map for each operand, and sums what they give: `mean` is the mean over all units,
-   * any other name is a matrix, with `MATRIX'` for its transpose. Whoever evaluates an expression replaces these first.
-   */
-  | { readonly across: readonly string[] };
+  /** Reaches across units: the sum of linear maps, one for each operand. Whoever evaluates an expression replaces these first. */
+  | { readonly across: readonly UnitMap[] };
 
-/** The name of a map's adjoint: a mean is its own. */
-export function adjoint(map: string): string {
-  if (map === 'mean') return map;
-  return map.endsWith("'") ? map.slice(0, -1) : `${map}'`;
+/** A linear map over the units of a row, such as a matrix. Equal maps are one object. */
+export interface UnitMap {
+  readonly name: string;
+  /** The transposed map, by which cotangents pass. */
+  readonly adjoint: () => UnitMap;
 }
+
+/** The mean over all units, at each unit. */
+export const MEAN: UnitMap = { name: 'mean', adjoint: () => MEAN };
 
 let nextId = 0;
 const interned = new Map<string, WeakRef<Expr>>();
@@ -69,9 +70,10 @@ export class Expr implements Arith<Expr> {
   }
 
   /** The sum of linear maps across units, one for each operand. */
-  static across(maps: readonly string[], operands: readonly Expr[]): Expr {
-    for (const operand of operands) expectExpr(maps.join(), operand);
-    return Expr.#make(`@${maps.join()}(${operands.map(({ id }) => id).join()})`, { across: maps }, operands);
+  static across(maps: readonly UnitMap[], operands: readonly Expr[]): Expr {
+    const names = maps.map(({ name }) => name).join();
+    for (const operand of operands) expectExpr(names, operand);
+    return Expr.#make(`@${names}(${operands.map(({ id }) => id).join()})`, { across: maps }, operands);
   }
 
   apply(op: ScalarOpName, args: readonly (Expr | number)[]): Expr {
@@ -82,7 +84,8 @@ export class Expr implements Arith<Expr> {
   toString(): string {
     if ('constant' in this.kind) return String(this.kind.constant);
     if ('input' in this.kind) return this.kind.input;
-    if ('across' in this.kind) return this.kind.across.map((map, i) => `${map}·${this.args[i]}`).join(' + ');
+    if ('across' in this.kind)
+      return this.kind.across.map(({ name }, i) => `${name}·${this.args[i]}`).join(' + ');
     return `${this.kind.op}(${this.args.join(', ')})`;
   }
 }
@@ -194,7 +197,7 @@ export function cotangents(
         if (part !== 0) give(expr.args[i], part);
       });
     } else if ('across' in kind) {
-      kind.across.forEach((map, i) => give(expr.args[i], Expr.across([adjoint(map)], [d])));
+      kind.across.forEach((map, i) => give(expr.args[i], Expr.across([map.adjoint()], [d])));
     }
   }
   return (expr) => total.get(expr) ?? zero;

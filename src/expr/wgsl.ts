@@ -13,10 +13,10 @@ export function literal(value: number): string {
   return /[.e]/.test(text) ? `${text}f` : `${text}.0f`;
 }
 
-/** Statements that compute `roots`, and the text of each root. `input` gives the WGSL of a named input. */
+/** Statements that compute `roots`, and the text of each root. `input` gives the WGSL of an input. */
 export function toWGSL(
   roots: readonly Expr[],
-  input: (name: string) => string,
+  input: (name: string, expr: Expr) => string,
 ): { statements: string[]; results: string[] } {
   const text = new Map<Expr, string>();
   const statements: string[] = [];
@@ -32,7 +32,7 @@ export function toWGSL(
       const args = expr.args.map((arg) => text.get(arg) ?? '');
       const value =
         'input' in expr.kind
-          ? input(expr.kind.input)
+          ? input(expr.kind.input, expr)
           : scalarOps[expr.kind.op].wgsl(args[0], args[1], args[2]);
       statements.push(`let ${name} = ${value};`);
       text.set(expr, name);

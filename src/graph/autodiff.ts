@@ -1,13 +1,13 @@
-// Reverse-mode differentiation over the graph: each op states its gradient in terms of ops.
+// Reverse-mode differentiation over the graph; each op defines its gradient in terms of ops.
 import { GatewiseError, show } from '../core/errors.ts';
 import { sizeOf } from '../core/shape.ts';
 import { add } from '../expr/arith.ts';
 import { nodesOf, type Node, type Value } from './value.ts';
 
 /**
- * Gradients of a scalar with respect to values, of the values' shapes; undefined where the scalar does not depend on one.
- * @param seed the cotangent of `loss`, a scalar value.
- * @throws GatewiseError `shape` where `loss` is not a scalar, `unsupported` where an op on the way has no gradient.
+ * Gradients of a scalar with respect to values, in the values' shapes; undefined if the scalar does not depend on one.
+ * @param seed The cotangent of `loss`, a scalar value.
+ * @throws GatewiseError `shape` if `loss` is not a scalar, `unsupported` if an op on the path has no gradient.
  */
 export function gradients(loss: Value, wrt: readonly Value[], seed: Value): (Value | undefined)[] {
   if (sizeOf(loss.shape) !== 1 || loss.dtype !== 'f32') {
@@ -20,9 +20,9 @@ export function gradients(loss: Value, wrt: readonly Value[], seed: Value): (Val
 }
 
 /**
- * The cotangents of `wrt`, given those of `outputs`, as far as the outputs depend on them. Each of `wrt` is varied by
- * itself, even where one is made of another.
- * @throws GatewiseError `unsupported` where an op on the way has no gradient.
+ * The cotangents of `wrt`, given those of `outputs`; undefined if the outputs do not depend on one. Each of `wrt` is an
+ * independent variable, even if one is computed from another.
+ * @throws GatewiseError `unsupported` if an op on the path has no gradient.
  */
 export function vjp(
   outputs: readonly Value[],
@@ -30,7 +30,7 @@ export function vjp(
   wrt: readonly Value[],
 ): (Value | undefined)[] {
   const order = nodesOf(outputs, new Set(wrt));
-  // Only nodes between the outputs and the values asked for take part.
+  // Only nodes between the outputs and `wrt` take part.
   const needed = new Set<Value>(wrt);
   const active = new Set<Node>();
   for (const node of order) {

@@ -1,7 +1,6 @@
-// The graph: values, the nodes that make them, and what an op declares. A pure data structure; nothing is computed and
-// no device is known. One object per op holds the shape rule, views and aliasing, the gradient, the cost and the tolerance;
-// shape checks, the planner, autodiff, conformance tests and tables all read these objects. How a backend computes an op is
-// in that backend's kernels.
+// The graph: values, the nodes that produce them, and op declarations. It is a pure data structure without computation or
+// devices. One object per op has the shape rule, views and aliasing, the gradient, the cost and the tolerance; shape checks,
+// the planner, autodiff, conformance tests and tables all read these objects. Each backend's kernels implement the ops.
 import { GatewiseError, show } from '../core/errors.ts';
 import { checkShape, sameShape, type DType, type Shape } from '../core/shape.ts';
 import type { View } from '../core/view.ts';
@@ -16,7 +15,7 @@ let nextOrder = 0;
 
 /** One application of an op. */
 export class Node<Attrs = unknown> {
-  /** Nodes are run in the order in which they were made: what a gradient is made of is used where it is at hand. */
+  /** Nodes run in creation order, so the operands of a gradient are used soon after they are computed. */
   readonly order: number = nextOrder++;
   readonly op: Op<Attrs>;
   readonly attrs: Attrs;
@@ -31,13 +30,13 @@ export class Node<Attrs = unknown> {
   }
 }
 
-/** A traced tensor: a shape, a dtype, and how it is made. */
+/** A traced tensor: a shape, a dtype and its producer. */
 export class Value implements Arith<Value> {
   readonly shape: Shape;
   readonly dtype: DType;
-  /** What makes it; undefined for an argument of the traced function. */
+  /** The producer; undefined for an argument of the traced function. */
   readonly node: Node | undefined;
-  /** Which output of the node it is. */
+  /** Which output of the node this is. */
   readonly index: number;
 
   constructor({ shape, dtype }: Signature, node?: Node, index = 0) {
@@ -48,20 +47,20 @@ export class Value implements Arith<Value> {
     this.index = index;
   }
 
-  /** The words of arithmetic on tensors: element by element, with NumPy's broadcasting. */
+  /** Arithmetic on tensors: element by element, with NumPy's broadcasting. */
   apply(op: ScalarOpName, args: readonly (Value | number)[]): Value {
     return tensorArithmetic.apply(op, args);
   }
 }
 
-/** How arithmetic on values makes nodes. The elementwise op sets it, as values cannot know the ops above them. */
+/** The function that creates nodes for arithmetic on values. The elementwise op sets it, since this file cannot import ops. */
 export const tensorArithmetic: { apply: (op: ScalarOpName, args: readonly (Value | number)[]) => Value } = {
   apply: (op) => {
     throw new GatewiseError('internal', `${op}: the elementwise op is not loaded`);
   },
 };
 
-/** Throws unless `value` is a traced value of `dtype` and, where given, of `shape`. */
+/** Throws unless `value` is a traced value of `dtype` and, if given, of `shape`. */
 export function expectValue(
   what: string,
   value: unknown,
@@ -79,13 +78,13 @@ export function expectValue(
 }
 
 /**
- * Every node that `roots` need, each once, in the order in which they were made: makers before users.
- * @param until values that are taken as given: what makes them is left out.
+ * Every node that `roots` depend on, each once, in creation order: producers before consumers.
+ * @param until Values taken as given: their producers are excluded.
  */
 export function nodesOf(roots: readonly Value[], until: ReadonlySet<Value> = new Set()): Node[] {
   const order: Node[] = [];
   const seen = new Set<Node>();
-  // An explicit stack: graphs are deeper than call stacks.
+  // Uses an explicit stack, since graphs are deeper than the call stack allows.
   const stack: { node: Node; next: number }[] = [];
   const push = (value: Value): void => {
     const { node } = value;
@@ -107,25 +106,25 @@ export function nodesOf(roots: readonly Value[], until: ReadonlySet<Value> = new
   return order.sort((a, b) => a.order - b.order);
 }
 
-/** What a decomposition may ask about the target that the plan is made for. */
+/** Queries that a decomposition may make about the plan's target. */
 export interface TargetLimits {
-  /** Bytes that one tensor of a loop may have, so that it can be bound. */
+  /** The most bytes of one tensor of a loop, so that it can be bound. */
   readonly tensorBytes: number;
-  /** Whether stacked recurrent layers had better run as a wavefront, in launches that each do a step of all layers. */
+  /** Whether stacked recurrent layers should run as a wavefront, where each launch computes a step of all layers. */
   readonly prefersWavefront: (step: WavefrontStep) => boolean;
 }
 
-/** The cost of one backward step of stacked recurrent layers, whose products are the longer ones. */
+/** The cost of one backward step of stacked recurrent layers; backward products are larger than forward ones. */
 export interface WavefrontStep {
   readonly flop: number;
-  /** Bytes of the weights that a step of all layers reads, and that a step of one layer by itself reads. */
+  /** Bytes of weights that a step of all layers reads, and that a step of a single layer reads. */
   readonly bytes: number;
   readonly layerBytes: number;
 }
 
 export interface Cost {
   readonly flop: number;
-  /** Read and written, each tensor once. */
+  /** Bytes read and written, each tensor once. */
   readonly bytes: number;
 }
 
@@ -136,50 +135,50 @@ export interface Tolerance {
 
 export interface Op<Attrs = unknown> {
   readonly name: string;
-  /** One line for the table of ops. */
+  /** Description in the table of ops. */
   readonly summary: string;
-  /** Signatures of the outputs. The only shape rule; throws a GatewiseError. */
+  /** Signatures of the outputs. The op's only shape rule; throws a GatewiseError. */
   readonly infer: (attrs: Attrs, inputs: readonly Signature[]) => Signature[];
-  /** For ops that only look at an input another way: the view of an output, or undefined where it needs a copy. */
+  /** Of view ops: the view of an output, or undefined if it needs a copy. */
   readonly view?: (attrs: Attrs, input: View, output: number) => View | undefined;
-  /** Which input an output of such an op looks at; the first unless told. */
+  /** Index of the input that an output of a view op views; 0 by default. */
   readonly viewOf?: (output: number) => number;
-  /** Of composite ops: the outputs in terms of other ops, traced when the plan is made. */
+  /** Of composite ops: the outputs in terms of other ops, traced at plan time. */
   readonly decompose?: (attrs: Attrs, inputs: readonly Value[], limits: TargetLimits) => readonly Value[];
-  /** Whether each output is the input that it is a view of, and only gradients tell them apart. */
+  /** Whether each output equals the input that it views, and only the gradients differ. */
   readonly isIdentity?: boolean;
-  /** Whether the planner computes it by copies, fills or nothing at all, so that no backend has a kernel for it. */
+  /** Whether the planner resolves the op by copies, fills or nothing at all, so that no backend has a kernel for it. */
   readonly isStructural?: boolean;
-  /** Outputs that lie inside another output: which one, and where. */
+  /** Outputs that are part of another output: which one, and their view of it. */
   readonly inside?: (attrs: Attrs, outputs: readonly Signature[]) => readonly (Inside | undefined)[];
-  /** Pairs of input and output that may share memory; `must` pairs always do, after a copy if need be. */
+  /** Pairs of input and output that may share memory; `must` pairs always do, after a copy if necessary. */
   readonly inPlace?: (attrs: Attrs, inputs: number) => readonly InPlace[];
   /** FLOP of one application. */
   readonly cost?: (attrs: Attrs, inputs: readonly Signature[], outputs: readonly Signature[]) => number;
-  /** Elements that are read of each input, where they may be fewer than it has. */
+  /** Elements read of each input, if fewer than it has. */
   readonly reads?: (attrs: Attrs, inputs: readonly Signature[]) => readonly number[];
-  /** Cotangents of the inputs, in terms of ops; undefined where none flows. Absent: not differentiable. */
+  /** Cotangents of the inputs, in terms of ops; undefined where no gradient flows. Absent: not differentiable. */
   readonly grad?: (
     node: Node<Attrs>,
     cotangents: readonly (Value | undefined)[],
   ) => readonly (Value | undefined)[];
-  /** Inputs that hold indices or lengths, and what these may be. */
+  /** Inputs that contain indices or lengths, and their valid values. */
   readonly indexLimits?: (
     attrs: Attrs,
     inputs: readonly Signature[],
     outputs: readonly Signature[],
   ) => readonly (IndexRange & { readonly input: number })[];
-  /** GPU against CPU, in float32. */
+  /** Tolerance of the GPU against the CPU, in float32. */
   readonly tolerance: Tolerance;
 }
 
-/** What whole numbers of an input may be. */
+/** The valid values of an integer input. */
 export interface IndexRange {
-  /** Indices begin at 0, lengths at 1. */
+  /** The least valid value is 0 for `index` and 1 for `length`. */
   readonly kind: 'index' | 'length';
-  /** All must be below this. */
+  /** Exclusive upper bound. */
   readonly limit: number;
-  /** One more value that they may take. */
+  /** One additional valid value. */
   readonly except?: number;
 }
 
@@ -194,7 +193,7 @@ export interface InPlace {
   readonly must: boolean;
 }
 
-/** An op declaration; the identity, for its types. */
+/** Declares an op: the identity function, for type inference. */
 export function defineOp<Attrs>(op: Op<Attrs>): Op<Attrs> {
   return op;
 }

@@ -1,8 +1,8 @@
-// What a value is once the views in front of it are resolved.
+// Resolves chains of views to the value that owns the memory.
 import { denseView, sameView, transposeView, type View } from '../core/view.ts';
 import type { Value } from './value.ts';
 
-/** The value that `value` is a view of; itself where it is none. */
+/** The value that `value` views; `value` itself if it is not a view. */
 export function resolveViews(value: Value): { readonly base: Value; readonly view: View } {
   const { node, index } = value;
   const lookAt = node?.op.view;
@@ -14,7 +14,7 @@ export function resolveViews(value: Value): { readonly base: Value; readonly vie
   return { base: value, view: denseView(value.shape) };
 }
 
-/** Whether a view is all of a matrix, or all of its transpose; undefined where it is neither. */
+/** Whether a view covers a whole matrix, or its whole transpose; undefined if neither. */
 export function isTransposed({
   base,
   view,

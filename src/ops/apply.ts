@@ -1,4 +1,4 @@
-// How an op becomes a node of the graph.
+// Creates graph nodes from ops.
 import { Node, type Op, type Value } from '../graph/value.ts';
 
 /** All outputs of a new node. */

@@ -1,5 +1,5 @@
-// Recompute instead of store: what a function makes on its way is forgotten after the forward pass, and made again from the
-// function's inputs when its gradient is needed (Chen et al., "Training deep nets with sublinear memory cost", 2016).
+// Gradient checkpointing: intermediate results of a function are discarded after the forward pass and recomputed from its inputs
+// in the backward pass (Chen et al., "Training deep nets with sublinear memory cost", 2016).
 import { vjp } from '../graph/autodiff.ts';
 import { defineOp, type Op, type Value } from '../graph/value.ts';
 import { apply, applyAll } from './apply.ts';
@@ -8,9 +8,9 @@ type Traced = (inputs: readonly Value[]) => readonly Value[];
 
 interface CheckpointAttrs {
   readonly fn: Traced;
-  /** How many outputs it has. */
+  /** Number of outputs. */
   readonly count: number;
-  /** False: the gradient starts from what the forward pass has made, and is the same bit for bit. */
+  /** False: the gradient uses the forward pass's intermediate results, with bitwise equal gradients. */
   readonly recompute: boolean;
 }
 
@@ -34,12 +34,12 @@ export const enterOp: Op<Record<never, never>> = /* @__PURE__ */ defineOp({
   tolerance: { absolute: 0, relative: 0 },
 });
 
-/** `x` as it enters a part of the graph whose gradients must not depend on what else reads `x`, nor on what `x` is made of. */
+/** Isolates `x`: gradients inside this part of the graph do not depend on other readers of `x` or on the op that computes `x`. */
 export function enter(x: Value): Value {
   return apply(enterOp, {}, [x]);
 }
 
-/** Inputs: what the function made, then what it was given. */
+/** Inputs: first the function's results, then its arguments. */
 export const checkpointOp: Op<CheckpointAttrs> = /* @__PURE__ */ defineOp({
   name: 'checkpoint',
   summary: 'results of a function whose gradient starts from its inputs again',
@@ -54,7 +54,7 @@ export const checkpointOp: Op<CheckpointAttrs> = /* @__PURE__ */ defineOp({
     const none = results.map(() => undefined);
     const arrived = cotangents.find((d) => d !== undefined);
     if (!recompute || arrived === undefined) return [...none, ...vjp(results, cotangents, given)];
-    // Other values than those of the forward pass, which would be kept for it; not before the gradient has come this far.
+    // Recomputes from separate values, so that forward results are not kept alive, and waits until the gradient arrives here.
     const again = given.map((x) => apply(afterOp, {}, [x, arrived]));
     return [...none, ...vjp(fn(again), cotangents, again)];
   },
@@ -62,13 +62,13 @@ export const checkpointOp: Op<CheckpointAttrs> = /* @__PURE__ */ defineOp({
 });
 
 /**
- * The values of `fn`, with its intermediate results computed again in the backward pass where `recompute` is true. The
- * gradients are the same bit for bit either way.
- * @param fn from its inputs alone: gradients do not flow to what it has from elsewhere. It is traced once more.
+ * The values of `fn`. With `recompute`, the backward pass computes its intermediate results again; gradients are bitwise
+ * the same either way.
+ * @param fn Must use only its arguments: gradients do not flow to captured values. It is traced a second time.
  */
 export function checkpoint(fn: Traced, inputs: readonly Value[], recompute = true): readonly Value[] {
-  // An input given twice is one input, whose gradient is counted once. A reshape of a reshape reads what the first one
-  // reads, and so would pass by an input.
+  // Deduplicates the inputs, so that each gradient is counted once. Reshape skips over an earlier reshape to its source, which
+  // would bypass an input.
   const given = [...new Set(inputs)];
   const distinct = given.map(enter);
   const places = inputs.map((input) => given.indexOf(input));

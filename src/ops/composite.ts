@@ -1,5 +1,5 @@
-// A part of the graph that is traced when the plan is made, once the target is known: how long sequences are segmented and
-// whether stacked layers share launches depends on it. Its gradient is traced then, too.
+// A part of the graph that is traced at plan time, when the target is known: segment lengths and wavefronts depend on the target.
+// Its gradient is traced at plan time too.
 import { vjp } from '../graph/autodiff.ts';
 import { defineOp, type Op, type Signature, type TargetLimits, type Value } from '../graph/value.ts';
 import { applyAll } from './apply.ts';
@@ -19,7 +19,7 @@ export const compositeOp: Op<CompositeAttrs> = /* @__PURE__ */ defineOp({
   summary: 'a part of the graph that is traced for the target when the plan is made',
   infer: ({ outputs }) => [...outputs],
   isStructural: true,
-  // Each input is a value of its own, so that its gradient is, even where two inputs are one tensor.
+  // Each input becomes a distinct value with its own gradient, even if two inputs are the same tensor.
   decompose: ({ trace }, inputs, limits) => trace(inputs.map(enter), limits),
   grad: ({ attrs: { label, trace }, inputs, outputs }, cotangents) => {
     const arrived = cotangents.flatMap((d, output) => (d === undefined ? [] : [{ d, output }]));
@@ -29,7 +29,7 @@ export const compositeOp: Op<CompositeAttrs> = /* @__PURE__ */ defineOp({
       [...inputs, ...arrived.map(({ d }) => d)],
       wanted.map((input) => inputs[input]),
       (values, limits) => {
-        // Traced again, the forward nodes are merged with those of the first trace.
+        // The second trace's forward nodes are merged with those of the first.
         const own = values.slice(0, inputs.length);
         const given = outputs.map((): Value | undefined => undefined);
         arrived.forEach(({ output }, i) => (given[output] = values[inputs.length + i]));
@@ -39,7 +39,7 @@ export const compositeOp: Op<CompositeAttrs> = /* @__PURE__ */ defineOp({
     );
     return inputs.map((_, input) => gradients[wanted.indexOf(input)]);
   },
-  // That of the loosest op that a composite is made of.
+  // The tolerance of the least accurate op that a composite contains.
   tolerance: { absolute: 2e-5, relative: 1e-4 },
 });
 

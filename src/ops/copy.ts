@@ -1,4 +1,4 @@
-// Copies of whole numbers, which the plan makes where a view does not do. Those of floats are elementwise expressions.
+// Integer copies. The plan inserts them where a kernel cannot read a view; float copies are elementwise expressions.
 import { GatewiseError } from '../core/errors.ts';
 import { defineOp, type Op } from '../graph/value.ts';
 
@@ -9,7 +9,7 @@ export const copyOp: Op<Record<never, never>> = /* @__PURE__ */ defineOp({
     if (x.dtype !== 'i32') throw new GatewiseError('dtype', `copy: expected i32, got ${x.dtype}`);
     return [x];
   },
-  // None flows through whole numbers.
+  // Integers have no gradient.
   grad: () => [undefined],
   tolerance: { absolute: 0, relative: 0 },
 });

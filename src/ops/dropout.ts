@@ -1,5 +1,5 @@
-// Dropout (Srivastava et al., "Dropout: a simple way to prevent neural networks from overfitting", JMLR 2014), scaled
-// while training. Its mask is a function of seed, stream and element: the backward pass draws it again.
+// Dropout (Srivastava et al., "Dropout: a simple way to prevent neural networks from overfitting", JMLR 2014), scaled during
+// training. The mask is a pure function of seed, stream and element, so the backward pass regenerates it.
 import { GatewiseError, show } from '../core/errors.ts';
 import { probability, readOption } from '../core/options.ts';
 import { sizeOf, type Shape } from '../core/shape.ts';
@@ -8,12 +8,12 @@ import { apply } from './apply.ts';
 import { constant, zeros } from './structure.ts';
 
 interface DropoutAttrs {
-  /** The share that is dropped, above 0 and below 1. */
+  /** Drop probability, above 0 and below 1. */
   readonly p: number;
   readonly stream: number;
 }
 
-/** p and the factor of what stays in float32, so that all backends drop the same elements and scale alike. */
+/** p and 1 / (1 - p), rounded to float32 so that all backends drop the same elements and scale equally. */
 export const roundedAttrs = ({ p }: DropoutAttrs): { p: number; scale: number } => ({
   p: Math.fround(p),
   scale: Math.fround(1 / (1 - p)),
@@ -35,16 +35,16 @@ export const dropoutOp: Op<DropoutAttrs> = /* @__PURE__ */ defineOp({
   tolerance: { absolute: 0, relative: 0 },
 });
 
-/** Where random numbers come from; `Noise` is one. */
+/** A source of random numbers; `Noise` is one. */
 export interface NumberSource {
-  /** i32 (2): two words of any 32 bits, the key of the generator. */
+  /** i32 (2): the generator's key, two words of any 32 bits. */
   readonly seed: Value;
-  /** A number for each that draws: two of one seed and one stream draw the same. */
+  /** Stream number: ops with equal seed and stream draw equal numbers. */
   stream(): number;
 }
 
 /**
- * PyTorch's F.dropout while training: each element of `x`, f32 of any shape, is 0 with probability `p` and else scaled by
+ * PyTorch's F.dropout in training: each element of `x`, f32 of any shape, is 0 with probability `p`, otherwise scaled by
  * 1 / (1 - p). Element i in row-major order is kept where the first 24 bits of word i % 4 of
  * philox4x32-10(counter (i / 4, stream, 0, 0), key seed), as a fraction of 2^24, are at least p.
  * Without a draw, p = 0 gives `x` itself and p = 1 zeros.

@@ -1,4 +1,4 @@
-// Any scalar expression, element by element: arithmetic with broadcasting, activations, losses, optimizer updates.
+// Scalar expressions evaluated element by element: arithmetic with broadcasting, activations, losses, optimizer updates.
 import { broadcastShapes, sameShape, sizeOf, type Shape } from '../core/shape.ts';
 import { constantOf, derivative, Expr, inputsOf, substitute } from '../expr/expr.ts';
 import { countOperations, inputName, inputPosition } from '../expr/operands.ts';
@@ -7,11 +7,11 @@ import { apply, applyAll } from './apply.ts';
 import { broadcast } from './structure.ts';
 
 export interface ElementwiseAttrs {
-  /** One per output, over the inputs `in0`…, which all have the outputs' shape. */
+  /** One expression per output, over the inputs `in0`…, which all have the outputs' shape. */
   readonly exprs: readonly Expr[];
-  /** The outputs' shape, for expressions without inputs. */
+  /** The outputs' shape, if there are no inputs. */
   readonly shape: Shape;
-  /** What the plan calls it. */
+  /** The step's label in a printed plan. */
   readonly label?: string;
 }
 
@@ -36,7 +36,7 @@ export const elementwiseOp: Op<ElementwiseAttrs> = /* @__PURE__ */ defineOp({
     const inputs = [...node.inputs, ...present.map(({ d }) => d)];
     return parts.map((part) => {
       if (constantOf(part) === 0) return undefined;
-      // A sum passes its cotangent on as it is.
+      // The gradient of a sum is its cotangent, unchanged.
       return 'input' in part.kind
         ? inputs[inputPosition(part.kind.input)]
         : elementwise([part], inputs, shape)[0];
@@ -45,7 +45,7 @@ export const elementwiseOp: Op<ElementwiseAttrs> = /* @__PURE__ */ defineOp({
   tolerance: { absolute: 1e-6, relative: 2e-5 },
 });
 
-/** Expressions over `in0`… at every element; inputs are broadcast to one shape. Inputs that none reads are left out. */
+/** Evaluates expressions over `in0`… at every element. Inputs broadcast to one shape; unread inputs are dropped. */
 export function elementwise(
   exprs: readonly Expr[],
   inputs: readonly Value[],
@@ -62,7 +62,7 @@ export function elementwise(
   );
 }
 
-/** Renumbers the inputs so that only those that are read remain, each once. */
+/** Removes unread and duplicate inputs and renumbers the rest. */
 export function compactInputs<T>(exprs: readonly Expr[], inputs: readonly T[]): { roots: Expr[]; used: T[] } {
   const read = new Set(exprs.flatMap((expr) => inputsOf([expr])));
   const used: T[] = [];

@@ -22,14 +22,14 @@ export const fakeQuantizeOp: Op<FakeQuantizeAttrs> = /* @__PURE__ */ defineOp({
         'unsupported',
         "grad: weights with precision 'int8' are for inference and have no gradient; train with 'f16' or 'float32'",
       );
-    // Straight through: steps too small for the rounding add up in the float32 weights.
+    // Straight-through estimator: updates smaller than a rounding step accumulate in the float32 weights.
     return inputs.map((_, i) => (i === 0 ? d : undefined));
   },
   tolerance: { absolute: 0, relative: 1e-6 },
 });
 
 /**
- * `weight` (N, K) rounded to `precision`; itself for float32. The gradient goes straight through to `weight`; int8 has none.
+ * Rounds `weight` (N, K) to `precision`; float32 returns `weight`. The gradient passes straight through; int8 has none.
  * @throws GatewiseError `argument` for an unknown precision, `shape` where `weight` is not a matrix.
  */
 export function fakeQuantize(weight: Value, precision: WeightPrecision): Value {

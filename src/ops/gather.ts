@@ -1,6 +1,6 @@
-// Rows of a table by index, and its transpose: what an embedding layer does, forward and backward.
-// Index inputs are checked before a run, so an index outside the table can only be one that a device computed. Then gather
-// takes the nearest row and scatter drops the source row: no other memory is touched.
+// Selects rows of a table by index, and the transpose of that: an embedding layer, forward and backward.
+// Host indices are validated before a run, so only a device can produce an index outside the table. Gather then clamps it to the
+// nearest row and scatter skips the source row, so that no access is out of bounds.
 import { GatewiseError, show } from '../core/errors.ts';
 import { sizeOf } from '../core/shape.ts';
 import { defineOp, expectValue, type Op, type Value } from '../graph/value.ts';
@@ -47,9 +47,9 @@ export const scatterOp: Op<{ readonly rows: number }> = /* @__PURE__ */ defineOp
 });
 
 /**
- * Rows of `table` (V, E) by `index`, of any shape: (…, E). Indices must lie in 0 to V - 1. Each call checks them: of host
- * data those elements that are read, of a tensor that was made from host data its smallest and largest element. A tensor
- * that a compiled function returned is not checked; indices outside then take the nearest row and have no gradient.
+ * Rows of `table` (V, E) by `index`, of any shape: (…, E). Indices must be in 0 to V - 1, which each call checks: host data
+ * element by element, a tensor created from host data by its minimum and maximum. A tensor that a compiled function returned
+ * is not checked; its invalid indices are clamped to the nearest row and have no gradient.
  */
 export function gather(table: Value, index: Value): Value {
   expectValue('gather: table', table, 'f32');

@@ -1,5 +1,5 @@
-// Every op, for whoever enumerates them: conformance tests, gradient checks, tables.
-// To add an op: a file here that declares it, and its name in this list.
+// The list of every op, for code that enumerates them: conformance tests, gradient checks, tables.
+// To add an op: declare it in a file in this folder and add its name to this list.
 import type { Op } from '../graph/value.ts';
 import { afterOp, checkpointOp, enterOp } from './checkpoint.ts';
 import { compositeOp } from './composite.ts';
@@ -27,7 +27,7 @@ import {
   transposeOp,
 } from './structure.ts';
 
-/** An op whatever its attributes. */
+/** An op with any type of attributes. */
 const any = <Attrs>(op: Op<Attrs>): Op => op as Op;
 
 export const allOps: readonly Op[] = [

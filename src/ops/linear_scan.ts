@@ -1,13 +1,14 @@
-// A linear recurrence over time, element by element: h_t = a_t · h_{t-1} + b_t. What a step does to the state is a pair of
-// numbers, and doing one step after the other is associative, (a2·a1, a2·b1 + b2), so the steps need not wait for each
-// other: Blelloch, "Prefix sums and their applications" (1990).
-// a and b are expressions over the slots of the inputs, so that a layer's gates are read once and stored nowhere.
+// A linear recurrence over time, element by element: h_t = a_t · h_{t-1} + b_t. A step is the pair (a, b), and composing steps
+// is associative, (a2, b2) ∘ (a1, b1) = (a2·a1, a2·b1 + b2), so time can be processed in parallel: Blelloch, "Prefix sums and
+// their applications" (1990). a and b are expressions over the slots of the inputs, so the kernel reads each gate once and
+// stores no coefficients.
 import { GatewiseError, show } from '../core/errors.ts';
 import { sameShape, sizeOf } from '../core/shape.ts';
 import { add, mul, where } from '../expr/arith.ts';
 import { Expr, substitute } from '../expr/expr.ts';
 import { countOperations, inputName } from '../expr/operands.ts';
 import { gradients } from '../graph/autodiff.ts';
+import { countOperands, listOperands, operandsOf } from '../graph/operands.ts';
 import { defineOp, expectValue, type Op, type Signature, type Value } from '../graph/value.ts';
 import { apply, applyAll } from './apply.ts';
 import { elementwise } from './elementwise.ts';
@@ -24,9 +25,9 @@ import { broadcastOp, concat, constant, reshape, slice, sum, zeros } from './str
 const slotsOf = (sources: readonly Signature[]): number =>
   sources.reduce((total, { shape }) => total + shape[2], 0);
 
-/** Throws unless the inputs fit each other. @returns T, B, slots, H. */
-function checkInputs(attrs: LinearScanAttrs, inputs: readonly Signature[], backward: boolean): number[] {
-  const { sources, mask, initial } = scanOperands(attrs, inputs, backward);
+/** Checks that the inputs' shapes agree. @returns T, B, slots, H. */
+function checkInputs(attrs: LinearScanAttrs, inputs: readonly Signature[]): number[] {
+  const { sources, mask, initial } = scanOperands(attrs, inputs);
   const [steps, batch, , hidden] = sources[0].shape;
   const slots = slotsOf(sources);
   const fits = (got: Signature | undefined, expected: readonly number[]): boolean =>
@@ -40,7 +41,7 @@ function checkInputs(attrs: LinearScanAttrs, inputs: readonly Signature[], backw
       'shape',
       `linear_scan: expected sources (T, B, slots, H)${mask === undefined ? '' : ', a mask (T, B)'}${initial === undefined ? '' : ', an initial state (B, H)'}, got ${inputs.map(({ shape }) => show(shape)).join(', ')}`,
     );
-  if (slots > MAX_SLOTS || sources.length + Number(attrs.masked) > 2)
+  if (slots > MAX_SLOTS || sources.length + attrs.operands.mask > 2)
     throw new GatewiseError(
       'unsupported',
       `linear_scan: expected at most ${MAX_SLOTS} slots of at most two sources, or of one and a mask; got ${slots} of ${sources.length}`,
@@ -53,20 +54,25 @@ export const linearScanOp: Op<LinearScanAttrs> = /* @__PURE__ */ defineOp({
   summary:
     'h_t = a_t · h_{t-1} + b_t for T steps, a and b expressions over slots (T, B, slots, H): h (T, B, H); optionally a mask (T, B), h_0 (B, H)',
   infer: (attrs, inputs) => {
-    const [steps, batch, , hidden] = checkInputs(attrs, inputs, false);
+    const [steps, batch, , hidden] = checkInputs(attrs, inputs);
     return [{ shape: [steps, batch, hidden], dtype: 'f32' }];
   },
-  inPlace: ({ sources }) =>
+  inPlace: ({ operands: { sources } }) =>
     Array.from({ length: sources }, (_, input) => ({ input, output: 0, must: false })),
   cost: ({ step }, _, [h]) => (countOperations(step) + 2) * sizeOf(h.shape),
   grad: (node, [dh]) => {
     if (dh === undefined) return [];
-    const { sources, mask, initial } = scanOperands(node.attrs, node.inputs, false);
-    const inputs = [...sources, mask, node.outputs[0], dh, initial].filter((input) => input !== undefined);
-    const [dSlots, dInitial] = applyAll(linearScanBackwardOp, node.attrs, inputs);
+    const given = operandsOf(node.attrs.operands, node.inputs);
+    const operands = { ...given, h: node.outputs, dH: [dh] };
+    const [dSlots, dInitial] = applyAll(
+      linearScanBackwardOp,
+      { ...node.attrs, operands: countOperands(operands) },
+      listOperands(operands),
+    );
+    const { sources, mask } = given;
     let slot = 0;
     const dSources = sources.map(({ shape }) => slice(dSlots, 2, slot, (slot += shape[2])));
-    return [...dSources, ...(mask === undefined ? [] : [undefined]), dInitial];
+    return [...dSources, ...mask.map(() => undefined), dInitial];
   },
   tolerance: { absolute: 1e-5, relative: 2e-5 },
 });
@@ -75,16 +81,16 @@ export const linearScanBackwardOp: Op<LinearScanAttrs> = /* @__PURE__ */ defineO
   name: 'linear_scan_backward',
   summary: 'the scan the other way: from slots, optionally a mask, h, d h and h_0 to d slots and d h_0',
   infer: (attrs, inputs) => {
-    const shape = checkInputs(attrs, inputs, true);
-    const { initial } = scanOperands(attrs, inputs, true);
+    const shape = checkInputs(attrs, inputs);
+    const { initial } = scanOperands(attrs, inputs);
     return [{ shape, dtype: 'f32' }, ...(initial === undefined ? [] : [initial])];
   },
-  inPlace: ({ sources }) => (sources === 1 ? [{ input: 0, output: 0, must: false }] : []),
+  inPlace: ({ operands: { sources } }) => (sources === 1 ? [{ input: 0, output: 0, must: false }] : []),
   cost: ({ step }, _, [{ shape }]) =>
     (countOperations([step[0], ...slotGradients(step, shape[2])]) + 4) * (sizeOf(shape) / shape[2]),
-  // Rare, so by way of the ops that compute the same.
+  // Second derivatives are rare, so this composes existing ops instead of a kernel.
   grad: (node, cotangents) => {
-    // Views of their own: what makes h out of the sources is no part of this.
+    // Separate inputs: the derivative treats h and the sources as independent.
     const inputs = node.inputs.map((input) => apply(broadcastOp, { shape: input.shape }, [input]));
     const outputs = backwardOfOps(node.attrs, inputs);
     const loss = outputs
@@ -98,10 +104,10 @@ export const linearScanBackwardOp: Op<LinearScanAttrs> = /* @__PURE__ */ defineO
   tolerance: { absolute: 1e-5, relative: 2e-5 },
 });
 
-/** What linear_scan_backward computes, from a scan of its coefficients and elementwise ops. */
+/** Computes linear_scan_backward by a scan over its coefficients and elementwise ops. */
 function backwardOfOps(attrs: LinearScanAttrs, inputs: readonly Value[]): Value[] {
-  const { sources, mask, h, dh, initial } = scanOperands(attrs, inputs, true);
-  if (h === undefined || dh === undefined)
+  const { sources, mask, h, dH, initial } = scanOperands(attrs, inputs);
+  if (h === undefined || dH === undefined)
     throw new GatewiseError('internal', 'linear_scan_backward: no h or d h');
   const [steps, batch, hidden] = h.shape;
   const slots = sources.flatMap((source) =>
@@ -109,15 +115,15 @@ function backwardOfOps(attrs: LinearScanAttrs, inputs: readonly Value[]): Value[
   );
   const counts = mask && reshape(mask, [steps, batch, 1]);
   const unless = (masked: number, x: Value): Value => (counts === undefined ? x : where(counts, x, masked));
-  /** (T, B, H) a step later in the scan's order, with the state before the first step in front. */
+  /** Shifts (T, B, H) by one step in the scan's order and puts the state before the first step in front. */
   const delay = (x: Value, reverse: boolean, first: Value = zeros([batch, hidden])): Value => {
     const kept = steps === 1 ? [] : [reverse ? slice(x, 0, 1, steps) : slice(x, 0, 0, steps - 1)];
     const added = reshape(first, [1, batch, hidden]);
     return concat(reverse ? [...kept, added] : [added, ...kept]);
   };
   const a = unless(1, elementwise([attrs.step[0]], slots, h.shape)[0]);
-  const passedBack = linearScan(a, mul(a, dh), { reverse: !attrs.reverse });
-  const dB = add(dh, delay(passedBack, !attrs.reverse));
+  const passedBack = linearScan(a, mul(a, dH), { reverse: !attrs.reverse });
+  const dB = add(dH, delay(passedBack, !attrs.reverse));
   const dA = mul(dB, delay(h, attrs.reverse, initial));
   const names = new Map([
     [D_A, Expr.input(inputName(slots.length))],
@@ -136,16 +142,16 @@ function backwardOfOps(attrs: LinearScanAttrs, inputs: readonly Value[]): Value[
 export interface LinearScanOptions {
   /** The state before the first step, (B, H); zeros where absent. */
   readonly initial?: Value;
-  /** From the last step to the first: h_t = a_t · h_{t+1} + b_t. */
+  /** Scans from the last step to the first: h_t = a_t · h_{t+1} + b_t. */
   readonly reverse?: boolean;
 }
 
 /**
- * h_t = a_t · h_{t-1} + b_t, element by element, in parallel over time where B·H alone would leave a device idle. It
- * then multiplies the a of neighbouring steps first: where |a| stays above 1 that product may overflow before h does.
+ * h_t = a_t · h_{t-1} + b_t, element by element; parallel over time where B·H elements alone leave the device idle.
+ * The parallel form multiplies the a of neighbouring steps: if |a| stays above 1, that product may overflow before h does.
  * @param a f32 (T, B, H). @param b f32 (T, B, H).
  * @returns h at every step, (T, B, H).
- * @throws GatewiseError `argument`, `dtype` or `shape` where the inputs are no such values.
+ * @throws GatewiseError `argument`, `dtype` or `shape` for invalid inputs.
  */
 export function linearScan(a: Value, b: Value, options: LinearScanOptions = {}): Value {
   expectValue('linearScan: a', a, 'f32');
@@ -160,7 +166,7 @@ export function linearScan(a: Value, b: Value, options: LinearScanOptions = {}):
 /**
  * As linearScan, with a and b of a step as expressions over the slots of `sources`.
  * @param step over `in0`…: the slots of all sources, one behind the other. @param sources each f32 (T, B, slots, H).
- * @param options.mask f32 (T, B): where it is 0, the state is carried and what the sources hold is not looked at.
+ * @param options.mask f32 (T, B): where it is 0, the step copies the state and ignores the sources.
  */
 export function linearScanOf(
   step: LinearScanAttrs['step'],
@@ -170,6 +176,10 @@ export function linearScanOf(
   const [{ shape }] = sources;
   if (mask !== undefined) expectValue('linearScan: mask', mask, 'f32', shape.slice(0, 2));
   if (initial !== undefined) expectValue('linearScan: initial', initial, 'f32', [shape[1], shape[3]]);
-  const inputs = [...sources, mask, initial].filter((input) => input !== undefined);
-  return apply(linearScanOp, { reverse, step, sources: sources.length, masked: mask !== undefined }, inputs);
+  const operands = { sources, mask: mask ? [mask] : [], h: [], dH: [], initial: initial ? [initial] : [] };
+  return apply(
+    linearScanOp,
+    { reverse, step, operands: countOperands(operands) },
+    listOperands<Value>(operands),
+  );
 }

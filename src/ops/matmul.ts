@@ -9,12 +9,12 @@ import { reshape, transpose, transposeOp } from './structure.ts';
 import type { PackedPrecision } from './weight_precision.ts';
 
 export interface MatmulAttrs {
-  /** Applied to each result, which it reads as PRODUCT; it may read further inputs of the result's shape, by position. */
+  /** Expression applied to each result, named PRODUCT in it; it may read more inputs of the result's shape, by position. */
   readonly epilogue: Expr;
-  /** Set by a backend that packs b: the inputs are then a, the weights (N, K) or (K, N) unrounded, packed, and their scales. */
+  /** Set by a backend that packs b. The inputs are then a, unrounded weights (N, K) or (K, N), packed words and scales. */
   readonly packed?: {
     readonly precision: PackedPrecision;
-    /** Whether b is the transpose of the weights, (N, K). */
+    /** Whether b is the transpose of the weights (N, K). */
     readonly transposed: boolean;
   };
 }
@@ -34,7 +34,7 @@ export function matmulOperands<T>(
   return { a, b, packed: words, scale, extras };
 }
 
-/** (M, K) and (K, N) of a product. */
+/** Shapes (M, K) and (K, N) of a product. */
 export function matmulSizes(
   { packed }: MatmulAttrs,
   [a, b]: readonly Pick<Signature, 'shape'>[],
@@ -55,13 +55,13 @@ export const matmulOp: Op<MatmulAttrs> = /* @__PURE__ */ defineOp({
     }
     return [{ shape: [m, n], dtype: 'f32' }];
   },
-  // Of packed weights a kernel reads the packed form alone.
+  // With packed weights a kernel reads only the packed input.
   reads: ({ packed }, inputs) => inputs.map((_, i) => (packed !== undefined && i === 1 ? 0 : Infinity)),
   cost: ({ epilogue }, [a], [out]) => (2 * a.shape[1] + countOperations([epilogue])) * sizeOf(out.shape),
   grad: (node, [d]) => {
     const [a, b] = node.inputs;
     if (d === undefined) return [];
-    // The gradient of a transposed operand is made the way its owner stores it, so that nothing has to be transposed.
+    // The gradient of a transposed operand is computed in the operand's stored layout, which avoids a transpose.
     const isTransposed = (x: Value): boolean => x.node?.op.name === transposeOp.name;
     const dA = isTransposed(a) ? transpose(matmul(b, transpose(d))) : matmul(d, transpose(b));
     const dB = isTransposed(b) ? transpose(matmul(transpose(d), a)) : matmul(transpose(a), d);
@@ -71,7 +71,7 @@ export const matmulOp: Op<MatmulAttrs> = /* @__PURE__ */ defineOp({
 });
 
 /**
- * `a · b`. Axes of `a` in front of its last two are rows too: (…, M, K) · (K, N) is (…, M, N).
+ * `a · b`. Leading axes of `a` are flattened into rows: (…, M, K) · (K, N) is (…, M, N).
  * @throws GatewiseError `shape` where the inner sizes differ or `b` is not a matrix.
  */
 export function matmul(

@@ -17,7 +17,7 @@ import {
 } from './recurrent_schedule.ts';
 import { concat, empty, isZero, reshape, zeros } from './structure.ts';
 
-/** All operands of a loop in the order of its inputs; those that are not given are absent. */
+/** All operands of a loop, in input order; absent operands are omitted. */
 export function loopOperands<T>(given: Partial<RecurrentOperands<T>>): RecurrentOperands<T> {
   const { reserve = [], initial = [], states = [], carry = [], weights = [], packed = [] } = given;
   const { scales = [], vectors = [], rows = [], seed = [], dOutput = [] } = given;
@@ -35,13 +35,13 @@ function costOf(
   return steps * batch * perRow;
 }
 
-/** Of weights that are packed, a kernel reads the packed form alone. */
+/** With packed weights a kernel reads only the packed input. */
 function readsOf({ operands, packed }: RecurrentAttrs, inputs: readonly Signature[]): number[] {
   const { weights } = operandsOf(operands, [...inputs.keys()]);
   return inputs.map((_, i) => (packed !== undefined && weights.includes(i) ? 0 : Infinity));
 }
 
-/** @throws GatewiseError `shape` unless the operands fit each other. */
+/** @throws GatewiseError `shape` unless the operands' shapes agree. */
 function checkOperands(attrs: RecurrentAttrs, inputs: readonly Signature[]): void {
   const layout = new RecurrentLayout(attrs);
   const operands = operandsOf(attrs.operands, inputs);
@@ -94,13 +94,13 @@ export const recurrentOp: Op<RecurrentAttrs> = /* @__PURE__ */ defineOp({
     const [pseudoLayers, steps, batch] = reserve.shape;
     const times = layout.stateTimes(steps);
     const first = pseudoLayers - layout.outputs;
-    /** State `s` of pseudo-layer `p` after so many steps, and the stride of a row. */
+    /** A view of state `s` of pseudo-layer `p` after a number of steps, and the stride of a row. */
     const at = (s: number, p: number, done: number): number => {
       const { base, layer, time } = strides(s);
       return base + layer * p + time * layout.stateTime(p, done, steps);
     };
     const strides = (s: number) => stridesOf(layout.statesAt(s), { steps, batch, times });
-    /** From one pseudo-layer to the next, where there are two of them at least. */
+    /** Stride from one pseudo-layer to the next; 0 for the last. */
     const next = (s: number, p: number, done: (p: number) => number): number =>
       p + 1 < pseudoLayers ? at(s, p + 1, done(p + 1)) - at(s, p, done(p)) : 0;
     const final = (s: number): Inside => ({
@@ -139,11 +139,11 @@ export const recurrentOp: Op<RecurrentAttrs> = /* @__PURE__ */ defineOp({
     const [reserve, states] = outputs;
     const operands = operandsOf(attrs.operands, inputs);
     const finals = outputs.slice(3).map((final, s) => reshape(dFinals[s] ?? zeros(final.shape), [-1]));
-    const { keepsSlots } = new RecurrentLayout(attrs).program;
+    const { savesActivations } = new RecurrentLayout(attrs).program;
     const carry = dFinals.every((d) => d === undefined) ? zeros(operands.initial[0].shape) : concat(finals);
     const { weights, vectors, rows, seed } = operands;
     const backward = loopOperands({
-      reserve: [keepsSlots ? reserve : empty(reserve.shape)],
+      reserve: [savesActivations ? reserve : empty(reserve.shape)],
       states: [states],
       carry: [carry],
       weights,
@@ -182,10 +182,10 @@ export const recurrentBackwardOp: Op<RecurrentAttrs> = /* @__PURE__ */ defineOp(
   tolerance: { absolute: 2e-5, relative: 1e-4 },
 });
 
-/** Outputs of `recurrent` that inference has no use for: the reserve and the states of all times. */
+/** Outputs of `recurrent` that inference does not read: the reserve space and the states of all times. */
 export const TRAINING_OUTPUTS = [0, 1] as const;
 
-/** The same outputs without those: states of two times are in memory, and initial states that are known to be zero are not. */
+/** Inference form: states of two times are in memory, and initial states known to be zero are omitted. */
 export function inferenceForm({ attrs, inputs }: Node<RecurrentAttrs>): Node<RecurrentAttrs> {
   const operands = operandsOf(attrs.operands, inputs);
   const initial = operands.initial.every(isZero) ? [] : operands.initial;
@@ -195,7 +195,7 @@ export function inferenceForm({ attrs, inputs }: Node<RecurrentAttrs>): Node<Rec
   );
 }
 
-/** A forward node with these operands. */
+/** A forward node with the given operands. */
 export function withOperands<Attrs extends RecurrentAttrs>(
   attrs: Attrs,
   operands: Readonly<Record<OperandName, readonly Node['inputs'][number][]>>,

@@ -1,4 +1,4 @@
-// The gradients of a recurrent sequence's operands, from the gates' gradients that the reverse loop left in the reserve.
+// The gradients of a recurrent sequence's operands, from the gate gradients that the reverse loop wrote to the reserve space.
 import type { WeightProduct } from '../cells/program.ts';
 import { add, mul } from '../expr/arith.ts';
 import type { Value } from '../graph/value.ts';
@@ -13,14 +13,14 @@ import {
 import { concat, reshape, slice, sum, transpose, zeros } from './structure.ts';
 
 interface Results {
-  /** (P, T, B, row): gradients in their slots. */
+  /** (P, T, B, row): the gradients, in the slots of their values. */
   readonly dReserve: Value;
   /** All states, before and after each step. */
   readonly states: Value;
   readonly dInitial: Value;
 }
 
-/** What the gradients of all operands are made of. */
+/** Everything that the operand gradients are computed from. */
 interface Parts extends Results {
   readonly attrs: RecurrentAttrs;
   readonly layout: RecurrentLayout;
@@ -29,7 +29,7 @@ interface Parts extends Results {
   readonly batch: number;
 }
 
-/** The gradients by the names of the forward op's operands; undefined where none flows. */
+/** The gradients under the names of the forward op's operands; undefined where no gradient flows. */
 export function recurrentGradients(
   attrs: RecurrentAttrs,
   operands: RecurrentOperands<Value>,
@@ -58,7 +58,7 @@ export function recurrentGradients(
   return gradients;
 }
 
-/** The gradient of the reserve: that of the input products, in the gates' slots; nothing reads the rest. */
+/** The gradient of the reserve: that of the input products, in the gates' slots. Nothing reads the other slots. */
 function inputGradient({ layout, dReserve }: Parts): Value {
   const { program, slotOffset, row } = layout;
   if (program.inputGradients.every((slot, gate) => slot === gate)) return dReserve;
@@ -70,43 +70,43 @@ function inputGradient({ layout, dReserve }: Parts): Value {
   return concat([...pieces, ...rest], 3);
 }
 
-/** `size` elements of each row of one pseudo-layer, from a slot on: (T·B, size). */
+/** `size` elements from a slot on, of each row of one pseudo-layer: (T·B, size). */
 function slots({ layout, dReserve, steps, batch }: Parts, p: number, first: number, size: number): Value {
   const offset = layout.slotOffset[first];
   const own = slice(slice(dReserve, 0, p, p + 1), 3, offset, offset + size);
   return reshape(own, [steps * batch, size]);
 }
 
-/** State `s` of one pseudo-layer before each step, or after it: (T·B, W), in order of time. */
+/** State `s` of one pseudo-layer before or after each step: (T·B, W), in time order. */
 function statesOf({ layout, states, steps, batch }: Parts, p: number, s: number, after = 0): Value {
   const strides = stridesOf(layout.statesAt(s), { steps, batch, times: steps + 1 });
-  // The state before a step of the second direction is at the later time.
+  // The second direction runs backwards: its state before a step is stored at the later time.
   const time = layout.isReverse(p) ? 1 - after : after;
   const start = strides.base + p * strides.layer + time * strides.time;
   const width = layout.stateWidth(s);
   return reshape(slice(states, 0, start, start + steps * batch * width), [steps * batch, width]);
 }
 
-/** The vectors that a product multiplied, (T·B, depth). */
-function sourceOf(parts: Parts, p: number, { source, matrix }: WeightProduct): Value {
+/** The vectors that multiply a matrix, (T·B, depth). */
+function sourceOf(parts: Parts, p: number, { source, dropped, matrix }: WeightProduct): Value {
   const { attrs, layout, operands, steps, batch } = parts;
-  if ('slot' in source) {
+  if (source.kind === 'slot') {
     const depth = matrix === 'hr' ? attrs.hidden : layout.stateWidth(0);
-    return slots(parts, p, source.slot, depth);
+    return slots(parts, p, source.index, depth);
   }
-  if ('below' in source) return statesOf(parts, p - 1, 0, 1);
-  const h = statesOf(parts, p, source.state);
+  if (source.kind === 'below') return statesOf(parts, p - 1, 0, 1);
+  const h = statesOf(parts, p, source.index);
   const [rows] = operands.rows;
-  if (!source.kept || rows === undefined) return h;
+  if (!dropped) return h;
   const width = layout.stateWidth(0);
   const factors = slice(rows, 0, p * batch * width, (p + 1) * batch * width);
-  const dropped = mul(reshape(h, [steps, batch, width]), reshape(factors, [batch, width]));
-  return reshape(dropped, [steps * batch, width]);
+  const product = mul(reshape(h, [steps, batch, width]), reshape(factors, [batch, width]));
+  return reshape(product, [steps * batch, width]);
 }
 
 const sumOf = (values: readonly Value[]): Value => values.reduce((a, b) => add(a, b));
 
-/** The gradient of a matrix, part by part; neighbouring parts of one source are one product. */
+/** The gradient of a matrix, part by part; adjacent parts with one source share one matmul. */
 function matrixGradient(
   parts: Parts,
   p: number,
@@ -134,14 +134,14 @@ function matrixGradient(
   return concat(pieces);
 }
 
-/** Whether the only product of a part follows that of the part before, in the reserve, and has its source. */
+/** Whether a part's only product follows that of the part before in the reserve space and has the same source. */
 function isNext(before: readonly WeightProduct[], own: readonly WeightProduct[]): boolean {
   if (before.length !== 1 || own.length !== 1) return false;
   const [[one], [other]] = [before, own];
-  return other.gradient === one.gradient + 1 && JSON.stringify(other.source) === JSON.stringify(one.source);
+  return other.gradient === one.gradient + 1 && other.source === one.source && other.dropped === one.dropped;
 }
 
-/** The gradients of bias_hh and of the weights per unit: sums over all rows and steps. */
+/** The gradients of bias_hh and the per-unit weights: sums over all rows and steps. */
 function vectorGradients(parts: Parts, p: number): Value[] {
   const { attrs, layout } = parts;
   const { products, weightGradients } = layout.program;
@@ -150,7 +150,7 @@ function vectorGradients(parts: Parts, p: number): Value[] {
         (_, part) => products.find((own) => own.matrix === 'hh' && own.part === part)?.gradient,
       )
     : [];
-  // Slots that lie side by side are one sum.
+  // Adjacent slots share one sum.
   const runs: { readonly slot: number | undefined; size: number }[] = [];
   for (const slot of [...biases, ...weightGradients]) {
     const last = runs.at(-1);
@@ -162,7 +162,7 @@ function vectorGradients(parts: Parts, p: number): Value[] {
   );
 }
 
-/** The gradient of variational dropout's factors, and zeros for the mask. */
+/** The gradient of the variational dropout factors, and zeros for the mask. */
 function rowsGradient(parts: Parts, each: readonly number[]): Value {
   const { layout, steps, batch } = parts;
   const mask = layout.rowsSize(steps, batch) - layout.factorsPerRow * batch;
@@ -175,8 +175,8 @@ function factorsGradient(parts: Parts, p: number): Value {
   const { hidden } = attrs;
   const width = layout.stateWidth(0);
   const weight = operands.weights[layout.matrixAt(p, 0)];
-  const through = layout.program.products.flatMap(({ source, part, gradient }) =>
-    'kept' in source && source.kept
+  const through = layout.program.products.flatMap(({ dropped, part, gradient }) =>
+    dropped
       ? [matmul(slots(parts, p, gradient, hidden), slice(weight, 0, part * hidden, (part + 1) * hidden))]
       : [],
   );

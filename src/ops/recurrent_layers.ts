@@ -1,6 +1,6 @@
-// Stacked recurrent layers over a whole sequence, as one part of the graph: x (T, B, I) to h of the last layer (T, B, D·W) and
-// the final states. How it runs is decided when it is planned: layer by layer or as a wavefront, in segments of time, and as
-// a loop or, for cells without recurrent products, as a parallel scan.
+// Stacked recurrent layers over a sequence, as one composite: x (T, B, I) to the last layer's h (T, B, D·W) and final states.
+// The target decides at plan time: layer by layer or as a wavefront, in how many segments of time, and as a loop or, for cells
+// without recurrent products, as a parallel scan.
 import { scanStep } from '../cells/scan.ts';
 import type { Cell } from '../cells/cell.ts';
 import { add, where } from '../expr/arith.ts';
@@ -16,15 +16,15 @@ import { segmentSizes } from './segments.ts';
 import { broadcast, concat, reshape, slice, split, zeros } from './structure.ts';
 import { isInt8, wavefrontStep } from './wavefront.ts';
 
-/** Weights of one layer in one direction, by PyTorch's names without their suffix. */
+/** Weights of one layer in one direction, under PyTorch's names without the suffix. */
 export interface LayerWeights {
-  /** (G·H, I of the layer). */
+  /** (G·H, I of this layer). */
   readonly weight_ih: Value;
   readonly weight_hh?: Value;
   readonly bias_ih?: Value;
   readonly bias_hh?: Value;
   readonly weight_hr?: Value;
-  /** Weights of one number per unit. */
+  /** Weights of one number per unit, each (H). */
   readonly [unit: string]: Value | undefined;
 }
 
@@ -33,25 +33,25 @@ export interface RecurrentLayersArguments {
   readonly x: Value;
   readonly hidden: number;
   readonly directions: 1 | 2;
-  /** Of each layer, and in it of each direction. */
+  /** Per layer, then per direction. */
   readonly weights: readonly LayerWeights[];
-  /** (L·D, B, W) for each state; zeros where absent. */
+  /** (L·D, B, W) per state; absent means zeros. */
   readonly initial?: readonly Value[] | undefined;
-  /** (T, B): 1 where a step counts; states are carried over other steps. */
+  /** (T, B): 1 for a valid step; a step with 0 copies the states. */
   readonly mask?: Value | undefined;
-  /** Whether the output past the ends of sequences is 0, as in PyTorch's packed sequences, and not repeated. */
+  /** Whether the output after the end of a sequence is 0, as in PyTorch's packed sequences; otherwise the last h repeats. */
   readonly packed?: boolean;
-  /** (D, B, W): variational dropout's factors of h. */
+  /** (D, B, W): factors of h for variational dropout. */
   readonly keep?: Value | undefined;
-  /** The key of the random numbers, i32 (2), and the stream of each segment that is recomputed by itself. */
+  /** Random number key, i32 (2), and one stream per segment. */
   readonly noise?: { readonly seed: Value; readonly streams: readonly number[] } | undefined;
-  /** Save only the inputs of each segment for the backward pass; a number is the most steps of a segment. */
+  /** Gradient checkpointing: save only the inputs of each segment. A number limits the steps of a segment. */
   readonly recompute: boolean | number;
-  /** Whether all layers share each launch; `auto`: where the target prefers it. */
+  /** Whether all layers share each launch (a wavefront); `auto` asks the target. */
   readonly wavefront: boolean | 'auto';
 }
 
-/** h of the last layer (T, B, D·W), and (L·D, B, W) for each state, after the last step of its direction. */
+/** h of the last layer, (T, B, D·W), and per state (L·D, B, W) after the last step of its direction. */
 export interface RecurrentLayersResult {
   readonly output: Value;
   readonly finals: readonly Value[];
@@ -96,7 +96,7 @@ export function recurrentLayers(
   return { output, finals };
 }
 
-/** The weights of all layers as one list, and how to put such a list back under their names. */
+/** Flattens the weights of all layers into a list, and returns the inverse function. */
 function flattenWeights(weights: readonly LayerWeights[]): {
   readonly list: readonly Value[];
   readonly restore: (list: readonly Value[]) => LayerWeights[];
@@ -112,7 +112,7 @@ function flattenWeights(weights: readonly LayerWeights[]): {
   };
 }
 
-/** x (T, B, …), 0 where the mask (T, B) is: nothing that lies in a masked step, be it NaN, may reach a result. */
+/** x (T, B, …) with masked steps set to 0, so that not even a NaN in padding reaches a result. */
 export const zeroWhereMasked = (x: Value, mask: Value): Value =>
   where(broadcast(reshape(mask, [...mask.shape, 1]), x.shape), x, 0);
 
@@ -145,12 +145,12 @@ function runsAsWavefront(
   const [steps, batch] = x.shape;
   if (weights.length === 1 || steps === 1 || wavefront === false || directions === 2) return false;
   if (wavefront === true) return true;
-  // Recomputing limits what one layer saves at a time; in a wavefront all layers save at once. Its kernels read no int8.
+  // Recomputation bounds what one layer saves, but a wavefront saves for all layers at once. Wavefront kernels read no int8.
   if (recompute !== false || isInt8(weights[0].weight_ih)) return false;
   return prefersWavefront(wavefrontStep(cell, weights, { hidden, batch, masked: mask !== undefined }));
 }
 
-/** One layer in its directions, or several layers of one direction as a wavefront. */
+/** Runs one layer in all its directions, or several layers of one direction as a wavefront. */
 function runLayer(
   cell: Cell,
   { tensorBytes }: TargetLimits,
@@ -167,14 +167,14 @@ function runLayer(
   const stacked = weights.length > directions;
   const eachDirection = <T>(make: (direction: number) => T): T[] =>
     Array.from({ length: directions }, (_, direction) => make(direction));
-  // The gradients of both directions are summed before those of other readers, with `recompute` and without.
+  // Sums the gradients of both directions before those of other readers, so `recompute` does not change the result's bits.
   const pieces = sizes.length === 1 ? [enter(x)] : split(x, sizes);
   const masks = mask && split(mask, sizes);
   const flat = flattenWeights(weights);
   const outputs: Value[][] = eachDirection(() => []);
   let states = args.initial ?? [];
   sizes.forEach((_, i) => {
-    // The first direction goes through the segments from the front, the second from the back.
+    // The first direction processes the segments front to back, the second back to front.
     const at = eachDirection((direction) => (direction === 0 ? i : sizes.length - 1 - i));
     const operands = {
       xs: at.map((n) => pieces[n]),
@@ -201,7 +201,7 @@ function runLayer(
     const inputs = listOperands(operands);
     const isCheckpoint = recompute !== false || sizes.length > 1;
     const [output, ...finals] = isCheckpoint ? checkpoint(run, inputs, recompute !== false) : run(inputs);
-    // (T, B, D, W) by direction.
+    // (T, B, D, W), with a separate axis of directions.
     const parts = sizes.length === 1 ? [output] : split(output, 1, 2);
     parts.forEach((part, direction) => (outputs[direction][at[direction]] = part));
     states = finals;
@@ -213,7 +213,7 @@ function runLayer(
   return { output: reshape(output, [steps, batch, -1]), finals: states };
 }
 
-/** Random streams that no other op of a model draws from, for segments that the target needs beyond those asked for. */
+/** Random streams that no other op of the model uses, for segments that the target adds to those requested. */
 const SEGMENT_STREAMS = 2 ** 16;
 
 /** The random stream of a segment. */
@@ -226,7 +226,7 @@ type SegmentArguments = Omit<Parameters<typeof recurrentSequence>[1], 'products'
   readonly weights: readonly LayerWeights[];
 };
 
-/** A segment of time: the input products of all its steps, then the loop. @param xs (T, B, I) for each direction. */
+/** Runs a segment: the input products of all steps, then the loop. @param xs (T, B, I) for each direction. */
 function runSegment(
   cell: Cell,
   xs: readonly Value[],
@@ -235,7 +235,7 @@ function runSegment(
   const [steps, batch, width] = xs[0].shape;
   const products = weights.map(({ weight_ih, bias_ih }, p) => {
     const shape = [steps, batch, weight_ih.shape[0]];
-    // In a wavefront a layer multiplies by weight_ih within the loop, once the layer below has made its input.
+    // In a wavefront the loop multiplies by weight_ih, because the layer below computes its output in the same loop.
     if (p >= xs.length) return bias_ih === undefined ? zeros(shape) : broadcast(bias_ih, shape);
     const product = matmul(reshape(xs[p], [steps * batch, width]), weight_ih, { transposeB: true });
     return reshape(bias_ih === undefined ? product : add(product, bias_ih), shape);
@@ -253,7 +253,7 @@ function runSegment(
   return recurrentSequence(cell, { products, weights: own, ...rest });
 }
 
-/** A layer whose steps are h' = a·h + b: one product and one scan for each direction. */
+/** Runs a layer whose step is h' = a·h + b: one matmul and one scan per direction. */
 function scanLayer(
   step: readonly [a: Expr, b: Expr],
   { x, hidden, weights, initial = [], mask }: RecurrentLayersArguments,

@@ -1,37 +1,37 @@
-// The schedule of a recurrent loop as data: which pseudo-layers it runs, what each step reads and writes, and where that lies.
-// The interpreter of the CPU and the WGSL of the loop are printers of these addresses.
+// The schedule of a recurrent loop as data: its pseudo-layers, the operands of each step, and their addresses.
+// The CPU interpreter and the WGSL printer both read these addresses.
 //
 // P pseudo-layers (the directions of a layer, or stacked layers in a wavefront), T steps, B rows; H units, or W of a state.
-//   reserve  (P, T, B, row)            pre-activations of the gates, then what else the backward pass reads: cuDNN's reserve space
+//   reserve  (P, T, B, row)            gate pre-activations, then what else the backward pass reads: cuDNN's reserve space
 //   states   per state (P, N, B, W)    training: N = T + 1 times, the second direction's from T down to 0; inference: a ring of
 //                                      two, and after a single step that step's alone
-//   carry    per state (P, B, W)       gradients of states on their way back; in inference the initial states of a single step
-//   output   (T, B, D, W)              h of every step; D = 1 in a wavefront, of its last layer
+//   carry    per state (P, B, W)       gradients of states, from step to step; in inference the initial states of a single step
+//   output   (T, B, D, W)              h of every step; in a wavefront D = 1, the last layer's h
 //   vectors  (P, gates·H + weights·H)  bias_hh, then the weights of one number per unit
 //   rows     (P, B, W) variational dropout's factors of h, then the mask (P, T, B)
 //   scales   (P, rows of all matrices) int8: the largest magnitude of each row
 import type { Cell } from '../cells/cell.ts';
-import { operationsOf, type Phase, type Term, type Width } from '../cells/phases.ts';
-import { parsePlace } from '../cells/places.ts';
-import type { CellProgram, MatrixName } from '../cells/program.ts';
+import { operationsOf, type Phase, type Term } from '../cells/phases.ts';
+import type { MatrixName, Place, Width } from '../cells/places.ts';
+import type { CellProgram } from '../cells/program.ts';
 import type { OperandCounts, Operands } from '../graph/operands.ts';
 import type { WeightPrecision } from './weight_precision.ts';
 
 export interface Schedule {
-  /** `wavefront`: pseudo-layers are stacked layers, each a step behind the one below, on the way back a step ahead of it. */
+  /** `wavefront`: pseudo-layers are stacked layers, each one step behind the layer below (backward: behind the layer above). */
   readonly arrangement: 'directions' | 'wavefront';
   /** `inference` saves neither activations nor the states of all times. */
   readonly form: 'training' | 'inference';
 }
 
-/** What decides how the tensors of a loop lie. */
+/** The properties that determine the layout of a loop's tensors. */
 export interface LoopAttrs {
   readonly cell: Cell;
   readonly hidden: number;
-  /** The size of a projected h; 0 without one. */
+  /** Size of a projected h; 0 without a projection. */
   readonly projection: number;
   readonly pseudoLayers: number;
-  /** Whether there is a `bias_hh`. */
+  /** Whether the operands include `bias_hh`. */
   readonly bias: boolean;
   /** Whether steps may be masked. */
   readonly masked: boolean;
@@ -52,16 +52,16 @@ export type OperandName =
   | 'dOutput';
 
 export interface RecurrentAttrs extends LoopAttrs {
-  /** Which of the model's random streams the cell draws from. */
+  /** Number of the random stream that the cell draws from. */
   readonly stream: number;
   readonly operands: OperandCounts<OperandName>;
-  /** The precision of the packed weights, where a backend's kernels read such. */
+  /** Precision of the packed weights, if the backend's kernels read packed weights. */
   readonly packed?: WeightPrecision;
 }
 
 export type RecurrentOperands<T> = Operands<OperandName, T>;
 
-/** A number of elements: a factor times the extents that are known when a loop runs. */
+/** A number of elements: a factor times extents that are known at run time. */
 export interface Extent {
   readonly factor: number;
   readonly of: readonly ('steps' | 'times' | 'batch')[];
@@ -71,19 +71,21 @@ const extent = (factor: number, ...of: Extent['of']): Extent => ({ factor, of })
 
 export type TensorName = 'reserve' | 'states' | 'carry' | 'output' | 'vectors' | 'rows';
 
-/** Where the elements of a place lie: the tensor is a matrix of rows of `width` elements, numbered in row-major order of the axes. */
+/** The address of a place: the tensor is a matrix with rows of `width` elements, numbered in row-major order of the axes. */
 export interface Address {
   readonly tensor: TensorName;
   /** Elements before the first row. */
   readonly base: Extent;
-  /** The axes, slowest first, with their extents; that of the first is not needed. */
+  /** The axes, slowest first. */
   readonly axes: readonly { readonly axis: 'layer' | 'time' | 'row'; readonly extent: Extent }[];
   readonly width: number;
-  /** Where in its row the place begins. */
+  /** Offset of the place in its row. */
   readonly offset: number;
-  /** Which time: of the step, of the step processed next, or of the states before or after the step. */
-  readonly time: 'step' | 'next' | 'before' | 'after';
-  /** The pseudo-layer, relative to the one that reads: the one below, itself, the one above. */
+  /** Index on the time axis, counted in processing order, relative to the step. */
+  readonly step: 0 | 1;
+  /** How that count maps to time: `mirrored` reverses it in the second direction, `ring` wraps around. */
+  readonly order: 'forward' | 'mirrored' | 'ring';
+  /** The pseudo-layer, relative to the reader: -1 is the layer below, 0 itself, 1 the layer above. */
   readonly layer: -1 | 0 | 1;
 }
 
@@ -92,17 +94,15 @@ export class RecurrentLayout {
   readonly pseudoLayers: number;
   readonly isWavefront: boolean;
   readonly isInference: boolean;
-  /** Pseudo-layers whose h is in the output: in a wavefront the last one's alone. */
+  /** Number of pseudo-layers whose h is in the output: in a wavefront only the last. */
   readonly outputs: number;
-  /** How many steps the last pseudo-layer is behind the first. */
-  readonly delay: number;
-  /** Elements of a row of the reserve space, and where in it each slot begins. */
+  /** Elements of a row of the reserve space, and the offset of each slot in it. */
   readonly row: number;
   readonly slotOffset: readonly number[];
-  /** Units of the states before each, and of all. */
+  /** Units of the states before each state, and in total. */
   readonly stateOffset: readonly number[];
   readonly stateUnits: number;
-  /** Elements of one pseudo-layer's vectors, and where the weights of one number per unit begin in them. */
+  /** Elements of one pseudo-layer's vectors, and the offsets of the per-unit weights in them. */
   readonly vectors: number;
   readonly weightOffset: number;
   readonly #attrs: LoopAttrs;
@@ -112,10 +112,9 @@ export class RecurrentLayout {
     this.#attrs = attrs;
     this.isWavefront = schedule.arrangement === 'wavefront';
     this.isInference = schedule.form === 'inference';
-    this.program = cell.program({ bias, masked, stacked: this.isWavefront });
+    this.program = cell.program({ bias, masked, wavefront: this.isWavefront });
     this.pseudoLayers = pseudoLayers;
     this.outputs = this.isWavefront ? 1 : pseudoLayers;
-    this.delay = this.isWavefront ? pseudoLayers - 1 : 0;
     const before = (widths: readonly Width[]): number[] => {
       let next = 0;
       return widths.map((width) => {
@@ -141,7 +140,7 @@ export class RecurrentLayout {
     return this.width(this.program.stateWidths[state]);
   }
 
-  /** Elements of the rows tensor before the mask, for one batch row, and of all. */
+  /** Elements of the `rows` tensor before the mask, per batch row, and in total. */
   get factorsPerRow(): number {
     return this.#attrs.cell.dropsRecurrent ? this.pseudoLayers * this.stateWidth(0) : 0;
   }
@@ -150,43 +149,56 @@ export class RecurrentLayout {
     return (this.factorsPerRow + (this.#attrs.masked ? this.pseudoLayers * steps : 0)) * batch;
   }
 
-  /** States of how many times are in memory. */
+  /** Number of times whose states are in memory. */
   stateTimes(steps: number): number {
     return this.isInference ? Math.min(2, steps) : steps + 1;
   }
 
-  /** Where in time the states lie that a pseudo-layer has after so many of its steps. */
+  /** The time index of a pseudo-layer's states after a number of its steps. */
   stateTime(pseudoLayer: number, done: number, steps: number): number {
-    if (this.isInference) return done % this.stateTimes(steps);
-    return this.isReverse(pseudoLayer) ? steps - done : done;
+    return timeIndex(this.statesAt(0), pseudoLayer, done, this.stateTimes(steps));
   }
 
-  /** Whether a pseudo-layer goes through time backwards: the second direction. */
+  /** Whether a pseudo-layer runs backwards in time: the second direction. */
   isReverse(pseudoLayer: number): boolean {
     return pseudoLayer > 0 && !this.isWavefront;
   }
 
-  phases(backward: boolean): readonly Phase[] {
-    const { backward: back, lean, forward } = this.program;
-    return backward ? back : this.isInference ? lean : forward;
+  /**
+   * The first pseudo-layer's steps in processing order. The backward pass ends with step -1, which finishes the gradients of the
+   * initial states. In a wavefront each layer is one step behind the layer below: see `stepOf`.
+   */
+  waves(steps: number, backward: boolean): number[] {
+    const count = steps + (this.isWavefront ? this.pseudoLayers - 1 : 0);
+    const forward = Array.from({ length: count }, (_, wave) => wave);
+    return backward ? [...forward.reverse(), -1] : forward;
   }
 
-  /** Where a place lies; undefined for what is no memory (random numbers). */
-  addressOf(name: string): Address | undefined {
-    const [kind, index] = parsePlace(name);
+  /** The step of a pseudo-layer in a wave. If it is out of range, the layer is idle. */
+  stepOf(wave: number, pseudoLayer: number): number {
+    return this.isWavefront ? wave - pseudoLayer : wave;
+  }
+
+  phases(backward: boolean): readonly Phase[] {
+    if (backward) return this.program.backward;
+    return this.isInference ? this.program.inference : this.program.forward;
+  }
+
+  /** The address of a place; undefined for random numbers, which are not in memory. */
+  addressOf({ kind, index }: Place): Address | undefined {
     switch (kind) {
       case 'slot':
-        return this.#reserve(index, 'step', 0);
+        return this.#reserve(index);
       case 'following':
-        return this.#reserve(index, 'next', 0);
+        return { ...this.#reserve(index), step: 1 };
       case 'above':
-        return this.#reserve(index, 'step', 1);
+        return { ...this.#reserve(index), layer: 1 };
       case 'state':
-        return this.statesAt(index, 'before', 0);
-      case 'after':
         return this.statesAt(index);
+      case 'after':
+        return { ...this.statesAt(index), step: 1 };
       case 'below':
-        return this.statesAt(0, 'after', -1);
+        return { ...this.statesAt(0), step: 1, layer: -1 };
       case 'carry':
         return this.carry(index);
       case 'output':
@@ -221,21 +233,16 @@ export class RecurrentLayout {
     return this.#address('output', ['time', 'row', 'layer'], this.stateWidth(0));
   }
 
-  #reserve(slot: number, time: Address['time'], layer: Address['layer']): Address {
-    return {
-      ...this.#address('reserve', ['layer', 'time', 'row'], this.row),
-      offset: this.slotOffset[slot],
-      time,
-      layer,
-    };
+  #reserve(slot: number): Address {
+    const address = this.#address('reserve', ['layer', 'time', 'row'], this.row);
+    return { ...address, offset: this.slotOffset[slot] };
   }
 
-  statesAt(state: number, time: 'before' | 'after' = 'after', layer: Address['layer'] = 0): Address {
+  /** A state before a step. */
+  statesAt(state: number): Address {
     return {
       ...this.#address('states', ['layer', 'time', 'row'], this.stateWidth(state)),
       base: extent(this.stateOffset[state] * this.pseudoLayers, 'times', 'batch'),
-      time,
-      layer,
     };
   }
 
@@ -249,18 +256,20 @@ export class RecurrentLayout {
       time: extent(1, tensor === 'states' ? 'times' : 'steps'),
       row: extent(1, 'batch'),
     };
+    const isRing = tensor === 'states' && this.isInference;
     return {
       tensor,
       base: extent(0),
       axes: axes.map((axis) => ({ axis, extent: extents[axis] })),
       width,
       offset: 0,
-      time: 'step',
+      step: 0,
+      order: isRing ? 'ring' : this.isReverse(1) && this.pseudoLayers > 1 ? 'mirrored' : 'forward',
       layer: 0,
     };
   }
 
-  /** The matrices of one pseudo-layer: names and shapes. The lowest layer of a wavefront has no `ih`, which comes last. */
+  /** Names and shapes of one pseudo-layer's matrices. `ih` is last; a wavefront's lowest layer has none. */
   get matrices(): { readonly name: MatrixName; readonly shape: readonly [number, number] }[] {
     const { cell, hidden, projection } = this.#attrs;
     const gates = cell.recurrentGates.length;
@@ -283,9 +292,9 @@ export class RecurrentLayout {
   }
 
   /**
-   * Which of the matrices of all pseudo-layers one multiplies by. Backward, a layer of a wavefront multiplies by the transpose of
-   * `ih` of the layer above. The lowest layer forward, and the last backward, has no such matrix: it gets a neighbour's, since
-   * packed weights of all pseudo-layers have one size, and does not read it.
+   * Indices of a term's matrix, over all pseudo-layers. Backward, a wavefront layer multiplies by the transpose of the `ih` of
+   * the layer above. The lowest layer forward, and the last layer backward, has no such matrix and never reads one: it gets a
+   * neighbour's, since the packed weights of all pseudo-layers have equal size.
    */
   matrixAt(pseudoLayer: number, matrix: number, transposed = false): number {
     const { name } = this.matrices[matrix];
@@ -294,7 +303,7 @@ export class RecurrentLayout {
     return owner * this.matrices.length + matrix - (this.isWavefront && owner > 0 ? 1 : 0);
   }
 
-  /** Rows of the matrices before each, and of all, of one pseudo-layer. */
+  /** Row offsets of the matrices of one pseudo-layer, and their total. */
   get matrixRows(): { readonly before: readonly number[]; readonly all: number } {
     let all = 0;
     const before = this.matrices.map(({ shape: [rows] }) => {
@@ -305,7 +314,7 @@ export class RecurrentLayout {
   }
 }
 
-/** A place in numbers: element = base + layer · p + time · t + row · b + unit. */
+/** A numeric address: element = base + layer · p + time · t + row · b + unit. */
 export interface Strides {
   readonly base: number;
   readonly layer: number;
@@ -313,7 +322,7 @@ export interface Strides {
   readonly row: number;
 }
 
-/** An address for given extents. */
+/** Evaluates an address for the given extents. */
 export function stridesOf(
   { base, axes, width, offset }: Address,
   sizes: Readonly<Record<Extent['of'][number], number>>,
@@ -328,26 +337,28 @@ export function stridesOf(
   return { base: valueOf(base) + offset, ...strides };
 }
 
-/** Which of a pseudo-layer's matrices a term multiplies by, and which part of it. */
+/** The index on a time axis of `extent` elements that a pseudo-layer reads at a count. */
+export function timeIndex({ order }: Address, pseudoLayer: number, count: number, times: number): number {
+  if (order === 'ring') return count % times;
+  return order === 'mirrored' && pseudoLayer > 0 ? times - 1 - count : count;
+}
+
+/** The matrix, and the part of it, that a term multiplies by. */
 export function matrixOf(
   layout: RecurrentLayout,
-  { matrix }: Term,
+  { matrix: { matrix, part, transposed } }: Term,
 ): { readonly matrix: number; readonly part: number; readonly transposed: boolean } {
-  return {
-    matrix: layout.matrices.findIndex(({ name }) => name === matrix.slice(0, 2)),
-    part: Number.parseInt(matrix.slice(3), 10),
-    transposed: matrix.endsWith("'"),
-  };
+  return { matrix: layout.matrices.findIndex(({ name }) => name === matrix), part, transposed };
 }
 
 /**
- * FLOP of one row and step of one pseudo-layer: the products, and for each unit the cell's update or derivative.
- * @param edge For the layer of a wavefront that has none below or, backward, none above.
+ * FLOP per row and step of one pseudo-layer: the products, plus the update or derivative of each unit.
+ * @param edge True for the wavefront layer without a neighbour below (forward) or above (backward).
  */
 export function flopOf(layout: RecurrentLayout, phases: readonly Phase[], edge = false): number {
   const each = phases.map((phase) => {
     const all = phase.products.flatMap((product) => product.terms);
-    const terms = edge ? all.filter(({ matrix }) => !matrix.startsWith('ih')) : all;
+    const terms = edge ? all.filter(({ matrix }) => matrix.matrix !== 'ih') : all;
     const depth = terms.reduce((total, term) => total + layout.width(term.depth), 0);
     return layout.width(phase.width) * (2 * depth + operationsOf(phase));
   });

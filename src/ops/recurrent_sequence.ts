@@ -1,4 +1,4 @@
-// Recurrent sequences as functions of traced values: fused, and from the graph's own ops to compare with.
+// Recurrent sequences as functions of traced values: the fused op, and a reference composed of the graph's other ops.
 import type { Cell } from '../cells/cell.ts';
 import { GatewiseError, show } from '../core/errors.ts';
 import { countOperands, listOperands } from '../graph/operands.ts';
@@ -11,50 +11,50 @@ import { broadcast, concat, empty, mean, reshape, slice, zeros } from './structu
 
 /** Weights of one pseudo-layer: a direction, or a layer of a wavefront. */
 export interface RecurrentWeights {
-  /** `weight_ih` (G·H, W of h) of a layer of a wavefront, which multiplies h of the layer below; the lowest has none here. */
+  /** `weight_ih` (G·H, W of h) of a wavefront layer, which multiplies h of the layer below; undefined for the lowest layer. */
   readonly ih?: Value;
-  /** `weight_hh` (G·H, W of h), absent for cells whose gates see the input alone. */
+  /** `weight_hh` (G·H, W of h); undefined for cells whose gates read only the input. */
   readonly hh?: Value;
   /** `bias_hh` (G·H). */
   readonly bias?: Value;
-  /** `weight_hr` (P, H), of cells that project. */
+  /** `weight_hr` (P, H), for cells with a projection. */
   readonly hr?: Value;
-  /** Weights of one number per unit (H), by the names that the cell gives them. */
+  /** Weights of one number per unit (H), under the cell's names. */
   readonly units?: Readonly<Record<string, Value>>;
 }
 
 export interface SequenceArguments {
   /**
-   * (T, B, G·H) for each pseudo-layer: the input part of every gate's pre-activation, its bias included, in order of time;
-   * for layers of a wavefront above the lowest, without the product with `ih`.
+   * (T, B, G·H) per pseudo-layer: the input part of each gate's pre-activation, bias included, in time order. For wavefront
+   * layers above the lowest it excludes the product with `ih`.
    */
   readonly products: readonly Value[];
   /**
-   * Whether the pseudo-layers are stacked layers, from the lowest up, and not directions. They share each launch, each a step
-   * behind the one below. Their cell draws no random numbers and drops nothing.
+   * Whether the pseudo-layers are stacked layers, lowest first, instead of directions. They share each launch, each one step
+   * behind the layer below. Such cells may not use random numbers or variational dropout.
    */
   readonly wavefront?: boolean;
   readonly weights: readonly RecurrentWeights[];
   /**
-   * (P, B, W) for each state, in the cell's order: before the first step. Or all of them flat in one value. Zeros where absent.
+   * Initial states: (P, B, W) per state, in the cell's order, or one flat value with all of them. Absent means zeros.
    */
   readonly initial?: readonly Value[] | Value;
-  /** (T, B) for each pseudo-layer, 1 where a step counts and 0 where the states are carried over it. */
+  /** (T, B) per pseudo-layer: 1 for a valid step; a step with 0 copies the states. */
   readonly mask?: readonly Value[];
-  /** (P, B, W of h): variational dropout's factors, for cells that drop h in the recurrent product. */
+  /** (P, B, W of h): factors of variational dropout, for cells that drop h in the recurrent product. */
   readonly keep?: Value;
-  /** What the cell's random numbers are drawn from: i32 (2), and which of the model's streams. */
+  /** The source of the cell's random numbers: key i32 (2) and stream number. */
   readonly noise?: { readonly seed: Value; readonly stream: number };
 }
 
 export interface SequenceResult {
-  /** (T, B, D, W of h): h after each step, in order of time; of a wavefront the last layer's, D = 1. */
+  /** (T, B, D, W of h): h after each step, in time order. In a wavefront D = 1, the last layer's h. */
   readonly output: Value;
-  /** (P, B, W) for each state, after the last step of its direction. */
+  /** (P, B, W) per state, after the last step of its direction. */
   readonly finals: readonly Value[];
 }
 
-/** Runs a cell over a sequence, in one direction or both, or in several layers of one direction as a wavefront. */
+/** Runs a cell over a sequence: one direction, two, or stacked layers of one direction as a wavefront. */
 export function recurrentSequence(cell: Cell, args: SequenceArguments): SequenceResult {
   const { products, weights, initial, mask, keep, noise } = args;
   const wavefront = args.wavefront === true && products.length > 1;
@@ -89,7 +89,7 @@ export function recurrentSequence(cell: Cell, args: SequenceArguments): Sequence
     schedule: { arrangement: wavefront ? 'wavefront' : 'directions', form: 'training' },
   };
   const layout = new RecurrentLayout(attrs);
-  // The loop saves further activations behind the input products.
+  // The loop saves more activations after the input products in each row.
   const room = layout.row - width;
   const own = products.map((product) =>
     room === 0 ? product : concat([product, empty([steps, batch, room])], 2),
@@ -174,7 +174,7 @@ export function recurrent(
   return { output: reshape(output, [steps, batch, hidden]), final: concat(finals) };
 }
 
-/** One step of a cell from the graph's own ops: the new states, each (B, W). What `recurrentNaive` is made of. */
+/** One step of a cell, composed of the graph's ops: the new states, each (B, W). `recurrentNaive` repeats it. */
 export function stepNaive(
   cell: Cell,
   input: Value,
@@ -208,7 +208,7 @@ export function stepNaive(
   });
 }
 
-/** All steps of a cell from the graph's own ops, in one direction: what the fused kernel is compared with. */
+/** All steps of a cell in one direction, composed of the graph's ops: the reference for the fused kernel. */
 export function recurrentNaive(
   cell: Cell,
   products: Value,

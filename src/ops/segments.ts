@@ -1,10 +1,10 @@
-// Long sequences are run in segments of time, so that no tensor outgrows what a device can bind and, where results are
-// computed again for the gradient, so that no more than a segment's are there at once.
+// Splits long sequences into segments of time. Each tensor of a segment fits a device's binding limit, and with recomputation
+// the reserve space of only one segment is live at a time.
 
 /**
- * Sizes of the segments, in steps. With two directions the first and the last are of one size, and so on inwards: the
- * directions share each segment's launches, one from the front, one from the back.
- * @param limits.most The most steps of a segment; one more where mirrored sizes need it. @param limits.bytes The most bytes.
+ * Sizes of the segments, in steps. With two directions the list of sizes is a palindrome, since the directions share launches:
+ * the n-th launch runs segment n from the front and segment n from the back.
+ * @param limits.most The most steps of a segment; one more where the palindrome needs it. @param limits.bytes The most bytes.
  */
 export function segmentSizes(
   steps: number,
@@ -13,7 +13,7 @@ export function segmentSizes(
   { most = steps, bytes = Infinity }: { readonly most?: number; readonly bytes?: number } = {},
 ): number[] {
   const least = Math.min(steps, Math.max(Math.ceil(steps / most), Math.ceil((steps * bytesPerStep) / bytes)));
-  // An even count of mirrored sizes has an even sum.
+  // An even number of palindromic sizes has an even sum.
   const count = directions === 2 && least % 2 === 0 && steps % 2 === 1 ? least + 1 : least;
   const sizes = Array.from({ length: count }, () => Math.floor(steps / count));
   let rest = steps % count;

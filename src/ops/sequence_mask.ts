@@ -1,4 +1,4 @@
-// Lengths of sequences as a mask over their steps, as tf.sequence_mask has it, with time in front.
+// Converts sequence lengths into a mask over time steps, as tf.sequence_mask but time-major.
 import { GatewiseError, show } from '../core/errors.ts';
 import { defineOp, expectValue, type Op, type Value } from '../graph/value.ts';
 import { apply } from './apply.ts';
@@ -21,7 +21,7 @@ export const sequenceMaskOp: Op<SequenceMaskAttrs> = /* @__PURE__ */ defineOp({
     return [{ shape: [steps, lengths.shape[0]], dtype: 'f32' }];
   },
   indexLimits: ({ steps, bounded }) => (bounded ? [{ input: 0, kind: 'length', limit: steps + 1 }] : []),
-  // None flows through whole numbers.
+  // Integers have no gradient.
   grad: () => [undefined],
   tolerance: { absolute: 0, relative: 0 },
 });
@@ -30,15 +30,15 @@ export const sequenceMaskOp: Op<SequenceMaskAttrs> = /* @__PURE__ */ defineOp({
  * 1 where a step lies within its sequence, else 0. No gradient flows to the lengths.
  * @param lengths i32 (B); 0 and less mask every step, `steps` and more none. @param steps T, a whole number of at least 1.
  * @returns f32 (T, B).
- * @throws GatewiseError `argument`, `dtype` or `shape` where `lengths` or `steps` is none of that.
+ * @throws GatewiseError `argument`, `dtype` or `shape` for invalid `lengths` or `steps`.
  */
 export function sequenceMask(lengths: Value, steps: number): Value {
   return maskOfSteps(lengths, steps, false);
 }
 
 /**
- * As `sequenceMask`, of sequences that a layer goes through: each length must be 1 to `steps`. Each call checks that, of host
- * data element by element, of a tensor that was made from host data by its smallest and its largest.
+ * As `sequenceMask`, for the sequences of a recurrent layer: each length must be 1 to `steps`. Each call checks that: host data
+ * element by element, a tensor created from host data by its minimum and maximum.
  */
 export function lengthMask(lengths: Value, steps: number): Value {
   return maskOfSteps(lengths, steps, true);

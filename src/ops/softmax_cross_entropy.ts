@@ -1,4 +1,4 @@
-// Cross-entropy of a softmax over classes, and its gradient, each one kernel.
+// Softmax cross-entropy over classes, and its gradient: one kernel each.
 import { GatewiseError, show } from '../core/errors.ts';
 import { option, probability, readOptions } from '../core/options.ts';
 import { sameShape, sizeOf } from '../core/shape.ts';
@@ -8,9 +8,9 @@ import { reshape } from './structure.ts';
 
 /** PyTorch's options of a cross-entropy. */
 export interface CrossEntropyOptions {
-  /** Labels of this value are ignored: their loss and its gradient are 0. -100 unless given. */
+  /** The label to ignore: its loss and gradient are 0. Default -100. */
   readonly ignoreIndex?: number;
-  /** The share of the target distribution, 0 to 1, that is spread uniformly over all classes; 0 unless given. */
+  /** Label smoothing: the share of the target distribution, 0 to 1, spread uniformly over all classes. Default 0. */
   readonly labelSmoothing?: number;
 }
 

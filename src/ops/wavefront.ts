@@ -7,7 +7,7 @@ import { fakeQuantizeOp, type FakeQuantizeAttrs } from './fake_quantize.ts';
 import { flopOf, RecurrentLayout } from './recurrent_schedule.ts';
 import { QUAD_WORDS, type WeightPrecision } from './weight_precision.ts';
 
-/** Matrices of one layer, by PyTorch's names. */
+/** Weight matrices of one layer, under PyTorch's names. */
 export interface LayerMatrices {
   readonly weight_ih: Value;
   readonly weight_hh?: Value;
@@ -15,7 +15,7 @@ export interface LayerMatrices {
   readonly weight_hr?: Value;
 }
 
-/** @param weights Of each layer. */
+/** The cost of one backward wavefront step. @param weights One entry per layer, lowest first. */
 export function wavefrontStep(
   cell: Cell,
   weights: readonly LayerMatrices[],
@@ -39,7 +39,7 @@ export function wavefrontStep(
   };
 }
 
-/** Bytes of a matrix as a kernel reads it. */
+/** Bytes of a matrix in the packed layout that the kernels read. */
 const bytesOf = (matrix: Value | undefined): number =>
   matrix === undefined ? 0 : QUAD_WORDS[precisionOf(matrix)] * sizeOf(matrix.shape);
 

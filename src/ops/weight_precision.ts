@@ -1,27 +1,27 @@
-// The precision in which weight matrices are stored: float32, half precision, or 8-bit integers with a scale for each row.
-// Sums are float32 whatever the precision of their operands.
+// Storage precision of weight matrices: float32, half precision, or 8-bit integers with one scale per row.
+// Sums accumulate in float32 in every precision.
 import { halfBits, halfToNumber } from '../core/half.ts';
 import { GatewiseError, show } from '../core/errors.ts';
 import type { DType } from '../core/shape.ts';
 
 /**
- * `float32`: as given. `f16`: each element rounded to half precision. `int8`: each element an integer from -127 to 127 times
- * 1/127 of the largest magnitude in its row.
+ * `float32`: unchanged. `f16`: each element rounded to half precision. `int8`: each element is q · m / 127 with an integer
+ * q from -127 to 127, where m is the largest magnitude in its row.
  */
 export type WeightPrecision = 'float32' | 'f16' | 'int8';
-/** Precisions of fewer bits than a tensor's. */
+/** Precisions narrower than float32. */
 export type PackedPrecision = Exclude<WeightPrecision, 'float32'>;
 
-/** 32-bit words of four packed elements, a quad. */
+/** 32-bit words per quad of packed elements. */
 export const QUAD_WORDS: Readonly<Record<WeightPrecision, number>> = { float32: 4, f16: 2, int8: 1 };
 
-/** Quads of a packed row of so many elements. The last one is padded with zeros. */
+/** Quads per packed row of a given number of elements; the last is zero-padded. */
 export const quadsOf = (depth: number): number => Math.ceil(depth / 4);
 
-/** Packed words are integers, so that no device flushes them as subnormal floats. */
+/** Packed words have an integer type: a device may flush subnormal floats to zero. */
 export const packedDType = (precision: WeightPrecision): DType => (precision === 'float32' ? 'f32' : 'i32');
 
-/** @throws GatewiseError `argument` where it is not a precision. */
+/** @throws GatewiseError `argument` for an unknown precision. */
 export function checkWeightPrecision(what: string, precision: unknown): asserts precision is WeightPrecision {
   if (typeof precision === 'string' && Object.hasOwn(QUAD_WORDS, precision)) return;
   throw new GatewiseError(
@@ -45,7 +45,7 @@ export function int8Of(x: number, largest: number): number {
   return x < 0 ? -q : q;
 }
 
-/** The number that is stored for `x`. @param largest The largest magnitude of its row, for int8. */
+/** The value that the given precision stores for `x`. @param largest The largest magnitude of its row, for int8. */
 export function roundedWeight(precision: PackedPrecision, x: number, largest: number): number {
   return precision === 'f16' ? halfToNumber(halfBits(x)) : (int8Of(x, largest) / 127) * largest;
 }

@@ -53,7 +53,7 @@ export interface PlanOptions {
   readonly donate?: Donate;
   /** Arguments that rarely change, such as weights during inference. Steps that depend on nothing else are memoised. */
   readonly frozen?: readonly number[];
-  /** Arguments that are known before the others of a run. Steps that depend on these and frozen ones can be prefetched. */
+  /** Arguments known before the others of a run. Steps that depend on these and frozen ones can be prefetched. */
   readonly prefetchable?: readonly number[];
 }
 

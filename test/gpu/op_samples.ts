@@ -866,13 +866,11 @@ const linearScanBackwardSamples: Sample[] = [
         `on its own, T ${steps}${reverse ? ', reversed' : ''}`,
         [f32([steps, 3, 3, 5], -3, 3), f32([steps, 3]), f32([steps, 3, 5]), f32([steps, 3, 5]), f32([3, 5])],
         (x, mask, h, d, initial) =>
-          applyAll(linearScanBackwardOp, { reverse, step: gatedStep, sources: 1, masked: true }, [
-            x,
-            less(mask, 0.3),
-            h,
-            d,
-            initial,
-          ]),
+          applyAll(
+            linearScanBackwardOp,
+            { reverse, step: gatedStep, operands: { sources: 1, mask: 1, h: 1, dH: 1, initial: 1 } },
+            [x, less(mask, 0.3), h, d, initial],
+          ),
       ),
     ),
   ),

@@ -537,7 +537,7 @@ test.each(allCells.map((cell) => [cell.name, cell] as const))(
   (_, cell) => {
     for (const bias of [true, false])
       for (const masked of [true, false]) {
-        const [alone, stacked] = [false, true].map((one) => cell.program({ bias, masked, stacked: one }));
+        const [alone, stacked] = [false, true].map((one) => cell.program({ bias, masked, wavefront: one }));
         expect(stacked.slots).toEqual(alone.slots);
       }
   },

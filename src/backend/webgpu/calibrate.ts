@@ -18,7 +18,7 @@ const WORKGROUP = 256;
 const FLOP_PER_ROUND = 2 * 8192;
 const BARRIERS_PER_ROUND = 8;
 
-/** Workgroups that fill the device. */
+/** Workgroups that saturate the device. */
 const GPU_GRID = 2048;
 const SOFTWARE_GRID = 16;
 

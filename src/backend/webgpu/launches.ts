@@ -28,7 +28,7 @@ export class Launcher {
     return variants?.names.find((name) => name === choices[variants.key]) ?? variants?.names[0];
   }
 
-  /** The kernel launches of a step. @param variant The device's default unless given. */
+  /** The kernel launches of a step. @param variant The device's default if omitted. */
   dispatchesOf(step: Step, variant: string | undefined = this.variantOf(step)): Dispatch[] {
     return this.#target.kernel(step.op).dispatches(step, this.device, variant);
   }

@@ -2,7 +2,7 @@
 import { allOps } from '../../../src/ops/index.ts';
 
 const GROUPS = {
-  products: ['matmul', 'matmul_packed'],
+  products: ['matmul'],
   recurrent: ['recurrent'],
   recurrent_backward: ['recurrent_backward'],
 } as const;

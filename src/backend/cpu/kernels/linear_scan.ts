@@ -1,4 +1,4 @@
-// The linear scan by plain loops: one column, a unit of a row, after the other, with the state in float64.
+// The linear scan's reference: plain loops, column by column, with the state in float64.
 import type { View } from '../../../core/view.ts';
 import { evaluator } from '../../../expr/evaluate.ts';
 import { inputName } from '../../../expr/operands.ts';
@@ -26,22 +26,16 @@ export const linearScanBackward = defineKernel(linearScanBackwardOp, {
   run: linearScanBackwardCPU,
 });
 
-const withView = ({ data }: Operand, view: View): Operand => ({ data, view });
+const within = ({ data }: Operand, view: View): Operand => ({ data, view });
 
-/** The operands as tensors (T, B, H); each slot is one. */
-function operandsOf(
-  attrs: LinearScanAttrs,
-  inputs: readonly Operand[],
-  shape: readonly number[],
-  backward: boolean,
-) {
-  const { sources, mask, h, dh, initial } = scanOperands(attrs, inputs, backward);
+function columns(attrs: LinearScanAttrs, inputs: readonly Operand[], shape: readonly number[]) {
+  const { sources, mask, h, dH, initial } = scanOperands(attrs, inputs);
   return {
-    slots: sources.flatMap((source) => slotViews(source.view).map((view) => withView(source, view))),
-    mask: mask && withView(mask, maskView(mask.view, shape[2])),
-    initial: initial && withView(initial, stateView(initial.view, shape[0])),
+    slots: sources.flatMap((source) => slotViews(source.view).map((view) => within(source, view))),
+    mask: mask && within(mask, maskView(mask.view, shape[2])),
+    initial: initial && within(initial, stateView(initial.view, shape[0])),
     h,
-    dh,
+    dH,
   };
 }
 
@@ -50,7 +44,7 @@ const indexOf = ({ offset, strides }: View, step: number, row: number, unit: num
 
 function linearScanCPU(attrs: LinearScanAttrs, inputs: readonly Operand[], [out]: readonly Operand[]): void {
   const [steps, batch, hidden] = out.view.shape;
-  const { slots, mask, initial } = operandsOf(attrs, inputs, out.view.shape, false);
+  const { slots, mask, initial } = columns(attrs, inputs, out.view.shape);
   const evaluate = evaluator(
     attrs.step,
     slots.map((_, slot) => inputName(slot)),
@@ -80,7 +74,7 @@ function linearScanBackwardCPU(
   [dSlots, dInitial]: readonly Operand[],
 ): void {
   const [steps, batch, count, hidden] = dSlots.view.shape;
-  const { slots, mask, h, dh, initial } = operandsOf(attrs, inputs, [steps, batch, hidden], true);
+  const { slots, mask, h, dH, initial } = columns(attrs, inputs, [steps, batch, hidden]);
   const targets = slotViews(dSlots.view);
   const names = slots.map((_, slot) => inputName(slot));
   const evaluateA = evaluator([attrs.step[0]], names);
@@ -92,11 +86,11 @@ function linearScanBackwardCPU(
     for (let unit = 0; unit < hidden; unit++) {
       const read = (from: Operand | undefined, t: number): number =>
         from === undefined ? 0 : from.data[indexOf(from.view, t, row, unit)];
-      // a_{t+1} · d_{t+1}: the cotangent that reaches h_t through the next step.
+      // The gradient that the next step passes back.
       let carry = 0;
       for (let i = 0; i < steps; i++) {
         const t = attrs.reverse ? i : steps - 1 - i;
-        const d = read(dh, t) + carry;
+        const d = read(dH, t) + carry;
         if (mask !== undefined && read(mask, t) === 0) {
           gradients.fill(0);
           carry = d;

@@ -42,7 +42,7 @@ export function storeQuad(
   words.forEach((word, i) => (data[view.offset + quad * words.length + i] = word));
 }
 
-/** Four numbers as the words of a quad. */
+/** Packs four numbers into the words of a quad. */
 function wordsOf(precision: WeightPrecision, four: readonly number[], largest: number): readonly number[] {
   const join = (bits: readonly number[], width: number): number =>
     bits.reduce((word, own, i) => word | (own << (width * i)), 0);

@@ -1,16 +1,17 @@
-// The reference of the recurrent loops: interprets a schedule step by step, phase by phase, row by row and unit by unit, with
-// float64 accumulation, for any cell.
-import { parsePlace } from '../../../cells/places.ts';
-import type { Phase, Term, Width } from '../../../cells/phases.ts';
+// The reference of the recurrent loops, for any cell: interprets a schedule by step, phase, row and unit, with float64
+// accumulation.
+import type { Phase, Term } from '../../../cells/phases.ts';
+import { Place, placeOf, placesIn, type Width } from '../../../cells/places.ts';
 import { philox, unitUniform } from '../../../core/random.ts';
 import { evaluator, type Evaluate } from '../../../expr/evaluate.ts';
-import { inputsOf, type Expr } from '../../../expr/expr.ts';
+import type { Expr } from '../../../expr/expr.ts';
 import { operandsOf } from '../../../graph/operands.ts';
 import { inferenceForm, recurrentBackwardOp, recurrentOp, TRAINING_OUTPUTS } from '../../../ops/recurrent.ts';
 import {
   matrixOf,
   RecurrentLayout,
   stridesOf,
+  timeIndex,
   type Address,
   type RecurrentAttrs,
   type Strides,
@@ -19,22 +20,30 @@ import {
 import { roundedMatrix } from './fake_quantize.ts';
 import { defineKernel, type Operand } from './kernel.ts';
 
-/** One row of one step of one pseudo-layer: what places are relative to. */
-interface Moment {
+/** One row of one step of one pseudo-layer; places are relative to it. */
+interface StepRow {
   readonly layer: number;
-  /** The step, counted in the order of processing; -1 after the backward loop. */
+  /** The step, counted in processing order; -1 after the backward loop. */
   readonly order: number;
   readonly row: number;
 }
 
-/** A place at a moment: element `at + unit` of `data`; undefined where it is 0. */
+/** A resolved place: element `at + unit` of `data`; undefined where the value is 0. */
 interface Elements {
   readonly data: { [index: number]: number };
   readonly at: number;
 }
 
+/** A numeric address. */
+interface Located {
+  readonly address: Address;
+  readonly strides: Strides;
+  /** The extent of the time axis. */
+  readonly times: number;
+}
+
 interface Compiled {
-  readonly inputs: readonly string[];
+  readonly inputs: readonly Place[];
   readonly evaluate: Evaluate;
   readonly results: Float64Array;
 }
@@ -49,12 +58,9 @@ class Interpreter {
   readonly #tensors: Tensors;
   readonly #matrices: readonly Operand[];
   readonly #seed: Operand | undefined;
-  /** Whether initial states are zero and not in memory, or are read where they were given, as the carry of a single step. */
+  /** Whether initial states are zero and not in memory, or are read from the arguments, as the carry of a single step. */
   readonly #initial: 'in memory' | 'zero' | 'as given';
-  readonly #addresses = new Map<
-    string,
-    { readonly address: Address; readonly strides: Strides } | undefined
-  >();
+  readonly #located = new Map<Place, Located | undefined>();
   readonly #compiled = new Map<readonly Expr[], Compiled>();
 
   constructor(
@@ -68,60 +74,55 @@ class Interpreter {
     this.#attrs = attrs;
     this.layout = new RecurrentLayout(attrs);
     this.#tensors = { vectors: vectors[0], rows: rows[0], ...tensors };
-    // A kernel that reads packed weights rounds them, so that check mode tests the packing.
+    // A kernel with packed weights rounds them, so the reference rounds too and check mode tests the packing.
     this.#matrices = packed === 'float32' ? weights : weights.map((matrix) => roundedMatrix(packed, matrix));
     this.#seed = seed.at(0);
     this.#initial = initial;
     [, this.steps, this.batch] = inputs[0].view.shape;
   }
 
-  #time({ layer, order }: Moment): number {
-    return this.layout.isReverse(layer) ? this.steps - 1 - order : order;
+  #locate(place: Place): Located | undefined {
+    if (this.#located.has(place)) return this.#located.get(place);
+    const { layout, steps, batch } = this;
+    const address = layout.addressOf(place);
+    const sizes = { steps, batch, times: layout.stateTimes(steps) };
+    const times = address?.tensor === 'states' ? sizes.times : steps;
+    const located = address && { address, strides: stridesOf(address, sizes), times };
+    this.#located.set(place, located);
+    return located;
   }
 
-  #addressOf(name: string) {
-    if (!this.#addresses.has(name)) {
-      const address = this.layout.addressOf(name);
-      const { steps, batch } = this;
-      const times = this.layout.stateTimes(steps);
-      this.#addresses.set(name, address && { address, strides: stridesOf(address, { steps, batch, times }) });
-    }
-    return this.#addresses.get(name);
-  }
-
-  /** Where a place lies at a moment; undefined where it is 0, since there is no such step, layer or tensor. */
-  elements(name: string, moment: Moment): Elements | undefined {
-    const { layout, steps } = this;
-    const found = this.#addressOf(name);
+  /** Resolves a place in a step; undefined if the step, layer or tensor does not exist, so that the value is 0. */
+  elements(place: Place, step: StepRow): Elements | undefined {
+    const { layout } = this;
+    const found = this.#locate(place);
     if (found === undefined) return undefined;
-    const { address, strides } = found;
-    const before = address.tensor === 'states' && address.time === 'before';
-    if (before && this.#initial === 'as given') return this.elements(`carry${parsePlace(name)[1]}`, moment);
-    if (before && this.#initial === 'zero' && moment.order === 0) return undefined;
+    const { address, strides, times } = found;
+    if (place.kind === 'state') {
+      if (this.#initial === 'as given') return this.elements(Place.of('carry', place.index), step);
+      if (this.#initial === 'zero' && step.order === 0) return undefined;
+    }
     const tensor = this.#tensors[address.tensor];
-    // In a wavefront the output is the last layer's alone.
+    const layer = step.layer + address.layer;
+    const count = step.order + address.step;
+    if (tensor === undefined || layer < 0 || layer >= layout.pseudoLayers) return undefined;
+    if (strides.time > 0 && (count < 0 || (count >= times && address.order !== 'ring'))) return undefined;
+    // In a wavefront the output is only the last layer's.
     const first = address.tensor === 'output' ? layout.pseudoLayers - layout.outputs : 0;
-    const layer = moment.layer + address.layer - first;
-    if (tensor === undefined || layer < 0 || layer + first >= layout.pseudoLayers) return undefined;
-    const order = address.time === 'next' ? moment.order + 1 : moment.order;
-    if (order >= steps || (order < 0 && address.layer > 0)) return undefined;
-    const own = { ...moment, order, layer: layer + first };
-    const time =
-      address.tensor === 'states'
-        ? layout.stateTime(own.layer, order + (before ? 0 : 1), steps)
-        : this.#time(own);
-    const { base } = strides;
-    const at = base + strides.layer * layer + strides.time * time + strides.row * moment.row;
+    if (layer < first) return undefined;
+    const time = timeIndex(address, layer, count, times);
+    const at = strides.base + strides.layer * (layer - first) + strides.time * time + strides.row * step.row;
     return { data: tensor.data, at: tensor.view.offset + at };
   }
 
-  /** A random number of a cell. */
-  #draw(index: number, moment: Moment, unit: number): number {
+  /** A random number of the cell. */
+  #draw(index: number, { layer, order, row }: StepRow, unit: number): number {
     if (this.#seed === undefined) return 0;
     const { data, view } = this.#seed;
     const { hidden, stream } = this.#attrs;
+    const time = timeIndex(this.layout.output, layer, order, this.steps);
     const words = philox(
-      [moment.row * hidden + unit, stream, this.#time(moment) * 2 + moment.layer, 1 + (index >> 2)],
+      [row * hidden + unit, stream, time * 2 + layer, 1 + (index >> 2)],
       [data[view.offset] >>> 0, data[view.offset + 1] >>> 0],
     );
     return unitUniform(words[index & 3]);
@@ -130,37 +131,37 @@ class Interpreter {
   #compile(roots: readonly Expr[]): Compiled {
     const known = this.#compiled.get(roots);
     if (known !== undefined) return known;
-    const inputs = inputsOf(roots);
-    const made = { inputs, evaluate: evaluator(roots, inputs), results: new Float64Array(roots.length) };
+    const inputs = placesIn(roots);
+    const evaluate = evaluator(roots, inputs.map(String));
+    const made = { inputs, evaluate, results: new Float64Array(roots.length) };
     this.#compiled.set(roots, made);
     return made;
   }
 
-  /** How an input of an expression is loaded at each unit. */
-  #load(name: string, moment: Moment): (unit: number) => number {
-    const [kind, index] = parsePlace(name);
-    if (kind === 'noise') return (unit) => this.#draw(index, moment, unit);
-    const elements = this.elements(name, moment);
+  /** How to load an input of an expression at each unit. */
+  #load(place: Place, step: StepRow): (unit: number) => number {
+    if (place.kind === 'noise') return (unit) => this.#draw(place.index, step, unit);
+    const elements = this.elements(place, step);
     if (elements === undefined) return () => 0;
     const { data, at } = elements;
-    // The mask has one element for each row.
-    return kind === 'active' ? () => data[at] : (unit) => data[at + unit];
+    // The mask has one element per row.
+    return place.kind === 'active' ? () => data[at] : (unit) => data[at + unit];
   }
 
-  /** The values of expressions at each unit, given to `use` one unit after the other. */
+  /** Evaluates expressions at each unit and passes the values to `use`. */
   each(
     roots: readonly Expr[],
-    moment: Moment,
+    step: StepRow,
     width: Width,
-    named: ReadonlyMap<string, ArrayLike<number>>,
+    computed: ReadonlyMap<Place, ArrayLike<number>>,
     use: (unit: number, results: Float64Array) => void,
   ): void {
     const { inputs, evaluate, results } = this.#compile(roots);
     const units = this.layout.width(width);
     const values = new Float64Array(inputs.length);
-    const loads = inputs.map((name): ((unit: number) => number) => {
-      const given = named.get(name);
-      if (given === undefined) return this.#load(name, moment);
+    const loads = inputs.map((place): ((unit: number) => number) => {
+      const given = computed.get(place);
+      if (given === undefined) return this.#load(place, step);
       return given.length === 1 ? () => given[0] : (unit) => given[unit];
     });
     for (let unit = 0; unit < units; unit++) {
@@ -171,14 +172,15 @@ class Interpreter {
   }
 
   /** Adds matrix · source to `total`. */
-  #multiply(term: Term, moment: Moment, sources: readonly Expr[], total: Float64Array): void {
+  #multiply(term: Term, step: StepRow, sources: readonly Expr[], total: Float64Array): void {
     const { source, depth } = term;
     const { matrix, part, transposed } = matrixOf(this.layout, term);
-    const weight = this.#matrices[this.layout.matrixAt(moment.layer, matrix, transposed)];
+    const weight = this.#matrices[this.layout.matrixAt(step.layer, matrix, transposed)];
     const [, columns] = this.layout.matrices[matrix].shape;
-    if ('input' in source.kind && this.elements(source.kind.input, moment) === undefined) return;
+    const place = placeOf(source);
+    if (place !== undefined && this.elements(place, step) === undefined) return;
     const vector = new Float64Array(this.layout.width(depth));
-    this.each(sources, moment, depth, new Map(), (unit, [value]) => (vector[unit] = value));
+    this.each(sources, step, depth, new Map(), (unit, [value]) => (vector[unit] = value));
     const first = weight.view.offset + part * this.#attrs.hidden * columns;
     if (transposed) {
       for (let k = 0; k < vector.length; k++) {
@@ -193,26 +195,26 @@ class Interpreter {
     }
   }
 
-  run(phase: Phase, prepared: Prepared, moment: Moment): void {
-    const named = new Map<string, Float64Array>();
-    phase.products.forEach(({ name, terms }, p) => {
+  run(phase: Phase, prepared: Prepared, step: StepRow): void {
+    const computed = new Map<Place, Float64Array>();
+    phase.products.forEach(({ place, terms }, p) => {
       const total = new Float64Array(this.layout.width(phase.width));
-      terms.forEach((term, t) => this.#multiply(term, moment, prepared.sources[p][t], total));
-      named.set(name, total);
+      terms.forEach((term, t) => this.#multiply(term, step, prepared.sources[p][t], total));
+      computed.set(place, total);
     });
-    const finishing = moment.order < 0;
+    const finishing = step.order < 0;
     if (!finishing) {
-      phase.means.forEach(({ name, width }, m) => {
+      phase.means.forEach(({ place, width }, m) => {
         let total = 0;
-        this.each(prepared.means[m], moment, width, named, (_, [value]) => (total += value));
-        named.set(name, Float64Array.of(total / this.layout.width(width)));
+        this.each(prepared.means[m], step, width, computed, (_, [value]) => (total += value));
+        computed.set(place, Float64Array.of(total / this.layout.width(width)));
       });
     }
     const writes = finishing ? phase.finish : phase.writes;
-    const places = writes.map(({ to }) => this.elements(to, moment));
-    const h = this.layout.isInference ? writes.findIndex(({ to }) => to === 'after0') : -1;
-    const output = h < 0 ? undefined : this.elements('output0', moment);
-    this.each(finishing ? prepared.finish : prepared.writes, moment, phase.width, named, (unit, results) => {
+    const places = writes.map(({ to }) => this.elements(to, step));
+    const h = this.layout.isInference ? writes.findIndex(({ to }) => to === Place.of('after')) : -1;
+    const output = h < 0 ? undefined : this.elements(Place.of('output'), step);
+    this.each(finishing ? prepared.finish : prepared.writes, step, phase.width, computed, (unit, results) => {
       places.forEach((place, i) => {
         if (place !== undefined) place.data[place.at + unit] = results[i];
       });
@@ -221,7 +223,7 @@ class Interpreter {
   }
 }
 
-/** A phase's expressions as lists that stay the same objects, so that each is compiled once. */
+/** Caches each phase's expression lists, since identity of the list is the compiler's cache key. */
 interface Prepared {
   readonly sources: readonly (readonly (readonly Expr[])[])[];
   readonly means: readonly (readonly Expr[])[];
@@ -238,20 +240,19 @@ function prepare({ products, means, writes, finish }: Phase): Prepared {
   };
 }
 
-/** @param orders Steps of the first pseudo-layer; in a wavefront each layer is a step behind the one below. */
-function runSteps(interpreter: Interpreter, phases: readonly Phase[], orders: readonly number[]): void {
-  const prepared = phases.map(prepare);
-  const { pseudoLayers, isWavefront } = interpreter.layout;
-  for (const wave of orders) {
-    phases.forEach((phase, i) => {
+/** Processes all steps of a pass. */
+function runSteps(interpreter: Interpreter, backward: boolean): void {
+  const { layout, steps, batch } = interpreter;
+  const phases = layout.phases(backward).map((phase) => ({ phase, prepared: prepare(phase) }));
+  for (const wave of layout.waves(steps, backward)) {
+    for (const { phase, prepared } of phases) {
       const first = phase.finish.length === 0 ? 0 : -1;
-      for (let layer = 0; layer < pseudoLayers; layer++) {
-        const order = isWavefront ? wave - layer : wave;
-        if (order < first || order >= interpreter.steps) continue;
-        for (let row = 0; row < interpreter.batch; row++)
-          interpreter.run(phase, prepared[i], { layer, order, row });
+      for (let layer = 0; layer < layout.pseudoLayers; layer++) {
+        const order = layout.stepOf(wave, layer);
+        if (order < first || order >= steps) continue;
+        for (let row = 0; row < batch; row++) interpreter.run(phase, prepared, { layer, order, row });
       }
-    });
+    }
   }
 }
 
@@ -261,8 +262,10 @@ function copyInitial(interpreter: Interpreter): void {
   for (let s = 0; s < layout.program.stateWidths.length; s++) {
     for (let layer = 0; layer < layout.pseudoLayers; layer++) {
       for (let row = 0; row < batch; row++) {
-        const moment = { layer, order: 0, row };
-        const [from, to] = [`carry${s}`, `state${s}`].map((name) => interpreter.elements(name, moment));
+        const step = { layer, order: 0, row };
+        const [from, to] = (['carry', 'state'] as const).map((kind) =>
+          interpreter.elements(Place.of(kind, s), step),
+        );
         if (from === undefined || to === undefined) continue;
         for (let unit = 0; unit < layout.stateWidth(s); unit++)
           to.data[to.at + unit] = from.data[from.at + unit];
@@ -284,13 +287,7 @@ export const recurrent = defineKernel(recurrentOp, {
     const tensors = { reserve, states, output, carry: initial };
     const interpreter = new Interpreter(attrs, inputs, tensors, where);
     if (where === 'in memory') copyInitial(interpreter);
-    const { layout } = interpreter;
-    const count = steps + layout.delay;
-    runSteps(
-      interpreter,
-      layout.phases(false),
-      Array.from({ length: count }, (_, order) => order),
-    );
+    runSteps(interpreter, false);
   },
 });
 
@@ -298,11 +295,6 @@ export const recurrentBackward = defineKernel(recurrentBackwardOp, {
   run: (attrs, inputs, [reserve, carry]) => {
     const { states, dOutput } = operandsOf(attrs.operands, inputs);
     const tensors = { reserve, carry, states: states[0], output: dOutput.at(0) };
-    const interpreter = new Interpreter(attrs, inputs, tensors);
-    const { layout } = interpreter;
-    const last = interpreter.steps - 1 + layout.delay;
-    // From the last step to the first, then what the gradients of the initial states still lack.
-    const orders = Array.from({ length: last + 2 }, (_, i) => last - i);
-    runSteps(interpreter, layout.phases(true), orders);
+    runSteps(new Interpreter(attrs, inputs, tensors), true);
   },
 });

@@ -1,5 +1,5 @@
-// The linear scan on WebGPU: one launch if its B·H columns fill the device. Otherwise the steps are divided into chunks, and a first
-// launch computes the aggregate of each chunk, its steps composed into one.
+// The linear scan on a device: one dispatch, or two if the columns alone do not fill it. The first of two dispatches composes the
+// steps of each chunk into one pair (a, b).
 import { GatewiseError } from '../../../core/errors.ts';
 import { sameView, type View } from '../../../core/view.ts';
 import type { Signature } from '../../../graph/value.ts';
@@ -33,7 +33,7 @@ import {
 const inputNames = ['in0', 'in1', 'in2', 'in3', 'in4'] as const;
 const outputNames = ['out0', 'out1'] as const;
 const WORKGROUP = 64;
-/** The rows of the table of operands in the uniforms. */
+/** Rows of the table of operands in the uniforms. */
 const OPERANDS = 16;
 
 export const linearScan = defineKernel(linearScanOp, {
@@ -49,12 +49,12 @@ export const linearScanBackward = defineKernel(linearScanBackwardOp, {
   dispatches: backwardDispatches,
 });
 
-/** Steps of a chunk below which its overhead exceeds the gain. */
+/** Fewer steps per chunk cost more than they save. */
 const MIN_CHUNK = 8;
 
 /**
- * Divides the steps into chunks: as few as fill the device. Both launches process the steps of a chunk, so two chunks would take as
- * long as one. The last chunk applies all earlier aggregates, so more than √(2T) chunks take longer again.
+ * The number of chunks that the steps are cut into: the smallest that fills the device. Both dispatches read a chunk's steps,
+ * so two chunks take as long as one. The last chunk composes all before it, so more than √(2T) chunks take longer.
  */
 function chunksFor(steps: number, columns: number, device: DeviceInfo): { chunk: number; chunks: number } {
   const counts = [1];
@@ -63,7 +63,7 @@ function chunksFor(steps: number, columns: number, device: DeviceInfo): { chunk:
   return { chunk, chunks: Math.ceil(steps / chunk) };
 }
 
-/** Scratch memory for the aggregates: as many as a GPU needs, which is the most of all devices. */
+/** Scratch sizes for the chunks' aggregates, if any, computed for a GPU, which uses the most chunks. */
 function aggregateSizes(_: LinearScanAttrs, [source]: readonly Signature[]): number[] {
   const [steps, batch, , hidden] = source.shape;
   const columns = batch * hidden;
@@ -71,7 +71,7 @@ function aggregateSizes(_: LinearScanAttrs, [source]: readonly Signature[]): num
   return chunks === 1 ? [] : [2 * (chunks - 1) * columns];
 }
 
-/** Generates the WGSL that accesses tensors, and the table of operands for the views that this WGSL reads. */
+/** Generates the WGSL that accesses tensors, and the table of operands that this WGSL reads. */
 class OperandTable {
   readonly #nameOf: (region: Region) => string;
   readonly #views: View[] = [];
@@ -81,11 +81,11 @@ class OperandTable {
     this.#nameOf = nameOf;
   }
 
-  /** The WGSL of the element at `at`. */
+  /** The WGSL of a tensor's element at `at`. */
   element(region: Region, view: View = region.view): string {
     const existing = this.#views.findIndex((other) => sameView(other, view));
     const row = existing >= 0 ? existing : this.#views.push(view) - 1;
-    return `${this.#nameOf(region)}[${indexText(row, view)}]`;
+    return `${this.#nameOf(region)}[${indexText(row, this.#views[row])}]`;
   }
 
   get uniforms(): OperandUniform[] {
@@ -96,7 +96,7 @@ class OperandTable {
 const lines = (...text: readonly (string | undefined)[]): string =>
   text.filter((line) => line !== undefined && line !== '').join('\n');
 
-/** A forward or backward pass: its operands and the WGSL of its splices. */
+/** The operands of a pass and their WGSL. */
 interface Pass {
   readonly reverse: boolean;
   /** (T, B, H). */
@@ -145,7 +145,7 @@ function passDispatches(pass: Pass, aggregates: Region | undefined, device: Devi
   ];
 }
 
-/** The WGSL of the slots of all sources, and of the condition that a step is isMasked. */
+/** The WGSL of the slots of all sources, and of the condition that a step is masked. */
 function stepAccess(
   table: OperandTable,
   sources: readonly Region[],
@@ -164,7 +164,7 @@ function linearScanDispatches(
 ): Dispatch[] {
   const [out] = outputs;
   const { shape } = out.view;
-  const { sources, mask, initial } = scanOperands(attrs, inputs, false);
+  const { sources, mask, initial } = scanOperands(attrs, inputs);
   const pass: Pass = {
     reverse: attrs.reverse,
     shape,
@@ -203,8 +203,8 @@ function linearScanDispatches(
 }
 
 /**
- * The backward pass is a scan in the opposite direction. With the total cotangent of h_t, d_t = d h_t + a_{t+1} · d_{t+1}, its
- * state after step t is s_t = a_t · d_t, so s_t = a_t · s_{t+1} + a_t · d h_t.
+ * The backward pass scans in reverse. Its state is a_{t+1} · d_{t+1}, the gradient that step t + 1 passes back. The gradient
+ * of h_t is in total d_t = d h_t + a_{t+1} · d_{t+1}, so a step multiplies the state by a_t and adds a_t · d h_t.
  */
 function backwardDispatches(
   { attrs, inputs, outputs, scratch: [aggregates] }: Placed<LinearScanAttrs>,
@@ -212,8 +212,8 @@ function backwardDispatches(
 ): Dispatch[] {
   const [dSlots, dInitial] = outputs;
   const [steps, batch, count, hidden] = dSlots.view.shape;
-  const { sources, mask, h, dh, initial } = scanOperands(attrs, inputs, true);
-  if (h === undefined || dh === undefined)
+  const { sources, mask, h, dH, initial } = scanOperands(attrs, inputs);
+  if (h === undefined || dH === undefined)
     throw new GatewiseError('internal', 'linear_scan_backward: no h or d h');
   const pass: Pass = {
     reverse: !attrs.reverse,
@@ -223,7 +223,7 @@ function backwardDispatches(
     outputs,
     coefficients: (table) => {
       const { slots, isMasked } = stepAccess(table, sources, mask, hidden);
-      const d = table.element(dh);
+      const d = table.element(dH);
       return lines(
         'fn coefficients(at: vec4u) -> vec2f {',
         `  let d = ${d};`,
@@ -252,7 +252,7 @@ function backwardDispatches(
             lines(`  if (${isMasked}) {`, ...targets.map((to) => `    ${to} = 0.0;`), '    return;', '  }'),
           `  var h = ${first};`,
           `  if (!last) {\n    h = h_at(at ${attrs.reverse ? '+' : '-'} vec4u(0u, 1u, 0u, 0u));\n  }`,
-          `  let d_b = ${table.element(dh)} + before;`,
+          `  let d_b = ${table.element(dH)} + before;`,
           '  let d_a = d_b * h;',
           expressionBody(
             slotGradients(attrs.step, count),

@@ -1,4 +1,4 @@
-// The launch geometry of the recurrent kernels: how many rows, units and splits of a sum over k an invocation and a workgroup own.
+// The launch geometry of the recurrent kernels: rows, units and splits of k per invocation and per workgroup.
 import { chooseTile, type DeviceInfo } from '../../device_info.ts';
 
 interface Tile {
@@ -9,15 +9,15 @@ interface Tile {
 const tiles = (...list: readonly (readonly [rows: number, units: number])[]): readonly Tile[] =>
   list.map(([rows, units]) => ({ rows, units }));
 
-/** Tiles of one invocation, largest first: a weight that is loaded serves all rows of the tile, a state all its units. */
+/** Tiles of one invocation, largest first: all rows of the tile reuse a loaded weight, and all its units a loaded state. */
 const SMALL_TILES = tiles([4, 4], [4, 2], [4, 1], [2, 4], [2, 2], [2, 1], [1, 4], [1, 2], [1, 1]);
 const TILES_OF_MANY_PRODUCTS = [...tiles([16, 4], [8, 4], [16, 2], [8, 2], [8, 1]), ...SMALL_TILES];
 const TILES_OF_ONE_PRODUCT = [...tiles([16, 8], [8, 8], [16, 4], [8, 4], [8, 2]), ...SMALL_TILES];
 
-/** Sums of one invocation on a GPU: of 255 registers, those that loads and the update leave. A CPU spills to its first cache. */
+/** Accumulators per invocation on a GPU: 255 registers minus those of loads and the update. A CPU spills to its L1 cache. */
 const MOST_SUMS = 64;
 
-/** The tile of a step. @param size.products Of a unit. @param size.width Units of the phase. */
+/** The tile of a step. @param size.products Products per unit. @param size.width Units of the phase. */
 export function stepTile(
   device: DeviceInfo,
   size: {
@@ -30,7 +30,7 @@ export function stepTile(
   const { products, width, batch, pseudoLayers } = size;
   const all = products > 1 ? TILES_OF_MANY_PRODUCTS : TILES_OF_ONE_PRODUCT;
   const fits = ({ rows, units }: Tile): boolean =>
-    // A tile of more rows than there are would compute the last row again.
+    // A tile with more rows than the batch would compute the last row twice.
     rows < 2 * batch && (device.software || rows * units * products <= MOST_SUMS);
   const fitting = all.filter(fits);
   // If no tile fits the register budget: 1 row × 1 unit.
@@ -41,10 +41,10 @@ export function stepTile(
   );
 }
 
-/** Where weights are while a launch runs: in storage memory, or loaded once into workgroup memory or registers. */
+/** Where weights reside during a launch: in storage memory, or loaded once into workgroup memory or registers. */
 export type Residence = 'streamed' | 'workgroup' | 'registers';
 
-/** A workgroup: `lanes` invocations own neighbouring units, and `splits` of them share each sum over k. */
+/** A workgroup: `lanes` invocations own adjacent units, and `splits` invocations share each sum over k. */
 export interface GroupGeometry {
   readonly lanes: number;
   readonly splits: number;
@@ -55,16 +55,16 @@ export interface GroupGeometry {
 const powerBelow = (limit: number): number => 2 ** Math.floor(Math.log2(Math.max(1, limit)));
 const powerAbove = (size: number): number => 2 ** Math.ceil(Math.log2(size));
 
-/** Invocations of a workgroup at most: for more, each with a tile, a GPU has too few registers. */
+/** The most invocations of a workgroup: a GPU lacks registers for the tiles of more. */
 const MAX_INVOCATIONS = 512;
 
-/** Rows of a workgroup at most: SwiftShader compiles loops over more rows for minutes. */
+/** The most rows of a workgroup: SwiftShader takes minutes to compile loops over more rows. */
 const maxRows = ({ software }: DeviceInfo): number => (software ? 4 : 8);
 
-/** Workgroups in flight: the cores of a large GPU. With more rows than that, each workgroup takes several. */
+/** Workgroups in flight: the cores of a large GPU. If there are more rows, each workgroup takes several. */
 const coresOf = ({ software }: DeviceInfo): number => (software ? 2 : 64);
 
-/** As many splits as the workgroup and its memory have room for, each of at least `quads` quads of k. */
+/** The most splits that the workgroup and its memory allow, with at least `quads` quads of k each. */
 function splitsFor(
   device: DeviceInfo,
   lanes: number,
@@ -78,13 +78,13 @@ function splitsFor(
 }
 
 export interface LoopSize {
-  /** Units of the widest phase, products of a unit, and the longest sum over k. */
+  /** Units of the widest phase, products per unit, and the length of the longest sum over k. */
   readonly width: number;
   readonly products: number;
   readonly depth: number;
   readonly batch: number;
   readonly pseudoLayers: number;
-  /** Bytes of one pseudo-layer's packed weights, and the words of them that an invocation reads, by splits. */
+  /** Bytes of one pseudo-layer's packed weights, and words of them per invocation as a function of splits. */
   readonly bytes: number;
   readonly wordsPerInvocation: (splits: number) => number;
 }
@@ -95,7 +95,7 @@ export function streamedGeometry(
   { width, products, depth, batch, pseudoLayers }: LoopSize,
 ): GroupGeometry {
   const limit = powerBelow(Math.min(device.workgroupSize, MAX_INVOCATIONS));
-  // A software adapter switches between the invocations of a workgroup at each barrier: it wants few.
+  // A software adapter switches between a workgroup's invocations at each barrier, so fewer invocations are faster.
   const lanes = Math.min(device.software ? 16 : limit, powerAbove(width));
   const rows = powerBelow(Math.min(maxRows(device), Math.ceil((batch * pseudoLayers) / coresOf(device))));
   const splits = device.software ? 1 : splitsFor(device, lanes, depth, rows * products);
@@ -114,12 +114,12 @@ export function workgroupGeometry(device: DeviceInfo, size: LoopSize): GroupGeom
 }
 
 /**
- * Words of weights in the registers of an invocation: half of the 128 that each of 512 invocations has on a GPU core. Sums, vectors
- * and the update need the rest; with more a compiler spills weights to memory and reads them at each step.
+ * The most words of weights in an invocation's registers: half of the 128 registers that each of 512 invocations has on a GPU
+ * core. Sums, vectors and the update need the rest; beyond that a compiler spills weights and reloads them at each step.
  */
 const MOST_REGISTERS = 64;
 
-/** A persistent launch with the weights in registers; undefined if no split makes an invocation's part small enough. */
+/** A persistent launch with the weights in registers; undefined if an invocation's part is too large for every split. */
 export function registersGeometry(device: DeviceInfo, size: LoopSize): GroupGeometry | undefined {
   const { width, products, depth, bytes, wordsPerInvocation } = size;
   const geometry = streamedGeometry(device, size);
@@ -131,7 +131,7 @@ export function registersGeometry(device: DeviceInfo, size: LoopSize): GroupGeom
   return undefined;
 }
 
-/** A launch of one step for few rows: sums over k are split, and the units make the workgroups. */
+/** A launch of one step for few rows: splits each sum over k and distributes the units over workgroups. */
 export function splitGeometry(
   device: DeviceInfo,
   { width, products, depth, batch }: LoopSize,
@@ -141,16 +141,16 @@ export function splitGeometry(
   return { lanes, rows, splits: splitsFor(device, lanes, depth, rows * products), residence: 'streamed' };
 }
 
-/** A launch is capped at so many FLOP per workgroup so that no driver watchdog fires, on slow devices either. */
+/** A launch is capped at this many FLOP per workgroup so that no driver watchdog fires, on slow devices either. */
 const FLOP_PER_LAUNCH = 5e8;
 
-/** Steps of a launch, at least one. @param flop Of a step for one row of one pseudo-layer. */
+/** Steps per launch, at least one. @param flop FLOP per step, row and pseudo-layer. */
 export function stepsPerLaunch(steps: number, flop: number, { rows }: GroupGeometry): number {
   return Math.max(1, Math.min(steps, Math.floor(FLOP_PER_LAUNCH / Math.max(1, flop * rows))));
 }
 
-/** Bytes of weights that one workgroup reads in about the time that a launch takes. */
+/** Bytes of weights that one workgroup reads in about the duration of a launch. */
 const STREAMED_BYTES = 512 * 1024;
 
-/** Whether streaming all weights at each step is cheaper for one workgroup than a launch for each step. */
+/** Whether one workgroup streams all weights per step faster than a launch per step takes. */
 export const streamsWell = (bytes: number): boolean => bytes <= STREAMED_BYTES;

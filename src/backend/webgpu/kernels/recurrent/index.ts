@@ -1,5 +1,5 @@
-// The recurrent loops on WebGPU: their variants, and the form in which the kernels want them: weights packed, inference without
-// what only training reads, and a single step of a stream in two parts of which one is prefetched.
+// The recurrent loops on WebGPU: their variants and their legalization. Legalizing packs the weights, selects the inference
+// form if nothing reads the saved activations, and splits a stream's single step so that one part is prefetched.
 import { fakeQuantizeOp, type FakeQuantizeAttrs } from '../../../../ops/fake_quantize.ts';
 import { operandsOf } from '../../../../graph/operands.ts';
 import type { Node, Value } from '../../../../graph/value.ts';
@@ -24,7 +24,7 @@ export const recurrent = defineKernel(recurrentOp, {
     const { operands, schedule } = node.attrs;
     const isUnread = TRAINING_OUTPUTS.every((output) => !use.reads(output));
     if (isUnread && schedule.form === 'training') {
-      // The initial states are the second input, behind the reserve.
+      // The second input, after the reserve, contains the initial states.
       const isPrefetched = operands.initial > 0 && use.isPrefetchable(1) && !use.isPrefetchable(0);
       return (isPrefetched ? prefetchedStep(node) : undefined) ?? inferenceForm(node).outputs;
     }
@@ -42,13 +42,13 @@ export const recurrentBackward = defineKernel(recurrentBackwardOp, {
 
 interface StoredMatrices {
   readonly precision: WeightPrecision;
-  /** Without the rounding. */
+  /** The unrounded matrices. */
   readonly matrices: readonly Value[];
   /** With int8, the largest magnitude of each row. */
   readonly scales: readonly Value[];
 }
 
-/** Matrices as they are stored, where all are in one precision that the kernels read; undefined where they are not. */
+/** The stored matrices, if all have one precision that the kernels can read; otherwise undefined. */
 function storedMatrices(weights: readonly Value[]): StoredMatrices | undefined {
   const makers = weights.map((matrix) => {
     const source = resolveViews(matrix);
@@ -70,14 +70,14 @@ function storedMatrices(weights: readonly Value[]): StoredMatrices | undefined {
   };
 }
 
-/** The node with its weights packed as its kernels read them; undefined where they are or there are none. */
+/** The node with packed weights; undefined if they are packed already or the node has none. */
 function packed(node: Node<RecurrentAttrs>, backward: boolean): Node<RecurrentAttrs> | undefined {
   const { attrs, inputs, op } = node;
   const operands = operandsOf(attrs.operands, inputs);
   if (attrs.packed !== undefined || operands.weights.length === 0) return undefined;
   const layout = new RecurrentLayout(attrs);
   const stored = storedMatrices(operands.weights);
-  // int8 has a scale for each row, so that it can be summed neither over rows nor together with another matrix.
+  // int8 has one scale per row, so a sum may not run over rows or mix two matrices.
   const takesInt8 = !backward && !layout.isWavefront;
   const { precision, matrices, scales } =
     stored === undefined || (stored.precision === 'int8' && !takesInt8)

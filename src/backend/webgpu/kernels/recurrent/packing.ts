@@ -1,6 +1,5 @@
-// The order in which the kernels of a recurrent loop read packed weights: phase by phase, vector by vector, and for each vector
-// quads of k of all matrices that multiply it, unit by unit. Neighbouring invocations own neighbouring units and so load
-// neighbouring quads.
+// The layout of a recurrent loop's packed weights: phase, then vector, then quad of k over all matrices that multiply the vector,
+// then unit. Adjacent invocations own adjacent units, so their loads of quads are contiguous.
 import type { Phase, Term } from '../../../../cells/phases.ts';
 import { inputsOf, type Expr } from '../../../../expr/expr.ts';
 import type { Value } from '../../../../graph/value.ts';
@@ -9,7 +8,7 @@ import { packOp, type PackAttrs, type PackBlocks } from '../../../../ops/pack.ts
 import { matrixOf, type RecurrentLayout } from '../../../../ops/recurrent_schedule.ts';
 import { QUAD_WORDS, quadsOf, type WeightPrecision } from '../../../../ops/weight_precision.ts';
 
-/** A vector that products of a phase read, and the matrices that multiply it. */
+/** A vector that the products of a phase read, and the matrices that multiply it. */
 export interface VectorReads {
   readonly source: Expr;
   readonly depth: number;
@@ -17,7 +16,7 @@ export interface VectorReads {
     readonly term: Term;
     /** The product that it adds to. */ readonly product: number;
   }[];
-  /** Where its weights begin among the packed weights of a pseudo-layer, in quads. */
+  /** Offset of its weights in a pseudo-layer's packed weights, in quads. */
   readonly start: number;
 }
 
@@ -26,19 +25,19 @@ export interface Packing {
   readonly quadsPerLayer: number;
 }
 
-const keyOf = ({ matrix, source }: Term): string => `${matrix} ${inputsOf([source]).join()}`;
+const keyOf = ({ matrix, source }: Term): string => `${matrix.name} ${inputsOf([source]).join()}`;
 const byKey = (a: string, b: string): number => a.localeCompare(b, 'en', { numeric: true });
 
-/** The vectors of a phase's products. All are multiplied by equally many matrices, since the kernel unrolls them alike. */
+/** The vectors of a phase's products. Equally many matrices multiply each vector, since the kernel unrolls them alike. */
 function vectorsOf(layout: RecurrentLayout, { products }: Phase): Omit<VectorReads, 'start'>[] {
   const all = products.flatMap(({ terms }, product) => terms.map((term) => ({ term, product })));
   const bySource = new Map<Expr, { term: Term; product: number }[]>();
   for (const read of all) bySource.set(read.term.source, [...(bySource.get(read.term.source) ?? []), read]);
   const groups = [...bySource.values()].map((reads) =>
-    reads.toSorted((a, b) => byKey(a.term.matrix, b.term.matrix)),
+    reads.toSorted((a, b) => byKey(a.term.matrix.name, b.term.matrix.name)),
   );
   const isRectangle = groups.every(({ length }) => length === groups[0].length);
-  // In the order of the matrices, so that training and inference read packed weights alike.
+  // Sorted by matrix, so that training and inference use the same packing.
   const ordered = (isRectangle ? groups : all.map((read) => [read])).toSorted(([a], [b]) =>
     byKey(keyOf(a.term), keyOf(b.term)),
   );
@@ -61,18 +60,18 @@ export function packingOf(layout: RecurrentLayout, backward: boolean): Packing {
   return { phases, quadsPerLayer };
 }
 
-/** Quads of the longest vector that each of the invocations reads which split a sum over k. */
+/** Quads of the longest vector per invocation, if `splits` invocations share each sum over k. */
 export const quadsOfSplit = (vectors: readonly VectorReads[], splits: number): number =>
   Math.ceil(Math.max(0, ...vectors.map(({ depth }) => quadsOf(depth))) / splits);
 
-/** Quads of all phases' weights that such an invocation reads for one unit. */
+/** Quads of weights, over all phases, that one such invocation reads per unit. */
 export const quadsPerInvocation = ({ phases }: Packing, splits: number): number =>
   phases.reduce(
     (sum, vectors) => sum + vectors.flatMap(({ reads }) => reads).length * quadsOfSplit(vectors, splits),
     0,
   );
 
-/** The matrices of all pseudo-layers as a pass reads them. @param scales With int8, the largest magnitudes of all their rows. */
+/** The packed matrices of all pseudo-layers for a pass. @param scales With int8, the largest magnitudes of all rows. */
 export function packWeights(
   layout: RecurrentLayout,
   backward: boolean,
@@ -124,7 +123,7 @@ function packBlocksOf(layout: RecurrentLayout, backward: boolean): PackBlocks[] 
   }).flat();
 }
 
-/** Joins blocks that lie at equal distances in their matrix and in the result. */
+/** Merges blocks that have a constant stride in the matrix and in the result. */
 function joinBlocks(blocks: readonly PackBlocks[]): PackBlocks[] {
   const joined: PackBlocks[] = [];
   for (const block of blocks) {

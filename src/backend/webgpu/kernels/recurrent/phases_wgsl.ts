@@ -1,8 +1,8 @@
-// Prints the phases of a cell's step as WGSL: the text that is spliced into shaders/lib/recurrent.wgsl, which shows its form.
+// Prints the phases of a cell's step as WGSL, spliced into shaders/lib/recurrent.wgsl, which documents the expected functions.
 import type { Phase, Term, Write } from '../../../../cells/phases.ts';
-import { parsePlace } from '../../../../cells/places.ts';
+import { Place, placeOf, placesIn } from '../../../../cells/places.ts';
 import { GatewiseError, show } from '../../../../core/errors.ts';
-import { inputsOf } from '../../../../expr/expr.ts';
+import type { Expr } from '../../../../expr/expr.ts';
 import { toWGSL } from '../../../../expr/wgsl.ts';
 import {
   matrixOf,
@@ -16,25 +16,25 @@ import type { WeightPrecision } from '../../../../ops/weight_precision.ts';
 import type { Residence } from './geometry.ts';
 import type { VectorReads } from './packing.ts';
 
-/** A phase, and how its products read their weights. */
+/** A phase, and how its products load weights. */
 export interface PhaseText {
   readonly phase: Phase;
   readonly vectors: readonly VectorReads[];
-  /** Tiles of units that an invocation computes one after the other. */
+  /** Tiles of units that an invocation computes in sequence. */
   readonly turns: number;
 }
 
-/** The binding of the packed weights. */
+/** The name of the packed weights' binding. */
 export const PACKED_NAMES = { float32: 'weight', f16: 'halves', int8: 'bytes' } as const;
 
-/** The type of a packed quad, and the quad as four numbers. */
+/** The type of a packed quad, and the WGSL that unpacks it into four numbers. */
 const PACKED = {
   float32: { type: 'vec4f', unpacked: 'quad' },
   f16: { type: 'vec2u', unpacked: 'from_halves(quad)' },
   int8: { type: 'u32', unpacked: 'from_bytes(quad)' },
 } as const;
 
-/** What all phases of a kernel share. */
+/** Properties shared by all phases of a kernel. */
 export interface StepText {
   readonly attrs: RecurrentAttrs;
   readonly layout: RecurrentLayout;
@@ -42,48 +42,53 @@ export interface StepText {
   /** Quads of one pseudo-layer's packed weights. */
   readonly quadsPerLayer: number;
   readonly hasOutputGradient: boolean;
-  /** Whether initial states are zero and not in memory, or are read where they were given, as the carry of a single step. */
+  /** Whether initial states are zero and not in memory, or are read from the arguments, as the carry of a single step. */
   readonly initial: 'in memory' | 'zero' | 'as given';
-  /** Whether four invocations load each vector together, a quarter each. */
+  /** Whether four invocations load each vector together, one quarter each. */
   readonly together: boolean;
   readonly residence: Residence;
 }
 
-const EXTENTS = { steps: 'params.steps', times: 'state_times()', batch: 'params.batch' } as const;
-
-/** An extent as WGSL; undefined for 0. */
-function extentText({ factor, of }: Extent): string | undefined {
+/** An extent as WGSL; undefined for 0. A ring of states has at most two times. */
+function extentText({ factor, of }: Extent, isRing: boolean): string | undefined {
   if (factor === 0) return undefined;
-  const sizes = of.map((name) => EXTENTS[name]);
+  const times = isRing ? 'min(2u, params.steps)' : '(params.steps + 1u)';
+  const sizes = of.map((name) => ({ steps: 'params.steps', times, batch: 'params.batch' })[name]);
   return [...(factor === 1 && sizes.length > 0 ? [] : [`${factor}u`]), ...sizes].join(' * ');
 }
 
-const TIMES = {
-  step: (layer: string) => `time_of(${layer}, order)`,
-  next: (layer: string) => `time_of(${layer}, next)`,
-  before: (layer: string) => `state_time(${layer}, order)`,
-  after: (layer: string) => `state_time(${layer}, next)`,
-} as const;
+/** The last index of a time axis. */
+const LAST = { steps: 'params.steps - 1u', times: 'params.steps', batch: 'params.batch - 1u' } as const;
+
+/** The index on the time axis. @param extent The axis's extent. */
+function timeText({ step, order }: Address, extent: Extent): string {
+  const count = step === 0 ? 'order' : 'next';
+  if (order === 'ring') return `${count} % ${extentText(extent, true) ?? ''}`;
+  return order === 'mirrored' ? `select(${count}, ${LAST[extent.of[0]]} - ${count}, layer == 1u)` : count;
+}
 
 const layerText = (relative: Address['layer']): string =>
-  relative === 0 ? 'layer' : `layer ${relative > 0 ? '+' : '-'} 1u`;
+  relative === 0 ? 'layer' : `(layer ${relative > 0 ? '+' : '-'} 1u)`;
 
-/** The index of the first element of a row, without the place's offset in it. */
-function rowText({ base, axes, width, time, layer }: Address): string {
-  const coordinates = { layer: layerText(layer), time: TIMES[time](layerText(layer)), row: 'row' };
-  // Horner's scheme over the axes; an axis of one element adds nothing.
+/** The index of the first element of a row, without the place's offset in the row. */
+function rowText(address: Address): string {
+  const { base, axes, width, layer } = address;
+  const isRing = address.order === 'ring';
+  // Horner's scheme over the axes; an axis of size 1 contributes nothing.
   let row = '';
   for (const { axis, extent } of axes) {
     const isOne = extent.factor === 1 && extent.of.length === 0;
     if (isOne) continue;
-    const coordinate = axis === 'layer' && layer !== 0 ? `(${coordinates[axis]})` : coordinates[axis];
-    row = row === '' ? coordinate : `(${row}) * ${extentText(extent) ?? '1u'} + ${coordinate}`;
+    const coordinate = { layer: layerText(layer), time: timeText(address, extent), row: 'row' }[axis];
+    row = row === '' ? coordinate : `(${row}) * ${extentText(extent, isRing) ?? '1u'} + ${coordinate}`;
   }
   const rows = width === 1 ? row : row === '' ? '' : `(${row}) * ${width}u`;
-  return [extentText(base), rows].filter((text) => text !== undefined && text !== '').join(' + ') || '0u';
+  return (
+    [extentText(base, isRing), rows].filter((text) => text !== undefined && text !== '').join(' + ') || '0u'
+  );
 }
 
-/** Loads and stores of places within one generated function, whose row indices are computed once at its head. */
+/** Loads and stores of places in one generated function. The head of the function computes each row index once. */
 class Scope {
   readonly #of: StepText;
   readonly #lets = new Map<string, string>();
@@ -92,7 +97,7 @@ class Scope {
     this.#of = of;
   }
 
-  /** A name for a value that is computed at the head of the function. */
+  /** Declares a value at the head of the function and returns its name. */
   #let(value: string, name = `row_${this.#lets.size}`): string {
     const known = this.#lets.get(value) ?? name;
     this.#lets.set(value, known);
@@ -103,7 +108,7 @@ class Scope {
     return ['let order = next - 1u;', ...[...this.#lets].map(([value, name]) => `let ${name} = ${value};`)];
   }
 
-  /** A product. For int8 it is in units of 1/127 of the largest weight in its row, by which it is still to be multiplied. */
+  /** A product's WGSL. For int8 it is in units of 1/127 of the row's largest weight and still needs that factor. */
   product(index: number, terms: readonly Term[]): string {
     const { layout, precision, attrs } = this.#of;
     if (precision !== 'int8') return `product[${index}]`;
@@ -112,7 +117,7 @@ class Scope {
     if (more.length > 0 || transposed)
       throw new GatewiseError(
         'internal',
-        `recurrent: int8 weights in a product with ${show(terms.map((one) => one.matrix))}`,
+        `recurrent: int8 weights in a product with ${show(terms.map((one) => one.matrix.name))}`,
       );
     const { before, all } = layout.matrixRows;
     const first = before[matrix] + part * attrs.hidden;
@@ -120,9 +125,9 @@ class Scope {
   }
 
   /** The buffer of a place, and the index of its first element. */
-  locate(name: string): { readonly buffer: string; readonly first: string } {
-    const address = this.#of.layout.addressOf(name);
-    if (address === undefined) throw new GatewiseError('internal', `recurrent: ${name} is not in memory`);
+  locate(place: Place): { readonly buffer: string; readonly first: string } {
+    const address = this.#of.layout.addressOf(place);
+    if (address === undefined) throw new GatewiseError('internal', `recurrent: ${place} is not in memory`);
     return this.#locate(address, BUFFERS[address.tensor]);
   }
 
@@ -131,42 +136,43 @@ class Scope {
     return { buffer, first: `${this.#let(rowText(address))}${offset === 0 ? '' : ` + ${offset}u`}` };
   }
 
-  /** Element `unit` of the output, as a target. */
+  /** Element `unit` of the output, as an assignment target. */
   output(unit: string): string {
     const { buffer, first } = this.#locate(this.#of.layout.output, 'output');
     return `${buffer}[${first} + ${unit}]`;
   }
 
-  /** Element `unit` of a place, as a target. */
-  at(name: string, unit: string): string {
-    const { buffer, first } = this.locate(name);
+  /** Element `unit` of a place, as an assignment target. */
+  at(place: Place, unit: string): string {
+    const { buffer, first } = this.locate(place);
     return `${buffer}[${first} + ${unit}]`;
   }
 
   /** Element `unit` of a place, as a value. */
-  read(name: string, unit: string): string {
+  read(place: Place, unit: string): string {
     const { attrs, layout, hasOutputGradient, initial } = this.#of;
-    const [kind, index] = parsePlace(name);
+    const { kind, index } = place;
     switch (kind) {
       case 'state': {
-        if (initial === 'as given') return this.at(`carry${index}`, unit);
-        const state = this.at(name, unit);
+        if (initial === 'as given') return this.at(Place.of('carry', index), unit);
+        const state = this.at(place, unit);
         return initial === 'zero' ? `select(0.0, ${state}, order > 0u)` : state;
       }
       case 'output': {
         if (!hasOutputGradient) return '0.0f';
-        const d = this.at(name, unit);
+        const d = this.at(place, unit);
         return layout.isWavefront ? `select(0.0, ${d}, is_last(layer))` : d;
       }
       case 'active':
         return 'select(0.0, 1.0, is_active(layer, order, row))';
       case 'noise': {
-        const counter = `vec4u(row * ${attrs.hidden}u + ${unit}, ${attrs.stream}u, time_of(layer, order) * 2u + layer, ${1 + (index >> 2)}u)`;
+        const time = timeText(layout.output, layout.output.axes[0].extent);
+        const counter = `vec4u(row * ${attrs.hidden}u + ${unit}, ${attrs.stream}u, ${time} * 2u + layer, ${1 + (index >> 2)}u)`;
         const key = 'vec2u(bitcast<u32>(seed[0]), bitcast<u32>(seed[1]))';
         return `unit_uniform(philox(${counter}, ${key}).${'xyzw'[index & 3]})`;
       }
       default:
-        return this.at(name, unit);
+        return this.at(place, unit);
     }
   }
 }
@@ -183,12 +189,11 @@ const BUFFERS: Readonly<Record<TensorName, string>> = {
 const indent = (lines: readonly string[], by = '  '): string =>
   lines.map((line) => `${by}${line}`).join('\n');
 
-/** All phases of a kernel: the n-th phase's names end in _n. */
+/** The WGSL of all phases of a kernel; names in the n-th phase end in _n. */
 export function phasesWGSL(of: StepText, phases: readonly PhaseText[]): string {
   const { attrs, layout, precision } = of;
   const { type, unpacked } = PACKED[precision];
   return `// The cell "${attrs.cell.name}".
-const TRAINING = ${!layout.isInference};
 const WAVEFRONT = ${layout.isWavefront};
 const LAYERS = ${layout.pseudoLayers}u;
 
@@ -210,7 +215,7 @@ ${phases.map((phase, index) => phaseText(of, phase, index)).join('\n\n')}`;
 }
 
 function isActive({ attrs, layout }: StepText): string {
-  const mask = attrs.masked ? layout.addressOf('active0') : undefined;
+  const mask = attrs.masked ? layout.addressOf(Place.of('active')) : undefined;
   return mask === undefined ? 'true' : `rows[${rowText(mask)}] != 0.0`;
 }
 
@@ -218,8 +223,8 @@ function phaseText(of: StepText, { phase, vectors, turns }: PhaseText, index: nu
   const { layout } = of;
   const { products, means, writes, finish } = phase;
   const targets = vectors.flatMap(({ reads }) => reads.map(({ product }) => `${product}u`));
-  const moment = 'next: u32, layer: u32, row: u32';
-  const args = `${moment}, unit: u32, product: array<f32, PRODUCTS_${index}>`;
+  const step = 'next: u32, layer: u32, row: u32';
+  const args = `${step}, unit: u32, product: array<f32, PRODUCTS_${index}>`;
   return `// ${writes.map(({ to }) => to).join(', ')}
 const WIDTH_${index} = ${layout.width(phase.width)}u;
 const PRODUCTS_${index} = ${Math.max(1, products.length)}u;
@@ -232,7 +237,7 @@ const TURNS_${index} = ${turns}u;
 
 ${vectors.length > 0 ? weightsText(of.residence, index) : ''}
 ${vectors.map((vector, i) => vectorText(of, phase, vector, `${index}_${i}`)).join('\n')}
-fn means_of_${index}(${moment}) -> array<f32, MEANS_${index}> {
+fn means_of_${index}(${step}) -> array<f32, MEANS_${index}> {
 ${means.length === 0 ? `  return array<f32, MEANS_${index}>();` : meansBody(of, phase, index)}
 }
 
@@ -245,14 +250,16 @@ ${writesBody(of, phase, finish)}
 }`;
 }
 
-/** How the expressions of a phase name their inputs in WGSL. */
+/** The WGSL names of the inputs of a phase's expressions. */
 const inputText =
   (scope: Scope, { products, means }: Phase) =>
-  (name: string): string => {
-    const product = products.findIndex((own) => own.name === name);
-    if (product >= 0) return scope.product(product, products[product].terms);
-    const mean = means.findIndex((own) => own.name === name);
-    return mean >= 0 ? `mean[${mean}]` : scope.read(name, 'unit');
+  (name: string, expr: Expr): string => {
+    const place = placeOf(expr);
+    if (place === undefined) throw new GatewiseError('internal', `recurrent: ${name} is no place`);
+    if (place.kind === 'mean') return `mean[${means.findIndex((mean) => mean.place === place)}]`;
+    if (place.kind !== 'product') return scope.read(place, 'unit');
+    const product = products.findIndex((own) => own.place === place);
+    return scope.product(product, products[product].terms);
   };
 
 function writesBody(of: StepText, phase: Phase, writes: readonly Write[]): string {
@@ -263,8 +270,8 @@ function writesBody(of: StepText, phase: Phase, writes: readonly Write[]): strin
   );
   const stores = writes.flatMap(({ to }, i) => {
     const store = `${scope.at(to, 'unit')} = ${results[i]};`;
-    if (!of.layout.isInference || to !== 'after0') return [store];
-    // In inference the output is not a part of the states.
+    if (!of.layout.isInference || to !== Place.of('after')) return [store];
+    // In inference the output is separate from the states.
     const output = `${scope.output('unit')} = ${results[i]};`;
     return of.layout.isWavefront ? [store, 'if (is_last(layer)) {', `  ${output}`, '}'] : [store, output];
   });
@@ -301,24 +308,21 @@ function weightsText(residence: Residence, index: number): string {
 `;
 }
 
-/** The functions of one vector: where it begins, its elements, and whether a product with it is needed. */
+/** The functions of one vector: its first index, its elements, and whether products need it. */
 function vectorText(
   of: StepText,
   phase: Phase,
   { source, depth, start }: VectorReads,
   suffix: string,
 ): string {
-  // A vector lies in memory, or is h times variational dropout's factors.
-  const parts = 'op' in source.kind ? source.args : [source];
-  const names = parts.map((part) => inputsOf([part])[0]);
-  const factors = names.filter((name) => parsePlace(name)[0] === 'keep');
-  const vector = names.find((name) => !factors.includes(name)) ?? names[0];
+  // A vector is either in memory or h times the factors of variational dropout.
+  const [vector, ...factors] = placesIn([source]).toSorted((a) => (a.kind === 'keep' ? 1 : -1));
   const scope = new Scope(of);
-  const place = of.initial === 'as given' ? vector.replace(/^state/, 'carry') : vector;
-  const { buffer, first } = scope.locate(place);
+  const isGiven = of.initial === 'as given' && vector.kind === 'state';
+  const { buffer, first } = scope.locate(isGiven ? Place.of('carry', vector.index) : vector);
   const head = indent(scope.head);
-  const factorTexts = factors.map((name) => {
-    const address = of.layout.addressOf(name);
+  const factorTexts = factors.map((factor) => {
+    const address = of.layout.addressOf(factor);
     return `rows[${address === undefined ? '0u' : rowText(address)} + k]`;
   });
   const elements = [`${buffer}[base + k]`, ...factorTexts];
@@ -349,12 +353,11 @@ fn is_live_${suffix}(next: u32, layer: u32, row: u32) -> bool {
 `;
 }
 
-/** Whether a vector exists for a step, and is not masked. */
-function liveText({ layout, initial }: StepText, phase: Phase, name: string): string {
-  const [kind] = parsePlace(name);
-  const address = layout.addressOf(name);
-  const isZero = initial === 'zero' && kind === 'state';
-  const isNext = address?.time === 'next';
+/** Whether a vector exists at a step and is not masked. */
+function liveText({ layout, initial }: StepText, phase: Phase, vector: Place): string {
+  const address = layout.addressOf(vector);
+  const isZero = initial === 'zero' && vector.kind === 'state';
+  const isNext = vector.kind === 'following';
   const conditions = [
     ...(isNext ? ['next < params.steps'] : []),
     ...(!isNext && address?.layer !== -1 && (phase.finish.length > 0 || isZero)
@@ -367,7 +370,7 @@ function liveText({ layout, initial }: StepText, phase: Phase, name: string): st
   return conditions.join(' && ');
 }
 
-/** Four elements of a vector; elements past its end are 0. */
+/** Four elements of a vector; elements past the end are 0. */
 function ownVector(suffix: string, depth: number): string[] {
   const element = (n: number): string => `source_${suffix}(base, layer, row, k + ${n}u)`;
   if (depth % 4 === 0) return [`return vec4f(${[0, 1, 2, 3].map(element).join(', ')});`];
@@ -382,7 +385,7 @@ function ownVector(suffix: string, depth: number): string[] {
   ];
 }
 
-/** The same, where each of four invocations loads one element. */
+/** The same four elements, one loaded by each of four invocations. */
 function sharedVector(suffix: string, depth: number): string[] {
   const own = `source_${suffix}(base, layer, row, ${depth % 4 === 0 ? 'k + lane' : `min(k + lane, ${depth - 1}u)`})`;
   return [

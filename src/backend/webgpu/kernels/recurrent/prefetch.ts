@@ -1,5 +1,5 @@
-// A single step of a cell in two parts: W_hh·h, which needs no input and is prefetched, and the rest, which is short then: the product
-// of the input and one expression for each unit.
+// Splits a single step of a cell in two: W_hh·h, which does not depend on the input and is prefetched, and the short rest: the
+// input product and one expression per unit.
 import { add } from '../../../../expr/arith.ts';
 import { Expr } from '../../../../expr/expr.ts';
 import { inputName } from '../../../../expr/operands.ts';
@@ -13,7 +13,7 @@ import { MAX_INPUTS, MAX_OUTPUTS } from '../elementwise.ts';
 
 /**
  * The outputs of a single step of one pseudo-layer, without those that only training reads.
- * @returns undefined where the update needs more than products of h with weights, or more tensors than one kernel reads.
+ * @returns undefined if the update needs more than products of h with weights, or if a kernel would bind too many tensors.
  */
 export function prefetchedStep({
   attrs,
@@ -38,7 +38,7 @@ export function prefetchedStep({
   const withBias = (value: Value): Value =>
     bias ? add(value, slice(vectors, 0, 0, recurrentGates.length * hidden)) : value;
   const ofStates = matmul(initial[0], operands.weights[0], { transposeB: true });
-  // Where each gate is one sum, the product of the input adds up all of it, as its epilogue.
+  // If each gate is one sum, the epilogue of the input product adds all other terms.
   const summed = gates.every(({ kind }) => kind === 'sum');
   const recurrent = summed ? ofStates : withBias(ofStates);
   const inputPart = summed ? withBias(add(ofStates, products)) : products;
@@ -69,26 +69,26 @@ export function prefetchedStep({
     random: () => other(before[0]),
   });
   if (!isSimple) return undefined;
-  // h twice: as the output, and beside the other states.
+  // h is both the output and one of the states.
   const exprs = [after[0], ...after];
   const { used } = compactInputs(exprs, read);
   if (used.length > MAX_INPUTS || exprs.length > MAX_OUTPUTS) return undefined;
   const results = elementwise(exprs, read, [batch, hidden], `step of ${cell.name}`);
   const [, , output, ...finals] = outputs;
-  // The first two are not read.
+  // Nothing reads the first two outputs.
   return [reserve, reserve, ...[output, ...finals].map((own, i) => reshape(results[i], own.shape))];
 }
 
-/** The input products (1, B, G·H) at the beginning of the rows of a reserve (1, 1, B, row). */
+/** The input products (1, B, G·H), at the start of the rows of a reserve (1, 1, B, row). */
 function inputProducts(reserve: Value, width: number): Value {
-  // The product itself, where the reserve was made of it, so that expressions can be fused into it.
+  // Uses the product that the reserve was built from, if available, so that expressions can be fused into it.
   const made = reserve.node?.op.name === reshapeOp.name ? reserve.node.inputs[0] : reserve;
   if (made.shape.at(-1) === width) return made;
   const [product] = made.node?.op.name === concatOp.name ? made.node.inputs : [];
   return product?.shape.at(-1) === width ? product : slice(reserve, 3, 0, width);
 }
 
-/** The pieces of one size that a flat value consists of: those it was concatenated from, if they have that size. */
+/** Splits a flat value into the pieces of one size that it was concatenated from, if they have that size. */
 function piecesOf(flat: Value, count: number, size: number): readonly Value[] {
   const { node } = flat;
   const isConcat = node?.op.name === concatOp.name && node.inputs.every(({ shape }) => shape[0] === size);

@@ -1,17 +1,23 @@
-// How a recurrent loop runs on a device:
+// The variants of a recurrent loop:
 //   step       one launch per step and phase; an invocation owns a tile of rows and units and all their products
-//   subgroup   the same launches; the four invocations of a subgroup load the vectors that they share together
-//   split_k    the same launches; several invocations share each sum over k, for few rows, which do not fill a device
+//   subgroup   the same launches; the four invocations of a subgroup load shared vectors together
+//   split_k    the same launches; several invocations share each sum over k, since few rows do not fill a device
 //   persistent_streamed   many steps in one launch; a workgroup owns some rows and all their units
 //   persistent_workgroup, persistent_registers   the same, with weights loaded once into workgroup memory or registers
 import { GatewiseError } from '../../../../core/errors.ts';
 import type { Phase } from '../../../../cells/phases.ts';
 import { operandsOf } from '../../../../graph/operands.ts';
-import { flopOf, RecurrentLayout, type RecurrentAttrs } from '../../../../ops/recurrent_schedule.ts';
+import {
+  flopOf,
+  RecurrentLayout,
+  stridesOf,
+  type RecurrentAttrs,
+  type Strides,
+} from '../../../../ops/recurrent_schedule.ts';
 import { QUAD_WORDS } from '../../../../ops/weight_precision.ts';
 import type { Placed, Region } from '../../../../plan/region.ts';
 import { recurrent_subgroup } from '../../../../../shaders/gen/recurrent_subgroup.ts';
-import { recurrent_sequence } from '../../../../../shaders/gen/recurrent_sequence.ts';
+import { recurrent_persistent } from '../../../../../shaders/gen/recurrent_persistent.ts';
 import { recurrent_step } from '../../../../../shaders/gen/recurrent_step.ts';
 import type { DeviceInfo } from '../../device_info.ts';
 import { bindDense, dispatch, type Dispatch } from '../../dispatch.ts';
@@ -45,10 +51,10 @@ interface Pass {
   readonly batch: number;
 }
 
-/** A pass and the tensors that its launches bind. */
+/** A pass, and the tensors that its launches bind. */
 interface Loop extends Pass {
   readonly text: Omit<StepText, 'together' | 'residence'>;
-  /** By the names of the kernels' bindings, except `packed`, whose name depends on its precision. */
+  /** Keyed by the kernels' binding names, except `packed`, whose name depends on its precision. */
   readonly regions: Readonly<Record<string, Region | undefined>>;
 }
 
@@ -61,14 +67,13 @@ function passOf({ attrs, outputs }: Placed<RecurrentAttrs>, backward: boolean): 
   return { attrs, layout, phases: layout.phases(backward), packing, backward, steps, batch };
 }
 
-/** The uniforms of each step, in the order of processing. @param last Whether the backward loop has a finishing step. */
+/** The uniforms of each step, in processing order. @param last Whether the backward loop has a finishing step. */
 const stepUniforms = ({ layout, steps, batch, backward }: Loop, last: boolean) => {
-  const count = steps + layout.delay;
-  const moments = Array.from({ length: count }, (_, i) => (backward ? count - i : i + 1));
-  return [...moments, ...(last ? [0] : [])].map((next) => ({ next, count: 1, stride: 1, steps, batch }));
+  const waves = layout.waves(steps, backward).filter((wave) => wave >= 0 || last);
+  return waves.map((wave) => ({ next: wave + 1, count: 1, stride: 1, steps, batch }));
 };
 
-/** Bindings, spliced text and unroll counts of a launch of some phases. @param options.turns Of each phase. */
+/** Bindings, spliced text and unroll counts for a launch of some phases. @param options.turns Turns of each phase. */
 function launchParts(
   loop: Loop,
   chosen: readonly number[],
@@ -133,7 +138,7 @@ function sizeOf({ attrs, layout, phases, packing, batch }: Pass): LoopSize {
   };
 }
 
-/** A launch per step and phase. @param lanes Invocations of a workgroup. @param together Whether these are a subgroup. */
+/** One launch per step and phase. @param lanes Invocations per workgroup. @param together Whether they form a subgroup. */
 function tiledLaunches(loop: Loop, device: DeviceInfo, lanes: number, together: boolean): Dispatch[] {
   const { layout, batch } = loop;
   const { pseudoLayers } = layout;
@@ -157,7 +162,7 @@ function tiledLaunches(loop: Loop, device: DeviceInfo, lanes: number, together: 
   });
 }
 
-/** A launch of the kernel whose workgroups share sums. @param groups Workgroups that share the units of a row. */
+/** A launch of the kernel whose invocations share sums. @param groups Workgroups that share the units of a row. */
 function groupLaunch(
   loop: Loop,
   chosen: readonly number[],
@@ -171,7 +176,7 @@ function groupLaunch(
   const turns = ({ width }: Phase): number => Math.ceil(layout.width(width) / (lanes * groups));
   const { counts, ...parts } = launchParts(loop, chosen, { turns, splits, residence });
   const products = Math.max(1, ...chosen.map((p) => phases[p].products.length));
-  return dispatch(recurrent_sequence, {
+  return dispatch(recurrent_persistent, {
     ...parts,
     constants: {
       LANES: lanes,
@@ -194,7 +199,7 @@ function groupLaunch(
   });
 }
 
-/** A launch per step and phase, whose workgroups share sums. */
+/** One launch per step and phase, with sums shared inside a workgroup. */
 function splitLaunches(loop: Loop, device: DeviceInfo): Dispatch[] {
   const turn = {};
   return loop.phases.map((phase, p) => {
@@ -205,18 +210,18 @@ function splitLaunches(loop: Loop, device: DeviceInfo): Dispatch[] {
   });
 }
 
-/** A launch for as many steps as a launch may run. */
+/** Launches of as many steps each as the FLOP cap allows. */
 function persistentLaunches(loop: Loop, geometry: GroupGeometry | undefined): Dispatch[] {
   if (geometry === undefined)
     throw new GatewiseError('internal', 'recurrent: the weights do not fit where the variant keeps them');
   const { layout, phases, backward, steps, batch } = loop;
-  const moments = stepUniforms(
+  const uniforms = stepUniforms(
     loop,
     phases.some(({ finish }) => finish.length > 0),
   );
-  const size = stepsPerLaunch(moments.length, flopOf(layout, phases), geometry);
-  const launches = Array.from({ length: Math.ceil(moments.length / size) }, (_, i) => {
-    const own = moments.slice(i * size, (i + 1) * size);
+  const size = stepsPerLaunch(uniforms.length, flopOf(layout, phases), geometry);
+  const launches = Array.from({ length: Math.ceil(uniforms.length / size) }, (_, i) => {
+    const own = uniforms.slice(i * size, (i + 1) * size);
     return { next: own[0].next, count: own.length, stride: backward ? -1 : 1, steps, batch };
   });
   return [groupLaunch(loop, [...phases.keys()], geometry, 1, launches, {})];
@@ -246,9 +251,9 @@ export function loopVariants(
   const pass = passOf(placed, backward);
   const { attrs, layout, steps, batch } = pass;
   const size = sizeOf(pass);
-  // Layers of a wavefront pass h on, which workgroups can do from launch to launch alone.
+  // Wavefront layers pass h between workgroups, which synchronise only between launches.
   const persistent = !layout.isWavefront;
-  // Loading weights once pays from the second step on, and a software adapter has one kind of memory.
+  // Loading weights once pays off from the second step on; a software adapter has only one kind of memory.
   const resident = persistent && steps > 1 && !device.software;
   const fits: Readonly<Record<RecurrentVariant, boolean>> = {
     step: true,
@@ -258,7 +263,7 @@ export function loopVariants(
     persistent_workgroup: resident && workgroupGeometry(device, size) !== undefined,
     persistent_registers: resident && registersGeometry(device, size) !== undefined,
   };
-  // One workgroup's bandwidth against a launch, as known of large GPUs; tuning measures it.
+  // Compares one workgroup's bandwidth with the cost of a launch, for large GPUs; tuning measures it.
   const preferred = ((): RecurrentVariant => {
     if (device.software) return fits.subgroup ? 'subgroup' : 'step';
     if (fits.persistent_registers) return 'persistent_registers';
@@ -279,29 +284,25 @@ export function loopVariants(
   };
 }
 
-/** The copies of the initial states (P, B, W) to the time at which each pseudo-layer starts. */
+/** Copies the initial states (P, B, W) to the time index at which each pseudo-layer starts. */
 function startDispatches({ layout, steps, batch }: Pass, initial: Region, states: Region): Dispatch[] {
-  const { pseudoLayers, stateOffset, stateUnits, program } = layout;
-  const times = layout.stateTimes(steps);
-  const isEven = new Set(program.stateWidths).size === 1;
-  // States of one width are one copy.
-  const groups = isEven ? [0] : stateOffset.map((_, s) => s);
-  return groups.flatMap((s) => {
-    const width = layout.stateWidth(s);
-    const shape = [isEven ? stateUnits / width : 1, pseudoLayers, batch, width];
-    const row = batch * width;
-    const last = pseudoLayers > 1 ? layout.stateTime(1, 0, steps) : 0;
-    const from = {
-      shape,
-      strides: [pseudoLayers * row, row, width, 1],
-      offset: initial.view.offset + stateOffset[s] * pseudoLayers * batch,
-    };
-    const to = {
-      shape,
-      strides: [pseudoLayers * times * row, (times + last) * row, width, 1],
-      offset: states.view.offset + stateOffset[s] * pseudoLayers * times * batch,
-    };
-    return copyDispatch({ ...initial, view: from }, { ...states, view: to });
+  const { pseudoLayers, stateUnits } = layout;
+  const sizes = { steps, batch, times: layout.stateTimes(steps) };
+  const widths = layout.program.stateWidths.map((width) => layout.width(width));
+  // One copy serves all states of equal width.
+  const isEven = new Set(widths).size === 1;
+  return (isEven ? [0] : [...widths.keys()]).flatMap((s) => {
+    const shape = [isEven ? stateUnits / widths[s] : 1, pseudoLayers, batch, widths[s]];
+    const regionOf = ({ view, ...region }: Region, { base, layer, row }: Strides, start = 0): Region => ({
+      ...region,
+      view: { shape, strides: [pseudoLayers * layer, layer + start, row, 1], offset: view.offset + base },
+    });
+    const target = stridesOf(layout.statesAt(s), sizes);
+    const start = pseudoLayers > 1 ? target.time * layout.stateTime(1, 0, steps) : 0;
+    return copyDispatch(
+      regionOf(initial, stridesOf(layout.carry(s), sizes)),
+      regionOf(states, target, start),
+    );
   });
 }
 
@@ -316,7 +317,7 @@ export function loopDispatches(
   const operands = operandsOf(attrs.operands, placed.inputs);
   const [reserve, second, output] = placed.outputs;
   const initial = operands.initial.at(0);
-  // A single step reads the initial states as they were given; longer loops come back to their memory.
+  // A single step reads the initial states directly; longer loops overwrite their memory.
   const asGiven = !backward && layout.isInference && steps === 1 && initial !== undefined;
   const own = backward
     ? { states: operands.states[0], carry: second, d_output: operands.dOutput.at(0) }

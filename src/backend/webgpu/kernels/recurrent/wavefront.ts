@@ -1,20 +1,20 @@
-// Whether stacked recurrent layers share launches on a device.
+// Decides whether stacked recurrent layers share launches on a device.
 import { streamsWell } from './geometry.ts';
 import type { WavefrontStep } from '../../../../graph/value.ts';
 import { floorSeconds } from '../../../../plan/calibration.ts';
 import type { DeviceInfo } from '../../device_info.ts';
 
-/** A kernel comes to a third of what the device can do, as a rule, where a floor counts on all of it. */
+/** The share of the device's calibrated peak that a kernel typically reaches; a floor assumes the whole peak. */
 const KERNEL_SHARE = 1 / 3;
 
-/** Whether layers had better share launches of such steps on such a device, as far as it is known. */
+/** Whether a wavefront is faster: true if a step of all layers costs no more than a launch. False without a calibration. */
 export function sharesLaunches(
   { software }: DeviceInfo,
   calibration: Parameters<typeof floorSeconds>[1] | undefined,
   { flop, bytes, layerBytes }: WavefrontStep,
 ): boolean {
   if (calibration === undefined) return false;
-  // A layer that a workgroup runs by itself takes one launch, and not one for each step.
+  // A layer whose weights one workgroup streams well runs as one persistent launch, not one launch per step.
   const runsByStep = software || !streamsWell(layerBytes);
   const { seconds } = floorSeconds({ dispatches: 0, flop, bytes }, calibration);
   return runsByStep && seconds / KERNEL_SHARE <= calibration.dispatchSeconds;

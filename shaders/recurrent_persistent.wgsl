@@ -16,7 +16,7 @@ var<workgroup> partials: array<f32, PARTIALS>;      // (SPLITS, products of a ti
 var<workgroup> workgroup_weights: array<Packed, QUADS>;
 
 @compute @workgroup_size(INVOCATIONS)
-fn recurrent_sequence(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) local: u32) {
+fn recurrent_persistent(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) local: u32) {
   let lane = local % LANES;
   // The remainder changes nothing, but tells a compiler that an invocation reads all quads in its registers.
   let split = (local / LANES) % SPLITS;
