@@ -1,4 +1,4 @@
-// Measures dispatches: adds a number to 64 elements in place, so that each dispatch waits for the previous one and does little else.
+// Measures dispatches: adds a number to 64 elements in place, so that each dispatch waits for the previous one.
 
 struct Params {
   summand: f32,

@@ -1,5 +1,5 @@
-// The aggregate of each chunk of a linear scan but the last: the coefficients (a, b) of all its steps composed, so that the chunk maps
-// state to a * state + b. One invocation owns one column of one chunk.
+// The aggregate of each chunk of a linear scan but the last: the coefficients (a, b) of all its steps composed, so that the chunk
+// maps state to a * state + b. One invocation owns one column of one chunk.
 
 // @include lib/nonlinear.wgsl
 // @include lib/operand.wgsl

@@ -1,5 +1,5 @@
-// The product of matmul.wgsl for few rows, as in a stream: an invocation computes all ROWS of 4 columns, and K_SHARES invocations of
-// a workgroup each sum a share of k and add their sums in a tree. Each element of b is read once, by coalesced loads.
+// The product of matmul.wgsl for few rows, as in a stream: an invocation computes all ROWS of 4 columns, and K_SHARES invocations
+// of a workgroup each sum a share of k and add their sums in a tree. Each element of b is read once, by coalesced loads.
 
 // @include lib/matmul.wgsl
 

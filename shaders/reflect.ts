@@ -1,5 +1,5 @@
-// The build step of the shaders: reflects each *.wgsl and writes gen/NAME.ts, a typed description of its bindings,
-// uniforms, constants, splices and unrolled counts, with includes resolved. `--check` only compares.
+// The build step of the shaders (`npm run shaders`): writes gen/NAME.ts for each NAME.wgsl, with its code, includes resolved, and
+// a typed description of its bindings, uniforms, constants, splices and unrolled counts. `--check` compares with the files that exist.
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -14,6 +14,7 @@ import type { Layout } from '../src/core/kernel.ts';
 
 const folder = dirname(fileURLToPath(import.meta.url));
 
+/** WGSL with its `// @include` lines replaced by the files, recursively. */
 function include(code: string): string {
   return code.replace(/^\/\/ @include (\S+)\n/gm, (_, file: string) =>
     include(readFileSync(join(folder, file), 'utf8')),
@@ -86,7 +87,7 @@ function reflect(name: string): string {
   const splices = directives('splice');
   const blocks = directives('unroll').map((text) => text.split(' '));
   const counts = [...new Set(blocks.map(([, count]) => count).filter((count) => !/^\d+$/.test(count)))];
-  // SIZE_P in a block of P is SIZE_0, SIZE_1, …
+  // A count SIZE_P in a block of P stands for SIZE_0, SIZE_1, …
   const isNumbered = (count: string): boolean => blocks.some(([variable]) => count.endsWith(`_${variable}`));
   const firstOf = (count: string): string => (isNumbered(count) ? count.replace(/_[^_]+$/, '_0') : count);
   const unrollType = counts

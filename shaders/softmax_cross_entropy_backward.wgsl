@@ -1,5 +1,5 @@
-// Gradient of the cross-entropy: d logits[r, c] = (softmax(logits[r])[c] - target[c]) * d loss[r]. The target is one-hot at the label,
-// smoothed; the gradient of rows whose label is ignore_index is 0. One invocation computes one element.
+// Gradient of the cross-entropy: d logits[r, c] = (softmax(logits[r])[c] - target[c]) * d loss[r]. The target is one-hot at the
+// label, smoothed; the gradient of rows whose label is ignore_index is 0. One invocation computes one element.
 
 // @include lib/linear_id.wgsl
 

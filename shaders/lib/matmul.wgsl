@@ -1,5 +1,5 @@
-// The part that the kernels of all matmul variants share: bindings, loads of 4 by 4 blocks, the epilogue and the store. A workgroup's
-// z is its split of k, of length params.depth; without split-K there is one split.
+// The part that the kernels of all matmul variants share: bindings, loads of 4 by 4 blocks, the epilogue and the store. The z of a
+// workgroup is its split of k, of length params.depth; without split-K there is one split.
 
 // @include lib/nonlinear.wgsl
 // @include lib/operand.wgsl

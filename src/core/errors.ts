@@ -1,4 +1,4 @@
-// The one error class. Its message names the operation, what was expected, what came and what to do.
+// The error class of the library. A message names the operation, the expected and the given value, and the remedy.
 
 export type ErrorCode =
   | 'shape'
@@ -24,12 +24,12 @@ export class GatewiseError extends Error {
   }
 }
 
-/** A value as short text for an error message: shapes as [2, 3], strings quoted, long lists cut. */
+/** A value as short text for an error message: shapes as [2, 3], strings quoted, lists cut after 8 elements. */
 export function show(value: unknown): string {
   if (value === undefined) return 'nothing';
   if (typeof value === 'function') return `function ${value.name}`;
   if (Array.isArray(value) || ArrayBuffer.isView(value)) {
-    // Typed arrays are lists too, which TypeScript's ArrayBufferView does not say.
+    // The type ArrayBufferView has no length, but typed arrays have.
     const list = Array.from(value as unknown as ArrayLike<unknown>);
     const head = list.slice(0, 8).map(show).join(', ');
     return `[${head}${list.length > 8 ? ', …' : ''}]`;

@@ -1,7 +1,7 @@
-// What is known of a WGSL file at compile time. The build step in shaders/ writes one such object per kernel, so a
-// wrong binding, uniform, constant or splice is a type error.
+// The type of the description that `npm run shaders` generates from a WGSL file: with it, a wrong binding, uniform, constant or
+// splice is a type error. Also writes uniforms in WGSL's memory layout.
 
-/** How a uniform member lies in memory: a word, a vector of words, an array or a struct. */
+/** The memory layout of a uniform: a scalar or vector, an array or a struct. Offsets and strides are in bytes. */
 export type Layout =
   | { readonly kind: 'u32' | 'i32' | 'f32'; readonly width: number }
   | { readonly kind: 'array'; readonly count: number; readonly stride: number; readonly of: Layout }
@@ -17,7 +17,7 @@ export interface Kernel<
   Splice extends string = string,
   Unroll extends string = string,
 > {
-  /** The file, the entry point and the label on the device. */
+  /** The name of the file and of the entry point, and the label on the device. */
   readonly name: string;
   readonly code: string;
   readonly bindings: Readonly<
@@ -26,13 +26,13 @@ export interface Kernel<
   readonly uniforms: { readonly binding: number; readonly size: number; readonly layout: Layout };
   readonly constants: readonly Constant[];
   readonly splices: readonly Splice[];
-  /** Names of counts; `SIZE_0` stands for `SIZE_1` and so on. */
+  /** The names of unrolled counts; `SIZE_0` stands for `SIZE_0`, `SIZE_1` and so on. */
   readonly unrolls: readonly Unroll[];
-  /** Only a type: the uniforms' TypeScript shape. */
+  /** The TypeScript type of the uniforms; never a value. */
   readonly uniformType?: Uniforms;
 }
 
-/** Writes `value` at `offset` of `view` as `layout` says. */
+/** Writes `value` at byte `offset` of `view` in a layout. */
 export function packUniforms(view: DataView, offset: number, layout: Layout, value: unknown): void {
   if (layout.kind === 'struct') {
     for (const [name, member] of Object.entries(layout.members)) {

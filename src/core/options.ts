@@ -100,7 +100,7 @@ export function readOptions<Given extends object, Table extends TableOf<Given>>(
   ) as Complete<Table>;
 }
 
-/** One value as of an option: its default where it is undefined. @throws GatewiseError `argument` unless accepted. */
+/** The value of one option, or its default if undefined. @throws GatewiseError `argument` if the option does not accept it. */
 export function readOption<T>(
   what: string,
   name: string,
@@ -112,21 +112,24 @@ export function readOption<T>(
   return value as T;
 }
 
-/** Throws for options that are no object, and for an option that is not one of `known`. */
+/**
+ * Checks the names of options.
+ * @throws GatewiseError `argument` if `options` is no object, `unsupported` for an option whose name is not in `names`.
+ */
 export function checkOptions(
   what: string,
   options: unknown,
-  known: readonly string[],
+  names: readonly string[],
 ): asserts options is object {
   if (typeof options !== 'object' || options === null || Array.isArray(options))
     throw new GatewiseError(
       'argument',
-      `${what}: expected options { ${known.join(', ')} }, got ${show(options)}`,
+      `${what}: expected options { ${names.join(', ')} }, got ${show(options)}`,
     );
-  const unknown = Object.keys(options).find((key) => !known.includes(key));
+  const unknown = Object.keys(options).find((key) => !names.includes(key));
   if (unknown !== undefined)
     throw new GatewiseError(
       'unsupported',
-      `${what}: option ${show(unknown)} is unknown; expected ${known.join(', ')}`,
+      `${what}: option ${show(unknown)} is unknown; expected ${names.join(', ')}`,
     );
 }

@@ -1,12 +1,12 @@
-// A counter-based generator: Philox4x32-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC 2011).
-// The n-th number depends on (seed, stream, n) alone, so any part can be made anywhere, in any order.
+// The counter-based random number generator Philox4x32-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC 2011).
+// Number n is a function of (seed, stream, n), so that numbers can be computed on any backend and in any order.
 
 const M0 = 0xd2511f53;
 const M1 = 0xcd9e8d57;
 const W0 = 0x9e3779b9;
 const W1 = 0xbb67ae85;
 
-/** High and low half of the 64-bit product of two 32-bit numbers. */
+/** The high and low 32 bits of the product of two 32-bit numbers. */
 function multiply(a: number, b: number): [high: number, low: number] {
   const aHigh = a >>> 16;
   const aLow = a & 0xffff;
@@ -36,18 +36,19 @@ export function philox(
   return [c0, c1, c2, c3];
 }
 
-/** Uniform in [0, 1): the upper 24 bits of a word, which a float32 holds exactly, so that devices get the same number. */
+/** A uniform number in [0, 1) from the upper 24 bits of a word: float32 represents it exactly, so all backends agree. */
 export function unitUniform(word: number): number {
   return (word >>> 8) / 2 ** 24;
 }
 
+/** A sequence of random numbers. */
 export class Random {
   readonly seed: number;
   readonly stream: number;
   #counter: number;
   #words: number[] = [];
 
-  /** Numbers of one `seed` and one `stream`; streams of a seed are independent. `counter` is where to begin. */
+  /** @param stream Streams of one seed are independent. @param counter The first counter value. */
   constructor(seed: number, stream = 0, counter = 0) {
     this.seed = seed;
     this.stream = stream;
@@ -70,12 +71,12 @@ export class Random {
     return low + (high - low) * (this.#word() / 2 ** 32);
   }
 
-  /** A whole number in [0, n). */
+  /** An integer in [0, n). */
   integer(n: number): number {
     return Math.floor(this.uniform() * n);
   }
 
-  /** Normal with mean 0 and standard deviation 1, by Box and Muller. */
+  /** A normal number with mean 0 and standard deviation 1, by the Box-Muller transform. */
   normal(): number {
     const radius = Math.sqrt(-2 * Math.log((this.#word() + 1) / 2 ** 32));
     return radius * Math.cos(2 * Math.PI * this.uniform());

@@ -1,10 +1,10 @@
-// Shapes, dtypes and their rules. A shape is a list of sizes, the slowest-varying first; [] is a scalar.
+// Shapes, dtypes, strides and broadcasting. A shape is a list of sizes, outermost axis first; [] is a scalar.
 import { GatewiseError, show } from './errors.ts';
 
 export type Shape = readonly number[];
 export type DType = 'f32' | 'i32';
 
-/** Numbers on the host. f32 tensors are float64 there where gradients are checked. */
+/** A tensor's elements on the host. In float64 mode, for gradient checks, f32 tensors are Float64Array. */
 export type NumberArray = Float32Array | Float64Array | Int32Array;
 
 /** Number of elements. */
@@ -46,7 +46,7 @@ export function normalizeAxis(what: string, axis: number, rank: number): number 
   return axis < 0 ? axis + rank : axis;
 }
 
-/** NumPy's broadcasting: aligned from the last axis, sizes equal or 1. */
+/** The shape to which shapes broadcast by NumPy's rule: aligned from the last axis, sizes are equal or 1. */
 export function broadcastShapes(what: string, shapes: readonly Shape[]): number[] {
   const rank = Math.max(0, ...shapes.map((shape) => shape.length));
   const result: number[] = Array.from({ length: rank }, () => 1);

@@ -1,4 +1,4 @@
-// Arguments and results may be nested: a leaf, a list or a plain object of trees.
+// Nested arguments and results (pytrees in JAX): a tree is a leaf, or a list or plain object of trees.
 
 export type Tree<Leaf> = Leaf | readonly Tree<Leaf>[] | { readonly [key: string]: Tree<Leaf> };
 
@@ -11,19 +11,19 @@ export type MapTree<T, From, To> = T extends From
       ? { [K in keyof T]: MapTree<T[K], From, To> }
       : T;
 
-/** Calls `visit` on each leaf, in order, with its path (such as `0.weight`), and rebuilds the nesting from what it returns. */
+/** The tree with each leaf replaced by `visit(leaf, path)`, called in order; a path is such as `0.weight`. */
 export function mapTree<Leaf, To>(
   tree: unknown,
   isLeaf: (node: unknown) => node is Leaf,
   visit: (leaf: Leaf, path: string) => To,
   path = '',
 ): unknown {
-  const at = (key: string | number): string => (path === '' ? String(key) : `${path}.${key}`);
+  const childPath = (key: string | number): string => (path === '' ? String(key) : `${path}.${key}`);
   if (isLeaf(tree)) return visit(tree, path);
-  if (Array.isArray(tree)) return tree.map((node: unknown, i) => mapTree(node, isLeaf, visit, at(i)));
+  if (Array.isArray(tree)) return tree.map((node: unknown, i) => mapTree(node, isLeaf, visit, childPath(i)));
   if (typeof tree === 'object' && tree !== null) {
     return Object.fromEntries(
-      Object.entries(tree).map(([key, node]) => [key, mapTree(node, isLeaf, visit, at(key))]),
+      Object.entries(tree).map(([key, node]) => [key, mapTree(node, isLeaf, visit, childPath(key))]),
     );
   }
   return visit(tree as Leaf, path);

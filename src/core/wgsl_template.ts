@@ -1,17 +1,21 @@
-// The whole preprocessing of a WGSL file. Lines that begin with `// @` direct it, so each file compiles as it stands:
-//   // @splice NAME … // @end    the lines between are replaced by generated text
-//   // @unroll X COUNT … // @end the lines between are repeated; X becomes 0u, 1u, … and a part _X of a name becomes _0, _1, …
-// A storage buffer named in readOnly is declared `read`, where the kernel does not write it in this use.
-// Blocks are expanded from outside in, so that a count may have a number in its name, as GROUPS_PHASE in a block of PHASE.
-// COUNT is a number or a name given by the caller; a line `const COUNT = 1u;` takes the value given. (`// @include` is resolved when the shaders are reflected.)
+// The template processor of WGSL files. Directives are comments, so that each file is valid WGSL by itself:
+//   // @splice NAME … // @end    replaces the lines between by generated code
+//   // @unroll X COUNT … // @end repeats the lines between; X becomes 0u, 1u, … and a part _X of a name becomes _0, _1, …
+// COUNT is a number or a name for which the caller gives a number, which also replaces that of a line `const COUNT = 1u;`.
+// Outer blocks are expanded first, so a count in a block of PHASE may be called GROUPS_PHASE, with one number for each copy.
+// (`npm run shaders` resolves `// @include FILE` before.)
 import { GatewiseError } from './errors.ts';
 
+/** The values for the directives of a WGSL file. */
 export interface Template {
+  /** The code of each splice; the file's own code by default. */
   readonly splices?: Readonly<Record<string, string>>;
   readonly counts?: Readonly<Record<string, number>>;
+  /** The storage buffers to declare `read` instead of `read_write`. */
   readonly readOnly?: readonly string[];
 }
 
+/** The WGSL of a file with all directives expanded. */
 export function expand(code: string, { splices = {}, counts = {}, readOnly = [] }: Template): string {
   const declared = readOnly.reduce(
     (text, name) => text.replace(`var<storage, read_write> ${name}:`, `var<storage, read> ${name}:`),
@@ -37,7 +41,6 @@ export function expand(code: string, { splices = {}, counts = {}, readOnly = [] 
     return count;
   };
 
-  // From outside in: a count within a block that is repeated may be that of one of its copies, as GROUPS_PHASE.
   const expandLines = (body: readonly string[]): string[] => {
     const out: string[] = [];
     for (let at = 0; at < body.length; at++) {
@@ -45,8 +48,8 @@ export function expand(code: string, { splices = {}, counts = {}, readOnly = [] 
       const directive = directiveOf(line);
       if (directive === undefined)
         out.push(
-          line.replace(/^const (\w+) = \d+u;/, (own, constant: string) =>
-            constant in counts ? `const ${constant} = ${counts[constant]}u;` : own,
+          line.replace(/^const (\w+) = \d+u;/, (declaration, constant: string) =>
+            constant in counts ? `const ${constant} = ${counts[constant]}u;` : declaration,
           ),
         );
       else if (directive.kind === 'end')
@@ -77,7 +80,7 @@ function directiveOf(line: string): Directive | undefined {
   return kind === undefined ? undefined : { kind: kind as Directive['kind'], name, count };
 }
 
-/** A copy of a block: `X` becomes `0u`, and a part `_X` of a name `_0`. */
+/** Copy `n` of an unrolled block: the word X becomes `0u`, and a part `_X` of a name `_0`, for n = 0. */
 function numbered(body: readonly string[], name: string, n: number): string[] {
   const word = new RegExp(`\\b${name}\\b`, 'g');
   const ending = new RegExp(`_${name}(?=_|\\b)`, 'g');

@@ -1,8 +1,8 @@
-// The words of arithmetic. The same word serves scalars (an Expr in a cell) and tensors (a Value in a graph):
-// it hands itself to its first operand that is not a number.
+// Arithmetic functions for scalar expressions (Expr) and traced tensors (Value). Each dispatches to the `apply` method of its first
+// operand that is not a number.
 import { GatewiseError, show } from '../core/errors.ts';
 
-/** The scalar operations; scalar_ops.ts holds what each does. */
+/** The scalar operations; scalar_ops.ts defines them. */
 export type ScalarOpName =
   | 'add'
   | 'sub'
@@ -23,7 +23,7 @@ export type ScalarOpName =
   | 'relu'
   | 'softplus';
 
-/** What the words of arithmetic work on. */
+/** An operand of the arithmetic functions. */
 export interface Arith<Self> {
   /** Applies a scalar operation element by element. */
   apply(op: ScalarOpName, args: readonly (Self | number)[]): Self;
@@ -31,7 +31,7 @@ export interface Arith<Self> {
 
 type Operand<T> = T | number;
 
-/** Whether a value is an expression or a traced value; functions have an `apply`, too. */
+/** Whether a value is an expression or a traced value. Functions, which have a method `apply` too, are not. */
 export const isArith = (value: unknown): boolean =>
   typeof value === 'object' && typeof (value as { apply?: unknown } | null)?.apply === 'function';
 
@@ -70,13 +70,13 @@ export const add: Binary = binary('add');
 export const sub: Binary = binary('sub');
 export const mul: Binary = binary('mul');
 export const div: Binary = binary('div');
-/** The larger of two; where they are equal the gradient goes to the first. */
+/** The larger operand; if they are equal, the gradient flows to the first. */
 export const maximum: Binary = binary('maximum');
-/** The smaller of two; where they are equal the gradient goes to the first. */
+/** The smaller operand; if they are equal, the gradient flows to the first. */
 export const minimum: Binary = binary('minimum');
-/** 1 where a < b, else 0. Its gradient is 0. */
+/** 1 if a < b, else 0. Its gradient is 0. */
 export const less: Binary = binary('less');
-/** 1 where a = b, else 0. Its gradient is 0. */
+/** 1 if a = b, else 0. Its gradient is 0. */
 export const equal: Binary = binary('equal');
 
 export const neg: Unary = unary('neg');
@@ -91,15 +91,15 @@ export const sigmoid: Unary = unary('sigmoid');
 export const tanh: Unary = unary('tanh');
 /** max(x, 0); its gradient at 0 is 0, as in PyTorch. */
 export const relu: Unary = unary('relu');
-/** log(1 + e^x), finite for every finite x and close to e^x where that is small. */
+/** log(1 + e^x), finite for every finite x, without cancellation for negative x. */
 export const softplus: Unary = unary('softplus');
 /** log(sigmoid(x)) = -softplus(-x), finite for every finite x. */
 export const logsigmoid: Unary = (x) => neg(softplus(neg(x)));
 /** x·x. */
 export const square: Unary = (x) => mul(x, x);
-/** `x` no smaller than `low` and no larger than `high`; on either bound the gradient still goes to `x`, as in PyTorch. */
+/** `x` limited to [low, high]; on a bound the gradient flows to `x`, as in PyTorch. */
 export const clamp = <T extends Arith<T>>(x: T, low: Operand<T>, high: Operand<T>): T =>
   minimum(maximum(x, low), high);
-/** `a` where condition is not 0, else `b`. No gradient flows to the condition. */
+/** `a` if the condition is not 0, else `b`. No gradient flows to the condition. */
 export const where = <T extends Arith<T>>(condition: T, a: Operand<T>, b: Operand<T>): T =>
   call('where', [condition, a, b]);

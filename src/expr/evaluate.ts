@@ -1,12 +1,12 @@
-// Expressions as a list of instructions for the CPU, in float64. No code is generated, so it runs under any
-// content security policy.
+// Compiles expressions to a list of instructions that an interpreter runs in float64. Without generated JavaScript, it works under
+// any content security policy.
 import { GatewiseError } from '../core/errors.ts';
 import { topological, type Expr } from './expr.ts';
 import { scalarOps } from './scalar_ops.ts';
 
 export type Evaluate = (inputs: ArrayLike<number>, outputs: Float64Array) => void;
 
-/** A function from the values of `inputs` (in that order) to the values of `roots`. */
+/** A function that evaluates `roots`. @param inputs The names of its inputs, in their order. */
 export function evaluator(roots: readonly Expr[], inputs: readonly string[]): Evaluate {
   const order = topological(roots);
   const slot = new Map(order.map((expr, i) => [expr, i]));

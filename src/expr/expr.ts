@@ -1,5 +1,5 @@
-// Scalar expressions: a small immutable DAG of numbers, named inputs and scalar operations, and of sums across the units
-// of a layer. Equal expressions are one object, so shared parts are computed once whatever they are turned into.
+// Scalar expressions: an immutable DAG of constants, named inputs, scalar operations and linear maps across the units of a layer.
+// Equal expressions are one object (hash consing), so shared subexpressions are compiled and computed once.
 import { GatewiseError, show } from '../core/errors.ts';
 import { add, type Arith, type ScalarOpName } from './arith.ts';
 import { scalarOps } from './scalar_ops.ts';
@@ -23,7 +23,7 @@ export const MEAN: UnitMap = { name: 'mean', adjoint: () => MEAN };
 
 let nextId = 0;
 const interned = new Map<string, WeakRef<Expr>>();
-const forget = new FinalizationRegistry<string>((key) => {
+const cleanup = new FinalizationRegistry<string>((key) => {
   if (interned.get(key)?.deref() === undefined) interned.delete(key);
 });
 
@@ -38,16 +38,16 @@ export class Expr implements Arith<Expr> {
   }
 
   static #make(key: string, kind: ExprKind, args: readonly Expr[]): Expr {
-    const known = interned.get(key)?.deref();
-    if (known !== undefined) return known;
-    const made = new Expr(kind, args);
-    interned.set(key, new WeakRef(made));
-    forget.register(made, key);
-    return made;
+    const existing = interned.get(key)?.deref();
+    if (existing !== undefined) return existing;
+    const created = new Expr(kind, args);
+    interned.set(key, new WeakRef(created));
+    cleanup.register(created, key);
+    return created;
   }
 
   static constant(value: number): Expr {
-    // -0 and 0 are different numbers to a division.
+    // -0 and 0 have different reciprocals, so they are different constants.
     return Expr.#make(`#${Object.is(value, -0) ? '-0' : value}`, { constant: value }, []);
   }
 
@@ -90,7 +90,7 @@ export class Expr implements Arith<Expr> {
   }
 }
 
-/** Tensors hand themselves to a cell's words as well: they have the same ones. */
+/** Arithmetic functions also accept tensors, which an update may have captured by mistake. */
 function expectExpr(what: string, operand: Expr): Expr {
   if (!(operand instanceof Expr))
     throw new GatewiseError(
@@ -104,7 +104,7 @@ export function constantOf(expr: Expr): number | undefined {
   return 'constant' in expr.kind ? expr.kind.constant : undefined;
 }
 
-/** What the derivative's zeros and ones leave to drop. Exact for finite numbers. */
+/** An equal, simpler expression: removes the zeros and ones that derivatives produce. Exact for finite numbers. */
 function simplify(
   op: ScalarOpName,
   [a, b, c]: readonly Expr[],
@@ -148,21 +148,21 @@ export function inputsOf(roots: readonly Expr[]): string[] {
   return topological(roots).flatMap((expr) => ('input' in expr.kind ? [expr.kind.input] : []));
 }
 
-/** `roots` rebuilt from the leaves up: an expression for which `replace` gives another is that one. */
+/** `roots` with each expression replaced for which `replace` returns another one. */
 export function rewrite(roots: readonly Expr[], replace: (expr: Expr) => Expr | undefined): Expr[] {
-  const done = new Map<Expr, Expr>();
+  const rewritten = new Map<Expr, Expr>();
   const visit = (expr: Expr): Expr => {
-    const known = done.get(expr);
-    if (known !== undefined) return known;
+    const existing = rewritten.get(expr);
+    if (existing !== undefined) return existing;
     const { kind } = expr;
-    let made = replace(expr);
-    if (made === undefined) {
+    let result = replace(expr);
+    if (result === undefined) {
       const args = expr.args.map(visit);
-      if ('op' in kind) made = Expr.operation(kind.op, args);
-      else made = 'across' in kind ? Expr.across(kind.across, args) : expr;
+      if ('op' in kind) result = Expr.operation(kind.op, args);
+      else result = 'across' in kind ? Expr.across(kind.across, args) : expr;
     }
-    done.set(expr, made);
-    return made;
+    rewritten.set(expr, result);
+    return result;
   };
   return roots.map(visit);
 }
@@ -175,7 +175,7 @@ export function substitute(roots: readonly Expr[], replace: ReadonlyMap<string, 
 /**
  * Reverse mode: the cotangent of every expression below `roots`, given those of the roots.
  * Griewank and Walther, "Evaluating derivatives", 2008, chapter 3.
- * @param stops expressions that pass nothing on to their operands.
+ * @param stops Expressions that pass no cotangent to their operands.
  */
 export function cotangents(
   roots: readonly Expr[],
@@ -184,20 +184,20 @@ export function cotangents(
 ): (expr: Expr) => Expr {
   const zero = Expr.constant(0);
   const total = new Map<Expr, Expr>();
-  const give = (expr: Expr, cotangent: Expr): void => {
+  const accumulate = (expr: Expr, cotangent: Expr): void => {
     total.set(expr, add(total.get(expr) ?? zero, cotangent));
   };
-  roots.forEach((root, i) => give(root, seeds[i]));
+  roots.forEach((root, i) => accumulate(root, seeds[i]));
   for (const expr of topological(roots).reverse()) {
     const d = total.get(expr);
     if (d === undefined || stops.has(expr)) continue;
     const { kind } = expr;
     if ('op' in kind) {
       scalarOps[kind.op].grad(d, expr.args, expr).forEach((part, i) => {
-        if (part !== 0) give(expr.args[i], part);
+        if (part !== 0) accumulate(expr.args[i], part);
       });
     } else if ('across' in kind) {
-      kind.across.forEach((map, i) => give(expr.args[i], Expr.across([map.adjoint()], [d])));
+      kind.across.forEach((map, i) => accumulate(expr.args[i], Expr.across([map.adjoint()], [d])));
     }
   }
   return (expr) => total.get(expr) ?? zero;

@@ -1,15 +1,15 @@
-// How the expressions of an op name the tensors that it reads.
+// The names by which the expressions of an op refer to its inputs.
 import { topological, type Expr } from './expr.ts';
 
-/** The name of the tensor at a position of the op's inputs, such as `in3`. */
+/** The name of the op's input at a position, such as `in3`. */
 export const inputName = (position: number): string => `in${position}`;
 
-/** The position that a name such as `in3` stands for. */
+/** The position of an input from its name, such as `in3`. */
 export function inputPosition(name: string): number {
   return Number(name.slice('in'.length));
 }
 
-/** FLOP of expressions at one element: an operation that several share counts once. */
+/** The FLOP of expressions at one element; shared operations count once. */
 export function countOperations(exprs: readonly Expr[]): number {
   return topological(exprs).filter(({ kind }) => 'op' in kind).length;
 }

@@ -1,5 +1,5 @@
-// The scalar operations, one row each: value in float64, WGSL text, derivative.
-// To add one: a row here and a word in arith.ts; if WGSL lacks it, a function in shaders/lib/nonlinear.wgsl.
+// The table of scalar operations: value in float64, WGSL and derivative of each.
+// To add one: a row here and a function in arith.ts; if WGSL has no such operation, a function in shaders/lib/nonlinear.wgsl.
 import {
   abs,
   div,
@@ -18,7 +18,7 @@ export interface ScalarOp {
   readonly arity: number;
   readonly cpu: (a: number, b: number, c: number) => number;
   readonly wgsl: (a: string, b: string, c: string) => string;
-  /** The cotangent of each argument from `d`, the cotangent of the result `y`; 0 where none flows. */
+  /** The cotangents of the arguments. @param d The cotangent of the result. @param y The result. */
   readonly grad: <T extends Arith<T>>(d: T, args: readonly T[], y: T) => readonly (T | 0)[];
 }
 
@@ -93,7 +93,7 @@ export const scalarOps: Record<ScalarOpName, ScalarOp> = {
     arity: 1,
     cpu: (a) => Math.max(a, 0),
     wgsl: (a) => `nan_max(${a}, 0.0)`,
-    // By the result, as PyTorch does: who keeps that need not keep the argument.
+    // In terms of the result, as in PyTorch, so that the argument need not be saved.
     grad: (d, _, y) => [where(less(0, y), d, 0)],
   },
   softplus: {

@@ -1,9 +1,9 @@
-// Expressions as WGSL text: one `let` per operation, shared parts once.
+// Generates WGSL from expressions: one `let` for each operation, and shared subexpressions once.
 import { GatewiseError } from '../core/errors.ts';
 import { topological, type Expr } from './expr.ts';
 import { scalarOps } from './scalar_ops.ts';
 
-/** A finite float32 literal. */
+/** A number as a float32 literal. @throws GatewiseError `unsupported` if it is not finite in float32. */
 export function literal(value: number): string {
   const rounded = Math.fround(value);
   if (!Number.isFinite(rounded)) {
@@ -13,7 +13,7 @@ export function literal(value: number): string {
   return /[.e]/.test(text) ? `${text}f` : `${text}.0f`;
 }
 
-/** Statements that compute `roots`, and the text of each root. `input` gives the WGSL of an input. */
+/** Statements that compute `roots`, and the WGSL of each root's value. @param input The WGSL of an input. */
 export function toWGSL(
   roots: readonly Expr[],
   input: (name: string, expr: Expr) => string,
@@ -24,7 +24,7 @@ export function toWGSL(
     if ('across' in expr.kind)
       throw new GatewiseError(
         'internal',
-        `expression: ${expr} reaches across units and has no WGSL of its own`,
+        `expression: ${expr} reads other units of its row and cannot be compiled to WGSL by itself`,
       );
     if ('constant' in expr.kind) text.set(expr, literal(expr.kind.constant));
     else {

@@ -39,27 +39,27 @@ export function vjp(
     node.outputs.forEach((output) => needed.add(output));
   }
   const cotangents = new Map<Value, Value>();
-  const give = (value: Value, d: Value): void => {
-    const known = cotangents.get(value);
-    cotangents.set(value, known === undefined ? d : add(known, d));
+  const accumulate = (value: Value, d: Value): void => {
+    const sum = cotangents.get(value);
+    cotangents.set(value, sum === undefined ? d : add(sum, d));
   };
   outputs.forEach((output, i) => {
     const d = given[i];
-    if (d !== undefined) give(output, d);
+    if (d !== undefined) accumulate(output, d);
   });
   for (const node of order.reverse()) {
     if (!active.has(node)) continue;
-    const own = node.outputs.map((output) => cotangents.get(output));
-    if (own.every((d) => d === undefined)) continue;
+    const received = node.outputs.map((output) => cotangents.get(output));
+    if (received.every((d) => d === undefined)) continue;
     if (node.op.grad === undefined) {
       throw new GatewiseError(
         'unsupported',
         `grad: ${node.op.name} has no gradient (second derivatives through it are not supported)`,
       );
     }
-    node.op.grad(node, own).forEach((d, i) => {
+    node.op.grad(node, received).forEach((d, i) => {
       const input = node.inputs[i];
-      if (d !== undefined && needed.has(input)) give(input, d);
+      if (d !== undefined && needed.has(input)) accumulate(input, d);
     });
   }
   return wrt.map((value) => cotangents.get(value));

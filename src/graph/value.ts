@@ -6,6 +6,7 @@ import { checkShape, sameShape, type DType, type Shape } from '../core/shape.ts'
 import type { View } from '../core/view.ts';
 import type { Arith, ScalarOpName } from '../expr/arith.ts';
 
+/** The shape and dtype of a tensor. */
 export interface Signature {
   readonly shape: Shape;
   readonly dtype: DType;
@@ -128,11 +129,13 @@ export interface Cost {
   readonly bytes: number;
 }
 
+/** An allowed difference: absolute · max(1, max |expected|) + relative · |expected|. */
 export interface Tolerance {
   readonly absolute: number;
   readonly relative: number;
 }
 
+/** The declaration of an op. */
 export interface Op<Attrs = unknown> {
   readonly name: string;
   /** Description in the table of ops. */
@@ -182,14 +185,18 @@ export interface IndexRange {
   readonly except?: number;
 }
 
+/** An output that is a view of another output. */
 export interface Inside {
+  /** The index of the other output. */
   readonly output: number;
   readonly view: (whole: View) => View;
 }
 
+/** An input and an output, of equal size, that may share memory. */
 export interface InPlace {
   readonly input: number;
   readonly output: number;
+  /** Whether they have to. */
   readonly must: boolean;
 }
 

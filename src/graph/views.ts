@@ -5,11 +5,11 @@ import type { Value } from './value.ts';
 /** The value that `value` views; `value` itself if it is not a view. */
 export function resolveViews(value: Value): { readonly base: Value; readonly view: View } {
   const { node, index } = value;
-  const lookAt = node?.op.view;
-  if (node !== undefined && lookAt !== undefined) {
+  const viewOp = node?.op.view;
+  if (node !== undefined && viewOp !== undefined) {
     const { base, view } = resolveViews(node.inputs[node.op.viewOf?.(index) ?? 0]);
-    const own = lookAt(node.attrs, view, index);
-    if (own !== undefined) return { base, view: own };
+    const viewOfBase = viewOp(node.attrs, view, index);
+    if (viewOfBase !== undefined) return { base, view: viewOfBase };
   }
   return { base: value, view: denseView(value.shape) };
 }

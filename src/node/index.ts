@@ -1,5 +1,5 @@
-// WebGPU in Node: Dawn from the optional peer `webgpu`, on the machine's own adapter or, on Linux, on the software
-// adapter (SwiftShader) that every Chrome and Chromium ships.
+// WebGPU in Node by Dawn, from the optional peer dependency `webgpu`: on the machine's GPU or, on Linux, on the software adapter
+// (SwiftShader) that comes with Chrome and Chromium.
 import { existsSync, realpathSync } from 'node:fs';
 import { constants } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -7,9 +7,9 @@ import { dirname, join } from 'node:path';
 import { GatewiseError } from '../core/errors.ts';
 
 export interface NodeGPUOptions {
-  /** Take the software adapter even where there is a real one. The variable GATEWISE_SOFTWARE=1 asks for the same. */
+  /** Use the software adapter even if there is a GPU. Default: whether the environment variable GATEWISE_SOFTWARE is 1. */
   software?: boolean;
-  /** Dawn's own flags, such as `enable-dawn-features=dump_shaders`. */
+  /** Flags for Dawn, such as `enable-dawn-features=dump_shaders`. */
   flags?: readonly string[];
 }
 
@@ -27,20 +27,21 @@ const BROWSER_FOLDERS = [
   '/snap/chromium/current/usr/lib/chromium-browser',
 ];
 
-// A Dawn instance that is collected takes its devices with it, so every one handed out is held.
+// Garbage collection of a Dawn instance would destroy its devices, so this keeps all instances alive.
 const instances = new Set<GPU>();
 
 /**
- * A `GPU` for Node, as `navigator.gpu` is one for the browser. WebGPU's globals (`GPUBufferUsage`, `GPUDevice`, …) are
- * put on `globalThis` where they are missing. Node stays alive while the GPU has work that something awaits, and ends
- * with devices that are idle; destroy a device to have its memory back before.
+ * A `GPU` for Node, like `navigator.gpu` in browsers. It defines WebGPU's globals (`GPUBufferUsage`, `GPUDevice`, …) on
+ * `globalThis` if they are missing. An idle device does not keep the process alive; pending, awaited work does.
+ * @throws GatewiseError `no-adapter`, as a rejection, if the package `webgpu` does not load or there is no adapter.
  */
 export async function nodeGPU(options: NodeGPUOptions = {}): Promise<GPU> {
   const dawn = await loadDawn();
   const flags = [...(options.flags ?? [])];
   const software = options.software ?? process.env['GATEWISE_SOFTWARE'] === '1';
 
-  const gpu = (software ? undefined : await adapted(dawn, flags)) ?? (await softwareGPU(dawn, flags));
+  const gpu =
+    (software ? undefined : await instanceWithAdapter(dawn, flags)) ?? (await softwareGPU(dawn, flags));
   if (gpu === undefined) throw noAdapter(software);
   instances.add(gpu);
   for (const [name, value] of Object.entries(dawn.globals)) {
@@ -51,7 +52,7 @@ export async function nodeGPU(options: NodeGPUOptions = {}): Promise<GPU> {
 }
 
 async function loadDawn(): Promise<Dawn> {
-  // Not a literal, so that neither a bundler nor a type checker looks for a package that is optional.
+  // Not a literal type, so that neither bundlers nor type checkers resolve the optional package.
   const specifier: string = 'webgpu';
   try {
     const dawn: Dawn = await import(/* @vite-ignore */ specifier);
@@ -68,14 +69,13 @@ async function loadDawn(): Promise<Dawn> {
   }
 }
 
-/** A new Dawn instance if it has an adapter to offer. */
-async function adapted(dawn: Dawn, flags: string[]): Promise<GPU | undefined> {
+/** A new Dawn instance, or undefined if it finds no adapter. */
+async function instanceWithAdapter(dawn: Dawn, flags: string[]): Promise<GPU | undefined> {
   const gpu = dawn.create(flags);
   return (await gpu.requestAdapter()) === null ? undefined : gpu;
 }
 
-// The Vulkan loader reads its environment when an instance is created, so a new instance sees what is set here, even
-// after another one found nothing.
+// The Vulkan loader reads the environment whenever an instance is created, so a second instance can find another adapter.
 async function softwareGPU(dawn: Dawn, flags: string[]): Promise<GPU | undefined> {
   const folder = swiftShaderFolder();
   if (folder === undefined) return undefined;
@@ -83,7 +83,7 @@ async function softwareGPU(dawn: Dawn, flags: string[]): Promise<GPU | undefined
   const before = process.env['VK_ICD_FILENAMES'];
   process.env['VK_ICD_FILENAMES'] = join(folder, SWIFTSHADER_ICD);
   try {
-    return await adapted(dawn, flags);
+    return await instanceWithAdapter(dawn, flags);
   } finally {
     if (before === undefined) delete process.env['VK_ICD_FILENAMES'];
     else process.env['VK_ICD_FILENAMES'] = before;
@@ -93,14 +93,14 @@ async function softwareGPU(dawn: Dawn, flags: string[]): Promise<GPU | undefined
 function swiftShaderFolder(): string | undefined {
   if (process.platform !== 'linux') return undefined;
   const chrome = process.env['CHROME_PATH'];
-  const own =
+  const chromeFolders =
     chrome !== undefined && existsSync(chrome) ? [dirname(chrome), dirname(realpathSync(chrome))] : [];
-  return [...own, ...BROWSER_FOLDERS].find((folder) => existsSync(join(folder, SWIFTSHADER_ICD)));
+  return [...chromeFolders, ...BROWSER_FOLDERS].find((folder) => existsSync(join(folder, SWIFTSHADER_ICD)));
 }
 
 /**
- * Loads the browser's own copy of the Vulkan loader, which Dawn then finds under its name where the system has none.
- * `process.dlopen` complains that it is no Node addon, but RTLD_NODELETE leaves it loaded.
+ * Loads the browser's copy of the Vulkan loader, which Dawn then finds by its name if the system has none. `process.dlopen` throws,
+ * since the library is no Node addon, but RTLD_NODELETE keeps it loaded.
  */
 function preloadVulkan(path: string): void {
   if (!existsSync(path)) return;
@@ -117,12 +117,12 @@ function preloadVulkan(path: string): void {
 }
 
 function noAdapter(software: boolean): GatewiseError {
-  const wanted = software ? 'a software WebGPU adapter' : 'a WebGPU adapter';
+  const expected = software ? 'a software WebGPU adapter' : 'a WebGPU adapter';
   const advice =
     process.platform === 'linux'
       ? 'install a Vulkan driver, or Chrome or Chromium for the software adapter it ships (CHROME_PATH says where)'
       : software
         ? 'the software adapter is known on Linux only, so leave `software` and GATEWISE_SOFTWARE unset'
         : 'update the graphics driver';
-  return new GatewiseError('no-adapter', `nodeGPU: expected ${wanted}, found none: ${advice}.`);
+  return new GatewiseError('no-adapter', `nodeGPU: expected ${expected}, found none: ${advice}.`);
 }

@@ -16,7 +16,7 @@ interface CheckpointAttrs {
 
 export const afterOp: Op<Record<never, never>> = /* @__PURE__ */ defineOp({
   name: 'after',
-  summary: 'the first input, and whatever is made of it only once there is the second',
+  summary: 'the first input; whatever is computed from it runs after the second input is computed',
   infer: (_, [x]) => [x],
   view: (_, input) => input,
   grad: (_, [d]) => [d, undefined],
@@ -26,7 +26,7 @@ export const afterOp: Op<Record<never, never>> = /* @__PURE__ */ defineOp({
 export const enterOp: Op<Record<never, never>> = /* @__PURE__ */ defineOp({
   name: 'enter',
   summary:
-    'the input, apart from what made it: the gradients of all its readers are summed before others are added',
+    'the input as a new variable: the gradients of its readers are summed before they join other gradients of the input',
   isIdentity: true,
   infer: (_, [x]) => [x],
   view: (_, input) => input,
@@ -42,7 +42,7 @@ export function enter(x: Value): Value {
 /** Inputs: first the function's results, then its arguments. */
 export const checkpointOp: Op<CheckpointAttrs> = /* @__PURE__ */ defineOp({
   name: 'checkpoint',
-  summary: 'results of a function whose gradient starts from its inputs again',
+  summary: 'the results of a function whose intermediate results the gradient can recompute from its inputs',
   isIdentity: true,
   infer: ({ count }, inputs) => inputs.slice(0, count),
   view: (_, input) => input,
@@ -71,8 +71,8 @@ export function checkpoint(fn: Traced, inputs: readonly Value[], recompute = tru
   // would bypass an input.
   const given = [...new Set(inputs)];
   const distinct = given.map(enter);
-  const places = inputs.map((input) => given.indexOf(input));
-  const traced: Traced = (values) => fn(places.map((place) => values[place]));
+  const positions = inputs.map((input) => given.indexOf(input));
+  const traced: Traced = (values) => fn(positions.map((position) => values[position]));
   const results = traced(distinct);
   return applyAll(checkpointOp, { fn: traced, count: results.length, recompute }, [...results, ...distinct]);
 }

@@ -4,7 +4,7 @@ import { defineOp, type Op } from '../graph/value.ts';
 
 export const copyOp: Op<Record<never, never>> = /* @__PURE__ */ defineOp({
   name: 'copy',
-  summary: 'whole numbers (i32) laid out another way; the plan puts it where a view does not do',
+  summary: 'copies integers (i32) between layouts; the planner inserts it where a kernel cannot read a view',
   infer: (_, [x]) => {
     if (x.dtype !== 'i32') throw new GatewiseError('dtype', `copy: expected i32, got ${x.dtype}`);
     return [x];

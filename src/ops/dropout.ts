@@ -45,10 +45,10 @@ export interface NumberSource {
 
 /**
  * PyTorch's F.dropout in training: each element of `x`, f32 of any shape, is 0 with probability `p`, otherwise scaled by
- * 1 / (1 - p). Element i in row-major order is kept where the first 24 bits of word i % 4 of
+ * 1 / (1 - p). Element i in row-major order is scaled if the first 24 bits of word i % 4 of
  * philox4x32-10(counter (i / 4, stream, 0, 0), key seed), as a fraction of 2^24, are at least p.
- * Without a draw, p = 0 gives `x` itself and p = 1 zeros.
- * @throws GatewiseError `argument` where `p` is not from 0 to 1; `dtype` or `shape` where `x` or the seed does not fit.
+ * p = 0 returns `x` and p = 1 zeros, without a draw.
+ * @throws GatewiseError `argument` if `p` is not from 0 to 1; `dtype` or `shape` if `x` or the seed has another one.
  */
 export function dropout(x: Value, p: number, noise: NumberSource): Value {
   expectValue('dropout: input', x, 'f32');
@@ -60,8 +60,8 @@ export function dropout(x: Value, p: number, noise: NumberSource): Value {
 }
 
 /**
- * What `dropout` multiplies by, to be applied more than once, as variational dropout does: f32 of `shape`, 0 with
- * probability `p` and else 1 / (1 - p). The same seed and stream give the same mask.
+ * The factors of `dropout` as a tensor, for use at several steps as in variational dropout: f32 of `shape`, 0 with probability
+ * `p`, otherwise 1 / (1 - p). The same seed and stream give the same mask.
  */
 export function dropoutMask(shape: Shape, p: number, seed: Value, stream: number): Value {
   return dropout(constant(1, shape), p, { seed, stream: () => stream });

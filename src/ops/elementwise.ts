@@ -69,8 +69,8 @@ export function compactInputs<T>(exprs: readonly Expr[], inputs: readonly T[]): 
   const renamed = new Map<string, Expr>();
   inputs.forEach((input, i) => {
     if (!read.has(inputName(i))) return;
-    const known = used.indexOf(input);
-    renamed.set(inputName(i), Expr.input(inputName(known >= 0 ? known : used.push(input) - 1)));
+    const existing = used.indexOf(input);
+    renamed.set(inputName(i), Expr.input(inputName(existing >= 0 ? existing : used.push(input) - 1)));
   });
   return { roots: substitute(exprs, renamed), used };
 }

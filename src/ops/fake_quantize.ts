@@ -1,5 +1,5 @@
-// Weights rounded to the precision in which they are stored, in PyTorch's words a fake quantization with a straight-through
-// gradient. The graph computes with the rounded values; a backend whose kernels read packed weights packs them instead.
+// Fake quantization (as in PyTorch): weights rounded to the precision in which they are stored, with a straight-through gradient.
+// Kernels that read packed weights replace it by packing.
 import { GatewiseError, show } from '../core/errors.ts';
 import { abs } from '../expr/arith.ts';
 import { defineOp, expectValue, type Op, type Value } from '../graph/value.ts';
@@ -43,8 +43,8 @@ export function fakeQuantize(weight: Value, precision: WeightPrecision): Value {
 }
 
 /**
- * `x · weightᵀ` with the weights (N, K) rounded to `precision`: x (…, K), the result (…, N). With `rows`, `x · weight`:
- * x (…, N), the result (…, K).
+ * A product with the weights (N, K) rounded to `precision`. Over `columns`, `x · weightᵀ`: x (…, K), the result (…, N). Over
+ * `rows`, `x · weight`: x (…, N), the result (…, K).
  * @throws GatewiseError as `fakeQuantize` and `matmul` do.
  */
 export function weightProduct(

@@ -79,7 +79,8 @@ export const linearScanOp: Op<LinearScanAttrs> = /* @__PURE__ */ defineOp({
 
 export const linearScanBackwardOp: Op<LinearScanAttrs> = /* @__PURE__ */ defineOp({
   name: 'linear_scan_backward',
-  summary: 'the scan the other way: from slots, optionally a mask, h, d h and h_0 to d slots and d h_0',
+  summary:
+    'the gradient of linear_scan, a scan in reverse: d slots (T, B, slots, H) and d h_0 (B, H) from slots, mask, h, d h, h_0',
   infer: (attrs, inputs) => {
     const shape = checkInputs(attrs, inputs);
     const { initial } = scanOperands(attrs, inputs);
@@ -117,9 +118,9 @@ function backwardOfOps(attrs: LinearScanAttrs, inputs: readonly Value[]): Value[
   const unless = (masked: number, x: Value): Value => (counts === undefined ? x : where(counts, x, masked));
   /** Shifts (T, B, H) by one step in the scan's order and puts the state before the first step in front. */
   const delay = (x: Value, reverse: boolean, first: Value = zeros([batch, hidden])): Value => {
-    const kept = steps === 1 ? [] : [reverse ? slice(x, 0, 1, steps) : slice(x, 0, 0, steps - 1)];
-    const added = reshape(first, [1, batch, hidden]);
-    return concat(reverse ? [...kept, added] : [added, ...kept]);
+    const others = steps === 1 ? [] : [reverse ? slice(x, 0, 1, steps) : slice(x, 0, 0, steps - 1)];
+    const before = reshape(first, [1, batch, hidden]);
+    return concat(reverse ? [...others, before] : [before, ...others]);
   };
   const a = unless(1, elementwise([attrs.step[0]], slots, h.shape)[0]);
   const passedBack = linearScan(a, mul(a, dH), { reverse: !attrs.reverse });
@@ -165,7 +166,7 @@ export function linearScan(a: Value, b: Value, options: LinearScanOptions = {}):
 
 /**
  * As linearScan, with a and b of a step as expressions over the slots of `sources`.
- * @param step over `in0`…: the slots of all sources, one behind the other. @param sources each f32 (T, B, slots, H).
+ * @param step Over `in0`…, the slots of all sources in order. @param sources Each f32 (T, B, slots, H).
  * @param options.mask f32 (T, B): where it is 0, the step copies the state and ignores the sources.
  */
 export function linearScanOf(

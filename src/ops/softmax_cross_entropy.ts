@@ -64,7 +64,7 @@ export function softmaxCrossEntropy(logits: Value, label: Value, options: CrossE
   return crossEntropyRows(logits, label, options).losses;
 }
 
-/** The losses of `softmaxCrossEntropy`, and 1 where a row counts, 0 where its label is ignored; both f32 (…). */
+/** The losses of `softmaxCrossEntropy`, and counts: 0 for a row whose label is ignored, else 1. Both f32 (…). */
 export function crossEntropyRows(
   logits: Value,
   label: Value,

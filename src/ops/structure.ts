@@ -1,5 +1,5 @@
-// Structural ops: views, which cost nothing since kernels read strided tensors; and concat, constant, empty and gap, which the planner
-// resolves into copies and fills. Reductions are here too, since the gradient of a broadcast is a sum and vice versa.
+// Structural ops: views, which cost nothing since kernels read strided tensors; and concat, constant, empty and gap, which the
+// planner resolves into copies and fills. Reductions are here too, since the gradient of a broadcast is a sum and vice versa.
 import { GatewiseError, show } from '../core/errors.ts';
 import { broadcastShapes, checkShape, normalizeAxis, sameShape, sizeOf, type Shape } from '../core/shape.ts';
 import { broadcastView, reshapeView, sliceView, transposeView, type View } from '../core/view.ts';
@@ -214,12 +214,12 @@ export const reduceOp: Op<ReduceAttrs> = /* @__PURE__ */ defineOp({
   grad: (node, [d]) => {
     const [x] = node.inputs;
     if (d === undefined) return [undefined];
-    const kept = x.shape.map((n, axis) => (node.attrs.axes.includes(axis) ? 1 : n));
-    if (node.attrs.kind === 'sum') return [broadcast(reshape(d, kept), x.shape)];
+    const keepdim = x.shape.map((n, axis) => (node.attrs.axes.includes(axis) ? 1 : n));
+    if (node.attrs.kind === 'sum') return [broadcast(reshape(d, keepdim), x.shape)];
     // Several largest elements share the gradient equally, as in torch.amax.
-    const hit = equal(x, broadcast(reshape(node.outputs[0], kept), x.shape));
+    const hit = equal(x, broadcast(reshape(node.outputs[0], keepdim), x.shape));
     const share = div(d, sum(hit, node.attrs.axes));
-    return [mul(hit, broadcast(reshape(share, kept), x.shape))];
+    return [mul(hit, broadcast(reshape(share, keepdim), x.shape))];
   },
   tolerance: { absolute: 1e-5, relative: 1e-5 },
 });

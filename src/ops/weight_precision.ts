@@ -31,8 +31,8 @@ export function checkWeightPrecision(what: string, precision: unknown): asserts 
 }
 
 /**
- * `x` as an integer from -127 to 127, where 127 stands for `largest`: rounded to nearest, ties away from zero, in float32
- * arithmetic that equals shaders/lib/int8.wgsl bit for bit. 0 where `largest` is below 1e-30.
+ * x · 127 / largest as an integer from -127 to 127: rounded to nearest, ties away from zero, in float32 arithmetic that equals
+ * shaders/lib/int8.wgsl bit for bit. 0 if `largest` is below 1e-30.
  */
 export function int8Of(x: number, largest: number): number {
   const most = Math.fround(largest);

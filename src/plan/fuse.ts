@@ -52,7 +52,7 @@ export function fuse(graph: GraphView, inPlace: ReadonlySet<Value>, target: Targ
   return fused.reverse();
 }
 
-/** A node with the producers that it absorbs, preceded by a copy if its kernel needs one. @param absorbed Receives these producers. */
+/** A node with the producers that it absorbs, after a copy if its kernel needs one. @param absorbed Receives the producers. */
 function fuseNode(
   graph: GraphView,
   node: Node,

@@ -59,8 +59,8 @@ export interface PlanOptions {
 
 /**
  * Plans the computation of `outputs` from `args`.
- * @throws GatewiseError `argument` if an output depends on a traced value that is not one of `args`, `unsupported` if the target
- * has no kernel for an op.
+ * @throws GatewiseError `argument` if an output depends on a traced value that is not one of `args`, `unsupported` if the target has
+ * no kernel for an op.
  */
 export function makePlan(
   args: readonly Value[],

@@ -27,7 +27,7 @@ export class WebGPUBuffer implements DeviceBuffer {
 const STORAGE: number = BufferUsage.STORAGE | BufferUsage.COPY_SRC | BufferUsage.COPY_DST;
 
 /**
- * A storage buffer for `elements` elements of 4 bytes, rounded up to whole vec4s for kernels that bind it as such.
+ * A storage buffer for `elements` of 4 bytes, rounded up to whole vec4s, since some kernels bind it as `array<vec4f>`.
  * @throws GatewiseError `unsupported` for a size above what the device can bind.
  */
 export function createStorage(device: GPUDevice, elements: number, label: string): GPUBuffer {

@@ -98,7 +98,7 @@ export class CheckedExecutable {
   }
 }
 
-/** @throws GatewiseError `mismatch` if an element differs by more than absolute · max(1, max |expected|) + relative · |expected|. */
+/** @throws GatewiseError `mismatch` if the difference exceeds absolute · max(1, max |expected|) + relative · |expected|. */
 function compare(step: Step, index: number, { view }: Region, got: NumberArray, expected: NumberArray): void {
   const { absolute, relative } = step.op.tolerance;
   let scale = 1;

@@ -46,7 +46,7 @@ export function isSoftware(device: WithAdapterInfo): boolean {
   );
 }
 
-/** The adapter's name, for people. */
+/** The adapter's name, for people. Tuning stores use it as a key, so it must not change. */
 export function describeAdapter(device: WithAdapterInfo): string {
   const name = nameOf(device);
   return `WebGPU: ${name === '' ? 'an adapter that does not give its name' : name}${isSoftware(device) ? ' (software)' : ''}`;

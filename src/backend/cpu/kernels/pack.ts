@@ -45,7 +45,7 @@ export function storeQuad(
 /** Packs four numbers into the words of a quad. */
 function wordsOf(precision: WeightPrecision, four: readonly number[], largest: number): readonly number[] {
   const join = (bits: readonly number[], width: number): number =>
-    bits.reduce((word, own, i) => word | (own << (width * i)), 0);
+    bits.reduce((word, field, i) => word | (field << (width * i)), 0);
   if (precision === 'float32') return four;
   const bits = four.map((x) => (precision === 'f16' ? halfBits(x) : int8Of(x, largest) & 0xff));
   return precision === 'f16' ? [join(bits.slice(0, 2), 16), join(bits.slice(2), 16)] : [join(bits, 8)];

@@ -40,12 +40,12 @@ export interface WebGPUTarget extends Target {
   kernel(op: Op): WebGPUKernel;
 }
 
-/** WebGPU's default minStorageBufferOffsetAlignment of 256 bytes, in elements. A plan does not depend on the device's limit. */
+/** WebGPU's default minStorageBufferOffsetAlignment of 256 bytes, in elements. */
 const ALIGNMENT = 64;
 
 /**
- * Half of WebGPU's default maxStorageBufferBindingSize of 128 MiB, since the tensors of a recurrent loop (reserve space, states)
- * can be larger than the one that is compared with the limit.
+ * Half of WebGPU's default maxStorageBufferBindingSize of 128 MiB: segments of time are sized by the slots of the reserve space, and
+ * other tensors of a recurrent loop can be larger than these.
  */
 const TENSOR_BYTES = 64 * 2 ** 20;
 

@@ -23,7 +23,7 @@ import { gridFor } from './wgsl_expression.ts';
 /** Where a launch writes its results, and how it splits the sums over k. */
 interface Goal {
   readonly results: Results;
-  /** The number of splits of k, each an own set of results; 1 without split-K. */
+  /** The number of splits of k, each with its own partial results; 1 without split-K. */
   readonly splits: number;
   /** The length of a split of k, a multiple of TILE_K. */
   readonly depth: number;
@@ -246,7 +246,7 @@ const HEURISTIC_TILE = 64;
 const MIN_SPLIT = 128;
 /** The most elements of the partial sums of all splits. */
 const MAX_PARTIAL_SUMS = 2 ** 20;
-/** The number of tiles that keeps a GPU busy, and the few cores of a software adapter. */
+/** The number of tiles that fills a GPU, and the number that fills the few cores of a software adapter. */
 const GPU_TILES = 512;
 const SOFTWARE_TILES = 8;
 /** With fewer tiles than this, a GPU of a hundred cores is faster with split-K, in spite of its second pass. */
