@@ -1,4 +1,6 @@
 // Graph passes before planning: merge common subexpressions, legalize nodes for the target, drop dead nodes.
+import { GatewiseError, show } from '../core/errors.ts';
+import { sameShape } from '../core/shape.ts';
 import { Expr } from '../expr/expr.ts';
 import { Node, nodesOf, type Value } from '../graph/value.ts';
 import type { NodeUse, Target } from './target.ts';
@@ -103,11 +105,22 @@ export function isResolvedByPlan({ op }: Node): boolean {
 
 /** Traces composite nodes into other ops. */
 export function decompose(graph: Graph, { limits }: Pick<Target, 'limits'>): Graph {
-  return rewrite(graph, ({ op, attrs, inputs }) => op.decompose?.(attrs, inputs, limits));
+  return rewrite(graph, ({ op, attrs, inputs, outputs }) => {
+    const made = op.decompose?.(attrs, inputs, limits);
+    made?.forEach(({ shape, dtype }, i) => {
+      const expected = outputs[i];
+      if (!sameShape(shape, expected.shape) || dtype !== expected.dtype)
+        throw new GatewiseError(
+          'internal',
+          `plan: ${op.name} became ${dtype} ${show(shape)}, expected ${expected.dtype} ${show(expected.shape)}`,
+        );
+    });
+    return made;
+  });
 }
 
 /** The graph of `outputs` as the target runs it. @param early Arguments known before the others of a run. */
 export function optimise(outputs: readonly Value[], target: Target, early: ReadonlySet<Value>): Graph {
-  const merged = mergeEqual(decompose({ nodes: nodesOf(outputs), outputs }, target));
+  const merged = eliminateDead(mergeEqual(decompose({ nodes: nodesOf(outputs), outputs }, target)));
   return eliminateDead(mergeEqual(legalize(merged, target, early)));
 }

@@ -3,6 +3,12 @@
 import type { View } from '../core/view.ts';
 import type { Node, Op, Signature, TargetLimits, Value } from '../graph/value.ts';
 
+/**
+ * Bytes of one tensor of a loop: half of maxStorageBufferBindingSize, 128 MiB unless a device says more. The same for all
+ * backends, since random numbers depend on the segment of time in which they are drawn.
+ */
+export const TENSOR_BYTES = 64 * 2 ** 20;
+
 /** The limits of a kernel that evaluates an expression over its inputs. */
 export interface ExpressionLimits {
   /** The most inputs and outputs of one launch, and distinct buffers among them. */

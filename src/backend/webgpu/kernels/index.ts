@@ -1,7 +1,7 @@
 // The kernels of the WebGPU backend, one per op.
 import { GatewiseError } from '../../../core/errors.ts';
 import type { Op, TargetLimits } from '../../../graph/value.ts';
-import type { Target } from '../../../plan/target.ts';
+import { TENSOR_BYTES, type Target } from '../../../plan/target.ts';
 import { copy } from './copy.ts';
 import { dropout } from './dropout.ts';
 import { elementwise } from './elementwise.ts';
@@ -41,9 +41,6 @@ export interface WebGPUTarget extends Target {
 
 /** Default minStorageBufferOffsetAlignment (256 bytes), in elements. */
 const ALIGNMENT = 64;
-
-/** Half of the default maxStorageBufferBindingSize (128 MiB): the most bytes of one tensor of a loop. */
-const TENSOR_BYTES = 64 * 2 ** 20;
 
 /** @param kernels Later entries override earlier ones for the same op. */
 export function targetOf(
