@@ -28,6 +28,10 @@ export class MinRNN extends Recurrent {
     super(name, cell, options);
   }
 
+  protected override get isScan(): boolean {
+    return true;
+  }
+
   /** As a Linear's: there is no recurrent product to go by. */
   protected override initialOf(width: number): Parameter['initial'] {
     return uniform(1 / Math.sqrt(width));

@@ -75,6 +75,11 @@ export class Recurrent implements Layer {
     return this.options.projSize || this.options.hiddenSize;
   }
 
+  /** Whether a parallel scan over time runs the cell. */
+  protected get isScan(): boolean {
+    return false;
+  }
+
   /** Something for every layer and direction, in PyTorch's order. */
   #each<T>(make: (layer: number, direction: number) => T): T[] {
     return Array.from({ length: this.options.numLayers * this.#directions }, (_, i) =>
@@ -179,6 +184,7 @@ export class Recurrent implements Layer {
         noise: draws && noise ? { seed: noise.seed, streams: this.#streams(steps, noise) } : undefined,
         recompute,
         wavefront,
+        scan: this.isScan,
       });
       finals.push(result.finals);
       sequence = result.output;

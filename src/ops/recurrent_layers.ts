@@ -1,8 +1,8 @@
 // Stacked recurrent layers over a sequence, as one composite: x (T, B, I) to the last layer's h (T, B, D·W) and final states.
-// The target decides at plan time: layer by layer or as a wavefront, in how many segments of time, and as a loop or, for cells
-// without recurrent products, as a parallel scan.
+// The target decides at plan time: layer by layer or as a wavefront, and in how many segments of time.
 import { scanStep } from '../cells/scan.ts';
 import type { Cell } from '../cells/cell.ts';
+import { GatewiseError } from '../core/errors.ts';
 import { add, where } from '../expr/arith.ts';
 import type { Expr } from '../expr/expr.ts';
 import { countOperands, listOperands, operandsOf } from '../graph/operands.ts';
@@ -49,6 +49,8 @@ export interface RecurrentLayersArguments {
   readonly recompute: boolean | number;
   /** Whether all layers share each launch (a wavefront); `auto` asks the target. */
   readonly wavefront: boolean | 'auto';
+  /** Whether a parallel scan runs the cell, whose h' must be a·h + b with a and b of the input alone, and a in [0, 1]. */
+  readonly scan: boolean;
 }
 
 /** h of the last layer, (T, B, D·W), and per state (L·D, B, W) after the last step of its direction. */
@@ -119,7 +121,7 @@ export const zeroWhereMasked = (x: Value, mask: Value): Value =>
 function runLayers(cell: Cell, limits: TargetLimits, args: RecurrentLayersArguments): RecurrentLayersResult {
   const { directions, weights, initial = [], mask, packed } = args;
   const count = weights.length / directions;
-  const together = runsAsWavefront(cell, limits, args) ? count : 1;
+  const together = !args.scan && runsAsWavefront(cell, limits, args) ? count : 1;
   let sequence = args.x;
   const finals: (readonly Value[])[] = [];
   for (let layer = 0; layer < count; layer += together) {
@@ -144,6 +146,11 @@ function runsAsWavefront(
 ): boolean {
   const [steps, batch] = x.shape;
   if (weights.length === 1 || steps === 1 || wavefront === false || directions === 2) return false;
+  if (wavefront === true && isInt8(weights[0].weight_ih))
+    throw new GatewiseError(
+      'unsupported',
+      `${cell.name}: layers with int8 weights cannot share launches; leave out wavefront`,
+    );
   if (wavefront === true) return true;
   // Recomputation bounds what one layer saves, but a wavefront saves for all layers at once. Wavefront kernels read no int8.
   if (recompute !== false || isInt8(weights[0].weight_ih)) return false;
@@ -157,8 +164,7 @@ function runLayer(
   args: RecurrentLayersArguments,
 ): RecurrentLayersResult {
   const { x, hidden, directions, weights, mask, keep, noise, recompute } = args;
-  const scan = recompute === false ? scanStep(cell) : undefined;
-  if (scan !== undefined) return scanLayer(scan, args);
+  if (args.scan && recompute === false) return scanLayer(scanStep(cell), args);
   const [steps, batch] = x.shape;
   const { slots } = cell.program({ bias: weights[0].bias_ih !== undefined, masked: mask !== undefined });
   const bytesPerStep = 4 * weights.length * batch * hidden * slots.length;

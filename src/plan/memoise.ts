@@ -52,9 +52,9 @@ function dependentOn({ steps, outputs }: Lowered, args: readonly number[]): Set<
   let dependent = steps;
   // A fixed point: a step must also run if it reads the results of a step that must run, or writes to the same storage.
   for (;;) {
-    const running = dependent.filter(mustRun);
-    if (running.length === 0) return new Set(dependent);
-    dependent = dependent.filter((step) => !running.includes(step));
+    const running = new Set(dependent.filter(mustRun));
+    if (running.size === 0) return new Set(dependent);
+    dependent = dependent.filter((step) => !running.has(step));
     for (const step of running) for (const { storage } of step.outputs) changing.add(storage);
   }
 }

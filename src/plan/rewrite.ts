@@ -1,5 +1,7 @@
 // Graph passes that run before planning: composite ops are decomposed, common subexpressions merged, nodes legalized for the
 // target's kernels, and dead nodes dropped.
+import { GatewiseError, show } from '../core/errors.ts';
+import { sameShape } from '../core/shape.ts';
 import { Expr } from '../expr/expr.ts';
 import { Node, nodesOf, type Value } from '../graph/value.ts';
 import type { NodeUse, Target } from './target.ts';
@@ -104,7 +106,18 @@ export function isResolvedByPlan({ op }: Node): boolean {
 
 /** Replaces composite nodes by the nodes of other ops that they stand for. */
 export function decompose(graph: Graph, { limits }: Pick<Target, 'limits'>): Graph {
-  return rewrite(graph, ({ op, attrs, inputs }) => op.decompose?.(attrs, inputs, limits));
+  return rewrite(graph, ({ op, attrs, inputs, outputs }) => {
+    const values = op.decompose?.(attrs, inputs, limits);
+    values?.forEach(({ shape, dtype }, i) => {
+      const expected = outputs[i];
+      if (!sameShape(shape, expected.shape) || dtype !== expected.dtype)
+        throw new GatewiseError(
+          'internal',
+          `plan: ${op.name} became ${dtype} ${show(shape)}, expected ${expected.dtype} ${show(expected.shape)}`,
+        );
+    });
+    return values;
+  });
 }
 
 /**
@@ -112,6 +125,6 @@ export function decompose(graph: Graph, { limits }: Pick<Target, 'limits'>): Gra
  * @param prefetchable Arguments, frozen ones included, that are known before the others of a run; empty without prefetch.
  */
 export function optimise(outputs: readonly Value[], target: Target, prefetchable: ReadonlySet<Value>): Graph {
-  const merged = mergeEqual(decompose({ nodes: nodesOf(outputs), outputs }, target));
+  const merged = eliminateDead(mergeEqual(decompose({ nodes: nodesOf(outputs), outputs }, target)));
   return eliminateDead(mergeEqual(legalize(merged, target, prefetchable)));
 }

@@ -3,6 +3,12 @@
 import type { View } from '../core/view.ts';
 import type { Node, Op, Signature, TargetLimits, Value } from '../graph/value.ts';
 
+/**
+ * The most bytes of one tensor of a recurrent loop: half of WebGPU's default maxStorageBufferBindingSize of 128 MiB. All backends
+ * use it, since random numbers depend on the segment of time in which they are drawn.
+ */
+export const TENSOR_BYTES = 64 * 2 ** 20;
+
 /** The limits of a kernel that evaluates an expression over its inputs. */
 export interface ExpressionLimits {
   /** The numbers of inputs and outputs of one launch, and of distinct buffers among them. */

@@ -76,14 +76,15 @@ export class ProgramCache {
 }
 
 const isValue = (node: unknown): node is Value => node instanceof Value;
+const isNumber = (node: unknown): node is number => typeof node === 'number';
 
 export class Program {
   readonly plan: Plan;
   readonly #backend: Backend;
   readonly #name: string;
   readonly #argumentNames: readonly string[];
-  /** What the trace returned, for the nesting of its values. */
-  readonly #outputs: Tree<Value>;
+  /** The numbers of the outputs, nested as the trace returned its values; the traced graph is not retained. */
+  readonly #outputs: Tree<number>;
   /** For each output, the position of the argument whose memory it replaces. */
   readonly #donate: readonly (number | undefined)[];
   #executable: Executable;
@@ -100,7 +101,8 @@ export class Program {
     this.#backend = backend;
     this.#name = name;
     this.#argumentNames = names;
-    this.#outputs = outputs;
+    let count = 0;
+    this.#outputs = mapTree(outputs, isValue, () => count++) as Tree<number>;
     this.#donate = donate.map((key) => (key === undefined ? undefined : position(key)));
     this.plan = makePlan(args, leavesOf(outputs, isValue), {
       target: backend.target,
@@ -119,8 +121,7 @@ export class Program {
       args,
       tensors.map(({ buffer }) => buffer),
     );
-    let next = 0;
-    return mapTree(this.#outputs, isValue, () => tensors[next++]);
+    return mapTree(this.#outputs, isNumber, (output) => tensors[output]);
   }
 
   /**

@@ -6,8 +6,8 @@ import { apart, inputOnly, late } from '../../src/cells/declaration.ts';
 import { withRecurrentDropout } from '../../src/cells/regularised.ts';
 import { GatewiseError } from '../../src/core/errors.ts';
 import { Random } from '../../src/core/random.ts';
-import { add, mul, sigmoid, sub, tanh } from '../../src/expr/arith.ts';
-import { createRuntime, sum, valueAndGrad, type Runtime, Value } from '../../src/index.ts';
+import { add, less, mul, sigmoid, sub, tanh, where } from '../../src/expr/arith.ts';
+import { createRuntime, Recurrent, sum, valueAndGrad, type Runtime, Value } from '../../src/index.ts';
 import { allCells, dataOf } from '../gpu/op_samples.ts';
 import { f32 } from '../gpu/sample.ts';
 import { randomCell } from '../random_cell.ts';
@@ -542,3 +542,20 @@ test.each(allCells.map((cell) => [cell.name, cell] as const))(
       }
   },
 );
+
+test('a cell whose gates see the input alone, and whose condition reads h', async () => {
+  const cell = defineCell({
+    name: 'conditional',
+    gates: [inputOnly('f'), inputOnly('n')],
+    states: ['h'],
+    update: ({ f, n }, { h }) => ({ h: add(mul(sigmoid(f), h), where(less(h, 0.1), n, 0)) }),
+  });
+  using runtime = await createRuntime({ backend: 'cpu', precision: 'float64' });
+  const layer = new Recurrent('Conditional', cell, { inputSize: 1, hiddenSize: 1, bias: false });
+  const output = runtime.compile(
+    (weight_ih_l0: Value, x: Value) => layer.forward(x, { weight_ih_l0 }).output,
+  )([[1], [1]], [[[1]], [[1]], [[1]]]);
+  const got = await output.read();
+  const decay = 1 / (1 + Math.exp(-1));
+  [1, decay, decay ** 2].forEach((expected, t) => expect(got[t]).toBeCloseTo(expected, 12));
+});

@@ -4,6 +4,8 @@ import { describe, expect, test } from 'vitest';
 import {
   LSTM,
   lstm,
+  minGRU,
+  MinGRU,
   Noise,
   Recurrent,
   recurrentSequence,
@@ -174,6 +176,14 @@ describe('pseudoLayers that make no sense are refused', () => {
   });
 });
 
-test('int8 weights in a wavefront are read as float32', () => {
-  expect(loopsOf(new LSTM({ ...large, wavefront: true }), { precision: 'int8' })).toEqual([3]);
+test('int8 weights in a wavefront are refused', () => {
+  expect(() => loopsOf(new LSTM({ ...large, wavefront: true }), { precision: 'int8' })).toThrow(
+    'lstm: layers with int8 weights cannot share launches; leave out wavefront',
+  );
+});
+
+test('layers that run as a parallel scan are no wavefront, and their cell in a layer of its own is a loop', () => {
+  const sizes = { inputSize: 4, hiddenSize: 4, numLayers: 2 };
+  expect(loopsOf(new MinGRU(sizes), bound)).toEqual([]);
+  expect(loopsOf(new Recurrent('Loop', minGRU, { ...sizes, wavefront: true }))).toEqual([2]);
 });

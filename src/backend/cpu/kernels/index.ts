@@ -1,7 +1,7 @@
 // The kernels of the CPU backend, one for each op, and the target that the planner makes plans for.
 import { GatewiseError } from '../../../core/errors.ts';
 import type { Op } from '../../../graph/value.ts';
-import type { Target } from '../../../plan/target.ts';
+import { TENSOR_BYTES, type Target } from '../../../plan/target.ts';
 import { copy } from './copy.ts';
 import { dropout } from './dropout.ts';
 import { elementwise } from './elementwise.ts';
@@ -45,7 +45,7 @@ export function hostTarget(kernels: readonly CPUKernel[]): HostTarget {
   const byOp = new Map(kernels.map((kernel) => [kernel.op.name, kernel]));
   return {
     alignment: 1,
-    limits: { tensorBytes: Infinity, prefersWavefront: () => false },
+    limits: { tensorBytes: TENSOR_BYTES, prefersWavefront: () => false },
     kernel: (op) => {
       const kernel = byOp.get(op.name);
       if (kernel === undefined)

@@ -1,7 +1,7 @@
 // The kernels of the WebGPU backend, one for each op, and the target that the planner makes plans for.
 import { GatewiseError } from '../../../core/errors.ts';
 import type { Op, TargetLimits } from '../../../graph/value.ts';
-import type { Target } from '../../../plan/target.ts';
+import { TENSOR_BYTES, type Target } from '../../../plan/target.ts';
 import { copy } from './copy.ts';
 import { dropout } from './dropout.ts';
 import { elementwise } from './elementwise.ts';
@@ -42,12 +42,6 @@ export interface WebGPUTarget extends Target {
 
 /** WebGPU's default minStorageBufferOffsetAlignment of 256 bytes, in elements. */
 const ALIGNMENT = 64;
-
-/**
- * Half of WebGPU's default maxStorageBufferBindingSize of 128 MiB: segments of time are sized by the slots of the reserve space, and
- * other tensors of a recurrent loop can be larger than these.
- */
-const TENSOR_BYTES = 64 * 2 ** 20;
 
 /** @param kernels A later kernel replaces an earlier one of the same op. */
 export function targetOf(
