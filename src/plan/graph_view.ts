@@ -66,12 +66,7 @@ export class GraphView implements Graph {
     const inside = node.op.inside?.(node.attrs, node.outputs)[value.index];
     if (inside !== undefined) {
       const base = node.outputs[inside.output];
-      return {
-        base,
-        view: inside.view(denseView(base.shape)),
-        viewChain: [inside.view],
-        isOnlyUse: false,
-      };
+      return { base, view: inside.view(denseView(base.shape)), viewChain: [inside.view], isOnlyUse: false };
     }
     if (node.op.name === concatOp.name) return this.#resolveContiguous(value, node) ?? ownMemory;
     const { view: viewOp, viewOf = () => 0 } = node.op;

@@ -48,10 +48,7 @@ function canJoin(group: readonly LoweredStep[], step: LoweredStep, limits: Expre
 }
 
 function join(group: readonly LoweredStep[]): LoweredStep {
-  const simplify = (placement: Placement): Placement => ({
-    ...placement,
-    view: withoutUnitAxes(placement.view),
-  });
+  const simplify = (operand: Placement): Placement => ({ ...operand, view: withoutUnitAxes(operand.view) });
   const inputs: Placement[] = [];
   const exprs = group.map((step) => {
     const [source] = step.inputs.map(simplify);

@@ -86,10 +86,9 @@ class Lowering {
     this.#target = target;
     this.#nodes = fuse(graph, new Set(graph.outputs.filter((_, i) => donate[i] !== undefined)), target);
     this.#placements = new Placements(graph, this.#nodes, target);
-    this.#argumentStorages = args.map((arg, index) => ({
-      ...newStorage(arg),
-      external: { kind: 'argument', index },
-    }));
+    this.#argumentStorages = args.map((arg, index) =>
+      newStorage(arg, 'argument', { kind: 'argument', index }),
+    );
     args.forEach((arg, i) => this.#placements.of(arg, () => this.#argumentStorages[i]));
   }
 
@@ -195,7 +194,7 @@ class Lowering {
       }
       const to: Placement = {
         ...dense,
-        storage: donated ?? { ...newStorage(value, 'output'), external: { kind: 'output', index } },
+        storage: donated ?? newStorage(value, 'output', { kind: 'output', index }),
       };
       copies.push([placement, to]);
       return to;

@@ -113,8 +113,12 @@ export function pieceViews(concat: Value, whole: View): { value: Value; view: Vi
   });
 }
 
-export function newStorage(base: Value, label = base.node?.op.name ?? 'argument'): Storage {
-  return { label, size: sizeOf(base.shape), dtype: base.dtype };
+export function newStorage(
+  base: Value,
+  label = base.node?.op.name ?? 'argument',
+  external?: Storage['external'],
+): Storage {
+  return { label, size: sizeOf(base.shape), dtype: base.dtype, ...(external && { external }) };
 }
 
 /** A dense tensor in a new storage. */

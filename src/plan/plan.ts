@@ -59,8 +59,7 @@ export interface PlanOptions {
 
 /**
  * Plans the computation of `outputs` from `args`.
- * @throws GatewiseError `argument` if an output depends on a traced value that is not one of `args`, `unsupported` if the target has
- * no kernel for an op.
+ * @throws GatewiseError `argument` for a traced value that is not one of `args`, `unsupported` for an op without a kernel.
  */
 export function makePlan(
   args: readonly Value[],

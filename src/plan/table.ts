@@ -22,10 +22,7 @@ export function stepName(
   return `${memoised ? 'memoised: ' : prefetchable ? 'prefetchable: ' : ''}${label.startsWith(op) ? label : `${op}: ${label}`}`;
 }
 
-/**
- * The lines of a table whose first row is the header.
- * @param textColumns The number of columns, from the left, that are flush left; the others are flush right.
- */
+/** The lines of a table, header first. @param textColumns The number of leading columns that are flush left. */
 export function tableLines(rows: readonly (readonly string[])[], textColumns: number): string[] {
   const widths = rows[0].map((_, column) => Math.max(...rows.map((row) => row[column].length)));
   const cell = (text: string, column: number): string =>

@@ -102,8 +102,6 @@ export function problemOf({ a, b, precision }: MatmulStep): MatmulProblem {
   };
 }
 
-/** The bindings of `shaders/lib/matmul.wgsl`, which the kernels of all variants include. */
-type MatrixBinding = 'a' | 'b' | 'a4' | 'b4' | 'b_halves' | 'b_bytes';
 type ResultBinding = 'out' | (typeof extraNames)[number];
 
 /** Where and how a launch writes its results. */
@@ -152,52 +150,5 @@ function resultsOf(
         views.map(([row, view]) => [row, { strides: four(view.strides, 0), offset: view.offset }] as const),
       ),
     ),
-  };
-}
-
-const PACKED_NAMES = { float32: undefined, f16: 'b_halves', int8: 'b_bytes' } as const;
-
-/** The function of `shaders/lib/matmul.wgsl` that loads a 4 × 4 block of b. */
-export const loadFunctionOf = ({ b, precision }: MatmulProblem): string =>
-  precision === 'float32' ? `b_${b}` : `${PACKED_NAMES[precision]}_${b}`;
-
-/** The bindings of the matrices, by the element types with which the kernel loads them. */
-export function matrixBindings(
-  { a, b }: MatmulStep,
-  problem: MatmulProblem,
-): Partial<Record<MatrixBinding, Binding>> {
-  return {
-    [problem.a === 'strided' ? 'a' : 'a4']: bindWhole(a),
-    [PACKED_NAMES[problem.precision] ?? (problem.b === 'strided' ? 'b' : 'b4')]: bindWhole(b),
-  };
-}
-
-/** @param depth The length of a split of k, a multiple of 16. */
-export function uniformsOf(
-  { a, b }: MatmulStep,
-  { m, n, k }: MatmulProblem,
-  { operands }: Results,
-  depth: number,
-): {
-  readonly m: number;
-  readonly n: number;
-  readonly k: number;
-  readonly depth: number;
-  readonly a_strides: readonly [number, number];
-  readonly b_strides: readonly [number, number];
-  readonly a_offset: number;
-  readonly b_offset: number;
-  readonly operands: Results['operands'];
-} {
-  return {
-    m,
-    n,
-    k,
-    depth,
-    a_strides: [a.view.strides[0], a.view.strides[1]],
-    b_strides: [b.view.strides[0], b.view.strides[1]],
-    a_offset: a.view.offset,
-    b_offset: b.view.offset,
-    operands,
   };
 }

@@ -9,11 +9,8 @@ import { bindWhole, dispatch, type Dispatch } from '../dispatch.ts';
 import { sizeClass, type Variants } from './kernel.ts';
 import {
   finalResults,
-  loadFunctionOf,
-  matrixBindings,
   partialResults,
   problemOf,
-  uniformsOf,
   type MatmulProblem,
   type MatmulStep,
   type Results,
@@ -91,36 +88,70 @@ function bestTile(
   return allowed.reduce((best, other) => (other.cost < best.cost ? other : best));
 }
 
+const PACKED_NAMES = { float32: undefined, f16: 'b_halves', int8: 'b_bytes' } as const;
+
+/** The uniforms of `shaders/lib/matmul.wgsl`. */
+const uniformsOf = ({ a, b }: MatmulStep, { m, n, k }: MatmulProblem, { results, depth }: Goal) => ({
+  m,
+  n,
+  k,
+  depth,
+  a_strides: [a.view.strides[0], a.view.strides[1]] as const,
+  b_strides: [b.view.strides[0], b.view.strides[1]] as const,
+  a_offset: a.view.offset,
+  b_offset: b.view.offset,
+  operands: results.operands,
+});
+
+/**
+ * The parts that the launches of all variants share. The matrices are bound with the element types by which the kernel loads them.
+ * @param loadA The WGSL of `load_a`. @param layoutA The layout of `a` as `load_a` reads it.
+ */
+const launchOf = (
+  step: MatmulStep,
+  problem: MatmulProblem,
+  goal: Goal,
+  loadA: string,
+  layoutA: MatmulProblem['a'] = problem.a,
+) => {
+  const packed = PACKED_NAMES[problem.precision];
+  return {
+    bindings: {
+      [layoutA === 'strided' ? 'a' : 'a4']: bindWhole(step.a),
+      [packed ?? (problem.b === 'strided' ? 'b' : 'b4')]: bindWhole(step.b),
+      ...goal.results.bindings,
+    },
+    splices: {
+      ...goal.results.splices,
+      load: `${loadA}\n\nfn load_b(k: u32, n: u32) -> mat4x4f {\n  return ${packed ?? 'b'}_${problem.b}(k, n);\n}`,
+    },
+    uniforms: uniformsOf(step, problem, goal),
+  };
+};
+
 const REGISTERS_WORKGROUP = 16;
 
 /** Each invocation computes a register tile by itself. */
-const registers: MakeDispatch = (step, problem, { results, splits, depth }, device) => {
-  const best = bestTile(REGISTER_TILES, problem, splits, device, 1);
+const registers: MakeDispatch = (step, problem, goal, device) => {
+  const best = bestTile(REGISTER_TILES, problem, goal.splits, device, 1);
   const [x, y] = gridFor(best.count, REGISTERS_WORKGROUP);
+  const loadA = `fn load_a(m: u32, k: u32, lane: u32) -> mat4x4f {\n  return a_${problem.a}(m, k);\n}`;
   return dispatch(matmul, {
-    bindings: { ...matrixBindings(step, problem), ...results.bindings },
-    splices: {
-      ...results.splices,
-      load: `fn load_a(m: u32, k: u32, lane: u32) -> mat4x4f {\n  return a_${problem.a}(m, k);\n}\n\n${loadB(problem)}`,
-    },
+    ...launchOf(step, problem, goal, loadA),
     counts: { ...blocksOf(best), BLOCK_ROWS: blockRowsOf(problem) },
-    uniforms: uniformsOf(step, problem, results, depth),
     constants: { WORKGROUP: REGISTERS_WORKGROUP },
-    workgroups: [x, y, splits],
+    workgroups: [x, y, goal.splits],
   });
 };
 
 /** The rows of a block that exist, so that a result of fewer than 4 rows computes no others. */
 const blockRowsOf = ({ m }: MatmulProblem): number => Math.min(4, m);
 
-const loadB = (problem: MatmulProblem): string =>
-  `fn load_b(k: u32, n: u32) -> mat4x4f {\n  return ${loadFunctionOf(problem)}(k, n);\n}`;
-
 const SUBGROUP_SIZE = 4;
 
 /** As `registers`, but the four invocations of a subgroup each load a quarter of their common block of `a` and broadcast it. */
-const subgroup: MakeDispatch = (step, problem, { results, splits, depth }, device) => {
-  const best = bestTile(SUBGROUP_TILES, problem, splits, device, SUBGROUP_SIZE);
+const subgroup: MakeDispatch = (step, problem, goal, device) => {
+  const best = bestTile(SUBGROUP_TILES, problem, goal.splits, device, SUBGROUP_SIZE);
   const blockOfA = {
     along_k: 'all_of(a_row_along_k(m + lane, k))',
     along_m: 'transpose(all_of(a_column_along_m(m, k + lane)))',
@@ -129,17 +160,12 @@ const subgroup: MakeDispatch = (step, problem, { results, splits, depth }, devic
   }[problem.a];
   // If `a` has one row, each invocation loads one element of it instead of one row of four.
   const isSingleRow = problem.m === 1;
-  const loaded: MatmulProblem = isSingleRow ? { ...problem, a: 'strided' } : problem;
+  const loadA = `fn load_a(m: u32, k: u32, lane: u32) -> mat4x4f {\n  return ${isSingleRow ? 'row_of(a_element(m, k + lane))' : blockOfA};\n}`;
   const [x, y] = gridFor(best.count, 1);
   return dispatch(matmul_subgroup, {
-    bindings: { ...matrixBindings(step, loaded), ...results.bindings },
-    splices: {
-      ...results.splices,
-      load: `fn load_a(m: u32, k: u32, lane: u32) -> mat4x4f {\n  return ${isSingleRow ? 'row_of(a_element(m, k + lane))' : blockOfA};\n}\n\n${loadB(problem)}`,
-    },
+    ...launchOf(step, problem, goal, loadA, isSingleRow ? 'strided' : problem.a),
     counts: { ...blocksOf(best), BLOCK_ROWS: blockRowsOf(problem) },
-    uniforms: uniformsOf(step, problem, results, depth),
-    workgroups: [x, y, splits],
+    workgroups: [x, y, goal.splits],
   });
 };
 
@@ -162,7 +188,7 @@ const WORKGROUP_TILES = [
 const TILE_K = 16;
 
 /** Each workgroup computes a tile from tiles of a and b in workgroup memory. */
-const tiled: MakeDispatch = (step, problem, { results, splits, depth }, device) => {
+const tiled: MakeDispatch = (step, problem, goal, device) => {
   const { m, n } = problem;
   const tiles = WORKGROUP_TILES.filter(
     ({ height, width, workgroup }) =>
@@ -170,7 +196,7 @@ const tiled: MakeDispatch = (step, problem, { results, splits, depth }, device) 
   );
   const tileCount = ({ height, width }: (typeof tiles)[number]): number =>
     Math.ceil(m / height) * Math.ceil(n / width);
-  const chosen = chooseTile(tiles, device, (one) => tileCount(one) * one.workgroup * splits);
+  const chosen = chooseTile(tiles, device, (one) => tileCount(one) * one.workgroup * goal.splits);
   const { height, width, workgroup, gridRows, gridColumns } = chosen;
   const [aQuads, bQuads] = [height / 4, width / 4];
   /** WGSL that maps the i-th block of 4 × 4 to its quad over m or n and its quad over k, so that neighbours load neighbours. */
@@ -180,19 +206,19 @@ const tiled: MakeDispatch = (step, problem, { results, splits, depth }, device) 
     const divisor = isAlongK ? TILE_K / 4 : quads;
     return `fn ${name}(i: u32) -> vec2u {\n  return vec2u(i ${x} ${divisor}u, i ${y} ${divisor}u);\n}`;
   };
+  const loadA = `fn load_a(m: u32, k: u32) -> mat4x4f {\n  return a_${problem.a}(m, k);\n}`;
+  const launch = launchOf(step, problem, goal, loadA);
   const [x, y] = gridFor(tileCount(chosen), 1);
   return dispatch(matmul_tiled, {
-    bindings: { ...matrixBindings(step, problem), ...results.bindings },
+    ...launch,
     splices: {
-      ...results.splices,
-      load: `fn load_a(m: u32, k: u32) -> mat4x4f {\n  return a_${problem.a}(m, k);\n}\n\n${loadB(problem)}`,
+      ...launch.splices,
       order: `${order('a_block', problem.a, aQuads)}\n\n${order('b_block', problem.b, bQuads)}`,
     },
     counts: {
       ...blocksOf(chosen),
       LOADS: Math.ceil(((aQuads + bQuads) * TILE_K) / 4 / workgroup),
     },
-    uniforms: uniformsOf(step, problem, results, depth),
     constants: {
       GRID_ROWS: gridRows,
       GRID_COLUMNS: gridColumns,
@@ -200,7 +226,7 @@ const tiled: MakeDispatch = (step, problem, { results, splits, depth }, device) 
       A_QUADS: aQuads,
       B_QUADS: bQuads,
     },
-    workgroups: [x, y, splits],
+    workgroups: [x, y, goal.splits],
   });
 };
 
@@ -208,7 +234,7 @@ const tiled: MakeDispatch = (step, problem, { results, splits, depth }, device) 
 const MAX_SKINNY_ROWS = 8;
 
 /** Each invocation computes all rows of 4 columns; several invocations of a workgroup share k. */
-const skinny: MakeDispatch = (step, problem, { results, depth }, device) => {
+const skinny: MakeDispatch = (step, problem, goal, device) => {
   const { m, n, k } = problem;
   const workgroup = device.software ? 16 : m > 4 ? 128 : 256;
   // Along n, at most 8: the others read adjacent columns. Along k, up to 64 invocations read adjacent quads of one column.
@@ -218,11 +244,14 @@ const skinny: MakeDispatch = (step, problem, { results, depth }, device) => {
   const nFirst = problem.b === 'along_n';
   const divisor = nFirst ? columnQuads : kShares;
   const [x, y] = gridFor(Math.ceil(n / 4), columnQuads);
+  // Four elements of a row of `a` are loaded as one vec4, or one by one.
+  const a = problem.a === 'along_k' ? problem.a : 'strided';
+  const loadA = `fn load_a(m: u32, k: u32) -> vec4f {\n  return a_row_${a}(m, k);\n}`;
+  const launch = launchOf(step, problem, goal, loadA, a);
   return dispatch(matmul_skinny, {
-    bindings: { ...matrixBindings(step, { ...problem, a: rowLayout(problem) }), ...results.bindings },
+    ...launch,
     splices: {
-      ...results.splices,
-      load: `fn load_a(m: u32, k: u32) -> vec4f {\n  return a_row_${rowLayout(problem)}(m, k);\n}\n\n${loadB(problem)}`,
+      ...launch.splices,
       mapping: ['k_share', 'column_quad']
         .map((name) => {
           const isFastest = (name === 'column_quad') === nFirst;
@@ -231,14 +260,10 @@ const skinny: MakeDispatch = (step, problem, { results, depth }, device) => {
         .join('\n\n'),
     },
     counts: { ROWS: m, TREE_LEVELS: Math.log2(kShares) },
-    uniforms: uniformsOf(step, problem, results, depth),
     constants: { WORKGROUP: workgroup, K_SHARES: kShares },
     workgroups: [x, y, 1],
   });
 };
-
-/** `skinny` loads four elements of a row of `a` as one vec4, or one by one. */
-const rowLayout = ({ a }: MatmulProblem): 'along_k' | 'strided' => (a === 'along_k' ? a : 'strided');
 
 /** The default variant is chosen by the number of tiles of this many rows and columns. */
 const HEURISTIC_TILE = 64;
@@ -289,13 +314,13 @@ function splitK(step: MatmulStep, problem: MatmulProblem, device: DeviceInfo): D
       : !device.software && isLarge(problem)
         ? tiled
         : registers;
-  const results = finalResults(step);
+  const goal = { results: finalResults(step), splits, depth };
   return [
-    makePartial(step, problem, { results: partialResults(scratch, problem, splits), splits, depth }, device),
+    makePartial(step, problem, { ...goal, results: partialResults(scratch, problem, splits) }, device),
     dispatch(matmul_sum, {
-      bindings: { a: bindWhole(scratch), ...results.bindings },
-      splices: results.splices,
-      uniforms: uniformsOf(step, problem, results, depth),
+      bindings: { a: bindWhole(scratch), ...goal.results.bindings },
+      splices: goal.results.splices,
+      uniforms: uniformsOf(step, problem, goal),
       constants: { WORKGROUP: 64 },
       workgroups: gridFor(m * n, 64),
     }),
