@@ -53,7 +53,7 @@ export interface Phase {
 export interface Root extends Write {
   readonly last?: boolean;
   readonly finish?: boolean;
-  /** The value at masked steps; without it a masked step is as any other. */
+  /** The value at masked steps; if absent, masked steps write `value` too. */
   readonly masked?: Expr;
 }
 

@@ -98,7 +98,7 @@ export function recurrentLayers(
   return { output, finals };
 }
 
-/** Flattens the weights of all layers into a list, and returns the inverse function. */
+/** Flattens the weights of all layers into a list, and returns the inverse function; all layers have the first one's names. */
 function flattenWeights(weights: readonly LayerWeights[]): {
   readonly list: readonly Value[];
   readonly restore: (list: readonly Value[]) => LayerWeights[];

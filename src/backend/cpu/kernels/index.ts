@@ -35,7 +35,7 @@ export const referenceKernels: readonly CPUKernel[] = [
   softmaxCrossEntropyBackward,
 ];
 
-/** A target whose kernels are functions over typed arrays, without limits and alignment. */
+/** A target whose kernels are functions over typed arrays, without alignment. */
 export interface HostTarget extends Target {
   kernel(op: Op): CPUKernel;
 }

@@ -16,7 +16,7 @@ export interface CPUKernel<Attrs = unknown> extends KernelTraits<Attrs> {
   readonly run: (attrs: Attrs, inputs: readonly Operand[], outputs: readonly Operand[]) => void;
 }
 
-/** The kernel of an op; erases the type of its attributes. */
+/** The kernel of an op. Erases the type of its attributes, so that kernels of all ops fit in one list. */
 export function defineKernel<Attrs>(op: Op<Attrs>, kernel: Omit<CPUKernel<Attrs>, 'op'>): CPUKernel {
   return { op, ...kernel } as unknown as CPUKernel;
 }

@@ -13,7 +13,7 @@ export interface WebGPUKernel<Attrs = unknown> extends KernelTraits<Attrs> {
   readonly variants?: (placed: Placed<Attrs>, device: DeviceInfo) => Variants;
 }
 
-/** The kernel of an op; erases the type of its attributes. */
+/** The kernel of an op. Erases the type of its attributes, so that kernels of all ops fit in one list. */
 export function defineKernel<Attrs>(op: Op<Attrs>, kernel: Omit<WebGPUKernel<Attrs>, 'op'>): WebGPUKernel {
   return { op, ...kernel } as unknown as WebGPUKernel;
 }
