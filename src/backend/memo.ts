@@ -17,28 +17,24 @@ export function markWritten(buffers: readonly DeviceBuffer[]): void {
 /** The validity of the results of one group of steps. */
 export class Memo {
   readonly #dependsOn: readonly number[];
-  readonly #hasSteps: boolean;
   /** The versions of the arguments when the steps last ran; undefined if their results are invalid. */
   #versions: number[] | undefined;
   #suspended = 0;
 
-  /** @param hasSteps Whether the group has any steps. @param dependsOn The indices of the arguments that they depend on. */
-  constructor(hasSteps: boolean, dependsOn: readonly number[]) {
-    this.#hasSteps = hasSteps;
+  /** @param dependsOn The indices of the arguments that the steps depend on. */
+  constructor(dependsOn: readonly number[]) {
     this.#dependsOn = dependsOn;
   }
 
   /** Whether the steps must run for these arguments. */
   isStale(args: readonly DeviceBuffer[]): boolean {
-    if (!this.#hasSteps) return false;
     const versions = this.#versions;
     return versions === undefined || this.#dependsOn.some((index, i) => args[index].version !== versions[i]);
   }
 
   /** Records that the steps ran with these arguments. */
   remember(args: readonly DeviceBuffer[]): void {
-    if (this.#hasSteps && this.#suspended === 0)
-      this.#versions = this.#dependsOn.map((index) => args[index].version);
+    if (this.#suspended === 0) this.#versions = this.#dependsOn.map((index) => args[index].version);
   }
 
   /** Runs an action that overwrites the results; they are invalid during and after it. */

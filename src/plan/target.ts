@@ -1,5 +1,6 @@
 // What the planner knows of the backend that a plan is made for: of the kernel of each op, how it addresses memory, what can
 // be fused into it and how it rewrites nodes. A backend's kernels extend these traits by code that runs them.
+import { GatewiseError } from '../core/errors.ts';
 import type { View } from '../core/view.ts';
 import type { Node, Op, Signature, TargetLimits, Value } from '../graph/value.ts';
 
@@ -7,7 +8,7 @@ import type { Node, Op, Signature, TargetLimits, Value } from '../graph/value.ts
  * The most bytes of one tensor of a recurrent loop: half of WebGPU's default maxStorageBufferBindingSize of 128 MiB. All backends
  * use it, since random numbers depend on the segment of time in which they are drawn.
  */
-export const TENSOR_BYTES = 64 * 2 ** 20;
+const TENSOR_BYTES = 64 * 2 ** 20;
 
 /** The limits of a kernel that evaluates an expression over its inputs. */
 export interface ExpressionLimits {
@@ -47,10 +48,30 @@ export interface KernelTraits<Attrs = unknown> {
 }
 
 /** The backend that a plan is made for. */
-export interface Target {
+export interface Target<Kernel extends KernelTraits = KernelTraits> {
   /** The kernel of an op. @throws GatewiseError `unsupported` if the backend has none. */
-  kernel(op: Op): KernelTraits;
+  kernel(op: Op): Kernel;
   /** Dense operands begin at a multiple of this number of elements. */
   readonly alignment: number;
   readonly limits: TargetLimits;
+}
+
+/** The target of a backend with these kernels, of which a later one replaces an earlier one of the same op. */
+export function targetWith<Kernel extends KernelTraits & { readonly op: Op }>(
+  backend: string,
+  kernels: readonly Kernel[],
+  alignment: number,
+  prefersWavefront: TargetLimits['prefersWavefront'] = () => false,
+): Target<Kernel> {
+  const byOp = new Map(kernels.map((kernel) => [kernel.op.name, kernel]));
+  return {
+    alignment,
+    limits: { tensorBytes: TENSOR_BYTES, prefersWavefront },
+    kernel: (op) => {
+      const kernel = byOp.get(op.name);
+      if (kernel === undefined)
+        throw new GatewiseError('unsupported', `plan: the ${backend} backend has no kernel for ${op.name}`);
+      return kernel;
+    },
+  };
 }

@@ -4,10 +4,11 @@ import { sizeOf, type DType, type NumberArray } from '../../core/shape.ts';
 import type { Calibration } from '../../plan/calibration.ts';
 import type { Plan, Step } from '../../plan/plan.ts';
 import type { Region } from '../../plan/region.ts';
+import type { Target } from '../../plan/target.ts';
 import type { Backend, DeviceBuffer, Executable } from '../backend.ts';
 import { markWritten, Memo, newVersion } from '../memo.ts';
-import { referenceTarget, type HostTarget } from './kernels/index.ts';
-import type { Operand } from './kernels/kernel.ts';
+import { referenceTarget } from './kernels/index.ts';
+import type { CPUKernel, Operand } from './kernels/kernel.ts';
 
 /** The type of f32 tensors in memory: float32 as on a GPU, or float64 for gradient checks. */
 export type Precision = 'float32' | 'float64';
@@ -28,7 +29,11 @@ class CPUBuffer implements DeviceBuffer {
 }
 
 /** Runs one step. @param memory The array for an index into the plan's buffers. */
-export function runStep(step: Step, { kernel }: HostTarget, memory: (buffer: number) => NumberArray): void {
+export function runStep(
+  step: Step,
+  { kernel }: Target<CPUKernel>,
+  memory: (buffer: number) => NumberArray,
+): void {
   const operand = ({ buffer, view }: Region): Operand => ({ data: memory(buffer), view });
   kernel(step.op).run(step.attrs, step.inputs.map(operand), step.outputs.map(operand));
 }
@@ -36,10 +41,10 @@ export function runStep(step: Step, { kernel }: HostTarget, memory: (buffer: num
 export class CPUBackend implements Backend {
   readonly kind = 'cpu';
   readonly description: string;
-  readonly target: HostTarget;
+  readonly target: Target<CPUKernel>;
   readonly #precision: Precision;
 
-  constructor(precision: Precision = 'float32', target: HostTarget = referenceTarget) {
+  constructor(precision: Precision = 'float32', target: Target<CPUKernel> = referenceTarget) {
     this.#precision = precision;
     this.target = target;
     this.description = `CPU (${precision} JavaScript)`;
@@ -71,13 +76,9 @@ export class CPUBackend implements Backend {
     const temporaries = plan.buffers.map(({ kind, size, dtype }) =>
       kind === 'temporary' ? this.#allocate(size, dtype) : undefined,
     );
-    const memo = new Memo(
-      plan.steps.some(({ memoised }) => memoised),
-      plan.frozen,
-    );
-    type Buffers = readonly DeviceBuffer[];
+    const memo = new Memo(plan.frozen);
     const memoryOf =
-      (args: Buffers, outputs: Buffers) =>
+      (args: readonly DeviceBuffer[], outputs: readonly DeviceBuffer[]) =>
       (buffer: number): NumberArray => {
         const { kind, index = 0 } = plan.buffers[buffer];
         return temporaries[buffer] ?? dataOf(kind === 'argument' ? args[index] : outputs[index]);

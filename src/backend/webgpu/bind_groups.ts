@@ -17,8 +17,8 @@ interface LaunchGroup {
   readonly cache: LRUCache<readonly GPUBindGroup[]>;
 }
 
-/** The GPU buffer of an argument or output, by its index into the plan's buffers. */
-type ExternalBuffers = (buffer: number) => WebGPUBuffer;
+/** The buffers of a run's arguments and outputs, by their index into the plan's buffers. */
+export type ExternalBuffers = (buffer: number) => WebGPUBuffer;
 
 export class BindGroups {
   /** The bind group of each launch for the buffers of the latest run. */

@@ -24,6 +24,12 @@ export class WebGPUBuffer implements DeviceBuffer {
   }
 }
 
+export function asWebGPUBuffer(buffer: DeviceBuffer): WebGPUBuffer {
+  if (!(buffer instanceof WebGPUBuffer))
+    throw new GatewiseError('internal', 'the WebGPU backend was given a buffer of another backend');
+  return buffer;
+}
+
 const STORAGE: number = BufferUsage.STORAGE | BufferUsage.COPY_SRC | BufferUsage.COPY_DST;
 
 /**

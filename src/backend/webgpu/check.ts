@@ -5,96 +5,74 @@ import { sizeOf, type NumberArray } from '../../core/shape.ts';
 import { walk } from '../../core/view.ts';
 import type { Step } from '../../plan/plan.ts';
 import type { Region } from '../../plan/region.ts';
+import type { Target } from '../../plan/target.ts';
 import { runStep } from '../cpu/cpu_backend.ts';
-import type { HostTarget } from '../cpu/kernels/index.ts';
-import type { WebGPUBuffer } from './buffers.ts';
+import type { CPUKernel } from '../cpu/kernels/kernel.ts';
+import type { ExternalBuffers } from './bind_groups.ts';
 import type { WebGPUExecutable } from './executable.ts';
 import type { Staging } from './staging.ts';
 
-/** Runs the checked runs of all plans one after the other, since each reads and writes memory between its steps. */
-export class CheckQueue {
+/** Runs plans step by step, one run after the other, since each reads and writes memory between its steps. */
+export class Checker {
   /** Settles with the runs so far; after a failure it stays rejected. */
   done: Promise<void> = Promise.resolve();
-
-  add(run: () => Promise<void>): Promise<void> {
-    this.done = this.done.then(run);
-    // Reads of results report the failure. Without a read, the rejection must not end the process.
-    this.done.catch(() => undefined);
-    return this.done;
-  }
-}
-
-/** Runs the steps of an executable in check mode. */
-export class CheckedExecutable {
-  readonly #device: GPUDevice;
-  readonly #executable: WebGPUExecutable;
   readonly #staging: Staging;
-  readonly #queue: CheckQueue;
-  readonly #reference: HostTarget;
+  readonly #reference: Target<CPUKernel>;
 
-  constructor(
-    device: GPUDevice,
-    executable: WebGPUExecutable,
-    staging: Staging,
-    queue: CheckQueue,
-    reference: HostTarget,
-  ) {
-    this.#device = device;
-    this.#executable = executable;
+  constructor(staging: Staging, reference: Target<CPUKernel>) {
     this.#staging = staging;
-    this.#queue = queue;
     this.#reference = reference;
   }
 
+  /** @param reads The outputs to read back. @param runs Whether to run a step. */
   run(
-    args: readonly WebGPUBuffer[],
-    outputs: readonly WebGPUBuffer[],
+    executable: WebGPUExecutable,
+    external: ExternalBuffers,
     reads: readonly number[],
     runs: (step: number) => boolean,
   ): Promise<NumberArray>[] {
-    const done = this.#queue.add(() => this.#checkAll(args, outputs, runs));
+    const done = this.done.then(() => this.#checkSteps(executable, external, runs));
+    this.done = done;
+    // Reads of results report the failure. Without a read, the rejection must not end the process.
+    done.catch(() => undefined);
     return reads.map(async (index) => {
       await done;
-      const { buffer, view, dtype } = this.#executable.plan.outputs[index];
-      const all = await this.#fetch({ buffer, view, dtype }, args, outputs);
-      return all.slice(view.offset, view.offset + sizeOf(view.shape));
+      const output = executable.plan.outputs[index];
+      const { shape, offset } = output.view;
+      const all = await this.#fetch(executable, external, output);
+      return all.slice(offset, offset + sizeOf(shape));
     });
   }
 
-  async #checkAll(
-    args: readonly WebGPUBuffer[],
-    outputs: readonly WebGPUBuffer[],
+  async #checkSteps(
+    executable: WebGPUExecutable,
+    external: ExternalBuffers,
     runs: (step: number) => boolean,
   ): Promise<void> {
-    for (const [index, step] of this.#executable.plan.steps.entries()) {
+    for (const [index, step] of executable.plan.steps.entries()) {
       if (!runs(index)) continue;
       const memory = new Map<number, NumberArray>();
       for (const region of [...step.inputs, ...step.outputs]) {
-        if (!memory.has(region.buffer)) memory.set(region.buffer, await this.#fetch(region, args, outputs));
+        if (!memory.has(region.buffer))
+          memory.set(region.buffer, await this.#fetch(executable, external, region));
       }
-      const encoder = this.#device.createCommandEncoder({ label: 'gatewise check' });
-      const pass = encoder.beginComputePass({ label: step.label });
-      this.#executable.encode(pass, args, outputs, (other) => other === index);
-      pass.end();
-      this.#device.queue.submit([encoder.finish()]);
+      executable.run(external, [], (other) => other === index, step.label);
       runStep(step, this.#reference, (buffer) => memory.get(buffer) ?? new Float32Array(0));
       for (const region of step.outputs) {
-        const got = await this.#fetch(region, args, outputs);
+        const got = await this.#fetch(executable, external, region);
         compare(step, index, region, got, memory.get(region.buffer) ?? got);
       }
     }
   }
 
+  /** The contents of a region's whole buffer. */
   #fetch(
+    executable: WebGPUExecutable,
+    external: ExternalBuffers,
     { buffer, dtype }: Region,
-    args: readonly WebGPUBuffer[],
-    outputs: readonly WebGPUBuffer[],
   ): Promise<NumberArray> {
-    const source = this.#executable.bufferOf(buffer, args, outputs);
-    const encoder = this.#device.createCommandEncoder({ label: 'gatewise check' });
-    const readback = this.#staging.copy(encoder, source, 0, source.size / 4, dtype);
-    this.#device.queue.submit([encoder.finish()]);
-    return readback.read();
+    const source = executable.bufferOf(buffer, external);
+    return this.#staging.fetch(source, source.size / 4, dtype);
   }
 }
 

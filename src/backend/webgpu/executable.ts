@@ -1,12 +1,12 @@
 // A prepared plan on a GPU device: pipelines, temporaries and uniforms are created once; a run is one encoder, pass and submit.
 import { GatewiseError } from '../../core/errors.ts';
 import { sizeOf, type NumberArray } from '../../core/shape.ts';
-import type { BufferSpec } from '../../plan/memory.ts';
 import type { Plan } from '../../plan/plan.ts';
+import type { DeviceBuffer } from '../backend.ts';
 import type { Choices } from '../tuning.ts';
-import { BindGroups } from './bind_groups.ts';
+import { BindGroups, type ExternalBuffers } from './bind_groups.ts';
 import { createBindGroup, createUniforms } from './bindings.ts';
-import { createStorage, type WebGPUBuffer } from './buffers.ts';
+import { asWebGPUBuffer, createStorage } from './buffers.ts';
 import type { Launcher } from './launches.ts';
 import type { Pipelines } from './pipelines.ts';
 import { Recording } from './recording.ts';
@@ -64,70 +64,40 @@ export class WebGPUExecutable {
         (index) => plan.buffers[index].kind !== 'temporary',
       ),
     );
-    this.#bindGroups = new BindGroups(external, (launch, externalBuffer) =>
-      createBindGroup(
-        device,
-        launches[launch].dispatch,
-        launches[launch].pipeline,
-        this.#uniforms,
-        (index) => this.#temporaries[index] ?? externalBuffer(index).buffer,
-      ),
-    );
+    this.#bindGroups = new BindGroups(external, (launch, buffers) => {
+      const { dispatch, pipeline } = launches[launch];
+      return createBindGroup(device, dispatch, pipeline, this.#uniforms, (index) =>
+        this.bufferOf(index, buffers),
+      );
+    });
   }
 
-  /** Records steps into a pass. @param runs Whether to record a step. */
-  encode(
-    pass: GPUComputePassEncoder,
-    args: readonly WebGPUBuffer[],
-    outputs: readonly WebGPUBuffer[],
-    runs: (step: number) => boolean,
-  ): void {
-    const { buffers } = this.plan;
-    this.#bindGroups.update((buffer) => externalBuffer(buffers[buffer], args, outputs));
-    this.#recording.record(pass, this.#bindGroups.current, runs);
-  }
-
-  /** Submits a run and its readbacks. @param runs Whether to run a step. */
+  /**
+   * Submits steps and readbacks of outputs. Arguments and outputs that only other steps bind are ignored.
+   * @param runs Whether to run a step. @param label The label of the pass.
+   */
   run(
-    args: readonly WebGPUBuffer[],
-    outputs: readonly WebGPUBuffer[],
+    external: ExternalBuffers,
     reads: readonly number[],
     runs: (step: number) => boolean,
+    label: string = 'gatewise',
   ): Promise<NumberArray>[] {
     const encoder = this.#device.createCommandEncoder({ label: 'gatewise' });
-    const pass = encoder.beginComputePass({ label: 'gatewise' });
-    this.encode(pass, args, outputs, runs);
+    const pass = encoder.beginComputePass({ label });
+    this.#updateBindGroups(external, runs);
+    this.#recording.record(pass, this.#bindGroups.current, runs);
     pass.end();
     const readbacks = reads.map((index) => {
       const { buffer, view, dtype } = this.plan.outputs[index];
-      return this.#staging.copy(
-        encoder,
-        this.bufferOf(buffer, args, outputs),
-        view.offset,
-        sizeOf(view.shape),
-        dtype,
-      );
+      const source = this.bufferOf(buffer, external);
+      return this.#staging.copy(encoder, source, view.offset, sizeOf(view.shape), dtype);
     });
     this.#device.queue.submit([encoder.finish()]);
     return readbacks.map((readback) => readback.read());
   }
 
-  /** Submits some steps without a readback. Arguments that only other steps bind are ignored. */
-  prefetch(
-    args: readonly WebGPUBuffer[],
-    outputs: readonly WebGPUBuffer[],
-    runs: (step: number) => boolean,
-  ): void {
-    const { buffers } = this.plan;
-    const encoder = this.#device.createCommandEncoder({ label: 'gatewise' });
-    const pass = encoder.beginComputePass({ label: 'gatewise prefetch' });
-    this.#bindGroups.update(
-      (buffer) => externalBuffer(buffers[buffer], args, outputs),
-      (launch) => runs(this.#recording.stepOf[launch]),
-    );
-    this.#recording.record(pass, this.#bindGroups.current, runs);
-    pass.end();
-    this.#device.queue.submit([encoder.finish()]);
+  #updateBindGroups(external: ExternalBuffers, runs: (step: number) => boolean): void {
+    this.#bindGroups.update(external, (launch) => runs(this.#recording.stepOf[launch]));
   }
 
   /** The number of kernel launches of each step. */
@@ -139,33 +109,29 @@ export class WebGPUExecutable {
    * The time of each step by itself, in seconds. Steps are timed in the plan's order, so that each reads the results of earlier
    * ones. Repeats of an in-place step change the values that it computes, which does not change its time.
    */
-  async time(
-    timer: DeviceTimer,
-    clock: Clock,
-    args: readonly WebGPUBuffer[],
-    outputs: readonly WebGPUBuffer[],
-  ): Promise<number[]> {
+  async time(timer: DeviceTimer, clock: Clock, external: ExternalBuffers): Promise<number[]> {
     const seconds: number[] = [];
-    for (const step of this.plan.steps.keys()) {
-      seconds.push(await timer.medianSeconds(this.repeatOf(step, args, outputs), clock));
-    }
+    for (const step of this.plan.steps.keys())
+      seconds.push(await timer.medianSeconds(this.repeatOf(step, external), clock));
     return seconds;
   }
 
   /** Repeats of one step, for a timer. @throws GatewiseError `disposed` if the executable is disposed during the measurement. */
-  repeatOf(step: number, args: readonly WebGPUBuffer[], outputs: readonly WebGPUBuffer[]): Repeat {
+  repeatOf(step: number, external: ExternalBuffers): Repeat {
+    const runs = (other: number): boolean => other === step;
     return (pass, times) => {
       if (this.#disposed)
         throw new GatewiseError(
           'disposed',
           'profile: the profiled program was disposed of; await the profile before dispose()',
         );
-      for (let i = 0; i < times; i++) this.encode(pass, args, outputs, (other) => other === step);
+      this.#updateBindGroups(external, runs);
+      for (let i = 0; i < times; i++) this.#recording.record(pass, this.#bindGroups.current, runs);
     };
   }
 
-  bufferOf(buffer: number, args: readonly WebGPUBuffer[], outputs: readonly WebGPUBuffer[]): GPUBuffer {
-    return this.#temporaries[buffer] ?? externalBuffer(this.plan.buffers[buffer], args, outputs).buffer;
+  bufferOf(buffer: number, external: ExternalBuffers): GPUBuffer {
+    return this.#temporaries[buffer] ?? external(buffer).buffer;
   }
 
   dispose(): void {
@@ -176,11 +142,14 @@ export class WebGPUExecutable {
   }
 }
 
-/** The buffer of an argument or output. */
-function externalBuffer(
-  { kind, index = 0 }: BufferSpec,
-  args: readonly WebGPUBuffer[],
-  outputs: readonly WebGPUBuffer[],
-): WebGPUBuffer {
-  return kind === 'argument' ? args[index] : outputs[index];
+/** The external buffers of a run. @throws GatewiseError `internal` for a buffer of another backend. */
+export function externalBuffers(
+  { buffers }: Plan,
+  args: readonly DeviceBuffer[],
+  outputs: readonly DeviceBuffer[],
+): ExternalBuffers {
+  return (buffer) => {
+    const { kind, index = 0 } = buffers[buffer];
+    return asWebGPUBuffer(kind === 'argument' ? args[index] : outputs[index]);
+  };
 }

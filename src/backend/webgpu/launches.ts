@@ -1,17 +1,18 @@
 // Chooses the variants of a plan's steps and makes their kernel launches.
 import type { Step } from '../../plan/plan.ts';
+import type { Target } from '../../plan/target.ts';
 import type { Choices } from '../tuning.ts';
 import { GPU_DEVICE, type DeviceInfo } from './device_info.ts';
 import type { Dispatch } from './dispatch.ts';
-import { webgpuTarget, type WebGPUTarget } from './kernels/index.ts';
-import type { Variants } from './kernels/kernel.ts';
+import { webgpuTarget } from './kernels/index.ts';
+import type { Variants, WebGPUKernel } from './kernels/kernel.ts';
 
 /** The launches of steps on one device. */
 export class Launcher {
   readonly device: DeviceInfo;
-  readonly #target: WebGPUTarget;
+  readonly #target: Target<WebGPUKernel>;
 
-  constructor(device: DeviceInfo = GPU_DEVICE, target: WebGPUTarget = webgpuTarget) {
+  constructor(device: DeviceInfo = GPU_DEVICE, target: Target<WebGPUKernel> = webgpuTarget) {
     this.device = device;
     this.#target = target;
   }

@@ -51,6 +51,14 @@ export class Staging {
     };
   }
 
+  /** Reads the first `size` elements of a buffer after all queued work. */
+  fetch(source: GPUBuffer, size: number, dtype: DType): Promise<NumberArray> {
+    const encoder = this.#device.createCommandEncoder({ label: 'gatewise read' });
+    const readback = this.copy(encoder, source, 0, size, dtype);
+    this.#device.queue.submit([encoder.finish()]);
+    return readback.read();
+  }
+
   /** A free buffer of at least `bytes` that is not much larger, or a new one. */
   #acquire(bytes: number): GPUBuffer {
     const index = this.#free.findIndex(({ size }) => size >= bytes && size <= 4 * bytes + 256);

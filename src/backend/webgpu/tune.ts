@@ -1,5 +1,5 @@
 // Tuning: measures the variants of a plan's steps on the device, each step by itself, with interleaved samples.
-import type { WebGPUBuffer } from './buffers.ts';
+import type { ExternalBuffers } from './bind_groups.ts';
 import type { Plan } from '../../plan/plan.ts';
 import { fastestOf, type Choices, type TunedKind } from '../tuning.ts';
 import type { WebGPUExecutable } from './executable.ts';
@@ -41,8 +41,7 @@ export async function tuneKinds(
   plan: Plan,
   kinds: readonly UntunedKind[],
   make: (plan: Plan, choices: Choices) => WebGPUExecutable,
-  args: readonly WebGPUBuffer[],
-  outputs: readonly WebGPUBuffer[],
+  external: ExternalBuffers,
 ): Promise<TunedKind[]> {
   const tuned: TunedKind[] = [];
   let clock: Clock | undefined;
@@ -57,7 +56,7 @@ export async function tuneKinds(
       for (const name of names) {
         const executable = make(singleStep, { [kind]: name });
         executables.push(executable);
-        const repeat = executable.repeatOf(0, args, outputs);
+        const repeat = executable.repeatOf(0, external);
         clock ??= await timer.chooseClock(repeat);
         seconds[name] = await timer.estimate(repeat);
         if (seconds[name] > MIN_CONCLUSIVE_SECONDS && seconds[name] > DISCARD_RATIO * best) continue;

@@ -4,17 +4,20 @@ import type { DType, NumberArray } from '../../core/shape.ts';
 import type { Calibration } from '../../plan/calibration.ts';
 import type { Plan } from '../../plan/plan.ts';
 import type { StepTimes } from '../../plan/profile.ts';
+import type { Target } from '../../plan/target.ts';
 import type { Backend, CalibrateOptions, DeviceBuffer, Executable, TuningMemory } from '../backend.ts';
-import { referenceTarget, type HostTarget } from '../cpu/kernels/index.ts';
+import { referenceTarget } from '../cpu/kernels/index.ts';
+import type { CPUKernel } from '../cpu/kernels/kernel.ts';
 import { markWritten, Memo } from '../memo.ts';
 import type { Choices, TunedKind } from '../tuning.ts';
-import { createStorage, WebGPUBuffer } from './buffers.ts';
+import type { ExternalBuffers } from './bind_groups.ts';
+import { asWebGPUBuffer, createStorage, WebGPUBuffer } from './buffers.ts';
 import { calibrate } from './calibrate.ts';
-import { CheckedExecutable, CheckQueue } from './check.ts';
+import { Checker } from './check.ts';
 import { CompletionPolling } from './completion_polling.ts';
 import { describeAdapter, deviceInfoOf } from './device_info.ts';
-import { WebGPUExecutable } from './executable.ts';
-import { targetOf, webgpuKernels, type WebGPUTarget } from './kernels/index.ts';
+import { externalBuffers, WebGPUExecutable } from './executable.ts';
+import { targetOf, webgpuKernels } from './kernels/index.ts';
 import type { WebGPUKernel } from './kernels/kernel.ts';
 import { Launcher } from './launches.ts';
 import { Pipelines } from './pipelines.ts';
@@ -34,7 +37,7 @@ export interface WebGPUBackendOptions {
   /** The backend's kernels by default. */
   readonly kernels?: readonly WebGPUKernel[];
   /** The CPU kernels that check mode compares with; those of the CPU backend by default. */
-  readonly reference?: HostTarget;
+  readonly reference?: Target<CPUKernel>;
 }
 
 export class WebGPUBackend implements Backend {
@@ -43,11 +46,12 @@ export class WebGPUBackend implements Backend {
   readonly device: GPUDevice;
   readonly #options: WebGPUBackendOptions;
   readonly #pipelines: Pipelines;
-  readonly target: WebGPUTarget;
+  readonly target: Target<WebGPUKernel>;
   readonly #launcher: Launcher;
   readonly #polling: CompletionPolling;
   readonly #staging: Staging;
-  readonly #checks = new CheckQueue();
+  /** In check mode. */
+  readonly #checker: Checker | undefined;
   #calibration: Promise<Calibration> | undefined;
   /** The calibration that plans may use: set by `calibrate`, not by a profile, so that a profile does not change later plans. */
   #planCalibration: Calibration | undefined;
@@ -70,6 +74,7 @@ export class WebGPUBackend implements Backend {
     this.#pipelines = new Pipelines(device, (error) => (this.#failure ??= error));
     this.#polling = new CompletionPolling(device);
     this.#staging = new Staging(device, this.#polling, () => this.#failure);
+    if (options.check) this.#checker = new Checker(this.#staging, options.reference ?? referenceTarget);
     // On a device of the application uncaptured errors may be its own; those of this library contain its label.
     device.addEventListener('uncapturederror', this.#onError);
     void device.lost.then(({ reason, message }) => {
@@ -107,17 +112,11 @@ export class WebGPUBackend implements Backend {
   }
 
   read(buffer: DeviceBuffer, size: number, dtype: DType): Promise<NumberArray> {
-    return this.#options.check
-      ? this.#checks.done.then(() => this.#readNow(buffer, size, dtype))
-      : this.#readNow(buffer, size, dtype);
-  }
-
-  async #readNow(buffer: DeviceBuffer, size: number, dtype: DType): Promise<NumberArray> {
-    this.#checkAlive();
-    const encoder = this.device.createCommandEncoder({ label: 'gatewise read' });
-    const readback = this.#staging.copy(encoder, asWebGPUBuffer(buffer).buffer, 0, size, dtype);
-    this.device.queue.submit([encoder.finish()]);
-    return readback.read();
+    const readNow = async (): Promise<NumberArray> => {
+      this.#checkAlive();
+      return this.#staging.fetch(asWebGPUBuffer(buffer).buffer, size, dtype);
+    };
+    return this.#checker === undefined ? readNow() : this.#checker.done.then(readNow);
   }
 
   copy(source: DeviceBuffer): WebGPUBuffer {
@@ -130,24 +129,9 @@ export class WebGPUBackend implements Backend {
 
   prepare(plan: Plan): Executable {
     const executable = this.#createExecutable(plan, this.#choices);
-    const checked = this.#options.check
-      ? new CheckedExecutable(
-          this.device,
-          executable,
-          this.#staging,
-          this.#checks,
-          this.#options.reference ?? referenceTarget,
-        )
-      : undefined;
     const { steps, frozen, prefetchFrom } = plan;
-    const memo = new Memo(
-      steps.some(({ memoised }) => memoised),
-      frozen,
-    );
-    const prefetched = new Memo(
-      steps.some(({ prefetchable }) => prefetchable),
-      prefetchFrom,
-    );
+    const memo = new Memo(frozen);
+    const prefetched = new Memo(prefetchFrom);
     let isFirstRun = true;
     return {
       run: (args, outputs, reads) => {
@@ -157,8 +141,9 @@ export class WebGPUBackend implements Backend {
           const { memoised, prefetchable } = steps[step];
           return memoised ? memoStale : !prefetchable || prefetchStale;
         };
+        const external = externalBuffers(plan, args, outputs);
         const run = (): Promise<NumberArray>[] =>
-          (checked ?? executable).run(args.map(asWebGPUBuffer), outputs.map(asWebGPUBuffer), reads, runs);
+          this.#checker?.run(executable, external, reads, runs) ?? executable.run(external, reads, runs);
         // Later runs repeat the commands of the first one, so errors of validation show in the first.
         const results = isFirstRun ? this.#scoped(run) : run();
         isFirstRun = false;
@@ -169,27 +154,24 @@ export class WebGPUBackend implements Backend {
       },
       prefetch: (args, outputs) => {
         // Check mode waits for the device after each step, so a prefetch would gain nothing.
-        if (this.#failure !== undefined || checked !== undefined || !prefetched.isStale(args)) return;
+        if (this.#failure !== undefined || this.#checker !== undefined || !prefetched.isStale(args)) return;
         const memoStale = memo.isStale(args);
-        executable.prefetch(args.map(asWebGPUBuffer), outputs.map(asWebGPUBuffer), (step) =>
-          steps[step].memoised ? memoStale : steps[step].prefetchable,
-        );
+        const runs = (step: number): boolean => (steps[step].memoised ? memoStale : steps[step].prefetchable);
+        executable.run(externalBuffers(plan, args, outputs), [], runs, 'gatewise prefetch');
         memo.remember(args);
         prefetched.remember(args);
       },
       time: (args, outputs) =>
         memo.suspend(() =>
-          prefetched.suspend(() =>
-            this.#time(executable, args.map(asWebGPUBuffer), outputs.map(asWebGPUBuffer)),
-          ),
+          prefetched.suspend(() => this.#time(executable, externalBuffers(plan, args, outputs))),
         ),
       launched: () =>
         executable.dispatches.map((dispatches, i) => {
-          const { names = [] } = this.#launcher.variantsOf(plan.steps[i]) ?? {};
+          const { names = [] } = this.#launcher.variantsOf(steps[i]) ?? {};
           const variant = names.length > 1 ? executable.variants[i] : undefined;
           return variant === undefined ? { dispatches } : { dispatches, variant };
         }),
-      tune: (args, outputs) => this.#tune(plan, args.map(asWebGPUBuffer), outputs.map(asWebGPUBuffer)),
+      tune: (args, outputs) => this.#tune(plan, externalBuffers(plan, args, outputs)),
       dispose: () => executable.dispose(),
     };
   }
@@ -204,42 +186,38 @@ export class WebGPUBackend implements Backend {
     );
   }
 
-  async #tune(
-    plan: Plan,
-    args: readonly WebGPUBuffer[],
-    outputs: readonly WebGPUBuffer[],
-  ): Promise<readonly TunedKind[]> {
-    const { check, tuning } = this.#options;
-    if (check || tuning === undefined)
+  async #tune(plan: Plan, external: ExternalBuffers): Promise<readonly TunedKind[]> {
+    this.#refuseInCheckMode('tune');
+    const { tuning } = this.#options;
+    if (tuning === undefined)
       throw new GatewiseError(
         'unsupported',
-        check
-          ? 'tune: a runtime with check: true waits for the CPU after each step; create one without it'
-          : 'tune: the runtime was created with tuning: false; create one without it',
+        'tune: the runtime was created with tuning: false; create one without it',
       );
     return this.#exclusively(async (timer) => {
       const kinds = untunedKinds(plan, this.#launcher, this.#choices);
       const make = (part: Plan, choices: Choices): WebGPUExecutable => this.#createExecutable(part, choices);
-      const tuned = await tuneKinds(timer, plan, kinds, make, args, outputs);
+      const tuned = await tuneKinds(timer, plan, kinds, make, external);
       tuning.add(this.description, Object.fromEntries(tuned.map(({ kind, variant }) => [kind, variant])));
       return tuned;
     });
   }
 
-  async #time(
-    executable: WebGPUExecutable,
-    args: readonly WebGPUBuffer[],
-    outputs: readonly WebGPUBuffer[],
-  ): Promise<StepTimes> {
-    if (this.#options.check)
-      throw new GatewiseError(
-        'unsupported',
-        'profile: a runtime with check: true waits for the CPU after each step; create one without it',
-      );
+  async #time(executable: WebGPUExecutable, external: ExternalBuffers): Promise<StepTimes> {
+    this.#refuseInCheckMode('profile');
     const calibration = await this.#calibrateOnce();
     const { method } = calibration;
-    const seconds = await this.#exclusively((timer) => executable.time(timer, method, args, outputs));
+    const seconds = await this.#exclusively((timer) => executable.time(timer, method, external));
     return { method, seconds, dispatches: executable.dispatches, calibration };
+  }
+
+  /** @throws GatewiseError `unsupported` in check mode, which no measurement can time. */
+  #refuseInCheckMode(what: string): void {
+    if (this.#checker !== undefined)
+      throw new GatewiseError(
+        'unsupported',
+        `${what}: a runtime with check: true waits for the CPU after each step; create one without it`,
+      );
   }
 
   calibrate({ again = false }: CalibrateOptions = {}): Promise<Calibration> {
@@ -304,7 +282,7 @@ export class WebGPUBackend implements Backend {
   }
 
   async idle(): Promise<void> {
-    await this.#checks.done;
+    await this.#checker?.done;
     await this.#polling.during(this.device.queue.onSubmittedWorkDone());
     this.#checkAlive();
   }
@@ -316,10 +294,4 @@ export class WebGPUBackend implements Backend {
     this.#staging.dispose();
     if (this.#options.ownsDevice) this.device.destroy();
   }
-}
-
-function asWebGPUBuffer(buffer: DeviceBuffer): WebGPUBuffer {
-  if (!(buffer instanceof WebGPUBuffer))
-    throw new GatewiseError('internal', 'the WebGPU backend was given a buffer of another backend');
-  return buffer;
 }

@@ -1,7 +1,5 @@
 // The kernels of the CPU backend, one for each op, and the target that the planner makes plans for.
-import { GatewiseError } from '../../../core/errors.ts';
-import type { Op } from '../../../graph/value.ts';
-import { TENSOR_BYTES, type Target } from '../../../plan/target.ts';
+import { targetWith, type Target } from '../../../plan/target.ts';
 import { copy } from './copy.ts';
 import { dropout } from './dropout.ts';
 import { elementwise } from './elementwise.ts';
@@ -35,24 +33,7 @@ export const referenceKernels: readonly CPUKernel[] = [
   softmaxCrossEntropyBackward,
 ];
 
-/** A target whose kernels are functions over typed arrays, without alignment. */
-export interface HostTarget extends Target {
-  kernel(op: Op): CPUKernel;
-}
+/** The target of a CPU backend: typed arrays need no alignment. */
+export const hostTarget = (kernels: readonly CPUKernel[]): Target<CPUKernel> => targetWith('CPU', kernels, 1);
 
-/** @param kernels A later kernel replaces an earlier one of the same op. */
-export function hostTarget(kernels: readonly CPUKernel[]): HostTarget {
-  const byOp = new Map(kernels.map((kernel) => [kernel.op.name, kernel]));
-  return {
-    alignment: 1,
-    limits: { tensorBytes: TENSOR_BYTES, prefersWavefront: () => false },
-    kernel: (op) => {
-      const kernel = byOp.get(op.name);
-      if (kernel === undefined)
-        throw new GatewiseError('unsupported', `plan: the CPU backend has no kernel for ${op.name}`);
-      return kernel;
-    },
-  };
-}
-
-export const referenceTarget: HostTarget = hostTarget(referenceKernels);
+export const referenceTarget: Target<CPUKernel> = hostTarget(referenceKernels);

@@ -1,7 +1,6 @@
 // The kernels of the WebGPU backend, one for each op, and the target that the planner makes plans for.
-import { GatewiseError } from '../../../core/errors.ts';
-import type { Op, TargetLimits } from '../../../graph/value.ts';
-import { TENSOR_BYTES, type Target } from '../../../plan/target.ts';
+import type { TargetLimits } from '../../../graph/value.ts';
+import { targetWith, type Target } from '../../../plan/target.ts';
 import { copy } from './copy.ts';
 import { dropout } from './dropout.ts';
 import { elementwise } from './elementwise.ts';
@@ -35,30 +34,12 @@ export const webgpuKernels: readonly WebGPUKernel[] = [
   softmaxCrossEntropyBackward,
 ];
 
-/** A target whose kernels launch WGSL. */
-export interface WebGPUTarget extends Target {
-  kernel(op: Op): WebGPUKernel;
-}
-
 /** WebGPU's default minStorageBufferOffsetAlignment of 256 bytes, in elements. */
 const ALIGNMENT = 64;
 
-/** @param kernels A later kernel replaces an earlier one of the same op. */
-export function targetOf(
+export const targetOf = (
   kernels: readonly WebGPUKernel[],
-  prefersWavefront: TargetLimits['prefersWavefront'] = () => false,
-): WebGPUTarget {
-  const byOp = new Map(kernels.map((kernel) => [kernel.op.name, kernel]));
-  return {
-    alignment: ALIGNMENT,
-    limits: { tensorBytes: TENSOR_BYTES, prefersWavefront },
-    kernel: (op) => {
-      const kernel = byOp.get(op.name);
-      if (kernel === undefined)
-        throw new GatewiseError('unsupported', `plan: the WebGPU backend has no kernel for ${op.name}`);
-      return kernel;
-    },
-  };
-}
+  prefersWavefront?: TargetLimits['prefersWavefront'],
+): Target<WebGPUKernel> => targetWith('WebGPU', kernels, ALIGNMENT, prefersWavefront);
 
-export const webgpuTarget: WebGPUTarget = targetOf(webgpuKernels);
+export const webgpuTarget: Target<WebGPUKernel> = targetOf(webgpuKernels);
