@@ -8,7 +8,7 @@
 struct Params {
   dims: vec4u,                    // the shape, padded with leading 1s
   size: u32,                      // dims.x * dims.y * dims.z * dims.w
-  operands: array<Operand, 11>,   // in0 to in6, then out0 to out3
+  operands: array<Operand, 11>,   // the outputs, then the inputs
 }
 
 override WORKGROUP: u32 = 64;
@@ -29,7 +29,7 @@ override RANK: u32 = 4;           // the number of trailing dims in use
 
 // @splice element
 fn element(at: vec4u) {
-  out0[element_index(params.operands[7], at)] = in0[element_index(params.operands[0], at)];
+  out0[element_index(params.operands[0], at)] = in0[element_index(params.operands[1], at)];
 }
 // @end
 

@@ -5,6 +5,7 @@
 
 override WORKGROUP: u32 = 16;
 override K_SHARES: u32 = 1;       // a power of two: 2 to the TREE_LEVELS
+override ALONG_N: bool = false;   // whether four neighbours of b along n, and not along k, are next to each other
 const ROWS = 1u;
 const TREE_LEVELS = 1u;
 const R = 0u;                     // indices of unrolled blocks
@@ -23,26 +24,16 @@ fn load_b(k: u32, n: u32) -> mat4x4f {
 }
 // @end
 
-// @splice mapping
-// The share of k and the four columns of an invocation, such that neighbours read neighbouring memory.
-fn k_share(local: u32) -> u32 {
-  return local % K_SHARES;
-}
-
-fn column_quad(local: u32) -> u32 {
-  return local / K_SHARES;
-}
-// @end
-
 @compute @workgroup_size(WORKGROUP)
 fn matmul_skinny(
   @builtin(workgroup_id) group: vec3u,
   @builtin(num_workgroups) groups: vec3u,
   @builtin(local_invocation_index) local: u32,
 ) {
-  let share = k_share(local);
-  let column = column_quad(local);
   let columns = WORKGROUP / K_SHARES;
+  // Neighbours read neighbouring memory.
+  let share = select(local % K_SHARES, local / columns, ALONG_N);
+  let column = select(local / K_SHARES, local % columns, ALONG_N);
   let n = 4u * (linear_id(group, groups, 0u, columns) + column);
   // @unroll R ROWS
   var sum_R = vec4f();

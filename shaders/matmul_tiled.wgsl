@@ -8,6 +8,8 @@ override GRID_COLUMNS: u32 = 8;   // invocations along n
 override WORKGROUP: u32 = 64;     // GRID_ROWS * GRID_COLUMNS
 override A_QUADS: u32 = 8;        // ROW_BLOCKS * GRID_ROWS: vec4s of the tile of a for one k
 override B_QUADS: u32 = 8;        // COLUMN_BLOCKS * GRID_COLUMNS: vec4s of the tile of b for one k
+override A_ALONG_K: bool = true;  // whether neighbouring elements of a are neighbours along k, not m
+override B_ALONG_K: bool = true;  // the same of b, for k and n
 const TILE_K = 16u;
 const ROW_BLOCKS = 1u;            // of a register tile, in blocks of 4 by 4
 const COLUMN_BLOCKS = 1u;
@@ -31,21 +33,15 @@ fn load_b(k: u32, n: u32) -> mat4x4f {
 }
 // @end
 
-// @splice order
-// The quad along m or n and the quad along k of the i-th block, such that neighbours read neighbouring memory.
-fn a_block(i: u32) -> vec2u {
-  return vec2u(i / 4u, i % 4u);
+/// The quad along m or n and the quad along k of the i-th block, such that neighbours read neighbouring memory.
+fn quads_of(i: u32, quads: u32, along_k: bool) -> vec2u {
+  return select(vec2u(i % quads, i / quads), vec2u(i / 4u, i % 4u), along_k);
 }
-
-fn b_block(i: u32) -> vec2u {
-  return vec2u(i / 4u, i % 4u);
-}
-// @end
 
 /// Stages the i-th block of the tiles of a and b that begin at m, n and k; zeros past `end`, the end of the split.
 fn stage(i: u32, m: u32, n: u32, k: u32, end: u32) {
   if (i < 4u * A_QUADS) {
-    let which = a_block(i);
+    let which = quads_of(i, A_QUADS, A_ALONG_K);
     let quad = k + 4u * which.y;
     var rows = mat4x4f();
     if (quad < end) {
@@ -57,7 +53,7 @@ fn stage(i: u32, m: u32, n: u32, k: u32, end: u32) {
     a_tile[at + 2u * A_QUADS] = rows[2];
     a_tile[at + 3u * A_QUADS] = rows[3];
   } else if (i < 4u * (A_QUADS + B_QUADS)) {
-    let which = b_block(i - 4u * A_QUADS);
+    let which = quads_of(i - 4u * A_QUADS, B_QUADS, B_ALONG_K);
     let quad = k + 4u * which.y;
     var rows = mat4x4f();
     if (quad < end) {

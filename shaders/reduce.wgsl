@@ -11,7 +11,7 @@ struct Params {
   reduced: vec2u,                 // sizes of the reduced axes
   splits: u32,                    // partial results of each result
   split_stride: u32,              // between the partial results of one result, in elements
-  operands: array<Operand, 8>,    // in0 to in6, then out; axes: kept.x, kept.y, reduced.x, reduced.y
+  operands: array<Operand, 8>,    // out, then the inputs; axes: kept.x, kept.y, reduced.x, reduced.y
 }
 
 override WORKGROUP: u32 = 64;
@@ -29,7 +29,7 @@ override MAXIMUM: bool = false;   // the maximum instead of the sum
 
 // @splice element
 fn element(at: vec4u) -> f32 {
-  return in0[element_index(params.operands[0], at)];
+  return in0[element_index(params.operands[1], at)];
 }
 // @end
 
@@ -45,7 +45,7 @@ fn reduce(
   }
   let split = group.z;
   var at = vec4u(result / params.kept.y, result % params.kept.y, 0u, 0u);
-  let target_index = element_index(params.operands[7], at) + split * params.split_stride;
+  let target_index = element_index(params.operands[0], at) + split * params.split_stride;
   let count = params.reduced.x * params.reduced.y;
   // Every split has at least one element, from which the maximum starts.
   at.z = split / params.reduced.y;

@@ -15,7 +15,7 @@ struct Params {
   b_strides: vec2u,               // k, n
   a_offset: u32,
   b_offset: u32,
-  operands: array<Operand, 6>,    // in2 to in6, then out; axes: 0, split, m, n
+  operands: array<Operand, 6>,    // out, then what the epilogue reads; axes: 0, split, m, n
 }
 
 const I = 0u;                     // the index of an unrolled block
@@ -90,44 +90,34 @@ fn b_strided(k: u32, n: u32) -> mat4x4f {
     b_column_strided(k, n), b_column_strided(k, n + 1u), b_column_strided(k, n + 2u), b_column_strided(k, n + 3u));
 }
 
-fn b_along_n(k: u32, n: u32) -> mat4x4f {
-  let at = (params.b_offset + k * params.b_strides.x + n) / 4u;
-  let step = params.b_strides.x / 4u;
-  return transpose(mat4x4f(b4[at], b4[at + step], b4[at + 2u * step], b4[at + 3u * step]));
+// @splice b_quad
+/// Four neighbours of b, which a launch with a packed b unpacks.
+fn b_quad(at: u32) -> vec4f {
+  return b4[at];
 }
+// @end
 
 fn b_along_k(k: u32, n: u32) -> mat4x4f {
   let at = (params.b_offset + k + n * params.b_strides.y) / 4u;
   let step = params.b_strides.y / 4u;
-  return mat4x4f(b4[at], b4[at + step], b4[at + 2u * step], b4[at + 3u * step]);
+  return mat4x4f(b_quad(at), b_quad(at + step), b_quad(at + 2u * step), b_quad(at + 3u * step));
 }
 
-fn b_halves_along_k(k: u32, n: u32) -> mat4x4f {
-  let at = (params.b_offset + k + n * params.b_strides.y) / 4u;
-  let step = params.b_strides.y / 4u;
-  return mat4x4f(
-    from_halves(b_halves[at]), from_halves(b_halves[at + step]),
-    from_halves(b_halves[at + 2u * step]), from_halves(b_halves[at + 3u * step]));
-}
-
-fn b_bytes_along_k(k: u32, n: u32) -> mat4x4f {
-  let at = (params.b_offset + k + n * params.b_strides.y) / 4u;
-  let step = params.b_strides.y / 4u;
-  return mat4x4f(
-    from_bytes(b_bytes[at]), from_bytes(b_bytes[at + step]),
-    from_bytes(b_bytes[at + 2u * step]), from_bytes(b_bytes[at + 3u * step]));
-}
-
-/// Rows past k belong to another tensor and become 0. Within a row, quads are whole for any n.
-fn b_halves_along_n(k: u32, n: u32) -> mat4x4f {
+fn b_along_n(k: u32, n: u32) -> mat4x4f {
   let at = (params.b_offset + k * params.b_strides.x + n) / 4u;
   let step = params.b_strides.x / 4u;
-  let counts = vec4<bool>(true, k + 1u < params.k, k + 2u < params.k, k + 3u < params.k);
+  return transpose(mat4x4f(b_quad(at), b_quad(at + step), b_quad(at + 2u * step), b_quad(at + 3u * step)));
+}
+
+/// For a packed b: rows past k belong to another tensor and become 0. Within a row, quads are whole for any n.
+fn b_padded_along_n(k: u32, n: u32) -> mat4x4f {
+  let at = (params.b_offset + k * params.b_strides.x + n) / 4u;
+  let step = params.b_strides.x / 4u;
   return transpose(mat4x4f(
-    from_halves(b_halves[at]),
-    select(vec4f(), from_halves(b_halves[at + step]), counts.y),
-    select(vec4f(), from_halves(b_halves[at + 2u * step]), counts.z),
-    select(vec4f(), from_halves(b_halves[at + 3u * step]), counts.w)));
+    b_quad(at),
+    select(vec4f(), b_quad(at + step), k + 1u < params.k),
+    select(vec4f(), b_quad(at + 2u * step), k + 2u < params.k),
+    select(vec4f(), b_quad(at + 3u * step), k + 3u < params.k)));
 }
 
 // @splice epilogue
@@ -138,7 +128,7 @@ fn epilogue(product: f32, at: vec4u) -> f32 {
 
 // @splice index
 fn result_index(at: vec4u) -> u32 {
-  return element_index(params.operands[5], at);
+  return element_index(params.operands[0], at);
 }
 // @end
 

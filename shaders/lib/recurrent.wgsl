@@ -29,12 +29,11 @@ const G = 0u;
 @group(0) @binding(5) var<storage, read> rows: array<f32>;            // factors of h (P, B, W), then the mask (P, T, B)
 @group(0) @binding(6) var<storage, read> seed: array<i32>;            // key of the random numbers (2)
 @group(0) @binding(7) var<storage, read_write> carry: array<f32>;     // per state (P, B, W) gradients of states; for a single step of inference the initial states
-@group(0) @binding(8) var<storage, read> d_output: array<f32>;        // (T, B, D, W)
-@group(0) @binding(9) var<storage, read_write> output: array<f32>;    // (T, B, D, W) in inference
+@group(0) @binding(8) var<storage, read_write> output: array<f32>;    // (T, B, D, W) in inference; backward its gradient, only read
 // Packed weights in other precisions, and for int8 the largest magnitude of each row of each matrix.
-@group(0) @binding(10) var<storage, read> halves: array<vec2u>;
-@group(0) @binding(11) var<storage, read> bytes: array<u32>;
-@group(0) @binding(12) var<storage, read> largest: array<f32>;        // (P, rows)
+@group(0) @binding(9) var<storage, read> halves: array<vec2u>;
+@group(0) @binding(10) var<storage, read> bytes: array<u32>;
+@group(0) @binding(11) var<storage, read> largest: array<f32>;        // (P, rows)
 
 /// Whether it is the last layer of a wavefront, whose h is the output.
 fn is_last(layer: u32) -> bool {

@@ -13,7 +13,7 @@ export interface Dispatch {
   readonly uniforms: readonly object[];
   readonly workgroups: readonly [number, number, number];
   /** Adjacent dispatches with the same loop are interleaved: first row 0 of each, then row 1 of each, and so on. */
-  readonly loop?: object;
+  readonly loop?: object | undefined;
 }
 
 /** A range of a buffer, in elements of 4 bytes. */
@@ -24,7 +24,13 @@ export interface Binding {
   readonly size?: number;
 }
 
-/** A dispatch whose bindings, uniforms, constants, splices and counts are checked against the kernel's types. */
+/** What a binding of a launch reads or writes: a dense region from its first element, or a range. */
+type Bound = Region | Binding;
+
+/**
+ * A dispatch whose bindings, uniforms, constants, splices and counts are checked against the kernel's types. Bindings that are
+ * undefined are left out.
+ */
 export function dispatch<
   B extends string,
   U extends object,
@@ -34,7 +40,7 @@ export function dispatch<
 >(
   kernel: Kernel<B, U, C, S, N>,
   launch: {
-    readonly bindings: Readonly<Partial<Record<B, Binding>>>;
+    readonly bindings: Readonly<Partial<Record<B, Bound | undefined>>>;
     readonly uniforms: U | readonly U[];
     readonly workgroups: readonly [number, number, number];
     readonly constants?: Readonly<Partial<Record<C, number>>>;
@@ -45,33 +51,25 @@ export function dispatch<
     readonly loop?: object;
   },
 ): Dispatch {
-  const {
-    bindings,
-    uniforms,
-    workgroups,
-    constants = {},
-    splices = {},
-    counts = {},
-    readOnly = [],
-    loop,
-  } = launch;
+  const { bindings, uniforms, workgroups, constants = {}, loop } = launch;
+  const { splices = {}, counts = {}, readOnly = [] } = launch;
+  const bound = Object.entries<Bound | undefined>(bindings).flatMap(([name, region]) =>
+    region === undefined ? [] : [[name, bindingOf(region)] as const],
+  );
   return {
     kernel: kernel as Kernel,
-    template: {
-      splices: splices as Record<string, string>,
-      counts: counts as Record<string, number>,
-      ...(readOnly.length > 0 ? { readOnly } : {}),
-    },
+    template: { splices, counts, readOnly } as Template,
     constants: constants as Record<string, number>,
-    bindings: bindings as Record<string, Binding>,
+    bindings: Object.fromEntries(bound),
     uniforms: Array.isArray(uniforms) ? (uniforms as readonly U[]) : [uniforms as U],
     workgroups,
-    ...(loop === undefined ? {} : { loop }),
+    loop,
   };
 }
 
-/** Binds a dense region from its first element. */
-export function bindDense({ buffer, view }: Region): Binding {
+function bindingOf(bound: Bound): Binding {
+  if (!('view' in bound)) return bound;
+  const { buffer, view } = bound;
   return { buffer, offset: view.offset, size: viewEnd(view) - view.offset };
 }
 

@@ -2,7 +2,7 @@
 import { sizeOf } from '../../../core/shape.ts';
 import { dropoutOp, roundedAttrs } from '../../../ops/dropout.ts';
 import { dropout as kernel } from '../../../../shaders/gen/dropout.ts';
-import { bindDense, dispatch } from '../dispatch.ts';
+import { dispatch } from '../dispatch.ts';
 import { defineKernel } from './kernel.ts';
 import { gridFor } from './wgsl_expression.ts';
 
@@ -11,7 +11,7 @@ export const dropout = defineKernel(dropoutOp, {
     const size = sizeOf(x.view.shape);
     return [
       dispatch(kernel, {
-        bindings: { x: bindDense(x), seed: bindDense(seed), out: bindDense(out) },
+        bindings: { x, seed, out },
         uniforms: { size, stream: attrs.stream, ...roundedAttrs(attrs) },
         workgroups: gridFor(Math.ceil(size / 4), 64),
       }),

@@ -1,7 +1,6 @@
 // Elementwise expressions: one launch, or several if the views have more axes than a launch can address.
 import { GatewiseError } from '../../../core/errors.ts';
 import { sizeOf } from '../../../core/shape.ts';
-import type { View } from '../../../core/view.ts';
 import { Expr } from '../../../expr/expr.ts';
 import { inputName } from '../../../expr/operands.ts';
 import { elementwiseOp, type ElementwiseAttrs } from '../../../ops/elementwise.ts';
@@ -16,15 +15,12 @@ import {
   indexText,
   isOneLaunch,
   launchesOf,
-  operandTable,
   operandUniform,
   shareBindings,
-  type OperandUniform,
 } from './wgsl_expression.ts';
 
 const inputNames = ['in0', 'in1', 'in2', 'in3', 'in4', 'in5', 'in6'] as const;
 const outputNames = ['out0', 'out1', 'out2', 'out3'] as const;
-const FIRST_OUTPUT = inputNames.length;
 export const MAX_INPUTS: number = inputNames.length;
 export const MAX_OUTPUTS: number = outputNames.length;
 /** WebGPU's default maxStorageBuffersPerShaderStage. */
@@ -55,23 +51,17 @@ function elementwiseDispatches(
   inputs: readonly Region[],
   outputs: readonly Region[],
 ): Dispatch[] {
-  const launches = launchesOf([...outputs, ...inputs].map(({ view }) => view));
+  const operands = [...outputs, ...inputs];
+  const launches = launchesOf(operands.map(({ view }) => view));
   // All launches share one shader. An offset is left out if it is 0 in the last launch, whose offsets are largest.
   const views = launches[launches.length - 1];
   const { shape } = views[0];
-  const { bindings, nameOf, outputNameOf } = shareBindings(inputs, inputNames, outputs, outputNames);
-  const rows = (launch: readonly View[]): Map<number, OperandUniform> =>
-    new Map(
-      launch.map((view, i) => [
-        i < outputs.length ? FIRST_OUTPUT + i : i - outputs.length,
-        operandUniform(view),
-      ]),
-    );
+  const { bindings, nameOf } = shareBindings(inputs, inputNames, outputs, outputNames);
+  const element = (row: number): string => `${nameOf(operands[row])}[${indexText(row, views[row])}]`;
   const body = expressionBody(
     exprs,
-    (i) => `${nameOf(i)}[${indexText(i, views[outputs.length + i])}]`,
-    (results) =>
-      results.map((value, i) => `${outputNameOf(i)}[${indexText(FIRST_OUTPUT + i, views[i])}] = ${value};`),
+    (i) => element(outputs.length + i),
+    (results) => results.map((value, i) => `${element(i)} = ${value};`),
   );
   return [
     dispatch(kernel, {
@@ -81,7 +71,7 @@ function elementwiseDispatches(
       uniforms: launches.map((launch) => ({
         dims: four(shape, 1),
         size: sizeOf(shape),
-        operands: operandTable(inputNames.length + outputNames.length, rows(launch)),
+        operands: launch.map(operandUniform),
       })),
       workgroups: gridFor(sizeOf(shape), 64),
     }),

@@ -1,8 +1,11 @@
 // Fake quantization: rounded weights as an f32 tensor, for kernels that do not read packed weights.
 import { sizeOf } from '../../../core/shape.ts';
-import { fakeQuantizeOp } from '../../../ops/fake_quantize.ts';
+import type { Value } from '../../../graph/value.ts';
+import { isTransposed, resolveViews } from '../../../graph/views.ts';
+import { fakeQuantizeOp, type FakeQuantizeAttrs } from '../../../ops/fake_quantize.ts';
+import type { PackedPrecision } from '../../../ops/weight_precision.ts';
 import { fake_quantize } from '../../../../shaders/gen/fake_quantize.ts';
-import { bindDense, dispatch } from '../dispatch.ts';
+import { dispatch } from '../dispatch.ts';
 import { defineKernel } from './kernel.ts';
 import { gridFor } from './wgsl_expression.ts';
 
@@ -11,19 +14,34 @@ const INT8 =
 
 export const fakeQuantize = defineKernel(fakeQuantizeOp, {
   dispatches: ({ attrs: { precision }, inputs: [weight, largest], outputs: [out] }) => {
+    // There is no `largest` with f16.
     const size = sizeOf(out.view.shape);
-    const int8 = precision === 'int8';
     return [
       dispatch(fake_quantize, {
-        bindings: {
-          weight: bindDense(weight),
-          out: bindDense(out),
-          ...(int8 ? { largest: bindDense(largest) } : {}),
-        },
-        splices: int8 ? { rounded: INT8 } : {},
+        bindings: { weight, out, largest },
+        splices: precision === 'int8' ? { rounded: INT8 } : {},
         uniforms: { columns: out.view.shape[1], size },
         workgroups: gridFor(size, 64),
       }),
     ];
   },
 });
+
+/** The weights that a quantized value, or its transpose, was rounded from; undefined for any other value. */
+export function quantizedWeight(value: Value):
+  | {
+      readonly precision: PackedPrecision;
+      readonly weight: Value;
+      /** With int8, the largest magnitude of each row. */
+      readonly scales: readonly Value[];
+      readonly transposed: boolean;
+    }
+  | undefined {
+  const source = resolveViews(value);
+  const { node } = source.base;
+  const transposed = isTransposed(source);
+  if (node?.op.name !== fakeQuantizeOp.name || transposed === undefined) return undefined;
+  const { precision } = node.attrs as FakeQuantizeAttrs;
+  const [weight, ...scales] = node.inputs;
+  return { precision, weight, scales, transposed };
+}

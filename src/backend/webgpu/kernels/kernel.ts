@@ -26,6 +26,15 @@ export interface Variants {
   readonly kind: string;
 }
 
+/** The possible variants, the preferred one first. */
+export function variantNames<Name extends string>(
+  preferred: Name,
+  isPossible: Readonly<Record<Name, boolean>>,
+): [Name, ...Name[]] {
+  const names = Object.keys(isPossible) as Name[];
+  return [preferred, ...names.filter((name) => name !== preferred && isPossible[name])];
+}
+
 /** Sizes rounded up to powers of two, as `512x256x1024`. */
 export function sizeClass(...sizes: readonly number[]): string {
   return sizes.map((size) => 2 ** Math.ceil(Math.log2(Math.max(1, size)))).join('x');

@@ -2,6 +2,8 @@
 // steps of each chunk into one pair (a, b).
 import { GatewiseError } from '../../../core/errors.ts';
 import { sameView, type View } from '../../../core/view.ts';
+import { mul } from '../../../expr/arith.ts';
+import { Expr } from '../../../expr/expr.ts';
 import type { Signature } from '../../../graph/value.ts';
 import { linearScanBackwardOp, linearScanOp } from '../../../ops/linear_scan.ts';
 import type { Placed, Region } from '../../../plan/region.ts';
@@ -20,33 +22,23 @@ import {
 import { chooseTile, GPU_DEVICE, type DeviceInfo } from '../device_info.ts';
 import { bindWhole, dispatch, type Dispatch } from '../dispatch.ts';
 import { defineKernel } from './kernel.ts';
-import {
-  expressionBody,
-  gridFor,
-  indexText,
-  operandTable,
-  operandUniform,
-  shareBindings,
-  type OperandUniform,
-} from './wgsl_expression.ts';
+import { expressionBody, gridFor, indexText, operandUniform, shareBindings } from './wgsl_expression.ts';
 
 const inputNames = ['in0', 'in1', 'in2', 'in3', 'in4'] as const;
 const outputNames = ['out0', 'out1'] as const;
 const WORKGROUP = 64;
-/** Rows of the table of operands in the uniforms. */
-const OPERANDS = 16;
 
 export const linearScan = defineKernel(linearScanOp, {
   readsStrided: () => true,
   writesStrided: () => true,
   scratch: aggregateSizes,
-  dispatches: linearScanDispatches,
+  dispatches: scanDispatches,
 });
 
 export const linearScanBackward = defineKernel(linearScanBackwardOp, {
   readsStrided: () => true,
   scratch: aggregateSizes,
-  dispatches: backwardDispatches,
+  dispatches: scanDispatches,
 });
 
 /** Fewer steps per chunk cost more than they save. */
@@ -71,199 +63,150 @@ function aggregateSizes(_: LinearScanAttrs, [source]: readonly Signature[]): num
   return chunks === 1 ? [] : [2 * (chunks - 1) * columns];
 }
 
-/** Generates the WGSL that accesses tensors, and the table of operands that this WGSL reads. */
-class OperandTable {
-  readonly #nameOf: (region: Region) => string;
-  readonly #views: View[] = [];
-
-  /** @param nameOf The binding of a region. */
-  constructor(nameOf: (region: Region) => string) {
-    this.#nameOf = nameOf;
-  }
-
-  /** The WGSL of a tensor's element at `at`. */
-  element(region: Region, view: View = region.view): string {
-    const existing = this.#views.findIndex((other) => sameView(other, view));
-    const row = existing >= 0 ? existing : this.#views.push(view) - 1;
-    return `${this.#nameOf(region)}[${indexText(row, this.#views[row])}]`;
-  }
-
-  get uniforms(): OperandUniform[] {
-    return operandTable(OPERANDS, new Map(this.#views.map(operandUniform).entries()));
-  }
-}
-
-const lines = (...text: readonly (string | undefined)[]): string =>
-  text.filter((line) => line !== undefined && line !== '').join('\n');
-
-/** The operands of a pass and their WGSL. */
-interface Pass {
-  readonly reverse: boolean;
-  /** (T, B, H). */
-  readonly shape: readonly number[];
-  readonly inputs: readonly Region[];
-  /** The inputs that `coefficients` reads. */
-  readonly coefficientInputs: readonly Region[];
-  readonly outputs: readonly Region[];
-  readonly coefficients: (table: OperandTable) => string;
-  readonly splices: (table: OperandTable) => { readonly initial?: string; readonly store: string };
-}
-
-function passDispatches(pass: Pass, aggregates: Region | undefined, device: DeviceInfo): Dispatch[] {
-  const { reverse, shape, inputs, coefficientInputs, outputs } = pass;
-  const [steps, batch, units] = shape;
+/**
+ * One launch scans; where the columns alone do not fill the device, another before it composes the steps of each chunk.
+ *
+ * The backward pass scans in reverse. Its state is a_{t+1} · d_{t+1}, the gradient that step t + 1 passes back. The gradient
+ * of h_t is in total d_t = d h_t + a_{t+1} · d_{t+1}, so a step multiplies the state by a_t and adds a_t · d h_t.
+ */
+function scanDispatches(
+  { attrs, inputs, outputs, scratch: [aggregates] }: Placed<LinearScanAttrs>,
+  device: DeviceInfo,
+): Dispatch[] {
+  const { sources, h, dH, initial } = scanOperands(attrs, inputs);
+  const [steps, batch, , units] = sources[0].view.shape;
   const columns = batch * units;
   const { chunk, chunks } =
     aggregates === undefined ? { chunk: steps, chunks: 1 } : chunksFor(steps, columns, device);
   const [x, y] = gridFor(columns, WORKGROUP);
-  const launch = (table: OperandTable) => ({
-    constants: { WORKGROUP, REVERSE: reverse ? 1 : 0 },
+  const launch = ({ views }: ScanText) => ({
+    constants: { WORKGROUP, REVERSE: attrs.reverse === (dH === undefined) ? 1 : 0 },
     counts: { UNROLL: Math.min(4, chunk) },
-    uniforms: { steps, units, columns, chunk, chunks, operands: table.uniforms },
+    uniforms: { steps, units, columns, chunk, chunks, operands: views.map(operandUniform) },
   });
-  const scan = (): Dispatch => {
+  const scan = (chunkSums?: Region): Dispatch => {
     const { bindings, nameOf } = shareBindings(inputs, inputNames, outputs, outputNames);
-    const table = new OperandTable((region) =>
-      inputs.includes(region) ? nameOf(inputs.indexOf(region)) : outputNames[outputs.indexOf(region)],
-    );
-    const coefficients = pass.coefficients(table);
-    const advance = 'fn advance(initial: f32, chunk: u32, column: u32) -> f32 {\n  return initial;\n}';
-    const splices = { ...pass.splices(table), coefficients, ...(chunks === 1 ? { advance } : {}) };
-    const all =
-      chunks === 1 || aggregates === undefined
-        ? bindings
-        : { ...bindings, aggregates: bindWhole(aggregates) };
-    return dispatch(linear_scan, { ...launch(table), bindings: all, splices, workgroups: [x, y, chunks] });
+    const text = new ScanText(attrs, inputs, nameOf);
+    const splices = {
+      coefficients: text.coefficients(),
+      ...(dH === undefined && initial !== undefined ? { initial: text.initial(initial) } : {}),
+      store: dH === undefined ? text.store(outputs) : text.storeGradients(outputs),
+      ...(chunkSums === undefined ? { advance: NO_CHUNKS } : {}),
+    };
+    return dispatch(linear_scan, {
+      ...launch(text),
+      bindings: { ...bindings, aggregates: chunkSums && bindWhole(chunkSums) },
+      splices,
+      workgroups: [x, y, chunks],
+    });
   };
   if (chunks === 1 || aggregates === undefined) return [scan()];
-  const { bindings, nameOf } = shareBindings(coefficientInputs, inputNames, [aggregates], ['aggregates']);
-  const table = new OperandTable((region) => nameOf(coefficientInputs.indexOf(region)));
-  const splices = { coefficients: pass.coefficients(table) };
+  const read = inputs.filter((region) => region !== initial && region !== h);
+  const { bindings, nameOf } = shareBindings(read, inputNames, [aggregates], ['aggregates']);
+  const text = new ScanText(attrs, inputs, nameOf);
+  const splices = { coefficients: text.coefficients() };
   return [
-    dispatch(linear_scan_aggregate, { ...launch(table), bindings, splices, workgroups: [x, y, chunks - 1] }),
-    scan(),
+    dispatch(linear_scan_aggregate, { ...launch(text), bindings, splices, workgroups: [x, y, chunks - 1] }),
+    scan(aggregates),
   ];
 }
 
-/** The WGSL of the slots of all sources, and of the condition that a step is masked. */
-function stepAccess(
-  table: OperandTable,
-  sources: readonly Region[],
-  mask: Region | undefined,
-  hidden: number,
-) {
-  return {
-    slots: sources.flatMap((source) => slotViews(source.view).map((view) => table.element(source, view))),
-    isMasked: mask && `${table.element(mask, maskView(mask.view, hidden))} == 0.0`,
-  };
-}
+const NO_CHUNKS = 'fn advance(initial: f32, chunk: u32, column: u32) -> f32 {\n  return initial;\n}';
 
-function linearScanDispatches(
-  { attrs, inputs, outputs, scratch: [aggregates] }: Placed<LinearScanAttrs>,
-  device: DeviceInfo,
-): Dispatch[] {
-  const [out] = outputs;
-  const { shape } = out.view;
-  const { sources, mask, initial } = scanOperands(attrs, inputs);
-  const pass: Pass = {
-    reverse: attrs.reverse,
-    shape,
-    inputs,
-    coefficientInputs: inputs.filter((region) => region !== initial),
-    outputs,
-    coefficients: (table) => {
-      const { slots, isMasked } = stepAccess(table, sources, mask, shape[2]);
-      return lines(
-        'fn coefficients(at: vec4u) -> vec2f {',
-        isMasked && `  if (${isMasked}) {\n    return vec2f(1.0, 0.0);\n  }`,
-        expressionBody(
-          attrs.step,
-          (slot) => slots[slot],
-          ([a, b]) => [`return vec2f(${a}, ${b});`],
-        ),
-        '}',
-      );
-    },
-    splices: (table) => ({
-      ...(initial && {
-        initial: lines(
-          'fn initial_state(at: vec4u) -> f32 {',
-          `  return ${table.element(initial, stateView(initial.view, shape[0]))};`,
-          '}',
-        ),
-      }),
-      store: lines(
-        'fn store(at: vec4u, before: f32, after: f32, last: bool) {',
-        `  ${table.element(out)} = after;`,
-        '}',
+const lines = (...text: readonly (string | undefined)[]): string =>
+  text.filter((line) => line !== undefined && line !== '').join('\n');
+
+/** The generated WGSL of a scan, and the views that it addresses: the rows of `params.operands`. */
+class ScanText {
+  readonly views: View[] = [];
+  readonly #attrs: LinearScanAttrs;
+  readonly #operands: ReturnType<typeof scanOperands<Region>>;
+  readonly #steps: number;
+  readonly #nameOf: (region: Region) => string;
+  /** The slots of all sources, and the condition that a step is masked. */
+  readonly #slots: readonly string[];
+  readonly #isMasked: string | undefined;
+
+  /** @param nameOf The binding of a region. */
+  constructor(attrs: LinearScanAttrs, inputs: readonly Region[], nameOf: (region: Region) => string) {
+    this.#attrs = attrs;
+    this.#operands = scanOperands(attrs, inputs);
+    this.#nameOf = nameOf;
+    const { sources, mask } = this.#operands;
+    const [steps, , , hidden] = sources[0].view.shape;
+    this.#steps = steps;
+    this.#slots = sources.flatMap((source) => this.#slotsOf(source));
+    this.#isMasked = mask && `${this.#element(mask, maskView(mask.view, hidden))} == 0.0`;
+  }
+
+  /** A tensor's element at `at`. */
+  #element(region: Region, view: View = region.view): string {
+    const existing = this.views.findIndex((other) => sameView(other, view));
+    const row = existing >= 0 ? existing : this.views.push(view) - 1;
+    return `${this.#nameOf(region)}[${indexText(row, this.views[row])}]`;
+  }
+
+  #slotsOf(region: Region): string[] {
+    return slotViews(region.view).map((view) => this.#element(region, view));
+  }
+
+  #state(region: Region): string {
+    return this.#element(region, stateView(region.view, this.#steps));
+  }
+
+  coefficients(): string {
+    const { dH } = this.#operands;
+    const [a] = this.#attrs.step;
+    return lines(
+      'fn coefficients(at: vec4u) -> vec2f {',
+      dH && `  let d = ${this.#element(dH)};`,
+      this.#isMasked && `  if (${this.#isMasked}) {\n    return vec2f(1.0, ${dH ? 'd' : '0.0'});\n  }`,
+      expressionBody(
+        dH ? [a, mul(a, Expr.input(D_B))] : this.#attrs.step,
+        (slot) => this.#slots[slot],
+        (results) => [`return vec2f(${results.join(', ')});`],
+        { [D_B]: 'd' },
       ),
-    }),
-  };
-  return passDispatches(pass, aggregates, device);
+      '}',
+    );
+  }
+
+  initial(region: Region): string {
+    return `fn initial_state(at: vec4u) -> f32 {\n  return ${this.#state(region)};\n}`;
+  }
+
+  store([out]: readonly Region[]): string {
+    return `${STORE}\n  ${this.#element(out)} = after;\n}`;
+  }
+
+  storeGradients([dSlots, dInitial]: readonly (Region | undefined)[]): string {
+    const { h, dH, initial } = this.#operands;
+    if (h === undefined || dH === undefined || dSlots === undefined)
+      throw new GatewiseError('internal', 'linear_scan_backward: no h or d h');
+    const { step, reverse } = this.#attrs;
+    const targets = this.#slotsOf(dSlots);
+    const isMasked = this.#isMasked;
+    return lines(
+      'fn h_at(at: vec4u) -> f32 {',
+      `  return ${this.#element(h)};`,
+      '}',
+      STORE,
+      dInitial && `  if (last) {\n    ${this.#state(dInitial)} = after;\n  }`,
+      isMasked &&
+        lines(`  if (${isMasked}) {`, ...targets.map((to) => `    ${to} = 0.0;`), '    return;', '  }'),
+      `  var h = ${initial === undefined ? '0.0' : this.#state(initial)};`,
+      `  if (!last) {\n    h = h_at(at ${reverse ? '+' : '-'} vec4u(0u, 1u, 0u, 0u));\n  }`,
+      `  let d_b = ${this.#element(dH)} + before;`,
+      '  let d_a = d_b * h;',
+      expressionBody(
+        slotGradients(step, targets.length),
+        (slot) => this.#slots[slot],
+        (results) => results.map((value, slot) => `${targets[slot]} = ${value};`),
+        { [D_A]: 'd_a', [D_B]: 'd_b' },
+      ),
+      '}',
+    );
+  }
 }
 
-/**
- * The backward pass scans in reverse. Its state is a_{t+1} · d_{t+1}, the gradient that step t + 1 passes back. The gradient
- * of h_t is in total d_t = d h_t + a_{t+1} · d_{t+1}, so a step multiplies the state by a_t and adds a_t · d h_t.
- */
-function backwardDispatches(
-  { attrs, inputs, outputs, scratch: [aggregates] }: Placed<LinearScanAttrs>,
-  device: DeviceInfo,
-): Dispatch[] {
-  const [dSlots, dInitial] = outputs;
-  const [steps, batch, count, hidden] = dSlots.view.shape;
-  const { sources, mask, h, dH, initial } = scanOperands(attrs, inputs);
-  if (h === undefined || dH === undefined)
-    throw new GatewiseError('internal', 'linear_scan_backward: no h or d h');
-  const pass: Pass = {
-    reverse: !attrs.reverse,
-    shape: [steps, batch, hidden],
-    inputs,
-    coefficientInputs: inputs.filter((region) => region !== initial && region !== h),
-    outputs,
-    coefficients: (table) => {
-      const { slots, isMasked } = stepAccess(table, sources, mask, hidden);
-      const d = table.element(dH);
-      return lines(
-        'fn coefficients(at: vec4u) -> vec2f {',
-        `  let d = ${d};`,
-        isMasked && `  if (${isMasked}) {\n    return vec2f(1.0, d);\n  }`,
-        expressionBody(
-          [attrs.step[0]],
-          (slot) => slots[slot],
-          ([a]) => [`return vec2f(${a}, ${a} * d);`],
-        ),
-        '}',
-      );
-    },
-    splices: (table) => {
-      const { slots, isMasked } = stepAccess(table, sources, mask, hidden);
-      const targets = slotViews(dSlots.view).map((view) => table.element(dSlots, view));
-      const first = initial === undefined ? '0.0' : table.element(initial, stateView(initial.view, steps));
-      return {
-        store: lines(
-          'fn h_at(at: vec4u) -> f32 {',
-          `  return ${table.element(h)};`,
-          '}',
-          'fn store(at: vec4u, before: f32, after: f32, last: bool) {',
-          dInitial &&
-            `  if (last) {\n    ${table.element(dInitial, stateView(dInitial.view, steps))} = after;\n  }`,
-          isMasked &&
-            lines(`  if (${isMasked}) {`, ...targets.map((to) => `    ${to} = 0.0;`), '    return;', '  }'),
-          `  var h = ${first};`,
-          `  if (!last) {\n    h = h_at(at ${attrs.reverse ? '+' : '-'} vec4u(0u, 1u, 0u, 0u));\n  }`,
-          `  let d_b = ${table.element(dH)} + before;`,
-          '  let d_a = d_b * h;',
-          expressionBody(
-            slotGradients(attrs.step, count),
-            (slot) => slots[slot],
-            (results) => results.map((value, slot) => `${targets[slot]} = ${value};`),
-            { [D_A]: 'd_a', [D_B]: 'd_b' },
-          ),
-          '}',
-        ),
-      };
-    },
-  };
-  return passDispatches(pass, aggregates, device);
-}
+const STORE = 'fn store(at: vec4u, before: f32, after: f32, last: bool) {';

@@ -1,14 +1,13 @@
 // The matmul kernel of WebGPU (its variants are in matmul_variants.ts). Its legalization packs a weight of f16 or int8 precision
 // in a separate step, which is memoised while weights are frozen; the kernels unpack it as they load it.
-import { fakeQuantizeOp, type FakeQuantizeAttrs } from '../../../ops/fake_quantize.ts';
 import { apply } from '../../../ops/apply.ts';
 import { matmulOp, matmulSizes } from '../../../ops/matmul.ts';
 import { packOp } from '../../../ops/pack.ts';
 import { QUAD_WORDS, quadsOf } from '../../../ops/weight_precision.ts';
-import { isTransposed, resolveViews } from '../../../graph/views.ts';
-import { matmulStep, MAX_MATMUL_EXTRAS } from './matmul_launch.ts';
-import { matmulDispatches, matmulVariants, splitsFor } from './matmul_variants.ts';
+import { quantizedWeight } from './fake_quantize.ts';
 import { defineKernel } from './kernel.ts';
+import { MAX_MATMUL_EXTRAS } from './matmul_launch.ts';
+import { matmulDispatches, matmulVariants, splitsFor } from './matmul_variants.ts';
 
 export const matmul = defineKernel(matmulOp, {
   // With packed weights, input 2 is the packed form.
@@ -22,15 +21,11 @@ export const matmul = defineKernel(matmulOp, {
     return splits > 1 ? [splits * sizes.m * sizes.n] : [];
   },
   legalize: ({ attrs, inputs: [a, b, ...rest] }) => {
-    const source = resolveViews(b);
-    const { node } = source.base;
-    const transposed = isTransposed(source);
-    if (attrs.packed !== undefined || node?.op.name !== fakeQuantizeOp.name || transposed === undefined)
-      return undefined;
-    const { precision } = node.attrs as FakeQuantizeAttrs;
+    const quantized = quantizedWeight(b);
+    if (attrs.packed !== undefined || quantized === undefined) return undefined;
+    const { precision, weight, scales, transposed } = quantized;
     // If the product sums over the rows of int8 weights, each term has its own scale, which an epilogue cannot apply.
     if (precision === 'int8' && !transposed) return undefined;
-    const [weight, ...scale] = node.inputs;
     const [rows, columns] = weight.shape;
     const quads = quadsOf(columns);
     const blocks = [
@@ -45,10 +40,10 @@ export const matmul = defineKernel(matmulOp, {
       },
     ];
     const size = QUAD_WORDS[precision] * quads * rows;
-    const words = apply(packOp, { precision, size, blocks, matrices: 1 }, [weight, ...scale]);
+    const words = apply(packOp, { precision, size, blocks, matrices: 1 }, [weight, ...scales]);
     const packed = { ...attrs, packed: { precision, transposed } };
-    return [apply(matmulOp, packed, [a, weight, words, ...scale, ...rest])];
+    return [apply(matmulOp, packed, [a, weight, words, ...scales, ...rest])];
   },
-  variants: (placed, device) => matmulVariants(matmulStep(placed), device),
-  dispatches: (placed, device, variant) => matmulDispatches(matmulStep(placed), device, variant),
+  variants: matmulVariants,
+  dispatches: matmulDispatches,
 });

@@ -1,72 +1,30 @@
 // The parts that all variants of matmul share in a launch: layouts of the matrices, the epilogue and the placement of results.
 import { transposeView, type View } from '../../../core/view.ts';
-import { mul } from '../../../expr/arith.ts';
-import { Expr, substitute } from '../../../expr/expr.ts';
-import { inputName } from '../../../expr/operands.ts';
-import { matmulOperands, PRODUCT, type MatmulAttrs } from '../../../ops/matmul.ts';
+import { matmulOperands, matmulSizes, PRODUCT, type MatmulAttrs } from '../../../ops/matmul.ts';
 import { QUAD_WORDS, quadsOf, type WeightPrecision } from '../../../ops/weight_precision.ts';
 import type { Placed, Region } from '../../../plan/region.ts';
 import { bindWhole, type Binding } from '../dispatch.ts';
-import { expressionBody, four, indexText, operandTable, shareBindings } from './wgsl_expression.ts';
-
-/** The operands of a matmul step, as all variants take them. */
-export interface MatmulStep {
-  /** (M, K). */
-  readonly a: Region;
-  /** (K, N). If b is packed, its view counts packed elements and not words. */
-  readonly b: Region;
-  /** The precision of b. */
-  readonly precision: WeightPrecision;
-  /** An expression over PRODUCT and the extras, `in2`…. */
-  readonly epilogue: Expr;
-  readonly extras: readonly Region[];
-  readonly out: Region;
-  readonly scratch: readonly Region[];
-}
-
-/** The operands of a placed op. The scales of int8 weights become an extra of the epilogue, which multiplies the sum by them. */
-export function matmulStep({ attrs, inputs, outputs: [out], scratch }: Placed<MatmulAttrs>): MatmulStep {
-  const { a, b: weights, packed, scale, extras } = matmulOperands(attrs, inputs);
-  const first = inputs.length - extras.length;
-  const shift = scale === undefined ? 2 : 3;
-  const renamed = extras.map((_, i) => [inputName(first + i), Expr.input(inputName(shift + i))] as const);
-  const product = Expr.input(PRODUCT);
-  const scaled = scale === undefined ? product : mul(product, Expr.input(inputName(2)));
-  const [epilogue] = substitute([attrs.epilogue], new Map([...renamed, [PRODUCT, scaled]]));
-  if (attrs.packed === undefined || packed === undefined)
-    return { a, b: weights, precision: 'float32', epilogue, extras, out, scratch };
-  const { precision, transposed } = attrs.packed;
-  const [rows, columns] = weights.view.shape;
-  const view: View = {
-    shape: [rows, columns],
-    strides: [4 * quadsOf(columns), 1],
-    offset: (4 * packed.view.offset) / QUAD_WORDS[precision],
-  };
-  const b: Region = { ...packed, view: transposed ? transposeView(view, [1, 0]) : view };
-  if (scale === undefined) return { a, b, precision, epilogue, extras, out, scratch };
-  const { offset, strides } = scale.view;
-  const columnScales: Region = {
-    ...scale,
-    view: { shape: out.view.shape, strides: [0, strides[0]], offset },
-  };
-  return { a, b, precision, epilogue, extras: [columnScales, ...extras], out, scratch };
-}
-
-const extraNames = ['in2', 'in3', 'in4', 'in5', 'in6'] as const;
-export const MAX_MATMUL_EXTRAS = extraNames.length;
-/** The row of the table of operands that describes the result. */
-const OUT = 5;
+import {
+  expressionBody,
+  indexText,
+  operandUniform,
+  shareBindings,
+  type OperandUniform,
+} from './wgsl_expression.ts';
 
 /** How a kernel loads a matrix: as vec4s of four contiguous elements along an axis, or element by element. */
 type MatrixLayout = 'along_m' | 'along_k' | 'along_n' | 'strided';
 
-/** The sizes of a product and the layouts of its matrices. */
-export interface MatmulProblem {
+/** The sizes of a product, its matrices (M, K) and (K, N), and their layouts. */
+export interface Product {
   readonly m: number;
   readonly n: number;
   readonly k: number;
-  readonly a: MatrixLayout;
-  readonly b: MatrixLayout;
+  readonly a: Region;
+  readonly aLayout: MatrixLayout;
+  /** If b is packed, its view counts packed elements and not words. */
+  readonly b: Region;
+  readonly bLayout: MatrixLayout;
   /** The precision of b. */
   readonly precision: WeightPrecision;
 }
@@ -83,72 +41,71 @@ function layoutOf<Axis extends MatrixLayout>(
   return 'strided';
 }
 
-export function problemOf({ a, b, precision }: MatmulStep): MatmulProblem {
-  const [m, k] = a.view.shape;
-  const n = b.view.shape[1];
-  return {
-    m,
-    n,
-    k,
-    a: layoutOf(a.view, 'along_m', 'along_k', k),
-    // A packed row consists of whole quads for any k.
-    b:
-      precision === 'float32'
-        ? layoutOf(b.view, 'along_k', 'along_n', k)
-        : b.view.strides[0] === 1
-          ? 'along_k'
-          : 'along_n',
-    precision,
+export function productOf({ attrs, inputs }: Placed<MatmulAttrs>): Product {
+  const { a, b, packed } = matmulOperands(attrs, inputs);
+  const sizes = matmulSizes(
+    attrs,
+    inputs.map(({ view }) => view),
+  );
+  const { k } = sizes;
+  const common = { ...sizes, a, aLayout: layoutOf(a.view, 'along_m', 'along_k', k) };
+  if (attrs.packed === undefined || packed === undefined)
+    return { ...common, b, bLayout: layoutOf(b.view, 'along_k', 'along_n', k), precision: 'float32' };
+  const { precision, transposed } = attrs.packed;
+  const [rows, columns] = b.view.shape;
+  // A packed row consists of whole quads for any number of columns.
+  const view: View = {
+    shape: [rows, columns],
+    strides: [4 * quadsOf(columns), 1],
+    offset: (4 * packed.view.offset) / QUAD_WORDS[precision],
   };
+  return transposed
+    ? { ...common, b: { ...packed, view: transposeView(view, [1, 0]) }, bLayout: 'along_k', precision }
+    : { ...common, b: { ...packed, view }, bLayout: 'along_n', precision };
 }
 
-type ResultBinding = 'out' | (typeof extraNames)[number];
+const extraNames = ['in2', 'in3', 'in4', 'in5', 'in6'] as const;
+export const MAX_MATMUL_EXTRAS = extraNames.length;
 
 /** Where and how a launch writes its results. */
 export interface Results {
-  readonly bindings: Partial<Record<ResultBinding, Binding>>;
+  readonly bindings: Partial<Record<'out' | (typeof extraNames)[number], Binding>>;
   readonly splices: { readonly epilogue: string; readonly index: string };
-  readonly operands: ReturnType<typeof operandTable>;
+  readonly operands: readonly OperandUniform[];
 }
 
 /** The results of the op, after its epilogue. */
-export function finalResults({ epilogue, extras, out }: MatmulStep): Results {
-  const { bindings, nameOf } = shareBindings(extras, extraNames, [out], ['out']);
+export function finalResults({ attrs, inputs, outputs: [out] }: Placed<MatmulAttrs>): Results {
+  const { scale, extras } = matmulOperands(attrs, inputs);
+  // The sum of a column of int8 weights is in units of the column's scale.
+  const scaleOf = ({ view: { strides, offset }, ...region }: Region): Region => ({
+    ...region,
+    view: { shape: out.view.shape, strides: [0, strides[0]], offset },
+  });
+  const read = [...(scale === undefined ? [] : [scaleOf(scale)]), ...extras];
+  const { bindings, nameOf } = shareBindings(read, extraNames, [out], ['out']);
+  const element = (i: number): string => `${nameOf(read[i])}[${indexText(i + 1, read[i].view)}]`;
   const body = expressionBody(
-    [epilogue],
-    (i) => `${nameOf(i - 2)}[${indexText(i - 2, extras[i - 2].view)}]`,
+    [attrs.epilogue],
+    (position) => element(position - inputs.length + read.length),
     ([value]) => [`return ${value};`],
-    { [PRODUCT]: 'product' },
+    { [PRODUCT]: scale === undefined ? 'product' : `product * ${element(0)}` },
   );
-  return resultsOf(bindings, body, [
-    ...extras.map(({ view }, i) => [i, view] as const),
-    [OUT, out.view] as const,
-  ]);
+  return resultsOf(bindings, body, [out.view, ...read.map(({ view }) => view)]);
 }
 
 /** The partial sums of split-K, (splits, M, N), without epilogue. */
-export function partialResults(scratch: Region, { m, n }: MatmulProblem, splits: number): Results {
+export function partialResults(scratch: Region, { m, n }: Product, splits: number): Results {
   const view: View = { shape: [splits, m, n], strides: [m * n, n, 1], offset: scratch.view.offset };
-  return resultsOf({ out: bindWhole(scratch) }, '  return product;', [[OUT, view]]);
+  return resultsOf({ out: bindWhole(scratch) }, '  return product;', [view]);
 }
 
-function resultsOf(
-  bindings: Results['bindings'],
-  body: string,
-  views: readonly (readonly [row: number, view: View])[],
-): Results {
-  const out = views[views.length - 1][1];
-  return {
-    bindings,
-    splices: {
-      epilogue: `fn epilogue(product: f32, at: vec4u) -> f32 {\n${body}\n}`,
-      index: `fn result_index(at: vec4u) -> u32 {\n  return ${indexText(OUT, out)};\n}`,
-    },
-    operands: operandTable(
-      6,
-      new Map(
-        views.map(([row, view]) => [row, { strides: four(view.strides, 0), offset: view.offset }] as const),
-      ),
-    ),
-  };
-}
+/** @param views Of the result and of what the epilogue reads: the rows of `params.operands`. */
+const resultsOf = (bindings: Results['bindings'], body: string, views: readonly View[]): Results => ({
+  bindings,
+  splices: {
+    epilogue: `fn epilogue(product: f32, at: vec4u) -> f32 {\n${body}\n}`,
+    index: `fn result_index(at: vec4u) -> u32 {\n  return ${indexText(0, views[0])};\n}`,
+  },
+  operands: views.map(operandUniform),
+});

@@ -4,17 +4,12 @@ import { matmul_skinny } from '../../../../shaders/gen/matmul_skinny.ts';
 import { matmul_subgroup } from '../../../../shaders/gen/matmul_subgroup.ts';
 import { matmul_sum } from '../../../../shaders/gen/matmul_sum.ts';
 import { matmul_tiled } from '../../../../shaders/gen/matmul_tiled.ts';
+import type { MatmulAttrs } from '../../../ops/matmul.ts';
+import type { Placed, Region } from '../../../plan/region.ts';
 import { chooseTile, type DeviceInfo } from '../device_info.ts';
 import { bindWhole, dispatch, type Dispatch } from '../dispatch.ts';
-import { sizeClass, type Variants } from './kernel.ts';
-import {
-  finalResults,
-  partialResults,
-  problemOf,
-  type MatmulProblem,
-  type MatmulStep,
-  type Results,
-} from './matmul_launch.ts';
+import { sizeClass, variantNames, type Variants } from './kernel.ts';
+import { finalResults, partialResults, productOf, type Product, type Results } from './matmul_launch.ts';
 import { gridFor } from './wgsl_expression.ts';
 
 /** Where a launch writes its results, and how it splits the sums over k. */
@@ -26,7 +21,7 @@ interface Goal {
   readonly depth: number;
 }
 
-type MakeDispatch = (step: MatmulStep, problem: MatmulProblem, goal: Goal, device: DeviceInfo) => Dispatch;
+type MakeDispatch = (product: Product, goal: Goal, device: DeviceInfo) => Dispatch;
 
 /** The results of one invocation, which stay in registers: rows × columns, in blocks of 4 × 4. */
 interface RegisterTile {
@@ -34,26 +29,12 @@ interface RegisterTile {
   readonly columns: number;
 }
 
-const tile = (rows: number, columns: number): RegisterTile => ({ rows, columns });
-const REGISTER_TILES: readonly RegisterTile[] = [
-  tile(16, 16),
-  tile(16, 8),
-  tile(8, 8),
-  tile(8, 4),
-  tile(4, 4),
-];
-const SUBGROUP_TILES: readonly RegisterTile[] = [
-  tile(32, 16),
-  tile(16, 16),
-  tile(16, 8),
-  tile(16, 4),
-  tile(8, 16),
-  tile(8, 8),
-  tile(8, 4),
-  tile(4, 16),
-  tile(4, 8),
-  tile(4, 4),
-];
+const tiles = (...list: readonly (readonly [rows: number, columns: number])[]): readonly RegisterTile[] =>
+  list.map(([rows, columns]) => ({ rows, columns }));
+const REGISTER_TILES = tiles([16, 16], [16, 8], [8, 8], [8, 4], [4, 4]);
+const SUBGROUP_TILES = [32, 16, 8, 4].flatMap((rows) =>
+  (rows === 32 ? [16] : [16, 8, 4]).map((columns) => ({ rows, columns })),
+);
 
 /** The counts of a kernel whose invocations own such a tile. */
 const blocksOf = ({ rows, columns }: RegisterTile): { ROW_BLOCKS: number; COLUMN_BLOCKS: number } => ({
@@ -72,7 +53,7 @@ const LOAD_COST = 8;
  */
 function bestTile(
   tiles: readonly RegisterTile[],
-  { m, n }: MatmulProblem,
+  { m, n }: Product,
   splits: number,
   device: DeviceInfo,
   sharing: number,
@@ -88,10 +69,15 @@ function bestTile(
   return allowed.reduce((best, other) => (other.cost < best.cost ? other : best));
 }
 
-const PACKED_NAMES = { float32: undefined, f16: 'b_halves', int8: 'b_bytes' } as const;
+/** For each precision of a packed b, its binding and the WGSL of a quad. */
+const PACKED = {
+  float32: undefined,
+  f16: { name: 'b_halves', quad: 'from_halves(b_halves[at])' },
+  int8: { name: 'b_bytes', quad: 'from_bytes(b_bytes[at])' },
+} as const;
 
 /** The uniforms of `shaders/lib/matmul.wgsl`. */
-const uniformsOf = ({ a, b }: MatmulStep, { m, n, k }: MatmulProblem, { results, depth }: Goal) => ({
+const uniformsOf = ({ m, n, k, a, b }: Product, { results, depth }: Goal) => ({
   m,
   n,
   k,
@@ -105,126 +91,105 @@ const uniformsOf = ({ a, b }: MatmulStep, { m, n, k }: MatmulProblem, { results,
 
 /**
  * The parts that the launches of all variants share. The matrices are bound with the element types by which the kernel loads them.
- * @param loadA The WGSL of `load_a`. @param layoutA The layout of `a` as `load_a` reads it.
+ * @param loadA The WGSL of `load_a`. @param aLayout The layout of `a` as `load_a` reads it.
  */
-const launchOf = (
-  step: MatmulStep,
-  problem: MatmulProblem,
-  goal: Goal,
-  loadA: string,
-  layoutA: MatmulProblem['a'] = problem.a,
-) => {
-  const packed = PACKED_NAMES[problem.precision];
+const launchOf = (product: Product, goal: Goal, loadA: string, aLayout = product.aLayout) => {
+  const { a, b, bLayout, precision } = product;
+  const packed = PACKED[precision];
+  const loadB = packed !== undefined && bLayout === 'along_n' ? 'b_padded_along_n' : `b_${bLayout}`;
   return {
     bindings: {
-      [layoutA === 'strided' ? 'a' : 'a4']: bindWhole(step.a),
-      [packed ?? (problem.b === 'strided' ? 'b' : 'b4')]: bindWhole(step.b),
+      [aLayout === 'strided' ? 'a' : 'a4']: bindWhole(a),
+      [packed?.name ?? (bLayout === 'strided' ? 'b' : 'b4')]: bindWhole(b),
       ...goal.results.bindings,
     },
     splices: {
       ...goal.results.splices,
-      load: `${loadA}\n\nfn load_b(k: u32, n: u32) -> mat4x4f {\n  return ${packed ?? 'b'}_${problem.b}(k, n);\n}`,
+      ...(packed && { b_quad: `fn b_quad(at: u32) -> vec4f {\n  return ${packed.quad};\n}` }),
+      load: `${loadA}\n\nfn load_b(k: u32, n: u32) -> mat4x4f {\n  return ${loadB}(k, n);\n}`,
     },
-    uniforms: uniformsOf(step, problem, goal),
+    uniforms: uniformsOf(product, goal),
   };
 };
+
+/** The rows of a block that exist, so that a result of fewer than 4 rows computes no others. */
+const blockRowsOf = ({ m }: Product): number => Math.min(4, m);
 
 const REGISTERS_WORKGROUP = 16;
 
 /** Each invocation computes a register tile by itself. */
-const registers: MakeDispatch = (step, problem, goal, device) => {
-  const best = bestTile(REGISTER_TILES, problem, goal.splits, device, 1);
+const registers: MakeDispatch = (product, goal, device) => {
+  const best = bestTile(REGISTER_TILES, product, goal.splits, device, 1);
   const [x, y] = gridFor(best.count, REGISTERS_WORKGROUP);
-  const loadA = `fn load_a(m: u32, k: u32, lane: u32) -> mat4x4f {\n  return a_${problem.a}(m, k);\n}`;
+  const loadA = `fn load_a(m: u32, k: u32, lane: u32) -> mat4x4f {\n  return a_${product.aLayout}(m, k);\n}`;
   return dispatch(matmul, {
-    ...launchOf(step, problem, goal, loadA),
-    counts: { ...blocksOf(best), BLOCK_ROWS: blockRowsOf(problem) },
+    ...launchOf(product, goal, loadA),
+    counts: { ...blocksOf(best), BLOCK_ROWS: blockRowsOf(product) },
     constants: { WORKGROUP: REGISTERS_WORKGROUP },
     workgroups: [x, y, goal.splits],
   });
 };
 
-/** The rows of a block that exist, so that a result of fewer than 4 rows computes no others. */
-const blockRowsOf = ({ m }: MatmulProblem): number => Math.min(4, m);
-
 const SUBGROUP_SIZE = 4;
 
 /** As `registers`, but the four invocations of a subgroup each load a quarter of their common block of `a` and broadcast it. */
-const subgroup: MakeDispatch = (step, problem, goal, device) => {
-  const best = bestTile(SUBGROUP_TILES, problem, goal.splits, device, SUBGROUP_SIZE);
+const subgroup: MakeDispatch = (product, goal, device) => {
+  const best = bestTile(SUBGROUP_TILES, product, goal.splits, device, SUBGROUP_SIZE);
+  // If `a` has one row, each invocation loads one element of it instead of one row of four.
+  const layout = product.m === 1 ? 'one_row' : product.aLayout;
   const blockOfA = {
+    one_row: 'row_of(a_element(m, k + lane))',
     along_k: 'all_of(a_row_along_k(m + lane, k))',
     along_m: 'transpose(all_of(a_column_along_m(m, k + lane)))',
     along_n: '',
     strided: 'all_of(a_row_strided(m + lane, k))',
-  }[problem.a];
-  // If `a` has one row, each invocation loads one element of it instead of one row of four.
-  const isSingleRow = problem.m === 1;
-  const loadA = `fn load_a(m: u32, k: u32, lane: u32) -> mat4x4f {\n  return ${isSingleRow ? 'row_of(a_element(m, k + lane))' : blockOfA};\n}`;
+  }[layout];
+  const loadA = `fn load_a(m: u32, k: u32, lane: u32) -> mat4x4f {\n  return ${blockOfA};\n}`;
   const [x, y] = gridFor(best.count, 1);
   return dispatch(matmul_subgroup, {
-    ...launchOf(step, problem, goal, loadA, isSingleRow ? 'strided' : problem.a),
-    counts: { ...blocksOf(best), BLOCK_ROWS: blockRowsOf(problem) },
+    ...launchOf(product, goal, loadA, layout === 'one_row' ? 'strided' : layout),
+    counts: { ...blocksOf(best), BLOCK_ROWS: blockRowsOf(product) },
     workgroups: [x, y, goal.splits],
   });
 };
 
-/** The results of a workgroup: a grid of invocations with a register tile each. */
-const workgroupTile = (registerTile: RegisterTile, gridRows: number, gridColumns: number) => ({
-  ...registerTile,
-  gridRows,
-  gridColumns,
-  height: registerTile.rows * gridRows,
-  width: registerTile.columns * gridColumns,
-  workgroup: gridRows * gridColumns,
-});
-/** Sorted from large to small. */
+/** The results of a workgroup, a square grid of invocations with a square register tile each, sorted from large to small. */
 const WORKGROUP_TILES = [
-  workgroupTile(tile(8, 8), 16, 16),
-  workgroupTile(tile(8, 8), 8, 8),
-  workgroupTile(tile(4, 4), 8, 8),
+  { tile: 8, grid: 16 },
+  { tile: 8, grid: 8 },
+  { tile: 4, grid: 8 },
 ];
 /** The length along k of the tiles of a and b in workgroup memory. */
 const TILE_K = 16;
 
 /** Each workgroup computes a tile from tiles of a and b in workgroup memory. */
-const tiled: MakeDispatch = (step, problem, goal, device) => {
-  const { m, n } = problem;
+const tiled: MakeDispatch = (product, goal, device) => {
+  const { m, n, aLayout, bLayout } = product;
   const tiles = WORKGROUP_TILES.filter(
-    ({ height, width, workgroup }) =>
-      workgroup <= device.workgroupSize && 4 * TILE_K * (height + width) <= device.workgroupMemory,
+    ({ tile, grid }) =>
+      grid * grid <= device.workgroupSize && 8 * TILE_K * tile * grid <= device.workgroupMemory,
   );
-  const tileCount = ({ height, width }: (typeof tiles)[number]): number =>
-    Math.ceil(m / height) * Math.ceil(n / width);
-  const chosen = chooseTile(tiles, device, (one) => tileCount(one) * one.workgroup * goal.splits);
-  const { height, width, workgroup, gridRows, gridColumns } = chosen;
-  const [aQuads, bQuads] = [height / 4, width / 4];
-  /** WGSL that maps the i-th block of 4 × 4 to its quad over m or n and its quad over k, so that neighbours load neighbours. */
-  const order = (name: string, layout: string, quads: number): string => {
-    const isAlongK = layout !== 'along_m' && layout !== 'along_n';
-    const [x, y] = isAlongK ? ['/', '%'] : ['%', '/'];
-    const divisor = isAlongK ? TILE_K / 4 : quads;
-    return `fn ${name}(i: u32) -> vec2u {\n  return vec2u(i ${x} ${divisor}u, i ${y} ${divisor}u);\n}`;
-  };
-  const loadA = `fn load_a(m: u32, k: u32) -> mat4x4f {\n  return a_${problem.a}(m, k);\n}`;
-  const launch = launchOf(step, problem, goal, loadA);
-  const [x, y] = gridFor(tileCount(chosen), 1);
+  const count = ({ tile, grid }: (typeof tiles)[number]): number =>
+    Math.ceil(m / (tile * grid)) * Math.ceil(n / (tile * grid));
+  const chosen = chooseTile(tiles, device, (one) => count(one) * one.grid ** 2 * goal.splits);
+  const { tile, grid } = chosen;
+  const quads = (tile * grid) / 4;
+  const loadA = `fn load_a(m: u32, k: u32) -> mat4x4f {\n  return a_${aLayout}(m, k);\n}`;
+  const [x, y] = gridFor(count(chosen), 1);
   return dispatch(matmul_tiled, {
-    ...launch,
-    splices: {
-      ...launch.splices,
-      order: `${order('a_block', problem.a, aQuads)}\n\n${order('b_block', problem.b, bQuads)}`,
-    },
+    ...launchOf(product, goal, loadA),
     counts: {
-      ...blocksOf(chosen),
-      LOADS: Math.ceil(((aQuads + bQuads) * TILE_K) / 4 / workgroup),
+      ...blocksOf({ rows: tile, columns: tile }),
+      LOADS: Math.ceil((2 * quads * TILE_K) / 4 / grid ** 2),
     },
     constants: {
-      GRID_ROWS: gridRows,
-      GRID_COLUMNS: gridColumns,
-      WORKGROUP: workgroup,
-      A_QUADS: aQuads,
-      B_QUADS: bQuads,
+      GRID_ROWS: grid,
+      GRID_COLUMNS: grid,
+      WORKGROUP: grid ** 2,
+      A_QUADS: quads,
+      B_QUADS: quads,
+      A_ALONG_K: aLayout === 'along_m' ? 0 : 1,
+      B_ALONG_K: bLayout === 'along_n' ? 0 : 1,
     },
     workgroups: [x, y, goal.splits],
   });
@@ -234,33 +199,21 @@ const tiled: MakeDispatch = (step, problem, goal, device) => {
 const MAX_SKINNY_ROWS = 8;
 
 /** Each invocation computes all rows of 4 columns; several invocations of a workgroup share k. */
-const skinny: MakeDispatch = (step, problem, goal, device) => {
-  const { m, n, k } = problem;
+const skinny: MakeDispatch = (product, goal, device) => {
+  const { m, n, k } = product;
+  const isAlongN = product.bLayout === 'along_n';
   const workgroup = device.software ? 16 : m > 4 ? 128 : 256;
   // Along n, at most 8: the others read adjacent columns. Along k, up to 64 invocations read adjacent quads of one column.
-  const maxShares = device.software ? 1 : problem.b === 'along_n' ? 8 : 64;
+  const maxShares = device.software ? 1 : isAlongN ? 8 : 64;
   const kShares = Math.min(maxShares, 2 ** Math.floor(Math.log2(Math.ceil(k / 4))));
-  const columnQuads = workgroup / kShares;
-  const nFirst = problem.b === 'along_n';
-  const divisor = nFirst ? columnQuads : kShares;
-  const [x, y] = gridFor(Math.ceil(n / 4), columnQuads);
+  const [x, y] = gridFor(Math.ceil(n / 4), workgroup / kShares);
   // Four elements of a row of `a` are loaded as one vec4, or one by one.
-  const a = problem.a === 'along_k' ? problem.a : 'strided';
-  const loadA = `fn load_a(m: u32, k: u32) -> vec4f {\n  return a_row_${a}(m, k);\n}`;
-  const launch = launchOf(step, problem, goal, loadA, a);
+  const aLayout = product.aLayout === 'along_k' ? 'along_k' : 'strided';
+  const loadA = `fn load_a(m: u32, k: u32) -> vec4f {\n  return a_row_${aLayout}(m, k);\n}`;
   return dispatch(matmul_skinny, {
-    ...launch,
-    splices: {
-      ...launch.splices,
-      mapping: ['k_share', 'column_quad']
-        .map((name) => {
-          const isFastest = (name === 'column_quad') === nFirst;
-          return `fn ${name}(local: u32) -> u32 {\n  return local ${isFastest ? '%' : '/'} ${divisor}u;\n}`;
-        })
-        .join('\n\n'),
-    },
+    ...launchOf(product, goal, loadA, aLayout),
     counts: { ROWS: m, TREE_LEVELS: Math.log2(kShares) },
-    constants: { WORKGROUP: workgroup, K_SHARES: kShares },
+    constants: { WORKGROUP: workgroup, K_SHARES: kShares, ALONG_N: isAlongN ? 1 : 0 },
     workgroups: [x, y, 1],
   });
 };
@@ -277,50 +230,44 @@ const SOFTWARE_TILES = 8;
 /** With fewer tiles than this, a GPU of a hundred cores is faster with split-K, in spite of its second pass. */
 const MIN_TILES_WITHOUT_SPLIT = 128;
 
-const tilesOf = ({ m, n }: Pick<MatmulProblem, 'm' | 'n'>): number =>
+const tilesOf = ({ m, n }: Pick<Product, 'm' | 'n'>): number =>
   Math.ceil(m / HEURISTIC_TILE) * Math.ceil(n / HEURISTIC_TILE);
 
 /**
  * The number of splits of k with which a small result fills a device; 1 if split-K does not pay.
  * @param tiles The number of tiles that fills the device.
  */
-export function splitsFor(problem: Pick<MatmulProblem, 'm' | 'n' | 'k'>, tiles = GPU_TILES): number {
-  const { m, n, k } = problem;
+export function splitsFor(sizes: Pick<Product, 'm' | 'n' | 'k'>, tiles = GPU_TILES): number {
+  const { m, n, k } = sizes;
   return Math.max(
     1,
     Math.min(
-      Math.ceil(tiles / tilesOf(problem)),
+      Math.ceil(tiles / tilesOf(sizes)),
       Math.floor(k / MIN_SPLIT),
       Math.floor(MAX_PARTIAL_SUMS / (m * n)),
     ),
   );
 }
 
-const splitsOn = (problem: MatmulProblem, { software }: DeviceInfo): number =>
-  splitsFor(problem, software ? SOFTWARE_TILES : GPU_TILES);
+const splitsOn = (product: Product, { software }: DeviceInfo): number =>
+  splitsFor(product, software ? SOFTWARE_TILES : GPU_TILES);
 
 /** Whether a result is large enough for tiles in workgroup memory. */
-const isLarge = ({ m, n }: MatmulProblem): boolean => m >= 32 && n >= 32;
+const isLarge = ({ m, n }: Product): boolean => m >= 32 && n >= 32;
 
 /** One launch writes a partial sum for each split of k to scratch memory, a second one adds them and applies the epilogue. */
-function splitK(step: MatmulStep, problem: MatmulProblem, device: DeviceInfo): Dispatch[] {
-  const { m, n, k } = problem;
-  const depth = TILE_K * Math.ceil(k / splitsOn(problem, device) / TILE_K);
+function splitK(product: Product, results: Results, scratch: Region, device: DeviceInfo): Dispatch[] {
+  const { m, n, k } = product;
+  const depth = TILE_K * Math.ceil(k / splitsOn(product, device) / TILE_K);
   const splits = Math.ceil(k / depth);
-  const [scratch] = step.scratch;
-  const makePartial =
-    device.subgroupSize === SUBGROUP_SIZE
-      ? subgroup
-      : !device.software && isLarge(problem)
-        ? tiled
-        : registers;
-  const goal = { results: finalResults(step), splits, depth };
+  const hasSubgroups = device.subgroupSize === SUBGROUP_SIZE;
+  const makePartial = hasSubgroups ? subgroup : !device.software && isLarge(product) ? tiled : registers;
   return [
-    makePartial(step, problem, { ...goal, results: partialResults(scratch, problem, splits) }, device),
+    makePartial(product, { results: partialResults(scratch, product, splits), splits, depth }, device),
     dispatch(matmul_sum, {
-      bindings: { a: bindWhole(scratch), ...goal.results.bindings },
-      splices: goal.results.splices,
-      uniforms: uniformsOf(step, problem, goal),
+      bindings: { a: bindWhole(scratch), ...results.bindings },
+      splices: results.splices,
+      uniforms: uniformsOf(product, { results, splits, depth }),
       constants: { WORKGROUP: 64 },
       workgroups: gridFor(m * n, 64),
     }),
@@ -331,14 +278,14 @@ const SINGLE_LAUNCH = { registers, subgroup, tiled, skinny } as const;
 export type MatmulVariant = keyof typeof SINGLE_LAUNCH | 'split_k';
 
 /** The variants for a step on a device, the default first. */
-export function matmulVariants(step: MatmulStep, device: DeviceInfo): Variants {
-  const problem = problemOf(step);
-  const { m, n, k } = problem;
+export function matmulVariants(placed: Placed<MatmulAttrs>, device: DeviceInfo): Variants {
+  const product = productOf(placed);
+  const { m, n, k, aLayout, bLayout, precision } = product;
   const isPossible: Record<MatmulVariant, boolean> = {
     registers: true,
     subgroup: device.subgroupSize === SUBGROUP_SIZE,
-    tiled: !device.software && isLarge(problem),
-    split_k: splitsOn(problem, device) > 1,
+    tiled: !device.software && isLarge(product),
+    split_k: splitsOn(product, device) > 1,
     skinny: m <= MAX_SKINNY_ROWS,
   };
   // For software adapters as measured on SwiftShader (bench/NOTES.md), for GPUs as in the literature.
@@ -346,25 +293,27 @@ export function matmulVariants(step: MatmulStep, device: DeviceInfo): Variants {
     if (isPossible.subgroup) return 'subgroup';
     if (m <= (device.software ? 2 : MAX_SKINNY_ROWS)) return 'skinny';
     if (device.software) return 'registers';
-    if (isPossible.split_k && tilesOf(problem) < MIN_TILES_WITHOUT_SPLIT) return 'split_k';
+    if (isPossible.split_k && tilesOf(product) < MIN_TILES_WITHOUT_SPLIT) return 'split_k';
     return isPossible.tiled ? 'tiled' : 'registers';
   })();
-  const others = (Object.keys(isPossible) as MatmulVariant[]).filter(
-    (name) => isPossible[name] && name !== preferred,
-  );
   const short = (layout: string): string => (layout === 'strided' ? '-' : layout.slice('along_'.length));
+  const layouts = `${short(aLayout)}${short(bLayout)}`;
   return {
-    names: [preferred, ...others],
-    kind: `${sizeClass(m, k, n)}:${short(problem.a)}${short(problem.b)}${problem.precision === 'float32' ? '' : `:${problem.precision}`}`,
+    names: variantNames(preferred, isPossible),
+    kind: `${sizeClass(m, k, n)}:${layouts}${precision === 'float32' ? '' : `:${precision}`}`,
   };
 }
 
 /** The launches of a step. @param variant The device's default unless given. */
-export function matmulDispatches(step: MatmulStep, device: DeviceInfo, variant?: string): Dispatch[] {
-  const problem = problemOf(step);
-  const name = (variant ?? matmulVariants(step, device).names[0]) as MatmulVariant;
-  if (name === 'split_k') return splitK(step, problem, device);
-  const depth = TILE_K * Math.ceil(problem.k / TILE_K);
-  const goal: Goal = { results: finalResults(step), splits: 1, depth };
-  return [SINGLE_LAUNCH[name](step, problem, goal, device)];
+export function matmulDispatches(
+  placed: Placed<MatmulAttrs>,
+  device: DeviceInfo,
+  variant?: string,
+): Dispatch[] {
+  const product = productOf(placed);
+  const results = finalResults(placed);
+  const name = (variant ?? matmulVariants(placed, device).names[0]) as MatmulVariant;
+  if (name === 'split_k') return splitK(product, results, placed.scratch[0], device);
+  const depth = TILE_K * Math.ceil(product.k / TILE_K);
+  return [SINGLE_LAUNCH[name](product, { results, splits: 1, depth }, device)];
 }

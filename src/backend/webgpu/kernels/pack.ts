@@ -2,7 +2,7 @@
 import { packOp } from '../../../ops/pack.ts';
 import { quadsOf, type WeightPrecision } from '../../../ops/weight_precision.ts';
 import { pack_weight } from '../../../../shaders/gen/pack_weight.ts';
-import { bindDense, dispatch } from '../dispatch.ts';
+import { dispatch } from '../dispatch.ts';
 import { defineKernel } from './kernel.ts';
 import { gridFor } from './wgsl_expression.ts';
 
@@ -20,11 +20,8 @@ export const pack = defineKernel(packOp, {
     const { result, value } = STORES[precision];
     return blocks.map(({ input, count, depth, units, source, target, scale }) =>
       dispatch(pack_weight, {
-        bindings: {
-          weight: bindDense(inputs[input]),
-          [result]: bindDense(packed),
-          ...(precision === 'int8' ? { largest: bindDense(inputs[matrices]) } : {}),
-        },
+        // The input behind the matrices exists with int8 alone.
+        bindings: { weight: inputs[input], [result]: packed, largest: inputs[matrices] },
         splices: {
           store: `fn store(quad: u32, four: vec4f, column: u32) {\n  ${result}[quad] = ${value};\n}`,
         },

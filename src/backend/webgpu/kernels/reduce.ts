@@ -11,17 +11,9 @@ import { reduce as kernel } from '../../../../shaders/gen/reduce.ts';
 import { dispatch, type Dispatch } from '../dispatch.ts';
 import { MAX_BUFFERS } from './elementwise.ts';
 import { defineKernel } from './kernel.ts';
-import {
-  expressionBody,
-  gridFor,
-  operandTable,
-  shareBindings,
-  type OperandUniform,
-} from './wgsl_expression.ts';
+import { expressionBody, gridFor, shareBindings, type OperandUniform } from './wgsl_expression.ts';
 
 const inputNames = ['in0', 'in1', 'in2', 'in3', 'in4', 'in5', 'in6'] as const;
-/** The row of the table of operands that describes the result. */
-const OUT = 7;
 
 export const reduce = defineKernel(reduceOp, {
   readsStrided: () => true,
@@ -51,22 +43,22 @@ function reduceScratch({ axes }: ReduceAttrs, [{ shape }]: readonly Signature[])
 }
 
 function reduceDispatches({
-  attrs,
+  attrs: { kind, axes, prologue },
   inputs,
   outputs: [out],
   scratch: [partial],
 }: Placed<ReduceAttrs>): Dispatch[] {
-  const { kind, axes, prologue } = attrs;
   const views = inputs.map(({ view }) => splitAxes(view, axes));
   const kept = mergeAxes([...views.map((v) => v.kept), out.view]);
   const reduced = mergeAxes(views.map((v) => v.reduced));
   const results = sizeOf(kept[0].shape);
-  const operands = views.map((_, i) => ({ strides: stridesOf(kept[i], reduced[i]), offset: kept[i].offset }));
-  const target = { strides: stridesOf(kept[inputs.length]), offset: out.view.offset };
+  const [rows, columns] = two(kept[0].shape);
+  /** @param operands The result, then the inputs. @param count The reduced sizes. */
   const launch = (
     from: readonly Region[],
     to: Region,
-    uniforms: { rows: OperandUniform[]; target: OperandUniform; shape: [View, View] },
+    operands: readonly OperandUniform[],
+    count: readonly [number, number],
     expr: Expr,
     splits: number,
   ): Dispatch => {
@@ -74,44 +66,27 @@ function reduceDispatches({
     const [x, y] = gridFor(results, 64);
     const body = expressionBody(
       [expr],
-      (i) => `${nameOf(i)}[element_index(params.operands[${i}], at)]`,
+      (i) => `${nameOf(from[i])}[element_index(params.operands[${i + 1}], at)]`,
       ([value]) => [`return ${value};`],
     );
     return dispatch(kernel, {
       bindings,
       constants: { MAXIMUM: kind === 'max' ? 1 : 0 },
       splices: { element: `fn element(at: vec4u) -> f32 {\n${body}\n}` },
-      uniforms: {
-        kept: two(uniforms.shape[0].shape),
-        reduced: two(uniforms.shape[1].shape),
-        splits,
-        split_stride: results,
-        operands: operandTable(8, new Map([...uniforms.rows.entries(), [OUT, uniforms.target]])),
-      },
+      uniforms: { kept: [rows, columns], reduced: count, splits, split_stride: results, operands },
       workgroups: [x, y, splits],
     });
   };
-  if (partial === undefined)
-    return [launch(inputs, out, { rows: operands, target, shape: [kept[0], reduced[0]] }, prologue, 1)];
+  const sources = views.map((_, i) => ({ strides: stridesOf(kept[i], reduced[i]), offset: kept[i].offset }));
+  const target = { strides: stridesOf(kept[inputs.length]), offset: out.view.offset };
+  const count = two(reduced[0].shape);
+  if (partial === undefined) return [launch(inputs, out, [target, ...sources], count, prologue, 1)];
   const splits = sizeOf(partial.view.shape) / results;
-  const [rows, columns] = two(kept[0].shape);
   // Partial results have the layout (splits, results).
-  const partials: OperandUniform = { strides: [columns, 1, 0, results], offset: 0 };
+  const partials = (split: number): OperandUniform => ({ strides: [columns, 1, 0, split], offset: 0 });
   return [
-    launch(
-      inputs,
-      partial,
-      { rows: operands, target: { ...partials, strides: [columns, 1, 0, 0] }, shape: [kept[0], reduced[0]] },
-      prologue,
-      splits,
-    ),
-    launch(
-      [partial],
-      out,
-      { rows: [partials], target, shape: [denseView([rows, columns]), denseView([splits])] },
-      Expr.input(inputName(0)),
-      1,
-    ),
+    launch(inputs, partial, [partials(0), ...sources], count, prologue, splits),
+    launch([partial], out, [target, partials(results)], [1, splits], Expr.input(inputName(0)), 1),
   ];
 }
 

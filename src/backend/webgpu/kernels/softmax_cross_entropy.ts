@@ -3,20 +3,14 @@ import { sizeOf } from '../../../core/shape.ts';
 import { softmaxCrossEntropyBackwardOp, softmaxCrossEntropyOp } from '../../../ops/softmax_cross_entropy.ts';
 import { softmax_cross_entropy as kernel } from '../../../../shaders/gen/softmax_cross_entropy.ts';
 import { softmax_cross_entropy_backward as backwardKernel } from '../../../../shaders/gen/softmax_cross_entropy_backward.ts';
-import { bindDense, dispatch } from '../dispatch.ts';
+import { dispatch } from '../dispatch.ts';
 import { defineKernel } from './kernel.ts';
 import { gridFor } from './wgsl_expression.ts';
 
 export const softmaxCrossEntropy = defineKernel(softmaxCrossEntropyOp, {
   dispatches: ({ attrs, inputs: [logits, label], outputs: [loss, logSum, counts] }) => [
     dispatch(kernel, {
-      bindings: {
-        logits: bindDense(logits),
-        label: bindDense(label),
-        loss: bindDense(loss),
-        log_sum: bindDense(logSum),
-        counts: bindDense(counts),
-      },
+      bindings: { logits, label, loss, log_sum: logSum, counts },
       uniforms: {
         rows: logits.view.shape[0],
         classes: logits.view.shape[1],
@@ -31,13 +25,7 @@ export const softmaxCrossEntropy = defineKernel(softmaxCrossEntropyOp, {
 export const softmaxCrossEntropyBackward = defineKernel(softmaxCrossEntropyBackwardOp, {
   dispatches: ({ attrs, inputs: [logits, label, logSum, dLoss], outputs: [dLogits] }) => [
     dispatch(backwardKernel, {
-      bindings: {
-        logits: bindDense(logits),
-        label: bindDense(label),
-        log_sum: bindDense(logSum),
-        d_loss: bindDense(dLoss),
-        d_logits: bindDense(dLogits),
-      },
+      bindings: { logits, label, log_sum: logSum, d_loss: dLoss, d_logits: dLogits },
       uniforms: {
         classes: logits.view.shape[1],
         size: sizeOf(logits.view.shape),

@@ -41,13 +41,6 @@ export function indexText(row: number, { strides, offset, shape }: View): string
   return [...start, ...terms].join(' + ') || '0u';
 }
 
-const UNUSED: OperandUniform = { strides: [0, 0, 0, 0], offset: 0 };
-
-/** `params.operands` with the given rows; the kernel does not read the others. */
-export function operandTable(size: number, rows: ReadonlyMap<number, OperandUniform>): OperandUniform[] {
-  return Array.from({ length: size }, (_, i) => rows.get(i) ?? UNUSED);
-}
-
 /** The number of axes that an elementwise kernel can address in one launch. */
 const MAX_AXES = 4;
 
@@ -87,9 +80,9 @@ export function shareBindings<Name extends string>(
   outputs: readonly Region[],
   outputNames: readonly Name[],
 ): {
-  bindings: Partial<Record<Name, Binding>>;
-  nameOf: (input: number) => string;
-  outputNameOf: (output: number) => string;
+  readonly bindings: Partial<Record<Name, Binding>>;
+  /** The binding of one of the regions. */
+  readonly nameOf: (region: Region) => string;
 } {
   const byBuffer = new Map<number, Name>();
   const bindings: Partial<Record<Name, Binding>> = {};
@@ -100,11 +93,7 @@ export function shareBindings<Name extends string>(
   };
   outputs.forEach((region, i) => bind(region, outputNames[i]));
   inputs.forEach((region, i) => bind(region, inputNames[i]));
-  return {
-    bindings,
-    nameOf: (input) => byBuffer.get(inputs[input].buffer) ?? inputNames[input],
-    outputNameOf: (output) => byBuffer.get(outputs[output].buffer) ?? outputNames[output],
-  };
+  return { bindings, nameOf: ({ buffer }) => String(byBuffer.get(buffer)) };
 }
 
 /**

@@ -20,14 +20,8 @@ const MOST_SUMS = 64;
 /** The tile of a step. @param size.products Products per unit. @param size.width Units of the phase. */
 export function stepTile(
   device: DeviceInfo,
-  size: {
-    readonly products: number;
-    readonly width: number;
-    readonly batch: number;
-    readonly pseudoLayers: number;
-  },
+  { products, width, batch, pseudoLayers }: Pick<LoopSize, 'products' | 'width' | 'batch' | 'pseudoLayers'>,
 ): Tile {
-  const { products, width, batch, pseudoLayers } = size;
   const all = products > 1 ? TILES_OF_MANY_PRODUCTS : TILES_OF_ONE_PRODUCT;
   const fits = ({ rows, units }: Tile): boolean =>
     // A tile with more rows than the batch would compute the last row twice.

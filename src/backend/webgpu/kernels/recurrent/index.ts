@@ -1,9 +1,7 @@
 // The recurrent loops on WebGPU: their variants and their legalization. Legalizing packs the weights, selects the inference
 // form if nothing reads the saved activations, and splits a stream's single step so that one part is prefetched.
-import { fakeQuantizeOp, type FakeQuantizeAttrs } from '../../../../ops/fake_quantize.ts';
 import { operandsOf } from '../../../../graph/operands.ts';
 import type { Node, Value } from '../../../../graph/value.ts';
-import { isTransposed, resolveViews } from '../../../../graph/views.ts';
 import {
   inferenceForm,
   recurrentBackwardOp,
@@ -14,6 +12,7 @@ import {
 import { RecurrentLayout, type RecurrentAttrs } from '../../../../ops/recurrent_schedule.ts';
 import { concat } from '../../../../ops/structure.ts';
 import type { WeightPrecision } from '../../../../ops/weight_precision.ts';
+import { quantizedWeight } from '../fake_quantize.ts';
 import { defineKernel } from '../kernel.ts';
 import { packWeights } from './packing.ts';
 import { prefetchedStep } from './prefetch.ts';
@@ -40,33 +39,29 @@ export const recurrentBackward = defineKernel(recurrentBackwardOp, {
   dispatches: (placed, device, variant) => loopDispatches(placed, device, variant, true),
 });
 
-interface StoredMatrices {
+/** The unrounded matrices, if all have one precision that the kernels can read; otherwise those of the node, in float32. */
+function storedMatrices(
+  weights: readonly Value[],
+  takesInt8: boolean,
+): {
   readonly precision: WeightPrecision;
-  /** The unrounded matrices. */
   readonly matrices: readonly Value[];
   /** With int8, the largest magnitude of each row. */
   readonly scales: readonly Value[];
-}
-
-/** The stored matrices, if all have one precision that the kernels can read; otherwise undefined. */
-function storedMatrices(weights: readonly Value[]): StoredMatrices | undefined {
-  const makers = weights.map((matrix) => {
-    const source = resolveViews(matrix);
-    const { node } = source.base;
-    return node?.op.name === fakeQuantizeOp.name && isTransposed(source) === false ? node : undefined;
-  });
-  const [first] = makers;
-  if (first === undefined) return undefined;
-  const { precision } = first.attrs as FakeQuantizeAttrs;
-  const isSame = makers.every(
-    (node) => node !== undefined && (node.attrs as FakeQuantizeAttrs).precision === precision,
-  );
-  if (!isSame) return undefined;
-  const inputs = makers.map((node) => node?.inputs ?? []);
+} {
+  const stored = weights.flatMap((matrix) => quantizedWeight(matrix) ?? []);
+  const precisions = new Set(stored.map(({ precision }) => precision));
+  const [precision] = precisions;
+  const isPacked =
+    stored.length === weights.length &&
+    precisions.size === 1 &&
+    stored.every(({ transposed }) => !transposed);
+  if (!isPacked || (precision === 'int8' && !takesInt8))
+    return { precision: 'float32', matrices: weights, scales: [] };
   return {
     precision,
-    matrices: inputs.map(([matrix]) => matrix),
-    scales: inputs.flatMap(([, scale]) => scale ?? []),
+    matrices: stored.map(({ weight }) => weight),
+    scales: stored.flatMap(({ scales }) => scales),
   };
 }
 
@@ -76,13 +71,9 @@ function packed(node: Node<RecurrentAttrs>, backward: boolean): Node<RecurrentAt
   const operands = operandsOf(attrs.operands, inputs);
   if (attrs.packed !== undefined || operands.weights.length === 0) return undefined;
   const layout = new RecurrentLayout(attrs);
-  const stored = storedMatrices(operands.weights);
   // int8 has one scale per row, so a sum may not run over rows or mix two matrices.
   const takesInt8 = !backward && !layout.isWavefront;
-  const { precision, matrices, scales } =
-    stored === undefined || (stored.precision === 'int8' && !takesInt8)
-      ? { precision: 'float32' as const, matrices: operands.weights, scales: [] }
-      : stored;
+  const { precision, matrices, scales } = storedMatrices(operands.weights, takesInt8);
   const all = scales.length > 0 ? [concat(scales)] : [];
   const words = packWeights(layout, backward, precision, matrices, all);
   const own = { ...operands, weights: matrices, packed: [words], scales: all };

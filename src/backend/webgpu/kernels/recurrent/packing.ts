@@ -65,7 +65,7 @@ export const quadsOfSplit = (vectors: readonly VectorReads[], splits: number): n
   Math.ceil(Math.max(0, ...vectors.map(({ depth }) => quadsOf(depth))) / splits);
 
 /** Quads of weights, over all phases, that one such invocation reads per unit. */
-export const quadsPerInvocation = ({ phases }: Packing, splits: number): number =>
+export const quadsPerInvocation = (phases: Packing['phases'], splits: number): number =>
   phases.reduce(
     (sum, vectors) => sum + vectors.flatMap(({ reads }) => reads).length * quadsOfSplit(vectors, splits),
     0,
@@ -79,48 +79,49 @@ export function packWeights(
   matrices: readonly Value[],
   scales: readonly Value[],
 ): Value {
-  const quads = Math.max(1, layout.pseudoLayers * packingOf(layout, backward).quadsPerLayer);
+  const packing = packingOf(layout, backward);
+  const { pseudoLayers } = layout;
+  const quads = Math.max(1, pseudoLayers * packing.quadsPerLayer);
+  const layers = Array.from({ length: pseudoLayers }, (_, layer) =>
+    joinBlocks(blocksOf(layout, layout.phases(backward), packing, layer)),
+  );
   const attrs: PackAttrs = {
     precision,
     size: QUAD_WORDS[precision] * quads,
-    blocks: packBlocksOf(layout, backward),
+    blocks: layers.flat(),
     matrices: matrices.length,
   };
   return apply(packOp, attrs, [...matrices, ...scales]);
 }
 
-/** The blocks of all pseudo-layers' matrices, in the order in which a pass reads them. */
-function packBlocksOf(layout: RecurrentLayout, backward: boolean): PackBlocks[] {
-  const { phases, quadsPerLayer } = packingOf(layout, backward);
-  return Array.from({ length: layout.pseudoLayers }, (_, layer) => {
-    const blocks = layout.phases(backward).flatMap((phase, p) => {
-      const units = layout.width(phase.width);
-      return phases[p].flatMap(({ reads, depth, start }) =>
-        reads.map(({ term }, i): PackBlocks => {
-          const { matrix, part, transposed } = matrixOf(layout, term);
-          const [, columns] = layout.matrices[matrix].shape;
-          // Parts of hh and ih are H rows high; the only part of hr begins at 0.
-          const size = layout.width('hidden') * columns;
-          return {
-            input: layout.matrixAt(layer, matrix, transposed),
-            count: 1,
-            depth,
-            units,
-            source: {
-              first: part * size,
-              strides: transposed ? [size, columns, 1] : [size, 1, columns],
-            },
-            target: {
-              first: layer * quadsPerLayer + start + i * units,
-              strides: [0, reads.length * units, 1],
-            },
-            scale: layer * layout.matrixRows.all + layout.matrixRows.before[matrix] + part * units,
-          };
-        }),
-      );
-    });
-    return joinBlocks(blocks);
-  }).flat();
+/** The blocks of a pseudo-layer's matrices, in the order in which a pass reads them. */
+function blocksOf(
+  layout: RecurrentLayout,
+  phases: readonly Phase[],
+  packing: Packing,
+  layer: number,
+): PackBlocks[] {
+  return phases.flatMap((phase, p) => {
+    const units = layout.width(phase.width);
+    return packing.phases[p].flatMap(({ reads, depth, start }) =>
+      reads.map(({ term }, i): PackBlocks => {
+        const { matrix, part, transposed } = matrixOf(layout, term);
+        const [, columns] = layout.matrices[matrix].shape;
+        // Parts of hh and ih are H rows high; the only part of hr begins at 0.
+        const size = layout.width('hidden') * columns;
+        const first = layer * packing.quadsPerLayer + start + i * units;
+        return {
+          input: layout.matrixAt(layer, matrix, transposed),
+          count: 1,
+          depth,
+          units,
+          source: { first: part * size, strides: transposed ? [size, columns, 1] : [size, 1, columns] },
+          target: { first, strides: [0, reads.length * units, 1] },
+          scale: layer * layout.matrixRows.all + layout.matrixRows.before[matrix] + part * units,
+        };
+      }),
+    );
+  });
 }
 
 /** Merges blocks that have a constant stride in the matrix and in the result. */

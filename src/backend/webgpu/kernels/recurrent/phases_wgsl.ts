@@ -10,43 +10,42 @@ import {
   type Extent,
   type RecurrentAttrs,
   type RecurrentLayout,
-  type TensorName,
 } from '../../../../ops/recurrent_schedule.ts';
 import type { WeightPrecision } from '../../../../ops/weight_precision.ts';
 import type { Residence } from './geometry.ts';
 import type { VectorReads } from './packing.ts';
 
-/** A phase, and how its products load weights. */
-export interface PhaseText {
-  readonly phase: Phase;
-  readonly vectors: readonly VectorReads[];
-  /** Tiles of units that an invocation computes in sequence. */
-  readonly turns: number;
-}
-
-/** The name of the packed weights' binding. */
-export const PACKED_NAMES = { float32: 'weight', f16: 'halves', int8: 'bytes' } as const;
-
-/** The type of a packed quad, and the WGSL that unpacks it into four numbers. */
-const PACKED = {
-  float32: { type: 'vec4f', unpacked: 'quad' },
-  f16: { type: 'vec2u', unpacked: 'from_halves(quad)' },
-  int8: { type: 'u32', unpacked: 'from_bytes(quad)' },
+/** For each precision of packed weights: their binding, the type of a quad, and the WGSL that unpacks it. */
+export const PACKED = {
+  float32: { binding: 'weight', type: 'vec4f', unpacked: 'quad' },
+  f16: { binding: 'halves', type: 'vec2u', unpacked: 'from_halves(quad)' },
+  int8: { binding: 'bytes', type: 'u32', unpacked: 'from_bytes(quad)' },
 } as const;
 
-/** Properties shared by all phases of a kernel. */
-export interface StepText {
+/** One pass of a recurrent loop, forward or backward. */
+export interface Loop {
   readonly attrs: RecurrentAttrs;
   readonly layout: RecurrentLayout;
+  readonly backward: boolean;
+  readonly steps: number;
+  readonly batch: number;
+  readonly phases: readonly Phase[];
+  /** The vectors that the products of each phase read. */
+  readonly vectors: ReadonlyMap<Phase, readonly VectorReads[]>;
   readonly precision: WeightPrecision;
   /** Quads of one pseudo-layer's packed weights. */
   readonly quadsPerLayer: number;
-  readonly hasOutputGradient: boolean;
   /** Whether initial states are zero and not in memory, or are read from the arguments, as the carry of a single step. */
   readonly initial: 'in memory' | 'zero' | 'as given';
+}
+
+/** How a launch computes its phases. */
+export interface LaunchText {
+  readonly residence: Residence;
   /** Whether four invocations load each vector together, one quarter each. */
   readonly together: boolean;
-  readonly residence: Residence;
+  /** Tiles of units that an invocation computes in sequence. */
+  readonly turnsOf: (phase: Phase) => number;
 }
 
 /** An extent as WGSL; undefined for 0. A ring of states has at most two times. */
@@ -90,11 +89,11 @@ function rowText(address: Address): string {
 
 /** Loads and stores of places in one generated function. The head of the function computes each row index once. */
 class Scope {
-  readonly #of: StepText;
+  readonly #loop: Loop;
   readonly #lets = new Map<string, string>();
 
-  constructor(of: StepText) {
-    this.#of = of;
+  constructor(loop: Loop) {
+    this.#loop = loop;
   }
 
   /** Declares a value at the head of the function and returns its name. */
@@ -110,7 +109,7 @@ class Scope {
 
   /** A product's WGSL. For int8 it is in units of 1/127 of the row's largest weight and still needs that factor. */
   product(index: number, terms: readonly Term[]): string {
-    const { layout, precision, attrs } = this.#of;
+    const { layout, precision, attrs } = this.#loop;
     if (precision !== 'int8') return `product[${index}]`;
     const [term, ...more] = terms;
     const { matrix, part, transposed } = matrixOf(layout, term);
@@ -126,127 +125,105 @@ class Scope {
 
   /** The buffer of a place, and the index of its first element. */
   locate(place: Place): { readonly buffer: string; readonly first: string } {
-    const address = this.#of.layout.addressOf(place);
+    const { layout, initial } = this.#loop;
+    const isGiven = initial === 'as given' && place.kind === 'state';
+    const address = layout.addressOf(isGiven ? Place.of('carry', place.index) : place);
     if (address === undefined) throw new GatewiseError('internal', `recurrent: ${place} is not in memory`);
-    return this.#locate(address, BUFFERS[address.tensor]);
-  }
-
-  #locate(address: Address, buffer: string): { readonly buffer: string; readonly first: string } {
-    const { offset } = address;
-    return { buffer, first: `${this.#let(rowText(address))}${offset === 0 ? '' : ` + ${offset}u`}` };
-  }
-
-  /** Element `unit` of the output, as an assignment target. */
-  output(unit: string): string {
-    const { buffer, first } = this.#locate(this.#of.layout.output, 'output');
-    return `${buffer}[${first} + ${unit}]`;
+    const { tensor, offset } = address;
+    return { buffer: tensor, first: `${this.#let(rowText(address))}${offset === 0 ? '' : ` + ${offset}u`}` };
   }
 
   /** Element `unit` of a place, as an assignment target. */
-  at(place: Place, unit: string): string {
+  at(place: Place): string {
     const { buffer, first } = this.locate(place);
-    return `${buffer}[${first} + ${unit}]`;
+    return `${buffer}[${first} + unit]`;
   }
 
   /** Element `unit` of a place, as a value. */
-  read(place: Place, unit: string): string {
-    const { attrs, layout, hasOutputGradient, initial } = this.#of;
+  read(place: Place): string {
+    const { attrs, layout, initial } = this.#loop;
     const { kind, index } = place;
     switch (kind) {
       case 'state': {
-        if (initial === 'as given') return this.at(Place.of('carry', index), unit);
-        const state = this.at(place, unit);
+        const state = this.at(place);
         return initial === 'zero' ? `select(0.0, ${state}, order > 0u)` : state;
       }
       case 'output': {
-        if (!hasOutputGradient) return '0.0f';
-        const d = this.at(place, unit);
+        if (attrs.operands.dOutput === 0) return '0.0f';
+        const d = this.at(place);
         return layout.isWavefront ? `select(0.0, ${d}, is_last(layer))` : d;
       }
       case 'active':
         return 'select(0.0, 1.0, is_active(layer, order, row))';
       case 'noise': {
         const time = timeText(layout.output, layout.output.axes[0].extent);
-        const counter = `vec4u(row * ${attrs.hidden}u + ${unit}, ${attrs.stream}u, ${time} * 2u + layer, ${1 + (index >> 2)}u)`;
+        const counter = `vec4u(row * ${attrs.hidden}u + unit, ${attrs.stream}u, ${time} * 2u + layer, ${1 + (index >> 2)}u)`;
         const key = 'vec2u(bitcast<u32>(seed[0]), bitcast<u32>(seed[1]))';
         return `unit_uniform(philox(${counter}, ${key}).${'xyzw'[index & 3]})`;
       }
       default:
-        return this.at(place, unit);
+        return this.at(place);
     }
   }
 }
 
-const BUFFERS: Readonly<Record<TensorName, string>> = {
-  reserve: 'reserve',
-  states: 'states',
-  carry: 'carry',
-  output: 'd_output',
-  vectors: 'vectors',
-  rows: 'rows',
-};
-
 const indent = (lines: readonly string[], by = '  '): string =>
   lines.map((line) => `${by}${line}`).join('\n');
 
-/** The WGSL of all phases of a kernel; names in the n-th phase end in _n. */
-export function phasesWGSL(of: StepText, phases: readonly PhaseText[]): string {
-  const { attrs, layout, precision } = of;
-  const { type, unpacked } = PACKED[precision];
+/** The WGSL of the phases of a launch; names in the n-th phase end in _n. */
+export function phasesWGSL(loop: Loop, phases: readonly Phase[], launch: LaunchText): string {
+  const { attrs, layout, precision } = loop;
+  const { binding, type, unpacked } = PACKED[precision];
+  const mask = attrs.masked ? layout.addressOf(Place.of('active')) : undefined;
   return `// The cell "${attrs.cell.name}".
 const WAVEFRONT = ${layout.isWavefront};
 const LAYERS = ${layout.pseudoLayers}u;
 
 fn is_active(layer: u32, order: u32, row: u32) -> bool {
-  return ${isActive(of)};
+  return ${mask === undefined ? 'true' : `rows[${rowText(mask)}] != 0.0`};
 }
 
 alias Packed = ${type};
 
 fn packed_at(at: u32) -> Packed {
-  return ${PACKED_NAMES[precision]}[at];
+  return ${binding}[at];
 }
 
 fn unpacked(quad: Packed) -> vec4f {
   return ${unpacked};
 }
 
-${phases.map((phase, index) => phaseText(of, phase, index)).join('\n\n')}`;
+${phases.map((phase, index) => phaseText(loop, phase, launch, index)).join('\n\n')}`;
 }
 
-function isActive({ attrs, layout }: StepText): string {
-  const mask = attrs.masked ? layout.addressOf(Place.of('active')) : undefined;
-  return mask === undefined ? 'true' : `rows[${rowText(mask)}] != 0.0`;
-}
-
-function phaseText(of: StepText, { phase, vectors, turns }: PhaseText, index: number): string {
-  const { layout } = of;
+function phaseText(loop: Loop, phase: Phase, launch: LaunchText, index: number): string {
   const { products, means, writes, finish } = phase;
+  const vectors = loop.vectors.get(phase) ?? [];
   const targets = vectors.flatMap(({ reads }) => reads.map(({ product }) => `${product}u`));
   const step = 'next: u32, layer: u32, row: u32';
   const args = `${step}, unit: u32, product: array<f32, PRODUCTS_${index}>`;
   return `// ${writes.map(({ to }) => to).join(', ')}
-const WIDTH_${index} = ${layout.width(phase.width)}u;
+const WIDTH_${index} = ${loop.layout.width(phase.width)}u;
 const PRODUCTS_${index} = ${Math.max(1, products.length)}u;
 const VECTORS_${index} = ${vectors.length}u;
 const MATRICES_${index} = ${vectors[0]?.reads.length ?? 0}u;
 const MEANS_${index} = ${Math.max(1, means.length)}u;
 const PRODUCT_OF_${index} = array<u32, ${Math.max(1, targets.length)}>(${targets.join(', ') || '0u'});
 const FINISHES_${index} = ${finish.length > 0};
-const TURNS_${index} = ${turns}u;
+const TURNS_${index} = ${launch.turnsOf(phase)}u;
 
-${vectors.length > 0 ? weightsText(of.residence, index) : ''}
-${vectors.map((vector, i) => vectorText(of, phase, vector, `${index}_${i}`)).join('\n')}
+${vectors.length > 0 ? weightsText(launch.residence, index) : ''}
+${vectors.map((vector, i) => vectorText(loop, phase, vector, launch, `${index}_${i}`)).join('\n')}
 fn means_of_${index}(${step}) -> array<f32, MEANS_${index}> {
-${means.length === 0 ? `  return array<f32, MEANS_${index}>();` : meansBody(of, phase, index)}
+${means.length === 0 ? `  return array<f32, MEANS_${index}>();` : meansBody(loop, phase, index)}
 }
 
 fn update_${index}(${args}, mean: array<f32, MEANS_${index}>) {
-${writesBody(of, phase, writes)}
+${writesBody(loop, phase, writes)}
 }
 
 fn finish_${index}(${args}) {
-${writesBody(of, phase, finish)}
+${writesBody(loop, phase, finish)}
 }`;
 }
 
@@ -257,32 +234,33 @@ const inputText =
     const place = placeOf(expr);
     if (place === undefined) throw new GatewiseError('internal', `recurrent: ${name} is no place`);
     if (place.kind === 'mean') return `mean[${means.findIndex((mean) => mean.place === place)}]`;
-    if (place.kind !== 'product') return scope.read(place, 'unit');
+    if (place.kind !== 'product') return scope.read(place);
     const product = products.findIndex((own) => own.place === place);
     return scope.product(product, products[product].terms);
   };
 
-function writesBody(of: StepText, phase: Phase, writes: readonly Write[]): string {
-  const scope = new Scope(of);
+function writesBody(loop: Loop, phase: Phase, writes: readonly Write[]): string {
+  const { isInference, isWavefront } = loop.layout;
+  const scope = new Scope(loop);
   const { statements, results } = toWGSL(
     writes.map(({ value }) => value),
     inputText(scope, phase),
   );
   const stores = writes.flatMap(({ to }, i) => {
-    const store = `${scope.at(to, 'unit')} = ${results[i]};`;
-    if (!of.layout.isInference || to !== Place.of('after')) return [store];
+    const store = `${scope.at(to)} = ${results[i]};`;
+    if (!isInference || to !== Place.of('after')) return [store];
     // In inference the output is separate from the states.
-    const output = `${scope.output('unit')} = ${results[i]};`;
-    return of.layout.isWavefront ? [store, 'if (is_last(layer)) {', `  ${output}`, '}'] : [store, output];
+    const output = `${scope.at(Place.of('output'))} = ${results[i]};`;
+    return isWavefront ? [store, 'if (is_last(layer)) {', `  ${output}`, '}'] : [store, output];
   });
   return indent([...scope.head, ...statements, ...stores]);
 }
 
-function meansBody(of: StepText, phase: Phase, index: number): string {
-  const scope = new Scope(of);
+function meansBody(loop: Loop, phase: Phase, index: number): string {
+  const scope = new Scope(loop);
   const loops = phase.means.flatMap(({ of: value, width }, m) => {
     const { statements, results } = toWGSL([value], inputText(scope, phase));
-    const units = of.layout.width(width);
+    const units = loop.layout.width(width);
     return [
       `for (var unit = 0u; unit < ${units}u; unit++) {`,
       ...statements.map((line) => `  ${line}`),
@@ -310,24 +288,24 @@ function weightsText(residence: Residence, index: number): string {
 
 /** The functions of one vector: its first index, its elements, and whether products need it. */
 function vectorText(
-  of: StepText,
+  loop: Loop,
   phase: Phase,
   { source, depth, start }: VectorReads,
+  { residence, together }: LaunchText,
   suffix: string,
 ): string {
   // A vector is either in memory or h times the factors of variational dropout.
   const [vector, ...factors] = placesIn([source]).toSorted((a) => (a.kind === 'keep' ? 1 : -1));
-  const scope = new Scope(of);
-  const isGiven = of.initial === 'as given' && vector.kind === 'state';
-  const { buffer, first } = scope.locate(isGiven ? Place.of('carry', vector.index) : vector);
+  const scope = new Scope(loop);
+  const { buffer, first } = scope.locate(vector);
   const head = indent(scope.head);
   const factorTexts = factors.map((factor) => {
-    const address = of.layout.addressOf(factor);
+    const address = loop.layout.addressOf(factor);
     return `rows[${address === undefined ? '0u' : rowText(address)} + k]`;
   });
   const elements = [`${buffer}[base + k]`, ...factorTexts];
   return `fn weight_start_${suffix}(layer: u32) -> u32 {
-  return ${of.residence === 'workgroup' ? '' : `layer * ${of.quadsPerLayer}u + `}${start}u;
+  return ${residence === 'workgroup' ? '' : `layer * ${loop.quadsPerLayer}u + `}${start}u;
 }
 
 fn depth_${suffix}() -> u32 {
@@ -344,17 +322,17 @@ fn source_${suffix}(base: u32, layer: u32, row: u32, k: u32) -> f32 {
 }
 
 fn vector_${suffix}(base: u32, layer: u32, row: u32, k: u32, lane: u32) -> vec4f {
-${indent(of.together ? sharedVector(suffix, depth) : ownVector(suffix, depth))}
+${indent(together ? sharedVector(suffix, depth) : ownVector(suffix, depth))}
 }
 
 fn is_live_${suffix}(next: u32, layer: u32, row: u32) -> bool {
-  return ${liveText(of, phase, vector)};
+  return ${liveText(loop, phase, vector)};
 }
 `;
 }
 
 /** Whether a vector exists at a step and is not masked. */
-function liveText({ layout, initial }: StepText, phase: Phase, vector: Place): string {
+function liveText({ layout, initial }: Loop, phase: Phase, vector: Place): string {
   const address = layout.addressOf(vector);
   const isZero = initial === 'zero' && vector.kind === 'state';
   const isNext = vector.kind === 'following';

@@ -20,9 +20,9 @@ import { recurrent_subgroup } from '../../../../../shaders/gen/recurrent_subgrou
 import { recurrent_persistent } from '../../../../../shaders/gen/recurrent_persistent.ts';
 import { recurrent_step } from '../../../../../shaders/gen/recurrent_step.ts';
 import type { DeviceInfo } from '../../device_info.ts';
-import { bindDense, dispatch, type Dispatch } from '../../dispatch.ts';
+import { dispatch, type Dispatch } from '../../dispatch.ts';
 import { copyDispatch } from '../elementwise.ts';
-import { sizeClass, type Variants } from '../kernel.ts';
+import { sizeClass, variantNames, type Variants } from '../kernel.ts';
 import {
   registersGeometry,
   splitGeometry,
@@ -34,84 +34,79 @@ import {
   type GroupGeometry,
   type LoopSize,
 } from './geometry.ts';
-import { packingOf, quadsOfSplit, quadsPerInvocation, type Packing } from './packing.ts';
-import { PACKED_NAMES, phasesWGSL, type PhaseText, type StepText } from './phases_wgsl.ts';
+import { packingOf, quadsOfSplit, quadsPerInvocation } from './packing.ts';
+import { PACKED, phasesWGSL, type LaunchText, type Loop } from './phases_wgsl.ts';
 
 /** WebGPU's default limit for each axis of a launch. */
 const MAX_WORKGROUPS = 65535;
 
-/** One direction of a loop, forward or backward. */
-interface Pass {
-  readonly attrs: RecurrentAttrs;
-  readonly layout: RecurrentLayout;
-  readonly phases: readonly Phase[];
-  readonly packing: Packing;
-  readonly backward: boolean;
-  readonly steps: number;
-  readonly batch: number;
-}
-
-/** A pass, and the tensors that its launches bind. */
-interface Loop extends Pass {
-  readonly text: Omit<StepText, 'together' | 'residence'>;
-  /** Keyed by the kernels' binding names, except `packed`, whose name depends on its precision. */
+/** A loop, and the tensors that its launches bind, by the kernels' names. The packed weights are apart: some phases read none. */
+interface BoundLoop extends Loop {
   readonly regions: Readonly<Record<string, Region | undefined>>;
+  readonly weights: Readonly<Record<string, Region | undefined>>;
 }
 
-const precisionOf = ({ packed = 'float32' }: RecurrentAttrs) => packed;
-
-function passOf({ attrs, outputs }: Placed<RecurrentAttrs>, backward: boolean): Pass {
-  const [, steps, batch] = outputs[0].view.shape;
+function loopOf({ attrs, inputs, outputs }: Placed<RecurrentAttrs>, backward: boolean): BoundLoop {
+  const [reserve, second, output] = outputs;
+  const [, steps, batch] = reserve.view.shape;
   const layout = new RecurrentLayout(attrs);
+  const phases = layout.phases(backward);
   const packing = packingOf(layout, backward);
-  return { attrs, layout, phases: layout.phases(backward), packing, backward, steps, batch };
+  const operands = operandsOf(attrs.operands, inputs);
+  const { packed: precision = 'float32' } = attrs;
+  const given = operands.initial.at(0);
+  // A single step reads the initial states directly; longer loops overwrite their memory.
+  const isSingle = layout.isInference && steps === 1;
+  const initial = backward ? 'in memory' : given === undefined ? 'zero' : isSingle ? 'as given' : 'in memory';
+  const own = backward
+    ? { states: operands.states[0], carry: second, output: operands.dOutput.at(0) }
+    : {
+        states: second,
+        carry: initial === 'as given' ? given : undefined,
+        output: layout.isInference ? output : undefined,
+      };
+  return {
+    attrs,
+    layout,
+    backward,
+    steps,
+    batch,
+    phases,
+    vectors: new Map(phases.map((phase, p) => [phase, packing.phases[p]])),
+    precision,
+    quadsPerLayer: packing.quadsPerLayer,
+    initial,
+    regions: {
+      reserve,
+      ...own,
+      vectors: operands.vectors.at(0),
+      rows: operands.rows.at(0),
+      seed: operands.seed.at(0),
+    },
+    weights: { [PACKED[precision].binding]: operands.packed.at(0), largest: operands.scales.at(0) },
+  };
 }
 
-/** The uniforms of each step, in processing order. @param last Whether the backward loop has a finishing step. */
-const stepUniforms = ({ layout, steps, batch, backward }: Loop, last: boolean) => {
+/** The uniforms of each step of some phases, in processing order. The backward loop may have a finishing step. */
+const stepUniforms = ({ layout, steps, batch, backward }: Loop, phases: readonly Phase[]) => {
+  const last = phases.some(({ finish }) => finish.length > 0);
   const waves = layout.waves(steps, backward).filter((wave) => wave >= 0 || last);
   return waves.map((wave) => ({ next: wave + 1, count: 1, stride: 1, steps, batch }));
 };
 
-/** Bindings, spliced text and unroll counts for a launch of some phases. @param options.turns Turns of each phase. */
-function launchParts(
-  loop: Loop,
-  chosen: readonly number[],
-  {
-    turns = () => 1,
-    together = false,
-    splits = 1,
-    residence = 'streamed',
-  }: {
-    turns?: (phase: Phase) => number;
-    together?: boolean;
-    splits?: number;
-    residence?: StepText['residence'];
-  },
-) {
-  const { phases, packing, backward, regions, text } = loop;
-  const texts = chosen.map((p): PhaseText => ({
-    phase: phases[p],
-    vectors: packing.phases[p],
-    turns: turns(phases[p]),
-  }));
-  const reads = texts.some(({ vectors }) => vectors.length > 0);
-  const { packed, largest, ...others } = regions;
-  const bound = Object.entries({
-    ...others,
-    ...(reads ? { [PACKED_NAMES[text.precision]]: packed, largest } : {}),
-  });
-  const counts = texts.flatMap(({ vectors }, i) => [
+/** Bindings, spliced text and unroll counts for a launch of some phases. */
+function launchParts(loop: BoundLoop, phases: readonly Phase[], text: LaunchText, splits: number = 1) {
+  const all = phases.map((phase) => loop.vectors.get(phase) ?? []);
+  const counts = all.flatMap((vectors, i) => [
     [`VECTORS_${i}`, vectors.length] as const,
     [`MATRICES_${i}`, vectors[0]?.reads.length ?? 0] as const,
-    [`COPIES_${i}`, residence === 'registers' ? quadsOfSplit(vectors, splits) : 1] as const,
+    [`COPIES_${i}`, text.residence === 'registers' ? quadsOfSplit(vectors, splits) : 1] as const,
   ]);
+  const reads = all.some((vectors) => vectors.length > 0);
   return {
-    bindings: Object.fromEntries(
-      bound.flatMap(([name, region]) => (region === undefined ? [] : [[name, bindDense(region)]])),
-    ),
-    readOnly: backward ? (['states'] as const) : (['carry'] as const),
-    splices: { phases: phasesWGSL({ ...text, together, residence }, texts) },
+    bindings: { ...loop.regions, ...(reads && loop.weights) },
+    readOnly: loop.backward ? (['states', 'output'] as const) : (['carry'] as const),
+    splices: { phases: phasesWGSL(loop, phases, text) },
     counts: Object.fromEntries(counts) as Record<`${'VECTORS' | 'MATRICES' | 'COPIES'}_${number}`, number>,
   };
 }
@@ -124,58 +119,63 @@ function checkRows({ attrs, batch }: Loop, rows: number): void {
     );
 }
 
-function sizeOf({ attrs, layout, phases, packing, batch }: Pass): LoopSize {
-  const words = QUAD_WORDS[precisionOf(attrs)];
+function sizeOf({ layout, phases, vectors, batch, precision, quadsPerLayer }: Loop): LoopSize {
+  const words = QUAD_WORDS[precision];
+  const all = [...vectors.values()];
   const most = (list: readonly number[]): number => Math.max(1, ...list);
   return {
     width: most(phases.map(({ width }) => layout.width(width))),
     products: most(phases.map(({ products }) => products.length)),
-    depth: most(packing.phases.flat().map(({ depth }) => depth)),
+    depth: most(all.flat().map(({ depth }) => depth)),
     batch,
     pseudoLayers: layout.pseudoLayers,
-    bytes: 4 * words * packing.quadsPerLayer,
-    wordsPerInvocation: (splits) => words * quadsPerInvocation(packing, splits),
+    bytes: 4 * words * quadsPerLayer,
+    wordsPerInvocation: (splits) => words * quadsPerInvocation(all, splits),
   };
 }
 
 /** One launch per step and phase. @param lanes Invocations per workgroup. @param together Whether they form a subgroup. */
-function tiledLaunches(loop: Loop, device: DeviceInfo, lanes: number, together: boolean): Dispatch[] {
+function tiledLaunches(loop: BoundLoop, device: DeviceInfo, lanes: number, together: boolean): Dispatch[] {
   const { layout, batch } = loop;
   const { pseudoLayers } = layout;
   const turn = {};
-  return loop.phases.map((phase, p) => {
+  return loop.phases.map((phase) => {
     const width = layout.width(phase.width);
     const size = { products: phase.products.length, width, batch, pseudoLayers };
     const { rows, units } = stepTile(device, size);
     checkRows(loop, rows);
-    const { counts, ...parts } = launchParts(loop, [p], { together });
+    const { counts, ...parts } = launchParts(loop, [phase], {
+      residence: 'streamed',
+      together,
+      turnsOf: () => 1,
+    });
     const launch = {
       ...parts,
-      uniforms: stepUniforms(loop, phase.finish.length > 0),
+      counts: { ROWS: rows, UNITS: units, PHASES: 1, ...counts },
+      uniforms: stepUniforms(loop, [phase]),
       workgroups: [Math.ceil(width / (units * lanes)), Math.ceil(batch / rows), pseudoLayers] as const,
       loop: turn,
     };
-    const own = { ROWS: rows, UNITS: units, PHASES: 1, ...counts };
     return together
-      ? dispatch(recurrent_subgroup, { ...launch, counts: own })
-      : dispatch(recurrent_step, { ...launch, counts: own, constants: { WORKGROUP: lanes } });
+      ? dispatch(recurrent_subgroup, launch)
+      : dispatch(recurrent_step, { ...launch, constants: { WORKGROUP: lanes } });
   });
 }
 
 /** A launch of the kernel whose invocations share sums. @param groups Workgroups that share the units of a row. */
 function groupLaunch(
-  loop: Loop,
-  chosen: readonly number[],
+  loop: BoundLoop,
+  phases: readonly Phase[],
   { lanes, splits, rows, residence }: GroupGeometry,
   groups: number,
   uniforms: ReturnType<typeof stepUniforms>,
   turn: object,
 ): Dispatch {
-  const { layout, phases, packing, batch } = loop;
+  const { layout, quadsPerLayer, batch } = loop;
   checkRows(loop, rows);
-  const turns = ({ width }: Phase): number => Math.ceil(layout.width(width) / (lanes * groups));
-  const { counts, ...parts } = launchParts(loop, chosen, { turns, splits, residence });
-  const products = Math.max(1, ...chosen.map((p) => phases[p].products.length));
+  const turnsOf = ({ width }: Phase): number => Math.ceil(layout.width(width) / (lanes * groups));
+  const { counts, ...parts } = launchParts(loop, phases, { residence, together: false, turnsOf }, splits);
+  const products = Math.max(1, ...phases.map((phase) => phase.products.length));
   return dispatch(recurrent_persistent, {
     ...parts,
     constants: {
@@ -183,10 +183,10 @@ function groupLaunch(
       SPLITS: splits,
       INVOCATIONS: lanes * splits,
       PARTIALS: splits > 1 ? splits * lanes * rows * products : 1,
-      QUADS: residence === 'workgroup' ? packing.quadsPerLayer : 1,
+      QUADS: residence === 'workgroup' ? quadsPerLayer : 1,
     },
     counts: {
-      PHASES: chosen.length,
+      PHASES: phases.length,
       ROWS: rows,
       UNITS: 1,
       IN_WORKGROUP: residence === 'workgroup' ? 1 : 0,
@@ -200,57 +200,45 @@ function groupLaunch(
 }
 
 /** One launch per step and phase, with sums shared inside a workgroup. */
-function splitLaunches(loop: Loop, device: DeviceInfo): Dispatch[] {
+function splitLaunches(loop: BoundLoop, device: DeviceInfo): Dispatch[] {
   const turn = {};
-  return loop.phases.map((phase, p) => {
+  return loop.phases.map((phase) => {
     const size = { ...sizeOf(loop), products: Math.max(1, phase.products.length) };
     const geometry = splitGeometry(device, size);
     const groups = Math.ceil(loop.layout.width(phase.width) / geometry.lanes);
-    return groupLaunch(loop, [p], geometry, groups, stepUniforms(loop, phase.finish.length > 0), turn);
+    return groupLaunch(loop, [phase], geometry, groups, stepUniforms(loop, [phase]), turn);
   });
 }
 
 /** Launches of as many steps each as the FLOP cap allows. */
-function persistentLaunches(loop: Loop, geometry: GroupGeometry | undefined): Dispatch[] {
+function persistentLaunches(loop: BoundLoop, geometry: GroupGeometry | undefined): Dispatch[] {
   if (geometry === undefined)
     throw new GatewiseError('internal', 'recurrent: the weights do not fit where the variant keeps them');
   const { layout, phases, backward, steps, batch } = loop;
-  const uniforms = stepUniforms(
-    loop,
-    phases.some(({ finish }) => finish.length > 0),
-  );
+  const uniforms = stepUniforms(loop, phases);
   const size = stepsPerLaunch(uniforms.length, flopOf(layout, phases), geometry);
   const launches = Array.from({ length: Math.ceil(uniforms.length / size) }, (_, i) => {
     const own = uniforms.slice(i * size, (i + 1) * size);
     return { next: own[0].next, count: own.length, stride: backward ? -1 : 1, steps, batch };
   });
-  return [groupLaunch(loop, [...phases.keys()], geometry, 1, launches, {})];
+  return [groupLaunch(loop, phases, geometry, 1, launches, {})];
 }
 
-const LAUNCHES = {
-  step: (loop: Loop, device: DeviceInfo) => tiledLaunches(loop, device, device.software ? 16 : 64, false),
-  subgroup: (loop: Loop, device: DeviceInfo) => tiledLaunches(loop, device, 4, true),
-  split_k: splitLaunches,
-  persistent_streamed: (loop: Loop, device: DeviceInfo) =>
-    persistentLaunches(loop, streamedGeometry(device, sizeOf(loop))),
-  persistent_workgroup: (loop: Loop, device: DeviceInfo) =>
-    persistentLaunches(loop, workgroupGeometry(device, sizeOf(loop))),
-  persistent_registers: (loop: Loop, device: DeviceInfo) =>
-    persistentLaunches(loop, registersGeometry(device, sizeOf(loop))),
+const PERSISTENT = {
+  persistent_streamed: streamedGeometry,
+  persistent_workgroup: workgroupGeometry,
+  persistent_registers: registersGeometry,
 };
-export type RecurrentVariant = keyof typeof LAUNCHES;
-
-const isVariant = (name: string | undefined): name is RecurrentVariant =>
-  name !== undefined && name in LAUNCHES;
+export type RecurrentVariant = 'step' | 'subgroup' | 'split_k' | keyof typeof PERSISTENT;
 
 export function loopVariants(
   placed: Placed<RecurrentAttrs>,
   device: DeviceInfo,
   backward: boolean,
 ): Variants {
-  const pass = passOf(placed, backward);
-  const { attrs, layout, steps, batch } = pass;
-  const size = sizeOf(pass);
+  const loop = loopOf(placed, backward);
+  const { attrs, layout, steps, batch, precision } = loop;
+  const size = sizeOf(loop);
   // Wavefront layers pass h between workgroups, which synchronise only between launches.
   const persistent = !layout.isWavefront;
   // Loading weights once pays off from the second step on; a software adapter has only one kind of memory.
@@ -271,21 +259,17 @@ export function loopVariants(
     if (persistent && steps > 1 && streamsWell(size.bytes)) return 'persistent_streamed';
     return batch <= 4 ? 'split_k' : 'step';
   })();
-  const others = (Object.keys(LAUNCHES) as RecurrentVariant[]).filter(
-    (name) => name !== preferred && fits[name],
-  );
   const { cell, hidden, pseudoLayers, projection } = attrs;
-  const precision = precisionOf(attrs) === 'float32' ? '' : `:${precisionOf(attrs)}`;
-  const sizes = sizeClass(steps, batch, hidden, projection);
+  const sizes = `${sizeClass(steps, batch, hidden, projection)}x${pseudoLayers}`;
   const arrangement = layout.isWavefront ? ' wavefront' : '';
   return {
-    names: [preferred, ...others],
-    kind: `${cell.name}:${sizes}x${pseudoLayers}${arrangement}${precision}`,
+    names: variantNames(preferred, fits),
+    kind: `${cell.name}:${sizes}${arrangement}${precision === 'float32' ? '' : `:${precision}`}`,
   };
 }
 
 /** Copies the initial states (P, B, W) to the time index at which each pseudo-layer starts. */
-function startDispatches({ layout, steps, batch }: Pass, initial: Region, states: Region): Dispatch[] {
+function startDispatches({ layout, steps, batch }: Loop, initial: Region, states: Region): Dispatch[] {
   const { pseudoLayers, stateUnits } = layout;
   const sizes = { steps, batch, times: layout.stateTimes(steps) };
   const widths = layout.program.stateWidths.map((width) => layout.width(width));
@@ -312,42 +296,28 @@ export function loopDispatches(
   variant: string | undefined,
   backward: boolean,
 ): Dispatch[] {
-  const pass = passOf(placed, backward);
-  const { attrs, layout, steps } = pass;
-  const operands = operandsOf(attrs.operands, placed.inputs);
-  const [reserve, second, output] = placed.outputs;
-  const initial = operands.initial.at(0);
-  // A single step reads the initial states directly; longer loops overwrite their memory.
-  const asGiven = !backward && layout.isInference && steps === 1 && initial !== undefined;
-  const own = backward
-    ? { states: operands.states[0], carry: second, d_output: operands.dOutput.at(0) }
-    : {
-        states: second,
-        output: layout.isInference ? output : undefined,
-        carry: asGiven ? initial : undefined,
-      };
-  const loop: Loop = {
-    ...pass,
-    text: {
-      attrs,
-      layout,
-      precision: precisionOf(attrs),
-      quadsPerLayer: pass.packing.quadsPerLayer,
-      hasOutputGradient: operands.dOutput.length > 0,
-      initial: backward ? 'in memory' : initial === undefined ? 'zero' : asGiven ? 'as given' : 'in memory',
-    },
-    regions: {
-      reserve,
-      packed: operands.packed.at(0),
-      largest: operands.scales.at(0),
-      vectors: operands.vectors.at(0),
-      rows: operands.rows.at(0),
-      seed: operands.seed.at(0),
-      ...own,
-    },
-  };
-  if (!isVariant(variant)) throw new GatewiseError('internal', `recurrent: no variant ${String(variant)}`);
-  const isCopied = !backward && initial !== undefined && !asGiven;
-  const start = isCopied ? startDispatches(pass, initial, second) : [];
-  return [...start, ...LAUNCHES[variant](loop, device)];
+  const loop = loopOf(placed, backward);
+  const [given] = operandsOf(placed.attrs.operands, placed.inputs).initial;
+  const isCopied = !backward && loop.initial === 'in memory';
+  return [
+    ...(isCopied ? startDispatches(loop, given, placed.outputs[1]) : []),
+    ...launchesOf(loop, device, variant),
+  ];
+}
+
+function launchesOf(loop: BoundLoop, device: DeviceInfo, variant: string | undefined): Dispatch[] {
+  switch (variant) {
+    case 'step':
+      return tiledLaunches(loop, device, device.software ? 16 : 64, false);
+    case 'subgroup':
+      return tiledLaunches(loop, device, 4, true);
+    case 'split_k':
+      return splitLaunches(loop, device);
+    case 'persistent_streamed':
+    case 'persistent_workgroup':
+    case 'persistent_registers':
+      return persistentLaunches(loop, PERSISTENT[variant](device, sizeOf(loop)));
+    default:
+      throw new GatewiseError('internal', `recurrent: no variant ${String(variant)}`);
+  }
 }
