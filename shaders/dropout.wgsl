@@ -20,12 +20,8 @@ override WORKGROUP: u32 = 64;
 @group(0) @binding(3) var<storage, read_write> out: array<f32>;    // (size)
 
 @compute @workgroup_size(WORKGROUP)
-fn dropout(
-  @builtin(workgroup_id) group: vec3u,
-  @builtin(num_workgroups) groups: vec3u,
-  @builtin(local_invocation_index) local: u32,
-) {
-  let four = linear_id(group, groups, local, WORKGROUP);
+fn dropout(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
+  let four = linear_id(id, groups, WORKGROUP);
   let start = 4u * four;
   let key = vec2u(bitcast<u32>(seed[0]), bitcast<u32>(seed[1]));
   let words = philox(vec4u(four, params.stream, 0u, 0u), key);

@@ -34,12 +34,8 @@ fn element(at: vec4u) {
 // @end
 
 @compute @workgroup_size(WORKGROUP)
-fn elementwise(
-  @builtin(workgroup_id) group: vec3u,
-  @builtin(num_workgroups) groups: vec3u,
-  @builtin(local_invocation_index) local: u32,
-) {
-  let i = linear_id(group, groups, local, WORKGROUP);
+fn elementwise(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
+  let i = linear_id(id, groups, WORKGROUP);
   if (i >= params.size) {
     return;
   }

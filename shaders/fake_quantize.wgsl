@@ -24,12 +24,8 @@ fn rounded(x: f32, row: u32) -> f32 {
 // @end
 
 @compute @workgroup_size(WORKGROUP)
-fn fake_quantize(
-  @builtin(workgroup_id) group: vec3u,
-  @builtin(num_workgroups) groups: vec3u,
-  @builtin(local_invocation_index) local: u32,
-) {
-  let i = linear_id(group, groups, local, WORKGROUP);
+fn fake_quantize(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
+  let i = linear_id(id, groups, WORKGROUP);
   if (i < params.size) {
     out[i] = rounded(weight[i], i / params.columns);
   }

@@ -37,18 +37,14 @@ fn store(at: vec4u, before: f32, after: f32, last: bool) {
 // @end
 
 @compute @workgroup_size(WORKGROUP)
-fn linear_scan(
-  @builtin(workgroup_id) group: vec3u,
-  @builtin(num_workgroups) groups: vec3u,
-  @builtin(local_invocation_index) local: u32,
-) {
-  let column = linear_id(group, groups, local, WORKGROUP);
+fn linear_scan(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
+  let column = linear_id(id, groups, WORKGROUP);
   if (column >= params.columns) {
     return;
   }
-  let first = group.z * params.chunk;
+  let first = id.z * params.chunk;
   let end = min(first + params.chunk, params.steps);
-  var state = advance(initial_state(element_of(0u, column)), group.z, column);
+  var state = advance(initial_state(element_of(0u, column)), id.z, column);
   for (var position = first; position < end; position += UNROLL) {
     // The loads of several steps come first, so that their latencies overlap.
     // @unroll I UNROLL

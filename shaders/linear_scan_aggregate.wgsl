@@ -9,16 +9,12 @@
 @group(0) @binding(6) var<storage, read_write> aggregates: array<f32>;   // (2, chunks - 1, columns): all a, then all b
 
 @compute @workgroup_size(WORKGROUP)
-fn linear_scan_aggregate(
-  @builtin(workgroup_id) group: vec3u,
-  @builtin(num_workgroups) groups: vec3u,
-  @builtin(local_invocation_index) local: u32,
-) {
-  let column = linear_id(group, groups, local, WORKGROUP);
+fn linear_scan_aggregate(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
+  let column = linear_id(id, groups, WORKGROUP);
   if (column >= params.columns) {
     return;
   }
-  let first = group.z * params.chunk;
+  let first = id.z * params.chunk;
   let end = first + params.chunk;
   var whole = vec2f(1.0, 0.0);
   for (var position = first; position < end; position += UNROLL) {
@@ -32,6 +28,6 @@ fn linear_scan_aggregate(
     }
     // @end
   }
-  aggregates[group.z * params.columns + column] = whole.x;
-  aggregates[(params.chunks - 1u + group.z) * params.columns + column] = whole.y;
+  aggregates[id.z * params.columns + column] = whole.x;
+  aggregates[(params.chunks - 1u + id.z) * params.columns + column] = whole.y;
 }

@@ -19,16 +19,12 @@ fn load_b(k: u32, n: u32) -> mat4x4f {
 // @include lib/matmul_block.wgsl
 
 @compute @workgroup_size(WORKGROUP)
-fn matmul(
-  @builtin(workgroup_id) group: vec3u,
-  @builtin(num_workgroups) groups: vec3u,
-  @builtin(local_invocation_index) local: u32,
-) {
+fn matmul(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
   // Tiles are numbered row by row, so that the tiles of a narrow result fill workgroups too.
-  let tile = linear_id(group, groups, local, WORKGROUP);
+  let tile = linear_id(id, groups, WORKGROUP);
   let across = (params.n + 4u * COLUMN_BLOCKS - 1u) / (4u * COLUMN_BLOCKS);
   let m = (tile / across) * 4u * ROW_BLOCKS;
   if (m < params.m) {
-    multiply_block(m, (tile % across) * 4u * COLUMN_BLOCKS, group.z, 0u);
+    multiply_block(m, (tile % across) * 4u * COLUMN_BLOCKS, id.z, 0u);
   }
 }

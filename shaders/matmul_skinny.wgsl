@@ -34,7 +34,7 @@ fn matmul_skinny(
   // Neighbours read neighbouring memory.
   let share = select(local % K_SHARES, local / columns, ALONG_N);
   let column = select(local / K_SHARES, local % columns, ALONG_N);
-  let n = 4u * (linear_id(group, groups, 0u, columns) + column);
+  let n = 4u * (linear_id(group, groups, 1u) * columns + column);
   // @unroll R ROWS
   var sum_R = vec4f();
   // @end

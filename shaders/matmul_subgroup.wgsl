@@ -36,7 +36,7 @@ fn matmul_subgroup(
   @builtin(subgroup_invocation_id) lane: u32,
 ) {
   let across = (params.n + 16u * COLUMN_BLOCKS - 1u) / (16u * COLUMN_BLOCKS);
-  let tile = linear_id(group, groups, 0u, 1u);
+  let tile = linear_id(group, groups, 1u);
   let m = (tile / across) * 4u * ROW_BLOCKS;
   if (m < params.m) {
     multiply_block(m, ((tile % across) * 4u + lane) * 4u * COLUMN_BLOCKS, group.z, lane);

@@ -6,12 +6,8 @@
 override WORKGROUP: u32 = 64;
 
 @compute @workgroup_size(WORKGROUP)
-fn matmul_sum(
-  @builtin(workgroup_id) group: vec3u,
-  @builtin(num_workgroups) groups: vec3u,
-  @builtin(local_invocation_index) local: u32,
-) {
-  let i = linear_id(group, groups, local, WORKGROUP);
+fn matmul_sum(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
+  let i = linear_id(id, groups, WORKGROUP);
   let results = params.m * params.n;
   if (i >= results) {
     return;

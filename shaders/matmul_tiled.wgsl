@@ -74,7 +74,7 @@ fn matmul_tiled(
   @builtin(local_invocation_index) local: u32,
 ) {
   let across = (params.n + 4u * B_QUADS - 1u) / (4u * B_QUADS);
-  let tile = linear_id(group, groups, 0u, 1u);
+  let tile = linear_id(group, groups, 1u);
   let m = (tile / across) * 4u * A_QUADS;
   let n = (tile % across) * 4u * B_QUADS;
   let row = local / GRID_COLUMNS;

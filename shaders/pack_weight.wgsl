@@ -33,12 +33,8 @@ fn store(quad: u32, four: vec4f, column: u32) {
 // @end
 
 @compute @workgroup_size(WORKGROUP)
-fn pack_weight(
-  @builtin(workgroup_id) group: vec3u,
-  @builtin(num_workgroups) groups: vec3u,
-  @builtin(local_invocation_index) local: u32,
-) {
-  let i = linear_id(group, groups, local, WORKGROUP);
+fn pack_weight(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
+  let i = linear_id(id, groups, WORKGROUP);
   let quads = (params.depth + 3u) / 4u;
   if (i >= params.blocks * quads * params.units) {
     return;

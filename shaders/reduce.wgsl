@@ -34,16 +34,12 @@ fn element(at: vec4u) -> f32 {
 // @end
 
 @compute @workgroup_size(WORKGROUP)
-fn reduce(
-  @builtin(workgroup_id) group: vec3u,
-  @builtin(num_workgroups) groups: vec3u,
-  @builtin(local_invocation_index) local: u32,
-) {
-  let result = linear_id(group, groups, local, WORKGROUP);
+fn reduce(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
+  let result = linear_id(id, groups, WORKGROUP);
   if (result >= params.kept.x * params.kept.y) {
     return;
   }
-  let split = group.z;
+  let split = id.z;
   var at = vec4u(result / params.kept.y, result % params.kept.y, 0u, 0u);
   let target_index = element_index(params.operands[0], at) + split * params.split_stride;
   let count = params.reduced.x * params.reduced.y;

@@ -18,13 +18,9 @@ override WORKGROUP: u32 = 64;
 @group(0) @binding(3) var<storage, read_write> out: array<f32>;    // (rows, width)
 
 @compute @workgroup_size(WORKGROUP)
-fn scatter(
-  @builtin(workgroup_id) group: vec3u,
-  @builtin(num_workgroups) groups: vec3u,
-  @builtin(local_invocation_index) local: u32,
-) {
+fn scatter(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
   let quads = (params.width + 3u) / 4u;
-  let i = linear_id(group, groups, local, WORKGROUP);
+  let i = linear_id(id, groups, WORKGROUP);
   if (i >= params.rows * quads) {
     return;
   }

@@ -14,12 +14,8 @@ override WORKGROUP: u32 = 64;
 @group(0) @binding(2) var<storage, read_write> out: array<f32>;    // (steps, batch)
 
 @compute @workgroup_size(WORKGROUP)
-fn sequence_mask(
-  @builtin(workgroup_id) group: vec3u,
-  @builtin(num_workgroups) groups: vec3u,
-  @builtin(local_invocation_index) local: u32,
-) {
-  let i = linear_id(group, groups, local, WORKGROUP);
+fn sequence_mask(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
+  let i = linear_id(id, groups, WORKGROUP);
   if (i >= params.size) {
     return;
   }

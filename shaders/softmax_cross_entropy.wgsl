@@ -22,12 +22,8 @@ override WORKGROUP: u32 = 16;
 @group(0) @binding(5) var<storage, read_write> counts: array<f32>;         // (rows), 1 or 0
 
 @compute @workgroup_size(WORKGROUP)
-fn softmax_cross_entropy(
-  @builtin(workgroup_id) group: vec3u,
-  @builtin(num_workgroups) groups: vec3u,
-  @builtin(local_invocation_index) local: u32,
-) {
-  let row = linear_id(group, groups, local, WORKGROUP);
+fn softmax_cross_entropy(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
+  let row = linear_id(id, groups, WORKGROUP);
   if (row >= params.rows) {
     return;
   }

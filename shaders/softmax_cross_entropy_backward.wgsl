@@ -20,12 +20,8 @@ override WORKGROUP: u32 = 64;
 @group(0) @binding(5) var<storage, read_write> d_logits: array<f32>;       // (rows, classes)
 
 @compute @workgroup_size(WORKGROUP)
-fn softmax_cross_entropy_backward(
-  @builtin(workgroup_id) group: vec3u,
-  @builtin(num_workgroups) groups: vec3u,
-  @builtin(local_invocation_index) local: u32,
-) {
-  let i = linear_id(group, groups, local, WORKGROUP);
+fn softmax_cross_entropy_backward(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
+  let i = linear_id(id, groups, WORKGROUP);
   if (i >= params.size) {
     return;
   }

@@ -18,7 +18,7 @@ import {
 } from '../../src/index.ts';
 import type { WebGPUBackend } from '../../src/backend/webgpu/webgpu_backend.ts';
 import { deviceInfoOf, SOFTWARE_DEVICE } from '../../src/backend/webgpu/device_info.ts';
-import { sharesLaunches } from '../../src/backend/webgpu/kernels/recurrent/wavefront.ts';
+import { sharesLaunches } from '../../src/backend/webgpu/kernels/recurrent/geometry.ts';
 import { wavefrontStep } from '../../src/ops/wavefront.ts';
 
 const STEPS = 6;

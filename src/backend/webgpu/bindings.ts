@@ -1,49 +1,44 @@
-// The resources that a dispatch binds: rows of uniforms, all of a plan in one buffer that is written once, and ranges of storage
-// buffers.
+// The resources that launches bind: rows of uniforms, all of a plan in one buffer that is written once, and ranges of storage buffers.
 import { packUniforms } from '../../core/kernel.ts';
 import type { Binding, Dispatch } from './dispatch.ts';
-import { BufferUsage } from './flags.ts';
-import type { Pipeline } from './pipelines.ts';
+import { BufferUsage } from './buffers.ts';
+import type { Pipelines } from './pipelines.ts';
+import type { Launch } from './recording.ts';
 
-export interface Uniforms {
-  readonly buffer: GPUBuffer;
-  /** The byte offsets of the rows of each dispatch. */
-  readonly offsets: ReadonlyMap<Dispatch, Uint32Array>;
-}
-
-/** Writes the uniforms of all dispatches to one buffer, each row at an offset that WebGPU can bind dynamically. */
-export function createUniforms(device: GPUDevice, dispatches: readonly Dispatch[]): Uniforms {
+/** Creates the pipelines of dispatches, and a buffer of their uniforms, each row at an offset that WebGPU can bind dynamically. */
+export function createLaunches(
+  device: GPUDevice,
+  pipelines: Pipelines,
+  dispatches: readonly Dispatch[],
+): { readonly launches: Launch[]; readonly uniforms: GPUBuffer } {
   const alignment = device.limits.minUniformBufferOffsetAlignment;
   const rowBytes = ({ kernel }: Dispatch): number => Math.ceil(kernel.uniforms.size / alignment) * alignment;
   const total = dispatches.reduce((sum, d) => sum + rowBytes(d) * d.uniforms.length, 0);
-  const buffer = device.createBuffer({
+  const uniforms = device.createBuffer({
     label: 'gatewise uniforms',
     size: Math.max(total, 16),
     usage: BufferUsage.UNIFORM,
     mappedAtCreation: true,
   });
-  const view = new DataView(buffer.getMappedRange());
+  const view = new DataView(uniforms.getMappedRange());
   let next = 0;
-  const offsets = new Map(
-    dispatches.map((dispatch) => {
-      const rows = dispatch.uniforms.map((values) => {
-        packUniforms(view, next, dispatch.kernel.uniforms.layout, values);
-        const offset = next;
-        next += rowBytes(dispatch);
-        return offset;
-      });
-      return [dispatch, Uint32Array.from(rows)];
-    }),
-  );
-  buffer.unmap();
-  return { buffer, offsets };
+  const launches = dispatches.map((dispatch) => {
+    const rows = dispatch.uniforms.map((values) => {
+      packUniforms(view, next, dispatch.kernel.uniforms.layout, values);
+      const offset = next;
+      next += rowBytes(dispatch);
+      return offset;
+    });
+    return { dispatch, pipeline: pipelines(dispatch), rows: Uint32Array.from(rows) };
+  });
+  uniforms.unmap();
+  return { launches, uniforms };
 }
 
 /** @param bufferOf The GPU buffer for an index into the plan's buffers. */
 export function createBindGroup(
   device: GPUDevice,
-  { kernel, bindings }: Dispatch,
-  { layout }: Pipeline,
+  { dispatch: { kernel, bindings }, pipeline: { layout } }: Launch,
   uniforms: GPUBuffer,
   bufferOf: (buffer: number) => GPUBuffer,
 ): GPUBindGroup {

@@ -7,11 +7,11 @@ import { GatewiseError } from '../../core/errors.ts';
 import { dispatch, type Dispatch } from './dispatch.ts';
 import type { Bandwidth, Calibration } from '../../plan/calibration.ts';
 import { describeAdapter, isSoftware } from './device_info.ts';
-import { createBindGroup, createUniforms } from './bindings.ts';
+import { createBindGroup, createLaunches } from './bindings.ts';
 import { createStorage } from './buffers.ts';
 import type { Pipelines } from './pipelines.ts';
 import type { Staging } from './staging.ts';
-import { secondsOf, series, type DeviceTimer, type Measurement, type Repeat } from './timing.ts';
+import { minSeconds, series, type DeviceTimer, type Measurement, type Repeat } from './timing.ts';
 
 /** Constants of shaders/calibrate_*.wgsl: the workgroup size, the FLOP of an invocation per round, the barriers per round. */
 const WORKGROUP = 256;
@@ -77,22 +77,31 @@ export async function calibrate(
   const software = isSoftware(device);
   const grid = software ? SOFTWARE_GRID : GPU_GRID;
   const buffers: GPUBuffer[] = [];
-  const track = (buffer: GPUBuffer): GPUBuffer => {
-    buffers.push(buffer);
-    return buffer;
-  };
   try {
-    const out = track(createStorage(device, grid * WORKGROUP, 'calibration'));
-    const data = track(await createLargest(device, software ? SOFTWARE_MAX_BYTES : Infinity));
-    const measurements: Measurement[] = [];
-    const repeatOf = (launch: Dispatch): Repeat => {
-      const { repeat, uniforms } = prepare(device, pipelines, launch, [out, data]);
-      track(uniforms);
-      return repeat;
+    const out = createStorage(device, grid * WORKGROUP, 'calibration');
+    buffers.push(out);
+    const data = await createLargest(device, software ? SOFTWARE_MAX_BYTES : Infinity);
+    buffers.push(data);
+    /** Makes a kernel repeatable: row i of its uniforms repeats its work 2^i times; more repeats take several launches. */
+    const repeatOf = (dispatch: Dispatch): Repeat => {
+      const { launches, uniforms } = createLaunches(device, pipelines, [dispatch]);
+      buffers.push(uniforms);
+      const [{ rows, pipeline }] = launches;
+      const group = createBindGroup(device, launches[0], uniforms, (index) => buffers[index]);
+      return (pass, times) => {
+        if (times === 0) return;
+        const row = Math.min(Math.log2(times), rows.length - 1);
+        pass.setPipeline(pipeline.pipeline);
+        for (let done = 0; done < times; done += 2 ** row) {
+          pass.setBindGroup(0, group, rows, row, 1);
+          pass.dispatchWorkgroups(...dispatch.workgroups);
+        }
+      };
     };
     const method = await timer.chooseClock(repeatOf(arithmetic(grid)));
-    const start = async (launch: Dispatch): Promise<Measurement> => {
-      const measurement = await timer.start(repeatOf(launch), method);
+    const measurements: Measurement[] = [];
+    const start = async (dispatch: Dispatch): Promise<Measurement> => {
+      const measurement = await timer.start(repeatOf(dispatch), method);
       measurements.push(measurement);
       return measurement;
     };
@@ -137,39 +146,6 @@ export async function calibrate(
   } finally {
     for (const buffer of buffers) buffer.destroy();
   }
-}
-
-/** The minimum of the samples: other load on the machine can only add time. */
-function minSeconds(measurement: Measurement): number {
-  return Math.min(...secondsOf(measurement));
-}
-
-/**
- * Makes a kernel repeatable. Row i of its uniforms repeats its work 2^i times, and more repeats than the last row gives take
- * several launches. @param buffers The storage buffers, by the index in its bindings.
- */
-function prepare(
-  device: GPUDevice,
-  pipelines: Pipelines,
-  launch: Dispatch,
-  buffers: readonly GPUBuffer[],
-): { readonly repeat: Repeat; readonly uniforms: GPUBuffer } {
-  const { buffer: uniforms, offsets: all } = createUniforms(device, [launch]);
-  const offsets = all.get(launch) ?? new Uint32Array(1);
-  const pipeline = pipelines.for(launch);
-  const group = createBindGroup(device, launch, pipeline, uniforms, (index) => buffers[index]);
-  return {
-    repeat: (pass, times) => {
-      if (times === 0) return;
-      const row = Math.min(Math.log2(times), offsets.length - 1);
-      pass.setPipeline(pipeline.pipeline);
-      for (let done = 0; done < times; done += 2 ** row) {
-        pass.setBindGroup(0, group, offsets, row, 1);
-        pass.dispatchWorkgroups(...launch.workgroups);
-      }
-    },
-    uniforms,
-  };
 }
 
 /** A buffer of the largest of SIZES, up to `maxBytes`, that the device can bind and has memory for. */

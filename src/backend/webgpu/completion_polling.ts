@@ -57,7 +57,7 @@ export class CompletionPolling {
       if (this.#waitsToSkip > 0) this.#waitsToSkip--;
       else this.#scopes = SCOPES_PER_WAIT;
     }
-    if (!this.#isRunning) void this.#run();
+    if (!this.#isRunning) void this.#poll();
     const start = performance.now();
     try {
       return await result;
@@ -75,32 +75,28 @@ export class CompletionPolling {
     this.#scopes = 0;
   }
 
-  async #run(): Promise<void> {
+  async #poll(): Promise<void> {
     this.#isRunning = true;
     try {
-      await this.#poll();
+      while (this.#waits > 0 && (this.#scopes > 0 || this.#mode === 'submits')) {
+        if (this.#mode === 'submits') {
+          await new Promise((resolve) => setTimeout(resolve, SUBMIT_INTERVAL));
+          this.#device.queue.submit([]);
+        } else {
+          this.#scopes--;
+          if (this.#scopes === 0 && ++this.#exhausted === 2) {
+            this.#exhausted = 0;
+            this.#waitsToSkip = WAITS_WITHOUT_SCOPES;
+          }
+          // An empty scope, popped at once, leaves the application's scopes as they are. The answer does not wait for the GPU.
+          this.#device.pushErrorScope('validation');
+          await this.#device.popErrorScope();
+        }
+      }
     } catch {
       // A lost device rejects the awaited promise, which reports the failure.
     } finally {
       this.#isRunning = false;
-    }
-  }
-
-  async #poll(): Promise<void> {
-    while (this.#waits > 0 && (this.#scopes > 0 || this.#mode === 'submits')) {
-      if (this.#mode === 'submits') {
-        await new Promise((resolve) => setTimeout(resolve, SUBMIT_INTERVAL));
-        this.#device.queue.submit([]);
-      } else {
-        this.#scopes--;
-        if (this.#scopes === 0 && ++this.#exhausted === 2) {
-          this.#exhausted = 0;
-          this.#waitsToSkip = WAITS_WITHOUT_SCOPES;
-        }
-        // An empty scope, popped at once, leaves the application's scopes as they are. The answer does not wait for the GPU.
-        this.#device.pushErrorScope('validation');
-        await this.#device.popErrorScope();
-      }
     }
   }
 }

@@ -5,7 +5,7 @@ import type { Plan } from '../../plan/plan.ts';
 import type { DeviceBuffer } from '../backend.ts';
 import type { Choices } from '../tuning.ts';
 import { BindGroups, type ExternalBuffers } from './bind_groups.ts';
-import { createBindGroup, createUniforms } from './bindings.ts';
+import { createBindGroup, createLaunches } from './bindings.ts';
 import { asWebGPUBuffer, createStorage } from './buffers.ts';
 import type { Launcher } from './launches.ts';
 import type { Pipelines } from './pipelines.ts';
@@ -47,29 +47,18 @@ export class WebGPUExecutable {
     this.#temporaries = plan.buffers.map(({ kind, size, label }, i) =>
       kind === 'temporary' && bound.has(i) ? createStorage(device, size, label) : undefined,
     );
-    const { buffer, offsets } = createUniforms(device, dispatches.flat());
-    this.#uniforms = buffer;
-    this.#recording = new Recording(
-      dispatches.map((list) =>
-        list.map((dispatch) => ({
-          dispatch,
-          pipeline: pipelines.for(dispatch),
-          rows: offsets.get(dispatch) ?? new Uint32Array(0),
-        })),
-      ),
-    );
-    const { launches } = this.#recording;
+    const { launches, uniforms } = createLaunches(device, pipelines, dispatches.flat());
+    this.#uniforms = uniforms;
     const external = launches.map(({ dispatch: { bindings } }) =>
-      [...new Set(Object.values(bindings).map((binding) => binding.buffer))].filter(
+      [...new Set(Object.values(bindings).map(({ buffer }) => buffer))].filter(
         (index) => plan.buffers[index].kind !== 'temporary',
       ),
     );
-    this.#bindGroups = new BindGroups(external, (launch, buffers) => {
-      const { dispatch, pipeline } = launches[launch];
-      return createBindGroup(device, dispatch, pipeline, this.#uniforms, (index) =>
-        this.bufferOf(index, buffers),
-      );
-    });
+    this.#bindGroups = new BindGroups(external, (launch, buffers) =>
+      createBindGroup(device, launches[launch], uniforms, (index) => this.bufferOf(index, buffers)),
+    );
+    let next = 0;
+    this.#recording = new Recording(dispatches.map((list) => list.map(() => launches[next++])));
   }
 
   /**

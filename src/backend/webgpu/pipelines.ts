@@ -2,7 +2,7 @@
 import { GatewiseError } from '../../core/errors.ts';
 import { expand } from '../../core/wgsl_template.ts';
 import type { Dispatch } from './dispatch.ts';
-import { COMPUTE_STAGE } from './flags.ts';
+import { COMPUTE_STAGE } from './buffers.ts';
 
 export interface Pipeline {
   readonly pipeline: GPUComputePipeline;
@@ -14,66 +14,18 @@ export function sourceOf({ kernel, template }: Dispatch): string {
   return expand(kernel.code, template);
 }
 
-export class Pipelines {
-  readonly #device: GPUDevice;
-  readonly #pipelines = new Map<string, Pipeline>();
-  readonly #modules = new Map<string, GPUShaderModule>();
-  readonly #report: (error: GatewiseError) => void;
+/** The pipeline of a dispatch. Its layout has the bindings that the dispatch names. */
+export type Pipelines = (dispatch: Dispatch) => Pipeline;
 
-  /** @param report Called with an error for a shader that does not compile. */
-  constructor(device: GPUDevice, report: (error: GatewiseError) => void) {
-    this.#device = device;
-    this.#report = report;
-  }
+/** @param report Called with an error for a shader that does not compile. */
+export function createPipelines(device: GPUDevice, report: (error: GatewiseError) => void): Pipelines {
+  const pipelines = new Map<string, Pipeline>();
+  const modules = new Map<string, GPUShaderModule>();
 
-  /** The pipeline of a dispatch. Its layout has the bindings that the dispatch names. */
-  for(dispatch: Dispatch): Pipeline {
-    const { kernel, constants } = dispatch;
-    const names = Object.keys(kernel.bindings).filter((name) => name in dispatch.bindings);
-    const code = sourceOf(dispatch);
-    const key = JSON.stringify([kernel.name, names, constants, code]);
-    const cached = this.#pipelines.get(key);
+  const moduleOf = (name: string, code: string): GPUShaderModule => {
+    const cached = modules.get(code);
     if (cached !== undefined) return cached;
-    const layout = this.#device.createBindGroupLayout({
-      label: `gatewise ${kernel.name}`,
-      entries: [
-        {
-          binding: kernel.uniforms.binding,
-          visibility: COMPUTE_STAGE,
-          buffer: { type: 'uniform', hasDynamicOffset: true, minBindingSize: kernel.uniforms.size },
-        },
-        ...names.map((name): GPUBindGroupLayoutEntry => {
-          const { binding, access } = kernel.bindings[name];
-          const isRead = access === 'read' || dispatch.template.readOnly?.includes(name) === true;
-          return {
-            binding,
-            visibility: COMPUTE_STAGE,
-            buffer: { type: isRead ? 'read-only-storage' : 'storage' },
-          };
-        }),
-      ],
-    });
-    const pipeline = this.#device.createComputePipeline({
-      label: `gatewise ${kernel.name}`,
-      layout: this.#device.createPipelineLayout({
-        label: `gatewise ${kernel.name}`,
-        bindGroupLayouts: [layout],
-      }),
-      compute: {
-        module: this.#module(kernel.name, code),
-        entryPoint: kernel.name,
-        constants: { ...constants },
-      },
-    });
-    const created = { pipeline, layout };
-    this.#pipelines.set(key, created);
-    return created;
-  }
-
-  #module(name: string, code: string): GPUShaderModule {
-    const cached = this.#modules.get(code);
-    if (cached !== undefined) return cached;
-    const module = this.#device.createShaderModule({ label: `gatewise ${name}`, code });
+    const module = device.createShaderModule({ label: `gatewise ${name}`, code });
     void module.getCompilationInfo().then(({ messages }) => {
       const errors = messages.filter(({ type }) => type === 'error');
       if (errors.length === 0) return;
@@ -82,9 +34,45 @@ export class Pipelines {
         ({ lineNum, linePos, message }) =>
           `${lineNum}:${linePos} ${message}\n    ${lines[lineNum - 1] ?? ''}`,
       );
-      this.#report(new GatewiseError('device', `${name}.wgsl does not compile:\n${text.join('\n')}`));
+      report(new GatewiseError('device', `${name}.wgsl does not compile:\n${text.join('\n')}`));
     });
-    this.#modules.set(code, module);
+    modules.set(code, module);
     return module;
-  }
+  };
+
+  return (dispatch) => {
+    const { kernel, constants, template } = dispatch;
+    const label = `gatewise ${kernel.name}`;
+    const names = Object.keys(kernel.bindings).filter((name) => name in dispatch.bindings);
+    const code = sourceOf(dispatch);
+    const key = JSON.stringify([kernel.name, names, constants, code]);
+    const cached = pipelines.get(key);
+    if (cached !== undefined) return cached;
+    const entry = (binding: number, buffer: GPUBufferBindingLayout): GPUBindGroupLayoutEntry => ({
+      binding,
+      visibility: COMPUTE_STAGE,
+      buffer,
+    });
+    const { binding, size } = kernel.uniforms;
+    const layout = device.createBindGroupLayout({
+      label,
+      entries: [
+        entry(binding, { type: 'uniform', hasDynamicOffset: true, minBindingSize: size }),
+        ...names.map((name) => {
+          const { binding, access } = kernel.bindings[name];
+          const isRead = access === 'read' || template.readOnly?.includes(name) === true;
+          return entry(binding, { type: isRead ? 'read-only-storage' : 'storage' });
+        }),
+      ],
+    });
+    const module = moduleOf(kernel.name, code);
+    const pipeline = device.createComputePipeline({
+      label,
+      layout: device.createPipelineLayout({ label, bindGroupLayouts: [layout] }),
+      compute: { module, entryPoint: kernel.name, constants: { ...constants } },
+    });
+    const created = { pipeline, layout };
+    pipelines.set(key, created);
+    return created;
+  };
 }

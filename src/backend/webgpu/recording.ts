@@ -21,37 +21,26 @@ export class Recording {
   /** The grid of each launch. */
   readonly #workgroups: readonly Dispatch['workgroups'][];
   /** The launch of each dispatch call. */
-  readonly #order: readonly number[];
+  readonly #order: number[] = [];
   /** The dynamic offset of each dispatch call, as a list: Dawn for Node takes a list faster than a range of a Uint32Array. */
-  readonly #offsets: readonly (readonly [number])[];
+  readonly #offsets: (readonly [number])[] = [];
   /** The first dispatch call of each step, and at the end the number of calls. */
-  readonly #starts: readonly number[];
+  readonly #starts: number[] = [0];
 
   constructor(steps: readonly (readonly Launch[])[]) {
     this.launches = steps.flat();
     this.stepOf = steps.flatMap((step, i) => step.map(() => i));
     this.#pipelines = this.launches.map(({ pipeline }) => pipeline.pipeline);
     this.#workgroups = this.launches.map(({ dispatch }) => dispatch.workgroups);
-    const order: number[] = [];
-    const offsets: [number][] = [];
-    const starts = [0];
     let first = 0;
     for (const step of steps) {
-      for (const { from, to, rows } of loopsOf(step)) {
-        for (let row = 0; row < rows; row++) {
-          for (let i = from; i < to; i++) {
-            if (row >= step[i].rows.length) continue;
-            order.push(first + i);
-            offsets.push([step[i].rows[row]]);
-          }
-        }
+      for (const { launch, offset } of callsOf(step)) {
+        this.#order.push(first + launch);
+        this.#offsets.push([offset]);
       }
       first += step.length;
-      starts.push(order.length);
+      this.#starts.push(this.#order.length);
     }
-    this.#order = order;
-    this.#offsets = offsets;
-    this.#starts = starts;
   }
 
   /** The number of kernel launches of each step. */
@@ -82,19 +71,13 @@ export class Recording {
   }
 }
 
-/** The launches of a step as ranges that are interleaved row by row: those with one `loop`, others alone. */
-function loopsOf(launches: readonly Launch[]): { from: number; to: number; rows: number }[] {
-  const loops: { from: number; to: number; rows: number }[] = [];
-  launches.forEach(({ dispatch, rows: { length } }, i) => {
-    const last = loops.at(-1);
-    if (
-      last !== undefined &&
-      dispatch.loop !== undefined &&
-      launches[last.from].dispatch.loop === dispatch.loop
-    ) {
-      last.to = i + 1;
-      last.rows = Math.max(last.rows, length);
-    } else loops.push({ from: i, to: i + 1, rows: length });
+/** The dispatch calls of a step: launch by launch, but adjacent launches with one `loop` are interleaved row by row. */
+function callsOf(step: readonly Launch[]): { readonly launch: number; readonly offset: number }[] {
+  let loops = 0;
+  const calls = step.flatMap(({ dispatch: { loop }, rows }, launch) => {
+    if (loop === undefined || loop !== step[launch - 1]?.dispatch.loop) loops++;
+    const turn = loops;
+    return Array.from(rows, (offset, row) => ({ launch, offset, turn, row }));
   });
-  return loops;
+  return calls.sort((a, b) => a.turn - b.turn || a.row - b.row || a.launch - b.launch);
 }

@@ -2,7 +2,7 @@
 import { GatewiseError } from '../../core/errors.ts';
 import type { DType, NumberArray } from '../../core/shape.ts';
 import type { CompletionPolling } from './completion_polling.ts';
-import { BufferUsage, MAP_READ_MODE } from './flags.ts';
+import { BufferUsage, MAP_READ_MODE } from './buffers.ts';
 
 /** A copy to a staging buffer that is recorded in an encoder. */
 export interface Readback {
@@ -13,65 +13,67 @@ export interface Readback {
   read(): Promise<NumberArray>;
 }
 
-export class Staging {
-  readonly #device: GPUDevice;
-  readonly #free: GPUBuffer[] = [];
-  readonly #failure: () => GatewiseError | undefined;
-  readonly #polling: CompletionPolling;
+export type Staging = ReturnType<typeof createStaging>;
 
-  /** @param failure The first error of the device, if there was one. */
-  constructor(device: GPUDevice, polling: CompletionPolling, failure: () => GatewiseError | undefined) {
-    this.#device = device;
-    this.#failure = failure;
-    this.#polling = polling;
-  }
+/** @param failure The first error of the device, if there was one. */
+export function createStaging(
+  device: GPUDevice,
+  polling: CompletionPolling,
+  failure: () => GatewiseError | undefined,
+) {
+  const free: GPUBuffer[] = [];
+
+  /** A free buffer of at least `bytes` that is not much larger, or a new one. */
+  const acquire = (bytes: number): GPUBuffer => {
+    const index = free.findIndex(({ size }) => size >= bytes && size <= 4 * bytes + 256);
+    if (index >= 0) return free.splice(index, 1)[0];
+    const size = Math.max(16, Math.ceil(bytes / 16) * 16);
+    const usage = BufferUsage.MAP_READ | BufferUsage.COPY_DST;
+    return device.createBuffer({ label: 'gatewise readback', size, usage });
+  };
 
   /** Records the copy of `size` elements from `source`, starting at element `offset`. */
-  copy(encoder: GPUCommandEncoder, source: GPUBuffer, offset: number, size: number, dtype: DType): Readback {
+  const copy = (
+    encoder: GPUCommandEncoder,
+    source: GPUBuffer,
+    offset: number,
+    size: number,
+    dtype: DType,
+  ): Readback => {
     const bytes = size * 4;
-    const buffer = this.#acquire(bytes);
+    const buffer = acquire(bytes);
     encoder.copyBufferToBuffer(source, offset * 4, buffer, 0, bytes);
     return {
       read: async () => {
         try {
-          await this.#polling.during(buffer.mapAsync(MAP_READ_MODE, 0, bytes));
+          await polling.during(buffer.mapAsync(MAP_READ_MODE, 0, bytes));
         } catch (cause) {
           throw (
-            this.#failure() ??
+            failure() ??
             new GatewiseError('device', 'a result could not be read back from the device', { cause })
           );
         }
         const copied = buffer.getMappedRange(0, bytes).slice(0);
         buffer.unmap();
-        this.#free.push(buffer);
-        const failure = this.#failure();
-        if (failure !== undefined) throw failure;
+        free.push(buffer);
+        const failed = failure();
+        if (failed !== undefined) throw failed;
         return dtype === 'i32' ? new Int32Array(copied) : new Float32Array(copied);
       },
     };
-  }
+  };
 
-  /** Reads the first `size` elements of a buffer after all queued work. */
-  fetch(source: GPUBuffer, size: number, dtype: DType): Promise<NumberArray> {
-    const encoder = this.#device.createCommandEncoder({ label: 'gatewise read' });
-    const readback = this.copy(encoder, source, 0, size, dtype);
-    this.#device.queue.submit([encoder.finish()]);
-    return readback.read();
-  }
-
-  /** A free buffer of at least `bytes` that is not much larger, or a new one. */
-  #acquire(bytes: number): GPUBuffer {
-    const index = this.#free.findIndex(({ size }) => size >= bytes && size <= 4 * bytes + 256);
-    if (index >= 0) return this.#free.splice(index, 1)[0];
-    const size = Math.max(16, Math.ceil(bytes / 16) * 16);
-    return this.#device.createBuffer({
-      label: 'gatewise readback',
-      size,
-      usage: BufferUsage.MAP_READ | BufferUsage.COPY_DST,
-    });
-  }
-
-  dispose(): void {
-    for (const buffer of this.#free.splice(0)) buffer.destroy();
-  }
+  return {
+    copy,
+    /** Reads the first `size` elements of a buffer after all queued work. */
+    fetch(source: GPUBuffer, size: number, dtype: DType): Promise<NumberArray> {
+      const encoder = device.createCommandEncoder({ label: 'gatewise read' });
+      const readback = copy(encoder, source, 0, size, dtype);
+      device.queue.submit([encoder.finish()]);
+      return readback.read();
+    },
+    dispose(): void {
+      for (const buffer of free.splice(0)) buffer.destroy();
+    },
+  };
 }

@@ -1,7 +1,7 @@
 // Measures how long work takes on the device. The work is repeated in one pass until the resolution of the clocks does not matter;
 // the clock is the device's timestamps or the wall clock.
 import { GatewiseError } from '../../core/errors.ts';
-import { BufferUsage } from './flags.ts';
+import { BufferUsage } from './buffers.ts';
 import type { Staging } from './staging.ts';
 
 /** Timestamps of the device at both ends of a pass; or slopes: the wall clock less the time of an empty pass. */
@@ -39,6 +39,8 @@ const SAMPLES = 5;
 const MIN_SAMPLES = 3;
 const LONG_SAMPLE = 0.1;
 
+const TIMESTAMPS = BufferUsage.QUERY_RESOLVE | BufferUsage.COPY_SRC;
+
 export class DeviceTimer {
   readonly #device: GPUDevice;
   readonly #staging: Staging;
@@ -54,11 +56,7 @@ export class DeviceTimer {
     const label = 'gatewise timestamps';
     this.#timestamps = {
       querySet: device.createQuerySet({ label, type: 'timestamp', count: 2 }),
-      buffer: device.createBuffer({
-        label,
-        size: 16,
-        usage: BufferUsage.QUERY_RESOLVE | BufferUsage.COPY_SRC,
-      }),
+      buffer: device.createBuffer({ label, size: 16, usage: TIMESTAMPS }),
     };
   }
 
@@ -117,15 +115,10 @@ export class DeviceTimer {
     const timestamps = clock === 'timestamps' ? this.#timestamps : undefined;
     const label = 'gatewise timing';
     const encoder = this.#device.createCommandEncoder({ label });
+    const writes = { beginningOfPassWriteIndex: 0, endOfPassWriteIndex: 1 };
     const pass = encoder.beginComputePass({
       label,
-      ...(timestamps && {
-        timestampWrites: {
-          querySet: timestamps.querySet,
-          beginningOfPassWriteIndex: 0,
-          endOfPassWriteIndex: 1,
-        },
-      }),
+      ...(timestamps && { timestampWrites: { querySet: timestamps.querySet, ...writes } }),
     });
     repeat(pass, times);
     pass.end();
@@ -149,7 +142,7 @@ export class DeviceTimer {
 }
 
 /** The time of one repeat by each sample, in seconds. @throws GatewiseError `device` if no sample is usable. */
-export function secondsOf({ samples, times, empty }: Measurement): number[] {
+function secondsOf({ samples, times, empty }: Measurement): number[] {
   const seconds = samples.map(({ wall, device = wall - empty }) => device / times);
   // WebGPU allows timestamps to go back now and then.
   const usable = seconds.filter((value) => value > 0);
@@ -160,6 +153,9 @@ export function secondsOf({ samples, times, empty }: Measurement): number[] {
     );
   return usable;
 }
+
+/** The least time of one repeat: other load on the machine can only add time. @throws GatewiseError as `secondsOf`. */
+export const minSeconds = (measurement: Measurement): number => Math.min(...secondsOf(measurement));
 
 /** The results of `count` measurements, one after the other. */
 export async function series<T>(count: number, measure: () => Promise<T>): Promise<T[]> {

@@ -3,15 +3,13 @@ import type { ExternalBuffers } from './bind_groups.ts';
 import type { Plan } from '../../plan/plan.ts';
 import { fastestOf, type Choices, type TunedKind } from '../tuning.ts';
 import type { WebGPUExecutable } from './executable.ts';
+import type { Variants } from './kernels/kernel.ts';
 import type { Launcher } from './launches.ts';
-import { secondsOf, type Clock, type DeviceTimer, type Measurement } from './timing.ts';
+import { minSeconds, type Clock, type DeviceTimer, type Measurement } from './timing.ts';
 
 /** A kind of step without a tuned choice, and one step of that kind. */
-export interface UntunedKind {
-  readonly kind: string;
+interface UntunedKind extends Pick<Variants, 'kind' | 'names'> {
   readonly step: number;
-  /** The variants, the default first. */
-  readonly names: readonly [string, ...string[]];
 }
 
 /** The kinds of a plan's steps that have several variants and no tuned choice. */
@@ -65,8 +63,7 @@ export async function tuneKinds(
       }
       for (let round = 0; round < ROUNDS; round++)
         for (const measurement of measurements.values()) await timer.addSample(measurement);
-      // The minimum: other load on the machine can only add time.
-      for (const [name, measurement] of measurements) seconds[name] = Math.min(...secondsOf(measurement));
+      for (const [name, measurement] of measurements) seconds[name] = minSeconds(measurement);
     } finally {
       for (const executable of executables) executable.dispose();
     }

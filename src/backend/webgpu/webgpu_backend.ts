@@ -20,11 +20,11 @@ import { externalBuffers, WebGPUExecutable } from './executable.ts';
 import { targetOf, webgpuKernels } from './kernels/index.ts';
 import type { WebGPUKernel } from './kernels/kernel.ts';
 import { Launcher } from './launches.ts';
-import { Pipelines } from './pipelines.ts';
-import { Staging } from './staging.ts';
+import { createPipelines, type Pipelines } from './pipelines.ts';
+import { createStaging, type Staging } from './staging.ts';
 import { DeviceTimer } from './timing.ts';
 import { tuneKinds, untunedKinds } from './tune.ts';
-import { sharesLaunches } from './kernels/recurrent/wavefront.ts';
+import { sharesLaunches } from './kernels/recurrent/geometry.ts';
 
 export interface WebGPUBackendOptions {
   readonly device: GPUDevice;
@@ -71,9 +71,9 @@ export class WebGPUBackend implements Backend {
       sharesLaunches(info, this.#planCalibration, step),
     );
     this.#launcher = new Launcher(info, this.target);
-    this.#pipelines = new Pipelines(device, (error) => (this.#failure ??= error));
+    this.#pipelines = createPipelines(device, (error) => (this.#failure ??= error));
     this.#polling = new CompletionPolling(device);
-    this.#staging = new Staging(device, this.#polling, () => this.#failure);
+    this.#staging = createStaging(device, this.#polling, () => this.#failure);
     if (options.check) this.#checker = new Checker(this.#staging, options.reference ?? referenceTarget);
     // On a device of the application uncaptured errors may be its own; those of this library contain its label.
     device.addEventListener('uncapturederror', this.#onError);

@@ -3,8 +3,7 @@ import { walk } from '../../../core/view.ts';
 import { evaluator } from '../../../expr/evaluate.ts';
 import { inputName } from '../../../expr/operands.ts';
 import { elementwiseOp } from '../../../ops/elementwise.ts';
-import { defineKernel } from './kernel.ts';
-import { ANY_EXPRESSION } from './expression.ts';
+import { ANY_EXPRESSION, defineKernel } from './kernel.ts';
 
 export const elementwise = defineKernel(elementwiseOp, {
   readsStrided: () => true,

@@ -2,12 +2,11 @@
 import { denseView } from '../../../core/view.ts';
 import { fakeQuantizeOp } from '../../../ops/fake_quantize.ts';
 import { roundedWeight, type PackedPrecision } from '../../../ops/weight_precision.ts';
-import { defineKernel, type Operand } from './kernel.ts';
+import { defineKernel, elementsOf, type Operand } from './kernel.ts';
 
 export const fakeQuantize = defineKernel(fakeQuantizeOp, {
   readsStrided: () => true,
-  run: ({ precision }, [weight], [{ data, view }]) =>
-    roundedMatrix(precision, weight).data.forEach((x, i) => (data[view.offset + i] = x)),
+  run: ({ precision }, [weight], [out]) => elementsOf(out).set(roundedMatrix(precision, weight).data),
 });
 
 /** A matrix (N, K) with each element rounded to the precision in which weights are stored. */

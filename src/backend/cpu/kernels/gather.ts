@@ -1,14 +1,14 @@
 // Gather and scatter of rows. For an index outside the table, gather reads the nearest row and scatter drops the source row.
 import { gatherOp, scatterOp } from '../../../ops/gather.ts';
-import { defineKernel } from './kernel.ts';
+import { defineKernel, elementsOf } from './kernel.ts';
 
 export const gather = defineKernel(gatherOp, {
   run: (_, [table, index], [out]) => {
     const [rows, width] = table.view.shape;
+    const [from, indices, to] = [table, index, out].map(elementsOf);
     for (let i = 0; i < index.view.shape[0]; i++) {
-      const row = Math.min(Math.max(index.data[index.view.offset + i], 0), rows - 1);
-      for (let e = 0; e < width; e++)
-        out.data[out.view.offset + i * width + e] = table.data[table.view.offset + row * width + e];
+      const row = Math.min(Math.max(indices[i], 0), rows - 1);
+      for (let e = 0; e < width; e++) to[i * width + e] = from[row * width + e];
     }
   },
 });
@@ -16,13 +16,13 @@ export const gather = defineKernel(gatherOp, {
 export const scatter = defineKernel(scatterOp, {
   run: (_, [source, index], [out]) => {
     const [rows, width] = out.view.shape;
+    const [from, indices, to] = [source, index, out].map(elementsOf);
     const total = new Float64Array(rows * width);
     for (let i = 0; i < index.view.shape[0]; i++) {
-      const row = index.data[index.view.offset + i];
+      const row = indices[i];
       if (row < 0 || row >= rows) continue;
-      for (let e = 0; e < width; e++)
-        total[row * width + e] += source.data[source.view.offset + i * width + e];
+      for (let e = 0; e < width; e++) total[row * width + e] += from[i * width + e];
     }
-    total.forEach((value, i) => (out.data[out.view.offset + i] = value));
+    to.set(total);
   },
 });

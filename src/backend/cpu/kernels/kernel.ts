@@ -2,13 +2,16 @@
 import type { NumberArray } from '../../../core/shape.ts';
 import type { View } from '../../../core/view.ts';
 import type { Op } from '../../../graph/value.ts';
-import type { KernelTraits } from '../../../plan/target.ts';
+import type { ExpressionLimits, KernelTraits } from '../../../plan/target.ts';
 
 /** A tensor in a typed array. */
 export interface Operand {
   readonly data: NumberArray;
   readonly view: View;
 }
+
+/** The elements of a dense tensor, and what is behind it in its array. */
+export const elementsOf = ({ data, view }: Operand): NumberArray => data.subarray(view.offset);
 
 export interface CPUKernel<Attrs = unknown> extends KernelTraits<Attrs> {
   readonly op: Op<Attrs>;
@@ -20,3 +23,11 @@ export interface CPUKernel<Attrs = unknown> extends KernelTraits<Attrs> {
 export function defineKernel<Attrs>(op: Op<Attrs>, kernel: Omit<CPUKernel<Attrs>, 'op'>): CPUKernel {
   return { op, ...kernel } as unknown as CPUKernel;
 }
+
+/** The fusion limits of kernels that interpret expressions: any expression over any number of strided tensors. */
+export const ANY_EXPRESSION: ExpressionLimits = {
+  inputs: Infinity,
+  outputs: Infinity,
+  buffers: Infinity,
+  canAddress: () => true,
+};

@@ -15,45 +15,44 @@ import {
 } from '../../../ops/linear_scan_operands.ts';
 import { defineKernel, type Operand } from './kernel.ts';
 
-export const linearScan = defineKernel(linearScanOp, {
-  readsStrided: () => true,
-  writesStrided: () => true,
-  run: linearScanCPU,
-});
-
-export const linearScanBackward = defineKernel(linearScanBackwardOp, {
-  readsStrided: () => true,
-  run: linearScanBackwardCPU,
-});
-
 const within = ({ data }: Operand, view: View): Operand => ({ data, view });
 
-function columns(attrs: LinearScanAttrs, inputs: readonly Operand[], shape: readonly number[]) {
+/** The operands of a scan by name, under the axes (T, B, H), and a visit of all columns. */
+function columnsOf(attrs: LinearScanAttrs, inputs: readonly Operand[]) {
   const { sources, mask, h, dH, initial } = scanOperands(attrs, inputs);
+  const [steps, batch, , hidden] = sources[0].view.shape;
+  const eachColumn = (visit: (at: (view: View, step: number) => number) => void): void => {
+    for (let row = 0; row < batch; row++) {
+      for (let unit = 0; unit < hidden; unit++)
+        visit(
+          ({ offset, strides }, step) => offset + step * strides[0] + row * strides[1] + unit * strides[2],
+        );
+    }
+  };
   return {
+    steps,
     slots: sources.flatMap((source) => slotViews(source.view).map((view) => within(source, view))),
-    mask: mask && within(mask, maskView(mask.view, shape[2])),
-    initial: initial && within(initial, stateView(initial.view, shape[0])),
+    mask: mask && within(mask, maskView(mask.view, hidden)),
+    initial: initial && within(initial, stateView(initial.view, steps)),
     h,
     dH,
+    eachColumn,
   };
 }
 
-const indexOf = ({ offset, strides }: View, step: number, row: number, unit: number): number =>
-  offset + step * strides[0] + row * strides[1] + unit * strides[2];
-
-function linearScanCPU(attrs: LinearScanAttrs, inputs: readonly Operand[], [out]: readonly Operand[]): void {
-  const [steps, batch, hidden] = out.view.shape;
-  const { slots, mask, initial } = columns(attrs, inputs, out.view.shape);
-  const evaluate = evaluator(
-    attrs.step,
-    slots.map((_, slot) => inputName(slot)),
-  );
-  const values = new Float64Array(slots.length);
-  const step = new Float64Array(2);
-  for (let row = 0; row < batch; row++) {
-    for (let unit = 0; unit < hidden; unit++) {
-      const read = ({ data, view }: Operand, t: number): number => data[indexOf(view, t, row, unit)];
+export const linearScan = defineKernel(linearScanOp, {
+  readsStrided: () => true,
+  writesStrided: () => true,
+  run: (attrs, inputs, [out]) => {
+    const { steps, slots, mask, initial, eachColumn } = columnsOf(attrs, inputs);
+    const evaluate = evaluator(
+      attrs.step,
+      slots.map((_, slot) => inputName(slot)),
+    );
+    const values = new Float64Array(slots.length);
+    const step = new Float64Array(2);
+    eachColumn((at) => {
+      const read = ({ data, view }: Operand, t: number): number => data[at(view, t)];
       let state = initial === undefined ? 0 : read(initial, 0);
       for (let i = 0; i < steps; i++) {
         const t = attrs.reverse ? steps - 1 - i : i;
@@ -62,30 +61,27 @@ function linearScanCPU(attrs: LinearScanAttrs, inputs: readonly Operand[], [out]
           evaluate(values, step);
           state = step[0] * state + step[1];
         }
-        out.data[indexOf(out.view, t, row, unit)] = state;
+        out.data[at(out.view, t)] = state;
       }
-    }
-  }
-}
+    });
+  },
+});
 
-function linearScanBackwardCPU(
-  attrs: LinearScanAttrs,
-  inputs: readonly Operand[],
-  [dSlots, dInitial]: readonly Operand[],
-): void {
-  const [steps, batch, count, hidden] = dSlots.view.shape;
-  const { slots, mask, h, dH, initial } = columns(attrs, inputs, [steps, batch, hidden]);
-  const targets = slotViews(dSlots.view);
-  const names = slots.map((_, slot) => inputName(slot));
-  const evaluateA = evaluator([attrs.step[0]], names);
-  const evaluate = evaluator(slotGradients(attrs.step, count), [...names, D_A, D_B]);
-  const values = new Float64Array(count + 2);
-  const a = new Float64Array(1);
-  const gradients = new Float64Array(count);
-  for (let row = 0; row < batch; row++) {
-    for (let unit = 0; unit < hidden; unit++) {
+export const linearScanBackward = defineKernel(linearScanBackwardOp, {
+  readsStrided: () => true,
+  run: (attrs, inputs, [dSlots, dInitial]) => {
+    const { steps, slots, mask, h, dH, initial, eachColumn } = columnsOf(attrs, inputs);
+    const targets = slotViews(dSlots.view);
+    const count = targets.length;
+    const names = slots.map((_, slot) => inputName(slot));
+    const evaluateA = evaluator([attrs.step[0]], names);
+    const evaluate = evaluator(slotGradients(attrs.step, count), [...names, D_A, D_B]);
+    const values = new Float64Array(count + 2);
+    const a = new Float64Array(1);
+    const gradients = new Float64Array(count);
+    eachColumn((at) => {
       const read = (from: Operand | undefined, t: number): number =>
-        from === undefined ? 0 : from.data[indexOf(from.view, t, row, unit)];
+        from === undefined ? 0 : from.data[at(from.view, t)];
       // The gradient that the next step passes back.
       let carry = 0;
       for (let i = 0; i < steps; i++) {
@@ -103,9 +99,9 @@ function linearScanBackwardCPU(
           evaluate(values, gradients);
           carry = a[0] * d;
         }
-        targets.forEach((view, s) => (dSlots.data[indexOf(view, t, row, unit)] = gradients[s]));
+        targets.forEach((view, s) => (dSlots.data[at(view, t)] = gradients[s]));
       }
-      if (dInitial !== undefined) dInitial.data[dInitial.view.offset + row * hidden + unit] = carry;
-    }
-  }
-}
+      if (dInitial !== undefined) dInitial.data[at(stateView(dInitial.view, steps), 0)] = carry;
+    });
+  },
+});

@@ -1,26 +1,27 @@
 // Packing of weight blocks into quads.
 import { halfBits } from '../../../core/half.ts';
-import { packOp } from '../../../ops/pack.ts';
+import { packOp, type PackBlocks } from '../../../ops/pack.ts';
 import { int8Of, quadsOf, type WeightPrecision } from '../../../ops/weight_precision.ts';
-import { defineKernel, type Operand } from './kernel.ts';
+import { defineKernel, elementsOf, type Operand } from './kernel.ts';
+
+const indexOf = (
+  { first, strides }: PackBlocks['source'],
+  block: number,
+  row: number,
+  unit: number,
+): number => first + block * strides[0] + row * strides[1] + unit * strides[2];
 
 export const pack = defineKernel(packOp, {
   run: ({ precision, blocks, matrices }, inputs, [output]) => {
     const largest = inputs[matrices] as Operand | undefined;
     for (const { input, count, depth, units, source, target, scale } of blocks) {
-      const { data, view } = inputs[input];
+      const from = elementsOf(inputs[input]);
       for (let block = 0; block < count; block++) {
         for (let quad = 0; quad < quadsOf(depth); quad++) {
           for (let unit = 0; unit < units; unit++) {
-            const at = (row: number): number =>
-              view.offset +
-              source.first +
-              block * source.strides[0] +
-              row * source.strides[1] +
-              unit * source.strides[2];
-            const four = [0, 1, 2, 3].map((i) => (4 * quad + i < depth ? data[at(4 * quad + i)] : 0));
-            const to =
-              target.first + block * target.strides[0] + quad * target.strides[1] + unit * target.strides[2];
+            const at = (row: number): number => indexOf(source, block, row, unit);
+            const four = [0, 1, 2, 3].map((i) => (4 * quad + i < depth ? from[at(4 * quad + i)] : 0));
+            const to = indexOf(target, block, quad, unit);
             const column = scale + block * units + unit;
             storeQuad(precision, output, to, four, largest?.data[largest.view.offset + column]);
           }

@@ -1,53 +1,49 @@
 // Cross-entropy of a softmax and its gradient.
 import { softmaxCrossEntropyBackwardOp, softmaxCrossEntropyOp } from '../../../ops/softmax_cross_entropy.ts';
-import { defineKernel } from './kernel.ts';
+import { defineKernel, elementsOf } from './kernel.ts';
 
 export const softmaxCrossEntropy = defineKernel(softmaxCrossEntropyOp, {
-  run: ({ ignoreIndex, labelSmoothing }, [logits, label], [loss, logSum, counts]) => {
-    const [rows, classes] = logits.view.shape;
+  run: ({ ignoreIndex, labelSmoothing }, inputs, outputs) => {
+    const [rows, classes] = inputs[0].view.shape;
+    const [logits, label] = inputs.map(elementsOf);
+    const [loss, logSum, counts] = outputs.map(elementsOf);
     for (let row = 0; row < rows; row++) {
-      const base = logits.view.offset + row * classes;
-      const target = label.data[label.view.offset + row];
-      const write = (value: number, log: number, count: number): void => {
-        loss.data[loss.view.offset + row] = value;
-        logSum.data[logSum.view.offset + row] = log;
-        counts.data[counts.view.offset + row] = count;
-      };
-      if (target === ignoreIndex) {
-        write(0, 0, 0);
-        continue;
-      }
+      const own = logits.subarray(row * classes, (row + 1) * classes);
+      const counted = label[row] !== ignoreIndex;
+      counts[row] = counted ? 1 : 0;
+      loss[row] = 0;
+      logSum[row] = 0;
+      if (!counted) continue;
       let largest = -Infinity;
-      for (let c = 0; c < classes; c++) largest = Math.max(largest, logits.data[base + c]);
+      for (const x of own) largest = Math.max(largest, x);
       let total = 0;
-      for (let c = 0; c < classes; c++) total += Math.exp(logits.data[base + c] - largest);
-      const chosen = Math.min(Math.max(target, 0), classes - 1);
+      for (const x of own) total += Math.exp(x - largest);
+      const chosen = Math.min(Math.max(label[row], 0), classes - 1);
       // The largest logit minus the mean logit under the target distribution.
-      let below = largest - logits.data[base + chosen];
+      let below = largest - own[chosen];
       // A condition and not a product with 0: a logit may be -infinity.
       if (labelSmoothing > 0) {
         let mean = 0;
-        for (let c = 0; c < classes; c++) mean += (largest - logits.data[base + c]) / classes;
+        for (const x of own) mean += (largest - x) / classes;
         below += labelSmoothing * (mean - below);
       }
-      write(below + Math.log(total), largest + Math.log(total), 1);
+      loss[row] = below + Math.log(total);
+      logSum[row] = largest + Math.log(total);
     }
   },
 });
 
 export const softmaxCrossEntropyBackward = defineKernel(softmaxCrossEntropyBackwardOp, {
-  run: ({ ignoreIndex, labelSmoothing }, [logits, label, logSum, dLoss], [dLogits]) => {
-    const [rows, classes] = logits.view.shape;
-    for (let row = 0; row < rows; row++) {
-      const chosen = label.data[label.view.offset + row];
-      const log = logSum.data[logSum.view.offset + row];
-      const d = dLoss.data[dLoss.view.offset + row];
-      for (let c = 0; c < classes; c++) {
-        const p = Math.exp(logits.data[logits.view.offset + row * classes + c] - log);
-        const hit = chosen === c ? 1 : 0;
-        const target = hit + labelSmoothing * (1 / classes - hit);
-        dLogits.data[dLogits.view.offset + row * classes + c] = chosen === ignoreIndex ? 0 : (p - target) * d;
-      }
+  run: ({ ignoreIndex, labelSmoothing }, inputs, [out]) => {
+    const [rows, classes] = out.view.shape;
+    const [logits, label, logSum, dLoss] = inputs.map(elementsOf);
+    const dLogits = elementsOf(out);
+    for (let i = 0; i < rows * classes; i++) {
+      const row = Math.floor(i / classes);
+      const p = Math.exp(logits[i] - logSum[row]);
+      const hit = label[row] === i % classes ? 1 : 0;
+      const target = hit + labelSmoothing * (1 / classes - hit);
+      dLogits[i] = label[row] === ignoreIndex ? 0 : (p - target) * dLoss[row];
     }
   },
 });

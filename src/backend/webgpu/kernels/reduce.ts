@@ -52,7 +52,7 @@ function reduceDispatches({
   const kept = mergeAxes([...views.map((v) => v.kept), out.view]);
   const reduced = mergeAxes(views.map((v) => v.reduced));
   const results = sizeOf(kept[0].shape);
-  const [rows, columns] = two(kept[0].shape);
+  const [rows, columns] = two(kept[0].shape, 1);
   /** @param operands The result, then the inputs. @param count The reduced sizes. */
   const launch = (
     from: readonly Region[],
@@ -77,9 +77,13 @@ function reduceDispatches({
       workgroups: [x, y, splits],
     });
   };
-  const sources = views.map((_, i) => ({ strides: stridesOf(kept[i], reduced[i]), offset: kept[i].offset }));
-  const target = { strides: stridesOf(kept[inputs.length]), offset: out.view.offset };
-  const count = two(reduced[0].shape);
+  const uniform = (i: number): OperandUniform => ({
+    strides: [...two(kept[i].strides, 0), ...two(reduced[i]?.strides ?? [], 0)],
+    offset: kept[i].offset,
+  });
+  const sources = inputs.map((_, i) => uniform(i));
+  const target = uniform(inputs.length);
+  const count = two(reduced[0].shape, 1);
   if (partial === undefined) return [launch(inputs, out, [target, ...sources], count, prologue, 1)];
   const splits = sizeOf(partial.view.shape) / results;
   // Partial results have the layout (splits, results).
@@ -113,17 +117,8 @@ function mergeAxes(views: readonly View[]): View[] {
   return collapsed;
 }
 
-/** The shape as two sizes, padded with a leading 1. */
-const two = (shape: readonly number[]): [number, number] => [
-  shape.length === 2 ? shape[0] : 1,
-  shape.at(-1) ?? 1,
+/** A list of up to two numbers, padded in front. */
+const two = (list: readonly number[], fill: number): [number, number] => [
+  list.at(-2) ?? fill,
+  list.at(-1) ?? fill,
 ];
-
-/** The strides of the two kept and the two reduced axes, 0 for an axis that a view does not have. */
-function stridesOf(kept: View, reduced?: View): [number, number, number, number] {
-  const pair = (view?: View): [number, number] => [
-    view?.strides.length === 2 ? view.strides[0] : 0,
-    view?.strides.at(-1) ?? 0,
-  ];
-  return [...pair(kept), ...pair(reduced)];
-}

@@ -15,13 +15,12 @@ export interface OperandUniform {
 }
 
 /** A list of up to four numbers, padded in front. */
-export function four(list: readonly number[], fill: number): Four {
-  const [x = fill, y = fill, z = fill, w = fill] = [
-    ...Array.from({ length: 4 - list.length }, () => fill),
-    ...list,
-  ];
-  return [x, y, z, w];
-}
+export const four = (list: readonly number[], fill: number): Four => [
+  list.at(-4) ?? fill,
+  list.at(-3) ?? fill,
+  list.at(-2) ?? fill,
+  list.at(-1) ?? fill,
+];
 
 export function operandUniform(view: View): OperandUniform {
   return { strides: four(view.strides, 0), offset: view.offset };
