@@ -79,22 +79,28 @@ function scanDispatches(
   const { chunk, chunks } =
     aggregates === undefined ? { chunk: steps, chunks: 1 } : chunksFor(steps, columns, device);
   const [x, y] = gridFor(columns, WORKGROUP);
-  const launch = ({ views }: ScanText) => ({
+  const launch = ({ views }: ScanAccess) => ({
     constants: { WORKGROUP, REVERSE: attrs.reverse === (dH === undefined) ? 1 : 0 },
     counts: { UNROLL: Math.min(4, chunk) },
     uniforms: { steps, units, columns, chunk, chunks, operands: views.map(operandUniform) },
   });
   const scan = (chunkSums?: Region): Dispatch => {
     const { bindings, nameOf } = shareBindings(inputs, inputNames, outputs, outputNames);
-    const text = new ScanText(attrs, inputs, nameOf);
+    const access = scanAccess(attrs, inputs, nameOf);
+    const { state, element } = access;
     const splices = {
-      coefficients: text.coefficients(),
-      ...(dH === undefined && initial !== undefined ? { initial: text.initial(initial) } : {}),
-      store: dH === undefined ? text.store(outputs) : text.storeGradients(outputs),
+      coefficients: coefficients(access),
+      ...(dH === undefined && initial !== undefined
+        ? { initial: `fn initial_state(at: vec4u) -> f32 {\n  return ${state(initial)};\n}` }
+        : {}),
+      store:
+        dH === undefined
+          ? `${STORE}\n  ${element(outputs[0])} = after;\n}`
+          : storeGradients(access, attrs.reverse, outputs),
       ...(chunkSums === undefined ? { advance: NO_CHUNKS } : {}),
     };
     return dispatch(linear_scan, {
-      ...launch(text),
+      ...launch(access),
       bindings: { ...bindings, aggregates: chunkSums && bindWhole(chunkSums) },
       splices,
       workgroups: [x, y, chunks],
@@ -103,10 +109,10 @@ function scanDispatches(
   if (chunks === 1 || aggregates === undefined) return [scan()];
   const read = inputs.filter((region) => region !== initial && region !== h);
   const { bindings, nameOf } = shareBindings(read, inputNames, [aggregates], ['aggregates']);
-  const text = new ScanText(attrs, inputs, nameOf);
-  const splices = { coefficients: text.coefficients() };
+  const access = scanAccess(attrs, inputs, nameOf);
+  const splices = { coefficients: coefficients(access) };
   return [
-    dispatch(linear_scan_aggregate, { ...launch(text), bindings, splices, workgroups: [x, y, chunks - 1] }),
+    dispatch(linear_scan_aggregate, { ...launch(access), bindings, splices, workgroups: [x, y, chunks - 1] }),
     scan(aggregates),
   ];
 }
@@ -116,97 +122,76 @@ const NO_CHUNKS = 'fn advance(initial: f32, chunk: u32, column: u32) -> f32 {\n 
 const lines = (...text: readonly (string | undefined)[]): string =>
   text.filter((line) => line !== undefined && line !== '').join('\n');
 
-/** The generated WGSL of a scan, and the views that it addresses: the rows of `params.operands`. */
-class ScanText {
-  readonly views: View[] = [];
-  readonly #attrs: LinearScanAttrs;
-  readonly #operands: ReturnType<typeof scanOperands<Region>>;
-  readonly #steps: number;
-  readonly #nameOf: (region: Region) => string;
-  /** The slots of all sources, and the condition that a step is masked. */
-  readonly #slots: readonly string[];
-  readonly #isMasked: string | undefined;
-
-  /** @param nameOf The binding of a region. */
-  constructor(attrs: LinearScanAttrs, inputs: readonly Region[], nameOf: (region: Region) => string) {
-    this.#attrs = attrs;
-    this.#operands = scanOperands(attrs, inputs);
-    this.#nameOf = nameOf;
-    const { sources, mask } = this.#operands;
-    const [steps, , , hidden] = sources[0].view.shape;
-    this.#steps = steps;
-    this.#slots = sources.flatMap((source) => this.#slotsOf(source));
-    this.#isMasked = mask && `${this.#element(mask, maskView(mask.view, hidden))} == 0.0`;
-  }
-
+/** The WGSL that accesses the tensors of a scan, and the views that it addresses: the rows of `params.operands`. */
+function scanAccess(attrs: LinearScanAttrs, inputs: readonly Region[], nameOf: (region: Region) => string) {
+  const operands = scanOperands(attrs, inputs);
+  const { sources, mask } = operands;
+  const [steps, , , hidden] = sources[0].view.shape;
+  const views: View[] = [];
   /** A tensor's element at `at`. */
-  #element(region: Region, view: View = region.view): string {
-    const existing = this.views.findIndex((other) => sameView(other, view));
-    const row = existing >= 0 ? existing : this.views.push(view) - 1;
-    return `${this.#nameOf(region)}[${indexText(row, this.views[row])}]`;
-  }
+  const element = (region: Region, view: View = region.view): string => {
+    const existing = views.findIndex((other) => sameView(other, view));
+    const row = existing >= 0 ? existing : views.push(view) - 1;
+    return `${nameOf(region)}[${indexText(row, views[row])}]`;
+  };
+  const slotsOf = (region: Region): string[] => slotViews(region.view).map((view) => element(region, view));
+  const slots = sources.flatMap(slotsOf);
+  return {
+    ...operands,
+    step: attrs.step,
+    views,
+    element,
+    slotsOf,
+    state: (region: Region): string => element(region, stateView(region.view, steps)),
+    slot: (index: number): string => slots[index],
+    /** The condition that a step is masked. */
+    isMasked: mask && `${element(mask, maskView(mask.view, hidden))} == 0.0`,
+  };
+}
 
-  #slotsOf(region: Region): string[] {
-    return slotViews(region.view).map((view) => this.#element(region, view));
-  }
+type ScanAccess = ReturnType<typeof scanAccess>;
 
-  #state(region: Region): string {
-    return this.#element(region, stateView(region.view, this.#steps));
-  }
-
-  coefficients(): string {
-    const { dH } = this.#operands;
-    const [a] = this.#attrs.step;
-    return lines(
-      'fn coefficients(at: vec4u) -> vec2f {',
-      dH && `  let d = ${this.#element(dH)};`,
-      this.#isMasked && `  if (${this.#isMasked}) {\n    return vec2f(1.0, ${dH ? 'd' : '0.0'});\n  }`,
-      expressionBody(
-        dH ? [a, mul(a, Expr.input(D_B))] : this.#attrs.step,
-        (slot) => this.#slots[slot],
-        (results) => [`return vec2f(${results.join(', ')});`],
-        { [D_B]: 'd' },
-      ),
-      '}',
-    );
-  }
-
-  initial(region: Region): string {
-    return `fn initial_state(at: vec4u) -> f32 {\n  return ${this.#state(region)};\n}`;
-  }
-
-  store([out]: readonly Region[]): string {
-    return `${STORE}\n  ${this.#element(out)} = after;\n}`;
-  }
-
-  storeGradients([dSlots, dInitial]: readonly (Region | undefined)[]): string {
-    const { h, dH, initial } = this.#operands;
-    if (h === undefined || dH === undefined || dSlots === undefined)
-      throw new GatewiseError('internal', 'linear_scan_backward: no h or d h');
-    const { step, reverse } = this.#attrs;
-    const targets = this.#slotsOf(dSlots);
-    const isMasked = this.#isMasked;
-    return lines(
-      'fn h_at(at: vec4u) -> f32 {',
-      `  return ${this.#element(h)};`,
-      '}',
-      STORE,
-      dInitial && `  if (last) {\n    ${this.#state(dInitial)} = after;\n  }`,
-      isMasked &&
-        lines(`  if (${isMasked}) {`, ...targets.map((to) => `    ${to} = 0.0;`), '    return;', '  }'),
-      `  var h = ${initial === undefined ? '0.0' : this.#state(initial)};`,
-      `  if (!last) {\n    h = h_at(at ${reverse ? '+' : '-'} vec4u(0u, 1u, 0u, 0u));\n  }`,
-      `  let d_b = ${this.#element(dH)} + before;`,
-      '  let d_a = d_b * h;',
-      expressionBody(
-        slotGradients(step, targets.length),
-        (slot) => this.#slots[slot],
-        (results) => results.map((value, slot) => `${targets[slot]} = ${value};`),
-        { [D_A]: 'd_a', [D_B]: 'd_b' },
-      ),
-      '}',
-    );
-  }
+function coefficients({ dH, step, element, isMasked, slot }: ScanAccess): string {
+  const [a] = step;
+  return lines(
+    'fn coefficients(at: vec4u) -> vec2f {',
+    dH && `  let d = ${element(dH)};`,
+    isMasked && `  if (${isMasked}) {\n    return vec2f(1.0, ${dH ? 'd' : '0.0'});\n  }`,
+    expressionBody(
+      dH ? [a, mul(a, Expr.input(D_B))] : step,
+      slot,
+      (results) => [`return vec2f(${results.join(', ')});`],
+      { [D_B]: 'd' },
+    ),
+    '}',
+  );
 }
 
 const STORE = 'fn store(at: vec4u, before: f32, after: f32, last: bool) {';
+
+function storeGradients(access: ScanAccess, reverse: boolean, [dSlots, dInitial]: readonly Region[]): string {
+  const { h, dH, initial, step, element, slotsOf, state, isMasked, slot } = access;
+  if (h === undefined || dH === undefined)
+    throw new GatewiseError('internal', 'linear_scan_backward: no h or d h');
+  const targets = slotsOf(dSlots);
+  return lines(
+    'fn h_at(at: vec4u) -> f32 {',
+    `  return ${element(h)};`,
+    '}',
+    STORE,
+    dInitial && `  if (last) {\n    ${state(dInitial)} = after;\n  }`,
+    isMasked &&
+      lines(`  if (${isMasked}) {`, ...targets.map((to) => `    ${to} = 0.0;`), '    return;', '  }'),
+    `  var h = ${initial === undefined ? '0.0' : state(initial)};`,
+    `  if (!last) {\n    h = h_at(at ${reverse ? '+' : '-'} vec4u(0u, 1u, 0u, 0u));\n  }`,
+    `  let d_b = ${element(dH)} + before;`,
+    '  let d_a = d_b * h;',
+    expressionBody(
+      slotGradients(step, targets.length),
+      slot,
+      (results) => results.map((value, i) => `${targets[i]} = ${value};`),
+      { [D_A]: 'd_a', [D_B]: 'd_b' },
+    ),
+    '}',
+  );
+}
