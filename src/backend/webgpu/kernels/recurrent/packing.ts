@@ -8,14 +8,17 @@ import { packOp, type PackAttrs, type PackBlocks } from '../../../../ops/pack.ts
 import { matrixOf, type RecurrentLayout } from '../../../../ops/recurrent_schedule.ts';
 import { QUAD_WORDS, quadsOf, type WeightPrecision } from '../../../../ops/weight_precision.ts';
 
+/** A matrix that multiplies a vector, and the product that it adds to. */
+interface MatrixRead {
+  readonly term: Term;
+  readonly product: number;
+}
+
 /** A vector that the products of a phase read, and the matrices that multiply it. */
 export interface VectorReads {
   readonly source: Expr;
   readonly depth: number;
-  readonly reads: readonly {
-    readonly term: Term;
-    /** The product that it adds to. */ readonly product: number;
-  }[];
+  readonly reads: readonly MatrixRead[];
   /** Offset of its weights in a pseudo-layer's packed weights, in quads. */
   readonly start: number;
 }
@@ -28,33 +31,30 @@ export interface Packing {
 const keyOf = ({ matrix, source }: Term): string => `${matrix.name} ${inputsOf([source]).join()}`;
 const byKey = (a: string, b: string): number => a.localeCompare(b, 'en', { numeric: true });
 
-/** The vectors of a phase's products. Equally many matrices multiply each vector, since the kernel unrolls them alike. */
-function vectorsOf(layout: RecurrentLayout, { products }: Phase): Omit<VectorReads, 'start'>[] {
+/** The matrices of each vector. Equally many matrices multiply each vector, since the kernel unrolls them alike. */
+function matricesByVector({ products }: Phase): (readonly MatrixRead[])[] {
   const all = products.flatMap(({ terms }, product) => terms.map((term) => ({ term, product })));
-  const bySource = new Map<Expr, { term: Term; product: number }[]>();
+  const bySource = new Map<Expr, MatrixRead[]>();
   for (const read of all) bySource.set(read.term.source, [...(bySource.get(read.term.source) ?? []), read]);
   const groups = [...bySource.values()].map((reads) =>
     reads.toSorted((a, b) => byKey(a.term.matrix.name, b.term.matrix.name)),
   );
   const isRectangle = groups.every(({ length }) => length === groups[0].length);
   // Sorted by matrix, so that training and inference use the same packing.
-  const ordered = (isRectangle ? groups : all.map((read) => [read])).toSorted(([a], [b]) =>
+  return (isRectangle ? groups : all.map((read) => [read])).toSorted(([a], [b]) =>
     byKey(keyOf(a.term), keyOf(b.term)),
   );
-  return ordered.map((reads) => ({
-    source: reads[0].term.source,
-    depth: layout.width(reads[0].term.depth),
-    reads,
-  }));
 }
 
 export function packingOf(layout: RecurrentLayout, backward: boolean): Packing {
   let quadsPerLayer = 0;
   const phases = layout.phases(backward).map((phase) =>
-    vectorsOf(layout, phase).map(({ source, depth, reads }): VectorReads => {
+    matricesByVector(phase).map((reads): VectorReads => {
+      const [{ term }] = reads;
+      const depth = layout.width(term.depth);
       const start = quadsPerLayer;
       quadsPerLayer += quadsOf(depth) * reads.length * layout.width(phase.width);
-      return { source, depth, reads, start };
+      return { source: term.source, depth, reads, start };
     }),
   );
   return { phases, quadsPerLayer };

@@ -88,83 +88,66 @@ function rowText(address: Address): string {
 }
 
 /** Loads and stores of places in one generated function. The head of the function computes each row index once. */
-class Scope {
-  readonly #loop: Loop;
-  readonly #lets = new Map<string, string>();
-
-  constructor(loop: Loop) {
-    this.#loop = loop;
-  }
-
+function scopeOf({ attrs, layout, precision, initial }: Loop) {
+  const lets = new Map<string, string>();
   /** Declares a value at the head of the function and returns its name. */
-  #let(value: string, name = `row_${this.#lets.size}`): string {
-    const known = this.#lets.get(value) ?? name;
-    this.#lets.set(value, known);
+  const declare = (value: string, name = `row_${lets.size}`): string => {
+    const known = lets.get(value) ?? name;
+    lets.set(value, known);
     return known;
-  }
-
-  get head(): string[] {
-    return ['let order = next - 1u;', ...[...this.#lets].map(([value, name]) => `let ${name} = ${value};`)];
-  }
-
-  /** A product's WGSL. For int8 it is in units of 1/127 of the row's largest weight and still needs that factor. */
-  product(index: number, terms: readonly Term[]): string {
-    const { layout, precision, attrs } = this.#loop;
-    if (precision !== 'int8') return `product[${index}]`;
-    const [term, ...more] = terms;
-    const { matrix, part, transposed } = matrixOf(layout, term);
-    if (more.length > 0 || transposed)
-      throw new GatewiseError(
-        'internal',
-        `recurrent: int8 weights in a product with ${show(terms.map((one) => one.matrix.name))}`,
-      );
-    const { before, all } = layout.matrixRows;
-    const first = before[matrix] + part * attrs.hidden;
-    return this.#let(`product[${index}] * largest[layer * ${all}u + ${first}u + unit]`, `product_${index}`);
-  }
-
+  };
   /** The buffer of a place, and the index of its first element. */
-  locate(place: Place): { readonly buffer: string; readonly first: string } {
-    const { layout, initial } = this.#loop;
+  const locate = (place: Place): { readonly buffer: string; readonly first: string } => {
     const isGiven = initial === 'as given' && place.kind === 'state';
     const address = layout.addressOf(isGiven ? Place.of('carry', place.index) : place);
     if (address === undefined) throw new GatewiseError('internal', `recurrent: ${place} is not in memory`);
     const { tensor, offset } = address;
-    return { buffer: tensor, first: `${this.#let(rowText(address))}${offset === 0 ? '' : ` + ${offset}u`}` };
-  }
-
+    return { buffer: tensor, first: `${declare(rowText(address))}${offset === 0 ? '' : ` + ${offset}u`}` };
+  };
   /** Element `unit` of a place, as an assignment target. */
-  at(place: Place): string {
-    const { buffer, first } = this.locate(place);
+  const at = (place: Place): string => {
+    const { buffer, first } = locate(place);
     return `${buffer}[${first} + unit]`;
-  }
-
-  /** Element `unit` of a place, as a value. */
-  read(place: Place): string {
-    const { attrs, layout, initial } = this.#loop;
-    const { kind, index } = place;
-    switch (kind) {
-      case 'state': {
-        const state = this.at(place);
-        return initial === 'zero' ? `select(0.0, ${state}, order > 0u)` : state;
+  };
+  return {
+    head: () => ['let order = next - 1u;', ...[...lets].map(([value, name]) => `let ${name} = ${value};`)],
+    locate,
+    at,
+    /** Element `unit` of a place, as a value. */
+    read(place: Place): string {
+      switch (place.kind) {
+        case 'state':
+          return initial === 'zero' ? `select(0.0, ${at(place)}, order > 0u)` : at(place);
+        case 'output':
+          if (attrs.operands.dOutput === 0) return '0.0f';
+          return layout.isWavefront ? `select(0.0, ${at(place)}, is_last(layer))` : at(place);
+        case 'active':
+          return 'select(0.0, 1.0, is_active(layer, order, row))';
+        case 'noise': {
+          const time = timeText(layout.output, layout.output.axes[0].extent);
+          const counter = `vec4u(row * ${attrs.hidden}u + unit, ${attrs.stream}u, ${time} * 2u + layer, ${1 + (place.index >> 2)}u)`;
+          const key = 'vec2u(bitcast<u32>(seed[0]), bitcast<u32>(seed[1]))';
+          return `unit_uniform(philox(${counter}, ${key}).${'xyzw'[place.index & 3]})`;
+        }
+        default:
+          return at(place);
       }
-      case 'output': {
-        if (attrs.operands.dOutput === 0) return '0.0f';
-        const d = this.at(place);
-        return layout.isWavefront ? `select(0.0, ${d}, is_last(layer))` : d;
-      }
-      case 'active':
-        return 'select(0.0, 1.0, is_active(layer, order, row))';
-      case 'noise': {
-        const time = timeText(layout.output, layout.output.axes[0].extent);
-        const counter = `vec4u(row * ${attrs.hidden}u + unit, ${attrs.stream}u, ${time} * 2u + layer, ${1 + (index >> 2)}u)`;
-        const key = 'vec2u(bitcast<u32>(seed[0]), bitcast<u32>(seed[1]))';
-        return `unit_uniform(philox(${counter}, ${key}).${'xyzw'[index & 3]})`;
-      }
-      default:
-        return this.at(place);
-    }
-  }
+    },
+    /** A product's WGSL. For int8 it is in units of 1/127 of the row's largest weight and still needs that factor. */
+    product(index: number, terms: readonly Term[]): string {
+      if (precision !== 'int8') return `product[${index}]`;
+      const [term, ...more] = terms;
+      const { matrix, part, transposed } = matrixOf(layout, term);
+      if (more.length > 0 || transposed)
+        throw new GatewiseError(
+          'internal',
+          `recurrent: int8 weights in a product with ${show(terms.map((one) => one.matrix.name))}`,
+        );
+      const { before, all } = layout.matrixRows;
+      const first = before[matrix] + part * attrs.hidden;
+      return declare(`product[${index}] * largest[layer * ${all}u + ${first}u + unit]`, `product_${index}`);
+    },
+  };
 }
 
 const indent = (lines: readonly string[], by = '  '): string =>
@@ -229,7 +212,7 @@ ${writesBody(loop, phase, finish)}
 
 /** The WGSL names of the inputs of a phase's expressions. */
 const inputText =
-  (scope: Scope, { products, means }: Phase) =>
+  (scope: ReturnType<typeof scopeOf>, { products, means }: Phase) =>
   (name: string, expr: Expr): string => {
     const place = placeOf(expr);
     if (place === undefined) throw new GatewiseError('internal', `recurrent: ${name} is no place`);
@@ -241,7 +224,7 @@ const inputText =
 
 function writesBody(loop: Loop, phase: Phase, writes: readonly Write[]): string {
   const { isInference, isWavefront } = loop.layout;
-  const scope = new Scope(loop);
+  const scope = scopeOf(loop);
   const { statements, results } = toWGSL(
     writes.map(({ value }) => value),
     inputText(scope, phase),
@@ -253,11 +236,11 @@ function writesBody(loop: Loop, phase: Phase, writes: readonly Write[]): string 
     const output = `${scope.at(Place.of('output'))} = ${results[i]};`;
     return isWavefront ? [store, 'if (is_last(layer)) {', `  ${output}`, '}'] : [store, output];
   });
-  return indent([...scope.head, ...statements, ...stores]);
+  return indent([...scope.head(), ...statements, ...stores]);
 }
 
 function meansBody(loop: Loop, phase: Phase, index: number): string {
-  const scope = new Scope(loop);
+  const scope = scopeOf(loop);
   const loops = phase.means.flatMap(({ of: value, width }, m) => {
     const { statements, results } = toWGSL([value], inputText(scope, phase));
     const units = loop.layout.width(width);
@@ -269,7 +252,7 @@ function meansBody(loop: Loop, phase: Phase, index: number): string {
       `mean[${m}] /= ${units}.0;`,
     ];
   });
-  return indent([...scope.head, `var mean: array<f32, MEANS_${index}>;`, ...loops, 'return mean;']);
+  return indent([...scope.head(), `var mean: array<f32, MEANS_${index}>;`, ...loops, 'return mean;']);
 }
 
 /** Where the quads of a phase's weights are at a step. */
@@ -296,9 +279,9 @@ function vectorText(
 ): string {
   // A vector is either in memory or h times the factors of variational dropout.
   const [vector, ...factors] = placesIn([source]).toSorted((a) => (a.kind === 'keep' ? 1 : -1));
-  const scope = new Scope(loop);
+  const scope = scopeOf(loop);
   const { buffer, first } = scope.locate(vector);
-  const head = indent(scope.head);
+  const head = indent(scope.head());
   const factorTexts = factors.map((factor) => {
     const address = loop.layout.addressOf(factor);
     return `rows[${address === undefined ? '0u' : rowText(address)} + k]`;
