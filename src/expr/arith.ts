@@ -2,26 +2,10 @@
 // operand that is not a number.
 import { GatewiseError, show } from '../core/errors.ts';
 
-/** The scalar operations; scalar_ops.ts defines them. */
-export type ScalarOpName =
-  | 'add'
-  | 'sub'
-  | 'mul'
-  | 'div'
-  | 'maximum'
-  | 'minimum'
-  | 'less'
-  | 'equal'
-  | 'where'
-  | 'neg'
-  | 'exp'
-  | 'log'
-  | 'sqrt'
-  | 'abs'
-  | 'sigmoid'
-  | 'tanh'
-  | 'relu'
-  | 'softplus';
+/** The scalar operations of one operand, of two, and all; scalar_ops.ts defines them. */
+type UnaryOpName = 'neg' | 'exp' | 'log' | 'sqrt' | 'abs' | 'sigmoid' | 'tanh' | 'relu' | 'softplus';
+type BinaryOpName = 'add' | 'sub' | 'mul' | 'div' | 'maximum' | 'minimum' | 'less' | 'equal';
+export type ScalarOpName = UnaryOpName | BinaryOpName | 'where';
 
 /** An operand of the arithmetic functions. */
 export interface Arith<Self> {
@@ -58,11 +42,11 @@ type Unary = <T extends Arith<T>>(x: T) => T;
 type Binary = <T extends Arith<T>>(a: Operand<T>, b: Operand<T>) => T;
 
 const unary =
-  (op: ScalarOpName): Unary =>
+  (op: UnaryOpName): Unary =>
   (x) =>
     call(op, [x]);
 const binary =
-  (op: ScalarOpName): Binary =>
+  (op: BinaryOpName): Binary =>
   (a, b) =>
     call(op, [a, b]);
 

@@ -1,9 +1,24 @@
 // Scalar expressions evaluated element by element: arithmetic with broadcasting, activations, losses, optimizer updates.
 import { broadcastShapes, sameShape, sizeOf, type Shape } from '../core/shape.ts';
-import { constantOf, derivative, Expr, inputsOf, substitute } from '../expr/expr.ts';
-import { countOperations, inputName, inputPosition } from '../expr/operands.ts';
-import { defineOp, expectValue, tensorArithmetic, type Op, type Value } from '../graph/value.ts';
-import { apply, applyAll } from './apply.ts';
+import {
+  constantOf,
+  countOperations,
+  derivative,
+  Expr,
+  inputName,
+  inputPosition,
+  inputsOf,
+  substitute,
+} from '../expr/expr.ts';
+import {
+  apply,
+  applyAll,
+  defineOp,
+  expectValue,
+  type Op,
+  tensorArithmetic,
+  type Value,
+} from '../graph/value.ts';
 import { broadcast } from './structure.ts';
 
 export interface ElementwiseAttrs {

@@ -3,8 +3,7 @@
 // nearest row and scatter skips the source row, so that no access is out of bounds.
 import { GatewiseError, show } from '../core/errors.ts';
 import { sizeOf } from '../core/shape.ts';
-import { defineOp, expectValue, type Op, type Value } from '../graph/value.ts';
-import { apply } from './apply.ts';
+import { apply, defineOp, expectValue, type Op, type Value } from '../graph/value.ts';
 import { reshape } from './structure.ts';
 
 export const gatherOp: Op<Record<never, never>> = /* @__PURE__ */ defineOp({
@@ -25,7 +24,6 @@ export const gatherOp: Op<Record<never, never>> = /* @__PURE__ */ defineOp({
     d && apply(scatterOp, { rows: node.inputs[0].shape[0] }, [d, node.inputs[1]]),
     undefined,
   ],
-  tolerance: { absolute: 0, relative: 0 },
 });
 
 export const scatterOp: Op<{ readonly rows: number }> = /* @__PURE__ */ defineOp({

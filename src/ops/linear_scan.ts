@@ -5,12 +5,18 @@
 import { GatewiseError, show } from '../core/errors.ts';
 import { sameShape, sizeOf } from '../core/shape.ts';
 import { add, mul, where } from '../expr/arith.ts';
-import { Expr, substitute } from '../expr/expr.ts';
-import { countOperations, inputName } from '../expr/operands.ts';
+import { countOperations, Expr, inputName, substitute } from '../expr/expr.ts';
 import { gradients } from '../graph/autodiff.ts';
 import { countOperands, listOperands, operandsOf } from '../graph/operands.ts';
-import { defineOp, expectValue, type Op, type Signature, type Value } from '../graph/value.ts';
-import { apply, applyAll } from './apply.ts';
+import {
+  apply,
+  applyAll,
+  defineOp,
+  expectValue,
+  type Op,
+  type Signature,
+  type Value,
+} from '../graph/value.ts';
 import { elementwise } from './elementwise.ts';
 import {
   D_A,

@@ -1,7 +1,6 @@
 // The operands of a linear scan by name, and their views under the axes (step, row, unit) of its output.
 import type { View } from '../core/view.ts';
-import { derivative, Expr } from '../expr/expr.ts';
-import { inputName } from '../expr/operands.ts';
+import { derivative, Expr, inputName } from '../expr/expr.ts';
 import { operandsOf, type OperandCounts } from '../graph/operands.ts';
 
 export interface LinearScanAttrs {

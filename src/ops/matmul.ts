@@ -1,10 +1,8 @@
 // The matrix product, over strided matrices, with an expression applied to each result (bias, activation, residual).
 import { GatewiseError, show } from '../core/errors.ts';
 import { sizeOf } from '../core/shape.ts';
-import { Expr } from '../expr/expr.ts';
-import { countOperations } from '../expr/operands.ts';
-import { defineOp, expectValue, type Op, type Signature, type Value } from '../graph/value.ts';
-import { apply } from './apply.ts';
+import { countOperations, Expr } from '../expr/expr.ts';
+import { apply, defineOp, expectValue, type Op, type Signature, type Value } from '../graph/value.ts';
 import { reshape, transpose, transposeOp } from './structure.ts';
 import type { PackedPrecision } from './weight_precision.ts';
 

@@ -4,8 +4,7 @@
 import { GatewiseError, show } from '../core/errors.ts';
 import type { Phase } from '../cells/phases.ts';
 import { countOperands, listOperands, operandsOf } from '../graph/operands.ts';
-import { defineOp, Node, type Inside, type Op, type Signature } from '../graph/value.ts';
-import { applyAll } from './apply.ts';
+import { applyAll, defineOp, type Inside, Node, type Op, type Signature } from '../graph/value.ts';
 import { recurrentGradients } from './recurrent_gradients.ts';
 import {
   flopOf,

@@ -2,8 +2,7 @@
 import type { Cell } from '../cells/cell.ts';
 import { GatewiseError, show } from '../core/errors.ts';
 import { countOperands, listOperands } from '../graph/operands.ts';
-import { expectValue, Value } from '../graph/value.ts';
-import { applyAll } from './apply.ts';
+import { applyAll, expectValue, Value } from '../graph/value.ts';
 import { matmul } from './matmul.ts';
 import { loopOperands, recurrentOp } from './recurrent.ts';
 import { RecurrentLayout, type LoopAttrs } from './recurrent_schedule.ts';

@@ -1,7 +1,6 @@
 // Converts sequence lengths into a mask over time steps, as tf.sequence_mask but time-major.
 import { GatewiseError, show } from '../core/errors.ts';
-import { defineOp, expectValue, type Op, type Value } from '../graph/value.ts';
-import { apply } from './apply.ts';
+import { apply, defineOp, expectValue, type Op, type Value } from '../graph/value.ts';
 
 interface SequenceMaskAttrs {
   readonly steps: number;
@@ -23,7 +22,6 @@ export const sequenceMaskOp: Op<SequenceMaskAttrs> = /* @__PURE__ */ defineOp({
   indexLimits: ({ steps, bounded }) => (bounded ? [{ input: 0, kind: 'length', limit: steps + 1 }] : []),
   // Integers have no gradient.
   grad: () => [undefined],
-  tolerance: { absolute: 0, relative: 0 },
 });
 
 /**

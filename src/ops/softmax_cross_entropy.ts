@@ -2,8 +2,7 @@
 import { GatewiseError, show } from '../core/errors.ts';
 import { option, probability, readOptions } from '../core/options.ts';
 import { sameShape, sizeOf } from '../core/shape.ts';
-import { defineOp, expectValue, type Op, type Value } from '../graph/value.ts';
-import { apply, applyAll } from './apply.ts';
+import { apply, applyAll, defineOp, expectValue, type Op, type Value } from '../graph/value.ts';
 import { reshape } from './structure.ts';
 
 /** PyTorch's options of a cross-entropy. */

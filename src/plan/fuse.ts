@@ -3,8 +3,7 @@
 import { GatewiseError } from '../core/errors.ts';
 import { sizeOf, type Shape } from '../core/shape.ts';
 import { denseView, isDense, reshapeView, sameView, transposeView, type View } from '../core/view.ts';
-import { constantOf, Expr, substitute } from '../expr/expr.ts';
-import { inputName } from '../expr/operands.ts';
+import { constantOf, Expr, inputName, substitute } from '../expr/expr.ts';
 import { Value, type Node, type Op } from '../graph/value.ts';
 import { compactInputs, elementwiseOp, type ElementwiseAttrs } from '../ops/elementwise.ts';
 import { PRODUCT } from '../ops/matmul.ts';

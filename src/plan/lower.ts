@@ -3,8 +3,7 @@
 import { GatewiseError } from '../core/errors.ts';
 import { sizeOf } from '../core/shape.ts';
 import { denseView, isDense, reshapeView, sameView, type View } from '../core/view.ts';
-import { Expr } from '../expr/expr.ts';
-import { inputName } from '../expr/operands.ts';
+import { Expr, inputName } from '../expr/expr.ts';
 import type { Op, Value } from '../graph/value.ts';
 import { copyOp } from '../ops/copy.ts';
 import { elementwiseOp, type ElementwiseAttrs } from '../ops/elementwise.ts';

@@ -1,7 +1,7 @@
 // The linear scan's reference: plain loops, column by column, with the state in float64.
 import type { View } from '../../../core/view.ts';
 import { evaluator } from '../../../expr/evaluate.ts';
-import { inputName } from '../../../expr/operands.ts';
+import { inputName } from '../../../expr/expr.ts';
 import { linearScanBackwardOp, linearScanOp } from '../../../ops/linear_scan.ts';
 import {
   D_A,

@@ -2,8 +2,7 @@
 import { GatewiseError } from '../../../core/errors.ts';
 import { sizeOf } from '../../../core/shape.ts';
 import type { View } from '../../../core/view.ts';
-import { Expr } from '../../../expr/expr.ts';
-import { inputName } from '../../../expr/operands.ts';
+import { Expr, inputName } from '../../../expr/expr.ts';
 import { elementwiseOp, type ElementwiseAttrs } from '../../../ops/elementwise.ts';
 import type { Region } from '../../../plan/region.ts';
 import { elementwise as kernel } from '../../../../shaders/gen/elementwise.ts';

@@ -1,8 +1,7 @@
 // The parts that all variants of matmul share in a launch: layouts of the matrices, the epilogue and the placement of results.
 import { transposeView, type View } from '../../../core/view.ts';
 import { mul } from '../../../expr/arith.ts';
-import { Expr, substitute } from '../../../expr/expr.ts';
-import { inputName } from '../../../expr/operands.ts';
+import { Expr, inputName, substitute } from '../../../expr/expr.ts';
 import { matmulOperands, PRODUCT, type MatmulAttrs } from '../../../ops/matmul.ts';
 import { QUAD_WORDS, quadsOf, type WeightPrecision } from '../../../ops/weight_precision.ts';
 import type { Placed, Region } from '../../../plan/region.ts';

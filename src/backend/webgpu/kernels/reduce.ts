@@ -2,8 +2,7 @@
 import { GatewiseError, show } from '../../../core/errors.ts';
 import { sizeOf } from '../../../core/shape.ts';
 import { collapse, denseView, type View } from '../../../core/view.ts';
-import { Expr } from '../../../expr/expr.ts';
-import { inputName } from '../../../expr/operands.ts';
+import { Expr, inputName } from '../../../expr/expr.ts';
 import type { Signature } from '../../../graph/value.ts';
 import { reduceOp, splitAxes, type ReduceAttrs } from '../../../ops/structure.ts';
 import type { Placed, Region } from '../../../plan/region.ts';
