@@ -1,11 +1,11 @@
 // Recurrent sequences as functions of traced values: the fused op, and a reference composed of the graph's other ops.
 import type { Cell } from '../cells/cell.ts';
 import { GatewiseError, show } from '../core/errors.ts';
-import { countOperands, listOperands } from '../graph/operands.ts';
-import { applyAll, expectValue, Value } from '../graph/value.ts';
+import { applyNamed } from '../graph/operands.ts';
+import { expectValue, Value } from '../graph/value.ts';
 import { matmul } from './matmul.ts';
-import { loopOperands, recurrentOp } from './recurrent.ts';
-import { RecurrentLayout, type LoopAttrs } from './recurrent_schedule.ts';
+import { recurrentOp } from './recurrent.ts';
+import { loopOperands, RecurrentLayout, type LoopAttrs } from './recurrent_schedule.ts';
 import { broadcast, concat, empty, mean, reshape, slice, zeros } from './structure.ts';
 
 /** Weights of one pseudo-layer: a direction, or a layer of a wavefront. */
@@ -85,7 +85,8 @@ export function recurrentSequence(cell: Cell, args: SequenceArguments): Sequence
     pseudoLayers: products.length,
     bias: weights[0].bias !== undefined,
     masked: mask !== undefined,
-    schedule: { arrangement: wavefront ? 'wavefront' : 'directions', form: 'training' },
+    wavefront,
+    inference: false,
   };
   const layout = new RecurrentLayout(attrs);
   // The loop saves more activations after the input products in each row.
@@ -136,11 +137,7 @@ export function recurrentSequence(cell: Cell, args: SequenceArguments): Sequence
     rows: rows.length > 0 ? [flat(rows)] : [],
     seed: layout.program.draws > 0 && noise !== undefined ? [noise.seed] : [],
   });
-  const [, , output, ...finals] = applyAll(
-    recurrentOp,
-    { ...attrs, stream: noise?.stream ?? 0, operands: countOperands(operands) },
-    listOperands(operands),
-  );
+  const [, , output, ...finals] = applyNamed(recurrentOp, { ...attrs, stream: noise?.stream ?? 0 }, operands);
   return { output, finals };
 }
 

@@ -26,10 +26,10 @@ import { elementwise } from '../../src/ops/elementwise.ts';
 import { gather, scatterOp } from '../../src/ops/gather.ts';
 import { linearScan, linearScanBackwardOp, linearScanOf } from '../../src/ops/linear_scan.ts';
 import { matmul } from '../../src/ops/matmul.ts';
-import { loopOperands, recurrentBackwardOp } from '../../src/ops/recurrent.ts';
+import { recurrentBackwardOp } from '../../src/ops/recurrent.ts';
 import { recurrent, recurrentSequence, type SequenceResult } from '../../src/ops/recurrent_sequence.ts';
-import type { RecurrentOperands } from '../../src/ops/recurrent_schedule.ts';
-import { countOperands, listOperands } from '../../src/graph/operands.ts';
+import { loopOperands, type RecurrentOperands } from '../../src/ops/recurrent_schedule.ts';
+import { applyNamed } from '../../src/graph/operands.ts';
 import { sequenceMask } from '../../src/ops/sequence_mask.ts';
 import { crossEntropyRows, softmaxCrossEntropy } from '../../src/ops/softmax_cross_entropy.ts';
 import {
@@ -682,8 +682,8 @@ const sumOf = (values: readonly Value[]): Value => values.reduce((a, b) => add(a
 function backwardAlone(cell: Cell, given: Partial<RecurrentOperands<Value>>): readonly Value[] {
   const size: RunSize = { cell, hidden: 5, bias: false, pseudoLayers: 1, masked: false, steps: 2, batch: 3 };
   const operands = loopOperands(given);
-  const attrs = { ...loopOf(size), stream: 0, operands: countOperands(operands) };
-  return applyAll(recurrentBackwardOp, attrs, listOperands(operands));
+  const attrs = { ...loopOf(size), stream: 0 };
+  return applyNamed(recurrentBackwardOp, attrs, operands);
 }
 
 const recurrentBackwardSamples: Sample[] = [

@@ -120,7 +120,7 @@ class Interpreter {
     if (this.#seed === undefined) return 0;
     const { data, view } = this.#seed;
     const { hidden, stream } = this.#attrs;
-    const time = timeIndex(this.layout.output, layer, order, this.steps);
+    const time = timeIndex(this.layout.addressOf(Place.of('output')), layer, order, this.steps);
     const words = philox(
       [row * hidden + unit, stream, time * 2 + layer, 1 + (index >> 2)],
       [data[view.offset] >>> 0, data[view.offset + 1] >>> 0],
@@ -277,12 +277,12 @@ function copyInitial(interpreter: Interpreter): void {
 export const recurrent = defineKernel(recurrentOp, {
   legalize: (node, use) => {
     const isInference = TRAINING_OUTPUTS.every((output) => !use.reads(output));
-    return isInference && node.attrs.schedule.form === 'training' ? inferenceForm(node).outputs : undefined;
+    return isInference && !node.attrs.inference ? inferenceForm(node) : undefined;
   },
   run: (attrs, inputs, [reserve, states, output]) => {
     const [initial] = operandsOf(attrs.operands, inputs).initial;
     const [, steps] = reserve.view.shape;
-    const isSingle = attrs.schedule.form === 'inference' && steps === 1;
+    const isSingle = attrs.inference && steps === 1;
     const where = initial === undefined ? 'zero' : isSingle ? 'as given' : 'in memory';
     const tensors = { reserve, states, output, carry: initial };
     const interpreter = new Interpreter(attrs, inputs, tensors, where);

@@ -127,7 +127,6 @@ class Scope {
   /** The buffer of a place, and the index of its first element. */
   locate(place: Place): { readonly buffer: string; readonly first: string } {
     const address = this.#of.layout.addressOf(place);
-    if (address === undefined) throw new GatewiseError('internal', `recurrent: ${place} is not in memory`);
     return this.#locate(address, BUFFERS[address.tensor]);
   }
 
@@ -138,7 +137,7 @@ class Scope {
 
   /** Element `unit` of the output, as an assignment target. */
   output(unit: string): string {
-    const { buffer, first } = this.#locate(this.#of.layout.output, 'output');
+    const { buffer, first } = this.#locate(this.#of.layout.addressOf(Place.of('output')), 'output');
     return `${buffer}[${first} + ${unit}]`;
   }
 
@@ -166,7 +165,8 @@ class Scope {
       case 'active':
         return 'select(0.0, 1.0, is_active(layer, order, row))';
       case 'noise': {
-        const time = timeText(layout.output, layout.output.axes[0].extent);
+        const output = layout.addressOf(Place.of('output'));
+        const time = timeText(output, output.axes[0].extent);
         const counter = `vec4u(row * ${attrs.hidden}u + ${unit}, ${attrs.stream}u, ${time} * 2u + layer, ${1 + (index >> 2)}u)`;
         const key = 'vec2u(bitcast<u32>(seed[0]), bitcast<u32>(seed[1]))';
         return `unit_uniform(philox(${counter}, ${key}).${'xyzw'[index & 3]})`;
@@ -215,8 +215,7 @@ ${phases.map((phase, index) => phaseText(of, phase, index)).join('\n\n')}`;
 }
 
 function isActive({ attrs, layout }: StepText): string {
-  const mask = attrs.masked ? layout.addressOf(Place.of('active')) : undefined;
-  return mask === undefined ? 'true' : `rows[${rowText(mask)}] != 0.0`;
+  return attrs.masked ? `rows[${rowText(layout.addressOf(Place.of('active')))}] != 0.0` : 'true';
 }
 
 function phaseText(of: StepText, { phase, vectors, turns }: PhaseText, index: number): string {
@@ -321,10 +320,7 @@ function vectorText(
   const isGiven = of.initial === 'as given' && vector.kind === 'state';
   const { buffer, first } = scope.locate(isGiven ? Place.of('carry', vector.index) : vector);
   const head = indent(scope.head);
-  const factorTexts = factors.map((factor) => {
-    const address = of.layout.addressOf(factor);
-    return `rows[${address === undefined ? '0u' : rowText(address)} + k]`;
-  });
+  const factorTexts = factors.map((factor) => `rows[${rowText(of.layout.addressOf(factor))} + k]`);
   const elements = [`${buffer}[base + k]`, ...factorTexts];
   return `fn weight_start_${suffix}(layer: u32) -> u32 {
   return ${of.residence === 'workgroup' ? '' : `layer * ${of.quadsPerLayer}u + `}${start}u;
@@ -360,12 +356,12 @@ function liveText({ layout, initial }: StepText, phase: Phase, vector: Place): s
   const isNext = vector.kind === 'following';
   const conditions = [
     ...(isNext ? ['next < params.steps'] : []),
-    ...(!isNext && address?.layer !== -1 && (phase.finish.length > 0 || isZero)
+    ...(!isNext && address.layer !== -1 && (phase.finish.length > 0 || isZero)
       ? [`next > ${isZero ? 1 : 0}u`]
       : []),
-    ...(address?.layer === -1 ? ['layer > 0u'] : []),
-    ...(address?.layer === 1 ? ['!is_last(layer)'] : []),
-    `is_active(${address?.layer === 1 ? 'layer + 1u' : 'layer'}, ${isNext ? 'next' : 'next - 1u'}, row)`,
+    ...(address.layer === -1 ? ['layer > 0u'] : []),
+    ...(address.layer === 1 ? ['!is_last(layer)'] : []),
+    `is_active(${address.layer === 1 ? 'layer + 1u' : 'layer'}, ${isNext ? 'next' : 'next - 1u'}, row)`,
   ];
   return conditions.join(' && ');
 }

@@ -297,10 +297,10 @@ function startDispatches({ layout, steps, batch }: Pass, initial: Region, states
       ...region,
       view: { shape, strides: [pseudoLayers * layer, layer + start, row, 1], offset: view.offset + base },
     });
-    const target = stridesOf(layout.statesAt(s), sizes);
+    const target = stridesOf(layout.addressOf({ kind: 'state', index: s }), sizes);
     const start = pseudoLayers > 1 ? target.time * layout.stateTime(1, 0, steps) : 0;
     return copyDispatch(
-      regionOf(initial, stridesOf(layout.carry(s), sizes)),
+      regionOf(initial, stridesOf(layout.addressOf({ kind: 'carry', index: s }), sizes)),
       regionOf(states, target, start),
     );
   });
