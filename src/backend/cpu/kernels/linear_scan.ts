@@ -2,17 +2,18 @@
 import type { View } from '../../../core/view.ts';
 import { evaluator } from '../../../expr/evaluate.ts';
 import { inputName } from '../../../expr/expr.ts';
-import { linearScanBackwardOp, linearScanOp } from '../../../ops/linear_scan.ts';
 import {
   D_A,
   D_B,
+  type LinearScanAttrs,
+  linearScanBackwardOp,
+  linearScanOp,
   maskView,
   scanOperands,
   slotGradients,
   slotViews,
   stateView,
-  type LinearScanAttrs,
-} from '../../../ops/linear_scan_operands.ts';
+} from '../../../ops/linear_scan.ts';
 import { defineKernel, type Operand } from './kernel.ts';
 
 export const linearScan = defineKernel(linearScanOp, {
