@@ -2,14 +2,11 @@
 // samples here, under its name; op_samples.test.ts fails until it has them.
 import { defineCell, type Cell } from '../../src/cells/cell.ts';
 import { apart } from '../../src/cells/declaration.ts';
-import { elmanTanh } from '../../src/cells/elman.ts';
+import { elmanTanh, indrnn } from '../../src/cells/elman.ts';
 import { allCells as declaredCells } from '../../src/cells/index.ts';
-import { gru } from '../../src/cells/gru.ts';
-import { gruLayerNorm } from '../../src/cells/gru_layer_norm.ts';
-import { indrnn } from '../../src/cells/indrnn.ts';
-import { lstm } from '../../src/cells/lstm.ts';
-import { lstmProjected } from '../../src/cells/lstm_projected.ts';
-import { minimalGatedUnit } from '../../src/cells/minimal_gated_unit.ts';
+import { gru, minimalGatedUnit } from '../../src/cells/gru.ts';
+import { gruLayerNorm } from '../../src/cells/layer_norm.ts';
+import { lstm, lstmProjected } from '../../src/cells/lstm.ts';
 import { withRecurrentDropout } from '../../src/cells/regularised.ts';
 import { Random } from '../../src/core/random.ts';
 import type { Shape } from '../../src/core/shape.ts';

@@ -3,8 +3,7 @@ import { expect, test } from 'vitest';
 
 import { gru } from '../../src/cells/gru.ts';
 import { allCells } from '../../src/cells/index.ts';
-import { lstm } from '../../src/cells/lstm.ts';
-import { lstmProjected } from '../../src/cells/lstm_projected.ts';
+import { lstm, lstmProjected } from '../../src/cells/lstm.ts';
 import { halfBits } from '../../src/core/half.ts';
 import { sizeOf, type Shape } from '../../src/core/shape.ts';
 import { denseView } from '../../src/core/view.ts';
