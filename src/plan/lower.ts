@@ -10,6 +10,7 @@ import { elementwiseOp, type ElementwiseAttrs } from '../ops/elementwise.ts';
 import { concatOp, constantOp, emptyOp, gapOp } from '../ops/structure.ts';
 import { fuse, type FusedNode, type Source } from './fuse.ts';
 import type { GraphView } from './graph_view.ts';
+import type { Placed } from './plan.ts';
 import {
   densePlacement,
   isAligned,
@@ -22,13 +23,8 @@ import {
 import type { Target } from './target.ts';
 
 /** A step whose operands lie in storages; `memory.ts` assigns the buffers. */
-export interface LoweredStep {
-  readonly op: Op;
-  readonly attrs: unknown;
+export interface LoweredStep extends Placed<unknown, Placement> {
   readonly label: string;
-  readonly inputs: readonly Placement[];
-  readonly outputs: readonly Placement[];
-  readonly scratch: readonly Placement[];
   /** The step runs only if a frozen argument that it depends on has changed. */
   readonly memoised?: boolean;
   /** The step depends on frozen and prefetchable arguments alone. */
@@ -62,7 +58,7 @@ function elementwiseStep(
 
 /** A step that copies elements, in row-major order of the shape of both views. */
 export function copyStep(from: Placement, to: Placement): LoweredStep {
-  if (to.dtype === 'f32') return elementwiseStep(Expr.input(inputName(0)), [from], to, 'copy');
+  if (to.storage.dtype === 'f32') return elementwiseStep(Expr.input(inputName(0)), [from], to, 'copy');
   // A kernel that moves floats may flush small integers, whose bits are those of subnormal floats.
   return { op: copyOp as Op, attrs: {}, label: 'copy', inputs: [from], outputs: [to], scratch: [] };
 }
@@ -202,7 +198,7 @@ class Lowering {
     const overwritten = new Set(copies.map(([, to]) => to.storage));
     const safe = copies.map(([from, to]): [Placement, Placement] => {
       if (!overwritten.has(from.storage)) return [from, to];
-      const temporary = densePlacement('copy', to.view.shape, to.dtype);
+      const temporary = densePlacement('copy', to.view.shape, to.storage.dtype);
       this.#copy(from, temporary);
       return [temporary, to];
     });

@@ -1,17 +1,32 @@
 // Makes the plan of a traced function for one target: a list of steps over buffers, as data that a backend prepares and runs.
 import { GatewiseError } from '../core/errors.ts';
-import { sizeOf } from '../core/shape.ts';
+import { sizeOf, type DType } from '../core/shape.ts';
 import { sameView, viewEnd, type View } from '../core/view.ts';
-import type { Cost, IndexRange, Signature, Value } from '../graph/value.ts';
+import type { Cost, IndexRange, Op, Signature, Value } from '../graph/value.ts';
 import { GraphView } from './graph_view.ts';
 import { joinCopies } from './join_copies.ts';
 import { lower, type Donate, type LoweredStep } from './lower.ts';
 import { memoise } from './memoise.ts';
 import { assignBuffers, shareInPlace, type BufferSpec } from './memory.ts';
 import type { Placement } from './placement.ts';
-import type { Placed, Region } from './region.ts';
 import { optimise } from './rewrite.ts';
 import type { Target } from './target.ts';
+
+/** A tensor in a buffer of the plan, given by the buffer's index. */
+export interface Region {
+  readonly buffer: number;
+  readonly view: View;
+  readonly dtype: DType;
+}
+
+/** One application of an op to operands in memory. */
+export interface Placed<Attrs = unknown, Operand = Region> {
+  readonly op: Op<Attrs>;
+  readonly attrs: Attrs;
+  readonly inputs: readonly Operand[];
+  readonly outputs: readonly Operand[];
+  readonly scratch: readonly Operand[];
+}
 
 /** One application of a kernel. */
 export interface Step extends Placed {
@@ -81,23 +96,22 @@ export function makePlan(
   const joined = { ...memoised, steps: joinCopies(memoised.steps, target) };
   const { steps, outputs: results, root } = shareInPlace(joined);
   const { buffers, bufferOf } = assignBuffers(steps, results, root, joined.retainedStorages);
-  const region = ({ storage, view, dtype }: Placement): Region => ({
+  const region = ({ storage, view }: Placement): Region => ({
     buffer: bufferOf(storage),
     view,
-    dtype,
+    dtype: storage.dtype,
   });
+  const read = steps.flatMap((step) => (step.memoised === true ? step.inputs : []));
   return {
     buffers,
     steps: steps.map((step) => ({
-      op: step.op,
-      attrs: step.attrs,
-      label: step.label,
+      memoised: false,
+      prefetchable: false,
+      ...step,
       inputs: step.inputs.map(region),
       outputs: step.outputs.map(region),
       scratch: step.scratch.map(region),
       cost: costOf(step),
-      memoised: step.memoised === true,
-      prefetchable: step.prefetchable === true,
     })),
     arguments: args.map(({ shape, dtype }) => ({ shape, dtype })),
     argumentBuffers: args.map((_, index) => {
@@ -105,12 +119,7 @@ export function makePlan(
       return buffer < 0 ? undefined : buffer;
     }),
     outputs: results.map(region),
-    frozen: frozen.filter((index) =>
-      steps.some(
-        (step) =>
-          step.memoised === true && step.inputs.some(({ storage }) => storage.external?.index === index),
-      ),
-    ),
+    frozen: frozen.filter((index) => read.some(({ storage }) => storage.external?.index === index)),
     prefetchFrom: steps.some((step) => step.prefetchable === true) ? [...frozen, ...prefetchable] : [],
     indexLimits: indexLimitsOf(graph, args),
   };
@@ -118,7 +127,7 @@ export function makePlan(
 
 function costOf({ op, attrs, inputs, outputs }: LoweredStep): Cost {
   const signatures = (placements: readonly Placement[]): Signature[] =>
-    placements.map(({ view, dtype }) => ({ shape: view.shape, dtype }));
+    placements.map(({ view, storage }) => ({ shape: view.shape, dtype: storage.dtype }));
   const flop = op.cost?.(attrs, signatures(inputs), signatures(outputs)) ?? 0;
   const reads = op.reads?.(attrs, signatures(inputs)) ?? [];
   // A broadcast view repeats elements, each of which counts once.
