@@ -3,10 +3,8 @@ import { GatewiseError, show } from '../core/errors.ts';
 import { flag, isFloat32, option, readOptions } from '../core/options.ts';
 import { isArith, type Arith } from '../expr/arith.ts';
 import { Expr, inputsOf, MEAN } from '../expr/expr.ts';
-import type { CellParts, GateSpec, Initial, SpecialGate } from './declaration.ts';
+import type { CellParts, Fail, GateSpec, Initial, SpecialGate } from './declaration.ts';
 import { weightPart } from './places.ts';
-
-export type Fail = (problem: string) => never;
 
 const KINDS: readonly unknown[] = ['sum', 'apart', 'late', 'input'];
 /** Names of what the update receives beside its weights, and of parameters that every layer has. */

@@ -111,3 +111,6 @@ export interface CellParts {
   /** The declaration itself, from which zoneout and variational dropout derive other cells. */
   readonly declaration: CellDeclaration<readonly GateSpec[], string, string>;
 }
+
+/** Throws an error in the cell's name. */
+export type Fail = (problem: string) => never;

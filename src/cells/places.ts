@@ -2,7 +2,7 @@
 // multiplies vectors of them by. Both are interned objects. Where a place lies in memory is the schedule's to say
 // (ops/recurrent_schedule.ts).
 import { Expr, MEAN, topological, type UnitMap } from '../expr/expr.ts';
-import type { Fail } from './check.ts';
+import type { Fail } from './declaration.ts';
 
 /** The number of units of a value: H, or P of a projected h. */
 export type Width = 'hidden' | 'projection';

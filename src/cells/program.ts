@@ -2,8 +2,7 @@
 // mode. Kernels and the reference run nothing else of a cell.
 import { add } from '../expr/arith.ts';
 import { cotangents, Expr, rewrite, topological } from '../expr/expr.ts';
-import type { Fail } from './check.ts';
-import type { CellParts } from './declaration.ts';
+import type { CellParts, Fail } from './declaration.ts';
 import { PhaseCutter, movePlaces, readsOf, type Phase, type PhaseRules, type Root } from './phases.ts';
 import {
   isVector,

@@ -1,8 +1,7 @@
 // The update of a cell as scalar expressions over places, and its checks.
 import { add } from '../expr/arith.ts';
 import { Expr, MEAN, topological } from '../expr/expr.ts';
-import type { Fail } from './check.ts';
-import type { CellParts, Source } from './declaration.ts';
+import type { CellParts, Fail, Source } from './declaration.ts';
 import { Place, weightPart, type WeightPart, type Width, type Widths } from './places.ts';
 
 export interface ProgramOptions {

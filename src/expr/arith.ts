@@ -21,20 +21,18 @@ export const isArith = (value: unknown): boolean =>
 
 function call<T extends Arith<T>>(op: ScalarOpName, args: readonly Operand<T>[]): T {
   for (const arg of args) {
-    if (typeof arg !== 'number' && !isArith(arg)) {
+    if (typeof arg !== 'number' && !isArith(arg))
       throw new GatewiseError(
         'argument',
         `${op}: expected numbers, expressions or traced values, got ${show(arg)}`,
       );
-    }
   }
   const owner = args.find((arg): arg is T => typeof arg !== 'number');
-  if (owner === undefined) {
+  if (owner === undefined)
     throw new GatewiseError(
       'argument',
       `${op}: at least one operand must be an expression or a traced value, got ${args.join(', ')}`,
     );
-  }
   return owner.apply(op, args);
 }
 

@@ -18,12 +18,11 @@ export function evaluator(roots: readonly Expr[], inputs: readonly string[]): Ev
     if ('constant' in expr.kind) registers[to] = expr.kind.constant;
     else if ('input' in expr.kind) {
       const input = inputs.indexOf(expr.kind.input);
-      if (input < 0) {
+      if (input < 0)
         throw new GatewiseError(
           'internal',
           `expression reads "${expr.kind.input}"; expected one of ${inputs.join(', ')}`,
         );
-      }
       loads.push([to, input]);
     } else if ('across' in expr.kind)
       throw new GatewiseError(

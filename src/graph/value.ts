@@ -68,14 +68,12 @@ export function expectValue(
   dtype: DType,
   shape?: Shape,
 ): asserts value is Value {
-  if (!(value instanceof Value)) {
+  if (!(value instanceof Value))
     throw new GatewiseError('argument', `${what}: expected a traced value, got ${show(value)}`);
-  }
   if (value.dtype !== dtype)
     throw new GatewiseError('dtype', `${what}: expected ${dtype}, got ${value.dtype}`);
-  if (shape !== undefined && !sameShape(value.shape, shape)) {
+  if (shape !== undefined && !sameShape(value.shape, shape))
     throw new GatewiseError('shape', `${what}: expected shape ${show(shape)}, got ${show(value.shape)}`);
-  }
 }
 
 /**

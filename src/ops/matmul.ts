@@ -45,12 +45,11 @@ export const matmulOp: Op<MatmulAttrs> = /* @__PURE__ */ defineOp({
   summary: 'a (M, K) · b (K, N), with an expression applied to each result',
   infer: (attrs, [a, b]) => {
     const { m, n, k } = matmulSizes(attrs, [a, b]);
-    if (a.shape.length !== 2 || b.shape.length !== 2 || sizeOf(b.shape) !== n * k) {
+    if (a.shape.length !== 2 || b.shape.length !== 2 || sizeOf(b.shape) !== n * k)
       throw new GatewiseError(
         'shape',
         `matmul: expected (M, K) and (K, N) with one K, got ${show(a.shape)} and ${show(b.shape)}`,
       );
-    }
     return [{ shape: [m, n], dtype: 'f32' }];
   },
   // With packed weights a kernel reads only the packed input.

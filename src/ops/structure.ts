@@ -12,12 +12,11 @@ export const reshapeOp: Op<{ readonly shape: Shape }> = /* @__PURE__ */ defineOp
   summary: 'the same elements in the same order under another shape',
   infer: ({ shape }, [x]) => {
     checkShape('reshape', shape);
-    if (sizeOf(shape) !== sizeOf(x.shape)) {
+    if (sizeOf(shape) !== sizeOf(x.shape))
       throw new GatewiseError(
         'shape',
         `reshape: ${show(shape)} has ${sizeOf(shape)} elements, the input ${show(x.shape)} has ${sizeOf(x.shape)}`,
       );
-    }
     return [{ shape, dtype: x.dtype }];
   },
   view: ({ shape }, input) => reshapeView(input, shape),
@@ -73,9 +72,8 @@ export const broadcastOp: Op<{ readonly shape: Shape }> = /* @__PURE__ */ define
   name: 'broadcast',
   summary: 'repeats axes of size 1 and adds leading axes',
   infer: ({ shape }, [x]) => {
-    if (!sameShape(broadcastShapes('broadcast', [x.shape, shape]), shape)) {
+    if (!sameShape(broadcastShapes('broadcast', [x.shape, shape]), shape))
       throw new GatewiseError('shape', `broadcast: ${show(x.shape)} does not broadcast to ${show(shape)}`);
-    }
     return [{ shape, dtype: x.dtype }];
   },
   view: ({ shape }, input) => broadcastView(input, shape),
@@ -99,12 +97,11 @@ export const concatOp: Op<{ readonly axis: number }> = /* @__PURE__ */ defineOp(
     for (const { shape, dtype } of inputs) {
       const fits =
         shape.length === first.shape.length && shape.every((n, i) => i === axis || n === first.shape[i]);
-      if (!fits) {
+      if (!fits)
         throw new GatewiseError(
           'shape',
           `concat along axis ${axis}: shapes ${inputs.map((x) => show(x.shape)).join(', ')} differ elsewhere`,
         );
-      }
       if (dtype !== first.dtype)
         throw new GatewiseError('dtype', `concat: expected one dtype, got ${first.dtype} and ${dtype}`);
     }
@@ -201,9 +198,8 @@ export function reshape(x: Value, shape: Shape): Value {
 export function transpose(x: Value, order?: readonly number[]): Value {
   const rank = x.shape.length;
   const axes = [...x.shape.keys()];
-  if (order === undefined && rank < 2) {
+  if (order === undefined && rank < 2)
     throw new GatewiseError('shape', `transpose: expected at least two axes, got shape ${show(x.shape)}`);
-  }
   const swapped = [...axes.slice(0, -2), rank - 1, rank - 2];
   const full = order?.map((axis) => normalizeAxis('transpose', axis, rank)) ?? swapped;
   if (sameShape(full, axes)) return x;
@@ -226,12 +222,11 @@ export function slice(
   const size = x.shape[at];
   const from = start < 0 ? start + size : start;
   const to = end < 0 ? end + size : end;
-  if (!(from >= 0 && from < to && to <= size)) {
+  if (!(from >= 0 && from < to && to <= size))
     throw new GatewiseError(
       'shape',
       `slice: elements ${start} to ${end} of axis ${axis} are not within its ${size}`,
     );
-  }
   const sizes = [from, to - from, size - to].filter((n) => n > 0);
   return split(x, sizes, at)[from > 0 ? 1 : 0];
 }
@@ -244,24 +239,22 @@ export function split(x: Value, sizes: number | readonly number[], axis = 0): Va
     typeof sizes === 'number'
       ? Array.from({ length: Math.ceil(size / sizes) }, (_, i) => Math.min(sizes, size - i * sizes))
       : sizes;
-  if (all.reduce((a, b) => a + b, 0) !== size || !all.every((n) => Number.isInteger(n) && n > 0)) {
+  if (all.reduce((a, b) => a + b, 0) !== size || !all.every((n) => Number.isInteger(n) && n > 0))
     throw new GatewiseError(
       'shape',
       `split: axis ${axis} of size ${size} cannot be cut into parts of ${show(sizes)}; expected whole sizes of at least 1 that sum to ${size}`,
     );
-  }
   return all.length === 1 ? [x] : [...applyAll(splitOp, { axis: at, sizes: all }, [x])];
 }
 
 /** Splits one axis into `chunks` equal parts, as torch.chunk; the size must be divisible. */
 export function chunk(x: Value, chunks: number, axis = 0): Value[] {
   const size = x.shape[normalizeAxis('chunk', axis, x.shape.length)];
-  if (!Number.isInteger(chunks) || chunks < 1 || size % chunks !== 0) {
+  if (!Number.isInteger(chunks) || chunks < 1 || size % chunks !== 0)
     throw new GatewiseError(
       'shape',
       `chunk: axis ${axis} of size ${size} cannot be cut into ${show(chunks)} equal parts`,
     );
-  }
   return split(x, size / chunks, axis);
 }
 

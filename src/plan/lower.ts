@@ -10,7 +10,7 @@ import { elementwiseOp, type ElementwiseAttrs } from '../ops/elementwise.ts';
 import { concatOp, constantOp, emptyOp, gapOp } from '../ops/structure.ts';
 import { fuse, type FusedNode, type Source } from './fuse.ts';
 import type { GraphView } from './graph_view.ts';
-import type { Placed } from './plan.ts';
+import type { Placed, Target } from './target.ts';
 import {
   densePlacement,
   isAligned,
@@ -20,7 +20,6 @@ import {
   type Placement,
   type Storage,
 } from './placement.ts';
-import type { Target } from './target.ts';
 
 /** A step whose operands lie in storages; `memory.ts` assigns the buffers. */
 export interface LoweredStep extends Placed<unknown, Placement> {

@@ -1,8 +1,8 @@
 // Makes the plan of a traced function for one target: a list of steps over buffers, as data that a backend prepares and runs.
 import { GatewiseError } from '../core/errors.ts';
-import { sizeOf, type DType } from '../core/shape.ts';
+import { sizeOf } from '../core/shape.ts';
 import { sameView, viewEnd, type View } from '../core/view.ts';
-import type { Cost, IndexRange, Op, Signature, Value } from '../graph/value.ts';
+import type { Cost, IndexRange, Signature, Value } from '../graph/value.ts';
 import { GraphView } from './graph_view.ts';
 import { joinCopies } from './join_copies.ts';
 import { lower, type Donate, type LoweredStep } from './lower.ts';
@@ -10,23 +10,7 @@ import { memoise } from './memoise.ts';
 import { assignBuffers, shareInPlace, type BufferSpec } from './memory.ts';
 import type { Placement } from './placement.ts';
 import { optimise } from './rewrite.ts';
-import type { Target } from './target.ts';
-
-/** A tensor in a buffer of the plan, given by the buffer's index. */
-export interface Region {
-  readonly buffer: number;
-  readonly view: View;
-  readonly dtype: DType;
-}
-
-/** One application of an op to operands in memory. */
-export interface Placed<Attrs = unknown, Operand = Region> {
-  readonly op: Op<Attrs>;
-  readonly attrs: Attrs;
-  readonly inputs: readonly Operand[];
-  readonly outputs: readonly Operand[];
-  readonly scratch: readonly Operand[];
-}
+import type { Placed, Region, Target } from './target.ts';
 
 /** One application of a kernel. */
 export interface Step extends Placed {
@@ -86,12 +70,11 @@ export function makePlan(
   const unbound = [...graph.nodes.flatMap(({ inputs }) => inputs), ...outputs].find(
     (value) => value.node === undefined && !args.includes(value),
   );
-  if (unbound !== undefined) {
+  if (unbound !== undefined)
     throw new GatewiseError(
       'argument',
       `compile: the function uses a traced value of shape [${unbound.shape.join(', ')}] that is not one of its arguments; pass it in`,
     );
-  }
   const memoised = memoise(lower(graph, args, donate, target), frozen, prefetchable);
   const joined = { ...memoised, steps: joinCopies(memoised.steps, target) };
   const { steps, outputs: results, root } = shareInPlace(joined);

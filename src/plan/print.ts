@@ -1,6 +1,7 @@
 // Plans and profiles as text tables: one line a step, then totals of a run and of the memoised steps.
 import type { BufferSpec } from './memory.ts';
-import type { Plan, Region, Step } from './plan.ts';
+import type { Plan, Step } from './plan.ts';
+import type { Region } from './target.ts';
 import type { Profile, ProfileStep } from './profile.ts';
 import { quantity, stepName, tableLines } from './table.ts';
 

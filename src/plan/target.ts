@@ -1,5 +1,6 @@
-// What the planner knows of the backend that a plan is made for: of the kernel of each op, how it addresses memory, what can
+// What the planner and a backend's kernels share: operands, and what the planner knows of the backend that a plan is made for: of the kernel of each op, how it addresses memory, what can
 // be fused into it and how it rewrites nodes. A backend's kernels extend these traits by code that runs them.
+import type { DType } from '../core/shape.ts';
 import type { View } from '../core/view.ts';
 import type { Node, Op, Signature, TargetLimits, Value } from '../graph/value.ts';
 
@@ -8,6 +9,22 @@ import type { Node, Op, Signature, TargetLimits, Value } from '../graph/value.ts
  * use it, since random numbers depend on the segment of time in which they are drawn.
  */
 export const TENSOR_BYTES = 64 * 2 ** 20;
+
+/** A tensor in a buffer of the plan, given by the buffer's index. */
+export interface Region {
+  readonly buffer: number;
+  readonly view: View;
+  readonly dtype: DType;
+}
+
+/** One application of an op to operands in memory. */
+export interface Placed<Attrs = unknown, Operand = Region> {
+  readonly op: Op<Attrs>;
+  readonly attrs: Attrs;
+  readonly inputs: readonly Operand[];
+  readonly outputs: readonly Operand[];
+  readonly scratch: readonly Operand[];
+}
 
 /** The limits of a kernel that evaluates an expression over its inputs. */
 export interface ExpressionLimits {

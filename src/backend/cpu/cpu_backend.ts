@@ -2,7 +2,8 @@
 import { GatewiseError } from '../../core/errors.ts';
 import { sizeOf, type DType, type NumberArray } from '../../core/shape.ts';
 import type { Calibration } from '../../plan/calibration.ts';
-import type { Plan, Region, Step } from '../../plan/plan.ts';
+import type { Plan, Step } from '../../plan/plan.ts';
+import type { Region } from '../../plan/target.ts';
 import type { Backend, DeviceBuffer, Executable } from '../backend.ts';
 import { markWritten, Memo, newVersion } from '../memo.ts';
 import { referenceTarget, type HostTarget } from './kernels/index.ts';

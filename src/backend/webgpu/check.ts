@@ -3,7 +3,8 @@
 import { GatewiseError } from '../../core/errors.ts';
 import { sizeOf, type NumberArray } from '../../core/shape.ts';
 import { walk } from '../../core/view.ts';
-import type { Region, Step } from '../../plan/plan.ts';
+import type { Step } from '../../plan/plan.ts';
+import type { Region } from '../../plan/target.ts';
 import { runStep } from '../cpu/cpu_backend.ts';
 import type { HostTarget } from '../cpu/kernels/index.ts';
 import type { WebGPUBuffer } from './buffers.ts';

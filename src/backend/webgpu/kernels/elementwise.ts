@@ -4,7 +4,7 @@ import { sizeOf } from '../../../core/shape.ts';
 import type { View } from '../../../core/view.ts';
 import { Expr, inputName } from '../../../expr/expr.ts';
 import { elementwiseOp, type ElementwiseAttrs } from '../../../ops/elementwise.ts';
-import type { Region } from '../../../plan/plan.ts';
+import type { Region } from '../../../plan/target.ts';
 import { elementwise as kernel } from '../../../../shaders/gen/elementwise.ts';
 import { dispatch, type Dispatch } from '../dispatch.ts';
 import { defineKernel } from './kernel.ts';

@@ -15,7 +15,7 @@ import {
   slotViews,
   stateView,
 } from '../../../ops/linear_scan.ts';
-import type { Placed, Region } from '../../../plan/plan.ts';
+import type { Placed, Region } from '../../../plan/target.ts';
 import { linear_scan } from '../../../../shaders/gen/linear_scan.ts';
 import { linear_scan_aggregate } from '../../../../shaders/gen/linear_scan_aggregate.ts';
 import { chooseTile, GPU_DEVICE, type DeviceInfo } from '../device_info.ts';

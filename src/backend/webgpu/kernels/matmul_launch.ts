@@ -4,7 +4,7 @@ import { mul } from '../../../expr/arith.ts';
 import { Expr, inputName, substitute } from '../../../expr/expr.ts';
 import { matmulOperands, PRODUCT, type MatmulAttrs } from '../../../ops/matmul.ts';
 import { QUAD_WORDS, quadsOf, type WeightPrecision } from '../../../ops/weight_precision.ts';
-import type { Placed, Region } from '../../../plan/plan.ts';
+import type { Placed, Region } from '../../../plan/target.ts';
 import { bindWhole, type Binding } from '../dispatch.ts';
 import { expressionBody, four, indexText, operandTable, shareBindings } from './wgsl_expression.ts';
 

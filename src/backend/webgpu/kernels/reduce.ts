@@ -5,7 +5,7 @@ import { collapse, denseView, type View } from '../../../core/view.ts';
 import { Expr, inputName } from '../../../expr/expr.ts';
 import type { Signature } from '../../../graph/value.ts';
 import { reduceOp, splitAxes, type ReduceAttrs } from '../../../ops/structure.ts';
-import type { Placed, Region } from '../../../plan/plan.ts';
+import type { Placed, Region } from '../../../plan/target.ts';
 import { reduce as kernel } from '../../../../shaders/gen/reduce.ts';
 import { dispatch, type Dispatch } from '../dispatch.ts';
 import { MAX_BUFFERS } from './elementwise.ts';

@@ -2,7 +2,7 @@
 import { collapse, transposeView, walk, type View } from '../../../core/view.ts';
 import { type Expr, inputPosition } from '../../../expr/expr.ts';
 import { toWGSL } from '../../../expr/wgsl.ts';
-import type { Region } from '../../../plan/plan.ts';
+import type { Region } from '../../../plan/target.ts';
 import { bindWhole, type Binding } from '../dispatch.ts';
 
 type Four = readonly [number, number, number, number];

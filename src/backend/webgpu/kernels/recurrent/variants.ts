@@ -15,7 +15,7 @@ import {
   type Strides,
 } from '../../../../ops/recurrent_schedule.ts';
 import { QUAD_WORDS } from '../../../../ops/weight_precision.ts';
-import type { Placed, Region } from '../../../../plan/plan.ts';
+import type { Placed, Region } from '../../../../plan/target.ts';
 import { recurrent_subgroup } from '../../../../../shaders/gen/recurrent_subgroup.ts';
 import { recurrent_persistent } from '../../../../../shaders/gen/recurrent_persistent.ts';
 import { recurrent_step } from '../../../../../shaders/gen/recurrent_step.ts';
