@@ -12,16 +12,12 @@ import {
 } from './recurrent_schedule.ts';
 import { concat, reshape, slice, sum, transpose, zeros } from './structure.ts';
 
-interface Results {
+/** Everything that the operand gradients are computed from. */
+interface Parts {
   /** (P, T, B, row): the gradients, in the slots of their values. */
   readonly dReserve: Value;
   /** All states, before and after each step. */
   readonly states: Value;
-  readonly dInitial: Value;
-}
-
-/** Everything that the operand gradients are computed from. */
-interface Parts extends Results {
   readonly attrs: RecurrentAttrs;
   readonly layout: RecurrentLayout;
   readonly operands: RecurrentOperands<Value>;
@@ -33,15 +29,15 @@ interface Parts extends Results {
 export function recurrentGradients(
   attrs: RecurrentAttrs,
   operands: RecurrentOperands<Value>,
-  results: Results,
+  { dReserve, states, dInitial }: { readonly [Name in 'dReserve' | 'states' | 'dInitial']: Value },
 ): RecurrentOperands<Value | undefined> {
   const layout = new RecurrentLayout(attrs);
-  const [, steps, batch] = results.dReserve.shape;
-  const parts: Parts = { ...results, attrs, layout, operands, steps, batch };
+  const [, steps, batch] = dReserve.shape;
+  const parts: Parts = { dReserve, states, attrs, layout, operands, steps, batch };
   const each = Array.from({ length: layout.pseudoLayers }, (_, p) => p);
   return loopOperands<Value | undefined>({
     reserve: [inputGradient(parts)],
-    initial: operands.initial.map(() => results.dInitial),
+    initial: operands.initial.map(() => dInitial),
     weights: each.flatMap((p) =>
       layout.matrices.slice(0, layout.matricesOf(p)).map((matrix) => matrixGradient(parts, p, matrix)),
     ),

@@ -90,11 +90,10 @@ export function recurrentSequence(cell: Cell, args: SequenceArguments): Sequence
   };
   const layout = new RecurrentLayout(attrs);
   // The loop saves more activations after the input products in each row.
-  const room = layout.row - width;
-  const own = products.map((product) =>
-    room === 0 ? product : concat([product, empty([steps, batch, room])], 2),
+  const rest = layout.row === width ? [] : [empty([steps, batch, layout.row - width])];
+  const reserve = concat(
+    products.map((product) => reshape(concat([product, ...rest], 2), [1, steps, batch, layout.row])),
   );
-  const reserve = concat(own.map((one) => reshape(one, [1, steps, batch, layout.row])));
   const need = (value: Value | undefined, name: string, shape: readonly number[]): Value => {
     expectValue(`${what}: ${name}`, value, 'f32', shape);
     return value;
@@ -104,11 +103,10 @@ export function recurrentSequence(cell: Cell, args: SequenceArguments): Sequence
       .slice(0, layout.matricesOf(p))
       .map(({ name, shape }) => need(given[name], `weight_${name}`, shape)),
   );
-  const vectorsOf = ({ bias, units }: RecurrentWeights): Value[] => {
+  const vectors = weights.flatMap(({ bias, units }): Value[] => {
     const own = cell.weights.map(({ name }) => need(units?.[name], `weight ${show(name)}`, [attrs.hidden]));
     return bias === undefined ? own : [need(bias, 'bias_hh', [layout.weightOffset])].concat(own);
-  };
-  const vectors = weights.flatMap(vectorsOf);
+  });
   const { pseudoLayers } = layout;
   const flat = (values: readonly Value[]): Value => concat(values.map((value) => reshape(value, [-1])));
   const stateShape = (s: number): readonly number[] => [pseudoLayers, batch, layout.stateWidth(s)];

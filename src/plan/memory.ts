@@ -154,12 +154,8 @@ export function assignBuffers(
   storagesOf.forEach((storages, i) => {
     for (const storage of storages) {
       if (assigned.has(storage)) continue;
-      if (isRetained(storage)) {
-        add(storage, { kind: 'temporary' });
-        continue;
-      }
       // The smallest free buffer of the same dtype that is large enough, else the largest one, which grows.
-      const sameDType = free.filter((b) => buffers[b].dtype === storage.dtype);
+      const sameDType = free.filter((b) => !isRetained(storage) && buffers[b].dtype === storage.dtype);
       const largeEnough = sameDType.filter((b) => buffers[b].size >= storage.size);
       const best =
         largeEnough.length > 0
