@@ -27,7 +27,7 @@ export interface FusedNode {
   readonly label: string;
 }
 
-const isOp = <Attrs>(node: Node | undefined, op: Op<Attrs>): node is Node<Attrs> & Node =>
+export const isOp = <Attrs>(node: Node | undefined, op: Op<Attrs>): node is Node<Attrs> & Node =>
   node?.op.name === op.name;
 
 /** Expressions over sources, `in0`…, into which the producers of the sources can be fused. */

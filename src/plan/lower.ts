@@ -8,7 +8,7 @@ import type { Op, Value } from '../graph/value.ts';
 import { copyOp } from '../ops/copy.ts';
 import { elementwiseOp, type ElementwiseAttrs } from '../ops/elementwise.ts';
 import { concatOp, constantOp, emptyOp, gapOp } from '../ops/structure.ts';
-import { fuse, type FusedNode, type Source } from './fuse.ts';
+import { fuse, isOp, type FusedNode, type Source } from './fuse.ts';
 import type { GraphView } from './graph_view.ts';
 import type { Placed, Target } from './target.ts';
 import {
@@ -106,13 +106,12 @@ class Lowering {
 
   /** Where a step reads a source: in place if the kernel can, else in a dense copy. */
   #read({ base, view }: Source, canReadStrided: boolean): Placement {
-    const isConstant = base.node?.op.name === constantOp.name;
+    const constant = constantValue(base);
     // A constant that is broadcast is filled in the shape of the view; another one once, in its own shape.
-    const isBroadcastConstant = isConstant && !isDense(view);
-    if (isConstant && !isBroadcastConstant && !this.#filled.has(base)) {
+    const isBroadcastConstant = constant !== undefined && !isDense(view);
+    if (constant !== undefined && !isBroadcastConstant && !this.#filled.has(base)) {
       this.#filled.add(base);
-      const value = constantValue(base);
-      this.#fill(value, this.#placements.of(base), `fill ${value}`);
+      this.#fill(constant, this.#placements.of(base), `fill ${constant}`);
     }
     // A base may lie inside a larger storage, densely, so its offset there is added to that of the view.
     const whole = this.#placements.of(base);
@@ -122,17 +121,17 @@ class Lowering {
     const existing = copies.find(({ of }) => sameView(of, view));
     if (existing !== undefined) return existing.copy;
     const copy = densePlacement('copy', view.shape, base.dtype);
-    if (isBroadcastConstant) this.#fill(constantValue(base), copy);
+    if (isBroadcastConstant) this.#fill(constant, copy);
     else this.#copy(placement, copy);
     this.#copies.set(base, [...copies, { of: view, copy }]);
     return copy;
   }
 
   /** A view is no step, unless strides cannot express it: then it is a copy. */
-  #lowerView({ outputs: [output] }: FusedNode): void {
+  #lowerView({ outputs: [output], sources: [source] }: FusedNode): void {
     this.#graph.resolve(output);
     if (!this.#graph.copied.has(output)) return;
-    const from = this.#read(this.#graph.resolve(nodeOf(output).inputs[0]), true);
+    const from = this.#read(source, true);
     const to = this.#placements.of(output);
     // Both views have the input's shape here; readers of the copy see it in the output's shape.
     this.#copy(from, { ...to, view: denseView(from.view.shape, to.view.offset) });
@@ -146,7 +145,8 @@ class Lowering {
       const { base } = this.#graph.resolve(value);
       const piece: Placement = { ...whole, view };
       if (isUninitialized(base)) continue;
-      if (base.node?.op.name === constantOp.name) this.#fill(constantValue(base), piece);
+      const constant = constantValue(base);
+      if (constant !== undefined) this.#fill(constant, piece);
       else if (!this.#placements.has(base) || this.#placements.of(base).storage !== piece.storage)
         this.#copy(this.#read(this.#graph.resolve(value), true), piece);
     }
@@ -206,14 +206,12 @@ class Lowering {
   }
 }
 
-function constantValue(base: Value): number {
-  return (nodeOf(base).attrs as { readonly value: number }).value;
-}
+/** The number of a constant tensor; undefined for others. */
+const constantValue = ({ node }: Value): number | undefined =>
+  isOp(node, constantOp) ? node.attrs.value : undefined;
 
 /** Whether a value is memory that no step writes. */
-function isUninitialized({ node }: Value): boolean {
-  return node?.op.name === emptyOp.name || node?.op.name === gapOp.name;
-}
+const isUninitialized = ({ node }: Value): boolean => isOp(node, emptyOp) || isOp(node, gapOp);
 
 /** The output in the shape in which the op writes it. */
 function reshapeResult({ resultShape }: FusedNode, placement: Placement): Placement {
@@ -225,9 +223,4 @@ function reshapeResult({ resultShape }: FusedNode, placement: Placement): Placem
       `plan: no view of [${placement.view.shape.join(', ')}] as [${resultShape.join(', ')}]`,
     );
   return { ...placement, view };
-}
-
-function nodeOf(value: Value): NonNullable<Value['node']> {
-  if (value.node === undefined) throw new GatewiseError('internal', 'plan: an argument has no node');
-  return value.node;
 }
