@@ -47,24 +47,14 @@ export { Sequential } from './nn/sequential.ts';
 export { activation, type Activation, type ActivationName } from './cells/activations.ts';
 export { defineCell, type Cell } from './cells/cell.ts';
 export { apart, inputOnly, late, type CellDeclaration, type SpecialGate } from './cells/declaration.ts';
-export { elmanRelu, elmanTanh } from './cells/elman.ts';
-export { gru } from './cells/gru.ts';
-export { gruLayerNorm } from './cells/gru_layer_norm.ts';
-export { gruResetBefore } from './cells/gru_reset_before.ts';
-export { indrnn } from './cells/indrnn.ts';
-export { normalise } from './cells/layer_norm.ts';
-export { lstm } from './cells/lstm.ts';
-export { lstmCoupled } from './cells/lstm_coupled.ts';
-export { lstmLayerNorm } from './cells/lstm_layer_norm.ts';
-export { lstmPeephole } from './cells/lstm_peephole.ts';
-export { lstmProjected } from './cells/lstm_projected.ts';
-export { minGRU } from './cells/min_gru.ts';
-export { minLSTM } from './cells/min_lstm.ts';
-export { minimalGatedUnit } from './cells/minimal_gated_unit.ts';
+export { elmanRelu, elmanTanh, indrnn } from './cells/elman.ts';
+export { gru, gruResetBefore, minimalGatedUnit } from './cells/gru.ts';
+export { gruLayerNorm, lstmLayerNorm, normalise } from './cells/layer_norm.ts';
+export { lstm, lstmCoupled, lstmPeephole, lstmProjected, slstm } from './cells/lstm.ts';
+export { minGRU, minLSTM } from './cells/min_rnn.ts';
 export { onnxGRU, onnxLSTM, onnxRNN } from './cells/onnx.ts';
 export type { ONNXFlag, ONNXGRUOptions, ONNXLSTMOptions, ONNXOptions } from './cells/onnx.ts';
 export { withRecurrentDropout, withZoneout, type ZoneoutRates } from './cells/regularised.ts';
-export { slstm } from './cells/slstm.ts';
 
 export {
   abs,
@@ -132,7 +122,7 @@ export {
 export { countDispatches } from './backend/webgpu/launches.ts';
 export type { Plan } from './plan/plan.ts';
 export { printPlan } from './plan/print.ts';
-export { printProfile } from './plan/print_profile.ts';
+export { printProfile } from './plan/print.ts';
 export type { Profile, ProfileStep } from './plan/profile.ts';
 export type { TunedKind, Tuning } from './backend/tuning.ts';
 

@@ -8,14 +8,15 @@ import type { WeightPrecision } from '../src/ops/weight_precision.ts';
 import { projectionOf, type RunSize } from './recurrent_run.ts';
 
 /** The loop of a run. */
-export const loopOf = (size: RunSize, form: 'training' | 'inference' = 'training'): LoopAttrs => ({
+export const loopOf = (size: RunSize, inference = false): LoopAttrs => ({
   cell: size.cell,
   hidden: size.hidden,
   projection: projectionOf(size),
   pseudoLayers: size.pseudoLayers,
   bias: size.bias,
   masked: size.masked,
-  schedule: { arrangement: size.wavefront === true ? 'wavefront' : 'directions', form },
+  wavefront: size.wavefront === true,
+  inference,
 });
 
 /** The packed matrices, and with int8 the largest magnitudes of their rows. */

@@ -4,7 +4,7 @@ import type { Arith } from '../expr/arith.ts';
 /** How the update receives a gate's input part W_ih·x + b_ih and its recurrent part W_hh·h + b_hh. */
 export type GateKind = 'sum' | 'apart' | 'late' | 'input';
 
-/** A gate that the update does not receive as the sum of its two parts. */
+/** A gate with the way in which the update receives it; a name alone is a gate of kind `sum`. */
 export interface SpecialGate<Name extends string = string, Kind extends GateKind = GateKind> {
   readonly name: Name;
   readonly kind: Kind;
@@ -84,11 +84,6 @@ export interface CellDeclaration<
   ) => { readonly [S in State | 'h']: T };
 }
 
-export interface Gate {
-  readonly name: string;
-  readonly kind: GateKind;
-}
-
 /** Provides the values that an update reads, as scalar expressions or as tensors. */
 export interface Source<T> extends Across<T> {
   /** The input part of a gate. */
@@ -104,7 +99,7 @@ export interface Source<T> extends Across<T> {
 /** A cell without its generated program. */
 export interface CellParts {
   readonly name: string;
-  readonly gates: readonly Gate[];
+  readonly gates: readonly SpecialGate[];
   readonly states: readonly string[];
   readonly weights: readonly { readonly name: string; readonly initial: Initial }[];
   readonly projects: boolean;
@@ -116,3 +111,6 @@ export interface CellParts {
   /** The declaration itself, from which zoneout and variational dropout derive other cells. */
   readonly declaration: CellDeclaration<readonly GateSpec[], string, string>;
 }
+
+/** Throws an error in the cell's name. */
+export type Fail = (problem: string) => never;

@@ -1,19 +1,10 @@
 // Every cell that is declared, for whoever enumerates them: conformance tests, gradient checks, tables.
 import type { Cell } from './cell.ts';
-import { elmanRelu, elmanTanh } from './elman.ts';
-import { gru } from './gru.ts';
-import { gruLayerNorm } from './gru_layer_norm.ts';
-import { gruResetBefore } from './gru_reset_before.ts';
-import { indrnn } from './indrnn.ts';
-import { lstm } from './lstm.ts';
-import { lstmCoupled } from './lstm_coupled.ts';
-import { lstmLayerNorm } from './lstm_layer_norm.ts';
-import { lstmPeephole } from './lstm_peephole.ts';
-import { lstmProjected } from './lstm_projected.ts';
-import { minGRU } from './min_gru.ts';
-import { minLSTM } from './min_lstm.ts';
-import { minimalGatedUnit } from './minimal_gated_unit.ts';
-import { slstm } from './slstm.ts';
+import { elmanRelu, elmanTanh, indrnn } from './elman.ts';
+import { gru, gruResetBefore, minimalGatedUnit } from './gru.ts';
+import { gruLayerNorm, lstmLayerNorm } from './layer_norm.ts';
+import { lstm, lstmCoupled, lstmPeephole, lstmProjected, slstm } from './lstm.ts';
+import { minGRU, minLSTM } from './min_rnn.ts';
 
 export const allCells: readonly Cell[] = [
   elmanTanh,

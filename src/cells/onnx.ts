@@ -39,29 +39,24 @@ const LSTM = { ...RNN, inputForget: onnxFlag, peepholes: onnxFlag };
 
 type Function = <T extends Arith<T>>(x: T) => T;
 
-/** The activations in order, and the clipping of their arguments. */
+/** The clipping of the activations' arguments, then the activations in order. */
 function functionsOf(
   what: string,
   defaults: readonly string[],
   { activations = defaults, clip }: Complete<typeof RNN>,
-) {
+): Function[] {
   if (!Array.isArray(activations) || activations.length !== defaults.length)
     throw new GatewiseError(
       'argument',
       `${what}: expected ${defaults.length} activations for one direction, got ${show(activations)}`,
     );
   const functions = (activations as readonly (Activation | string)[]).map((given) => activation(what, given));
-  const clipped: Function = (x) => (clip === undefined ? x : clamp(x, -clip, clip));
-  return { functions, clipped };
+  return [(x) => (clip === undefined ? x : clamp(x, -clip, clip)), ...functions];
 }
 
 /** h' = f(x W + h R + b). */
 export function onnxRNN(options: ONNXOptions = {}): Cell {
-  const read = readOptions('onnxRNN', RNN, options);
-  const {
-    functions: [f],
-    clipped,
-  } = functionsOf('onnxRNN', ['Tanh'], read);
+  const [clipped, f] = functionsOf('onnxRNN', ['Tanh'], readOptions('onnxRNN', RNN, options));
   return defineCell({
     name: 'onnx_rnn',
     gates: ['a'],
@@ -73,10 +68,7 @@ export function onnxRNN(options: ONNXOptions = {}): Cell {
 /** Gates r, z, n. */
 export function onnxGRU(options: ONNXGRUOptions = {}): Cell {
   const read = readOptions('onnxGRU', GRU, options);
-  const {
-    functions: [f, g],
-    clipped,
-  } = functionsOf('onnxGRU', ['Sigmoid', 'Tanh'], read);
+  const [clipped, f, g] = functionsOf('onnxGRU', ['Sigmoid', 'Tanh'], read);
   const mix = <T extends Arith<T>>(z: T, candidate: T, h: T): { h: T } => {
     const keep = f(clipped(z));
     return { h: add(mul(sub(1, keep), candidate), mul(keep, h)) };
@@ -101,55 +93,22 @@ export function onnxGRU(options: ONNXGRUOptions = {}): Cell {
 export function onnxLSTM(options: ONNXLSTMOptions = {}): Cell {
   const read = readOptions('onnxLSTM', LSTM, options);
   const { inputForget, peepholes } = read;
-  const {
-    functions: [f, g, h],
-    clipped,
-  } = functionsOf('onnxLSTM', ['Sigmoid', 'Tanh', 'Tanh'], read);
-  const step = <T extends Arith<T>>(
-    gates: { readonly i: T; readonly f?: T; readonly g: T; readonly o: T },
-    c: T,
-    peep: { readonly i?: T; readonly f?: T; readonly o?: T },
-  ): { h: T; c: T } => {
-    const gate = (x: T, state: T, weight: T | undefined): T =>
-      f(clipped(weight === undefined ? x : add(x, mul(weight, state))));
-    const input = gate(gates.i, c, peep.i);
-    const forget = gates.f === undefined ? sub(1, input) : gate(gates.f, c, peep.f);
-    const next = add(mul(forget, c), mul(input, g(clipped(gates.g))));
-    return { c: next, h: mul(gate(gates.o, next, peep.o), h(next)) };
-  };
-  const states = ['h', 'c'] as const;
-  if (inputForget && peepholes) {
-    return defineCell({
-      name: 'onnx_lstm_coupled_peephole',
-      gates: ['i', 'g', 'o'],
-      states,
-      weights: { weight_ci: 'uniform', weight_co: 'uniform' },
-      update: ({ i, g, o }, { c }, { weight_ci, weight_co }) =>
-        step({ i, g, o }, c, { i: weight_ci, o: weight_co }),
-    });
-  }
-  if (inputForget) {
-    return defineCell({
-      name: 'onnx_lstm_coupled',
-      gates: ['i', 'g', 'o'],
-      states,
-      update: ({ i, g, o }, { c }) => step({ i, g, o }, c, {}),
-    });
-  }
-  if (peepholes) {
-    return defineCell({
-      name: 'onnx_lstm_peephole',
-      gates: ['i', 'f', 'g', 'o'],
-      states,
-      weights: { weight_ci: 'uniform', weight_cf: 'uniform', weight_co: 'uniform' },
-      update: (gates, { c }, { weight_ci, weight_cf, weight_co }) =>
-        step(gates, c, { i: weight_ci, f: weight_cf, o: weight_co }),
-    });
-  }
+  const [clipped, f, g, h] = functionsOf('onnxLSTM', ['Sigmoid', 'Tanh', 'Tanh'], read);
+  const peepholesOf = inputForget ? ['i', 'o'] : ['i', 'f', 'o'];
   return defineCell({
-    name: 'onnx_lstm',
-    gates: ['i', 'f', 'g', 'o'],
-    states,
-    update: (gates, { c }) => step(gates, c, {}),
+    name: `onnx_lstm${inputForget ? '_coupled' : ''}${peepholes ? '_peephole' : ''}`,
+    gates: inputForget ? ['i', 'g', 'o'] : ['i', 'f', 'g', 'o'],
+    states: ['h', 'c'],
+    weights: Object.fromEntries(
+      peepholes ? peepholesOf.map((gate) => [`weight_c${gate}`, 'uniform' as const]) : [],
+    ),
+    update: (gates, { c }, weights) => {
+      const gate = (name: 'i' | 'f' | 'o', state: typeof c): typeof c =>
+        f(clipped(peepholes ? add(gates[name], mul(weights[`weight_c${name}`], state)) : gates[name]));
+      const input = gate('i', c);
+      const forget = inputForget ? sub(1, input) : gate('f', c);
+      const next = add(mul(forget, c), mul(input, g(clipped(gates.g))));
+      return { c: next, h: mul(gate('o', next), h(next)) };
+    },
   });
 }

@@ -1,6 +1,6 @@
 // Cuts expressions over a step of a cell into phases. Within a phase every unit works on its own, since what it reads of other
 // units was written by an earlier launch.
-import { constantOf, Expr, rewrite, topological } from '../expr/expr.ts';
+import { constantOf, countOperations, Expr, rewrite } from '../expr/expr.ts';
 import {
   isMean,
   isVector,
@@ -10,8 +10,8 @@ import {
   weightPartsOf,
   type WeightPart,
   type Width,
+  type Widths,
 } from './places.ts';
-import type { Widths } from './widths.ts';
 
 /** A sum of matrix-vector products. */
 export interface Product {
@@ -54,31 +54,29 @@ export interface Root extends Write {
   readonly last?: boolean;
   readonly finish?: boolean;
   /** The value at masked steps; if absent, masked steps write `value` too. */
-  readonly masked?: Expr;
+  readonly masked?: Expr | undefined;
 }
 
 export interface PhaseRules {
   /** Values that are stored rather than computed again in a later phase. */
   readonly saved: ReadonlySet<Expr>;
+  /** The places of stored values; values without one get a new slot. */
+  readonly places: Map<Expr, Place>;
   readonly widths: Widths;
-  /** A place in memory for a value. */
-  readonly allocate: (expr: Expr) => Place;
   /** Values that are stored at masked steps too; all others are 0 there. */
   readonly always: ReadonlySet<Expr>;
   /** The input that is 1 where a step is not masked; undefined without a mask. */
   readonly active: Expr | undefined;
 }
 
-export function cutIntoPhases(roots: readonly Root[], rules: PhaseRules): Phase[] {
-  return new PhaseCutter(rules).cut(roots);
-}
-
 /** A phase in the making. */
 interface Group {
   readonly level: number;
   readonly width: Width;
-  readonly products: Map<Expr, Product>;
-  readonly means: Map<Expr, Mean>;
+  /** The results of products and means. */
+  readonly results: Map<Expr, Place>;
+  readonly products: Product[];
+  readonly means: Mean[];
   readonly writes: Write[];
   readonly finish: Write[];
 }
@@ -89,21 +87,23 @@ interface Level {
   readonly all: number;
 }
 
+/** A value in memory. */
 interface StoredValue {
   readonly place: Place;
   readonly level: number;
   readonly masked: Expr | undefined;
 }
 
-class PhaseCutter {
+export class PhaseCutter {
   readonly #rules: PhaseRules;
-  readonly #groups = new Map<string, Group>();
+  readonly #groups: Group[] = [];
   readonly #levels = new Map<Expr, Level>();
   readonly #stored = new Map<Expr, StoredValue>();
   /** Where values lie without their replacement at masked steps. */
   readonly #unmasked = new Map<Expr, Place>();
   readonly #queue: Root[] = [];
-  #results = 0;
+  /** The number of products and means. */
+  #count = 0;
 
   constructor(rules: PhaseRules) {
     this.#rules = rules;
@@ -120,15 +120,9 @@ class PhaseCutter {
     this.#queue.push(...roots.filter(({ last }) => last !== true));
     this.#drain();
     this.#writeLast(roots.filter(({ last }) => last === true));
-    return [...this.#groups.values()]
+    return this.#groups
       .sort((a, b) => a.level - b.level || a.width.localeCompare(b.width))
-      .map(({ width, products, means, writes, finish }) => ({
-        width,
-        products: [...products.values()],
-        means: [...means.values()],
-        writes,
-        finish,
-      }));
+      .map(({ level: _level, results: _results, ...phase }) => phase);
   }
 
   /** Writes all queued values, and those that have to be stored for them. */
@@ -141,7 +135,7 @@ class PhaseCutter {
     const widthOf = ({ to }: Root): Width => this.#rules.widths.at(to.expr) ?? 'hidden';
     for (const root of roots) {
       const width = widthOf(root);
-      const groups = [...this.#groups.values()].filter((group) => group.width === width);
+      const groups = this.#groups.filter((group) => group.width === width);
       const alike = roots.filter((other) => widthOf(other) === width);
       const levels = [
         ...groups.map(({ level }) => level),
@@ -171,17 +165,18 @@ class PhaseCutter {
   }
 
   #groupAt(level: number, width: Width): Group {
-    const key = `${level} ${width}`;
-    const group = this.#groups.get(key) ?? {
-      level,
-      width,
-      products: new Map<Expr, Product>(),
-      means: new Map<Expr, Mean>(),
-      writes: [],
-      finish: [],
-    };
-    this.#groups.set(key, group);
+    const known = this.#groups.find((group) => group.level === level && group.width === width);
+    if (known !== undefined) return known;
+    const group = { level, width, results: new Map(), products: [], means: [], writes: [], finish: [] };
+    this.#groups.push(group);
     return group;
+  }
+
+  /** The place of a stored value; a new slot for another one. */
+  #placeFor(value: Expr): Place {
+    const place = this.#rules.places.get(value) ?? this.#rules.widths.allocate(value);
+    this.#rules.places.set(value, place);
+    return place;
   }
 
   #write({ to, value, masked, finish = false }: Root, level: number): void {
@@ -215,7 +210,7 @@ class PhaseCutter {
   #computeMasked(value: Expr, group: Group): Expr {
     const stored = this.#stored.get(value);
     if (stored?.masked === undefined || stored.level >= group.level) return this.#compute(value, group);
-    const place = this.#unmasked.get(value) ?? this.#rules.allocate(value);
+    const place = this.#unmasked.get(value) ?? this.#placeFor(value);
     if (!this.#unmasked.has(value)) this.#queue.push({ to: place, value });
     this.#unmasked.set(value, place);
     return place.expr;
@@ -225,38 +220,39 @@ class PhaseCutter {
   #store(expr: Expr): Expr {
     const stored = this.#stored.get(expr);
     if (stored !== undefined) return stored.place.expr;
-    const place = this.#rules.allocate(expr);
+    const place = this.#placeFor(expr);
     const isAlways = placeOf(expr) !== undefined || this.#rules.always.has(expr);
     const masked = isAlways ? undefined : Expr.constant(0);
     this.#stored.set(expr, { place, level: this.#levelOf(expr).own, masked });
-    this.#queue.push({ to: place, value: expr, ...(masked === undefined ? {} : { masked }) });
+    this.#queue.push({ to: place, value: expr, masked });
     return place.expr;
   }
 
   #meanOf(expr: Expr, group: Group): Expr {
-    const known = group.means.get(expr);
-    if (known !== undefined) return known.place.expr;
+    const known = group.results.get(expr);
+    if (known !== undefined) return known.expr;
     // Other units' values must be in memory.
     const [of] = rewrite([this.#compute(expr.args[0], group)], (inner) =>
       placeOf(inner)?.traits.read === 'unit' ? this.#store(inner) : undefined,
     );
-    const width = this.#rules.widths.at(expr.args[0]) ?? group.width;
-    const mean: Mean = { place: Place.of('mean', this.#results++), of, width };
-    group.means.set(expr, mean);
-    return mean.place.expr;
+    const place = Place.of('mean', this.#count++);
+    group.means.push({ place, of, width: this.#rules.widths.at(expr.args[0]) ?? group.width });
+    group.results.set(expr, place);
+    return place.expr;
   }
 
   #productOf(expr: Expr, parts: readonly WeightPart[], group: Group): Expr {
-    const known = group.products.get(expr);
-    if (known !== undefined) return known.place.expr;
+    const known = group.results.get(expr);
+    if (known !== undefined) return known.expr;
     const terms = parts.map((matrix, i): Term => {
       const source = expr.args[i];
       const { depth } = this.#rules.widths.of(matrix);
       return { matrix, source: isVector(source) ? source : this.#store(source), depth };
     });
-    const product: Product = { place: Place.of('product', this.#results++), terms };
-    group.products.set(expr, product);
-    return product.place.expr;
+    const place = Place.of('product', this.#count++);
+    group.products.push({ place, terms });
+    group.results.set(expr, place);
+    return place.expr;
   }
 }
 
@@ -269,19 +265,12 @@ export interface Read {
 
 export function readsOf(phases: readonly Phase[]): Read[] {
   return phases.flatMap(({ products, means, writes, finish }, phase) => {
-    const reads = (exprs: readonly Expr[], across: boolean): Read[] =>
-      placesIn(exprs).map((place) => ({ place, phase, across }));
     const sources = products.flatMap(({ terms }) => terms.map(({ source }) => source));
+    const averaged = means.map(({ of }) => of);
+    const values = [...writes, ...finish].map(({ value }) => value);
     return [
-      ...reads(sources, true),
-      ...reads(
-        means.map(({ of }) => of),
-        true,
-      ),
-      ...reads(
-        [...writes, ...finish].map(({ value }) => value),
-        false,
-      ),
+      ...placesIn([...sources, ...averaged]).map((place) => ({ place, phase, across: true })),
+      ...placesIn(values).map((place) => ({ place, phase, across: false })),
     ];
   });
 }
@@ -307,8 +296,5 @@ export function movePlaces(phases: readonly Phase[], move: (place: Place) => Pla
 }
 
 /** FLOP of a phase's means and writes for one unit: each unit computes the mean over all units. */
-export function operationsOf({ means, writes }: Phase): number {
-  return topological([...means.map(({ of }) => of), ...writes.map(({ value }) => value)]).filter(
-    ({ kind }) => 'op' in kind,
-  ).length;
-}
+export const operationsOf = ({ means, writes }: Phase): number =>
+  countOperations([...means.map(({ of }) => of), ...writes.map(({ value }) => value)]);

@@ -1,12 +1,20 @@
 // The program of a cell: a step forward and a step backward, each as phases over places, derived from the cell's update by reverse
 // mode. Kernels and the reference run nothing else of a cell.
+import { add } from '../expr/arith.ts';
 import { cotangents, Expr, rewrite, topological } from '../expr/expr.ts';
-import type { Fail } from './check.ts';
-import type { CellParts } from './declaration.ts';
-import { cutIntoPhases, movePlaces, readsOf, type Phase, type PhaseRules, type Root } from './phases.ts';
-import { isVector, Place, placeOf, placesIn, weightPartsOf, type MatrixName, type Width } from './places.ts';
+import type { CellParts, Fail } from './declaration.ts';
+import { PhaseCutter, movePlaces, readsOf, type Phase, type PhaseRules, type Root } from './phases.ts';
 import {
-  add,
+  isVector,
+  type MatrixName,
+  Place,
+  placeOf,
+  placesIn,
+  weightPartsOf,
+  type Width,
+  Widths,
+} from './places.ts';
+import {
   checkReads,
   checkWidths,
   sumOf,
@@ -16,7 +24,6 @@ import {
   type Update,
   type UpdateProduct,
 } from './update.ts';
-import { Widths } from './widths.ts';
 
 /** A product of the update, for the gradient of its weights: the outer product of `gradient` and `source`, summed over rows. */
 export interface WeightProduct {
@@ -65,10 +72,8 @@ export function makeProgram(cell: CellParts, options: ProgramOptions, fail: Fail
   const draft = backwardPhases(derivative, widths, active);
   const gradients = assignSlots(update, saved, derivative, draft, widths);
   const backward = movePlaces(draft, (place) => gradients.slots.get(place) ?? place);
-  const read = new Set([
-    ...readsOf(backward).map(({ place }) => place),
-    ...update.products.map(({ source }) => sourcePlace(source, saved)),
-  ]);
+  const sources = update.products.map(({ source }) => sourcePlace(source, saved));
+  const read = new Set([...readsOf(backward).map(({ place }) => place), ...sources]);
   return {
     ...forwardPhases(update, saved, read, widths, active),
     stateWidths,
@@ -78,7 +83,7 @@ export function makeProgram(cell: CellParts, options: ProgramOptions, fail: Fail
     products: update.products.map(({ map: { matrix, part }, source }, v) => ({
       matrix,
       part,
-      source: sourcePlace(source, saved),
+      source: sources[v],
       dropped: isVector(source) && placeOf(source) === undefined,
       gradient: gradients.products[v],
     })),
@@ -124,20 +129,7 @@ const statesIn = (expr: Expr): number[] =>
   placesIn([expr]).flatMap(({ kind, index }) => (kind === 'state' ? [index] : []));
 
 /** The derivative of an update, as expressions over places of the backward step. */
-interface Derivative {
-  /** The gradient of each state after the step. */
-  readonly arriving: readonly Expr[];
-  /** The gradient of each state before the step, without the deferred products. */
-  readonly outgoing: readonly Expr[];
-  /** After the last step processed, the gradient of each initial state; undefined where the carry holds it. */
-  readonly initial: readonly (Expr | undefined)[];
-  /** The distinct gradients of sums of products, input parts and weights; the place `gradientN` stands for number N. */
-  readonly gradients: readonly Expr[];
-  /** The places of the gradient of each product, input part and weight. */
-  readonly products: readonly Place[];
-  readonly inputs: readonly Place[];
-  readonly weights: readonly Place[];
-}
+type Derivative = ReturnType<typeof differentiate>;
 
 const OUTPUT = Place.of('output').expr;
 
@@ -148,7 +140,7 @@ const OUTPUT = Place.of('output').expr;
 const isDeferred = ({ source }: UpdateProduct): boolean => isVector(source) && statesIn(source).length > 0;
 
 /** Reverse mode over one step. */
-function differentiate(cell: CellParts, { after, products }: Update, saved: Places): Derivative {
+function differentiate(cell: CellParts, { after, products }: Update, saved: Places) {
   // What the layer above passes down: the product of its gates' gradients at the same step.
   const passed = transposed(products, ({ map }) => map.matrix === 'ih', 'gradientAbove');
   const states = cell.states.map((_, s) => Place.of('state', s).expr);
@@ -164,15 +156,20 @@ function differentiate(cell: CellParts, { after, products }: Update, saved: Plac
   const places = all.map((gradient) => Place.of('gradient', gradients.indexOf(gradient)));
   const arriving = atPlaces(incoming);
   return {
+    /** The gradient of each state after the step. */
     arriving,
+    /** The gradient of each state before the step, without the deferred products. */
     outgoing: atPlaces(states.map(cotangent)),
+    /** After the last step processed, the gradient of each initial state; undefined where the carry holds it. */
     initial: arriving.map((value, s) => {
       const [rest] = rewrite([value], (expr) =>
         expr === OUTPUT || expr === sumOf(passed) ? ZERO : undefined,
       );
       return rest === Place.of('carry', s).expr ? undefined : rest;
     }),
+    /** The distinct gradients of sums of products, input parts and weights; the place `gradientN` stands for number N. */
     gradients,
+    /** The places of the gradient of each product, input part and weight. */
     products: places.slice(0, sums.length),
     inputs: places.slice(sums.length, sums.length + inputs.length),
     weights: places.slice(sums.length + inputs.length),
@@ -233,13 +230,14 @@ function backwardPhases(
   const products = topological(roots.map(({ value }) => value)).filter(
     (expr) => weightPartsOf(expr) !== undefined,
   );
-  return cutIntoPhases(roots, {
+  const cutter = new PhaseCutter({
     saved: new Set([...arriving.filter((expr) => placeOf(expr) === undefined), ...products]),
+    places: new Map(),
     always: new Set(arriving),
     widths,
-    allocate: (expr) => widths.allocate(expr),
     active,
   });
+  return cutter.cut(roots);
 }
 
 /**
@@ -307,20 +305,15 @@ function forwardPhases(
     to.kind === 'slot' && read.has(to) ? [{ to, value, masked: ZERO }] : [],
   );
   // Both store what a later phase of the step reads in the same slots.
-  const places = new Map(saved);
   const rules: PhaseRules = {
     saved: new Set(saved.keys()),
+    places: new Map(saved),
     always: new Set(),
     widths,
-    allocate: (expr) => {
-      const place = places.get(expr) ?? widths.allocate(expr);
-      places.set(expr, place);
-      return place;
-    },
     active,
   };
   return {
-    forward: cutIntoPhases([...states, ...activations], rules),
-    inference: cutIntoPhases(states, rules),
+    forward: new PhaseCutter(rules).cut([...states, ...activations]),
+    inference: new PhaseCutter(rules).cut(states),
   };
 }

@@ -1,7 +1,6 @@
 // Cells that a parallel scan over time can run: their gates see the input alone, and h' = a·h + b with a and b of the gates.
 import { GatewiseError } from '../core/errors.ts';
-import { derivative, Expr, inputsOf, substitute } from '../expr/expr.ts';
-import { inputName } from '../expr/operands.ts';
+import { derivative, Expr, inputName, inputsOf, substitute } from '../expr/expr.ts';
 import type { CellParts } from './declaration.ts';
 
 const H = 'h';

@@ -1,9 +1,8 @@
 // The update of a cell as scalar expressions over places, and its checks.
+import { add } from '../expr/arith.ts';
 import { Expr, MEAN, topological } from '../expr/expr.ts';
-import type { Fail } from './check.ts';
-import type { CellParts, Source } from './declaration.ts';
-import { Place, weightPart, type WeightPart, type Width } from './places.ts';
-import type { Widths } from './widths.ts';
+import type { CellParts, Fail, Source } from './declaration.ts';
+import { Place, weightPart, type WeightPart, type Width, type Widths } from './places.ts';
 
 export interface ProgramOptions {
   /** Whether there is a `bias_hh`. */
@@ -22,8 +21,6 @@ export const sumOf = (terms: readonly MatrixTerm[]): Expr =>
     terms.map(([map]) => map),
     terms.map(([, vector]) => vector),
   );
-
-export const add = (a: Expr, b: Expr): Expr => Expr.operation('add', [a, b]);
 
 /** A product of the update with one part of a matrix: a term of `sum`. */
 export interface UpdateProduct {

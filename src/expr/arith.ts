@@ -2,26 +2,10 @@
 // operand that is not a number.
 import { GatewiseError, show } from '../core/errors.ts';
 
-/** The scalar operations; scalar_ops.ts defines them. */
-export type ScalarOpName =
-  | 'add'
-  | 'sub'
-  | 'mul'
-  | 'div'
-  | 'maximum'
-  | 'minimum'
-  | 'less'
-  | 'equal'
-  | 'where'
-  | 'neg'
-  | 'exp'
-  | 'log'
-  | 'sqrt'
-  | 'abs'
-  | 'sigmoid'
-  | 'tanh'
-  | 'relu'
-  | 'softplus';
+/** The scalar operations of one operand, of two, and all; scalar_ops.ts defines them. */
+type UnaryOpName = 'neg' | 'exp' | 'log' | 'sqrt' | 'abs' | 'sigmoid' | 'tanh' | 'relu' | 'softplus';
+type BinaryOpName = 'add' | 'sub' | 'mul' | 'div' | 'maximum' | 'minimum' | 'less' | 'equal';
+export type ScalarOpName = UnaryOpName | BinaryOpName | 'where';
 
 /** An operand of the arithmetic functions. */
 export interface Arith<Self> {
@@ -37,20 +21,18 @@ export const isArith = (value: unknown): boolean =>
 
 function call<T extends Arith<T>>(op: ScalarOpName, args: readonly Operand<T>[]): T {
   for (const arg of args) {
-    if (typeof arg !== 'number' && !isArith(arg)) {
+    if (typeof arg !== 'number' && !isArith(arg))
       throw new GatewiseError(
         'argument',
         `${op}: expected numbers, expressions or traced values, got ${show(arg)}`,
       );
-    }
   }
   const owner = args.find((arg): arg is T => typeof arg !== 'number');
-  if (owner === undefined) {
+  if (owner === undefined)
     throw new GatewiseError(
       'argument',
       `${op}: at least one operand must be an expression or a traced value, got ${args.join(', ')}`,
     );
-  }
   return owner.apply(op, args);
 }
 
@@ -58,11 +40,11 @@ type Unary = <T extends Arith<T>>(x: T) => T;
 type Binary = <T extends Arith<T>>(a: Operand<T>, b: Operand<T>) => T;
 
 const unary =
-  (op: ScalarOpName): Unary =>
+  (op: UnaryOpName): Unary =>
   (x) =>
     call(op, [x]);
 const binary =
-  (op: ScalarOpName): Binary =>
+  (op: BinaryOpName): Binary =>
   (a, b) =>
     call(op, [a, b]);
 

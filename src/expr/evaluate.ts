@@ -2,7 +2,7 @@
 // any content security policy.
 import { GatewiseError } from '../core/errors.ts';
 import { topological, type Expr } from './expr.ts';
-import { scalarOps } from './scalar_ops.ts';
+import { scalarOps, type ScalarOp } from './scalar_ops.ts';
 
 export type Evaluate = (inputs: ArrayLike<number>, outputs: Float64Array) => void;
 
@@ -12,24 +12,17 @@ export function evaluator(roots: readonly Expr[], inputs: readonly string[]): Ev
   const slot = new Map(order.map((expr, i) => [expr, i]));
   const registers = new Float64Array(order.length);
   const loads: [slot: number, input: number][] = [];
-  const calls: {
-    run: (a: number, b: number, c: number) => number;
-    to: number;
-    a: number;
-    b: number;
-    c: number;
-  }[] = [];
+  const calls: { run: ScalarOp['cpu']; to: number; a: number; b: number; c: number }[] = [];
   const slotOf = (expr: Expr | undefined): number => (expr === undefined ? 0 : (slot.get(expr) ?? 0));
   order.forEach((expr, to) => {
     if ('constant' in expr.kind) registers[to] = expr.kind.constant;
     else if ('input' in expr.kind) {
       const input = inputs.indexOf(expr.kind.input);
-      if (input < 0) {
+      if (input < 0)
         throw new GatewiseError(
           'internal',
           `expression reads "${expr.kind.input}"; expected one of ${inputs.join(', ')}`,
         );
-      }
       loads.push([to, input]);
     } else if ('across' in expr.kind)
       throw new GatewiseError(

@@ -56,10 +56,9 @@ export class Expr implements Arith<Expr> {
   }
 
   static operation(op: ScalarOpName, operands: readonly (Expr | number)[]): Expr {
-    const { arity, cpu } = scalarOps[op];
-    if (operands.length !== arity) {
-      throw new GatewiseError('argument', `${op}: expected ${arity} operands, got ${operands.length}`);
-    }
+    const { cpu } = scalarOps[op];
+    if (operands.length !== cpu.length)
+      throw new GatewiseError('argument', `${op}: expected ${cpu.length} operands, got ${operands.length}`);
     const args = operands.map((arg) => (typeof arg === 'number' ? Expr.constant(arg) : expectExpr(op, arg)));
     const values = args.map(constantOf);
     if (values.every((value) => value !== undefined))
@@ -212,3 +211,13 @@ export function derivative(
   const of = cotangents(roots, seeds);
   return inputs.map((name) => of(Expr.input(name)));
 }
+
+/** The name by which the expressions of an op refer to its input at a position, such as `in3`. */
+export const inputName = (position: number): string => `in${position}`;
+
+/** The position of an input from its name, such as `in3`. */
+export const inputPosition = (name: string): number => Number(name.slice('in'.length));
+
+/** The FLOP of expressions at one element; shared operations count once. */
+export const countOperations = (exprs: readonly Expr[]): number =>
+  topological(exprs).filter(({ kind }) => 'op' in kind).length;

@@ -6,9 +6,8 @@ import { scalarOps } from './scalar_ops.ts';
 /** A number as a float32 literal. @throws GatewiseError `unsupported` if it is not finite in float32. */
 export function literal(value: number): string {
   const rounded = Math.fround(value);
-  if (!Number.isFinite(rounded)) {
+  if (!Number.isFinite(rounded))
     throw new GatewiseError('unsupported', `WGSL has no literal for ${value}; use a finite float32 number`);
-  }
   const text = String(rounded);
   return /[.e]/.test(text) ? `${text}f` : `${text}.0f`;
 }

@@ -10,12 +10,11 @@ import { nodesOf, type Node, type Value } from './value.ts';
  * @throws GatewiseError `shape` if `loss` is not a scalar, `unsupported` if an op on the path has no gradient.
  */
 export function gradients(loss: Value, wrt: readonly Value[], seed: Value): (Value | undefined)[] {
-  if (sizeOf(loss.shape) !== 1 || loss.dtype !== 'f32') {
+  if (sizeOf(loss.shape) !== 1 || loss.dtype !== 'f32')
     throw new GatewiseError(
       'shape',
       `grad: expected a loss with one f32 element, got ${loss.dtype} ${show(loss.shape)}; reduce it with sum or mean`,
     );
-  }
   return vjp([loss], [seed], wrt);
 }
 
@@ -51,12 +50,11 @@ export function vjp(
     if (!active.has(node)) continue;
     const received = node.outputs.map((output) => cotangents.get(output));
     if (received.every((d) => d === undefined)) continue;
-    if (node.op.grad === undefined) {
+    if (node.op.grad === undefined)
       throw new GatewiseError(
         'unsupported',
         `grad: ${node.op.name} has no gradient (second derivatives through it are not supported)`,
       );
-    }
     node.op.grad(node, received).forEach((d, i) => {
       const input = node.inputs[i];
       if (d !== undefined && needed.has(input)) accumulate(input, d);

@@ -1,4 +1,6 @@
-// Operands by name: inputs may be optional or repeated, and counts give the number for each name, in input order.
+// Inputs of nodes as structures: values in nested arguments, and operands by name. Operands by name: inputs may be optional or repeated, and counts give the number for each name, in input order.
+import { leavesOf, mapTree } from '../core/tree.ts';
+import { applyAll, Value, type Op } from './value.ts';
 
 export type OperandCounts<Name extends string = string> = Readonly<Record<Name, number>>;
 export type Operands<Name extends string, T> = Readonly<Record<Name, readonly T[]>>;
@@ -25,4 +27,27 @@ export function operandsOf<Name extends string, T>(
     list.slice(next, (next += count)),
   ]);
   return Object.fromEntries(entries) as Operands<Name, T>;
+}
+
+/** All outputs of a new node of an op whose inputs have names. */
+export function applyNamed<Name extends string, Attrs extends { readonly operands: OperandCounts<Name> }>(
+  op: Op<Attrs>,
+  attrs: Omit<Attrs, 'operands'>,
+  operands: Operands<Name, Value>,
+): readonly Value[] {
+  return applyAll(op, { ...attrs, operands: countOperands(operands) } as Attrs, listOperands(operands));
+}
+
+const isValue = (node: unknown): node is Value => node instanceof Value;
+
+/** The values in nested arguments, in order, and the function that puts others in their places. */
+export function flattenValues<T>(tree: T): {
+  readonly values: readonly Value[];
+  readonly restore: (values: readonly Value[]) => T;
+} {
+  const restore = (values: readonly Value[]): T => {
+    let next = 0;
+    return mapTree(tree, isValue, (leaf: unknown) => (isValue(leaf) ? values[next++] : leaf)) as T;
+  };
+  return { values: leavesOf(tree, isValue).filter(isValue), restore };
 }

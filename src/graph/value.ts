@@ -68,14 +68,12 @@ export function expectValue(
   dtype: DType,
   shape?: Shape,
 ): asserts value is Value {
-  if (!(value instanceof Value)) {
+  if (!(value instanceof Value))
     throw new GatewiseError('argument', `${what}: expected a traced value, got ${show(value)}`);
-  }
   if (value.dtype !== dtype)
     throw new GatewiseError('dtype', `${what}: expected ${dtype}, got ${value.dtype}`);
-  if (shape !== undefined && !sameShape(value.shape, shape)) {
+  if (shape !== undefined && !sameShape(value.shape, shape))
     throw new GatewiseError('shape', `${what}: expected shape ${show(shape)}, got ${show(value.shape)}`);
-  }
 }
 
 /**
@@ -200,7 +198,21 @@ export interface InPlace {
   readonly must: boolean;
 }
 
-/** Declares an op: the identity function, for type inference. */
-export function defineOp<Attrs>(op: Op<Attrs>): Op<Attrs> {
-  return op;
+const EXACT: Tolerance = { absolute: 0, relative: 0 };
+
+/** Declares an op. Without a tolerance its results are exact. */
+export function defineOp<Attrs>(
+  op: Omit<Op<Attrs>, 'tolerance'> & { readonly tolerance?: Tolerance },
+): Op<Attrs> {
+  return { tolerance: EXACT, ...op };
+}
+
+/** All outputs of a new node. */
+export function applyAll<Attrs>(op: Op<Attrs>, attrs: Attrs, inputs: readonly Value[]): readonly Value[] {
+  return new Node(op, attrs, inputs, op.infer(attrs, inputs)).outputs;
+}
+
+/** The first output of a new node. */
+export function apply<Attrs>(op: Op<Attrs>, attrs: Attrs, inputs: readonly Value[]): Value {
+  return applyAll(op, attrs, inputs)[0];
 }

@@ -3,11 +3,10 @@ import { GatewiseError, show } from '../core/errors.ts';
 import { flag, nonNegative, readOption, readOptions, size } from '../core/options.ts';
 import { sameShape, sizeOf, type Shape } from '../core/shape.ts';
 import { add, div, mul, sqrt, square, sub } from '../expr/arith.ts';
-import { Expr } from '../expr/expr.ts';
+import { Expr, inputName } from '../expr/expr.ts';
 import { expectValue, type Value } from '../graph/value.ts';
 import { elementwise } from '../ops/elementwise.ts';
 import { broadcast, reshape, sum } from '../ops/structure.ts';
-import { inputName } from '../expr/operands.ts';
 import { parameterOf, type Layer, type Parameter, type Values } from './layer.ts';
 
 export interface LayerNormOptions {

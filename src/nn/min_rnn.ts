@@ -1,8 +1,7 @@
 // Minimal recurrent layers, whose gates do not see the state: Feng et al., "Were RNNs All We Needed?" (2024). All products of a
 // layer are one matmul, and the linear recurrence is a parallel scan.
 import type { Cell } from '../cells/cell.ts';
-import { minGRU } from '../cells/min_gru.ts';
-import { minLSTM } from '../cells/min_lstm.ts';
+import { minGRU, minLSTM } from '../cells/min_rnn.ts';
 import { checkOptions } from '../core/options.ts';
 import { uniform, type Parameter } from './layer.ts';
 import { Recurrent } from './recurrent.ts';

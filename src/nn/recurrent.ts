@@ -2,8 +2,7 @@
 import type { Cell } from '../cells/cell.ts';
 import { elmanRelu, elmanTanh } from '../cells/elman.ts';
 import { gru } from '../cells/gru.ts';
-import { lstm } from '../cells/lstm.ts';
-import { lstmProjected } from '../cells/lstm_projected.ts';
+import { lstm, lstmProjected } from '../cells/lstm.ts';
 import { withRecurrentDropout, withZoneout } from '../cells/regularised.ts';
 import { GatewiseError, show } from '../core/errors.ts';
 import { expectValue, type Value } from '../graph/value.ts';

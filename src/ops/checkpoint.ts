@@ -1,8 +1,7 @@
 // Gradient checkpointing: intermediate results of a function are discarded after the forward pass and recomputed from its inputs
 // in the backward pass (Chen et al., "Training deep nets with sublinear memory cost", 2016).
 import { vjp } from '../graph/autodiff.ts';
-import { defineOp, type Op, type Value } from '../graph/value.ts';
-import { apply, applyAll } from './apply.ts';
+import { apply, applyAll, defineOp, type Op, type Value } from '../graph/value.ts';
 
 type Traced = (inputs: readonly Value[]) => readonly Value[];
 
@@ -20,7 +19,6 @@ export const afterOp: Op<Record<never, never>> = /* @__PURE__ */ defineOp({
   infer: (_, [x]) => [x],
   view: (_, input) => input,
   grad: (_, [d]) => [d, undefined],
-  tolerance: { absolute: 0, relative: 0 },
 });
 
 export const enterOp: Op<Record<never, never>> = /* @__PURE__ */ defineOp({
@@ -31,7 +29,6 @@ export const enterOp: Op<Record<never, never>> = /* @__PURE__ */ defineOp({
   infer: (_, [x]) => [x],
   view: (_, input) => input,
   grad: (_, [d]) => [d],
-  tolerance: { absolute: 0, relative: 0 },
 });
 
 /** Isolates `x`: gradients inside this part of the graph do not depend on other readers of `x` or on the op that computes `x`. */
@@ -58,7 +55,6 @@ export const checkpointOp: Op<CheckpointAttrs> = /* @__PURE__ */ defineOp({
     const again = given.map((x) => apply(afterOp, {}, [x, arrived]));
     return [...none, ...vjp(fn(again), cotangents, again)];
   },
-  tolerance: { absolute: 0, relative: 0 },
 });
 
 /**

@@ -1,8 +1,14 @@
 // A part of the graph that is traced at plan time, when the target is known: segment lengths and wavefronts depend on the target.
 // Its gradient is traced at plan time too.
 import { vjp } from '../graph/autodiff.ts';
-import { defineOp, type Op, type Signature, type TargetLimits, type Value } from '../graph/value.ts';
-import { applyAll } from './apply.ts';
+import {
+  applyAll,
+  defineOp,
+  type Op,
+  type Signature,
+  type TargetLimits,
+  type Value,
+} from '../graph/value.ts';
 import { enter } from './checkpoint.ts';
 import { zeros } from './structure.ts';
 

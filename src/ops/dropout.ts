@@ -3,8 +3,7 @@
 import { GatewiseError, show } from '../core/errors.ts';
 import { probability, readOption } from '../core/options.ts';
 import { sizeOf, type Shape } from '../core/shape.ts';
-import { defineOp, expectValue, type Op, type Value } from '../graph/value.ts';
-import { apply } from './apply.ts';
+import { apply, defineOp, expectValue, type Op, type Value } from '../graph/value.ts';
 import { constant, zeros } from './structure.ts';
 
 interface DropoutAttrs {
@@ -32,7 +31,6 @@ export const dropoutOp: Op<DropoutAttrs> = /* @__PURE__ */ defineOp({
   },
   cost: (_, [x]) => sizeOf(x.shape),
   grad: (node, [d]) => [d && apply(dropoutOp, node.attrs, [d, node.inputs[1]]), undefined],
-  tolerance: { absolute: 0, relative: 0 },
 });
 
 /** A source of random numbers; `Noise` is one. */

@@ -1,9 +1,16 @@
 // Scalar expressions evaluated element by element: arithmetic with broadcasting, activations, losses, optimizer updates.
-import { broadcastShapes, sameShape, sizeOf, type Shape } from '../core/shape.ts';
-import { constantOf, derivative, Expr, inputsOf, substitute } from '../expr/expr.ts';
-import { countOperations, inputName, inputPosition } from '../expr/operands.ts';
-import { defineOp, expectValue, tensorArithmetic, type Op, type Value } from '../graph/value.ts';
-import { apply, applyAll } from './apply.ts';
+import { broadcastShapes, sizeOf, type Shape } from '../core/shape.ts';
+import {
+  constantOf,
+  countOperations,
+  derivative,
+  Expr,
+  inputName,
+  inputPosition,
+  inputsOf,
+  substitute,
+} from '../expr/expr.ts';
+import { applyAll, defineOp, expectValue, type Op, tensorArithmetic, type Value } from '../graph/value.ts';
 import { broadcast } from './structure.ts';
 
 export interface ElementwiseAttrs {
@@ -45,19 +52,24 @@ export const elementwiseOp: Op<ElementwiseAttrs> = /* @__PURE__ */ defineOp({
   tolerance: { absolute: 1e-6, relative: 2e-5 },
 });
 
-/** Evaluates expressions over `in0`… at every element. Inputs broadcast to one shape; unread inputs are dropped. */
+/**
+ * Evaluates expressions over `in0`… at every element. Inputs broadcast to one shape; unread inputs are dropped.
+ * @param what Names the operation in errors.
+ */
 export function elementwise(
   exprs: readonly Expr[],
   inputs: readonly Value[],
   atLeast: Shape = [],
   label?: string,
+  what: string = label ?? 'elementwise',
 ): readonly Value[] {
-  inputs.forEach((input) => expectValue(label ?? 'elementwise', input, 'f32'));
-  const shape = broadcastShapes(label ?? 'elementwise', [atLeast, ...inputs.map((input) => input.shape)]);
+  inputs.forEach((input) => expectValue(what, input, 'f32'));
+  const shape = broadcastShapes(what, [atLeast, ...inputs.map((input) => input.shape)]);
   const { roots, used } = compactInputs(exprs, inputs);
+  const attrs = { exprs: roots, shape, ...(label !== undefined && { label }) };
   return applyAll(
     elementwiseOp,
-    { exprs: roots, shape, ...(label === undefined ? {} : { label }) },
+    attrs,
     used.map((input) => broadcast(input, shape)),
   );
 }
@@ -77,17 +89,7 @@ export function compactInputs<T>(exprs: readonly Expr[], inputs: readonly T[]): 
 
 tensorArithmetic.apply = (op, args) => {
   const values = args.filter((arg): arg is Value => typeof arg !== 'number');
-  for (const value of values) expectValue(op, value, 'f32');
-  const shape = broadcastShapes(
-    op,
-    values.map((value) => value.shape),
-  );
   let next = 0;
   const operands = args.map((arg) => (typeof arg === 'number' ? arg : Expr.input(inputName(next++))));
-  const { roots, used } = compactInputs([Expr.operation(op, operands)], values);
-  return apply(
-    elementwiseOp,
-    { exprs: roots, shape },
-    used.map((value) => (sameShape(value.shape, shape) ? value : broadcast(value, shape))),
-  );
+  return elementwise([Expr.operation(op, operands)], values, [], undefined, op)[0];
 };

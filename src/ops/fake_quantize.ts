@@ -2,8 +2,7 @@
 // Kernels that read packed weights replace it by packing.
 import { GatewiseError, show } from '../core/errors.ts';
 import { abs } from '../expr/arith.ts';
-import { defineOp, expectValue, type Op, type Value } from '../graph/value.ts';
-import { apply } from './apply.ts';
+import { apply, defineOp, expectValue, type Op, type Value } from '../graph/value.ts';
 import { matmul } from './matmul.ts';
 import { max } from './structure.ts';
 import { checkWeightPrecision, type PackedPrecision, type WeightPrecision } from './weight_precision.ts';

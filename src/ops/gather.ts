@@ -3,20 +3,18 @@
 // nearest row and scatter skips the source row, so that no access is out of bounds.
 import { GatewiseError, show } from '../core/errors.ts';
 import { sizeOf } from '../core/shape.ts';
-import { defineOp, expectValue, type Op, type Value } from '../graph/value.ts';
-import { apply } from './apply.ts';
+import { apply, defineOp, expectValue, type Op, type Value } from '../graph/value.ts';
 import { reshape } from './structure.ts';
 
 export const gatherOp: Op<Record<never, never>> = /* @__PURE__ */ defineOp({
   name: 'gather',
   summary: 'rows of a table (V, E) by index (N): (N, E)',
   infer: (_, [table, index]) => {
-    if (table.shape.length !== 2 || index.shape.length !== 1) {
+    if (table.shape.length !== 2 || index.shape.length !== 1)
       throw new GatewiseError(
         'shape',
         `gather: expected a table (V, E) and indices (N), got ${show(table.shape)} and ${show(index.shape)}`,
       );
-    }
     return [{ shape: [index.shape[0], table.shape[1]], dtype: 'f32' }];
   },
   indexLimits: (_, [table]) => [{ input: 1, kind: 'index', limit: table.shape[0] }],
@@ -25,19 +23,17 @@ export const gatherOp: Op<Record<never, never>> = /* @__PURE__ */ defineOp({
     d && apply(scatterOp, { rows: node.inputs[0].shape[0] }, [d, node.inputs[1]]),
     undefined,
   ],
-  tolerance: { absolute: 0, relative: 0 },
 });
 
 export const scatterOp: Op<{ readonly rows: number }> = /* @__PURE__ */ defineOp({
   name: 'scatter',
   summary: 'sums rows (N, E) into a table (V, E) by index (N), in the order of the rows',
   infer: ({ rows }, [source, index]) => {
-    if (source.shape.length !== 2 || index.shape.length !== 1 || source.shape[0] !== index.shape[0]) {
+    if (source.shape.length !== 2 || index.shape.length !== 1 || source.shape[0] !== index.shape[0])
       throw new GatewiseError(
         'shape',
         `scatter: expected rows (N, E) and indices (N), got ${show(source.shape)} and ${show(index.shape)}`,
       );
-    }
     return [{ shape: [rows, source.shape[1]], dtype: 'f32' }];
   },
   indexLimits: (_, __, [table]) => [{ input: 1, kind: 'index', limit: table.shape[0] }],

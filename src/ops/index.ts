@@ -22,7 +22,6 @@ import {
   gapOp,
   reduceOp,
   reshapeOp,
-  sliceOp,
   splitOp,
   transposeOp,
 } from './structure.ts';
@@ -53,7 +52,6 @@ export const allOps: readonly Op[] = [
   any(enterOp),
   any(reshapeOp),
   any(transposeOp),
-  any(sliceOp),
   any(splitOp),
   any(broadcastOp),
   any(concatOp),

@@ -4,32 +4,69 @@
 // stores no coefficients.
 import { GatewiseError, show } from '../core/errors.ts';
 import { sameShape, sizeOf } from '../core/shape.ts';
+import { broadcastView, type View } from '../core/view.ts';
 import { add, mul, where } from '../expr/arith.ts';
-import { Expr, substitute } from '../expr/expr.ts';
-import { countOperations, inputName } from '../expr/operands.ts';
-import { gradients } from '../graph/autodiff.ts';
-import { countOperands, listOperands, operandsOf } from '../graph/operands.ts';
+import { countOperations, derivative, Expr, inputName, substitute } from '../expr/expr.ts';
+import { vjp } from '../graph/autodiff.ts';
+import { applyNamed, operandsOf, type OperandCounts } from '../graph/operands.ts';
 import { defineOp, expectValue, type Op, type Signature, type Value } from '../graph/value.ts';
-import { apply, applyAll } from './apply.ts';
+import { enter } from './checkpoint.ts';
 import { elementwise } from './elementwise.ts';
-import {
-  D_A,
-  D_B,
-  MAX_SLOTS,
-  scanOperands,
-  slotGradients,
-  type LinearScanAttrs,
-} from './linear_scan_operands.ts';
-import { broadcastOp, concat, constant, reshape, slice, sum, zeros } from './structure.ts';
+import { concat, reshape, slice, split, zeros } from './structure.ts';
 
-const slotsOf = (sources: readonly Signature[]): number =>
-  sources.reduce((total, { shape }) => total + shape[2], 0);
+export interface LinearScanAttrs {
+  /** Scans from the last step to the first. */
+  readonly reverse: boolean;
+  /** a and b of h_t = a_t · h_{t-1} + b_t, as expressions over `in0`…, which number the slots of all sources in order. */
+  readonly step: readonly [a: Expr, b: Expr];
+  /**
+   * `sources` (T, B, slots, H) each; `mask` (T, B): where it is 0, a = 1 and b = 0; `initial` (B, H): h_0, else zeros.
+   * Backward: `h` and `dH`, the gradient of h, (T, B, H).
+   */
+  readonly operands: OperandCounts<'sources' | 'mask' | 'h' | 'dH' | 'initial'>;
+}
+
+/** The most slots that a scan reads: the kernels reserve one uniform row for each slot and one for its gradient. */
+export const MAX_SLOTS = 5;
+
+/** The inputs of a scan by name; absent ones are undefined. */
+export function scanOperands<T>({ operands }: LinearScanAttrs, inputs: readonly T[]) {
+  const { sources, mask, h, dH, initial } = operandsOf(operands, inputs);
+  return { sources, mask: mask.at(0), h: h.at(0), dH: dH.at(0), initial: initial.at(0) };
+}
+
+/** Views of a tensor (T, B, slots, H), one per slot, each (T, B, H). */
+export function slotViews({ shape: [steps, batch, slots, hidden], strides, offset }: View): View[] {
+  return Array.from({ length: slots }, (_, slot) => ({
+    shape: [steps, batch, hidden],
+    strides: [strides[0], strides[1], strides[3]],
+    offset: offset + slot * strides[2],
+  }));
+}
+
+/** A mask (T, B), broadcast over units to (T, B, H). */
+export function maskView({ shape: [steps, batch], strides, offset }: View, hidden: number): View {
+  return { shape: [steps, batch, hidden], strides: [strides[0], strides[1], 0], offset };
+}
+
+/** A state (B, H), broadcast over steps to (T, B, H). */
+export const stateView = (view: View, steps: number): View => broadcastView(view, [steps, ...view.shape]);
+
+/** Names of the cotangents of a and b in the expressions of `slotGradients`. */
+export const D_A = 'da';
+export const D_B = 'db';
+
+/** The cotangent of each slot, as an expression over the slots and the cotangents of a and b. */
+export function slotGradients(step: LinearScanAttrs['step'], slots: number): Expr[] {
+  const names = Array.from({ length: slots }, (_, slot) => inputName(slot));
+  return derivative(step, [Expr.input(D_A), Expr.input(D_B)], names);
+}
 
 /** Checks that the inputs' shapes agree. @returns T, B, slots, H. */
 function checkInputs(attrs: LinearScanAttrs, inputs: readonly Signature[]): number[] {
   const { sources, mask, initial } = scanOperands(attrs, inputs);
   const [steps, batch, , hidden] = sources[0].shape;
-  const slots = slotsOf(sources);
+  const slots = sources.reduce((total, { shape }) => total + shape[2], 0);
   const fits = (got: Signature | undefined, expected: readonly number[]): boolean =>
     got === undefined || sameShape(got.shape, expected);
   if (
@@ -64,15 +101,10 @@ export const linearScanOp: Op<LinearScanAttrs> = /* @__PURE__ */ defineOp({
     if (dh === undefined) return [];
     const given = operandsOf(node.attrs.operands, node.inputs);
     const operands = { ...given, h: node.outputs, dH: [dh] };
-    const [dSlots, dInitial] = applyAll(
-      linearScanBackwardOp,
-      { ...node.attrs, operands: countOperands(operands) },
-      listOperands(operands),
-    );
+    const [dSlots, dInitial] = applyNamed(linearScanBackwardOp, node.attrs, operands);
     const { sources, mask } = given;
-    let slot = 0;
-    const dSources = sources.map(({ shape }) => slice(dSlots, 2, slot, (slot += shape[2])));
-    return [...dSources, ...mask.map(() => undefined), dInitial];
+    const counts = sources.map(({ shape }) => shape[2]);
+    return [...split(dSlots, counts, 2), ...mask.map(() => undefined), dInitial];
   },
   tolerance: { absolute: 1e-5, relative: 2e-5 },
 });
@@ -90,17 +122,10 @@ export const linearScanBackwardOp: Op<LinearScanAttrs> = /* @__PURE__ */ defineO
   cost: ({ step }, _, [{ shape }]) =>
     (countOperations([step[0], ...slotGradients(step, shape[2])]) + 4) * (sizeOf(shape) / shape[2]),
   // Second derivatives are rare, so this composes existing ops instead of a kernel.
-  grad: (node, cotangents) => {
+  grad: ({ attrs, inputs }, cotangents) => {
     // Separate inputs: the derivative treats h and the sources as independent.
-    const inputs = node.inputs.map((input) => apply(broadcastOp, { shape: input.shape }, [input]));
-    const outputs = backwardOfOps(node.attrs, inputs);
-    const loss = outputs
-      .flatMap((output, i) => {
-        const d = cotangents[i];
-        return d === undefined ? [] : [sum(mul(output, d))];
-      })
-      .reduce((a, b) => add(a, b));
-    return gradients(loss, inputs, constant(1));
+    const own = inputs.map(enter);
+    return vjp(backwardOfOps(attrs, own), cotangents, own);
   },
   tolerance: { absolute: 1e-5, relative: 2e-5 },
 });
@@ -178,9 +203,5 @@ export function linearScanOf(
   if (mask !== undefined) expectValue('linearScan: mask', mask, 'f32', shape.slice(0, 2));
   if (initial !== undefined) expectValue('linearScan: initial', initial, 'f32', [shape[1], shape[3]]);
   const operands = { sources, mask: mask ? [mask] : [], h: [], dH: [], initial: initial ? [initial] : [] };
-  return apply(
-    linearScanOp,
-    { reverse, step, operands: countOperands(operands) },
-    listOperands<Value>(operands),
-  );
+  return applyNamed(linearScanOp, { reverse, step }, operands)[0];
 }

@@ -1,10 +1,8 @@
 // The matrix product, over strided matrices, with an expression applied to each result (bias, activation, residual).
 import { GatewiseError, show } from '../core/errors.ts';
 import { sizeOf } from '../core/shape.ts';
-import { Expr } from '../expr/expr.ts';
-import { countOperations } from '../expr/operands.ts';
-import { defineOp, expectValue, type Op, type Signature, type Value } from '../graph/value.ts';
-import { apply } from './apply.ts';
+import { countOperations, Expr } from '../expr/expr.ts';
+import { apply, defineOp, expectValue, type Op, type Signature, type Value } from '../graph/value.ts';
 import { reshape, transpose, transposeOp } from './structure.ts';
 import type { PackedPrecision } from './weight_precision.ts';
 
@@ -47,12 +45,11 @@ export const matmulOp: Op<MatmulAttrs> = /* @__PURE__ */ defineOp({
   summary: 'a (M, K) · b (K, N), with an expression applied to each result',
   infer: (attrs, [a, b]) => {
     const { m, n, k } = matmulSizes(attrs, [a, b]);
-    if (a.shape.length !== 2 || b.shape.length !== 2 || sizeOf(b.shape) !== n * k) {
+    if (a.shape.length !== 2 || b.shape.length !== 2 || sizeOf(b.shape) !== n * k)
       throw new GatewiseError(
         'shape',
         `matmul: expected (M, K) and (K, N) with one K, got ${show(a.shape)} and ${show(b.shape)}`,
       );
-    }
     return [{ shape: [m, n], dtype: 'f32' }];
   },
   // With packed weights a kernel reads only the packed input.

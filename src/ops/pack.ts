@@ -32,5 +32,4 @@ export const packOp: Op<PackAttrs> = /* @__PURE__ */ defineOp({
   name: 'pack',
   summary: 'blocks of weight matrices as quads, in the order and the precision in which a kernel reads them',
   infer: ({ precision, size }) => [{ shape: [size], dtype: packedDType(precision) }],
-  tolerance: { absolute: 0, relative: 0 },
 });

@@ -2,27 +2,19 @@
 // performance of recurrent neural networks on GPUs" (2016), the input products of all steps are one matmul before the loop, and
 // the weights' gradients are one matmul each after it.
 import { GatewiseError, show } from '../core/errors.ts';
+import type { Shape } from '../core/shape.ts';
 import type { Phase } from '../cells/phases.ts';
-import { countOperands, listOperands, operandsOf } from '../graph/operands.ts';
-import { defineOp, Node, type Inside, type Op, type Signature } from '../graph/value.ts';
-import { applyAll } from './apply.ts';
+import { applyNamed, listOperands, operandsOf } from '../graph/operands.ts';
+import { defineOp, type Inside, type Node, type Op, type Signature, type Value } from '../graph/value.ts';
 import { recurrentGradients } from './recurrent_gradients.ts';
 import {
   flopOf,
+  loopOperands,
   RecurrentLayout,
   stridesOf,
-  type OperandName,
   type RecurrentAttrs,
-  type RecurrentOperands,
 } from './recurrent_schedule.ts';
 import { concat, empty, isZero, reshape, zeros } from './structure.ts';
-
-/** All operands of a loop, in input order; absent operands are omitted. */
-export function loopOperands<T>(given: Partial<RecurrentOperands<T>>): RecurrentOperands<T> {
-  const { reserve = [], initial = [], states = [], carry = [], weights = [], packed = [] } = given;
-  const { scales = [], vectors = [], rows = [], seed = [], dOutput = [] } = given;
-  return { reserve, initial, states, carry, weights, packed, scales, vectors, rows, seed, dOutput };
-}
 
 function costOf(
   layout: RecurrentLayout,
@@ -92,41 +84,37 @@ export const recurrentOp: Op<RecurrentAttrs> = /* @__PURE__ */ defineOp({
   inside: (attrs, [reserve]): readonly (Inside | undefined)[] => {
     const layout = new RecurrentLayout(attrs);
     const [pseudoLayers, steps, batch] = reserve.shape;
-    const times = layout.stateTimes(steps);
-    const first = pseudoLayers - layout.outputs;
-    /** A view of state `s` of pseudo-layer `p` after a number of steps, and the stride of a row. */
+    const sizes = { steps, batch, times: layout.stateTimes(steps) };
+    const strides = (s: number) => stridesOf(layout.addressOf({ kind: 'state', index: s }), sizes);
+    /** The offset of state `s` of pseudo-layer `p` after a number of its steps. */
     const at = (s: number, p: number, done: number): number => {
       const { base, layer, time } = strides(s);
       return base + layer * p + time * layout.stateTime(p, done, steps);
     };
-    const strides = (s: number) => stridesOf(layout.statesAt(s), { steps, batch, times });
-    /** Stride from one pseudo-layer to the next; 0 for the last. */
+    /** The stride from one pseudo-layer to the next; 0 for the last. */
     const next = (s: number, p: number, done: (p: number) => number): number =>
       p + 1 < pseudoLayers ? at(s, p + 1, done(p + 1)) - at(s, p, done(p)) : 0;
-    const final = (s: number): Inside => ({
+    const inStates = (first: number, shape: Shape, own: readonly number[]): Inside => ({
       output: 1,
-      view: ({ offset }) => ({
-        shape: [pseudoLayers, batch, layout.stateWidth(s)],
-        strides: [next(s, 0, () => steps), strides(s).row, 1],
-        offset: offset + at(s, 0, steps),
-      }),
+      view: ({ offset }) => ({ shape, strides: own, offset: offset + first }),
     });
+    const finals = attrs.cell.states.map((_, s) =>
+      inStates(
+        at(s, 0, steps),
+        [pseudoLayers, batch, layout.stateWidth(s)],
+        [next(s, 0, () => steps), strides(s).row, 1],
+      ),
+    );
+    if (layout.isInference) return [undefined, undefined, undefined, ...finals];
     // Step t is the first of one direction and the last of the other.
     const doneAtFirst = (p: number): number => (layout.isReverse(p) ? steps : 1);
-    const output: Inside = {
-      output: 1,
-      view: ({ offset }) => ({
-        shape: [steps, batch, layout.outputs, layout.stateWidth(0)],
-        strides: [strides(0).time, strides(0).row, next(0, first, doneAtFirst), 1],
-        offset: offset + at(0, first, doneAtFirst(first)),
-      }),
-    };
-    return [
-      undefined,
-      undefined,
-      layout.isInference ? undefined : output,
-      ...attrs.cell.states.map((_, s) => final(s)),
-    ];
+    const first = pseudoLayers - layout.outputs;
+    const output = inStates(
+      at(0, first, doneAtFirst(first)),
+      [steps, batch, layout.outputs, layout.stateWidth(0)],
+      [strides(0).time, strides(0).row, next(0, first, doneAtFirst), 1],
+    );
+    return [undefined, undefined, output, ...finals];
   },
   inPlace: () => [{ input: 0, output: 0, must: true }],
   reads: readsOf,
@@ -152,11 +140,7 @@ export const recurrentOp: Op<RecurrentAttrs> = /* @__PURE__ */ defineOp({
       seed,
       dOutput: dOutput === undefined ? [] : [dOutput],
     });
-    const [dReserve, dInitial] = applyAll(
-      recurrentBackwardOp,
-      { ...attrs, operands: countOperands(backward) },
-      listOperands(backward),
-    );
+    const [dReserve, dInitial] = applyNamed(recurrentBackwardOp, attrs, backward);
     return listOperands(recurrentGradients(attrs, operands, { dReserve, states, dInitial }));
   },
   tolerance: { absolute: 2e-5, relative: 1e-4 },
@@ -186,22 +170,8 @@ export const recurrentBackwardOp: Op<RecurrentAttrs> = /* @__PURE__ */ defineOp(
 export const TRAINING_OUTPUTS = [0, 1] as const;
 
 /** Inference form: states of two times are in memory, and initial states known to be zero are omitted. */
-export function inferenceForm({ attrs, inputs }: Node<RecurrentAttrs>): Node<RecurrentAttrs> {
+export function inferenceForm({ attrs, inputs }: Node<RecurrentAttrs>): readonly Value[] {
   const operands = operandsOf(attrs.operands, inputs);
   const initial = operands.initial.every(isZero) ? [] : operands.initial;
-  return withOperands(
-    { ...attrs, schedule: { ...attrs.schedule, form: 'inference' } },
-    { ...operands, initial },
-  );
-}
-
-/** A forward node with the given operands. */
-export function withOperands<Attrs extends RecurrentAttrs>(
-  attrs: Attrs,
-  operands: Readonly<Record<OperandName, readonly Node['inputs'][number][]>>,
-  op: Op<RecurrentAttrs> = recurrentOp,
-): Node<RecurrentAttrs> {
-  const own = { ...attrs, operands: countOperands(operands) };
-  const list = listOperands(operands);
-  return new Node(op, own, list, op.infer(own, list));
+  return applyNamed(recurrentOp, { ...attrs, inference: true }, { ...operands, initial });
 }

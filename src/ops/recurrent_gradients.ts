@@ -4,24 +4,20 @@ import { add, mul } from '../expr/arith.ts';
 import type { Value } from '../graph/value.ts';
 import { matmul } from './matmul.ts';
 import {
+  loopOperands,
   RecurrentLayout,
   stridesOf,
-  type OperandName,
   type RecurrentAttrs,
   type RecurrentOperands,
 } from './recurrent_schedule.ts';
 import { concat, reshape, slice, sum, transpose, zeros } from './structure.ts';
 
-interface Results {
+/** Everything that the operand gradients are computed from. */
+interface Parts {
   /** (P, T, B, row): the gradients, in the slots of their values. */
   readonly dReserve: Value;
   /** All states, before and after each step. */
   readonly states: Value;
-  readonly dInitial: Value;
-}
-
-/** Everything that the operand gradients are computed from. */
-interface Parts extends Results {
   readonly attrs: RecurrentAttrs;
   readonly layout: RecurrentLayout;
   readonly operands: RecurrentOperands<Value>;
@@ -33,29 +29,22 @@ interface Parts extends Results {
 export function recurrentGradients(
   attrs: RecurrentAttrs,
   operands: RecurrentOperands<Value>,
-  results: Results,
-): Record<OperandName, readonly (Value | undefined)[]> {
+  { dReserve, states, dInitial }: { readonly [Name in 'dReserve' | 'states' | 'dInitial']: Value },
+): RecurrentOperands<Value | undefined> {
   const layout = new RecurrentLayout(attrs);
-  const [, steps, batch] = results.dReserve.shape;
-  const parts: Parts = { ...results, attrs, layout, operands, steps, batch };
+  const [, steps, batch] = dReserve.shape;
+  const parts: Parts = { dReserve, states, attrs, layout, operands, steps, batch };
   const each = Array.from({ length: layout.pseudoLayers }, (_, p) => p);
-  const none = (list: readonly Value[]): undefined[] => list.map(() => undefined);
-  const gradients = {
+  return loopOperands<Value | undefined>({
     reserve: [inputGradient(parts)],
-    initial: operands.initial.map(() => results.dInitial),
-    states: [],
-    carry: [],
+    initial: operands.initial.map(() => dInitial),
     weights: each.flatMap((p) =>
       layout.matrices.slice(0, layout.matricesOf(p)).map((matrix) => matrixGradient(parts, p, matrix)),
     ),
-    packed: none(operands.packed),
-    scales: none(operands.scales),
     vectors: operands.vectors.map(() => concat(each.flatMap((p) => vectorGradients(parts, p)))),
     rows: operands.rows.map(() => (attrs.cell.dropsRecurrent ? rowsGradient(parts, each) : undefined)),
-    seed: none(operands.seed),
-    dOutput: [],
-  };
-  return gradients;
+    seed: operands.seed.map(() => undefined),
+  });
 }
 
 /** The gradient of the reserve: that of the input products, in the gates' slots. Nothing reads the other slots. */
@@ -79,7 +68,11 @@ function slots({ layout, dReserve, steps, batch }: Parts, p: number, first: numb
 
 /** State `s` of one pseudo-layer before or after each step: (T·B, W), in time order. */
 function statesOf({ layout, states, steps, batch }: Parts, p: number, s: number, after = 0): Value {
-  const strides = stridesOf(layout.statesAt(s), { steps, batch, times: steps + 1 });
+  const strides = stridesOf(layout.addressOf({ kind: 'state', index: s }), {
+    steps,
+    batch,
+    times: steps + 1,
+  });
   // The second direction runs backwards: its state before a step is stored at the later time.
   const time = layout.isReverse(p) ? 1 - after : after;
   const start = strides.base + p * strides.layer + time * strides.time;

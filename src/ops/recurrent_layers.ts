@@ -3,18 +3,27 @@
 import { scanStep } from '../cells/scan.ts';
 import type { Cell } from '../cells/cell.ts';
 import { GatewiseError } from '../core/errors.ts';
+import { sizeOf } from '../core/shape.ts';
 import { add, where } from '../expr/arith.ts';
 import type { Expr } from '../expr/expr.ts';
-import { countOperands, listOperands, operandsOf } from '../graph/operands.ts';
-import type { Signature, TargetLimits, Value } from '../graph/value.ts';
+import { flattenValues } from '../graph/operands.ts';
+import type { Signature, TargetLimits, Value, WavefrontStep } from '../graph/value.ts';
+import { resolveViews } from '../graph/views.ts';
 import { checkpoint, enter } from './checkpoint.ts';
 import { composite } from './composite.ts';
+import { fakeQuantizeOp, type FakeQuantizeAttrs } from './fake_quantize.ts';
 import { linearScanOf } from './linear_scan.ts';
 import { matmul } from './matmul.ts';
-import { recurrentSequence, type RecurrentWeights, type SequenceResult } from './recurrent_sequence.ts';
+import { flopOf, RecurrentLayout } from './recurrent_schedule.ts';
+import {
+  recurrentSequence,
+  type RecurrentWeights,
+  type SequenceArguments,
+  type SequenceResult,
+} from './recurrent_sequence.ts';
 import { segmentSizes } from './segments.ts';
 import { broadcast, concat, reshape, slice, split, zeros } from './structure.ts';
-import { isInt8, wavefrontStep } from './wavefront.ts';
+import { QUAD_WORDS, type WeightPrecision } from './weight_precision.ts';
 
 /** Weights of one layer in one direction, under PyTorch's names without the suffix. */
 export interface LayerWeights {
@@ -61,57 +70,23 @@ export interface RecurrentLayersResult {
 
 export function recurrentLayers(
   cell: Cell,
-  { x, weights, initial = [], mask, keep, noise, ...options }: RecurrentLayersArguments,
+  { x, initial, mask, keep, noise, weights, ...options }: RecurrentLayersArguments,
 ): RecurrentLayersResult {
-  const flat = flattenWeights(weights);
-  const operands = {
-    x: [x],
-    initial,
-    mask: mask === undefined ? [] : [mask],
-    keep: keep === undefined ? [] : [keep],
-    seed: noise === undefined ? [] : [noise.seed],
-    weights: flat.list,
-  };
-  const counts = countOperands(operands);
+  // The inputs of the composite are in this order.
+  const { values, restore } = flattenValues({ x, initial, mask, keep, noise, weights, ...options });
+  const { hidden, directions } = options;
   const [steps, batch] = x.shape;
-  const widths = cell.states.map((_, s) =>
-    s === 0 ? (weights[0].weight_hr?.shape[0] ?? options.hidden) : options.hidden,
-  );
-  const f32 = (shape: readonly number[]): Signature => ({ shape, dtype: 'f32' });
-  const signatures = [
-    f32([steps, batch, options.directions * widths[0]]),
-    ...widths.map((width) => f32([weights.length, batch, width])),
+  const widths = cell.states.map((_, s) => (s === 0 ? (weights[0].weight_hr?.shape[0] ?? hidden) : hidden));
+  const shapes = [
+    [steps, batch, directions * widths[0]],
+    ...widths.map((width) => [weights.length, batch, width]),
   ];
-  const [output, ...finals] = composite(cell.name, listOperands(operands), signatures, (values, limits) => {
-    const own = operandsOf(counts, values);
-    const result = runLayers(cell, limits, {
-      ...options,
-      x: own.x[0],
-      initial: own.initial,
-      mask: own.mask.at(0),
-      keep: own.keep.at(0),
-      noise: noise && { seed: own.seed[0], streams: noise.streams },
-      weights: flat.restore(own.weights),
-    });
+  const signatures = shapes.map((shape): Signature => ({ shape, dtype: 'f32' }));
+  const [output, ...finals] = composite(cell.name, values, signatures, (own, limits) => {
+    const result = runLayers(cell, limits, restore(own));
     return [result.output, ...result.finals];
   });
   return { output, finals };
-}
-
-/** Flattens the weights of all layers into a list, and returns the inverse function; all layers have the first one's names. */
-function flattenWeights(weights: readonly LayerWeights[]): {
-  readonly list: readonly Value[];
-  readonly restore: (list: readonly Value[]) => LayerWeights[];
-} {
-  const names = Object.keys(weights[0]);
-  return {
-    list: weights.flatMap((own) => names.flatMap((name) => own[name] ?? [])),
-    restore: (list) =>
-      weights.map((_, layer) => {
-        const first = layer * names.length;
-        return Object.fromEntries(names.map((name, n) => [name, list[first + n]])) as unknown as LayerWeights;
-      }),
-  };
 }
 
 /** x (T, B, …) with masked steps set to 0, so that not even a NaN in padding reaches a result. */
@@ -146,15 +121,50 @@ function runsAsWavefront(
 ): boolean {
   const [steps, batch] = x.shape;
   if (weights.length === 1 || steps === 1 || wavefront === false || directions === 2) return false;
-  if (wavefront === true && isInt8(weights[0].weight_ih))
+  const isInt8 = precisionOf(weights[0].weight_ih) === 'int8';
+  if (wavefront === true && isInt8)
     throw new GatewiseError(
       'unsupported',
       `${cell.name}: layers with int8 weights cannot share launches; leave out wavefront`,
     );
   if (wavefront === true) return true;
   // Recomputation bounds what one layer saves, but a wavefront saves for all layers at once. Wavefront kernels read no int8.
-  if (recompute !== false || isInt8(weights[0].weight_ih)) return false;
+  if (recompute !== false || isInt8) return false;
   return prefersWavefront(wavefrontStep(cell, weights, { hidden, batch, masked: mask !== undefined }));
+}
+
+/** The cost of one backward wavefront step. @param weights One entry per layer, lowest first. */
+export function wavefrontStep(
+  cell: Cell,
+  weights: readonly LayerWeights[],
+  { hidden, batch, masked }: { readonly hidden: number; readonly batch: number; readonly masked: boolean },
+): WavefrontStep {
+  const [, { weight_ih, weight_hh, weight_hr, bias_ih }] = weights;
+  const layout = new RecurrentLayout({
+    cell,
+    hidden,
+    projection: weight_hr?.shape[0] ?? 0,
+    pseudoLayers: weights.length,
+    wavefront: true,
+    inference: false,
+    bias: bias_ih !== undefined,
+    masked,
+  });
+  const own = packedBytes(weight_hh) + packedBytes(weight_hr);
+  return {
+    flop: weights.length * batch * flopOf(layout, layout.phases(true)),
+    bytes: weights.length * (own + packedBytes(weight_ih)),
+    layerBytes: own,
+  };
+}
+
+/** Bytes of a matrix in the packed layout that the kernels read. */
+const packedBytes = (matrix: Value | undefined): number =>
+  matrix === undefined ? 0 : QUAD_WORDS[precisionOf(matrix)] * sizeOf(matrix.shape);
+
+function precisionOf(matrix: Value): WeightPrecision {
+  const { node } = resolveViews(matrix).base;
+  return node?.op.name === fakeQuantizeOp.name ? (node.attrs as FakeQuantizeAttrs).precision : 'float32';
 }
 
 /** Runs one layer in all its directions, or several layers of one direction as a wavefront. */
@@ -176,37 +186,25 @@ function runLayer(
   // Sums the gradients of both directions before those of other readers, so `recompute` does not change the result's bits.
   const pieces = sizes.length === 1 ? [enter(x)] : split(x, sizes);
   const masks = mask && split(mask, sizes);
-  const flat = flattenWeights(weights);
   const outputs: Value[][] = eachDirection(() => []);
   let states = args.initial ?? [];
   sizes.forEach((_, i) => {
     // The first direction processes the segments front to back, the second back to front.
     const at = eachDirection((direction) => (direction === 0 ? i : sizes.length - 1 - i));
-    const operands = {
+    const { values, restore } = flattenValues({
       xs: at.map((n) => pieces[n]),
       initial: states,
-      mask: masks === undefined ? [] : weights.map((_own, p) => masks[stacked ? i : at[p]]),
-      keep: keep === undefined ? [] : [keep],
-      seed: noise === undefined ? [] : [noise.seed],
-      weights: flat.list,
-    };
-    const counts = countOperands(operands);
-    const run = (values: readonly Value[]): readonly Value[] => {
-      const own = operandsOf(counts, values);
-      const [seed] = own.seed;
-      const { output, finals } = runSegment(cell, own.xs, {
-        wavefront: stacked,
-        weights: flat.restore(own.weights),
-        ...(own.initial.length > 0 ? { initial: own.initial } : {}),
-        ...(own.mask.length > 0 ? { mask: own.mask } : {}),
-        ...(own.keep.length > 0 ? { keep: own.keep[0] } : {}),
-        ...(noise === undefined ? {} : { noise: { seed, stream: streamOf(noise.streams, i) } }),
-      });
+      mask: masks && weights.map((_own, p) => masks[stacked ? i : at[p]]),
+      keep,
+      noise: noise && { seed: noise.seed, stream: streamOf(noise.streams, i) },
+      weights,
+    });
+    const run = (own: readonly Value[]): readonly Value[] => {
+      const { output, finals } = runSegment(cell, restore(own), stacked);
       return [output, ...finals];
     };
-    const inputs = listOperands(operands);
     const isCheckpoint = recompute !== false || sizes.length > 1;
-    const [output, ...finals] = isCheckpoint ? checkpoint(run, inputs, recompute !== false) : run(inputs);
+    const [output, ...finals] = isCheckpoint ? checkpoint(run, values, recompute !== false) : run(values);
     // (T, B, D, W), with a separate axis of directions.
     const parts = sizes.length === 1 ? [output] : split(output, 1, 2);
     parts.forEach((part, direction) => (outputs[direction][at[direction]] = part));
@@ -228,15 +226,22 @@ function streamOf(streams: readonly number[], segment: number): number {
   return streams[segment] ?? first + segment * SEGMENT_STREAMS;
 }
 
-type SegmentArguments = Omit<Parameters<typeof recurrentSequence>[1], 'products' | 'weights'> & {
-  readonly weights: readonly LayerWeights[];
-};
+/** The inputs of a segment. */
+interface Segment extends Pick<RecurrentLayersArguments, 'keep' | 'weights'> {
+  /** (T, B, I) for each direction. */
+  readonly xs: readonly Value[];
+  /** (P, B, W) per state; none are zeros. */
+  readonly initial: readonly Value[];
+  /** (T, B) per pseudo-layer. */
+  readonly mask: readonly Value[] | undefined;
+  readonly noise: SequenceArguments['noise'] | undefined;
+}
 
-/** Runs a segment: the input products of all steps, then the loop. @param xs (T, B, I) for each direction. */
+/** Runs a segment: the input products of all steps, then the loop. */
 function runSegment(
   cell: Cell,
-  xs: readonly Value[],
-  { weights, ...rest }: SegmentArguments,
+  { xs, initial, mask, keep, noise, weights }: Segment,
+  wavefront: boolean,
 ): SequenceResult {
   const [steps, batch, width] = xs[0].shape;
   const products = weights.map(({ weight_ih, bias_ih }, p) => {
@@ -246,17 +251,24 @@ function runSegment(
     const product = matmul(reshape(xs[p], [steps * batch, width]), weight_ih, { transposeB: true });
     return reshape(bias_ih === undefined ? product : add(product, bias_ih), shape);
   });
-  const own = weights.map(({ weight_ih, weight_hh, bias_hh, weight_hr, ...others }, p) => {
-    const matrices = {
-      ...(p < xs.length ? {} : { ih: weight_ih }),
-      ...(weight_hh === undefined ? {} : { hh: weight_hh }),
-      ...(bias_hh === undefined ? {} : { bias: bias_hh }),
-      ...(weight_hr === undefined ? {} : { hr: weight_hr }),
-    };
-    const { bias_ih: _inProducts, ...units } = others;
-    return { ...matrices, units } as RecurrentWeights;
+  const own = weights.map(
+    ({ weight_ih, weight_hh, bias_ih: _inProducts, bias_hh, weight_hr, ...units }, p): RecurrentWeights => ({
+      ...(p >= xs.length && { ih: weight_ih }),
+      ...(weight_hh && { hh: weight_hh }),
+      ...(bias_hh && { bias: bias_hh }),
+      ...(weight_hr && { hr: weight_hr }),
+      units: units as Record<string, Value>,
+    }),
+  );
+  return recurrentSequence(cell, {
+    products,
+    wavefront,
+    weights: own,
+    ...(initial.length > 0 && { initial }),
+    ...(mask && { mask }),
+    ...(keep && { keep }),
+    ...(noise && { noise }),
   });
-  return recurrentSequence(cell, { products, weights: own, ...rest });
 }
 
 /** Runs a layer whose step is h' = a·h + b: one matmul and one scan per direction. */

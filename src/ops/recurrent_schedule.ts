@@ -14,15 +14,9 @@ import type { Cell } from '../cells/cell.ts';
 import { operationsOf, type Phase, type Term } from '../cells/phases.ts';
 import type { MatrixName, Place, Width } from '../cells/places.ts';
 import type { CellProgram } from '../cells/program.ts';
+import { GatewiseError } from '../core/errors.ts';
 import type { OperandCounts, Operands } from '../graph/operands.ts';
 import type { WeightPrecision } from './weight_precision.ts';
-
-export interface Schedule {
-  /** `wavefront`: pseudo-layers are stacked layers, each one step behind the layer below (backward: behind the layer above). */
-  readonly arrangement: 'directions' | 'wavefront';
-  /** `inference` saves neither activations nor the states of all times. */
-  readonly form: 'training' | 'inference';
-}
 
 /** The properties that determine the layout of a loop's tensors. */
 export interface LoopAttrs {
@@ -35,21 +29,32 @@ export interface LoopAttrs {
   readonly bias: boolean;
   /** Whether steps may be masked. */
   readonly masked: boolean;
-  readonly schedule: Schedule;
+  /** Whether pseudo-layers are stacked layers, each one step behind the layer below (backward: behind the layer above). */
+  readonly wavefront: boolean;
+  /** Whether the loop saves neither activations nor the states of all times. */
+  readonly inference: boolean;
 }
 
-export type OperandName =
-  | 'reserve'
-  | 'initial'
-  | 'states'
-  | 'carry'
-  | 'weights'
-  | 'packed'
-  | 'scales'
-  | 'vectors'
-  | 'rows'
-  | 'seed'
-  | 'dOutput';
+const NO_OPERANDS = {
+  reserve: [],
+  initial: [],
+  states: [],
+  carry: [],
+  weights: [],
+  packed: [],
+  scales: [],
+  vectors: [],
+  rows: [],
+  seed: [],
+  dOutput: [],
+};
+export type OperandName = keyof typeof NO_OPERANDS;
+
+/** All operands of a loop, in input order; each may be absent or repeated. */
+export const loopOperands = <T>(given: Partial<RecurrentOperands<T>>): RecurrentOperands<T> => ({
+  ...NO_OPERANDS,
+  ...given,
+});
 
 export interface RecurrentAttrs extends LoopAttrs {
   /** Number of the random stream that the cell draws from. */
@@ -69,6 +74,8 @@ export interface Extent {
 
 const extent = (factor: number, ...of: Extent['of']): Extent => ({ factor, of });
 
+type Axis = 'layer' | 'time' | 'row';
+
 export type TensorName = 'reserve' | 'states' | 'carry' | 'output' | 'vectors' | 'rows';
 
 /** The address of a place: the tensor is a matrix with rows of `width` elements, numbered in row-major order of the axes. */
@@ -77,7 +84,7 @@ export interface Address {
   /** Elements before the first row. */
   readonly base: Extent;
   /** The axes, slowest first. */
-  readonly axes: readonly { readonly axis: 'layer' | 'time' | 'row'; readonly extent: Extent }[];
+  readonly axes: readonly { readonly axis: Axis; readonly extent: Extent }[];
   readonly width: number;
   /** Offset of the place in its row. */
   readonly offset: number;
@@ -87,6 +94,16 @@ export interface Address {
   readonly order: 'forward' | 'mirrored' | 'ring';
   /** The pseudo-layer, relative to the reader: -1 is the layer below, 0 itself, 1 the layer above. */
   readonly layer: -1 | 0 | 1;
+}
+
+/** The offsets of pieces that lie one behind the other, and their total size. */
+function offsetsOf(sizes: readonly number[]): { readonly before: readonly number[]; readonly all: number } {
+  let all = 0;
+  const before = sizes.map((size) => {
+    all += size;
+    return all - size;
+  });
+  return { before, all };
 }
 
 export class RecurrentLayout {
@@ -99,35 +116,25 @@ export class RecurrentLayout {
   /** Elements of a row of the reserve space, and the offset of each slot in it. */
   readonly row: number;
   readonly slotOffset: readonly number[];
-  /** Units of the states before each state, and in total. */
-  readonly stateOffset: readonly number[];
+  /** Units of all states. */
   readonly stateUnits: number;
+  readonly #stateOffset: readonly number[];
   /** Elements of one pseudo-layer's vectors, and the offsets of the per-unit weights in them. */
   readonly vectors: number;
   readonly weightOffset: number;
   readonly #attrs: LoopAttrs;
 
   constructor(attrs: LoopAttrs) {
-    const { cell, bias, masked, pseudoLayers, schedule, hidden } = attrs;
+    const { cell, bias, masked, pseudoLayers, wavefront, inference, hidden } = attrs;
     this.#attrs = attrs;
-    this.isWavefront = schedule.arrangement === 'wavefront';
-    this.isInference = schedule.form === 'inference';
-    this.program = cell.program({ bias, masked, wavefront: this.isWavefront });
+    this.isWavefront = wavefront;
+    this.isInference = inference;
+    this.program = cell.program({ bias, masked, wavefront });
     this.pseudoLayers = pseudoLayers;
-    this.outputs = this.isWavefront ? 1 : pseudoLayers;
-    const before = (widths: readonly Width[]): number[] => {
-      let next = 0;
-      return widths.map((width) => {
-        const at = next;
-        next += this.width(width);
-        return at;
-      });
-    };
-    const { slots, stateWidths } = this.program;
-    this.slotOffset = before(slots);
-    this.row = slots.reduce((sum, width) => sum + this.width(width), 0);
-    this.stateOffset = before(stateWidths);
-    this.stateUnits = stateWidths.reduce((sum, width) => sum + this.width(width), 0);
+    this.outputs = wavefront ? 1 : pseudoLayers;
+    const offsets = (widths: readonly Width[]) => offsetsOf(widths.map((width) => this.width(width)));
+    ({ before: this.slotOffset, all: this.row } = offsets(this.program.slots));
+    ({ before: this.#stateOffset, all: this.stateUnits } = offsets(this.program.stateWidths));
     this.weightOffset = bias ? cell.recurrentGates.length * hidden : 0;
     this.vectors = this.weightOffset + cell.weights.length * hidden;
   }
@@ -156,7 +163,7 @@ export class RecurrentLayout {
 
   /** The time index of a pseudo-layer's states after a number of its steps. */
   stateTime(pseudoLayer: number, done: number, steps: number): number {
-    return timeIndex(this.statesAt(0), pseudoLayer, done, this.stateTimes(steps));
+    return timeIndex(this.addressOf({ kind: 'state', index: 0 }), pseudoLayer, done, this.stateTimes(steps));
   }
 
   /** Whether a pseudo-layer runs backwards in time: the second direction. */
@@ -184,73 +191,55 @@ export class RecurrentLayout {
     return this.isInference ? this.program.inference : this.program.forward;
   }
 
-  /** The address of a place; undefined for random numbers, which are not in memory. */
-  addressOf({ kind, index }: Place): Address | undefined {
+  /** The address of a place in memory. @throws GatewiseError `internal` for others, such as random numbers. */
+  addressOf({ kind, index }: Pick<Place, 'kind' | 'index'>): Address {
+    const { hidden } = this.#attrs;
     switch (kind) {
       case 'slot':
-        return this.#reserve(index);
       case 'following':
-        return { ...this.#reserve(index), step: 1 };
       case 'above':
-        return { ...this.#reserve(index), layer: 1 };
-      case 'state':
-        return this.statesAt(index);
-      case 'after':
-        return { ...this.statesAt(index), step: 1 };
-      case 'below':
-        return { ...this.statesAt(0), step: 1, layer: -1 };
-      case 'carry':
-        return this.carry(index);
-      case 'output':
-        return this.output;
-      case 'bias':
-        return this.#vector(index * this.#attrs.hidden);
-      case 'weight':
-        return this.#vector(this.weightOffset + index * this.#attrs.hidden);
-      case 'keep':
         return {
-          ...this.#address('rows', ['layer', 'row'], this.stateWidth(0)),
-          base: extent(0),
+          ...this.#address('reserve', ['layer', 'time', 'row'], this.row),
+          offset: this.slotOffset[index],
+          step: kind === 'following' ? 1 : 0,
+          layer: kind === 'above' ? 1 : 0,
         };
+      case 'state':
+      case 'after':
+      case 'below':
+        return {
+          ...this.#address('states', ['layer', 'time', 'row'], this.stateWidth(index)),
+          base: extent(this.#stateOffset[index] * this.pseudoLayers, 'times', 'batch'),
+          step: kind === 'state' ? 0 : 1,
+          layer: kind === 'below' ? -1 : 0,
+        };
+      case 'carry':
+        return {
+          ...this.#address('carry', ['layer', 'row'], this.stateWidth(index)),
+          base: extent(this.#stateOffset[index] * this.pseudoLayers, 'batch'),
+        };
+      case 'output':
+        return this.#address('output', ['time', 'row', 'layer'], this.stateWidth(0));
+      case 'bias':
+        return { ...this.#address('vectors', ['layer'], this.vectors), offset: index * hidden };
+      case 'weight':
+        return {
+          ...this.#address('vectors', ['layer'], this.vectors),
+          offset: this.weightOffset + index * hidden,
+        };
+      case 'keep':
+        return this.#address('rows', ['layer', 'row'], this.stateWidth(0));
       case 'active':
         return {
           ...this.#address('rows', ['layer', 'time', 'row'], 1),
           base: extent(this.factorsPerRow, 'batch'),
         };
       default:
-        return undefined;
+        throw new GatewiseError('internal', `recurrent: ${kind}${index} is not in memory`);
     }
   }
 
-  carry(state: number): Address {
-    return {
-      ...this.#address('carry', ['layer', 'row'], this.stateWidth(state)),
-      base: extent(this.stateOffset[state] * this.pseudoLayers, 'batch'),
-    };
-  }
-
-  get output(): Address {
-    return this.#address('output', ['time', 'row', 'layer'], this.stateWidth(0));
-  }
-
-  #reserve(slot: number): Address {
-    const address = this.#address('reserve', ['layer', 'time', 'row'], this.row);
-    return { ...address, offset: this.slotOffset[slot] };
-  }
-
-  /** A state before a step. */
-  statesAt(state: number): Address {
-    return {
-      ...this.#address('states', ['layer', 'time', 'row'], this.stateWidth(state)),
-      base: extent(this.stateOffset[state] * this.pseudoLayers, 'times', 'batch'),
-    };
-  }
-
-  #vector(offset: number): Address {
-    return { ...this.#address('vectors', ['layer'], this.vectors), offset };
-  }
-
-  #address(tensor: TensorName, axes: readonly ('layer' | 'time' | 'row')[], width: number): Address {
+  #address(tensor: TensorName, axes: readonly Axis[], width: number): Address {
     const extents = {
       layer: extent(tensor === 'output' ? this.outputs : this.pseudoLayers),
       time: extent(1, tensor === 'states' ? 'times' : 'steps'),
@@ -264,7 +253,7 @@ export class RecurrentLayout {
       width,
       offset: 0,
       step: 0,
-      order: isRing ? 'ring' : this.isReverse(1) && this.pseudoLayers > 1 ? 'mirrored' : 'forward',
+      order: isRing ? 'ring' : this.pseudoLayers > 1 && !this.isWavefront ? 'mirrored' : 'forward',
       layer: 0,
     };
   }
@@ -274,21 +263,16 @@ export class RecurrentLayout {
     const { cell, hidden, projection } = this.#attrs;
     const gates = cell.recurrentGates.length;
     const width = this.stateWidth(0);
-    return [
-      ...(gates > 0 ? [{ name: 'hh' as const, shape: [gates * hidden, width] as const }] : []),
-      ...(cell.projects ? [{ name: 'hr' as const, shape: [projection, hidden] as const }] : []),
-      ...(this.isWavefront
-        ? [{ name: 'ih' as const, shape: [cell.gates.length * hidden, width] as const }]
-        : []),
-    ];
+    const shapes: Partial<Record<MatrixName, readonly [number, number]>> = {
+      ...(gates > 0 && { hh: [gates * hidden, width] }),
+      ...(cell.projects && { hr: [projection, hidden] }),
+      ...(this.isWavefront && { ih: [cell.gates.length * hidden, width] }),
+    };
+    return Object.entries(shapes).map(([name, shape]) => ({ name: name as MatrixName, shape }));
   }
 
   matricesOf(pseudoLayer: number): number {
     return this.matrices.length - (this.isWavefront && pseudoLayer === 0 ? 1 : 0);
-  }
-
-  get matrixCount(): number {
-    return this.pseudoLayers * this.matrices.length - (this.isWavefront ? 1 : 0);
   }
 
   /**
@@ -304,13 +288,8 @@ export class RecurrentLayout {
   }
 
   /** Row offsets of the matrices of one pseudo-layer, and their total. */
-  get matrixRows(): { readonly before: readonly number[]; readonly all: number } {
-    let all = 0;
-    const before = this.matrices.map(({ shape: [rows] }) => {
-      all += rows;
-      return all - rows;
-    });
-    return { before, all };
+  get matrixRows(): ReturnType<typeof offsetsOf> {
+    return offsetsOf(this.matrices.map(({ shape: [rows] }) => rows));
   }
 }
 
@@ -356,11 +335,10 @@ export function matrixOf(
  * @param edge True for the wavefront layer without a neighbour below (forward) or above (backward).
  */
 export function flopOf(layout: RecurrentLayout, phases: readonly Phase[], edge = false): number {
-  const each = phases.map((phase) => {
-    const all = phase.products.flatMap((product) => product.terms);
+  return phases.reduce((flop, phase) => {
+    const all = phase.products.flatMap(({ terms }) => terms);
     const terms = edge ? all.filter(({ matrix }) => matrix.matrix !== 'ih') : all;
     const depth = terms.reduce((total, term) => total + layout.width(term.depth), 0);
-    return layout.width(phase.width) * (2 * depth + operationsOf(phase));
-  });
-  return each.reduce((a, b) => a + b, 0);
+    return flop + layout.width(phase.width) * (2 * depth + operationsOf(phase));
+  }, 0);
 }

@@ -1,12 +1,11 @@
 // Recurrent sequences as functions of traced values: the fused op, and a reference composed of the graph's other ops.
 import type { Cell } from '../cells/cell.ts';
 import { GatewiseError, show } from '../core/errors.ts';
-import { countOperands, listOperands } from '../graph/operands.ts';
+import { applyNamed } from '../graph/operands.ts';
 import { expectValue, Value } from '../graph/value.ts';
-import { applyAll } from './apply.ts';
 import { matmul } from './matmul.ts';
-import { loopOperands, recurrentOp } from './recurrent.ts';
-import { RecurrentLayout, type LoopAttrs } from './recurrent_schedule.ts';
+import { recurrentOp } from './recurrent.ts';
+import { loopOperands, RecurrentLayout, type LoopAttrs } from './recurrent_schedule.ts';
 import { broadcast, concat, empty, mean, reshape, slice, zeros } from './structure.ts';
 
 /** Weights of one pseudo-layer: a direction, or a layer of a wavefront. */
@@ -86,15 +85,15 @@ export function recurrentSequence(cell: Cell, args: SequenceArguments): Sequence
     pseudoLayers: products.length,
     bias: weights[0].bias !== undefined,
     masked: mask !== undefined,
-    schedule: { arrangement: wavefront ? 'wavefront' : 'directions', form: 'training' },
+    wavefront,
+    inference: false,
   };
   const layout = new RecurrentLayout(attrs);
   // The loop saves more activations after the input products in each row.
-  const room = layout.row - width;
-  const own = products.map((product) =>
-    room === 0 ? product : concat([product, empty([steps, batch, room])], 2),
+  const rest = layout.row === width ? [] : [empty([steps, batch, layout.row - width])];
+  const reserve = concat(
+    products.map((product) => reshape(concat([product, ...rest], 2), [1, steps, batch, layout.row])),
   );
-  const reserve = concat(own.map((one) => reshape(one, [1, steps, batch, layout.row])));
   const need = (value: Value | undefined, name: string, shape: readonly number[]): Value => {
     expectValue(`${what}: ${name}`, value, 'f32', shape);
     return value;
@@ -104,11 +103,10 @@ export function recurrentSequence(cell: Cell, args: SequenceArguments): Sequence
       .slice(0, layout.matricesOf(p))
       .map(({ name, shape }) => need(given[name], `weight_${name}`, shape)),
   );
-  const vectorsOf = ({ bias, units }: RecurrentWeights): Value[] => {
+  const vectors = weights.flatMap(({ bias, units }): Value[] => {
     const own = cell.weights.map(({ name }) => need(units?.[name], `weight ${show(name)}`, [attrs.hidden]));
     return bias === undefined ? own : [need(bias, 'bias_hh', [layout.weightOffset])].concat(own);
-  };
-  const vectors = weights.flatMap(vectorsOf);
+  });
   const { pseudoLayers } = layout;
   const flat = (values: readonly Value[]): Value => concat(values.map((value) => reshape(value, [-1])));
   const stateShape = (s: number): readonly number[] => [pseudoLayers, batch, layout.stateWidth(s)];
@@ -137,11 +135,7 @@ export function recurrentSequence(cell: Cell, args: SequenceArguments): Sequence
     rows: rows.length > 0 ? [flat(rows)] : [],
     seed: layout.program.draws > 0 && noise !== undefined ? [noise.seed] : [],
   });
-  const [, , output, ...finals] = applyAll(
-    recurrentOp,
-    { ...attrs, stream: noise?.stream ?? 0, operands: countOperands(operands) },
-    listOperands(operands),
-  );
+  const [, , output, ...finals] = applyNamed(recurrentOp, { ...attrs, stream: noise?.stream ?? 0 }, operands);
   return { output, finals };
 }
 

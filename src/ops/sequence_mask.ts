@@ -1,7 +1,6 @@
 // Converts sequence lengths into a mask over time steps, as tf.sequence_mask but time-major.
 import { GatewiseError, show } from '../core/errors.ts';
-import { defineOp, expectValue, type Op, type Value } from '../graph/value.ts';
-import { apply } from './apply.ts';
+import { apply, defineOp, expectValue, type Op, type Value } from '../graph/value.ts';
 
 interface SequenceMaskAttrs {
   readonly steps: number;
@@ -23,7 +22,6 @@ export const sequenceMaskOp: Op<SequenceMaskAttrs> = /* @__PURE__ */ defineOp({
   indexLimits: ({ steps, bounded }) => (bounded ? [{ input: 0, kind: 'length', limit: steps + 1 }] : []),
   // Integers have no gradient.
   grad: () => [undefined],
-  tolerance: { absolute: 0, relative: 0 },
 });
 
 /**
@@ -33,18 +31,14 @@ export const sequenceMaskOp: Op<SequenceMaskAttrs> = /* @__PURE__ */ defineOp({
  * @throws GatewiseError `argument`, `dtype` or `shape` for invalid `lengths` or `steps`.
  */
 export function sequenceMask(lengths: Value, steps: number): Value {
-  return maskOfSteps(lengths, steps, false);
+  return lengthMask(lengths, steps, false);
 }
 
 /**
  * As `sequenceMask`, for the sequences of a recurrent layer: each length must be 1 to `steps`. Each call checks that: host data
  * element by element, a tensor created from host data by its minimum and maximum.
  */
-export function lengthMask(lengths: Value, steps: number): Value {
-  return maskOfSteps(lengths, steps, true);
-}
-
-function maskOfSteps(lengths: Value, steps: number, bounded: boolean): Value {
+export function lengthMask(lengths: Value, steps: number, bounded = true): Value {
   expectValue('sequenceMask: lengths', lengths, 'i32');
   if (!Number.isInteger(steps) || steps < 1)
     throw new GatewiseError(

@@ -2,8 +2,7 @@
 import { GatewiseError, show } from '../core/errors.ts';
 import { option, probability, readOptions } from '../core/options.ts';
 import { sameShape, sizeOf } from '../core/shape.ts';
-import { defineOp, expectValue, type Op, type Value } from '../graph/value.ts';
-import { apply, applyAll } from './apply.ts';
+import { apply, applyAll, defineOp, expectValue, type Op, type Value } from '../graph/value.ts';
 import { reshape } from './structure.ts';
 
 /** PyTorch's options of a cross-entropy. */
@@ -26,12 +25,11 @@ export const softmaxCrossEntropyOp: Op<Attrs> = /* @__PURE__ */ defineOp({
   summary:
     'logits (N, C) and labels (N): losses (N), the log of each row’s sum of exponentials (N), and whether it counts (N)',
   infer: (_, [logits, label]) => {
-    if (logits.shape.length !== 2 || label.shape.length !== 1 || logits.shape[0] !== label.shape[0]) {
+    if (logits.shape.length !== 2 || label.shape.length !== 1 || logits.shape[0] !== label.shape[0])
       throw new GatewiseError(
         'shape',
         `softmaxCrossEntropy: expected logits (N, C) and labels (N), got ${show(logits.shape)} and ${show(label.shape)}`,
       );
-    }
     const row = { shape: [logits.shape[0]], dtype: 'f32' } as const;
     return [row, row, row];
   },
@@ -73,12 +71,11 @@ export function crossEntropyRows(
   const attrs = readOptions('softmaxCrossEntropy', crossEntropyOptions, options);
   expectValue('softmaxCrossEntropy: logits', logits, 'f32');
   expectValue('softmaxCrossEntropy: labels', label, 'i32');
-  if (!sameShape(logits.shape.slice(0, -1), label.shape)) {
+  if (!sameShape(logits.shape.slice(0, -1), label.shape))
     throw new GatewiseError(
       'shape',
       `softmaxCrossEntropy: expected labels of shape ${show(logits.shape.slice(0, -1))} for logits ${show(logits.shape)}, got ${show(label.shape)}`,
     );
-  }
   const classes = logits.shape[logits.shape.length - 1];
   const [losses, , counts] = applyAll(softmaxCrossEntropyOp, attrs, [
     reshape(logits, [-1, classes]),

@@ -4,111 +4,76 @@ import { GatewiseError, show } from '../core/errors.ts';
 import { broadcastShapes, checkShape, normalizeAxis, sameShape, sizeOf, type Shape } from '../core/shape.ts';
 import { broadcastView, reshapeView, sliceView, transposeView, type View } from '../core/view.ts';
 import { div, equal, mul } from '../expr/arith.ts';
-import { Expr } from '../expr/expr.ts';
-import { countOperations } from '../expr/operands.ts';
-import { defineOp, expectValue, type Op, type Value } from '../graph/value.ts';
-import { apply, applyAll } from './apply.ts';
-
-const exact = { absolute: 0, relative: 0 };
+import { countOperations, Expr } from '../expr/expr.ts';
+import { apply, applyAll, defineOp, expectValue, type Node, type Op, type Value } from '../graph/value.ts';
 
 export const reshapeOp: Op<{ readonly shape: Shape }> = /* @__PURE__ */ defineOp({
   name: 'reshape',
   summary: 'the same elements in the same order under another shape',
   infer: ({ shape }, [x]) => {
     checkShape('reshape', shape);
-    if (sizeOf(shape) !== sizeOf(x.shape)) {
+    if (sizeOf(shape) !== sizeOf(x.shape))
       throw new GatewiseError(
         'shape',
         `reshape: ${show(shape)} has ${sizeOf(shape)} elements, the input ${show(x.shape)} has ${sizeOf(x.shape)}`,
       );
-    }
     return [{ shape, dtype: x.dtype }];
   },
   view: ({ shape }, input) => reshapeView(input, shape),
   grad: (node, [d]) => [d && reshape(d, node.inputs[0].shape)],
-  tolerance: exact,
 });
 
 export const transposeOp: Op<{ readonly order: readonly number[] }> = /* @__PURE__ */ defineOp({
   name: 'transpose',
   summary: 'axes in another order',
   infer: ({ order }, [x]) => {
-    const sorted = [...order].sort((a, b) => a - b);
     if (
       !sameShape(
-        sorted,
-        x.shape.map((_, axis) => axis),
+        order.toSorted((a, b) => a - b),
+        [...x.shape.keys()],
       )
-    ) {
+    )
       throw new GatewiseError(
         'shape',
         `transpose: expected an order of the axes 0 to ${x.shape.length - 1}, got ${show(order)}`,
       );
-    }
     return [{ shape: order.map((axis) => x.shape[axis]), dtype: x.dtype }];
   },
   view: ({ order }, input) => transposeView(input, order),
-  grad: (node, [d]) => [
-    d &&
-      transpose(
-        d,
-        node.attrs.order.map((_, axis) => node.attrs.order.indexOf(axis)),
-      ),
-  ],
-  tolerance: exact,
+  grad: ({ attrs: { order } }, [d]) => {
+    const inverse = order.map((_, axis) => order.indexOf(axis));
+    return [d && transpose(d, inverse)];
+  },
 });
-
-export const sliceOp: Op<{ readonly start: readonly number[]; readonly shape: Shape }> =
-  /* @__PURE__ */ defineOp({
-    name: 'slice',
-    summary: 'a block of the input, from `start` on',
-    infer: ({ start, shape }, [x]) => {
-      const fits =
-        start.length === x.shape.length &&
-        shape.length === x.shape.length &&
-        start.every((s, axis) => s >= 0 && s + shape[axis] <= x.shape[axis]);
-      if (!fits)
-        throw new GatewiseError(
-          'shape',
-          `slice: start ${show(start)} and shape ${show(shape)} do not fit into ${show(x.shape)}`,
-        );
-      return [{ shape, dtype: x.dtype }];
-    },
-    view: ({ start, shape }, input) => sliceView(input, start, shape),
-    grad: (node, [d]) => [d && pad(d, node.attrs.start, node.inputs[0].shape)],
-    tolerance: exact,
-  });
 
 export const splitOp: Op<{ readonly axis: number; readonly sizes: readonly number[] }> =
   /* @__PURE__ */ defineOp({
     name: 'split',
     summary: 'divides an axis into contiguous parts, one output each',
-    infer: ({ axis, sizes }, [x]) =>
-      sizes.map((size) => ({ shape: x.shape.map((n, i) => (i === axis ? size : n)), dtype: x.dtype })),
+    infer: ({ axis, sizes }, [{ shape, dtype }]) =>
+      sizes.map((size) => ({ shape: shape.with(axis, size), dtype })),
     view: ({ axis, sizes }, input, output) => {
       const before = sizes.slice(0, output).reduce((a, b) => a + b, 0);
       const start = input.shape.map((_, i) => (i === axis ? before : 0));
-      return sliceView(
-        input,
-        start,
-        input.shape.map((n, i) => (i === axis ? sizes[output] : n)),
-      );
+      return sliceView(input, start, input.shape.with(axis, sizes[output]));
     },
-    grad: (node, parts) => {
+    grad: ({ attrs, outputs }, parts) => {
       if (parts.every((d) => d === undefined)) return [undefined];
-      const pieces = parts.map((d, i) => d ?? zeros(node.outputs[i].shape));
-      return [concat(pieces, node.attrs.axis)];
+      return [
+        concat(
+          parts.map((d, i) => d ?? zeros(outputs[i].shape)),
+          attrs.axis,
+        ),
+      ];
     },
-    tolerance: exact,
   });
 
 export const broadcastOp: Op<{ readonly shape: Shape }> = /* @__PURE__ */ defineOp({
   name: 'broadcast',
   summary: 'repeats axes of size 1 and adds leading axes',
   infer: ({ shape }, [x]) => {
-    if (!sameShape(broadcastShapes('broadcast', [x.shape, shape]), shape)) {
+    if (!sameShape(broadcastShapes('broadcast', [x.shape, shape]), shape))
       throw new GatewiseError('shape', `broadcast: ${show(x.shape)} does not broadcast to ${show(shape)}`);
-    }
     return [{ shape, dtype: x.dtype }];
   },
   view: ({ shape }, input) => broadcastView(input, shape),
@@ -121,7 +86,6 @@ export const broadcastOp: Op<{ readonly shape: Shape }> = /* @__PURE__ */ define
     );
     return [reshape(sum(d, axes), shape)];
   },
-  tolerance: exact,
 });
 
 export const concatOp: Op<{ readonly axis: number }> = /* @__PURE__ */ defineOp({
@@ -133,17 +97,16 @@ export const concatOp: Op<{ readonly axis: number }> = /* @__PURE__ */ defineOp(
     for (const { shape, dtype } of inputs) {
       const fits =
         shape.length === first.shape.length && shape.every((n, i) => i === axis || n === first.shape[i]);
-      if (!fits) {
+      if (!fits)
         throw new GatewiseError(
           'shape',
           `concat along axis ${axis}: shapes ${inputs.map((x) => show(x.shape)).join(', ')} differ elsewhere`,
         );
-      }
       if (dtype !== first.dtype)
         throw new GatewiseError('dtype', `concat: expected one dtype, got ${first.dtype} and ${dtype}`);
     }
     const total = inputs.reduce((sum, { shape }) => sum + shape[axis], 0);
-    return [{ shape: first.shape.map((n, i) => (i === axis ? total : n)), dtype: first.dtype }];
+    return [{ shape: first.shape.with(axis, total), dtype: first.dtype }];
   },
   grad: (node, [d]) => {
     let start = 0;
@@ -153,35 +116,32 @@ export const concatOp: Op<{ readonly axis: number }> = /* @__PURE__ */ defineOp(
       return d && slice(d, node.attrs.axis, from, start);
     });
   },
-  tolerance: exact,
 });
 
-export const constantOp: Op<{ readonly shape: Shape; readonly value: number }> = /* @__PURE__ */ defineOp({
-  name: 'constant',
-  isStructural: true,
-  summary: 'a tensor of one number; folded into the expressions that read it',
-  infer: ({ shape }) => [{ shape, dtype: 'f32' }],
-  grad: () => [],
-  tolerance: exact,
-});
+/** Declares an op without inputs, which the planner resolves. */
+const sourceOp = <Attrs extends { readonly shape: Shape }>(name: string, summary: string): Op<Attrs> =>
+  defineOp({
+    name,
+    summary,
+    isStructural: true,
+    infer: ({ shape }) => [{ shape, dtype: 'f32' }],
+    grad: () => [],
+  });
 
-export const gapOp: Op<{ readonly shape: Shape }> = /* @__PURE__ */ defineOp({
-  name: 'gap',
-  isStructural: true,
-  summary: 'zeros between the pieces of a concat: no step writes them, and the buffer is not shared',
-  infer: ({ shape }) => [{ shape, dtype: 'f32' }],
-  grad: () => [],
-  tolerance: exact,
-});
+export const constantOp: Op<{ readonly shape: Shape; readonly value: number }> = /* @__PURE__ */ sourceOp(
+  'constant',
+  'a tensor of one number; folded into the expressions that read it',
+);
 
-export const emptyOp: Op<{ readonly shape: Shape }> = /* @__PURE__ */ defineOp({
-  name: 'empty',
-  isStructural: true,
-  summary: 'uninitialized memory, as torch.empty',
-  infer: ({ shape }) => [{ shape, dtype: 'f32' }],
-  grad: () => [],
-  tolerance: exact,
-});
+export const gapOp: Op<{ readonly shape: Shape }> = /* @__PURE__ */ sourceOp(
+  'gap',
+  'zeros between the pieces of a concat: no step writes them, and the buffer is not shared',
+);
+
+export const emptyOp: Op<{ readonly shape: Shape }> = /* @__PURE__ */ sourceOp(
+  'empty',
+  'uninitialized memory, as torch.empty',
+);
 
 export interface ReduceAttrs {
   readonly kind: 'sum' | 'max';
@@ -194,7 +154,7 @@ export interface ReduceAttrs {
 /** A view over the kept axes, which has the offset, and one over the reduced axes. An element's index is the sum of both. */
 export function splitAxes(view: View, axes: readonly number[]): { kept: View; reduced: View } {
   const select = (isReduced: boolean): View => {
-    const selected = view.shape.map((_, axis) => axis).filter((axis) => axes.includes(axis) === isReduced);
+    const selected = [...view.shape.keys()].filter((axis) => axes.includes(axis) === isReduced);
     return {
       shape: selected.map((axis) => view.shape[axis]),
       strides: selected.map((axis) => view.strides[axis]),
@@ -237,22 +197,17 @@ export function reshape(x: Value, shape: Shape): Value {
 /** Permutes the axes, as torch.permute; without an order, swaps the last two. */
 export function transpose(x: Value, order?: readonly number[]): Value {
   const rank = x.shape.length;
-  const axes = x.shape.map((_, axis) => axis);
-  if (order === undefined && rank < 2) {
+  const axes = [...x.shape.keys()];
+  if (order === undefined && rank < 2)
     throw new GatewiseError('shape', `transpose: expected at least two axes, got shape ${show(x.shape)}`);
-  }
-  const full = order?.map((axis) => normalizeAxis('transpose', axis, rank)) ?? [
-    ...axes.slice(0, -2),
-    rank - 1,
-    rank - 2,
-  ];
-  if (full.every((axis, i) => axis === i) && full.length === rank) return x;
+  const swapped = [...axes.slice(0, -2), rank - 1, rank - 2];
+  const full = order?.map((axis) => normalizeAxis('transpose', axis, rank)) ?? swapped;
+  if (sameShape(full, axes)) return x;
   // A transpose that undoes another one is the input of that one.
-  const inner =
-    x.node?.op.name === transposeOp.name
-      ? (x.node.attrs as { readonly order: readonly number[] }).order
-      : undefined;
-  if (inner !== undefined && full.every((axis, i) => inner[axis] === i)) return x.node?.inputs[0] ?? x;
+  if (x.node?.op.name === transposeOp.name) {
+    const { attrs, inputs } = x.node as Node<{ readonly order: readonly number[] }>;
+    if (full.every((axis, i) => attrs.order[axis] === i)) return inputs[0];
+  }
   return apply(transposeOp, { order: full }, [x]);
 }
 
@@ -267,15 +222,13 @@ export function slice(
   const size = x.shape[at];
   const from = start < 0 ? start + size : start;
   const to = end < 0 ? end + size : end;
-  if (!(from >= 0 && from < to && to <= size)) {
+  if (!(from >= 0 && from < to && to <= size))
     throw new GatewiseError(
       'shape',
       `slice: elements ${start} to ${end} of axis ${axis} are not within its ${size}`,
     );
-  }
-  if (from === 0 && to === size) return x;
-  const shape = x.shape.map((n, i) => (i === at ? to - from : n));
-  return apply(sliceOp, { start: x.shape.map((_, i) => (i === at ? from : 0)), shape }, [x]);
+  const sizes = [from, to - from, size - to].filter((n) => n > 0);
+  return split(x, sizes, at)[from > 0 ? 1 : 0];
 }
 
 /** Splits one axis into parts of one size, the last of which may be smaller, or of the given sizes; as torch.split. */
@@ -286,24 +239,22 @@ export function split(x: Value, sizes: number | readonly number[], axis = 0): Va
     typeof sizes === 'number'
       ? Array.from({ length: Math.ceil(size / sizes) }, (_, i) => Math.min(sizes, size - i * sizes))
       : sizes;
-  if (all.reduce((a, b) => a + b, 0) !== size || !all.every((n) => Number.isInteger(n) && n > 0)) {
+  if (all.reduce((a, b) => a + b, 0) !== size || !all.every((n) => Number.isInteger(n) && n > 0))
     throw new GatewiseError(
       'shape',
       `split: axis ${axis} of size ${size} cannot be cut into parts of ${show(sizes)}; expected whole sizes of at least 1 that sum to ${size}`,
     );
-  }
   return all.length === 1 ? [x] : [...applyAll(splitOp, { axis: at, sizes: all }, [x])];
 }
 
 /** Splits one axis into `chunks` equal parts, as torch.chunk; the size must be divisible. */
 export function chunk(x: Value, chunks: number, axis = 0): Value[] {
   const size = x.shape[normalizeAxis('chunk', axis, x.shape.length)];
-  if (!Number.isInteger(chunks) || chunks < 1 || size % chunks !== 0) {
+  if (!Number.isInteger(chunks) || chunks < 1 || size % chunks !== 0)
     throw new GatewiseError(
       'shape',
       `chunk: axis ${axis} of size ${size} cannot be cut into ${show(chunks)} equal parts`,
     );
-  }
   return split(x, size / chunks, axis);
 }
 
@@ -350,7 +301,7 @@ export function gap(shape: Shape): Value {
 function reduce(kind: ReduceAttrs['kind'], x: Value, axes?: number | readonly number[]): Value {
   expectValue(kind, x, 'f32');
   const rank = x.shape.length;
-  const list = axes === undefined ? x.shape.map((_, axis) => axis) : typeof axes === 'number' ? [axes] : axes;
+  const list = axes === undefined ? [...x.shape.keys()] : typeof axes === 'number' ? [axes] : axes;
   const full = list.map((axis) => normalizeAxis(kind, axis, rank)).sort((a, b) => a - b);
   const repeated = full.find((axis, i) => full.indexOf(axis) !== i);
   if (repeated !== undefined)
@@ -374,14 +325,4 @@ export function mean(x: Value, axes?: number | readonly number[]): Value {
 /** Largest element along the given axes, or all. */
 export function max(x: Value, axes?: number | readonly number[]): Value {
   return reduce('max', x, axes);
-}
-
-/** Zeros of `shape` with `x` at `start`. */
-function pad(x: Value, start: readonly number[], shape: Shape): Value {
-  return shape.reduce((inner, size, axis) => {
-    const zerosOf = (n: number): Value[] =>
-      n === 0 ? [] : [zeros(inner.shape.map((m, i) => (i === axis ? n : m)))];
-    const pieces = [...zerosOf(start[axis]), inner, ...zerosOf(size - start[axis] - inner.shape[axis])];
-    return pieces.length === 1 ? inner : concat(pieces, axis);
-  }, x);
 }

@@ -2,9 +2,8 @@
 // (matmul), within the limits of the target's kernels.
 import { GatewiseError } from '../core/errors.ts';
 import { sizeOf, type Shape } from '../core/shape.ts';
-import { denseView, isDense, reshapeView, sameView, transposeView, type View } from '../core/view.ts';
-import { constantOf, Expr, substitute } from '../expr/expr.ts';
-import { inputName } from '../expr/operands.ts';
+import { denseView, reshapeView, sameView, transposeView, type View } from '../core/view.ts';
+import { constantOf, Expr, inputName, substitute } from '../expr/expr.ts';
 import { Value, type Node, type Op } from '../graph/value.ts';
 import { compactInputs, elementwiseOp, type ElementwiseAttrs } from '../ops/elementwise.ts';
 import { PRODUCT } from '../ops/matmul.ts';
@@ -28,7 +27,7 @@ export interface FusedNode {
   readonly label: string;
 }
 
-const isOp = <Attrs>(node: Node | undefined, op: Op<Attrs>): node is Node<Attrs> & Node =>
+export const isOp = <Attrs>(node: Node | undefined, op: Op<Attrs>): node is Node<Attrs> & Node =>
   node?.op.name === op.name;
 
 /** Expressions over sources, `in0`…, into which the producers of the sources can be fused. */
@@ -42,77 +41,161 @@ interface Body {
  * @param inPlace Values that overwrite an argument, so that they take no binding of their own.
  */
 export function fuse(graph: GraphView, inPlace: ReadonlySet<Value>, target: Target): FusedNode[] {
-  const absorbed = new Set<Node>();
-  const fused: FusedNode[] = [];
-  // Readers come first: when a producer's turn comes, its only reader may have absorbed it.
-  for (const node of graph.nodes.toReversed()) {
-    if (absorbed.has(node)) continue;
-    fused.push(...fuseNode(graph, node, absorbed, inPlace, target).toReversed());
-  }
-  return fused.reverse();
+  return new Fusion(graph, inPlace, target).run();
 }
 
-/** A node with the producers that it absorbs, after a copy if its kernel needs one. @param absorbed Receives the producers. */
-function fuseNode(
-  graph: GraphView,
-  node: Node,
-  absorbed: Set<Node>,
-  inPlace: ReadonlySet<Value>,
-  target: Target,
-): FusedNode[] {
-  const sources = node.inputs.map((value): Source => graph.resolve(value));
-  const unfused: FusedNode = {
-    op: node.op,
-    attrs: node.attrs,
-    sources,
-    outputs: node.outputs,
-    label: node.op.name,
-  };
-  if (isOp(node, elementwiseOp)) {
-    const attrs = node.attrs as ElementwiseAttrs;
-    const limits = limitsOf(node.op, target);
-    const outputBindings = node.outputs.filter((output) => !inPlace.has(output)).length;
-    const canAddress = (views: readonly View[]): boolean =>
-      limits.canAddress([denseView(attrs.shape), ...views]);
-    const body = absorbProducers(
-      graph,
-      { exprs: attrs.exprs, sources },
-      node.inputs,
-      { ...limits, buffers: limits.buffers - outputBindings, canAddress },
-      absorbed,
-    );
-    const withEpilogue =
-      attrs.exprs.length === 1 ? fuseEpilogue(graph, node, body, absorbed, target) : undefined;
-    if (withEpilogue !== undefined) {
-      const label = attrs.label ?? `${withEpilogue.op.name}, ${labelOf([withEpilogue.attrs.epilogue])}`;
-      return [{ ...withEpilogue, outputs: node.outputs, label }];
-    }
-    const label = attrs.label ?? labelOf(body.exprs);
-    return [{ ...unfused, attrs: { ...attrs, exprs: body.exprs }, sources: body.sources, label }];
+class Fusion {
+  readonly #graph: GraphView;
+  readonly #inPlace: ReadonlySet<Value>;
+  readonly #target: Target;
+  readonly #absorbed = new Set<Node>();
+
+  constructor(graph: GraphView, inPlace: ReadonlySet<Value>, target: Target) {
+    this.#graph = graph;
+    this.#inPlace = inPlace;
+    this.#target = target;
   }
-  if (isOp(node, reduceOp)) {
-    const attrs = node.attrs as ReduceAttrs;
-    const limits = limitsOf(node.op, target);
+
+  run(): FusedNode[] {
+    const fused: FusedNode[] = [];
+    // Readers come first: when a producer's turn comes, its only reader may have absorbed it.
+    for (const node of this.#graph.nodes.toReversed())
+      if (!this.#absorbed.has(node)) fused.push(...this.#fuse(node).toReversed());
+    return fused.reverse();
+  }
+
+  /** A node with the producers that it absorbs, after a copy if its kernel needs one. */
+  #fuse(node: Node): FusedNode[] {
+    if (isOp(node, elementwiseOp)) return [this.#fuseElementwise(node)];
+    return isOp(node, reduceOp) ? this.#fuseReduction(node) : [this.#unfused(node)];
+  }
+
+  #unfused({ op, attrs, inputs, outputs }: Node): FusedNode {
+    const sources = inputs.map((value) => this.#graph.resolve(value));
+    return { op, attrs, sources, outputs, label: op.name };
+  }
+
+  #fuseElementwise(node: Node<ElementwiseAttrs> & Node): FusedNode {
+    const unfused = this.#unfused(node);
+    const { attrs, outputs } = node;
+    const limits = this.#limitsOf(node.op);
+    const outputBindings = outputs.filter((output) => !this.#inPlace.has(output)).length;
+    const { body, producers } = this.#absorb({ exprs: attrs.exprs, sources: unfused.sources }, node.inputs, {
+      ...limits,
+      buffers: limits.buffers - outputBindings,
+      canAddress: (views) => limits.canAddress([denseView(attrs.shape), ...views]),
+    });
+    producers.forEach((producer) => this.#absorbed.add(producer));
+    const fused = attrs.exprs.length === 1 ? this.#fuseEpilogue(outputs, body) : undefined;
+    if (fused !== undefined) return attrs.label === undefined ? fused : { ...fused, label: attrs.label };
+    const label = attrs.label ?? labelOf(body.exprs);
+    return { ...unfused, attrs: { ...attrs, exprs: body.exprs }, sources: body.sources, label };
+  }
+
+  #fuseReduction(node: Node<ReduceAttrs> & Node): FusedNode[] {
+    const unfused = this.#unfused(node);
+    const { attrs } = node;
+    const limits = this.#limitsOf(node.op);
     const canAddress = (views: readonly View[]): boolean => limits.canAddress(views, attrs.axes);
-    const producers = new Set<Node>();
-    const start = { exprs: [attrs.prologue], sources };
-    const body = absorbProducers(graph, start, node.inputs, { ...limits, canAddress }, producers);
+    const start = { exprs: [attrs.prologue], sources: unfused.sources };
+    const { body, producers } = this.#absorb(start, node.inputs, { ...limits, canAddress });
     // A reduction takes its shape from a source, so an expression of constants alone is not fused into it.
     if (body.sources.length === 0) return addressableReduction(unfused, attrs, canAddress);
-    producers.forEach((producer) => absorbed.add(producer));
+    producers.forEach((producer) => this.#absorbed.add(producer));
     const [prologue] = body.exprs;
     const label = 'input' in prologue.kind ? attrs.kind : `${attrs.kind} of ${labelOf([prologue])}`;
     const fused = { ...unfused, sources: body.sources, label };
     return addressableReduction(fused, { ...attrs, prologue }, canAddress);
   }
-  return [unfused];
-}
 
-function limitsOf(op: Op, target: Target): ExpressionLimits {
-  const { expression } = target.kernel(op);
-  if (expression === undefined)
-    throw new GatewiseError('internal', `plan: the kernel of ${op.name} declares no expression limits`);
-  return expression;
+  #limitsOf(op: Op): ExpressionLimits {
+    const { expression } = this.#target.kernel(op);
+    if (expression === undefined)
+      throw new GatewiseError('internal', `plan: the kernel of ${op.name} declares no expression limits`);
+    return expression;
+  }
+
+  /**
+   * Replaces sources by the elementwise expressions that produce them, as long as a producer has no other reader and the
+   * kernel can address the result. @param values The values behind the sources.
+   */
+  #absorb(start: Body, values: readonly Value[], limits: ExpressionLimits) {
+    const graph = this.#graph;
+    const producers = new Set<Node>();
+    let body = start;
+    const pending = values.map((value, position) => ({
+      value,
+      position,
+      views: graph.resolve(value).viewChain,
+    }));
+    for (const { value, position, views } of pending) {
+      const { base, isOnlyUse } = graph.resolve(value);
+      const producer = base.node;
+      if (isOp(producer, constantOp)) {
+        body = replace(body, position, Expr.constant(producer.attrs.value), []);
+        continue;
+      }
+      if (!isOp(producer, elementwiseOp) || !isOnlyUse || graph.copied.has(base)) continue;
+      // Fused through a broadcast, the expression would be computed once for every repeat.
+      const { strides, shape } = body.sources[position].view;
+      const isBroadcast = strides.some((stride, axis) => stride === 0 && shape[axis] > 1);
+      if (producer.attrs.exprs.length !== 1 || isBroadcast) continue;
+      const sources = producer.inputs.map((input) => {
+        const source = graph.resolve(input);
+        const view = views.reduce<View | undefined>((v, apply) => v && apply(v), source.view);
+        return view && { ...source, view };
+      });
+      if (!sources.every((source) => source !== undefined)) continue;
+      const fused = replace(body, position, producer.attrs.exprs[0], sources);
+      const { sources: used } = compactSources(fused);
+      if (used.length > limits.inputs || new Set(used.map((source) => source.base)).size > limits.buffers)
+        continue;
+      if (used.length > 0 && !limits.canAddress(used.map((source) => source.view))) continue;
+      producers.add(producer);
+      producer.inputs.forEach((input, i) => {
+        pending.push({
+          value: input,
+          position: body.sources.length + i,
+          views: [...graph.resolve(input).viewChain, ...views],
+        });
+      });
+      body = fused;
+    }
+    return { body: compactSources(body), producers };
+  }
+
+  /** A body as the epilogue of a producer that only it reads; undefined if there is no such producer. */
+  #fuseEpilogue(outputs: readonly Value[], { exprs, sources }: Body): FusedNode | undefined {
+    const [{ shape }] = outputs;
+    for (let i = sources.length - 1; i >= 0; i--) {
+      const { base, view, isOnlyUse } = sources[i];
+      const producer = base.node;
+      if (producer === undefined || !isOnlyUse || this.#absorbed.has(producer)) continue;
+      if (isResolvedByPlan(producer)) continue;
+      const maxExtras = this.#target.kernel(producer.op).epilogueInputs?.(producer.attrs);
+      const isWhole = sameView(view, denseView(shape)) && sizeOf(base.shape) === sizeOf(shape);
+      if (maxExtras === undefined || !isWhole) continue;
+      const others = sources.filter((_, j) => j !== i);
+      const extras = others.map((source) => ({ ...source, view: reshapeView(source.view, base.shape) }));
+      if (others.length > maxExtras || !extras.every((extra): extra is Source => extra.view !== undefined))
+        continue;
+      const names = others.map((source, j): [string, Expr] => [
+        inputName(sources.indexOf(source)),
+        Expr.input(inputName(producer.inputs.length + j)),
+      ]);
+      const [epilogue] = substitute(exprs, new Map([...names, [inputName(i), Expr.input(PRODUCT)]]));
+      this.#absorbed.add(producer);
+      return {
+        op: producer.op,
+        attrs: { ...(producer.attrs as object), epilogue },
+        sources: [...producer.inputs.map((input) => this.#graph.resolve(input)), ...extras],
+        outputs,
+        resultShape: base.shape,
+        label: `${producer.op.name}, ${labelOf([epilogue])}`,
+      };
+    }
+    return undefined;
+  }
 }
 
 /** A reduction that its kernel can address: where the views do not allow it, a copy with the reduced axes last comes first. */
@@ -128,83 +211,18 @@ function addressableReduction(
   );
   if (canAddress(views)) return [{ ...node, attrs }];
   const { shape } = views[0];
-  const otherAxes = shape.map((_, axis) => axis).filter((axis) => !axes.includes(axis));
+  const otherAxes = [...shape.keys()].filter((axis) => !axes.includes(axis));
   const order = [...otherAxes, ...axes];
   const copy = new Value({ shape: order.map((axis) => shape[axis]), dtype: 'f32' });
   const copyAttrs: ElementwiseAttrs = { exprs: [prologue], shape: copy.shape };
-  const reduceAttrs: ReduceAttrs = {
-    kind,
-    axes: axes.map((_, i) => otherAxes.length + i),
-    prologue: Expr.input(inputName(0)),
-  };
+  const lastAxes = axes.map((_, i) => otherAxes.length + i);
+  const reduceAttrs: ReduceAttrs = { kind, axes: lastAxes, prologue: Expr.input(inputName(0)) };
+  const sources = node.sources.map((source) => ({ ...source, view: transposeView(source.view, order) }));
+  const copied = { base: copy, view: denseView(copy.shape), isOnlyUse: true };
   return [
-    {
-      op: elementwiseOp as Op,
-      attrs: copyAttrs,
-      sources: node.sources.map((source) => ({ ...source, view: transposeView(source.view, order) })),
-      outputs: [copy],
-      label: 'copy',
-    },
-    {
-      ...node,
-      attrs: reduceAttrs,
-      sources: [{ base: copy, view: denseView(copy.shape), isOnlyUse: true }],
-      label: kind,
-    },
+    { op: elementwiseOp as Op, attrs: copyAttrs, sources, outputs: [copy], label: 'copy' },
+    { ...node, attrs: reduceAttrs, sources: [copied], label: kind },
   ];
-}
-
-/**
- * Replaces sources by the elementwise expressions that produce them, as long as a producer has no other reader and the kernel
- * can address the result. @param values The values behind the sources. @param absorbed Receives the producers.
- */
-function absorbProducers(
-  graph: GraphView,
-  start: Body,
-  values: readonly Value[],
-  limits: ExpressionLimits,
-  absorbed: Set<Node>,
-): Body {
-  let body = start;
-  let pending = values.map((value, i) => ({ value, position: i, views: graph.resolve(value).viewChain }));
-  while (pending.length > 0) {
-    const [{ value, position, views }, ...rest] = pending;
-    pending = rest;
-    const { base, isOnlyUse } = graph.resolve(value);
-    const producer = base.node;
-    if (isOp(producer, constantOp)) {
-      body = replace(body, position, Expr.constant((producer.attrs as { value: number }).value), []);
-      continue;
-    }
-    if (!isOp(producer, elementwiseOp) || !isOnlyUse || graph.copied.has(base)) continue;
-    const attrs = producer.attrs as ElementwiseAttrs;
-    // Fused through a broadcast, the expression would be computed once for every repeat.
-    const { strides, shape } = body.sources[position].view;
-    const isBroadcast = strides.some((stride, axis) => stride === 0 && shape[axis] > 1);
-    if (attrs.exprs.length !== 1 || isBroadcast) continue;
-    const sources = producer.inputs.map((input) => {
-      const source = graph.resolve(input);
-      const view = views.reduce<View | undefined>((v, apply) => v && apply(v), source.view);
-      return view && { ...source, view };
-    });
-    if (!sources.every((source) => source !== undefined)) continue;
-    const fused = replace(body, position, attrs.exprs[0], sources);
-    const { used } = compactSources(fused);
-    if (used.length > limits.inputs || new Set(used.map((source) => source.base)).size > limits.buffers)
-      continue;
-    if (used.length > 0 && !limits.canAddress(used.map((source) => source.view))) continue;
-    absorbed.add(producer);
-    producer.inputs.forEach((input, i) => {
-      pending.push({
-        value: input,
-        position: body.sources.length + i,
-        views: [...graph.resolve(input).viewChain, ...views],
-      });
-    });
-    body = fused;
-  }
-  const { roots, used } = compactSources(body);
-  return { exprs: roots, sources: used };
 }
 
 /** The body with the source at `position` replaced by `expr`, whose inputs are appended to the sources. */
@@ -220,60 +238,15 @@ function replace(body: Body, position: number, expr: Expr, sources: readonly Sou
 }
 
 /** The body over the sources that it reads, each once: equal views of one base are one source. */
-function compactSources(body: Body): { roots: Expr[]; used: Source[] } {
+function compactSources({ exprs, sources }: Body): Body {
   const unique: Source[] = [];
-  const deduplicated = body.sources.map((source) => {
+  const deduplicated = sources.map((source) => {
     const equal = unique.find(({ base, view }) => base === source.base && sameView(view, source.view));
     if (equal === undefined) unique.push(source);
     return equal ?? source;
   });
-  return compactInputs(body.exprs, deduplicated);
-}
-
-/** The elementwise node as the epilogue of a producer that only it reads; undefined if there is no such producer. */
-function fuseEpilogue(
-  graph: GraphView,
-  node: Node,
-  body: Body,
-  absorbed: Set<Node>,
-  target: Target,
-): (Omit<FusedNode, 'outputs' | 'label'> & { readonly attrs: { readonly epilogue: Expr } }) | undefined {
-  const shape = node.outputs[0].shape;
-  for (let i = body.sources.length - 1; i >= 0; i--) {
-    const { base, view, isOnlyUse } = body.sources[i];
-    const producer = base.node;
-    if (producer === undefined || !isOnlyUse || absorbed.has(producer)) continue;
-    const maxExtras = isResolvedByPlan(producer)
-      ? undefined
-      : target.kernel(producer.op).epilogueInputs?.(producer.attrs);
-    if (maxExtras === undefined) continue;
-    if (
-      !isDense(view) ||
-      view.offset !== 0 ||
-      view.shape.join() !== shape.join() ||
-      sizeOf(base.shape) !== sizeOf(shape)
-    )
-      continue;
-    const others = body.sources.filter((_, j) => j !== i);
-    const extras = others.map((source) => ({ ...source, view: reshapeView(source.view, base.shape) }));
-    if (others.length > maxExtras || !extras.every((extra): extra is Source => extra.view !== undefined))
-      continue;
-    const names = new Map(
-      others.map((source, j) => [
-        inputName(body.sources.indexOf(source)),
-        Expr.input(inputName(producer.inputs.length + j)),
-      ]),
-    );
-    const [epilogue] = substitute(body.exprs, new Map([...names, [inputName(i), Expr.input(PRODUCT)]]));
-    absorbed.add(producer);
-    return {
-      op: producer.op,
-      attrs: { ...(producer.attrs as object), epilogue },
-      sources: [...producer.inputs.map((input): Source => graph.resolve(input)), ...extras],
-      resultShape: base.shape,
-    };
-  }
-  return undefined;
+  const { roots, used } = compactInputs(exprs, deduplicated);
+  return { exprs: roots, sources: used };
 }
 
 /** Expressions as text of at most 48 characters, such as `tanh(add(in0, in1))`. */

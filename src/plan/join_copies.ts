@@ -2,8 +2,7 @@
 // layers are packed into one tensor. Each copy moves a few bytes, so one launch takes as long as each of them did.
 import { sameShape } from '../core/shape.ts';
 import { sameView, type View } from '../core/view.ts';
-import { Expr } from '../expr/expr.ts';
-import { inputName } from '../expr/operands.ts';
+import { Expr, inputName } from '../expr/expr.ts';
 import type { Op } from '../graph/value.ts';
 import { elementwiseOp, type ElementwiseAttrs } from '../ops/elementwise.ts';
 import type { LoweredStep } from './lower.ts';

@@ -3,14 +3,14 @@
 import { GatewiseError } from '../core/errors.ts';
 import { sizeOf } from '../core/shape.ts';
 import { denseView, isDense, reshapeView, sameView, type View } from '../core/view.ts';
-import { Expr } from '../expr/expr.ts';
-import { inputName } from '../expr/operands.ts';
+import { Expr, inputName } from '../expr/expr.ts';
 import type { Op, Value } from '../graph/value.ts';
 import { copyOp } from '../ops/copy.ts';
 import { elementwiseOp, type ElementwiseAttrs } from '../ops/elementwise.ts';
 import { concatOp, constantOp, emptyOp, gapOp } from '../ops/structure.ts';
-import { fuse, type FusedNode, type Source } from './fuse.ts';
+import { fuse, isOp, type FusedNode, type Source } from './fuse.ts';
 import type { GraphView } from './graph_view.ts';
+import type { Placed, Target } from './target.ts';
 import {
   densePlacement,
   isAligned,
@@ -20,16 +20,10 @@ import {
   type Placement,
   type Storage,
 } from './placement.ts';
-import type { Target } from './target.ts';
 
 /** A step whose operands lie in storages; `memory.ts` assigns the buffers. */
-export interface LoweredStep {
-  readonly op: Op;
-  readonly attrs: unknown;
+export interface LoweredStep extends Placed<unknown, Placement> {
   readonly label: string;
-  readonly inputs: readonly Placement[];
-  readonly outputs: readonly Placement[];
-  readonly scratch: readonly Placement[];
   /** The step runs only if a frozen argument that it depends on has changed. */
   readonly memoised?: boolean;
   /** The step depends on frozen and prefetchable arguments alone. */
@@ -63,7 +57,7 @@ function elementwiseStep(
 
 /** A step that copies elements, in row-major order of the shape of both views. */
 export function copyStep(from: Placement, to: Placement): LoweredStep {
-  if (to.dtype === 'f32') return elementwiseStep(Expr.input(inputName(0)), [from], to, 'copy');
+  if (to.storage.dtype === 'f32') return elementwiseStep(Expr.input(inputName(0)), [from], to, 'copy');
   // A kernel that moves floats may flush small integers, whose bits are those of subnormal floats.
   return { op: copyOp as Op, attrs: {}, label: 'copy', inputs: [from], outputs: [to], scratch: [] };
 }
@@ -112,13 +106,12 @@ class Lowering {
 
   /** Where a step reads a source: in place if the kernel can, else in a dense copy. */
   #read({ base, view }: Source, canReadStrided: boolean): Placement {
-    const isConstant = base.node?.op.name === constantOp.name;
+    const constant = constantValue(base);
     // A constant that is broadcast is filled in the shape of the view; another one once, in its own shape.
-    const isBroadcastConstant = isConstant && !isDense(view);
-    if (isConstant && !isBroadcastConstant && !this.#filled.has(base)) {
+    const isBroadcastConstant = constant !== undefined && !isDense(view);
+    if (constant !== undefined && !isBroadcastConstant && !this.#filled.has(base)) {
       this.#filled.add(base);
-      const value = constantValue(base);
-      this.#fill(value, this.#placements.of(base), `fill ${value}`);
+      this.#fill(constant, this.#placements.of(base), `fill ${constant}`);
     }
     // A base may lie inside a larger storage, densely, so its offset there is added to that of the view.
     const whole = this.#placements.of(base);
@@ -128,17 +121,17 @@ class Lowering {
     const existing = copies.find(({ of }) => sameView(of, view));
     if (existing !== undefined) return existing.copy;
     const copy = densePlacement('copy', view.shape, base.dtype);
-    if (isBroadcastConstant) this.#fill(constantValue(base), copy);
+    if (isBroadcastConstant) this.#fill(constant, copy);
     else this.#copy(placement, copy);
     this.#copies.set(base, [...copies, { of: view, copy }]);
     return copy;
   }
 
   /** A view is no step, unless strides cannot express it: then it is a copy. */
-  #lowerView({ outputs: [output] }: FusedNode): void {
+  #lowerView({ outputs: [output], sources: [source] }: FusedNode): void {
     this.#graph.resolve(output);
     if (!this.#graph.copied.has(output)) return;
-    const from = this.#read(this.#graph.resolve(nodeOf(output).inputs[0]), true);
+    const from = this.#read(source, true);
     const to = this.#placements.of(output);
     // Both views have the input's shape here; readers of the copy see it in the output's shape.
     this.#copy(from, { ...to, view: denseView(from.view.shape, to.view.offset) });
@@ -152,7 +145,8 @@ class Lowering {
       const { base } = this.#graph.resolve(value);
       const piece: Placement = { ...whole, view };
       if (isUninitialized(base)) continue;
-      if (base.node?.op.name === constantOp.name) this.#fill(constantValue(base), piece);
+      const constant = constantValue(base);
+      if (constant !== undefined) this.#fill(constant, piece);
       else if (!this.#placements.has(base) || this.#placements.of(base).storage !== piece.storage)
         this.#copy(this.#read(this.#graph.resolve(value), true), piece);
     }
@@ -203,7 +197,7 @@ class Lowering {
     const overwritten = new Set(copies.map(([, to]) => to.storage));
     const safe = copies.map(([from, to]): [Placement, Placement] => {
       if (!overwritten.has(from.storage)) return [from, to];
-      const temporary = densePlacement('copy', to.view.shape, to.dtype);
+      const temporary = densePlacement('copy', to.view.shape, to.storage.dtype);
       this.#copy(from, temporary);
       return [temporary, to];
     });
@@ -212,14 +206,12 @@ class Lowering {
   }
 }
 
-function constantValue(base: Value): number {
-  return (nodeOf(base).attrs as { readonly value: number }).value;
-}
+/** The number of a constant tensor; undefined for others. */
+const constantValue = ({ node }: Value): number | undefined =>
+  isOp(node, constantOp) ? node.attrs.value : undefined;
 
 /** Whether a value is memory that no step writes. */
-function isUninitialized({ node }: Value): boolean {
-  return node?.op.name === emptyOp.name || node?.op.name === gapOp.name;
-}
+const isUninitialized = ({ node }: Value): boolean => isOp(node, emptyOp) || isOp(node, gapOp);
 
 /** The output in the shape in which the op writes it. */
 function reshapeResult({ resultShape }: FusedNode, placement: Placement): Placement {
@@ -231,9 +223,4 @@ function reshapeResult({ resultShape }: FusedNode, placement: Placement): Placem
       `plan: no view of [${placement.view.shape.join(', ')}] as [${resultShape.join(', ')}]`,
     );
   return { ...placement, view };
-}
-
-function nodeOf(value: Value): NonNullable<Value['node']> {
-  if (value.node === undefined) throw new GatewiseError('internal', 'plan: an argument has no node');
-  return value.node;
 }

@@ -18,21 +18,6 @@ export interface BufferSpec {
   readonly label: string;
 }
 
-/** Storages that share memory: a union-find structure. */
-class StorageSets {
-  readonly #parent = new Map<Storage, Storage>();
-
-  /** The storage whose memory a storage uses. */
-  root(storage: Storage): Storage {
-    const parent = this.#parent.get(storage);
-    return parent === undefined ? storage : this.root(parent);
-  }
-
-  merge(storage: Storage, into: Storage): void {
-    this.#parent.set(storage, this.root(into));
-  }
-}
-
 const isWhole = ({ storage, view }: Placement): boolean =>
   sizeOf(view.shape) === storage.size && sameView(view, denseView(view.shape));
 
@@ -45,7 +30,12 @@ export function shareInPlace(lowered: Memoised): {
   outputs: Placement[];
   root: (storage: Storage) => Storage;
 } {
-  const sets = new StorageSets();
+  /** The storage into whose memory each merged storage went: a union-find structure. */
+  const parents = new Map<Storage, Storage>();
+  const rootOf = (storage: Storage): Storage => {
+    const parent = parents.get(storage);
+    return parent === undefined ? storage : rootOf(parent);
+  };
   const lastRead = new Map<Storage, number>();
   lowered.steps.forEach((step, i) => step.inputs.forEach(({ storage }) => lastRead.set(storage, i)));
   for (const { storage } of lowered.outputs) lastRead.set(storage, Infinity);
@@ -59,8 +49,8 @@ export function shareInPlace(lowered: Memoised): {
     /** Whether the step can write `output` to the memory of an input, whose old values nothing else needs. */
     const canShare = ({ input, must }: InPlace, output: Placement): boolean => {
       const source = inputs[input];
-      const root = sets.root(source.storage);
-      const otherReads = inputs.filter((other, j) => j !== input && sets.root(other.storage) === root);
+      const root = rootOf(source.storage);
+      const otherReads = inputs.filter((other, j) => j !== input && rootOf(other.storage) === root);
       return (
         (source.storage.external === undefined || donated.get(output.storage) === source.storage) &&
         // The memory of an output that is copied to the caller's buffer is that buffer.
@@ -73,7 +63,7 @@ export function shareInPlace(lowered: Memoised): {
         isWhole(source) &&
         isWhole(output) &&
         sizeOf(source.view.shape) === sizeOf(output.view.shape) &&
-        source.dtype === output.dtype &&
+        source.storage.dtype === output.storage.dtype &&
         // An expression reads each element before it writes it. A loop over time reads elements that it has overwritten.
         otherReads.every((other) => !must && sameView(other.view, source.view))
       );
@@ -81,8 +71,8 @@ export function shareInPlace(lowered: Memoised): {
     const share = (input: number, output: Placement): void => {
       overwritten.add(input);
       shared.add(output.storage);
-      const root = sets.root(inputs[input].storage);
-      sets.merge(output.storage, root);
+      const root = rootOf(inputs[input].storage);
+      parents.set(output.storage, root);
       lastRead.set(root, Math.max(lastRead.get(root) ?? 0, lastRead.get(output.storage) ?? 0));
     };
     const pairs = (step.op.inPlace?.(step.attrs, step.inputs.length) ?? []).filter(
@@ -98,7 +88,7 @@ export function shareInPlace(lowered: Memoised): {
       if (canShare(pair, output)) share(pair.input, output);
       else if (pair.must) {
         const from = inputs[pair.input];
-        const copy = densePlacement('copy', from.view.shape, from.dtype);
+        const copy = densePlacement('copy', from.view.shape, from.storage.dtype);
         steps.push(copyStep(from, copy));
         inputs[pair.input] = copy;
         share(pair.input, output);
@@ -109,16 +99,16 @@ export function shareInPlace(lowered: Memoised): {
 
   const moved = new Map<Placement, Placement>();
   for (const { argument, output } of lowered.donations) {
-    const root = sets.root(output.storage);
+    const root = rootOf(output.storage);
     if (root === argument) continue;
     const firstWrite = steps.findIndex((step) =>
-      step.outputs.some(({ storage }) => sets.root(storage) === root),
+      step.outputs.some(({ storage }) => rootOf(storage) === root),
     );
     const lastUse = steps.findLastIndex((step) =>
-      step.inputs.some(({ storage }) => sets.root(storage) === argument),
+      step.inputs.some(({ storage }) => rootOf(storage) === argument),
     );
     // The output is computed in the argument's memory if no later step reads the argument; else it is copied there last.
-    if (firstWrite > lastUse) sets.merge(root, argument);
+    if (firstWrite > lastUse) parents.set(root, argument);
     else {
       const target: Placement = { ...output, storage: argument };
       steps.push(copyStep(output, target));
@@ -126,7 +116,7 @@ export function shareInPlace(lowered: Memoised): {
     }
   }
   const outputs = lowered.outputs.map((output) => moved.get(output) ?? output);
-  return { steps, outputs, root: (storage) => sets.root(storage) };
+  return { steps, outputs, root: rootOf };
 }
 
 /**
@@ -164,12 +154,8 @@ export function assignBuffers(
   storagesOf.forEach((storages, i) => {
     for (const storage of storages) {
       if (assigned.has(storage)) continue;
-      if (isRetained(storage)) {
-        add(storage, { kind: 'temporary' });
-        continue;
-      }
       // The smallest free buffer of the same dtype that is large enough, else the largest one, which grows.
-      const sameDType = free.filter((b) => buffers[b].dtype === storage.dtype);
+      const sameDType = free.filter((b) => !isRetained(storage) && buffers[b].dtype === storage.dtype);
       const largeEnough = sameDType.filter((b) => buffers[b].size >= storage.size);
       const best =
         largeEnough.length > 0

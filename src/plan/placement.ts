@@ -24,7 +24,6 @@ export interface Storage {
 export interface Placement {
   readonly storage: Storage;
   readonly view: View;
-  readonly dtype: DType;
 }
 
 /** Whether a kernel that reads dense operands can read a tensor in place. */
@@ -53,7 +52,7 @@ export class Placements {
   of(base: Value, make: () => Storage = () => newStorage(base)): Placement {
     const existing = this.#placements.get(base);
     if (existing !== undefined) return existing;
-    const placement: Placement = { storage: make(), view: denseView(base.shape), dtype: base.dtype };
+    const placement: Placement = { storage: make(), view: denseView(base.shape) };
     this.#placements.set(base, placement);
     return placement;
   }
@@ -123,5 +122,5 @@ export function newStorage(
 
 /** A dense tensor in a new storage. */
 export function densePlacement(label: string, shape: Shape, dtype: DType = 'f32'): Placement {
-  return { storage: { label, size: sizeOf(shape), dtype }, view: denseView(shape), dtype };
+  return { storage: { label, size: sizeOf(shape), dtype }, view: denseView(shape) };
 }

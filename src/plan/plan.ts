@@ -9,9 +9,8 @@ import { lower, type Donate, type LoweredStep } from './lower.ts';
 import { memoise } from './memoise.ts';
 import { assignBuffers, shareInPlace, type BufferSpec } from './memory.ts';
 import type { Placement } from './placement.ts';
-import type { Placed, Region } from './region.ts';
 import { optimise } from './rewrite.ts';
-import type { Target } from './target.ts';
+import type { Placed, Region, Target } from './target.ts';
 
 /** One application of a kernel. */
 export interface Step extends Placed {
@@ -71,33 +70,31 @@ export function makePlan(
   const unbound = [...graph.nodes.flatMap(({ inputs }) => inputs), ...outputs].find(
     (value) => value.node === undefined && !args.includes(value),
   );
-  if (unbound !== undefined) {
+  if (unbound !== undefined)
     throw new GatewiseError(
       'argument',
       `compile: the function uses a traced value of shape [${unbound.shape.join(', ')}] that is not one of its arguments; pass it in`,
     );
-  }
   const memoised = memoise(lower(graph, args, donate, target), frozen, prefetchable);
   const joined = { ...memoised, steps: joinCopies(memoised.steps, target) };
   const { steps, outputs: results, root } = shareInPlace(joined);
   const { buffers, bufferOf } = assignBuffers(steps, results, root, joined.retainedStorages);
-  const region = ({ storage, view, dtype }: Placement): Region => ({
+  const region = ({ storage, view }: Placement): Region => ({
     buffer: bufferOf(storage),
     view,
-    dtype,
+    dtype: storage.dtype,
   });
+  const read = steps.flatMap((step) => (step.memoised === true ? step.inputs : []));
   return {
     buffers,
     steps: steps.map((step) => ({
-      op: step.op,
-      attrs: step.attrs,
-      label: step.label,
+      memoised: false,
+      prefetchable: false,
+      ...step,
       inputs: step.inputs.map(region),
       outputs: step.outputs.map(region),
       scratch: step.scratch.map(region),
       cost: costOf(step),
-      memoised: step.memoised === true,
-      prefetchable: step.prefetchable === true,
     })),
     arguments: args.map(({ shape, dtype }) => ({ shape, dtype })),
     argumentBuffers: args.map((_, index) => {
@@ -105,12 +102,7 @@ export function makePlan(
       return buffer < 0 ? undefined : buffer;
     }),
     outputs: results.map(region),
-    frozen: frozen.filter((index) =>
-      steps.some(
-        (step) =>
-          step.memoised === true && step.inputs.some(({ storage }) => storage.external?.index === index),
-      ),
-    ),
+    frozen: frozen.filter((index) => read.some(({ storage }) => storage.external?.index === index)),
     prefetchFrom: steps.some((step) => step.prefetchable === true) ? [...frozen, ...prefetchable] : [],
     indexLimits: indexLimitsOf(graph, args),
   };
@@ -118,7 +110,7 @@ export function makePlan(
 
 function costOf({ op, attrs, inputs, outputs }: LoweredStep): Cost {
   const signatures = (placements: readonly Placement[]): Signature[] =>
-    placements.map(({ view, dtype }) => ({ shape: view.shape, dtype }));
+    placements.map(({ view, storage }) => ({ shape: view.shape, dtype: storage.dtype }));
   const flop = op.cost?.(attrs, signatures(inputs), signatures(outputs)) ?? 0;
   const reads = op.reads?.(attrs, signatures(inputs)) ?? [];
   // A broadcast view repeats elements, each of which counts once.

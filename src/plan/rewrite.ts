@@ -2,7 +2,7 @@
 // target's kernels, and dead nodes dropped.
 import { GatewiseError, show } from '../core/errors.ts';
 import { sameShape } from '../core/shape.ts';
-import { Expr } from '../expr/expr.ts';
+import { isArith } from '../expr/arith.ts';
 import { Node, nodesOf, type Value } from '../graph/value.ts';
 import type { NodeUse, Target } from './target.ts';
 
@@ -47,10 +47,7 @@ function mergeEqual(graph: Graph): Graph {
     ids.set(item, id);
     return id;
   };
-  const isOpaque = (item: unknown): item is object =>
-    typeof item === 'function' ||
-    item instanceof Expr ||
-    (typeof item === 'object' && item !== null && 'apply' in item);
+  const isOpaque = (item: unknown): item is object => typeof item === 'function' || isArith(item);
   // JSON writes NaN and infinities as null and -0 as 0, but they are different attributes.
   const isLossy = (item: unknown): item is number =>
     typeof item === 'number' && (!Number.isFinite(item) || Object.is(item, -0));

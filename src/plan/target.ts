@@ -1,6 +1,7 @@
-// What the planner knows of the backend that a plan is made for: of the kernel of each op, how it addresses memory, what can
-// be fused into it and how it rewrites nodes. A backend's kernels extend these traits by code that runs them.
+// What the planner and a backend share: operands in memory, and what the planner knows of the backend: how the kernel of each op
+// addresses memory, what can be fused into it, and how it rewrites nodes. A backend's kernels add the code that runs them.
 import { GatewiseError } from '../core/errors.ts';
+import type { DType } from '../core/shape.ts';
 import type { View } from '../core/view.ts';
 import type { Node, Op, Signature, TargetLimits, Value } from '../graph/value.ts';
 
@@ -9,6 +10,22 @@ import type { Node, Op, Signature, TargetLimits, Value } from '../graph/value.ts
  * use it, since random numbers depend on the segment of time in which they are drawn.
  */
 const TENSOR_BYTES = 64 * 2 ** 20;
+
+/** A tensor in a buffer of the plan, given by the buffer's index. */
+export interface Region {
+  readonly buffer: number;
+  readonly view: View;
+  readonly dtype: DType;
+}
+
+/** One application of an op to operands in memory. */
+export interface Placed<Attrs = unknown, Operand = Region> {
+  readonly op: Op<Attrs>;
+  readonly attrs: Attrs;
+  readonly inputs: readonly Operand[];
+  readonly outputs: readonly Operand[];
+  readonly scratch: readonly Operand[];
+}
 
 /** The limits of a kernel that evaluates an expression over its inputs. */
 export interface ExpressionLimits {

@@ -1,7 +1,7 @@
 // One training step as a graph: forward, loss, backward, clip and update.
 import { add, clamp, div, minimum, mul, sqrt, square } from '../expr/arith.ts';
 import { GatewiseError, show } from '../core/errors.ts';
-import { Expr } from '../expr/expr.ts';
+import { Expr, inputName } from '../expr/expr.ts';
 import { gradients } from '../graph/autodiff.ts';
 import type { Signature, Value } from '../graph/value.ts';
 import { Noise, type Context } from '../nn/context.ts';
@@ -11,7 +11,6 @@ import type { Optimizer } from '../nn/optimizer.ts';
 import { elementwise } from '../ops/elementwise.ts';
 import { lengthMask } from '../ops/sequence_mask.ts';
 import { constant, slice, sum, transpose, zeros } from '../ops/structure.ts';
-import { inputName } from '../expr/operands.ts';
 import type { NetContext } from './net_context.ts';
 import type { ParameterLayout } from './parameters.ts';
 import type { Traced } from './program.ts';

@@ -1,7 +1,7 @@
 // The kernels of the float32 backend: a matrix product and elementwise expressions in single precision.
 import { walk } from '../../src/core/view.ts';
 import { evaluator } from '../../src/expr/evaluate.ts';
-import { inputName } from '../../src/expr/operands.ts';
+import { inputName } from '../../src/expr/expr.ts';
 import { defineKernel } from '../../src/backend/cpu/kernels/kernel.ts';
 import { elementwiseOp } from '../../src/ops/elementwise.ts';
 import { matmulOp } from '../../src/ops/matmul.ts';

@@ -3,12 +3,10 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 
 import { createRuntime, GatewiseError, valueAndGrad, type Runtime } from '../../src/index.ts';
 import { add, mul, square, tanh } from '../../src/expr/arith.ts';
-import type { Value } from '../../src/graph/value.ts';
-import { type Op } from '../../src/graph/value.ts';
+import { apply, type Op, type Value } from '../../src/graph/value.ts';
 import { referenceTarget } from '../../src/backend/cpu/kernels/index.ts';
 import type { CPUKernel } from '../../src/backend/cpu/kernels/kernel.ts';
 import { webgpuTarget } from '../../src/backend/webgpu/kernels/index.ts';
-import { apply } from '../../src/ops/apply.ts';
 import { gather, gatherOp } from '../../src/ops/gather.ts';
 import { matmul } from '../../src/ops/matmul.ts';
 import { softmaxCrossEntropy } from '../../src/ops/softmax_cross_entropy.ts';

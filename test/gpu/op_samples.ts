@@ -2,23 +2,19 @@
 // samples here, under its name; op_samples.test.ts fails until it has them.
 import { defineCell, type Cell } from '../../src/cells/cell.ts';
 import { apart } from '../../src/cells/declaration.ts';
-import { elmanTanh } from '../../src/cells/elman.ts';
+import { elmanTanh, indrnn } from '../../src/cells/elman.ts';
 import { allCells as declaredCells } from '../../src/cells/index.ts';
-import { gru } from '../../src/cells/gru.ts';
-import { gruLayerNorm } from '../../src/cells/gru_layer_norm.ts';
-import { indrnn } from '../../src/cells/indrnn.ts';
-import { lstm } from '../../src/cells/lstm.ts';
-import { lstmProjected } from '../../src/cells/lstm_projected.ts';
-import { minimalGatedUnit } from '../../src/cells/minimal_gated_unit.ts';
+import { gru, minimalGatedUnit } from '../../src/cells/gru.ts';
+import { gruLayerNorm } from '../../src/cells/layer_norm.ts';
+import { lstm, lstmProjected } from '../../src/cells/lstm.ts';
 import { withRecurrentDropout } from '../../src/cells/regularised.ts';
 import { Random } from '../../src/core/random.ts';
 import type { Shape } from '../../src/core/shape.ts';
 import * as arith from '../../src/expr/arith.ts';
-import { Expr } from '../../src/expr/expr.ts';
+import { Expr, inputName } from '../../src/expr/expr.ts';
 import { scalarOps } from '../../src/expr/scalar_ops.ts';
-import type { Value } from '../../src/graph/value.ts';
+import { apply, applyAll, type Value } from '../../src/graph/value.ts';
 import { LayerNorm } from '../../src/nn/layer_norm.ts';
-import { apply, applyAll } from '../../src/ops/apply.ts';
 import { checkpoint, enter } from '../../src/ops/checkpoint.ts';
 import { composite } from '../../src/ops/composite.ts';
 import { copyOp } from '../../src/ops/copy.ts';
@@ -27,10 +23,10 @@ import { elementwise } from '../../src/ops/elementwise.ts';
 import { gather, scatterOp } from '../../src/ops/gather.ts';
 import { linearScan, linearScanBackwardOp, linearScanOf } from '../../src/ops/linear_scan.ts';
 import { matmul } from '../../src/ops/matmul.ts';
-import { loopOperands, recurrentBackwardOp } from '../../src/ops/recurrent.ts';
+import { recurrentBackwardOp } from '../../src/ops/recurrent.ts';
 import { recurrent, recurrentSequence, type SequenceResult } from '../../src/ops/recurrent_sequence.ts';
-import type { RecurrentOperands } from '../../src/ops/recurrent_schedule.ts';
-import { countOperands, listOperands } from '../../src/graph/operands.ts';
+import { loopOperands, type RecurrentOperands } from '../../src/ops/recurrent_schedule.ts';
+import { applyNamed } from '../../src/graph/operands.ts';
 import { sequenceMask } from '../../src/ops/sequence_mask.ts';
 import { crossEntropyRows, softmaxCrossEntropy } from '../../src/ops/softmax_cross_entropy.ts';
 import {
@@ -48,7 +44,6 @@ import {
   transpose,
   zeros,
 } from '../../src/ops/structure.ts';
-import { inputName } from '../../src/expr/operands.ts';
 import { grad } from '../../src/runtime/grad.ts';
 import type { Runtime } from '../../src/runtime/runtime.ts';
 import type { Tensor } from '../../src/runtime/tensor.ts';
@@ -120,11 +115,11 @@ export const allCells: readonly Cell[] = [...declaredCells, unusualCell];
 const domains: Partial<Record<string, readonly [number, number]>> = { log: [0.1, 3], sqrt: [0.1, 3] };
 const secondDomains: Partial<Record<string, readonly [number, number]>> = { div: [0.5, 2] };
 
-const scalarSamples = Object.entries(scalarOps).map(([op, { arity }]) => {
+const scalarSamples = Object.entries(scalarOps).map(([op, { cpu }]) => {
   const [low, high] = domains[op] ?? [-3, 3];
   const [low2, high2] = secondDomains[op] ?? [low, high];
   const shape = [7, 5];
-  const inputs = [f32(shape, low, high), f32(shape, low2, high2), f32(shape)].slice(0, arity);
+  const inputs = [f32(shape, low, high), f32(shape, low2, high2), f32(shape)].slice(0, cpu.length);
   return sample(`scalar ${op}`, inputs, (...x) => x[0].apply(op as arith.ScalarOpName, x));
 });
 
@@ -684,8 +679,8 @@ const sumOf = (values: readonly Value[]): Value => values.reduce((a, b) => add(a
 function backwardAlone(cell: Cell, given: Partial<RecurrentOperands<Value>>): readonly Value[] {
   const size: RunSize = { cell, hidden: 5, bias: false, pseudoLayers: 1, masked: false, steps: 2, batch: 3 };
   const operands = loopOperands(given);
-  const attrs = { ...loopOf(size), stream: 0, operands: countOperands(operands) };
-  return applyAll(recurrentBackwardOp, attrs, listOperands(operands));
+  const attrs = { ...loopOf(size), stream: 0 };
+  return applyNamed(recurrentBackwardOp, attrs, operands);
 }
 
 const recurrentBackwardSamples: Sample[] = [
@@ -927,13 +922,11 @@ const structureSamples: Record<string, readonly Sample[]> = {
     sample('of four axes', [f32([2, 3, 5, 7])], (x) => mul(transpose(x, [3, 1, 0, 2]), 2)),
     sample('of a transpose', [f32([2, 3, 5])], (x) => transpose(transpose(x, [1, 2, 0]), [1, 2, 0])),
   ],
-  slice: [
+  split: [
     sample('the front', [f32([7, 3])], (x) => slice(x, 0, 0, 1)),
     sample('the back', [f32([7, 3])], (x) => slice(x, 0, -2)),
     sample('columns', [f32([7, 5])], (x) => slice(x, 1, 1, 4)),
     sample('a part of a part', [f32([9, 9])], (x) => slice(slice(slice(x, 0, 1), 1, 2), 0, 3, 5)),
-  ],
-  split: [
     sample('equal parts', [f32([5, 12])], (x) => split(x, 4).map((part, i) => mul(part, i + 1))),
     sample('given parts', [f32([12, 5])], (x) => split(x, [1, 7, 4], 0)),
     sample('of an expression', [f32([5, 12])], (x) => split(tanh(x), 2)),

@@ -4,9 +4,8 @@ import { describe, expect, test } from 'vitest';
 import { add, createRuntime, GatewiseError, mul, sum, tanh, type Value } from '../../src/index.ts';
 import { webgpuTarget } from '../../src/backend/webgpu/kernels/index.ts';
 import { defineKernel } from '../../src/backend/webgpu/kernels/kernel.ts';
-import { defineOp, type Op } from '../../src/graph/value.ts';
+import { apply, defineOp, type Op } from '../../src/graph/value.ts';
 import { runtimeWith } from '../runtime_with.ts';
-import { apply } from '../../src/ops/apply.ts';
 import { elementwiseOp } from '../../src/ops/elementwise.ts';
 
 async function ownDevice(): Promise<GPUDevice> {

@@ -1,8 +1,7 @@
 // Samples of weights that are rounded and packed: products, recurrent cells both ways, and the packing itself.
 import type { Cell } from '../../src/cells/cell.ts';
 import { gru } from '../../src/cells/gru.ts';
-import { lstm } from '../../src/cells/lstm.ts';
-import { lstmProjected } from '../../src/cells/lstm_projected.ts';
+import { lstm, lstmProjected } from '../../src/cells/lstm.ts';
 import { add, mul, relu, square, tanh } from '../../src/expr/arith.ts';
 import type { Value } from '../../src/graph/value.ts';
 import { fakeQuantize, weightProduct } from '../../src/ops/fake_quantize.ts';

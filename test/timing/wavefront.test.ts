@@ -19,7 +19,7 @@ import {
 import type { WebGPUBackend } from '../../src/backend/webgpu/webgpu_backend.ts';
 import { deviceInfoOf, SOFTWARE_DEVICE } from '../../src/backend/webgpu/device_info.ts';
 import { sharesLaunches } from '../../src/backend/webgpu/kernels/recurrent/geometry.ts';
-import { wavefrontStep } from '../../src/ops/wavefront.ts';
+import { wavefrontStep } from '../../src/ops/recurrent_layers.ts';
 
 const STEPS = 6;
 const BATCH = 3;

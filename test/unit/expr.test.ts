@@ -79,7 +79,7 @@ describe('every scalar operation', () => {
   test('has points here', () => expect(Object.keys(points).toSorted()).toEqual(names.toSorted()));
 
   test.each(names)('%s: its derivative is that of finite differences', (op) => {
-    const inputs = [x, y, z].slice(0, scalarOps[op].arity);
+    const inputs = [x, y, z].slice(0, scalarOps[op].cpu.length);
     const wrt = ['x', 'y', 'z'].slice(0, inputs.length);
     const root = Expr.operation(op, inputs);
     const parts = derivative([root], [d], wrt);

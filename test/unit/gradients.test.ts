@@ -3,8 +3,7 @@ import { describe, expect, test } from 'vitest';
 
 import { Random } from '../../src/core/random.ts';
 import { add, mul, square } from '../../src/expr/arith.ts';
-import { Value, type Op } from '../../src/graph/value.ts';
-import { apply } from '../../src/ops/apply.ts';
+import { apply, type Op, Value } from '../../src/graph/value.ts';
 import { elementwiseOp } from '../../src/ops/elementwise.ts';
 import { allOps } from '../../src/ops/index.ts';
 import { sum } from '../../src/ops/structure.ts';

@@ -37,7 +37,7 @@ import {
 } from '../../src/ops/structure.ts';
 import type { Donate } from '../../src/plan/lower.ts';
 import type { Plan } from '../../src/plan/plan.ts';
-import type { Region } from '../../src/plan/region.ts';
+import type { Region } from '../../src/plan/target.ts';
 import { decompose, optimise } from '../../src/plan/rewrite.ts';
 import { quantity } from '../../src/plan/table.ts';
 import { valueAndGrad } from '../../src/runtime/grad.ts';

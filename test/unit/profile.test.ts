@@ -5,7 +5,7 @@ import { tanh, add } from '../../src/expr/arith.ts';
 import { Value } from '../../src/graph/value.ts';
 import { matmul } from '../../src/ops/matmul.ts';
 import { sum } from '../../src/ops/structure.ts';
-import { printProfile } from '../../src/plan/print_profile.ts';
+import { printProfile } from '../../src/plan/print.ts';
 import { profileOf } from '../../src/plan/profile.ts';
 import { planOf } from '../webgpu_plan.ts';
 

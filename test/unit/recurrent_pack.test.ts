@@ -3,8 +3,7 @@ import { expect, test } from 'vitest';
 
 import { gru } from '../../src/cells/gru.ts';
 import { allCells } from '../../src/cells/index.ts';
-import { lstm } from '../../src/cells/lstm.ts';
-import { lstmProjected } from '../../src/cells/lstm_projected.ts';
+import { lstm, lstmProjected } from '../../src/cells/lstm.ts';
 import { halfBits } from '../../src/core/half.ts';
 import { sizeOf, type Shape } from '../../src/core/shape.ts';
 import { denseView } from '../../src/core/view.ts';
@@ -19,7 +18,7 @@ import { LSTM } from '../../src/index.ts';
 import { packed } from '../recurrent_packing.ts';
 import { planOf } from '../webgpu_plan.ts';
 
-const schedule = { arrangement: 'directions', form: 'training' } as const;
+const training = { wavefront: false, inference: false } as const;
 
 /** The packed words of matrices, and with int8 of the largest magnitudes of their rows. */
 function wordsOf(
@@ -47,7 +46,7 @@ function packedNumbers(attrs: LoopAttrs, shape: Shape, backward: boolean): numbe
 
 test('forward: of each gate and unit four columns, then the next gate, then the next four; zeros past the end', () => {
   const [hidden, gates] = [5, 4];
-  const attrs = { cell: lstm, hidden, projection: 0, bias: true, masked: false, schedule } as const;
+  const attrs = { cell: lstm, hidden, projection: 0, bias: true, masked: false, ...training } as const;
   const expected: number[] = [];
   for (let direction = 0; direction < 2; direction++)
     for (let quad = 0; quad < 2; quad++)
@@ -60,7 +59,7 @@ test('forward: of each gate and unit four columns, then the next gate, then the 
 
 test('backward: the same of the transposed matrices, each after the other where each takes another gradient', () => {
   const [hidden, gates] = [4, 3];
-  const attrs = { cell: gru, hidden, projection: 0, bias: true, masked: false, schedule } as const;
+  const attrs = { cell: gru, hidden, projection: 0, bias: true, masked: false, ...training } as const;
   const expected: number[] = [];
   for (let gate = 0; gate < gates; gate++)
     for (let unit = 0; unit < hidden; unit++)
@@ -75,7 +74,7 @@ test('f16 and int8 are the same numbers in the same order, rounded, and int8 by 
     projection: 2,
     bias: true,
     masked: false,
-    schedule,
+    ...training,
   } as const;
   const shapes = [1, 2].flatMap(() => [
     [4 * 3, 2],
@@ -124,8 +123,8 @@ test.each(allCells.flatMap((cell) => [true, false].map((masked) => [cell.name, m
   '%s, masked: %s: where no backward pass follows, the step reads the same packed weights',
   (_, masked, cell) => {
     const attrs = { cell, hidden: 5, projection: 3, pseudoLayers: 1, bias: true, masked } as const;
-    const order = (['training', 'inference'] as const).map((form) => {
-      const layout = new RecurrentLayout({ ...attrs, schedule: { arrangement: 'directions', form } });
+    const order = [false, true].map((inference) => {
+      const layout = new RecurrentLayout({ ...attrs, wavefront: false, inference });
       return packingOf(layout, false).phases.map((vectors) =>
         vectors.map(({ start, depth, reads }) => [start, depth, reads.map(({ term }) => term.matrix)]),
       );

@@ -2,7 +2,7 @@
 import type { Kernel } from '../../core/kernel.ts';
 import type { Template } from '../../core/wgsl_template.ts';
 import { viewEnd } from '../../core/view.ts';
-import type { Region } from '../../plan/region.ts';
+import type { Region } from '../../plan/target.ts';
 
 /** A launch of one kernel for each row of `uniforms`, in their order. */
 export interface Dispatch {

@@ -1,7 +1,7 @@
 // Elementwise expressions, interpreted in float64.
 import { walk } from '../../../core/view.ts';
 import { evaluator } from '../../../expr/evaluate.ts';
-import { inputName } from '../../../expr/operands.ts';
+import { inputName } from '../../../expr/expr.ts';
 import { elementwiseOp } from '../../../ops/elementwise.ts';
 import { ANY_EXPRESSION, defineKernel } from './kernel.ts';
 

@@ -1,18 +1,19 @@
 // The linear scan's reference: plain loops, column by column, with the state in float64.
 import type { View } from '../../../core/view.ts';
 import { evaluator } from '../../../expr/evaluate.ts';
-import { inputName } from '../../../expr/operands.ts';
-import { linearScanBackwardOp, linearScanOp } from '../../../ops/linear_scan.ts';
+import { inputName } from '../../../expr/expr.ts';
 import {
   D_A,
   D_B,
+  type LinearScanAttrs,
+  linearScanBackwardOp,
+  linearScanOp,
   maskView,
   scanOperands,
   slotGradients,
   slotViews,
   stateView,
-  type LinearScanAttrs,
-} from '../../../ops/linear_scan_operands.ts';
+} from '../../../ops/linear_scan.ts';
 import { defineKernel, type Operand } from './kernel.ts';
 
 const within = ({ data }: Operand, view: View): Operand => ({ data, view });

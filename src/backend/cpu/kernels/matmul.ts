@@ -1,7 +1,7 @@
 // The matrix product by plain loops, with float64 accumulation.
 import { transposeView, walk } from '../../../core/view.ts';
 import { evaluator } from '../../../expr/evaluate.ts';
-import { inputName } from '../../../expr/operands.ts';
+import { inputName } from '../../../expr/expr.ts';
 import { matmulOp, matmulOperands, PRODUCT, type MatmulAttrs } from '../../../ops/matmul.ts';
 import { roundedMatrix } from './fake_quantize.ts';
 import { defineKernel, type Operand } from './kernel.ts';

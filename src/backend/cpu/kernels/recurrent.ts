@@ -133,7 +133,7 @@ function runSteps(
   const draw = (index: number, { layer, order, row }: StepRow, unit: number): number => {
     if (seed.length === 0) return 0;
     const [{ data, view }] = seed;
-    const time = timeIndex(layout.output, layer, order, steps);
+    const time = timeIndex(layout.addressOf(Place.of('output')), layer, order, steps);
     const words = philox(
       [row * hidden + unit, stream, time * 2 + layer, 1 + (index >> 2)],
       [data[view.offset] >>> 0, data[view.offset + 1] >>> 0],
@@ -252,12 +252,12 @@ function copyInitial(layout: RecurrentLayout, locate: Locate, batch: number): vo
 export const recurrent = defineKernel(recurrentOp, {
   legalize: (node, use) => {
     const isInference = TRAINING_OUTPUTS.every((output) => !use.reads(output));
-    return isInference && node.attrs.schedule.form === 'training' ? inferenceForm(node).outputs : undefined;
+    return isInference && !node.attrs.inference ? inferenceForm(node) : undefined;
   },
   run: (attrs, inputs, [reserve, states, output]) => {
     const [initial] = operandsOf(attrs.operands, inputs).initial;
     const [, steps] = reserve.view.shape;
-    const isSingle = attrs.schedule.form === 'inference' && steps === 1;
+    const isSingle = attrs.inference && steps === 1;
     const where = initial === undefined ? 'zero' : isSingle ? 'as given' : 'in memory';
     runSteps(attrs, inputs, { reserve, states, output, carry: initial }, where, false);
   },

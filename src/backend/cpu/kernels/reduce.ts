@@ -1,7 +1,7 @@
 // Reductions with float64 accumulation.
 import { walk } from '../../../core/view.ts';
 import { evaluator } from '../../../expr/evaluate.ts';
-import { inputName } from '../../../expr/operands.ts';
+import { inputName } from '../../../expr/expr.ts';
 import { reduceOp, splitAxes } from '../../../ops/structure.ts';
 import { ANY_EXPRESSION, defineKernel } from './kernel.ts';
 

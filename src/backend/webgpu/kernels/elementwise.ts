@@ -1,10 +1,9 @@
 // Elementwise expressions: one launch, or several if the views have more axes than a launch can address.
 import { GatewiseError } from '../../../core/errors.ts';
 import { sizeOf } from '../../../core/shape.ts';
-import { Expr } from '../../../expr/expr.ts';
-import { inputName } from '../../../expr/operands.ts';
+import { Expr, inputName } from '../../../expr/expr.ts';
 import { elementwiseOp, type ElementwiseAttrs } from '../../../ops/elementwise.ts';
-import type { Region } from '../../../plan/region.ts';
+import type { Region } from '../../../plan/target.ts';
 import { elementwise as kernel } from '../../../../shaders/gen/elementwise.ts';
 import { dispatch, type Dispatch } from '../dispatch.ts';
 import { defineKernel } from './kernel.ts';

@@ -1,7 +1,6 @@
 // The declaration of a WebGPU kernel: the traits that the planner reads, its variants and its launches.
 import type { Op } from '../../../graph/value.ts';
-import type { Placed } from '../../../plan/region.ts';
-import type { KernelTraits } from '../../../plan/target.ts';
+import type { KernelTraits, Placed } from '../../../plan/target.ts';
 import type { DeviceInfo } from '../device_info.ts';
 import type { Dispatch } from '../dispatch.ts';
 

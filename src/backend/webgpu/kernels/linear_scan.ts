@@ -5,20 +5,21 @@ import { sameView, type View } from '../../../core/view.ts';
 import { mul } from '../../../expr/arith.ts';
 import { Expr } from '../../../expr/expr.ts';
 import type { Signature } from '../../../graph/value.ts';
-import { linearScanBackwardOp, linearScanOp } from '../../../ops/linear_scan.ts';
-import type { Placed, Region } from '../../../plan/region.ts';
-import { linear_scan } from '../../../../shaders/gen/linear_scan.ts';
-import { linear_scan_aggregate } from '../../../../shaders/gen/linear_scan_aggregate.ts';
 import {
   D_A,
   D_B,
+  type LinearScanAttrs,
+  linearScanBackwardOp,
+  linearScanOp,
   maskView,
   scanOperands,
   slotGradients,
   slotViews,
   stateView,
-  type LinearScanAttrs,
-} from '../../../ops/linear_scan_operands.ts';
+} from '../../../ops/linear_scan.ts';
+import type { Placed, Region } from '../../../plan/target.ts';
+import { linear_scan } from '../../../../shaders/gen/linear_scan.ts';
+import { linear_scan_aggregate } from '../../../../shaders/gen/linear_scan_aggregate.ts';
 import { chooseTile, GPU_DEVICE, type DeviceInfo } from '../device_info.ts';
 import { bindWhole, dispatch, type Dispatch } from '../dispatch.ts';
 import { defineKernel } from './kernel.ts';

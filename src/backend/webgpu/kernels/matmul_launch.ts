@@ -2,7 +2,7 @@
 import { transposeView, type View } from '../../../core/view.ts';
 import { matmulOperands, matmulSizes, PRODUCT, type MatmulAttrs } from '../../../ops/matmul.ts';
 import { QUAD_WORDS, quadsOf, type WeightPrecision } from '../../../ops/weight_precision.ts';
-import type { Placed, Region } from '../../../plan/region.ts';
+import type { Placed, Region } from '../../../plan/target.ts';
 import { bindWhole, type Binding } from '../dispatch.ts';
 import {
   expressionBody,

@@ -5,7 +5,7 @@ import { matmul_subgroup } from '../../../../shaders/gen/matmul_subgroup.ts';
 import { matmul_sum } from '../../../../shaders/gen/matmul_sum.ts';
 import { matmul_tiled } from '../../../../shaders/gen/matmul_tiled.ts';
 import type { MatmulAttrs } from '../../../ops/matmul.ts';
-import type { Placed, Region } from '../../../plan/region.ts';
+import type { Placed, Region } from '../../../plan/target.ts';
 import { chooseTile, type DeviceInfo } from '../device_info.ts';
 import { bindWhole, dispatch, type Dispatch } from '../dispatch.ts';
 import { sizeClass, variantNames, type Variants } from './kernel.ts';

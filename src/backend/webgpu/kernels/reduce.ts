@@ -2,11 +2,10 @@
 import { GatewiseError, show } from '../../../core/errors.ts';
 import { sizeOf } from '../../../core/shape.ts';
 import { collapse, denseView, type View } from '../../../core/view.ts';
-import { Expr } from '../../../expr/expr.ts';
-import { inputName } from '../../../expr/operands.ts';
+import { Expr, inputName } from '../../../expr/expr.ts';
 import type { Signature } from '../../../graph/value.ts';
 import { reduceOp, splitAxes, type ReduceAttrs } from '../../../ops/structure.ts';
-import type { Placed, Region } from '../../../plan/region.ts';
+import type { Placed, Region } from '../../../plan/target.ts';
 import { reduce as kernel } from '../../../../shaders/gen/reduce.ts';
 import { dispatch, type Dispatch } from '../dispatch.ts';
 import { MAX_BUFFERS } from './elementwise.ts';

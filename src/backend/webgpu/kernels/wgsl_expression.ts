@@ -1,9 +1,8 @@
 // Helpers for kernels with a spliced expression: the uniforms of strided operands, shared bindings, and the WGSL of the expression.
 import { collapse, transposeView, walk, type View } from '../../../core/view.ts';
-import type { Expr } from '../../../expr/expr.ts';
-import { inputPosition } from '../../../expr/operands.ts';
+import { type Expr, inputPosition } from '../../../expr/expr.ts';
 import { toWGSL } from '../../../expr/wgsl.ts';
-import type { Region } from '../../../plan/region.ts';
+import type { Region } from '../../../plan/target.ts';
 import { bindWhole, type Binding } from '../dispatch.ts';
 
 type Four = readonly [number, number, number, number];

@@ -1,13 +1,12 @@
 // The recurrent loops on WebGPU: their variants and their legalization. Legalizing packs the weights, selects the inference
 // form if nothing reads the saved activations, and splits a stream's single step so that one part is prefetched.
-import { operandsOf } from '../../../../graph/operands.ts';
+import { applyNamed, operandsOf } from '../../../../graph/operands.ts';
 import type { Node, Value } from '../../../../graph/value.ts';
 import {
   inferenceForm,
   recurrentBackwardOp,
   recurrentOp,
   TRAINING_OUTPUTS,
-  withOperands,
 } from '../../../../ops/recurrent.ts';
 import { RecurrentLayout, type RecurrentAttrs } from '../../../../ops/recurrent_schedule.ts';
 import { concat } from '../../../../ops/structure.ts';
@@ -20,21 +19,21 @@ import { loopDispatches, loopVariants } from './variants.ts';
 
 export const recurrent = defineKernel(recurrentOp, {
   legalize: (node, use) => {
-    const { operands, schedule } = node.attrs;
+    const { operands, inference } = node.attrs;
     const isUnread = TRAINING_OUTPUTS.every((output) => !use.reads(output));
-    if (isUnread && schedule.form === 'training') {
+    if (isUnread && !inference) {
       // The second input, after the reserve, contains the initial states.
       const isPrefetched = operands.initial > 0 && use.isPrefetchable(1) && !use.isPrefetchable(0);
-      return (isPrefetched ? prefetchedStep(node) : undefined) ?? inferenceForm(node).outputs;
+      return (isPrefetched ? prefetchedStep(node) : undefined) ?? inferenceForm(node);
     }
-    return packed(node, false)?.outputs;
+    return packed(node, false);
   },
   variants: (placed, device) => loopVariants(placed, device, false),
   dispatches: (placed, device, variant) => loopDispatches(placed, device, variant, false),
 });
 
 export const recurrentBackward = defineKernel(recurrentBackwardOp, {
-  legalize: (node) => packed(node, true)?.outputs,
+  legalize: (node) => packed(node, true),
   variants: (placed, device) => loopVariants(placed, device, true),
   dispatches: (placed, device, variant) => loopDispatches(placed, device, variant, true),
 });
@@ -65,8 +64,8 @@ function storedMatrices(
   };
 }
 
-/** The node with packed weights; undefined if they are packed already or the node has none. */
-function packed(node: Node<RecurrentAttrs>, backward: boolean): Node<RecurrentAttrs> | undefined {
+/** The outputs of the node with packed weights; undefined if they are packed already or the node has none. */
+function packed(node: Node<RecurrentAttrs>, backward: boolean): readonly Value[] | undefined {
   const { attrs, inputs, op } = node;
   const operands = operandsOf(attrs.operands, inputs);
   if (attrs.packed !== undefined || operands.weights.length === 0) return undefined;
@@ -77,5 +76,5 @@ function packed(node: Node<RecurrentAttrs>, backward: boolean): Node<RecurrentAt
   const all = scales.length > 0 ? [concat(scales)] : [];
   const words = packWeights(layout, backward, precision, matrices, all);
   const own = { ...operands, weights: matrices, packed: [words], scales: all };
-  return withOperands({ ...attrs, packed: precision }, own, op);
+  return applyNamed(op, { ...attrs, packed: precision }, own);
 }

@@ -2,8 +2,7 @@
 // then unit. Adjacent invocations own adjacent units, so their loads of quads are contiguous.
 import type { Phase, Term } from '../../../../cells/phases.ts';
 import { inputsOf, type Expr } from '../../../../expr/expr.ts';
-import type { Value } from '../../../../graph/value.ts';
-import { apply } from '../../../../ops/apply.ts';
+import { apply, type Value } from '../../../../graph/value.ts';
 import { packOp, type PackAttrs, type PackBlocks } from '../../../../ops/pack.ts';
 import { matrixOf, type RecurrentLayout } from '../../../../ops/recurrent_schedule.ts';
 import { QUAD_WORDS, quadsOf, type WeightPrecision } from '../../../../ops/weight_precision.ts';

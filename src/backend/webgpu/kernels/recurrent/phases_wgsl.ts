@@ -100,7 +100,6 @@ function scopeOf({ attrs, layout, precision, initial }: Loop) {
   const locate = (place: Place): { readonly buffer: string; readonly first: string } => {
     const isGiven = initial === 'as given' && place.kind === 'state';
     const address = layout.addressOf(isGiven ? Place.of('carry', place.index) : place);
-    if (address === undefined) throw new GatewiseError('internal', `recurrent: ${place} is not in memory`);
     const { tensor, offset } = address;
     return { buffer: tensor, first: `${declare(rowText(address))}${offset === 0 ? '' : ` + ${offset}u`}` };
   };
@@ -124,7 +123,8 @@ function scopeOf({ attrs, layout, precision, initial }: Loop) {
         case 'active':
           return 'select(0.0, 1.0, is_active(layer, order, row))';
         case 'noise': {
-          const time = timeText(layout.output, layout.output.axes[0].extent);
+          const output = layout.addressOf(Place.of('output'));
+          const time = timeText(output, output.axes[0].extent);
           const counter = `vec4u(row * ${attrs.hidden}u + unit, ${attrs.stream}u, ${time} * 2u + layer, ${1 + (place.index >> 2)}u)`;
           const key = 'vec2u(bitcast<u32>(seed[0]), bitcast<u32>(seed[1]))';
           return `unit_uniform(philox(${counter}, ${key}).${'xyzw'[place.index & 3]})`;
@@ -282,10 +282,7 @@ function vectorText(
   const scope = scopeOf(loop);
   const { buffer, first } = scope.locate(vector);
   const head = indent(scope.head());
-  const factorTexts = factors.map((factor) => {
-    const address = loop.layout.addressOf(factor);
-    return `rows[${address === undefined ? '0u' : rowText(address)} + k]`;
-  });
+  const factorTexts = factors.map((factor) => `rows[${rowText(loop.layout.addressOf(factor))} + k]`);
   const elements = [`${buffer}[base + k]`, ...factorTexts];
   return `fn weight_start_${suffix}(layer: u32) -> u32 {
   return ${residence === 'workgroup' ? '' : `layer * ${loop.quadsPerLayer}u + `}${start}u;
@@ -321,12 +318,12 @@ function liveText({ layout, initial }: Loop, phase: Phase, vector: Place): strin
   const isNext = vector.kind === 'following';
   const conditions = [
     ...(isNext ? ['next < params.steps'] : []),
-    ...(!isNext && address?.layer !== -1 && (phase.finish.length > 0 || isZero)
+    ...(!isNext && address.layer !== -1 && (phase.finish.length > 0 || isZero)
       ? [`next > ${isZero ? 1 : 0}u`]
       : []),
-    ...(address?.layer === -1 ? ['layer > 0u'] : []),
-    ...(address?.layer === 1 ? ['!is_last(layer)'] : []),
-    `is_active(${address?.layer === 1 ? 'layer + 1u' : 'layer'}, ${isNext ? 'next' : 'next - 1u'}, row)`,
+    ...(address.layer === -1 ? ['layer > 0u'] : []),
+    ...(address.layer === 1 ? ['!is_last(layer)'] : []),
+    `is_active(${address.layer === 1 ? 'layer + 1u' : 'layer'}, ${isNext ? 'next' : 'next - 1u'}, row)`,
   ];
   return conditions.join(' && ');
 }

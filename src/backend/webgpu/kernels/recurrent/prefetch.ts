@@ -1,8 +1,7 @@
 // Splits a single step of a cell in two: W_hh·h, which does not depend on the input and is prefetched, and the short rest: the
 // input product and one expression per unit.
 import { add } from '../../../../expr/arith.ts';
-import { Expr } from '../../../../expr/expr.ts';
-import { inputName } from '../../../../expr/operands.ts';
+import { Expr, inputName } from '../../../../expr/expr.ts';
 import { operandsOf } from '../../../../graph/operands.ts';
 import type { Node, Value } from '../../../../graph/value.ts';
 import { compactInputs, elementwise } from '../../../../ops/elementwise.ts';

@@ -15,7 +15,7 @@ import {
   type Strides,
 } from '../../../../ops/recurrent_schedule.ts';
 import { QUAD_WORDS } from '../../../../ops/weight_precision.ts';
-import type { Placed, Region } from '../../../../plan/region.ts';
+import type { Placed, Region } from '../../../../plan/target.ts';
 import { recurrent_subgroup } from '../../../../../shaders/gen/recurrent_subgroup.ts';
 import { recurrent_persistent } from '../../../../../shaders/gen/recurrent_persistent.ts';
 import { recurrent_step } from '../../../../../shaders/gen/recurrent_step.ts';
@@ -281,10 +281,10 @@ function startDispatches({ layout, steps, batch }: Loop, initial: Region, states
       ...region,
       view: { shape, strides: [pseudoLayers * layer, layer + start, row, 1], offset: view.offset + base },
     });
-    const target = stridesOf(layout.statesAt(s), sizes);
+    const target = stridesOf(layout.addressOf({ kind: 'state', index: s }), sizes);
     const start = pseudoLayers > 1 ? target.time * layout.stateTime(1, 0, steps) : 0;
     return copyDispatch(
-      regionOf(initial, stridesOf(layout.carry(s), sizes)),
+      regionOf(initial, stridesOf(layout.addressOf({ kind: 'carry', index: s }), sizes)),
       regionOf(states, target, start),
     );
   });

@@ -1,9 +1,21 @@
-// Feng et al., "Were RNNs all we needed?", 2024: an LSTM whose gates see the input alone and sum to 1. As a loop over
-// time; layers run it as a parallel scan.
+// Feng et al., "Were RNNs all we needed?", 2024: cells whose gates see the input alone. Layers run them as a parallel scan over
+// time.
 import { add, logsigmoid, mul, neg, sigmoid, sub } from '../expr/arith.ts';
 import { defineCell, type Cell } from './cell.ts';
 import { inputOnly } from './declaration.ts';
 
+/** A GRU whose gates see the input alone. */
+export const minGRU: Cell = /* @__PURE__ */ defineCell({
+  name: 'min_gru',
+  gates: [inputOnly('z'), inputOnly('n')],
+  states: ['h'],
+  update: ({ z, n }, { h }) => {
+    const take = sigmoid(z);
+    return { h: add(mul(sub(1, take), h), mul(take, n)) };
+  },
+});
+
+/** An LSTM whose gates see the input alone and sum to 1. */
 export const minLSTM: Cell = /* @__PURE__ */ defineCell({
   name: 'min_lstm',
   gates: [inputOnly('f'), inputOnly('i'), inputOnly('n')],
