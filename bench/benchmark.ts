@@ -30,10 +30,9 @@ export function withFloors(
     const workload = workloads.find(({ name }) => name === row.workload);
     const time = workload && timeOf(workload, row);
     if (time === undefined || workload === undefined || row.backend !== 'webgpu') return row;
-    const floor = floorOf(workload, calibration);
-    const ofProduct = rate && floorOf(workload, withRate(calibration, rate)).time;
-    const rhoProduct = ofProduct === undefined ? {} : { rhoProduct: ofProduct / time };
-    return { ...row, floor, rho: floor.time / time, ...rhoProduct };
+    const rho = floorOf(workload, calibration) / time;
+    const rhoProduct = rate && floorOf(workload, withRate(calibration, rate)) / time;
+    return { ...row, rho, ...(rhoProduct !== undefined && { rhoProduct }) };
   });
 }
 

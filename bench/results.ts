@@ -2,7 +2,6 @@
 import type { Calibration } from '../src/index.ts';
 import type { BackendName } from './contestants/contestant.ts';
 import type { Counts } from './counters.ts';
-import type { Floor } from './floor.ts';
 import type { Summary } from './statistics.ts';
 import { setNames, workloadsOf, type Workload } from './workloads.ts';
 
@@ -38,9 +37,7 @@ export interface Row {
   readonly gpuBytes?: number;
   /** JavaScript heap that one run leaves to the collector, in bytes; absent where it cannot be measured. */
   readonly heapBytes?: number;
-  /** The floor of the workload on this adapter. */
-  readonly floor?: Floor;
-  /** Floor over measured: throughput, of streams latency. */
+  /** The floor of the workload on this adapter over the measured time: throughput, of streams latency. */
   readonly rho?: number;
   /** As rho, with the multiply-add rate of gatewise's best product in this run in place of the register-only kernel's. */
   readonly rhoProduct?: number;

@@ -62,11 +62,9 @@ function barsOf({ workloads, rows }: Results): readonly Bar[] {
       const spread = row.workload === workload.name ? spreadOf(workload, row) : undefined;
       if (spread === undefined) return [];
       const { median: time, low, high } = spread;
-      const { contestant, floor } = row;
+      const { contestant, rho = Number.NaN } = row;
       const text = textOf(row, time, own);
-      return [
-        { workload: workload.name, contestant, time, low, high, floor: floor?.time ?? Number.NaN, text },
-      ];
+      return [{ workload: workload.name, contestant, time, low, high, floor: rho * time, text }];
     });
   });
 }
