@@ -1,9 +1,9 @@
-// Two results files: how times changed, whether the ranking stayed, and what else differs.
+// Two results files: how times changed, whether the rankings contradict each other, and what else differs.
 import { tableLines } from '../src/plan/table.ts';
-import { ranking, timedOf } from './columns.ts';
+import { timedOf } from './columns.ts';
 import type { Results } from './results.ts';
 import { milliseconds } from './speed_table.ts';
-import { isTied } from './statistics.ts';
+import { isTied, type Summary } from './statistics.ts';
 import type { Workload } from './workloads.ts';
 
 /** What two records do not have in common, a line each. */
@@ -34,28 +34,19 @@ const states = ({ rows }: Results): Record<string, string> =>
     ]),
   );
 
-/** The rankings of those that both runs have timed, where they differ, and who was faster in one and is slower in the other. */
-function rankings(workload: Workload, before: Results, after: Results): readonly string[] {
-  const timed = [before, after].map(({ rows }) => timedOf(workload, rows));
-  const spreads = timed.map((run) => new Map(run.map(({ name, spread }) => [name, spread] as const)));
-  const both = timed[0].map(({ name }) => name).filter((name) => spreads[1].has(name));
-  const [was, is] = [before, after].map(({ rows }) =>
-    ranking(
-      workload,
-      rows.filter(({ contestant }) => both.includes(contestant)),
-    ),
+/** Who was faster than whom, beyond the spread, and is slower. */
+function reversals(workload: Workload, before: Results, after: Results): readonly string[] {
+  const later = timedOf(workload, after.rows);
+  const isLess = (a: Summary, b: Summary): boolean => !isTied(a, b) && a.median < b.median;
+  const timed = timedOf(workload, before.rows).flatMap(({ name, spread: was }) => {
+    const is = later.find((one) => one.name === name)?.spread;
+    return is === undefined ? [] : [{ name, was, is }];
+  });
+  return timed.flatMap((one) =>
+    timed
+      .filter((other) => isLess(one.was, other.was) && isLess(other.is, one.is))
+      .map((other) => `${workload.name}: ${one.name} was faster than ${other.name}, and is slower`),
   );
-  if (was === is) return [];
-  const isFaster = (run: number, one: string, other: string): boolean => {
-    const [a, b] = [one, other].map((name) => spreads[run].get(name));
-    return a !== undefined && b !== undefined && !isTied(a, b) && a.median < b.median;
-  };
-  const turned = both.flatMap((one) =>
-    both
-      .filter((other) => isFaster(0, one, other) && isFaster(1, other, one))
-      .map((other) => `${workload.name}: ${one} was faster than ${other}, and is slower`),
-  );
-  return [`${workload.name}: ${was} before`, `${' '.repeat(workload.name.length)}  ${is} after`, ...turned];
 }
 
 export function compare(before: Results, after: Results): string {
@@ -70,15 +61,13 @@ export function compare(before: Results, after: Results): string {
     });
   });
   const head = ['workload', 'contestant', 'before, ms', 'after, ms', 'after / before', ''];
-  const ranked = before.workloads.flatMap((workload) => rankings(workload, before, after));
-  if (ranked.length === 0) ranked.push('the ranking is the same in every workload');
-  else if (!ranked.some((line) => line.includes(' was faster ')))
-    ranked.push('neither ranking contradicts the other');
+  const reversed = before.workloads.flatMap((workload) => reversals(workload, before, after));
+  if (reversed.length === 0) reversed.push('neither ranking contradicts the other');
   const parts = [
     differences(circumstances(before), circumstances(after), 'none'),
     changes.length === 0 ? ['nothing was timed in both runs'] : tableLines([head, ...changes], 2),
     differences(states(before), states(after), 'missing'),
-    changes.length === 0 ? [] : ranked,
+    changes.length === 0 ? [] : reversed,
   ];
   return parts
     .filter(({ length }) => length > 0)

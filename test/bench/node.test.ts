@@ -113,21 +113,16 @@ describe('torch_peer.py', () => {
   const python = pythons.find((one) => has(one, 'json'));
   const withTorch = pythons.find((one) => has(one, 'torch'));
   const peer = (...args: readonly string[]): Promise<Ended> =>
-    start(withTorch ?? '', [script, '--device', 'cpu', '--workloads', 'workloads.json', ...args], folder)
-      .ended;
-
-  beforeAll(async () => {
-    await succeed(run('node.mjs', '--set', 'trial', '--workloads', join(folder, 'workloads.json')));
-  });
+    start(withTorch ?? '', [script, '--device', 'cpu', '--workloads', 'out.json', ...args], folder).ended;
 
   // -S: without the packages of the site, of which torch is one.
   test.skipIf(python === undefined)('says what it lacks: PyTorch, workloads, a name', async () => {
     const bare = async (...args: readonly string[]): Promise<string> =>
       (await start(python ?? '', ['-S', script, ...args], folder).ended).output;
     expect(await bare('--help')).toMatch(/--workloads FILE/);
-    expect(await bare('--workloads', 'workloads.json')).toMatch(/expected PyTorch.*pip install torch/);
-    expect(await bare('--workloads', 'nowhere.json')).toMatch(/expected a file of .*got nowhere\.json/);
-    expect(await bare('--workloads', 'workloads.json', '--only', 'x')).toMatch(/has no x; it has trial-lstm/);
+    expect(await bare('--workloads', 'out.json')).toMatch(/expected PyTorch.*pip install torch/);
+    expect(await bare('--workloads', 'nowhere.json')).toMatch(/expected a results file, .*got nowhere\.json/);
+    expect(await bare('--workloads', 'out.json', '--only', 'x')).toMatch(/has no x; it has trial-lstm/);
   });
 
   test.skipIf(withTorch === undefined)('times the same workloads', async () => {

@@ -105,30 +105,10 @@ const ab = (a: number, b: number, off: number): Row[] => [
 ];
 
 test.each<[string, Row[], Row[], RegExp]>([
-  [
-    'the same',
-    ab(10, 20, 1),
-    ab(11, 30, 2),
-    /matmul +b +20\.0 +30\.0 +1\.50 +beyond the spread\n\nthe ranking is/,
-  ],
-  [
-    'reversed',
-    ab(10, 11, 0.1),
-    ab(12, 10, 0.1),
-    /a < b before\n +b < a after\nmatmul: a was faster than b, and is/,
-  ],
-  [
-    'reversed from a tie',
-    ab(10, 11, 1),
-    ab(12, 10, 0.1),
-    /a ≈ b before\n +b < a after\nneither ranking contra/,
-  ],
-  [
-    'tied afterwards',
-    ab(10, 11, 0.1),
-    ab(10, 11, 1),
-    /a < b before\n +a ≈ b after\nneither ranking contradicts/,
-  ],
+  ['the same', ab(10, 20, 1), ab(11, 30, 2), /matmul +b +20\.0 +30\.0 +1\.50 +beyond the spread\n\nneither/],
+  ['reversed', ab(10, 11, 0.1), ab(12, 10, 0.1), /\n\nmatmul: a was faster than b, and is slower$/],
+  ['reversed from a tie', ab(10, 11, 1), ab(12, 10, 0.1), /\n\nneither ranking contradicts the other$/],
+  ['tied afterwards', ab(10, 11, 0.1), ab(10, 11, 1), /\n\nneither ranking contradicts the other$/],
   [
     'lost',
     ab(1, 2, 1),
