@@ -1,6 +1,6 @@
 // The course of a run, in Chrome and in Node: pass after pass, with progress; then tables and files.
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { dirname, join, relative } from 'node:path';
+import { dirname, join, relative, resolve } from 'node:path';
 
 import { Presets, SingleBar } from 'cli-progress';
 
@@ -33,6 +33,7 @@ export interface Session {
 }
 
 const AGAINST_PASSES = 10;
+const RESULTS = join(import.meta.dirname, 'results');
 
 /** Progress: a bar in a terminal, else a line for each thing that begins, with the time since the start. */
 class Meter {
@@ -58,7 +59,7 @@ class Meter {
   }
 }
 
-export function writeJSON(path: string, content: unknown): void {
+function writeJSON(path: string, content: unknown): void {
   mkdirSync(dirname(path), { recursive: true });
   writeFileSync(path, `${JSON.stringify(content, undefined, 1)}\n`);
 }
@@ -75,8 +76,11 @@ async function measure(
   const preset = settingsFor(set, workloads, options.seed);
   const passes = options.passes ?? (builds === undefined ? preset.passes : AGAINST_PASSES);
   const peers = builds === undefined ? options.peers : ['against', builds.commit];
-  const pathOf = (results: Results, extension: string): string =>
-    (options.json ?? join(options.out, `${resultsName(results)}${suffix}`)).replace(/(\.json)?$/, extension);
+  const { json, out = json === undefined ? RESULTS : '.' } = options;
+  const pathOf = (results: Results, extension: string): string => {
+    const name = json ?? `${resultsName(results, set, options.only)}${suffix}`;
+    return relative('.', resolve(out, name.replace(/\.json$/, '') + extension));
+  };
   const meter = new Meter();
   const measured: Results[] = [];
   let unfinished: string | undefined;
@@ -100,7 +104,7 @@ async function measure(
   } finally {
     meter.stop();
     if (measured.length < passes && unfinished !== undefined)
-      console.error(`what there is so far is in ${relative('.', unfinished)}`);
+      console.error(`what there is so far is in ${unfinished}`);
   }
   const compared = builds && (await import('./ratios.ts')).compareCommits(measured, builds.commit);
   const results: Results = { ...mergePasses(measured), ...(compared && { ratios: compared.ratios }) };
@@ -109,9 +113,7 @@ async function measure(
   if (unfinished !== undefined) rmSync(unfinished);
   const svg = await session.finish(results);
   if (typeof svg === 'string') writeFileSync(pathOf(results, '.svg'), `${svg}\n`);
-  console.error(
-    `written: ${relative('.', pathOf(results, '.json'))}${typeof svg === 'string' ? ' and .svg' : ''}`,
-  );
+  console.error(`written: ${pathOf(results, '.json')}${typeof svg === 'string' ? ' and .svg' : ''}`);
   const broken = results.rows.filter(({ library, status }) => library === 'gatewise' && status !== 'ok');
   for (const { workload, contestant, status, note } of broken)
     console.error(`${workload}: ${contestant}: ${status}: ${note}`);

@@ -19,6 +19,7 @@ import { showHelp, showTables } from './page/tables.ts';
 import { describeRun, resultsName, type Results } from './results.ts';
 import { chosenWorkloads, defaultSet, readSelection, settingsFor, type Selection } from './selection.ts';
 import { clock } from './speed_table.ts';
+import type { SetName } from './workloads.ts';
 
 const NO_WEBGPU =
   'This browser gives no WebGPU adapter, so there is nothing to compare. Chrome, Edge and Safari have WebGPU; on Linux Chrome may want --enable-unsafe-webgpu. The page has to come from localhost or over HTTPS.';
@@ -66,10 +67,10 @@ function show(results: Results): void {
   unhide('picture');
 }
 
-function offer(results: Results): void {
+function offer(results: Results, set: SetName, only: readonly string[]): void {
   const save = (id: string, extension: string, type: string, content: string): void =>
     element(id, HTMLElement).addEventListener('click', () =>
-      download(`${resultsName(results)}.${extension}`, type, content),
+      download(`${resultsName(results, set, only)}.${extension}`, type, content),
     );
   save('save-json', 'json', 'application/json', `${JSON.stringify(results, undefined, 1)}\n`);
   save('save-svg', 'svg', 'image/svg+xml', svgText(drawChart(results)));
@@ -112,7 +113,7 @@ async function run(shared: SharedAdapter, { set, only, peers: asked, seed }: Sel
   element('bar', HTMLProgressElement).value = 1;
   text('now', '');
   text('status', `Done in ${clock(performance.now() - start)}`);
-  offer(results);
+  offer(results, chosenSet, only);
   send({ kind: 'done', results });
 }
 

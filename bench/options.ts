@@ -8,7 +8,7 @@ import { describeWorkload, setNames, workloads } from './workloads.ts';
 
 export interface Options extends Selection {
   readonly passes?: number;
-  readonly out: string;
+  readonly out?: string;
   readonly json?: string;
   /** A commit to compare the working tree with. */
   readonly against?: string;
@@ -55,8 +55,8 @@ export function benchCommand(name: string, description: string, peers: readonly 
       ).argParser(parsePasses),
     )
     .option('--seed <n>', 'of weights and inputs', parseSeed, presets.full.seed)
-    .option('--out <folder>', 'where results go', `${import.meta.dirname}/results`)
-    .option('--json <file>', 'the file of the results, in place of DATE-ADAPTER.json in that folder')
+    .option('--out <folder>', 'where results go (default: bench/results; with --json the current folder)')
+    .option('--json <file>', 'the file of the results in that folder, in place of DATE-ADAPTER.json')
     .addOption(
       new Option(
         '--against <commit>',

@@ -3,7 +3,7 @@ import type { Calibration } from '../src/index.ts';
 import type { BackendName } from './contestants/contestant.ts';
 import type { Counts } from './counters.ts';
 import type { Summary } from './statistics.ts';
-import { setNames, workloadsOf, type Workload } from './workloads.ts';
+import type { SetName, Workload } from './workloads.ts';
 
 /** `wrong`: the answer differs; `fell back`: a WebGPU contestant that dispatched nothing. Neither is timed. */
 export type Status = 'ok' | 'wrong' | 'fell back' | 'unsupported' | 'failed';
@@ -112,28 +112,27 @@ export interface Results {
 
 /** @throws Error where a file is of another kind, or of a version that had other numbers */
 export function readResults(text: string): Results {
-  const results = JSON.parse(text) as Partial<Results> | null;
-  if (results?.version === 2) return results as Results;
-  const got = results?.version === undefined ? 'something else' : `version ${String(results.version)}`;
-  throw new Error(`expected results of version 2, got ${got}; measure anew`);
+  const results = JSON.parse(text) as Results | null;
+  if (results?.version === 2) return results;
+  throw new Error(`expected results of version 2, got version ${String(results?.version)}; measure anew`);
 }
 
-/** What was measured, in a word: a set's name, the workloads' names, or how many they are. */
-function selectionWord(chosen: readonly Workload[]): string {
-  const nameOf = (all: readonly Workload[]): string => all.map(({ name }) => name).join('-');
-  const set = setNames.find((one) => nameOf(workloadsOf(one)) === nameOf(chosen));
-  return set ?? (chosen.length > 4 ? `${chosen.length}-workloads` : nameOf(chosen));
-}
-
-/** A name for the files of a run, by what sets it apart from a full run: `2026-01-31-google-swiftshader-long-deep-gatewise`. */
-export function resultsName({ date, adapter, workloads, settings: { seed }, peers }: Results): string {
+/**
+ * A name for the files of a run, by what sets it apart from a full run: `2026-01-31-google-swiftshader-long-deep-gatewise`.
+ * @param only the workloads that were asked for by name
+ */
+export function resultsName(
+  { date, adapter, settings: { seed }, peers = [] }: Results,
+  set: SetName,
+  only: readonly string[],
+): string {
   const words = adapter.description.replace(/^WebGPU: /, '').toLowerCase();
-  const word = selectionWord(workloads);
+  const chosen = only.length > 4 ? [`${only.length}-workloads`] : only;
   return [
     date.slice(0, 10),
     ...(words.match(/[a-z0-9]+/g) ?? []),
-    ...(word === 'full' ? [] : [word]),
-    ...(peers ?? []),
+    ...(only.length === 0 && set !== 'full' ? [set] : chosen),
+    ...peers,
     ...(seed === presets.full.seed ? [] : [`seed${seed}`]),
   ].join('-');
 }

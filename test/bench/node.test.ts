@@ -19,7 +19,17 @@ const read = (...path: readonly string[]): Results => JSON.parse(readFileSync(jo
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 test('bench:node measures every workload on each backend, and counts what the plans say', async () => {
-  const args = ['--set', 'trial', '--peers', 'gatewise', 'gatewise-cpu', '--json', join(folder, 'out.json')];
+  const args = [
+    '--set',
+    'trial',
+    '--peers',
+    'gatewise',
+    'gatewise-cpu',
+    '--out',
+    folder,
+    '--json',
+    'out.json',
+  ];
   const output = await succeed(run('node.mjs', ...args));
   expect(readdirSync(folder)).toEqual(['out.json']);
   const { rows, workloads, adapter, environment } = read('out.json');
