@@ -1,16 +1,15 @@
 // The course of a run, in Chrome and in Node: pass after pass, with progress; then tables and files.
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join, relative, resolve } from 'node:path';
 
 import { Presets, SingleBar } from 'cli-progress';
 
 import type { Builds } from './against.ts';
 import type { Listener } from './benchmark.ts';
-import { compare } from './compare.ts';
 import type { Options } from './options.ts';
 import { mergePasses } from './passes.ts';
 import { printResults } from './print.ts';
-import { readResults, resultsName, type Adapter, type Results, type Settings } from './results.ts';
+import { resultsName, type Adapter, type Results, type Settings } from './results.ts';
 import { chosenWorkloads, defaultSet, settingsFor } from './selection.ts';
 import { clock } from './speed_table.ts';
 import type { Workload } from './workloads.ts';
@@ -120,26 +119,12 @@ async function measure(
   return broken.length === 0 && compared?.slower !== true;
 }
 
-function readAs(file: string): Results {
-  try {
-    return readResults(readFileSync(file, 'utf8'));
-  } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
-    throw new Error(`--compare: ${file}: ${reason}`, { cause: error });
-  }
-}
-
 /** Does what the options ask for, and sets the exit code: 1 where gatewise is wrong, or slower than a commit. */
 export async function bench(
-  { compare: files, ...options }: Options,
+  options: Options,
   open: (builds: Builds | undefined) => Promise<Session>,
   suffix = '',
 ): Promise<void> {
-  if (files !== undefined) {
-    if (files.length !== 2) throw new Error(`--compare: expected two results files, got ${files.length}`);
-    const [before, after] = files.map(readAs);
-    return console.log(compare(before, after));
-  }
   const { against } = options;
   const builds = against === undefined ? undefined : (await import('./against.ts')).buildBoth(against);
   const session = await open(builds);

@@ -12,7 +12,6 @@ export interface Options extends Selection {
   readonly json?: string;
   /** A commit to compare the working tree with. */
   readonly against?: string;
-  readonly compare?: readonly string[];
 }
 
 const each =
@@ -63,6 +62,5 @@ export function benchCommand(name: string, description: string, peers: readonly 
         'compare the working tree with a commit: both are built, and take turns in each pass',
       ).conflicts('peers'),
     )
-    .option('--compare <files...>', 'only say how two results files differ: the earlier one, the later one')
     .addHelpText('after', choices(peers));
 }

@@ -110,13 +110,6 @@ export interface Results {
   readonly ratios?: readonly Ratio[];
 }
 
-/** @throws Error where a file is of another kind, or of a version that had other numbers */
-export function readResults(text: string): Results {
-  const results = JSON.parse(text) as Results | null;
-  if (results?.version === 2) return results;
-  throw new Error(`expected results of version 2, got version ${String(results?.version)}; measure anew`);
-}
-
 /**
  * A name for the files of a run, by what sets it apart from a full run: `2026-01-31-google-swiftshader-long-deep-gatewise`.
  * @param only the workloads that were asked for by name

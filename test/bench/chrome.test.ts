@@ -139,8 +139,6 @@ test('the command measures everyone in each pass, prints the tables, and writes 
 test.each([
   [['--only', 'sequence'], /--only.*workload: expected one of sequence-lstm, .*trial-lstm.*, got "sequence"/],
   [['--peers', 'gatewise', 'torch'], /--peers.*expected one of gatewise, .*, jax, got "torch"/],
-  [['--compare', 'one.json'], /--compare: expected two results files, got 1/],
-  [['--compare', 'package.json', 'package.json'], /--compare: package.json: expected results of version 2/],
   [['--help'], /sequence-lstm +full, gpu +LSTM 256 → 256, T 64, B 16, forward\n[^]*tfjs +TensorFlow\.js on/],
 ])('%j says what there is', async (options, message) => {
   const { code, output } = await run('start.mjs', ...options);

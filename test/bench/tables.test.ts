@@ -1,11 +1,10 @@
-// The benchmark in words: tables of a run, the table of README, two runs compared, names of files.
+// The benchmark in words: tables of a run, the table of README, names of files.
 import { expect, test } from 'vitest';
 
 import { columns, fastest } from '../../bench/columns.ts';
-import { compare } from '../../bench/compare.ts';
 import { noCounts } from '../../bench/counters.ts';
 import { printResults, printWorkload } from '../../bench/print.ts';
-import { presets, readResults, resultsName, type Row } from '../../bench/results.ts';
+import { presets, resultsName, type Row } from '../../bench/results.ts';
 import { milliseconds, speedTable, times } from '../../bench/speed_table.ts';
 import { workloads } from '../../bench/workloads.ts';
 import { around, results, row, untimed } from './fixtures.ts';
@@ -96,44 +95,6 @@ test('README: gatewise with ρ, peers by how many times as long they take, reaso
   const numbers = [0.0123, 1.234, 12.34, 99.96, 12345].map(milliseconds);
   expect(numbers).toEqual(['0.012', '1.23', '12.3', '100.0', '12,345']);
   expect([0.14, 1, 9.99, 16.3, 1234].map(times)).toEqual(['0.14×', '1.0×', '10.0×', '16×', '1,234×']);
-});
-
-const failed = [untimed('a', 'matmul', 'failed', '')];
-const ab = (a: number, b: number, off: number): Row[] => [
-  row('a', 'matmul', around(a, off)),
-  row('b', 'matmul', around(b, off)),
-];
-
-test.each<[string, Row[], Row[], RegExp]>([
-  ['the same', ab(10, 20, 1), ab(11, 30, 2), /matmul +b +20\.0 +30\.0 +1\.50 +beyond the spread\n\nneither/],
-  ['reversed', ab(10, 11, 0.1), ab(12, 10, 0.1), /\n\nmatmul: a was faster than b, and is slower$/],
-  ['reversed from a tie', ab(10, 11, 1), ab(12, 10, 0.1), /\n\nneither ranking contradicts the other$/],
-  ['tied afterwards', ab(10, 11, 0.1), ab(10, 11, 1), /\n\nneither ranking contradicts the other$/],
-  [
-    'lost',
-    ab(1, 2, 1),
-    failed,
-    /^nothing was.*\n\nmatmul: a: timed before, failed after\nmatmul: b: .* missing after$/,
-  ],
-])('two runs whose ranking is %s', (_, before, after, text) => {
-  expect(compare(results(before), results(after))).toMatch(text);
-});
-
-test('two runs on other things are said to be', () => {
-  const [before] = [results(ab(1, 2, 0))];
-  const adapter = { ...before.adapter, description: 'another' };
-  const after = { ...before, adapter, settings: { ...before.settings, seed: 2 }, versions: {} };
-  expect(compare(before, after)).toMatch(
-    /^adapter: WebGPU: made up before, another after\nseed: 1 before, 2 after\ngatewise webgpu: 1\.2\.3 before, none after\n/,
-  );
-});
-
-test('files of another version or kind are refused', () => {
-  const content = results(ab(1, 2, 0));
-  expect(readResults(JSON.stringify(content))).toEqual(content);
-  expect(() => readResults(JSON.stringify({ ...content, version: 1 }))).toThrow('2, got version 1');
-  for (const other of ['{ "dependencies": {} }', 'null'])
-    expect(() => readResults(other)).toThrow('got version undefined');
 });
 
 test('files of a run have a name by what sets it apart from a full run', () => {
