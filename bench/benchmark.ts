@@ -2,37 +2,22 @@
 import { createRuntime, type Calibration, type RuntimeOptions } from '../src/index.ts';
 import { loadContestant, type Contestant, type ContestantSource } from './contestants/contestant.ts';
 import { makeTask } from './data.ts';
-import { floorOf, withRate } from './floor.ts';
+import { floorOf } from './floor.ts';
 import { measureWorkload, type Environment } from './measure.ts';
 import { timeOf, type Results, type Row, type Settings } from './results.ts';
 import type { Workload } from './workloads.ts';
 
-/** FLOP per second of gatewise's fastest product, if there is one. */
-function productRate(workloads: readonly Workload[], rows: readonly Row[]): number | undefined {
-  const rates = workloads.flatMap((workload) => {
-    if (workload.kind !== 'matmul') return [];
-    const of = rows.filter((row) => row.workload === workload.name);
-    const row = of.find(({ library, backend }) => library === 'gatewise' && backend === 'webgpu');
-    const time = row && timeOf(workload, row);
-    return time === undefined ? [] : [(2e3 * workload.rows * workload.inner * workload.columns) / time];
-  });
-  return rates.length === 0 ? undefined : Math.max(...rates);
-}
-
-/** The rows with the floors of their workloads, for contestants on the adapter that was calibrated. */
-export function withFloors(
+/** The rows with ρ, for contestants on the adapter that was calibrated. */
+export function withRho(
   workloads: readonly Workload[],
   rows: readonly Row[],
   calibration: Calibration,
 ): Row[] {
-  const rate = productRate(workloads, rows);
   return rows.map((row) => {
     const workload = workloads.find(({ name }) => name === row.workload);
     const time = workload && timeOf(workload, row);
     if (time === undefined || workload === undefined || row.backend !== 'webgpu') return row;
-    const rho = floorOf(workload, calibration) / time;
-    const rhoProduct = rate && floorOf(workload, withRate(calibration, rate)) / time;
-    return { ...row, rho, ...(rhoProduct !== undefined && { rhoProduct }) };
+    return { ...row, rho: floorOf(workload, calibration) / time };
   });
 }
 
@@ -76,7 +61,7 @@ export async function measurePass(options: PassOptions, { onProgress, onRows }: 
       version: 2,
       ...about,
       ...(peers === undefined ? {} : { peers }),
-      rows: withFloors(workloads, rows, calibration),
+      rows: withRho(workloads, rows, calibration),
     });
     const stuck = new Map<Contestant, string>();
     for (const [at, workload] of workloads.entries()) {

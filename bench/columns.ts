@@ -52,11 +52,6 @@ export const columns: readonly Column[] = [
     text: ({ rho }) => (rho === undefined ? undefined : formatRho(rho)),
   },
   {
-    title: 'ρ product',
-    help: 'As ρ, with the multiply-add rate of gatewise’s best matrix product in this run in place of that of a kernel that touches nothing but registers: what a kernel of real work can be held to.',
-    text: ({ rhoProduct }) => (rhoProduct === undefined ? undefined : formatRho(rhoProduct)),
-  },
-  {
     title: 'dispatches',
     help: 'Kernels launched in one warm run, counted by wrapping WebGPU in this page, for every contestant alike.',
     text: ({ counts }) => counts && String(counts.dispatches),

@@ -90,9 +90,3 @@ function secondsOf(workload: Workload, calibration: Calibration): number {
 /** Milliseconds. */
 export const floorOf = (workload: Workload, calibration: Calibration): number =>
   1e3 * secondsOf(workload, calibration);
-
-/** A calibration with another rate of multiply-adds: that of a real product in place of the registers'. */
-export function withRate(calibration: Calibration, flopPerSecond: number): Calibration {
-  const share = calibration.oneWorkgroupFlopPerSecond / calibration.flopPerSecond;
-  return { ...calibration, flopPerSecond, oneWorkgroupFlopPerSecond: share * flopPerSecond };
-}

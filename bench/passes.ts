@@ -2,7 +2,7 @@
 // turns the other way round. Samples of one pass share what the machine and the page happened to be like; passes do not,
 // so only the spread over them says how far a rerun may be off.
 import type { Calibration } from '../src/index.ts';
-import { withFloors } from './benchmark.ts';
+import { withRho } from './benchmark.ts';
 import type { Results, Row, Timing } from './results.ts';
 import { medianOf, together } from './statistics.ts';
 
@@ -76,6 +76,6 @@ export function mergePasses(passes: readonly Results[]): Results {
     ...first,
     settings: { ...first.settings, passes: passes.length },
     calibration,
-    rows: withFloors(first.workloads, rows, calibration),
+    rows: withRho(first.workloads, rows, calibration),
   };
 }

@@ -39,8 +39,6 @@ export interface Row {
   readonly heapBytes?: number;
   /** The floor of the workload on this adapter over the measured time: throughput, of streams latency. */
   readonly rho?: number;
-  /** As rho, with the multiply-add rate of gatewise's best product in this run in place of the register-only kernel's. */
-  readonly rhoProduct?: number;
 }
 
 /** The time that a workload is judged by: latency of streams, else the pace of many runs; milliseconds. */
