@@ -72,7 +72,7 @@ async function measure(
 ): Promise<boolean> {
   const set = options.set ?? defaultSet(session.adapter);
   const workloads = chosenWorkloads(set, options.only);
-  const preset = settingsFor(set, workloads, options.seed);
+  const preset = settingsFor(set, workloads);
   const passes = options.passes ?? (builds === undefined ? preset.passes : AGAINST_PASSES);
   const peers = builds === undefined ? options.peers : ['against', builds.commit];
   const { json, out = json === undefined ? RESULTS : '.' } = options;

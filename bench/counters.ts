@@ -5,12 +5,11 @@ export interface Counts {
   readonly submits: number;
   readonly bindGroups: number;
   readonly pipelines: number;
-  readonly buffers: number;
 }
 
 type Tally = { -readonly [K in keyof Counts]: Counts[K] };
 
-export const noCounts = (): Tally => ({ dispatches: 0, submits: 0, bindGroups: 0, pipelines: 0, buffers: 0 });
+export const noCounts = (): Tally => ({ dispatches: 0, submits: 0, bindGroups: 0, pipelines: 0 });
 
 /** The classes whose methods are wrapped: the global ones of a browser, those of the package `webgpu` in Node. */
 export type GPUClasses = Pick<
@@ -62,7 +61,6 @@ export class ApiCounter {
     this.#wrap(GPUDevice, 'createComputePipeline', count('pipelines'));
     this.#wrap(GPUDevice, 'createComputePipelineAsync', count('pipelines'));
     this.#wrap(GPUDevice, 'createBuffer', (buffer) => {
-      counts.buffers++;
       if (buffer instanceof GPUBuffer) alive.set(buffer, buffer.size);
     });
     this.#wrap(GPUBuffer, 'destroy', (_, buffer) => alive.delete(buffer));

@@ -1,6 +1,6 @@
 // The page: runs one pass of the benchmark that its address asks for, and shows what it measures.
 //
-// ?set=quick&only=long,deep&peers=gatewise,tfjs&seed=1, and &autostart to begin at once. The command and the tests listen
+// ?set=quick&only=long,deep&peers=gatewise,tfjs, and &autostart to begin at once. The command and the tests listen
 // to `window.gatewiseBench` (page/events.ts).
 import { measurePass } from './benchmark.ts';
 import { fastest } from './columns.ts';
@@ -77,7 +77,7 @@ function offer(results: Results, set: SetName, only: readonly string[]): void {
   unhide('save');
 }
 
-async function run(shared: SharedAdapter, { set, only, peers: asked, seed }: Selection): Promise<void> {
+async function run(shared: SharedAdapter, { set, only, peers: asked }: Selection): Promise<void> {
   const start = performance.now();
   unhide('progress');
   const { adapter } = shared;
@@ -92,7 +92,7 @@ async function run(shared: SharedAdapter, { set, only, peers: asked, seed }: Sel
       workloads,
       adapter,
       environment: { agent, platform, cores, ...machine },
-      settings: settings ?? { ...settingsFor(chosenSet, workloads, seed), passes: 1 },
+      settings: settings ?? { ...settingsFor(chosenSet, workloads), passes: 1 },
       ...(peers === undefined ? {} : { peers }),
       measuring: { counter: new ApiCounter(), ...heapOf() },
       load: (source) => shared.load(source),

@@ -1,8 +1,7 @@
 // The options that `npm run bench` and `npm run bench:node` have in common.
 import { Command, Option } from 'commander';
 
-import { presets } from './results.ts';
-import { contestantKeys, oneOf, parsePasses, parseSeed, parseSet, parseWorkload } from './selection.ts';
+import { contestantKeys, oneOf, parsePasses, parseSet, parseWorkload } from './selection.ts';
 import type { ContestantKey, Selection } from './selection.ts';
 import { describeWorkload, setNames, workloads } from './workloads.ts';
 
@@ -53,7 +52,6 @@ export function benchCommand(name: string, description: string, peers: readonly 
         'how often everything is measured anew (default: 3; quick 2, trial 1, against a commit 10)',
       ).argParser(parsePasses),
     )
-    .option('--seed <n>', 'of weights and inputs', parseSeed, presets.full.seed)
     .option('--out <folder>', 'where results go (default: bench/results; with --json the current folder)')
     .option('--json <file>', 'the file of the results in that folder, in place of DATE-ADAPTER.json')
     .addOption(

@@ -52,8 +52,6 @@ export const timeOf = (workload: Workload, row: Row): number | undefined => spre
 export interface Adapter {
   readonly description: string;
   readonly software: boolean;
-  readonly vendor: string;
-  readonly architecture: string;
 }
 
 /** What only the command knows: absent where a person opened the page. */
@@ -113,7 +111,7 @@ export interface Results {
  * @param only the workloads that were asked for by name
  */
 export function resultsName(
-  { date, adapter, settings: { seed }, peers = [] }: Results,
+  { date, adapter, peers = [] }: Results,
   set: SetName,
   only: readonly string[],
 ): string {
@@ -124,7 +122,6 @@ export function resultsName(
     ...(words.match(/[a-z0-9]+/g) ?? []),
     ...(only.length === 0 && set !== 'full' ? [set] : chosen),
     ...peers,
-    ...(seed === presets.full.seed ? [] : [`seed${seed}`]),
   ].join('-');
 }
 

@@ -7,8 +7,7 @@ const PREFERENCE = { powerPreference: 'high-performance' } as const;
 
 export function adapterOf(adapterInfo: GPUAdapterInfo): Adapter {
   const described = { adapterInfo };
-  const { vendor, architecture } = adapterInfo;
-  return { description: describeAdapter(described), software: isSoftware(described), vendor, architecture };
+  return { description: describeAdapter(described), software: isSoftware(described) };
 }
 
 export class SharedAdapter {

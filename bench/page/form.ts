@@ -19,14 +19,11 @@ function choice(
 }
 
 /** @param set where the selection has none */
-export function showForm({ set, only, peers, seed }: Selection, suited: SetName): void {
+export function showForm({ set, only, peers }: Selection, suited: SetName): void {
   const sets = Object.entries(SETS).map(([value, text]) =>
     choice('radio', 'set', value, value === (set ?? suited), text),
   );
-  element('sets', HTMLElement).append(
-    ...sets,
-    make('input', { type: 'hidden', name: 'seed', value: `${seed}` }),
-  );
+  element('sets', HTMLElement).append(...sets);
   // Trials are shown only where the address asks for them.
   const shown = workloads.filter(({ name, sets: of }) => !of.includes('trial') || only.includes(name));
   element('workloads', HTMLElement).append(

@@ -41,7 +41,7 @@ export function untimed(contestant: string, workload: string, status: Row['statu
 export const results = (rows: readonly Row[], more: Partial<Results> = {}, speed = 1): Results => ({
   version: 2,
   date: '2026-01-02T03:04:05.000Z',
-  adapter: { description: 'WebGPU: made up', software: false, vendor: 'v', architecture: 'a' },
+  adapter: { description: 'WebGPU: made up', software: false },
   environment: { agent: 'Mozilla/5.0 (X11) HeadlessChrome/156.0.0.0 Safari/537.36', platform: 'p', cores: 8 },
   versions: { 'gatewise webgpu': '1.2.3', 'Peer webgpu': '4.5' },
   settings: { ...presets.quick, passes: 1 },

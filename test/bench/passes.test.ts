@@ -135,15 +135,14 @@ test.each([
   ['set=fast', 'set: expected one of quick, full, gpu, trial, got "fast"'],
   ['peers=tfjs,torch', 'contestant: expected one of gatewise, gatewise-cpu, tfjs, onnx, jax, got "torch"'],
   ['only=longer', /^workload: expected one of sequence-lstm, .*long, .*trial-lstm.*, got "longer"$/],
-  ['seed=-1', 'seed: expected a whole number from 0 to 4294967295, got "-1"'],
 ])('the address ?%s is an error that says what there is', (query, message) => {
   expect(() => readSelection(new URLSearchParams(query))).toThrow(message);
 });
 
 test('the address that is written is read; an empty one asks for everyone', () => {
-  const selection = { set: 'gpu', only: ['long'], peers: ['tfjs', 'gatewise'], seed: 4294967295 } as const;
+  const selection = { set: 'gpu', only: ['long'], peers: ['tfjs', 'gatewise'] } as const;
   expect(readSelection(writeSelection(selection))).toEqual(selection);
-  expect(readSelection(new URLSearchParams())).toEqual({ only: [], peers: [], seed: 1 });
+  expect(readSelection(new URLSearchParams())).toEqual({ only: [], peers: [] });
   expect([true, false].map((software) => defaultSet({ software }))).toEqual(['quick', 'full']);
 });
 
@@ -156,9 +155,9 @@ test('passes are a whole number from 1 to 100', () => {
 test('every set has workloads; a trial takes moments whatever the set', () => {
   for (const set of setNames) expect(workloadsOf(set).length).toBeGreaterThan(0);
   expect(workloadsOf('gpu')).toEqual(expect.arrayContaining([...workloadsOf('full')]));
-  const maxSamples = setNames.map((set) => settingsFor(set, workloadsOf(set), 1).maxSamples);
+  const maxSamples = setNames.map((set) => settingsFor(set, workloadsOf(set)).maxSamples);
   expect(maxSamples).toEqual(
     ['quick', 'full', 'full', 'trial'].map((name) => presets[name as 'full'].maxSamples),
   );
-  expect(settingsFor('full', workloadsOf('trial'), 7)).toEqual({ ...presets.trial, seed: 7 });
+  expect(settingsFor('full', workloadsOf('trial'))).toBe(presets.trial);
 });
