@@ -32,22 +32,17 @@ function mergeRows(rows: readonly Row[], passes: number): Row {
     if (rows.every((row) => row.status === status)) return rows[bad];
     return { ...rows[bad], note: `in pass ${bad + 1} of ${passes}: ${note ?? status}` };
   }
-  const merged = <K extends 'error' | 'heapBytes' | 'gpuBytes'>(
-    name: K,
-    merge: (values: readonly number[]) => number,
-  ): { readonly [name in K]?: number } => {
-    const values = rows.flatMap((row) => row[name] ?? []);
-    return values.length === 0 ? {} : ({ [name]: merge(values) } as { readonly [name in K]: number });
-  };
-  const largest = (values: readonly number[]): number => Math.max(...values);
+  const errors = rows.flatMap(({ error }) => error ?? []);
+  const bytes = rows.flatMap(({ gpuBytes }) => gpuBytes ?? []);
+  const heap = rows.flatMap(({ heapBytes }) => heapBytes ?? []);
   const timings = rows.flatMap(({ timing }) => timing ?? []);
   return {
     ...rows[0],
     ...noteOf(rows),
-    ...merged('error', largest),
-    ...merged('gpuBytes', largest),
-    ...merged('heapBytes', medianOf),
-    ...(timings.length === 0 ? {} : { timing: mergeTimings(timings) }),
+    ...(errors.length > 0 && { error: Math.max(...errors) }),
+    ...(bytes.length > 0 && { gpuBytes: Math.max(...bytes) }),
+    ...(heap.length > 0 && { heapBytes: medianOf(heap) }),
+    ...(timings.length > 0 && { timing: mergeTimings(timings) }),
   };
 }
 

@@ -52,14 +52,8 @@ export function compareCommits(
   const lines = ratios.map(({ workload, before, after, ratio, interval }) => {
     const times = [before, after].map((of) => milliseconds(medianOf(of)));
     const text = interval?.map((bound) => bound.toFixed(3)).join('–') ?? '–';
-    const verdict =
-      interval === undefined
-        ? ''
-        : interval[1] < SLOWER
-          ? 'slower'
-          : interval[0] > 1 / SLOWER
-            ? 'faster'
-            : '';
+    const [low, high] = interval ?? [1, 1];
+    const verdict = high < SLOWER ? 'slower' : low > 1 / SLOWER ? 'faster' : '';
     return [workload, ...times, ratio.toFixed(3), text, String(before.length), verdict];
   });
   const slower = ratios.filter(({ interval }) => interval !== undefined && interval[1] < SLOWER);

@@ -127,10 +127,9 @@ export function resultsName(
 
 export interface Settings {
   readonly seed: number;
-  /** Samples of each contestant and workload, at least and at most. */
-  readonly minSamples: number;
+  /** Samples of each contestant and workload, at most. */
   readonly maxSamples: number;
-  /** Milliseconds after which the sampling of a contestant ends, once it has its least number of samples. */
+  /** Milliseconds after which the sampling of a contestant ends, once it has two samples. */
   readonly budget: number;
   /** How long many runs back to back should take; milliseconds. */
   readonly burst: number;
@@ -142,7 +141,7 @@ export interface Settings {
   readonly passes: number;
 }
 
-const common = { seed: 1, minSamples: 2, reversed: false };
+const common = { seed: 1, reversed: false };
 
 /** How long is spent on a workload. `trial` is enough to try the benchmark itself, and no more. */
 export const presets: Readonly<Record<'trial' | 'quick' | 'full', Settings>> = {

@@ -37,16 +37,13 @@ const SHORT: Readonly<Record<Row['status'], string>> = {
 /** What rows say beside their numbers, each thing once with the workloads that it is about. */
 function notesOf({ workloads, rows }: Pick<Results, 'workloads' | 'rows'>): string[] {
   const notes = new Map<string, string[]>();
-  for (const { workload, contestant, note } of rows) {
-    if (note === undefined || !workloads.some(({ name }) => name === workload)) continue;
+  for (const { workload: name, contestant, note } of rows) {
+    const workload = workloads.find((one) => one.name === name);
+    if (note === undefined || workload === undefined) continue;
     const text = `${contestant}: ${note}`;
-    notes.set(text, [...(notes.get(text) ?? []), workload]);
+    notes.set(text, [...(notes.get(text) ?? []), describeWorkload(workload)]);
   }
-  const named = (name: string): string => {
-    const found = workloads.find((workload) => workload.name === name);
-    return found === undefined ? name : describeWorkload(found);
-  };
-  return [...notes].map(([text, of]) => `- ${text} (${of.map(named).join('; ')}).`);
+  return [...notes].map(([text, of]) => `- ${text} (${of.join('; ')}).`);
 }
 
 /**

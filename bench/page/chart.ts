@@ -107,6 +107,8 @@ export function drawChart(results: Results): SVGElement {
   const above = { facet: 'super', dx: 8 - LEFT, frameAnchor: 'top-left' } as const;
   const bar = { ...place, x1: domain[0], x2: 'time' };
   const svg = Plot.plot({
+    ariaLabel: title,
+    ariaDescription: describe(results),
     width: WIDTH,
     height: TOP + (TITLE + BAR * contestants.length) * shown.length + BOTTOM,
     marginLeft: LEFT,
@@ -163,15 +165,7 @@ export function drawChart(results: Results): SVGElement {
   });
   // Names of parts, which a picture that is named as a whole must not have.
   for (const part of svg.querySelectorAll('[aria-label]')) part.removeAttribute('aria-label');
-  const named = (tag: 'title' | 'desc', words: string): Element => {
-    const made = document.createElementNS('http://www.w3.org/2000/svg', tag);
-    made.id = `chart-${tag}`;
-    made.textContent = words;
-    return made;
-  };
-  svg.prepend(named('title', title), named('desc', describe(results)));
   svg.setAttribute('role', 'img');
-  svg.setAttribute('aria-labelledby', 'chart-title chart-desc');
   return svg as SVGElement;
 }
 
