@@ -21,11 +21,12 @@ export function withRho(
   });
 }
 
-/** Where a pass has come to: what it is doing, how much of it is done (0 to 1), and its results once a workload is done. */
-export interface Listener {
-  onProgress(text: string, done: number): void;
-  onRows(results: Results): void;
-}
+export type PassEvent =
+  /** `done`: 0 to 1. */
+  | { readonly kind: 'progress'; readonly text: string; readonly done: number }
+  /** After each workload: all that is left where the browser dies later. */
+  | { readonly kind: 'rows'; readonly results: Results };
+export type Listener = (event: PassEvent) => void;
 
 export interface PassOptions extends Pick<Results, 'adapter' | 'environment' | 'peers' | 'workloads'> {
   readonly sources: readonly ContestantSource[];
@@ -36,41 +37,39 @@ export interface PassOptions extends Pick<Results, 'adapter' | 'environment' | '
   readonly load?: (source: ContestantSource) => Promise<Contestant>;
 }
 
-/** How much of a pass is over before the first workload. */
-const READY = 0.05;
-
 /** Calibrates the adapter, loads the contestants, and measures one workload after the other. */
-export async function measurePass(options: PassOptions, { onProgress, onRows }: Listener): Promise<Results> {
+export async function measurePass(options: PassOptions, listen: Listener): Promise<Results> {
   const { sources, workloads, adapter, environment, settings, peers, measuring, runtime } = options;
   const { load = loadContestant } = options;
   const date = new Date().toISOString();
-  onProgress('calibrating the adapter', 0);
+  const progress = (text: string, done: number): void => listen({ kind: 'progress', text, done });
+  progress('calibrating the adapter', 0);
   // On a device of its own, of which nothing is left when others are timed.
   const calibrated = await createRuntime({ ...runtime, backend: 'webgpu' });
   const calibration = await calibrated.calibrate().finally(() => calibrated.dispose());
   const contestants: Contestant[] = [];
   try {
-    for (const [i, source] of sources.entries()) {
-      onProgress(`loading ${source.name}`, (READY * (i + 1)) / (sources.length + 1));
+    for (const source of sources) {
+      progress(`loading ${source.name}`, 0);
       contestants.push(await load(source));
     }
     const versions = Object.fromEntries(contestants.map(({ name, version }) => [name, version]));
     const about = { date, adapter, environment, versions, settings, calibration, workloads };
+    const asked = peers === undefined ? {} : { peers };
     const rows: Row[] = [];
     const results = (): Results => ({
       version: 2,
       ...about,
-      ...(peers === undefined ? {} : { peers }),
+      ...asked,
       rows: withRho(workloads, rows, calibration),
     });
     const stuck = new Map<Contestant, string>();
     for (const [at, workload] of workloads.entries()) {
       const task = makeTask(workload, settings.seed);
-      const report = (text: string, done: number): void =>
-        onProgress(text, READY + ((1 - READY) * (at + done)) / workloads.length);
+      const report = (text: string, done: number): void => progress(text, (at + done) / workloads.length);
       const measured = await measureWorkload(contestants, task, settings, measuring, report, stuck);
       rows.push(...measured);
-      onRows(results());
+      listen({ kind: 'rows', results: results() });
     }
     return results();
   } finally {

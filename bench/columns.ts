@@ -1,10 +1,8 @@
 // The columns of the tables, on the page and in the terminal: what each number is called, what it is, how it is written.
-import { spreadOf, timeOf, type Row } from './results.ts';
-import { formatRho, milliseconds, OWN, times } from './speed_table.ts';
+import { OWN, spreadOf, timeOf, type Row } from './results.ts';
+import { formatRho, milliseconds, times } from './speed_table.ts';
 import { isTied, type Summary } from './statistics.ts';
 import type { Workload } from './workloads.ts';
-
-export { OWN } from './speed_table.ts';
 
 export interface Column {
   /** With its unit. */
@@ -82,12 +80,6 @@ export const columns: readonly Column[] = [
     text: ({ heapBytes }) => (heapBytes === undefined ? undefined : digits(heapBytes / 1e3)),
   },
 ];
-
-/** What gatewise takes on WebGPU for a workload. */
-export function ownTime(workload: Workload, rows: readonly Row[]): number | undefined {
-  const row = rows.find(({ workload: name, contestant }) => name === workload.name && contestant === OWN);
-  return row && timeOf(workload, row);
-}
 
 /** Those that were timed on a workload, the fastest first, by medians. */
 export function timedOf(

@@ -44,8 +44,7 @@ class Meter {
   readonly #printed = new Set<string>();
 
   /** @param done of the whole run, 0 to 1 */
-  show(pass: string, what: string, done: number): void {
-    const text = `${pass}${what}`;
+  show(text: string, done: number): void {
     if (!process.stderr.isTTY && !this.#printed.has(text))
       console.error(`${clock(performance.now())} ${text}`);
     if (this.#printed.size === 0) this.#bar.start(1, 0, { text });
@@ -89,14 +88,12 @@ async function measure(
       // Each pass in the other order than the one before.
       const settings = { ...preset, reversed: pass % 2 === 1, passes: 1 };
       const name = passes === 1 ? '' : `pass ${pass + 1} of ${passes}: `;
-      const listener: Listener = {
-        onProgress: (text, part) => meter.show(name, text, (pass + part) / passes),
+      const listener: Listener = (event) => {
+        if (event.kind === 'progress') return meter.show(name + event.text, (pass + event.done) / passes);
         // What there is so far outlives whatever ends this process.
-        onRows: (now) => {
-          const merged = mergePasses([...measured, now]);
-          unfinished = pathOf(merged, '-unfinished.json');
-          writeJSON(unfinished, merged);
-        },
+        const merged = mergePasses([...measured, event.results]);
+        unfinished = pathOf(merged, '-unfinished.json');
+        writeJSON(unfinished, merged);
       };
       measured.push(await session.pass({ workloads, settings, peers }, listener));
     }

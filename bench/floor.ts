@@ -2,10 +2,10 @@
 // measured rates. Whoever computes it has to do so many multiply-adds, move so many bytes, wait for so many steps that
 // need each other, by a launch for each step or by one workgroup for each tile of rows.
 import { bandwidthFor, type Calibration } from '../src/index.ts';
+import { GATES } from './data.ts';
 import type { RecurrentKind, Workload } from './workloads.ts';
 
-const GATES: Readonly<Record<RecurrentKind, number>> = { lstm: 4, gru: 3, rnn: 1 };
-const STATES: Readonly<Record<RecurrentKind, number>> = { lstm: 2, gru: 1, rnn: 1 };
+const STATES = { lstm: 2, gru: 1, rnn: 1 } as const;
 const FLOAT = 4;
 /** Weights that registers and workgroup memory of one workgroup may hold over a whole sequence, in bytes. */
 const HELD_WEIGHTS = 128 * 1024;

@@ -1,3 +1,4 @@
+/// <reference types="vite/client" />
 // The page: runs one pass of the benchmark that its address asks for, and shows what it measures.
 //
 // ?set=quick&only=long,deep&peers=gatewise,tfjs, and &autostart to begin at once. The command and the tests listen
@@ -10,10 +11,9 @@ import { onnxWasm, onnxWebGPU } from './contestants/onnx.ts';
 import { tfjsWasm, tfjsWebGPU } from './contestants/tfjs.ts';
 import { ApiCounter } from './counters.ts';
 import type { Environment } from './measure.ts';
-import { SharedAdapter } from './page/adapters.ts';
+import { shareAdapter, type SharedAdapter } from './page/adapters.ts';
 import { drawChart, svgText } from './page/chart.ts';
 import { download, element } from './page/dom.ts';
-import { send } from './page/events.ts';
 import { showForm } from './page/form.ts';
 import { showHelp, showTables } from './page/tables.ts';
 import { describeRun, resultsName, type Results } from './results.ts';
@@ -48,7 +48,7 @@ function fail(error: unknown): void {
   const message = error instanceof Error ? error.message : String(error);
   text('alert', `The benchmark has stopped. ${message}`);
   unhide('alert');
-  send({ kind: 'failed', message });
+  window.gatewiseBench?.({ kind: 'failed', message });
 }
 
 /** Not standard: only in Chromium, and only where it was started so. */
@@ -97,31 +97,28 @@ async function run(shared: SharedAdapter, { set, only, peers: asked }: Selection
       measuring: { counter: new ApiCounter(), ...heapOf() },
       load: (source) => shared.load(source),
     },
-    {
-      // Between samples: nothing on the page changes while something is timed.
-      onProgress: (now, done) => {
-        element('bar', HTMLProgressElement).value = done;
-        text('now', `${clock(performance.now() - start)} ${now}`);
-        send({ kind: 'progress', text: now, done });
-      },
-      onRows: (results) => {
-        show(results);
-        send({ kind: 'rows', results });
-      },
+    // Between samples: nothing on the page changes while something is timed.
+    (event) => {
+      if (event.kind === 'rows') show(event.results);
+      else {
+        element('bar', HTMLProgressElement).value = event.done;
+        text('now', `${clock(performance.now() - start)} ${event.text}`);
+      }
+      window.gatewiseBench?.(event);
     },
   );
   element('bar', HTMLProgressElement).value = 1;
   text('now', '');
   text('status', `Done in ${clock(performance.now() - start)}`);
   offer(results, chosenSet, only);
-  send({ kind: 'done', results });
+  window.gatewiseBench?.({ kind: 'done', results });
 }
 
 async function main(): Promise<void> {
   showHelp();
   const query = new URLSearchParams(location.search);
   const selection = readSelection(query);
-  const shared = await SharedAdapter.find();
+  const shared = await shareAdapter();
   if (shared === undefined) throw new Error(NO_WEBGPU);
   const { adapter } = shared;
   document.documentElement.dataset['backend'] = 'webgpu';

@@ -20,9 +20,7 @@ import { benchCommand, type Options } from './options.ts';
 import { adapterOf } from './page/adapters.ts';
 import { describeWorkload } from './workloads.ts';
 
-interface NodeOptions extends Options {
-  readonly profile: boolean;
-}
+type NodeOptions = Options & { readonly profile: boolean };
 
 // Chrome rounds timestamps, against pages that spy on each other; here is none.
 const DAWN_FLAGS = ['disable-dawn-features=timestamp_quantization'];

@@ -1,14 +1,9 @@
 // Several passes of the benchmark as one: each in a page of its own, with everything prepared anew and contestants taking
 // turns the other way round. Samples of one pass share what the machine and the page happened to be like; passes do not,
 // so only the spread over them says how far a rerun may be off.
-import type { Calibration } from '../src/index.ts';
 import { withRho } from './benchmark.ts';
 import type { Results, Row, Timing } from './results.ts';
 import { medianOf, together } from './statistics.ts';
-
-/** That of the pass in which the adapter was fastest: a calibration that was disturbed gives too little. */
-const bestCalibration = (all: readonly Calibration[]): Calibration =>
-  all.reduce((best, one) => (one.flopPerSecond > best.flopPerSecond ? one : best));
 
 function mergeTimings(timings: readonly Timing[]): Timing {
   const of = (name: 'latency' | 'throughput' | 'script') => together(timings.map((timing) => timing[name]));
@@ -60,7 +55,10 @@ export function mergePasses(passes: readonly Results[]): Results {
   const other = passes.find((pass) => sameIn(pass) !== sameIn(first));
   if (other !== undefined)
     throw new Error(`bench: passes must run on the same: ${sameIn(other)} after ${sameIn(first)}`);
-  const calibration = bestCalibration(passes.map((pass) => pass.calibration));
+  // That of the pass in which the adapter was fastest: a calibration that was disturbed gives too little.
+  const { calibration } = passes.reduce((best, pass) =>
+    pass.calibration.flopPerSecond > best.calibration.flopPerSecond ? pass : best,
+  );
   const byRow = new Map<string, Row[]>();
   for (const row of passes.flatMap(({ rows }) => rows)) {
     const key = `${row.workload}/${row.contestant}`;

@@ -8,6 +8,9 @@ import type { SetName, Workload } from './workloads.ts';
 /** `wrong`: the answer differs; `fell back`: a WebGPU contestant that dispatched nothing. Neither is timed. */
 export type Status = 'ok' | 'wrong' | 'fell back' | 'unsupported' | 'failed';
 
+/** Whom the others are compared with. */
+export const OWN = 'gatewise webgpu';
+
 /** Times in milliseconds. */
 export interface Timing {
   /** From an empty model to the first result on the CPU: weights, shaders, one run. */
@@ -48,6 +51,12 @@ export function spreadOf({ kind }: Workload, { timing }: Row): Summary | undefin
 
 /** Its median. */
 export const timeOf = (workload: Workload, row: Row): number | undefined => spreadOf(workload, row)?.median;
+
+/** What gatewise takes on WebGPU for a workload. */
+export function ownTime(workload: Workload, rows: readonly Row[]): number | undefined {
+  const row = rows.find(({ workload: name, contestant }) => name === workload.name && contestant === OWN);
+  return row && timeOf(workload, row);
+}
 
 export interface Adapter {
   readonly description: string;

@@ -1,5 +1,5 @@
 // The README's table of speed, from a results file.
-import { timeOf, type Results, type Row } from './results.ts';
+import { OWN, ownTime, timeOf, type Results, type Row } from './results.ts';
 import { describeWorkload } from './workloads.ts';
 
 /** 1234.5 as `1,235`, 12.345 as `12.3`, 0.01234 as `0.012`. */
@@ -24,8 +24,6 @@ export function formatRho(rho: number): string {
   return rho < 0.001 ? '<0.001' : rho.toPrecision(2);
 }
 
-/** Whom the others are compared with. */
-export const OWN = 'gatewise webgpu';
 const SHORT: Readonly<Record<Row['status'], string>> = {
   ok: '',
   wrong: 'wrong answer',
@@ -56,8 +54,7 @@ export function speedTable({ workloads, rows, adapter, environment, date, versio
   const body = workloads.map((workload) => {
     const of = (name: string): Row | undefined =>
       rows.find((row) => row.workload === workload.name && row.contestant === name);
-    const own = of(OWN);
-    const ownTime = own && timeOf(workload, own);
+    const own = ownTime(workload, rows);
     const cell = (name: string): string => {
       const row = of(name);
       if (row === undefined) return '';
@@ -65,7 +62,7 @@ export function speedTable({ workloads, rows, adapter, environment, date, versio
       if (time === undefined) return SHORT[row.status];
       if (name === OWN)
         return `**${milliseconds(time)}** (ρ ${row.rho === undefined ? '?' : formatRho(row.rho)})`;
-      return `${milliseconds(time)}${ownTime === undefined ? '' : ` (${times(time / ownTime)})`}`;
+      return `${milliseconds(time)}${own === undefined ? '' : ` (${times(time / own)})`}`;
     };
     return line([describeWorkload(workload), ...names.map(cell)]);
   });

@@ -2,8 +2,7 @@
 // stands alone.
 import * as Plot from '@observablehq/plot';
 
-import { OWN, ownTime } from '../columns.ts';
-import { spreadOf, timeOf, type Results, type Row } from '../results.ts';
+import { OWN, ownTime, spreadOf, type Results, type Row } from '../results.ts';
 import { formatRho, milliseconds, times } from '../speed_table.ts';
 import { describeWorkload, type Workload } from '../workloads.ts';
 
@@ -38,16 +37,6 @@ const BAR = 19;
 const TITLE = 30;
 const FONT = 'system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", Arial, sans-serif';
 
-interface Bar {
-  readonly workload: string;
-  readonly contestant: string;
-  readonly time: number;
-  readonly low: number;
-  readonly high: number;
-  readonly floor: number;
-  readonly text: string;
-}
-
 /** A time beside gatewise's, and never without its ρ. */
 function textOf(row: Row, time: number, own: number | undefined): string {
   const relative = own === undefined || row.contestant === OWN ? [] : [times(time / own)];
@@ -55,7 +44,7 @@ function textOf(row: Row, time: number, own: number | undefined): string {
   return [`${milliseconds(time)} ms`, ...relative, ...rho].join(' · ');
 }
 
-function barsOf({ workloads, rows }: Results): readonly Bar[] {
+function barsOf({ workloads, rows }: Results) {
   return workloads.flatMap((workload) => {
     const own = ownTime(workload, rows);
     return rows.flatMap((row) => {
@@ -69,6 +58,8 @@ function barsOf({ workloads, rows }: Results): readonly Bar[] {
   });
 }
 
+type Bar = ReturnType<typeof barsOf>[number];
+
 /** Whole powers of ten around all that is drawn, and the ticks between them. */
 function scaleOf(bars: readonly Bar[]): { readonly domain: [number, number]; readonly ticks: number[] } {
   const all = bars.flatMap(({ low, high, floor }) => [low, high, floor]).filter((value) => value > 0);
@@ -78,20 +69,6 @@ function scaleOf(bars: readonly Bar[]): { readonly domain: [number, number]; rea
   const powers = Array.from({ length: last - first + 1 }, (_, i) => 10 ** (first + i));
   const ticks = powers.length > 3 ? powers : powers.flatMap((power) => [power, 2 * power, 5 * power]);
   return { domain: [10 ** first, 10 ** last], ticks: ticks.filter((tick) => tick < 1.001 * 10 ** last) };
-}
-
-/** The chart in words, for whom it is read aloud. */
-function describe({ workloads, rows }: Results): string {
-  const lines = workloads.map((workload) => {
-    const own = ownTime(workload, rows);
-    const of = rows.filter((row) => row.workload === workload.name);
-    const parts = of.map((row) => {
-      const time = timeOf(workload, row);
-      return `${row.contestant} ${time === undefined ? row.status : textOf(row, time, own)}`;
-    });
-    return `${workload.name}: ${parts.join('; ')}.`;
-  });
-  return lines.join(' ');
 }
 
 export function drawChart(results: Results): SVGElement {
@@ -108,7 +85,6 @@ export function drawChart(results: Results): SVGElement {
   const bar = { ...place, x1: domain[0], x2: 'time' };
   const svg = Plot.plot({
     ariaLabel: title,
-    ariaDescription: describe(results),
     width: WIDTH,
     height: TOP + (TITLE + BAR * contestants.length) * shown.length + BOTTOM,
     marginLeft: LEFT,

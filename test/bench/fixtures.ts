@@ -76,9 +76,13 @@ export interface Running {
   readonly ended: Promise<Ended>;
 }
 
-/** Starts a program in a process group of its own, as a terminal does. */
-export function start(program: string, args: readonly string[], cwd = root): Running {
-  const child = spawn(program, args, { cwd, stdio: ['ignore', 'pipe', 'pipe'], detached: true });
+/** Starts a program in a process group of its own, as a terminal does. @param words its arguments, with spaces between them */
+export function start(program: string, words: string, cwd = root): Running {
+  const child = spawn(program, words.split(' ').filter(Boolean), {
+    cwd,
+    stdio: ['ignore', 'pipe', 'pipe'],
+    detached: true,
+  });
   let output = '';
   const hear = new Set<() => void>();
   for (const stream of [child.stdout, child.stderr])
@@ -104,8 +108,8 @@ export function start(program: string, args: readonly string[], cwd = root): Run
 }
 
 /** Runs a script of the benchmark to its end. */
-export const run = (script: string, ...args: readonly string[]): Promise<Ended> =>
-  start(process.execPath, [join(root, 'bench', script), ...args]).ended;
+export const run = (script: string, words: string): Promise<Ended> =>
+  start(process.execPath, `bench/${script} ${words}`).ended;
 
 /** What a command printed. @throws Error with that unless it ended well */
 export async function succeed(ended: Promise<Ended>): Promise<string> {
