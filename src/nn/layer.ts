@@ -67,12 +67,12 @@ export function parameterOf(layer: Layer, parameters: Values, name: string): Val
   return value;
 }
 
-/** Throws unless all of these states are the layer's. */
-export function checkStates({ name, states: own }: Layer, states: Values): void {
-  const names = own.map((state) => state.name);
+/** Throws unless the layer has all of these states. @param what The caller, for errors. */
+export function checkStates(what: string, layer: Layer, states: object): void {
+  const names = layer.states.map(({ name }) => name);
   const unknown = Object.keys(states).find((state) => !names.includes(state));
   if (unknown !== undefined)
-    throw new GatewiseError('argument', `${name}: no state ${show(unknown)}; expected ${show(names)}`);
+    throw new GatewiseError('argument', `${what}: no state ${show(unknown)}; expected ${show(names)}`);
 }
 
 /** Draws all elements of a parameter, in row-major order. */

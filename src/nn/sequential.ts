@@ -47,7 +47,7 @@ export class Sequential implements Layer {
     states: Values = {},
     context: Context = {},
   ): { output: Value; states: Values } {
-    checkStates(this, states);
+    checkStates(this.name, this, states);
     let output = x;
     const after: Record<string, Value> = {};
     this.layers.forEach((layer, i) => {

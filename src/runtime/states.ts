@@ -3,7 +3,7 @@ import { GatewiseError, show } from '../core/errors.ts';
 import { sizeOf } from '../core/shape.ts';
 import { where } from '../expr/arith.ts';
 import type { Value } from '../graph/value.ts';
-import type { Layer, State, Values } from '../nn/layer.ts';
+import { checkStates, type Layer, type State, type Values } from '../nn/layer.ts';
 import { reshape } from '../ops/structure.ts';
 import type { HostData } from './host.ts';
 import type { NamedArguments } from './program.ts';
@@ -17,18 +17,12 @@ const stateArgument = (state: string): string => `state ${state}`;
 
 /** The given states as arguments. @throws GatewiseError `argument` if the model has no such state. */
 export function givenStates(what: string, model: Layer, states: GivenStates = {}): NamedArguments {
-  const names = model.states.map(({ name }) => name);
   if (typeof states !== 'object' || states === null || Array.isArray(states) || states instanceof Tensor)
     throw new GatewiseError(
       'argument',
-      `${what}: expected states by name, such as { ${names[0] ?? 'h'}: … }, got ${show(states)}`,
+      `${what}: expected states by name, such as { ${model.states[0]?.name ?? 'h'}: … }, got ${show(states)}`,
     );
-  const unknown = Object.keys(states).find((name) => !names.includes(name));
-  if (unknown !== undefined)
-    throw new GatewiseError(
-      'argument',
-      `${what}: the model has no state ${show(unknown)}; expected ${show(names)}`,
-    );
+  checkStates(`${what}: ${model.name}`, model, states);
   return Object.fromEntries(
     Object.entries(states).map(([name, state]) => [
       stateArgument(name),
