@@ -84,10 +84,9 @@ export class Stream extends Inspectable<[x: Tensor | HostData]> {
     // Layers without an axis of time, such as LSTMCell, take (B, …).
     const axes = model.timeAxis === undefined ? [batch] : model.timeAxis === 0 ? [1, batch] : [batch, 1];
     const shape = [...axes, ...input.shape.slice(unbatched ? 0 : 1)];
-    const args = { weights, input, states: this.#states };
-    const program = programs.get({
+    return programs.prepare({
       name: 'push',
-      args,
+      args: { weights, input, states: this.#states },
       frozen: ['weights'],
       prefetchable: ['states'],
       trace: ({ weights: flat, input: step, states }) => {
@@ -97,7 +96,6 @@ export class Stream extends Inspectable<[x: Tensor | HostData]> {
         return { outputs: [output, this.#layout.pack(result.states)] };
       },
     });
-    return { program, args };
   }
 
   /**
@@ -114,13 +112,9 @@ export class Stream extends Inspectable<[x: Tensor | HostData]> {
     const data = new Float32Array(this.batch).fill(1);
     for (const row of rowsOf('reset', rows, this.batch)) data[row] = 0;
     const { model, programs } = this.#net;
-    const args = {
-      continues: { shape: [this.batch], dtype: 'f32', data } as const,
-      states: this.#states,
-    };
-    const program = programs.get({
+    const { program, args } = programs.prepare({
       name: 'reset',
-      args,
+      args: { continues: { shape: [this.batch], dtype: 'f32', data }, states: this.#states },
       trace: ({ continues, states }) => {
         const cleared = clearRows('reset', model.states, this.#layout.unpack(states), continues);
         return { outputs: this.#layout.pack(cleared), donate: ['states'] };
@@ -143,8 +137,11 @@ export class Stream extends Inspectable<[x: Tensor | HostData]> {
 
   #copy(name: string, outputsOf: (states: Value) => Tree<Value>): unknown {
     const { programs, runtime } = this.#net;
-    const args = { states: this.#states };
-    const program = programs.get({ name, args, trace: ({ states }) => ({ outputs: outputsOf(states) }) });
+    const { program, args } = programs.prepare({
+      name,
+      args: { states: this.#states },
+      trace: ({ states }) => ({ outputs: outputsOf(states) }),
+    });
     return program.call(runtime, args);
   }
 

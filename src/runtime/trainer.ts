@@ -190,13 +190,12 @@ export class Trainer extends Inspectable<StepParameters> {
       loss.ignoresPadding === true && hasSameSteps(target, input)
         ? truncationOf(net.model, { input, ...sequences })
         : undefined;
-    const program = this.#programs.get({
+    return this.#programs.prepare({
       name: 'step',
       args,
       variant: `${truncation?.length}`,
       trace: (values) => traceStep(net, this.#options, values, truncation),
     });
-    return { program, args };
   }
 
   /**
