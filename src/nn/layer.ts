@@ -45,14 +45,14 @@ export interface Layer {
    * @param parameters By name, as in `parameters`.
    * @param states By name, before the first step; zeros where absent.
    * @param context Lengths, mask and random numbers.
-   * @returns The output, and the states after the last step by name.
    */
-  forward(
-    x: Value,
-    parameters: Values,
-    states?: Values,
-    context?: Context,
-  ): { output: Value; states: Values };
+  forward(x: Value, parameters: Values, states?: Values, context?: Context): LayerResult;
+}
+
+export interface LayerResult {
+  readonly output: Value;
+  /** After the last step, by name. */
+  readonly states: Values;
 }
 
 /** A parameter by name. @throws GatewiseError `argument` if it is missing. */

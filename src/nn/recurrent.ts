@@ -18,6 +18,7 @@ import {
   parameterOf,
   uniform,
   type Layer,
+  type LayerResult,
   type Parameter,
   type State,
   type Values,
@@ -136,12 +137,7 @@ export class Recurrent implements Layer {
    * @param context lengths or a mask of the sequences; noise for dropout and zoneout while training.
    * @returns `output` (T, B, directions · H), h of the last layer after each step, and the states after the last step.
    */
-  forward(
-    x: Value,
-    parameters: Values,
-    states: Values = {},
-    context: Context = {},
-  ): { output: Value; states: Values } {
+  forward(x: Value, parameters: Values, states: Values = {}, context: Context = {}): LayerResult {
     const { batchFirst, numLayers } = this;
     if (checkSequence(this, x) === 'alone')
       return withoutBatch(this, { input: 1 - this.timeAxis, state: 1 }, x, states, context, (one, before) =>

@@ -6,7 +6,7 @@ import { lstm } from '../cells/lstm.ts';
 import { GatewiseError, show } from '../core/errors.ts';
 import { checkOptions } from '../core/options.ts';
 import { expectValue, type Value } from '../graph/value.ts';
-import { type Layer, type Parameter, type State, type Values } from './layer.ts';
+import { type Layer, type LayerResult, type Parameter, type State, type Values } from './layer.ts';
 import { Recurrent } from './recurrent.ts';
 import { checkNonlinearity } from './recurrent_options.ts';
 import { withAxis, withoutBatch } from './unbatched.ts';
@@ -49,7 +49,7 @@ export class RecurrentCell implements Layer {
    * Lengths and mask do not apply to a single step.
    * @returns The new h as `output`, and all new states.
    */
-  forward(x: Value, parameters: Values, states: Values = {}): { output: Value; states: Values } {
+  forward(x: Value, parameters: Values, states: Values = {}): LayerResult {
     expectValue(`${this.name}: input`, x, 'f32');
     const { inputSize } = this.#layer;
     const rank = x.shape.length;

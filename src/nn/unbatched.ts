@@ -3,15 +3,14 @@ import { GatewiseError, show } from '../core/errors.ts';
 import { expectValue, type Value } from '../graph/value.ts';
 import { reshape } from '../ops/structure.ts';
 import type { Context } from './context.ts';
-import type { Layer, Values } from './layer.ts';
+import type { Layer, LayerResult, Values } from './layer.ts';
 
 /** The place of an axis in a layer's input and output, and in its states. */
 interface Axes {
   readonly input: number;
   readonly state: number;
 }
-type Result = ReturnType<Layer['forward']>;
-type Forward = (x: Value, states: Values) => Result;
+type Forward = (x: Value, states: Values) => LayerResult;
 
 /** x: (T, B, I) or (B, T, I) is a batch, (T, I) one sequence alone. @throws GatewiseError `shape` for any other shape. */
 export function checkSequence(
@@ -40,7 +39,7 @@ export function withoutBatch(
   states: Values,
   { lengths, mask }: Context,
   forward: Forward,
-): Result {
+): LayerResult {
   if (lengths !== undefined || mask !== undefined)
     throw new GatewiseError(
       'shape',
@@ -61,7 +60,7 @@ export function withAxis(
   states: Values,
   batch: number,
   forward: Forward,
-): Result {
+): LayerResult {
   const add = (value: Value, axis: number): Value => reshape(value, value.shape.toSpliced(axis, 0, 1));
   const drop = (value: Value, axis: number): Value => reshape(value, value.shape.toSpliced(axis, 1));
   for (const { name, shape } of layer.states) {
