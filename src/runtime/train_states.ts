@@ -47,13 +47,11 @@ export class TrainStates {
       );
     const [, batch] = stepsAndBatch('step: a stateful trainer expects', this.#model, input);
     const { length } = this.#continues;
-    if (length !== batch) {
-      if (this.#continues.includes(1))
-        throw new GatewiseError(
-          'argument',
-          `step: the batch has ${batch} sequences, but the states of the last step are those of ${length}; call resetStates() first`,
-        );
-    }
+    if (length !== batch && this.#continues.includes(1))
+      throw new GatewiseError(
+        'argument',
+        `step: the batch has ${batch} sequences, but the states of the last step are those of ${length}; call resetStates() first`,
+      );
     const states = this.#allocated(batch);
     return { continues: { shape: [batch], dtype: 'f32', data: this.#continues.slice() }, states };
   }
