@@ -2,46 +2,31 @@
 import { createRuntime, type Calibration, type RuntimeOptions } from '../src/index.ts';
 import { loadContestant, type Contestant, type ContestantSource } from './contestants/contestant.ts';
 import { makeTask } from './data.ts';
-import { floorOf, withRate } from './floor.ts';
+import { floorOf } from './floor.ts';
 import { measureWorkload, type Environment } from './measure.ts';
 import { timeOf, type Results, type Row, type Settings } from './results.ts';
 import type { Workload } from './workloads.ts';
 
-/** FLOP per second of gatewise's fastest product, if there is one. */
-function productRate(workloads: readonly Workload[], rows: readonly Row[]): number | undefined {
-  const rates = workloads.flatMap((workload) => {
-    if (workload.kind !== 'matmul') return [];
-    const of = rows.filter((row) => row.workload === workload.name);
-    const row = of.find(({ library, backend }) => library === 'gatewise' && backend === 'webgpu');
-    const time = row && timeOf(workload, row);
-    return time === undefined ? [] : [(2e3 * workload.rows * workload.inner * workload.columns) / time];
-  });
-  return rates.length === 0 ? undefined : Math.max(...rates);
-}
-
-/** The rows with the floors of their workloads, for contestants on the adapter that was calibrated. */
-export function withFloors(
+/** The rows with ρ, for contestants on the adapter that was calibrated. */
+export function withRho(
   workloads: readonly Workload[],
   rows: readonly Row[],
   calibration: Calibration,
 ): Row[] {
-  const rate = productRate(workloads, rows);
   return rows.map((row) => {
     const workload = workloads.find(({ name }) => name === row.workload);
     const time = workload && timeOf(workload, row);
     if (time === undefined || workload === undefined || row.backend !== 'webgpu') return row;
-    const floor = floorOf(workload, calibration);
-    const ofProduct = rate && floorOf(workload, withRate(calibration, rate)).time;
-    const rhoProduct = ofProduct === undefined ? {} : { rhoProduct: ofProduct / time };
-    return { ...row, floor, rho: floor.time / time, ...rhoProduct };
+    return { ...row, rho: floorOf(workload, calibration) / time };
   });
 }
 
-/** Where a pass has come to: what it is doing, how much of it is done (0 to 1), and its results once a workload is done. */
-export interface Listener {
-  onProgress(text: string, done: number): void;
-  onRows(results: Results): void;
-}
+export type PassEvent =
+  /** `done`: 0 to 1. */
+  | { readonly kind: 'progress'; readonly text: string; readonly done: number }
+  /** After each workload: all that is left where the browser dies later. */
+  | { readonly kind: 'rows'; readonly results: Results };
+export type Listener = (event: PassEvent) => void;
 
 export interface PassOptions extends Pick<Results, 'adapter' | 'environment' | 'peers' | 'workloads'> {
   readonly sources: readonly ContestantSource[];
@@ -52,41 +37,39 @@ export interface PassOptions extends Pick<Results, 'adapter' | 'environment' | '
   readonly load?: (source: ContestantSource) => Promise<Contestant>;
 }
 
-/** How much of a pass is over before the first workload. */
-const READY = 0.05;
-
 /** Calibrates the adapter, loads the contestants, and measures one workload after the other. */
-export async function measurePass(options: PassOptions, { onProgress, onRows }: Listener): Promise<Results> {
+export async function measurePass(options: PassOptions, listen: Listener): Promise<Results> {
   const { sources, workloads, adapter, environment, settings, peers, measuring, runtime } = options;
   const { load = loadContestant } = options;
   const date = new Date().toISOString();
-  onProgress('calibrating the adapter', 0);
+  const progress = (text: string, done: number): void => listen({ kind: 'progress', text, done });
+  progress('calibrating the adapter', 0);
   // On a device of its own, of which nothing is left when others are timed.
   const calibrated = await createRuntime({ ...runtime, backend: 'webgpu' });
   const calibration = await calibrated.calibrate().finally(() => calibrated.dispose());
   const contestants: Contestant[] = [];
   try {
-    for (const [i, source] of sources.entries()) {
-      onProgress(`loading ${source.name}`, (READY * (i + 1)) / (sources.length + 1));
+    for (const source of sources) {
+      progress(`loading ${source.name}`, 0);
       contestants.push(await load(source));
     }
     const versions = Object.fromEntries(contestants.map(({ name, version }) => [name, version]));
     const about = { date, adapter, environment, versions, settings, calibration, workloads };
+    const asked = peers === undefined ? {} : { peers };
     const rows: Row[] = [];
     const results = (): Results => ({
       version: 2,
       ...about,
-      ...(peers === undefined ? {} : { peers }),
-      rows: withFloors(workloads, rows, calibration),
+      ...asked,
+      rows: withRho(workloads, rows, calibration),
     });
     const stuck = new Map<Contestant, string>();
     for (const [at, workload] of workloads.entries()) {
       const task = makeTask(workload, settings.seed);
-      const report = (text: string, done: number): void =>
-        onProgress(text, READY + ((1 - READY) * (at + done)) / workloads.length);
+      const report = (text: string, done: number): void => progress(text, (at + done) / workloads.length);
       const measured = await measureWorkload(contestants, task, settings, measuring, report, stuck);
       rows.push(...measured);
-      onRows(results());
+      listen({ kind: 'rows', results: results() });
     }
     return results();
   } finally {

@@ -72,10 +72,9 @@ async function inPage<T>(
       page.on('close', fail('the page was closed'));
       browser.on('disconnected', fail('the browser is gone'));
       const onEvent = (event: BenchEvent): void => {
-        if (event.kind === 'progress') listener?.onProgress(event.text, event.done);
-        else if (event.kind === 'rows') listener?.onRows(event.results);
-        else if (event.kind === 'done') resolve(event.results);
-        else fail(event.message)();
+        if (event.kind === 'done') resolve(event.results);
+        else if (event.kind === 'failed') fail(event.message)();
+        else listener?.(event);
       };
       page
         .exposeFunction('gatewiseBench', onEvent)

@@ -1,10 +1,8 @@
 // The columns of the tables, on the page and in the terminal: what each number is called, what it is, how it is written.
-import { spreadOf, timeOf, type Row } from './results.ts';
-import { formatRho, milliseconds, OWN, times } from './speed_table.ts';
+import { OWN, spreadOf, timeOf, type Row } from './results.ts';
+import { formatRho, milliseconds, times } from './speed_table.ts';
 import { isTied, type Summary } from './statistics.ts';
 import type { Workload } from './workloads.ts';
-
-export { OWN } from './speed_table.ts';
 
 export interface Column {
   /** With its unit. */
@@ -52,11 +50,6 @@ export const columns: readonly Column[] = [
     text: ({ rho }) => (rho === undefined ? undefined : formatRho(rho)),
   },
   {
-    title: 'ρ product',
-    help: 'As ρ, with the multiply-add rate of gatewise’s best matrix product in this run in place of that of a kernel that touches nothing but registers: what a kernel of real work can be held to.',
-    text: ({ rhoProduct }) => (rhoProduct === undefined ? undefined : formatRho(rhoProduct)),
-  },
-  {
     title: 'dispatches',
     help: 'Kernels launched in one warm run, counted by wrapping WebGPU in this page, for every contestant alike.',
     text: ({ counts }) => counts && String(counts.dispatches),
@@ -87,12 +80,6 @@ export const columns: readonly Column[] = [
     text: ({ heapBytes }) => (heapBytes === undefined ? undefined : digits(heapBytes / 1e3)),
   },
 ];
-
-/** What gatewise takes on WebGPU for a workload. */
-export function ownTime(workload: Workload, rows: readonly Row[]): number | undefined {
-  const row = rows.find(({ workload: name, contestant }) => name === workload.name && contestant === OWN);
-  return row && timeOf(workload, row);
-}
 
 /** Those that were timed on a workload, the fastest first, by medians. */
 export function timedOf(

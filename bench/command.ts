@@ -1,16 +1,15 @@
 // The course of a run, in Chrome and in Node: pass after pass, with progress; then tables and files.
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { dirname, join, relative } from 'node:path';
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname, join, relative, resolve } from 'node:path';
 
 import { Presets, SingleBar } from 'cli-progress';
 
 import type { Builds } from './against.ts';
 import type { Listener } from './benchmark.ts';
-import { compare } from './compare.ts';
 import type { Options } from './options.ts';
 import { mergePasses } from './passes.ts';
 import { printResults } from './print.ts';
-import { readResults, resultsName, type Adapter, type Results, type Settings } from './results.ts';
+import { resultsName, type Adapter, type Results, type Settings } from './results.ts';
 import { chosenWorkloads, defaultSet, settingsFor } from './selection.ts';
 import { clock } from './speed_table.ts';
 import type { Workload } from './workloads.ts';
@@ -33,6 +32,7 @@ export interface Session {
 }
 
 const AGAINST_PASSES = 10;
+const RESULTS = join(import.meta.dirname, 'results');
 
 /** Progress: a bar in a terminal, else a line for each thing that begins, with the time since the start. */
 class Meter {
@@ -44,8 +44,7 @@ class Meter {
   readonly #printed = new Set<string>();
 
   /** @param done of the whole run, 0 to 1 */
-  show(pass: string, what: string, done: number): void {
-    const text = `${pass}${what}`;
+  show(text: string, done: number): void {
     if (!process.stderr.isTTY && !this.#printed.has(text))
       console.error(`${clock(performance.now())} ${text}`);
     if (this.#printed.size === 0) this.#bar.start(1, 0, { text });
@@ -58,7 +57,7 @@ class Meter {
   }
 }
 
-export function writeJSON(path: string, content: unknown): void {
+function writeJSON(path: string, content: unknown): void {
   mkdirSync(dirname(path), { recursive: true });
   writeFileSync(path, `${JSON.stringify(content, undefined, 1)}\n`);
 }
@@ -72,11 +71,14 @@ async function measure(
 ): Promise<boolean> {
   const set = options.set ?? defaultSet(session.adapter);
   const workloads = chosenWorkloads(set, options.only);
-  const preset = settingsFor(set, workloads, options.seed);
+  const preset = settingsFor(set, workloads);
   const passes = options.passes ?? (builds === undefined ? preset.passes : AGAINST_PASSES);
   const peers = builds === undefined ? options.peers : ['against', builds.commit];
-  const pathOf = (results: Results, extension: string): string =>
-    (options.json ?? join(options.out, `${resultsName(results)}${suffix}`)).replace(/(\.json)?$/, extension);
+  const { json, out = json === undefined ? RESULTS : '.' } = options;
+  const pathOf = (results: Results, extension: string): string => {
+    const name = json ?? `${resultsName(results, set, options.only)}${suffix}`;
+    return relative('.', resolve(out, name.replace(/\.json$/, '') + extension));
+  };
   const meter = new Meter();
   const measured: Results[] = [];
   let unfinished: string | undefined;
@@ -86,21 +88,19 @@ async function measure(
       // Each pass in the other order than the one before.
       const settings = { ...preset, reversed: pass % 2 === 1, passes: 1 };
       const name = passes === 1 ? '' : `pass ${pass + 1} of ${passes}: `;
-      const listener: Listener = {
-        onProgress: (text, part) => meter.show(name, text, (pass + part) / passes),
+      const listener: Listener = (event) => {
+        if (event.kind === 'progress') return meter.show(name + event.text, (pass + event.done) / passes);
         // What there is so far outlives whatever ends this process.
-        onRows: (now) => {
-          const merged = mergePasses([...measured, now]);
-          unfinished = pathOf(merged, '-unfinished.json');
-          writeJSON(unfinished, merged);
-        },
+        const merged = mergePasses([...measured, event.results]);
+        unfinished = pathOf(merged, '-unfinished.json');
+        writeJSON(unfinished, merged);
       };
       measured.push(await session.pass({ workloads, settings, peers }, listener));
     }
   } finally {
     meter.stop();
     if (measured.length < passes && unfinished !== undefined)
-      console.error(`what there is so far is in ${relative('.', unfinished)}`);
+      console.error(`what there is so far is in ${unfinished}`);
   }
   const compared = builds && (await import('./ratios.ts')).compareCommits(measured, builds.commit);
   const results: Results = { ...mergePasses(measured), ...(compared && { ratios: compared.ratios }) };
@@ -109,35 +109,19 @@ async function measure(
   if (unfinished !== undefined) rmSync(unfinished);
   const svg = await session.finish(results);
   if (typeof svg === 'string') writeFileSync(pathOf(results, '.svg'), `${svg}\n`);
-  console.error(
-    `written: ${relative('.', pathOf(results, '.json'))}${typeof svg === 'string' ? ' and .svg' : ''}`,
-  );
+  console.error(`written: ${pathOf(results, '.json')}${typeof svg === 'string' ? ' and .svg' : ''}`);
   const broken = results.rows.filter(({ library, status }) => library === 'gatewise' && status !== 'ok');
   for (const { workload, contestant, status, note } of broken)
     console.error(`${workload}: ${contestant}: ${status}: ${note}`);
   return broken.length === 0 && compared?.slower !== true;
 }
 
-function readAs(file: string): Results {
-  try {
-    return readResults(readFileSync(file, 'utf8'));
-  } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
-    throw new Error(`--compare: ${file}: ${reason}`, { cause: error });
-  }
-}
-
 /** Does what the options ask for, and sets the exit code: 1 where gatewise is wrong, or slower than a commit. */
 export async function bench(
-  { compare: files, ...options }: Options,
+  options: Options,
   open: (builds: Builds | undefined) => Promise<Session>,
   suffix = '',
 ): Promise<void> {
-  if (files !== undefined) {
-    if (files.length !== 2) throw new Error(`--compare: expected two results files, got ${files.length}`);
-    const [before, after] = files.map(readAs);
-    return console.log(compare(before, after));
-  }
   const { against } = options;
   const builds = against === undefined ? undefined : (await import('./against.ts')).buildBoth(against);
   const session = await open(builds);

@@ -5,12 +5,11 @@ export interface Counts {
   readonly submits: number;
   readonly bindGroups: number;
   readonly pipelines: number;
-  readonly buffers: number;
 }
 
 type Tally = { -readonly [K in keyof Counts]: Counts[K] };
 
-export const noCounts = (): Tally => ({ dispatches: 0, submits: 0, bindGroups: 0, pipelines: 0, buffers: 0 });
+export const noCounts = (): Tally => ({ dispatches: 0, submits: 0, bindGroups: 0, pipelines: 0 });
 
 /** The classes whose methods are wrapped: the global ones of a browser, those of the package `webgpu` in Node. */
 export type GPUClasses = Pick<
@@ -20,13 +19,6 @@ export type GPUClasses = Pick<
 
 type Method = (this: object, ...args: readonly unknown[]) => unknown;
 
-export interface Counted<T> {
-  readonly result: T;
-  readonly counts: Counts;
-  /** Bytes of the buffers that were created meanwhile and not destroyed. */
-  readonly aliveBytes: number;
-}
-
 export class ApiCounter {
   readonly #classes: GPUClasses;
   #restore: (() => void)[] = [];
@@ -35,15 +27,15 @@ export class ApiCounter {
     this.#classes = classes;
   }
 
-  /** Counts the calls while an action runs. */
-  async during<T>(action: () => Promise<T>): Promise<Counted<T>> {
+  /** Counts the calls while an action runs, and the bytes of the buffers that it creates and does not destroy. */
+  async during<T>(action: () => Promise<T>) {
     if (this.#restore.length > 0) throw new Error('counters: already counting');
     const counts = noCounts();
     const alive = new Map<unknown, number>();
     try {
       this.#wrapAll(counts, alive);
       const result = await action();
-      return { result, counts, aliveBytes: [...alive.values()].reduce((a, b) => a + b, 0) };
+      return { result, counts: counts as Counts, aliveBytes: [...alive.values()].reduce((a, b) => a + b, 0) };
     } finally {
       for (const undo of this.#restore.splice(0)) undo();
     }
@@ -62,7 +54,6 @@ export class ApiCounter {
     this.#wrap(GPUDevice, 'createComputePipeline', count('pipelines'));
     this.#wrap(GPUDevice, 'createComputePipelineAsync', count('pipelines'));
     this.#wrap(GPUDevice, 'createBuffer', (buffer) => {
-      counts.buffers++;
       if (buffer instanceof GPUBuffer) alive.set(buffer, buffer.size);
     });
     this.#wrap(GPUBuffer, 'destroy', (_, buffer) => alive.delete(buffer));

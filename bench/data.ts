@@ -1,38 +1,15 @@
 // The numbers of a workload, the same for every contestant: drawn from a seed, weights under PyTorch's names.
 import { Random, type NamedTensor } from '../src/index.ts';
-import type {
-  MatmulWorkload,
-  RecurrentKind,
-  SequenceWorkload,
-  StreamWorkload,
-  TrainingWorkload,
-  Workload,
-} from './workloads.ts';
+import type { RecurrentKind, Workload } from './workloads.ts';
 
 /** Tensors by name: `weight_ih_l0`, `bias_hh_l0_reverse`, …; of a linear layer `weight` (classes, H) and `bias` (classes). */
 export type Weights = ReadonlyMap<string, NamedTensor>;
 
-/** `input` is (T, B, I). */
-export type SequenceTask = SequenceWorkload & { readonly weights: Weights; readonly input: Float32Array };
-/** `inputs` (I) of steps, repeated from the first on. */
-export type StreamTask = StreamWorkload & {
-  readonly weights: Weights;
-  readonly inputs: readonly Float32Array[];
-};
-/** `input` holds one-hot characters (T, B, classes), `labels` (T, B) the characters that follow. */
-export type TrainingTask = TrainingWorkload & {
-  readonly weights: Weights;
-  readonly linear: Weights;
-  readonly input: Float32Array;
-  readonly labels: Int32Array;
-};
-/** `a` is (M, K), `b` (K, N). */
-export type MatmulTask = MatmulWorkload & { readonly a: Float32Array; readonly b: Float32Array };
-
 /** A workload with its numbers. */
-export type Task = SequenceTask | StreamTask | TrainingTask | MatmulTask;
+export type Task = ReturnType<typeof makeTask>;
+export type TaskOf<Kind extends Task['kind']> = Extract<Task, { readonly kind: Kind }>;
 
-const GATES = { lstm: 4, gru: 3, rnn: 1 } as const;
+export const GATES = { lstm: 4, gru: 3, rnn: 1 } as const;
 const STREAM_INPUTS = 16;
 
 export function weightOf(weights: Weights, name: string): NamedTensor {
@@ -83,17 +60,19 @@ function recurrentWeights(
   return weights;
 }
 
-export function makeTask(workload: Workload, seed: number): Task {
+export function makeTask(workload: Workload, seed: number) {
   const random = new Random(seed, 0);
   switch (workload.kind) {
     case 'sequence': {
       const { cell, steps, batch, inputSize, hiddenSize, numLayers, bidirectional } = workload;
       const weights = recurrentWeights(random, cell, [inputSize, hiddenSize], numLayers, bidirectional);
+      // (T, B, I)
       return { ...workload, weights, input: draw(random, steps * batch * inputSize, 1) };
     }
     case 'stream': {
       const { cell, inputSize, hiddenSize } = workload;
       const weights = recurrentWeights(random, cell, [inputSize, hiddenSize]);
+      // (I) of each step, repeated from the first on.
       const inputs = Array.from({ length: STREAM_INPUTS }, () => draw(random, inputSize, 1));
       return { ...workload, weights, inputs };
     }
@@ -101,12 +80,13 @@ export function makeTask(workload: Workload, seed: number): Task {
       const { cell, steps, batch, classes, hiddenSize } = workload;
       const weights = recurrentWeights(random, cell, [classes, hiddenSize]);
       const scale = 1 / Math.sqrt(hiddenSize);
-      const linear = new Map([
+      const linear: Weights = new Map([
         ['weight', tensor(random, [classes, hiddenSize], scale)],
         ['bias', tensor(random, [classes], scale)],
       ]);
       const characters = Int32Array.from({ length: (steps + 1) * batch }, () => random.integer(classes));
-      const input = new Float32Array(steps * batch * classes);
+      // One-hot characters (T, B, classes), and as labels (T, B) the characters that follow.
+      const input: Float32Array = new Float32Array(steps * batch * classes);
       for (let i = 0; i < steps * batch; i++) input[i * classes + characters[i]] = 1;
       return { ...workload, weights, linear, input, labels: characters.slice(batch) };
     }

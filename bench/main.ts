@@ -1,6 +1,7 @@
+/// <reference types="vite/client" />
 // The page: runs one pass of the benchmark that its address asks for, and shows what it measures.
 //
-// ?set=quick&only=long,deep&peers=gatewise,tfjs&seed=1, and &autostart to begin at once. The command and the tests listen
+// ?set=quick&only=long,deep&peers=gatewise,tfjs, and &autostart to begin at once. The command and the tests listen
 // to `window.gatewiseBench` (page/events.ts).
 import { measurePass } from './benchmark.ts';
 import { fastest } from './columns.ts';
@@ -10,15 +11,15 @@ import { onnxWasm, onnxWebGPU } from './contestants/onnx.ts';
 import { tfjsWasm, tfjsWebGPU } from './contestants/tfjs.ts';
 import { ApiCounter } from './counters.ts';
 import type { Environment } from './measure.ts';
-import { SharedAdapter } from './page/adapters.ts';
+import { shareAdapter, type SharedAdapter } from './page/adapters.ts';
 import { drawChart, svgText } from './page/chart.ts';
 import { download, element } from './page/dom.ts';
-import { send } from './page/events.ts';
 import { showForm } from './page/form.ts';
 import { showHelp, showTables } from './page/tables.ts';
 import { describeRun, resultsName, type Results } from './results.ts';
 import { chosenWorkloads, defaultSet, readSelection, settingsFor, type Selection } from './selection.ts';
 import { clock } from './speed_table.ts';
+import type { SetName } from './workloads.ts';
 
 const NO_WEBGPU =
   'This browser gives no WebGPU adapter, so there is nothing to compare. Chrome, Edge and Safari have WebGPU; on Linux Chrome may want --enable-unsafe-webgpu. The page has to come from localhost or over HTTPS.';
@@ -47,7 +48,7 @@ function fail(error: unknown): void {
   const message = error instanceof Error ? error.message : String(error);
   text('alert', `The benchmark has stopped. ${message}`);
   unhide('alert');
-  send({ kind: 'failed', message });
+  window.gatewiseBench?.({ kind: 'failed', message });
 }
 
 /** Not standard: only in Chromium, and only where it was started so. */
@@ -66,17 +67,17 @@ function show(results: Results): void {
   unhide('picture');
 }
 
-function offer(results: Results): void {
+function offer(results: Results, set: SetName, only: readonly string[]): void {
   const save = (id: string, extension: string, type: string, content: string): void =>
     element(id, HTMLElement).addEventListener('click', () =>
-      download(`${resultsName(results)}.${extension}`, type, content),
+      download(`${resultsName(results, set, only)}.${extension}`, type, content),
     );
   save('save-json', 'json', 'application/json', `${JSON.stringify(results, undefined, 1)}\n`);
   save('save-svg', 'svg', 'image/svg+xml', svgText(drawChart(results)));
   unhide('save');
 }
 
-async function run(shared: SharedAdapter, { set, only, peers: asked, seed }: Selection): Promise<void> {
+async function run(shared: SharedAdapter, { set, only, peers: asked }: Selection): Promise<void> {
   const start = performance.now();
   unhide('progress');
   const { adapter } = shared;
@@ -91,36 +92,33 @@ async function run(shared: SharedAdapter, { set, only, peers: asked, seed }: Sel
       workloads,
       adapter,
       environment: { agent, platform, cores, ...machine },
-      settings: settings ?? { ...settingsFor(chosenSet, workloads, seed), passes: 1 },
+      settings: settings ?? { ...settingsFor(chosenSet, workloads), passes: 1 },
       ...(peers === undefined ? {} : { peers }),
       measuring: { counter: new ApiCounter(), ...heapOf() },
       load: (source) => shared.load(source),
     },
-    {
-      // Between samples: nothing on the page changes while something is timed.
-      onProgress: (now, done) => {
-        element('bar', HTMLProgressElement).value = done;
-        text('now', `${clock(performance.now() - start)} ${now}`);
-        send({ kind: 'progress', text: now, done });
-      },
-      onRows: (results) => {
-        show(results);
-        send({ kind: 'rows', results });
-      },
+    // Between samples: nothing on the page changes while something is timed.
+    (event) => {
+      if (event.kind === 'rows') show(event.results);
+      else {
+        element('bar', HTMLProgressElement).value = event.done;
+        text('now', `${clock(performance.now() - start)} ${event.text}`);
+      }
+      window.gatewiseBench?.(event);
     },
   );
   element('bar', HTMLProgressElement).value = 1;
   text('now', '');
   text('status', `Done in ${clock(performance.now() - start)}`);
-  offer(results);
-  send({ kind: 'done', results });
+  offer(results, chosenSet, only);
+  window.gatewiseBench?.({ kind: 'done', results });
 }
 
 async function main(): Promise<void> {
   showHelp();
   const query = new URLSearchParams(location.search);
   const selection = readSelection(query);
-  const shared = await SharedAdapter.find();
+  const shared = await shareAdapter();
   if (shared === undefined) throw new Error(NO_WEBGPU);
   const { adapter } = shared;
   document.documentElement.dataset['backend'] = 'webgpu';

@@ -166,9 +166,9 @@ class Entrant {
   }
 
   get goesOn(): boolean {
-    const { minSamples, maxSamples, budget } = this.#settings;
+    const { maxSamples, budget } = this.#settings;
     const { length } = this.#samples.latency;
-    const enough = length >= minSamples && (length >= maxSamples || this.#spent >= budget);
+    const enough = length >= maxSamples || (length >= 2 && this.#spent >= budget);
     return this.#row.status === 'ok' && !enough;
   }
 

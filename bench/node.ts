@@ -10,7 +10,7 @@ import * as library from '../src/index.ts';
 import { nodeGPU } from '../src/node/index.ts';
 import type { Builds } from './against.ts';
 import { measurePass } from './benchmark.ts';
-import { bench, main, writeJSON, type Session } from './command.ts';
+import { bench, main, type Session } from './command.ts';
 import { gatewise, gatewiseBuild, gatewiseJob } from './contestants/gatewise.ts';
 import { ApiCounter } from './counters.ts';
 import { makeTask } from './data.ts';
@@ -18,13 +18,9 @@ import { describeMachine } from './machine.ts';
 import type { Environment } from './measure.ts';
 import { benchCommand, type Options } from './options.ts';
 import { adapterOf } from './page/adapters.ts';
-import { chosenWorkloads, settingsFor } from './selection.ts';
 import { describeWorkload } from './workloads.ts';
 
-interface NodeOptions extends Options {
-  readonly workloads?: string;
-  readonly profile: boolean;
-}
+type NodeOptions = Options & { readonly profile: boolean };
 
 // Chrome rounds timestamps, against pages that spy on each other; here is none.
 const DAWN_FLAGS = ['disable-dawn-features=timestamp_quantization'];
@@ -88,13 +84,8 @@ async function openNode(options: NodeOptions, builds: Builds | undefined): Promi
 main(async () => {
   const description = 'Measures gatewise under Node, on the Vulkan, Metal or D3D12 adapter that Dawn finds.';
   const options = benchCommand('bench', description, ['gatewise', 'gatewise-cpu'])
-    .option('--workloads <file>', 'only write sizes and settings, for torch_peer.py')
     .option('--profile', "print each workload's steps too", false)
     .parse()
     .opts<NodeOptions>();
-  if (options.workloads === undefined)
-    return await bench(options, (builds) => openNode(options, builds), '-node');
-  const set = options.set ?? 'full';
-  const workloads = chosenWorkloads(set, options.only);
-  writeJSON(options.workloads, { settings: settingsFor(set, workloads, options.seed), workloads });
+  await bench(options, (builds) => openNode(options, builds), '-node');
 });

@@ -1,18 +1,16 @@
 // The options that `npm run bench` and `npm run bench:node` have in common.
 import { Command, Option } from 'commander';
 
-import { presets } from './results.ts';
-import { contestantKeys, oneOf, parsePasses, parseSeed, parseSet, parseWorkload } from './selection.ts';
+import { contestantKeys, oneOf, parsePasses, parseSet, parseWorkload } from './selection.ts';
 import type { ContestantKey, Selection } from './selection.ts';
 import { describeWorkload, setNames, workloads } from './workloads.ts';
 
 export interface Options extends Selection {
   readonly passes?: number;
-  readonly out: string;
+  readonly out?: string;
   readonly json?: string;
   /** A commit to compare the working tree with. */
   readonly against?: string;
-  readonly compare?: readonly string[];
 }
 
 const each =
@@ -54,15 +52,13 @@ export function benchCommand(name: string, description: string, peers: readonly 
         'how often everything is measured anew (default: 3; quick 2, trial 1, against a commit 10)',
       ).argParser(parsePasses),
     )
-    .option('--seed <n>', 'of weights and inputs', parseSeed, presets.full.seed)
-    .option('--out <folder>', 'where results go', `${import.meta.dirname}/results`)
-    .option('--json <file>', 'the file of the results, in place of DATE-ADAPTER.json in that folder')
+    .option('--out <folder>', 'where results go (default: bench/results; with --json the current folder)')
+    .option('--json <file>', 'the file of the results in that folder, in place of DATE-ADAPTER.json')
     .addOption(
       new Option(
         '--against <commit>',
         'compare the working tree with a commit: both are built, and take turns in each pass',
       ).conflicts('peers'),
     )
-    .option('--compare <files...>', 'only say how two results files differ: the earlier one, the later one')
     .addHelpText('after', choices(peers));
 }

@@ -11,13 +11,6 @@ import packageJson from '../package.json' with { type: 'json' };
 import { main } from './command.ts';
 import { describeCommit } from './machine.ts';
 
-interface Options {
-  readonly platform: string;
-  readonly node: boolean;
-  readonly add: readonly string[];
-  readonly out: string;
-}
-
 const root = join(import.meta.dirname, '..');
 const dawn = join(root, 'node_modules/webgpu');
 const thisPlatform =
@@ -92,7 +85,7 @@ async function pack(): Promise<void> {
       join(root, 'dist/bench-pack'),
     )
     .parse()
-    .opts<Options>();
+    .opts<{ platform: string; node: boolean; add: readonly string[]; out: string }>();
   const { platform, node, add } = options;
   if (!platforms.includes(platform))
     throw new Error(`--platform: expected one of ${platforms.join(', ')}, got ${platform}`);

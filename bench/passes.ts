@@ -1,14 +1,9 @@
 // Several passes of the benchmark as one: each in a page of its own, with everything prepared anew and contestants taking
 // turns the other way round. Samples of one pass share what the machine and the page happened to be like; passes do not,
 // so only the spread over them says how far a rerun may be off.
-import type { Calibration } from '../src/index.ts';
-import { withFloors } from './benchmark.ts';
+import { withRho } from './benchmark.ts';
 import type { Results, Row, Timing } from './results.ts';
 import { medianOf, together } from './statistics.ts';
-
-/** That of the pass in which the adapter was fastest: a calibration that was disturbed gives too little. */
-const bestCalibration = (all: readonly Calibration[]): Calibration =>
-  all.reduce((best, one) => (one.flopPerSecond > best.flopPerSecond ? one : best));
 
 function mergeTimings(timings: readonly Timing[]): Timing {
   const of = (name: 'latency' | 'throughput' | 'script') => together(timings.map((timing) => timing[name]));
@@ -32,22 +27,17 @@ function mergeRows(rows: readonly Row[], passes: number): Row {
     if (rows.every((row) => row.status === status)) return rows[bad];
     return { ...rows[bad], note: `in pass ${bad + 1} of ${passes}: ${note ?? status}` };
   }
-  const merged = <K extends 'error' | 'heapBytes' | 'gpuBytes'>(
-    name: K,
-    merge: (values: readonly number[]) => number,
-  ): { readonly [name in K]?: number } => {
-    const values = rows.flatMap((row) => row[name] ?? []);
-    return values.length === 0 ? {} : ({ [name]: merge(values) } as { readonly [name in K]: number });
-  };
-  const largest = (values: readonly number[]): number => Math.max(...values);
+  const errors = rows.flatMap(({ error }) => error ?? []);
+  const bytes = rows.flatMap(({ gpuBytes }) => gpuBytes ?? []);
+  const heap = rows.flatMap(({ heapBytes }) => heapBytes ?? []);
   const timings = rows.flatMap(({ timing }) => timing ?? []);
   return {
     ...rows[0],
     ...noteOf(rows),
-    ...merged('error', largest),
-    ...merged('gpuBytes', largest),
-    ...merged('heapBytes', medianOf),
-    ...(timings.length === 0 ? {} : { timing: mergeTimings(timings) }),
+    ...(errors.length > 0 && { error: Math.max(...errors) }),
+    ...(bytes.length > 0 && { gpuBytes: Math.max(...bytes) }),
+    ...(heap.length > 0 && { heapBytes: medianOf(heap) }),
+    ...(timings.length > 0 && { timing: mergeTimings(timings) }),
   };
 }
 
@@ -65,7 +55,10 @@ export function mergePasses(passes: readonly Results[]): Results {
   const other = passes.find((pass) => sameIn(pass) !== sameIn(first));
   if (other !== undefined)
     throw new Error(`bench: passes must run on the same: ${sameIn(other)} after ${sameIn(first)}`);
-  const calibration = bestCalibration(passes.map((pass) => pass.calibration));
+  // That of the pass in which the adapter was fastest: a calibration that was disturbed gives too little.
+  const { calibration } = passes.reduce((best, pass) =>
+    pass.calibration.flopPerSecond > best.calibration.flopPerSecond ? pass : best,
+  );
   const byRow = new Map<string, Row[]>();
   for (const row of passes.flatMap(({ rows }) => rows)) {
     const key = `${row.workload}/${row.contestant}`;
@@ -76,6 +69,6 @@ export function mergePasses(passes: readonly Results[]): Results {
     ...first,
     settings: { ...first.settings, passes: passes.length },
     calibration,
-    rows: withFloors(first.workloads, rows, calibration),
+    rows: withRho(first.workloads, rows, calibration),
   };
 }

@@ -1,8 +1,8 @@
 // A run of the benchmark as text.
 import type { Calibration } from '../src/index.ts';
 import { quantity, tableLines } from '../src/plan/table.ts';
-import { columns, fastest, ownTime, ranking } from './columns.ts';
-import { describeRun, type Results, type Row } from './results.ts';
+import { columns, fastest, ranking } from './columns.ts';
+import { describeRun, ownTime, type Results, type Row } from './results.ts';
 import { describeWorkload, type Workload } from './workloads.ts';
 
 const KIB = 1024;

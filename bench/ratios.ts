@@ -2,8 +2,8 @@
 import ttest from '@stdlib/stats-ttest';
 
 import { tableLines } from '../src/plan/table.ts';
-import { timeOf, type Ratio, type Results } from './results.ts';
-import { milliseconds, OWN } from './speed_table.ts';
+import { OWN, timeOf, type Ratio, type Results } from './results.ts';
+import { milliseconds } from './speed_table.ts';
 import { medianOf } from './statistics.ts';
 
 /** A workload is slower where the whole interval of its ratio lies below this. */
@@ -14,8 +14,6 @@ export function pairedRatio(
   before: readonly number[],
   after: readonly number[],
 ): Pick<Ratio, 'ratio' | 'interval'> {
-  if (before.length === 0 || before.length !== after.length)
-    throw new Error(`pairedRatio: expected pairs of times, got ${before.length} and ${after.length}`);
   const logs = before.map((time, pass) => Math.log(time / after[pass]));
   if (logs.length === 1) return { ratio: Math.exp(logs[0]) };
   const { mean, sd, ci } = ttest(logs);
@@ -52,14 +50,8 @@ export function compareCommits(
   const lines = ratios.map(({ workload, before, after, ratio, interval }) => {
     const times = [before, after].map((of) => milliseconds(medianOf(of)));
     const text = interval?.map((bound) => bound.toFixed(3)).join('–') ?? '–';
-    const verdict =
-      interval === undefined
-        ? ''
-        : interval[1] < SLOWER
-          ? 'slower'
-          : interval[0] > 1 / SLOWER
-            ? 'faster'
-            : '';
+    const [low, high] = interval ?? [1, 1];
+    const verdict = high < SLOWER ? 'slower' : low > 1 / SLOWER ? 'faster' : '';
     return [workload, ...times, ratio.toFixed(3), text, String(before.length), verdict];
   });
   const slower = ratios.filter(({ interval }) => interval !== undefined && interval[1] < SLOWER);

@@ -2,12 +2,14 @@
 import type { Calibration } from '../src/index.ts';
 import type { BackendName } from './contestants/contestant.ts';
 import type { Counts } from './counters.ts';
-import type { Floor } from './floor.ts';
 import type { Summary } from './statistics.ts';
-import { setNames, workloadsOf, type Workload } from './workloads.ts';
+import type { SetName, Workload } from './workloads.ts';
 
 /** `wrong`: the answer differs; `fell back`: a WebGPU contestant that dispatched nothing. Neither is timed. */
 export type Status = 'ok' | 'wrong' | 'fell back' | 'unsupported' | 'failed';
+
+/** Whom the others are compared with. */
+export const OWN = 'gatewise webgpu';
 
 /** Times in milliseconds. */
 export interface Timing {
@@ -38,12 +40,8 @@ export interface Row {
   readonly gpuBytes?: number;
   /** JavaScript heap that one run leaves to the collector, in bytes; absent where it cannot be measured. */
   readonly heapBytes?: number;
-  /** The floor of the workload on this adapter. */
-  readonly floor?: Floor;
-  /** Floor over measured: throughput, of streams latency. */
+  /** The floor of the workload on this adapter over the measured time: throughput, of streams latency. */
   readonly rho?: number;
-  /** As rho, with the multiply-add rate of gatewise's best product in this run in place of the register-only kernel's. */
-  readonly rhoProduct?: number;
 }
 
 /** The time that a workload is judged by: latency of streams, else the pace of many runs; milliseconds. */
@@ -54,11 +52,15 @@ export function spreadOf({ kind }: Workload, { timing }: Row): Summary | undefin
 /** Its median. */
 export const timeOf = (workload: Workload, row: Row): number | undefined => spreadOf(workload, row)?.median;
 
+/** What gatewise takes on WebGPU for a workload. */
+export function ownTime(workload: Workload, rows: readonly Row[]): number | undefined {
+  const row = rows.find(({ workload: name, contestant }) => name === workload.name && contestant === OWN);
+  return row && timeOf(workload, row);
+}
+
 export interface Adapter {
   readonly description: string;
   readonly software: boolean;
-  readonly vendor: string;
-  readonly architecture: string;
 }
 
 /** What only the command knows: absent where a person opened the page. */
@@ -113,40 +115,30 @@ export interface Results {
   readonly ratios?: readonly Ratio[];
 }
 
-/** @throws Error where a file is of another kind, or of a version that had other numbers */
-export function readResults(text: string): Results {
-  const results = JSON.parse(text) as Partial<Results> | null;
-  if (results?.version === 2) return results as Results;
-  const got = results?.version === undefined ? 'something else' : `version ${String(results.version)}`;
-  throw new Error(`expected results of version 2, got ${got}; measure anew`);
-}
-
-/** What was measured, in a word: a set's name, the workloads' names, or how many they are. */
-function selectionWord(chosen: readonly Workload[]): string {
-  const nameOf = (all: readonly Workload[]): string => all.map(({ name }) => name).join('-');
-  const set = setNames.find((one) => nameOf(workloadsOf(one)) === nameOf(chosen));
-  return set ?? (chosen.length > 4 ? `${chosen.length}-workloads` : nameOf(chosen));
-}
-
-/** A name for the files of a run, by what sets it apart from a full run: `2026-01-31-google-swiftshader-long-deep-gatewise`. */
-export function resultsName({ date, adapter, workloads, settings: { seed }, peers }: Results): string {
+/**
+ * A name for the files of a run, by what sets it apart from a full run: `2026-01-31-google-swiftshader-long-deep-gatewise`.
+ * @param only the workloads that were asked for by name
+ */
+export function resultsName(
+  { date, adapter, peers = [] }: Results,
+  set: SetName,
+  only: readonly string[],
+): string {
   const words = adapter.description.replace(/^WebGPU: /, '').toLowerCase();
-  const word = selectionWord(workloads);
+  const chosen = only.length > 4 ? [`${only.length}-workloads`] : only;
   return [
     date.slice(0, 10),
     ...(words.match(/[a-z0-9]+/g) ?? []),
-    ...(word === 'full' ? [] : [word]),
-    ...(peers ?? []),
-    ...(seed === presets.full.seed ? [] : [`seed${seed}`]),
+    ...(only.length === 0 && set !== 'full' ? [set] : chosen),
+    ...peers,
   ].join('-');
 }
 
 export interface Settings {
   readonly seed: number;
-  /** Samples of each contestant and workload, at least and at most. */
-  readonly minSamples: number;
+  /** Samples of each contestant and workload, at most. */
   readonly maxSamples: number;
-  /** Milliseconds after which the sampling of a contestant ends, once it has its least number of samples. */
+  /** Milliseconds after which the sampling of a contestant ends, once it has two samples. */
   readonly budget: number;
   /** How long many runs back to back should take; milliseconds. */
   readonly burst: number;
@@ -158,7 +150,7 @@ export interface Settings {
   readonly passes: number;
 }
 
-const common = { seed: 1, minSamples: 2, reversed: false };
+const common = { seed: 1, reversed: false };
 
 /** How long is spent on a workload. `trial` is enough to try the benchmark itself, and no more. */
 export const presets: Readonly<Record<'trial' | 'quick' | 'full', Settings>> = {

@@ -19,11 +19,8 @@ export interface Selection {
   readonly only: readonly string[];
   /** Empty: everyone. */
   readonly peers: readonly ContestantKey[];
-  readonly seed: number;
 }
 
-const MAX_PASSES = 100;
-const MAX_SEED = 0xffff_ffff;
 export const keys = Object.keys(contestantKeys) as ContestantKey[];
 
 /** As commander's InvalidArgumentError, to which it adds the option's name; a page has no commander. */
@@ -39,23 +36,17 @@ export const oneOf =
     throw invalid(`${what}: expected one of ${names.join(', ')}, got "${text}"`);
   };
 
-const whole =
-  (what: string, least: number, most: number) =>
-  (text: string): number => {
-    const value = Number(text);
-    if (/^\d+$/.test(text) && value >= least && value <= most) return value;
-    throw invalid(`${what}: expected a whole number from ${least} to ${most}, got "${text}"`);
-  };
-
 export const parseSet = oneOf('set', setNames);
-export const parseSeed = whole('seed', 0, MAX_SEED);
 const parseContestant = oneOf('contestant', keys);
 export const parseWorkload = oneOf(
   'workload',
   workloads.map(({ name }) => name),
 );
 
-export const parsePasses = whole('passes', 1, MAX_PASSES);
+export function parsePasses(text: string): number {
+  if (/^[1-9]\d*$/.test(text)) return Number(text);
+  throw invalid(`passes: expected a whole number of at least 1, got "${text}"`);
+}
 
 /** A software adapter takes minutes for the quick set, and hours for the full one. */
 export const defaultSet = ({ software }: { readonly software: boolean }): SetName =>
@@ -65,9 +56,9 @@ export const chosenWorkloads = (set: SetName, only: readonly string[]): readonly
   only.length === 0 ? workloadsOf(set) : workloads.filter(({ name }) => only.includes(name));
 
 /** How long to measure: trials for a moment, the quick set for minutes. */
-export function settingsFor(set: SetName, chosen: readonly Workload[], seed: number): Settings {
+export function settingsFor(set: SetName, chosen: readonly Workload[]): Settings {
   const trial = chosen.every(({ sets }) => sets.includes('trial'));
-  return { ...presets[trial ? 'trial' : set === 'quick' ? 'quick' : 'full'], seed };
+  return presets[trial ? 'trial' : set === 'quick' ? 'quick' : 'full'];
 }
 
 const listed = <T>(query: URLSearchParams, name: string, parse: (text: string) => T): T[] =>
@@ -80,15 +71,13 @@ export function readSelection(query: URLSearchParams): Selection {
     ...(set === null ? {} : { set: parseSet(set) }),
     only: listed(query, 'only', parseWorkload),
     peers: listed(query, 'peers', parseContestant),
-    seed: parseSeed(query.get('seed') ?? String(presets.full.seed)),
   };
 }
 
-export function writeSelection({ set, only, peers, seed }: Selection): URLSearchParams {
+export function writeSelection({ set, only, peers }: Selection): URLSearchParams {
   const query = new URLSearchParams();
   if (set !== undefined) query.set('set', set);
   if (only.length > 0) query.set('only', only.join(','));
   if (peers.length > 0) query.set('peers', peers.join(','));
-  query.set('seed', String(seed));
   return query;
 }

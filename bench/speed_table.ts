@@ -1,5 +1,5 @@
 // The README's table of speed, from a results file.
-import { timeOf, type Results, type Row } from './results.ts';
+import { OWN, ownTime, timeOf, type Results, type Row } from './results.ts';
 import { describeWorkload } from './workloads.ts';
 
 /** 1234.5 as `1,235`, 12.345 as `12.3`, 0.01234 as `0.012`. */
@@ -24,8 +24,6 @@ export function formatRho(rho: number): string {
   return rho < 0.001 ? '<0.001' : rho.toPrecision(2);
 }
 
-/** Whom the others are compared with. */
-export const OWN = 'gatewise webgpu';
 const SHORT: Readonly<Record<Row['status'], string>> = {
   ok: '',
   wrong: 'wrong answer',
@@ -37,16 +35,13 @@ const SHORT: Readonly<Record<Row['status'], string>> = {
 /** What rows say beside their numbers, each thing once with the workloads that it is about. */
 function notesOf({ workloads, rows }: Pick<Results, 'workloads' | 'rows'>): string[] {
   const notes = new Map<string, string[]>();
-  for (const { workload, contestant, note } of rows) {
-    if (note === undefined || !workloads.some(({ name }) => name === workload)) continue;
+  for (const { workload: name, contestant, note } of rows) {
+    const workload = workloads.find((one) => one.name === name);
+    if (note === undefined || workload === undefined) continue;
     const text = `${contestant}: ${note}`;
-    notes.set(text, [...(notes.get(text) ?? []), workload]);
+    notes.set(text, [...(notes.get(text) ?? []), describeWorkload(workload)]);
   }
-  const named = (name: string): string => {
-    const found = workloads.find((workload) => workload.name === name);
-    return found === undefined ? name : describeWorkload(found);
-  };
-  return [...notes].map(([text, of]) => `- ${text} (${of.map(named).join('; ')}).`);
+  return [...notes].map(([text, of]) => `- ${text} (${of.join('; ')}).`);
 }
 
 /**
@@ -59,8 +54,7 @@ export function speedTable({ workloads, rows, adapter, environment, date, versio
   const body = workloads.map((workload) => {
     const of = (name: string): Row | undefined =>
       rows.find((row) => row.workload === workload.name && row.contestant === name);
-    const own = of(OWN);
-    const ownTime = own && timeOf(workload, own);
+    const own = ownTime(workload, rows);
     const cell = (name: string): string => {
       const row = of(name);
       if (row === undefined) return '';
@@ -68,7 +62,7 @@ export function speedTable({ workloads, rows, adapter, environment, date, versio
       if (time === undefined) return SHORT[row.status];
       if (name === OWN)
         return `**${milliseconds(time)}** (ρ ${row.rho === undefined ? '?' : formatRho(row.rho)})`;
-      return `${milliseconds(time)}${ownTime === undefined ? '' : ` (${times(time / ownTime)})`}`;
+      return `${milliseconds(time)}${own === undefined ? '' : ` (${times(time / own)})`}`;
     };
     return line([describeWorkload(workload), ...names.map(cell)]);
   });

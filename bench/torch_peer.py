@@ -4,8 +4,8 @@
 A right answer first, as in measure.ts; then torch.utils.benchmark times one run with its result on the CPU (latency), and
 many back to back (throughput). Needs torch 1.13 or newer.
 
-    node bench.mjs --workloads workloads.json
-    python3 torch_peer.py --workloads workloads.json --json torch.json
+    node bench.mjs --json out.json
+    python3 torch_peer.py --workloads out.json --json torch.json
 """
 
 import argparse
@@ -213,8 +213,8 @@ def read_workloads(path: str, only: Optional[List[str]]) -> Tuple[Dict[str, Any]
             content = json.load(file)
         settings, workloads = content['settings'], content['workloads']
     except (OSError, ValueError, KeyError, TypeError) as cause:
-        kinds = 'a file of `node bench.mjs --workloads FILE` or a results file'
-        sys.exit(f'torch_peer: --workloads: expected {kinds}, got {path}: {cause!r}')
+        kind = 'a results file, as `node bench.mjs --json FILE` writes it'
+        sys.exit(f'torch_peer: --workloads: expected {kind}, got {path}: {cause!r}')
     names = [workload['name'] for workload in workloads]
     unknown = [name for name in only or [] if name not in names]
     if unknown:
@@ -225,8 +225,8 @@ def read_workloads(path: str, only: Optional[List[str]]) -> Tuple[Dict[str, Any]
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.split('\n')[0])
     add = parser.add_argument
-    sizes = 'sizes and settings: of `node bench.mjs --workloads FILE`, or a results file (default: %(default)s)'
-    add('--workloads', metavar='FILE', default='workloads.json', help=sizes)
+    sizes = 'results of `node bench.mjs`, of which sizes and settings are read (default: %(default)s)'
+    add('--workloads', metavar='FILE', default='out.json', help=sizes)
     add('--only', nargs='+', metavar='NAME', help='only these workloads')
     add('--device', choices=['cuda', 'cpu'], default='cuda', help='cpu is for trying this out')
     add('--precision', nargs='+', choices=list(PRECISIONS), help='default: all that the device has')

@@ -2,8 +2,7 @@
 // stands alone.
 import * as Plot from '@observablehq/plot';
 
-import { OWN, ownTime } from '../columns.ts';
-import { spreadOf, timeOf, type Results, type Row } from '../results.ts';
+import { OWN, ownTime, spreadOf, type Results, type Row } from '../results.ts';
 import { formatRho, milliseconds, times } from '../speed_table.ts';
 import { describeWorkload, type Workload } from '../workloads.ts';
 
@@ -38,16 +37,6 @@ const BAR = 19;
 const TITLE = 30;
 const FONT = 'system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", Arial, sans-serif';
 
-interface Bar {
-  readonly workload: string;
-  readonly contestant: string;
-  readonly time: number;
-  readonly low: number;
-  readonly high: number;
-  readonly floor: number;
-  readonly text: string;
-}
-
 /** A time beside gatewise's, and never without its ρ. */
 function textOf(row: Row, time: number, own: number | undefined): string {
   const relative = own === undefined || row.contestant === OWN ? [] : [times(time / own)];
@@ -55,21 +44,21 @@ function textOf(row: Row, time: number, own: number | undefined): string {
   return [`${milliseconds(time)} ms`, ...relative, ...rho].join(' · ');
 }
 
-function barsOf({ workloads, rows }: Results): readonly Bar[] {
+function barsOf({ workloads, rows }: Results) {
   return workloads.flatMap((workload) => {
     const own = ownTime(workload, rows);
     return rows.flatMap((row) => {
       const spread = row.workload === workload.name ? spreadOf(workload, row) : undefined;
       if (spread === undefined) return [];
       const { median: time, low, high } = spread;
-      const { contestant, floor } = row;
+      const { contestant, rho = Number.NaN } = row;
       const text = textOf(row, time, own);
-      return [
-        { workload: workload.name, contestant, time, low, high, floor: floor?.time ?? Number.NaN, text },
-      ];
+      return [{ workload: workload.name, contestant, time, low, high, floor: rho * time, text }];
     });
   });
 }
+
+type Bar = ReturnType<typeof barsOf>[number];
 
 /** Whole powers of ten around all that is drawn, and the ticks between them. */
 function scaleOf(bars: readonly Bar[]): { readonly domain: [number, number]; readonly ticks: number[] } {
@@ -80,20 +69,6 @@ function scaleOf(bars: readonly Bar[]): { readonly domain: [number, number]; rea
   const powers = Array.from({ length: last - first + 1 }, (_, i) => 10 ** (first + i));
   const ticks = powers.length > 3 ? powers : powers.flatMap((power) => [power, 2 * power, 5 * power]);
   return { domain: [10 ** first, 10 ** last], ticks: ticks.filter((tick) => tick < 1.001 * 10 ** last) };
-}
-
-/** The chart in words, for whom it is read aloud. */
-function describe({ workloads, rows }: Results): string {
-  const lines = workloads.map((workload) => {
-    const own = ownTime(workload, rows);
-    const of = rows.filter((row) => row.workload === workload.name);
-    const parts = of.map((row) => {
-      const time = timeOf(workload, row);
-      return `${row.contestant} ${time === undefined ? row.status : textOf(row, time, own)}`;
-    });
-    return `${workload.name}: ${parts.join('; ')}.`;
-  });
-  return lines.join(' ');
 }
 
 export function drawChart(results: Results): SVGElement {
@@ -109,6 +84,7 @@ export function drawChart(results: Results): SVGElement {
   const above = { facet: 'super', dx: 8 - LEFT, frameAnchor: 'top-left' } as const;
   const bar = { ...place, x1: domain[0], x2: 'time' };
   const svg = Plot.plot({
+    ariaLabel: title,
     width: WIDTH,
     height: TOP + (TITLE + BAR * contestants.length) * shown.length + BOTTOM,
     marginLeft: LEFT,
@@ -165,15 +141,7 @@ export function drawChart(results: Results): SVGElement {
   });
   // Names of parts, which a picture that is named as a whole must not have.
   for (const part of svg.querySelectorAll('[aria-label]')) part.removeAttribute('aria-label');
-  const named = (tag: 'title' | 'desc', words: string): Element => {
-    const made = document.createElementNS('http://www.w3.org/2000/svg', tag);
-    made.id = `chart-${tag}`;
-    made.textContent = words;
-    return made;
-  };
-  svg.prepend(named('title', title), named('desc', describe(results)));
   svg.setAttribute('role', 'img');
-  svg.setAttribute('aria-labelledby', 'chart-title chart-desc');
   return svg as SVGElement;
 }
 

@@ -1,13 +1,11 @@
 // What the page and the command that runs it say to each other. The page calls; nobody polls it while something is timed.
 // (A promise of the page cannot be awaited from outside: Chrome forgets some when garbage is collected.)
+import type { PassEvent } from '../benchmark.ts';
 import type { Build } from '../contestants/gatewise.ts';
 import type { Adapter, Machine, Results, Settings } from '../results.ts';
 
 export type BenchEvent =
-  /** `done`: 0 to 1. */
-  | { readonly kind: 'progress'; readonly text: string; readonly done: number }
-  /** After each workload: all that is left where the browser dies later. */
-  | { readonly kind: 'rows'; readonly results: Results }
+  | PassEvent
   | { readonly kind: 'done'; readonly results: Results }
   | { readonly kind: 'failed'; readonly message: string };
 
@@ -29,8 +27,4 @@ declare global {
     /** For the command, once the page is ready. */
     gatewisePage?: { readonly adapter: Adapter; picture(results: Results): string };
   }
-}
-
-export function send(event: BenchEvent): void {
-  window.gatewiseBench?.(event);
 }

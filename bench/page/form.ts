@@ -5,44 +5,26 @@ import { element, make } from './dom.ts';
 
 const SETS = { quick: 'Quick', full: 'Full', gpu: 'Real GPU' };
 
-/** A radio button or checkbox with a label. */
-function choice(
-  type: 'radio' | 'checkbox',
-  name: string,
-  value: string,
-  checked: boolean,
-  text: string,
-  more?: string,
-): HTMLElement {
-  const small = more === undefined ? [] : [make('small', {}, ` ${more}`)];
-  return make('label', {}, make('input', { type, name, value, checked }), ` ${text}`, ...small);
+/** @param choices value, label and remark of each */
+function show(
+  id: string,
+  input: { readonly type: 'radio' | 'checkbox'; readonly name: keyof Selection },
+  choices: readonly (readonly [value: string, text: string, remark?: string])[],
+  chosen: readonly string[],
+): void {
+  for (const [value, text, remark] of choices) {
+    const box = make('input', { ...input, value, checked: chosen.includes(value) });
+    const small = remark === undefined ? [] : [make('small', {}, ` ${remark}`)];
+    element(id, HTMLElement).append(make('label', {}, box, ` ${text}`, ...small));
+  }
 }
 
-/** @param set where the selection has none */
-export function showForm({ set, only, peers, seed }: Selection, suited: SetName): void {
-  const sets = Object.entries(SETS).map(([value, text]) =>
-    choice('radio', 'set', value, value === (set ?? suited), text),
-  );
-  element('sets', HTMLElement).append(
-    ...sets,
-    make('input', { type: 'hidden', name: 'seed', value: `${seed}` }),
-  );
+/** @param suited the set where the selection has none */
+export function showForm({ set, only, peers }: Selection, suited: SetName): void {
   // Trials are shown only where the address asks for them.
-  const shown = workloads.filter(({ name, sets: of }) => !of.includes('trial') || only.includes(name));
-  element('workloads', HTMLElement).append(
-    ...shown.map((one) =>
-      choice('checkbox', 'only', one.name, only.includes(one.name), one.name, describeWorkload(one)),
-    ),
-  );
-  element('contestants', HTMLElement).append(
-    ...Object.entries(contestantKeys).map(([key, text]) =>
-      choice(
-        'checkbox',
-        'peers',
-        key,
-        peers.some((peer) => peer === key),
-        text,
-      ),
-    ),
-  );
+  const shown = workloads.filter(({ name, sets }) => !sets.includes('trial') || only.includes(name));
+  const named = shown.map((one) => [one.name, one.name, describeWorkload(one)] as const);
+  show('sets', { type: 'radio', name: 'set' }, Object.entries(SETS), [set ?? suited]);
+  show('workloads', { type: 'checkbox', name: 'only' }, named, only);
+  show('contestants', { type: 'checkbox', name: 'peers' }, Object.entries(contestantKeys), peers);
 }

@@ -1,8 +1,8 @@
 // A table for each workload that has been measured, and that of the calibration.
 import type { Calibration } from '../../src/index.ts';
-import { columns, OWN, ownTime, ranking, type Column } from '../columns.ts';
+import { columns, ranking, type Column } from '../columns.ts';
 import { calibrationLines } from '../print.ts';
-import type { Results, Row } from '../results.ts';
+import { OWN, ownTime, type Results, type Row } from '../results.ts';
 import { describeWorkload, type Workload } from '../workloads.ts';
 import { colorOf } from './chart.ts';
 import { element, make } from './dom.ts';

@@ -128,17 +128,8 @@ const inLetters = (axis: Axis): string =>
     })
     .join(' + ');
 
-interface Named {
-  readonly name: string;
-  readonly direction: number;
-  readonly layout: TensorLayout;
-}
-interface Found extends Named {
-  readonly tensor: NamedTensor;
-}
-
 /** The tensors that a layer of this layout may have. */
-const namesOf = ({ directions, tensors }: WeightLayout, layer: number, count: number): Named[] =>
+const namesOf = ({ directions, tensors }: WeightLayout, layer: number, count: number) =>
   Array.from({ length: 'axis' in directions ? 1 : count }, (_, direction) =>
     Object.entries(tensors).map(([tensor, layout]) => ({
       name: 'axis' in directions ? tensor : directions.name(tensor, layer, direction, count),
@@ -147,29 +138,26 @@ const namesOf = ({ directions, tensors }: WeightLayout, layer: number, count: nu
     })),
   ).flat();
 
-interface Place {
-  readonly direction: number;
-  readonly block: WeightBlock;
-  /** Elements of the block. */
-  readonly size: number;
-  /** Where element i of the block is in the tensor. */
-  readonly at: (i: number) => number;
-}
+type Named = ReturnType<typeof namesOf>[number];
+type Found = Named & { readonly tensor: NamedTensor };
 
-/** The blocks of a tensor, but for those of gates that the kind does not have, such as ONNX's f of a coupled LSTM. */
+/**
+ * The blocks of a tensor, but for those of gates that the kind does not have, such as ONNX's f of a coupled LSTM.
+ * @returns of each its number of elements, and where element i of it is in the tensor
+ */
 function placesOf(
   { kind, directions }: WeightLayout,
   { direction, layout }: Named,
   sizes: Sizes,
   count: number,
-): Place[] {
+) {
   const [rows, columns] = gridOf(layout);
   const width = lengthOf(columns, sizes);
   const [rowStride, columnStride] = layout.transposed ? [1, width] : [width, 1];
   const all = 'axis' in directions ? Array.from({ length: count }, (_, d) => d) : [direction];
   return all.flatMap((d, i) =>
     layout.blocks.flatMap((line, r) =>
-      line.flatMap((block, c): Place[] => {
+      line.flatMap((block, c) => {
         if (block.part !== 'weight_hr' && !gatesOf[kind].includes(block.gate)) return [];
         const above = i * lengthOf(rows, sizes) + lengthOf(rows.slice(0, r), sizes);
         const start = above * width + lengthOf(columns.slice(0, c), sizes);
@@ -282,15 +270,13 @@ function withBothBiases(from: WeightLayout, blocks: Blocks, { H }: Sizes): Block
   if (![...blocks.keys()].some((key) => key.startsWith('bias'))) return blocks;
   const result = new Map(blocks);
   for (const gate of gatesOf[from.kind]) {
-    const get = (part: WeightPart): Float32Array | undefined => blocks.get(keyOf({ part, gate }));
+    const [both, ih, hh] = (['bias', 'bias_ih', 'bias_hh'] as const).map((part) => keyOf({ part, gate }));
+    const none = new Float32Array(H);
     const added = gate === 'f' ? (from.forgetBias ?? 0) : 0;
-    const hh = get('bias_hh') ?? new Float32Array(H);
-    result.delete(keyOf({ part: 'bias', gate }));
-    result.set(keyOf({ part: 'bias_ih', gate }), get('bias_ih') ?? get('bias') ?? new Float32Array(H));
-    result.set(
-      keyOf({ part: 'bias_hh', gate }),
-      hh.map((value) => value + added),
-    );
+    const recurrent = (blocks.get(hh) ?? none).map((value) => value + added);
+    result.delete(both);
+    result.set(ih, blocks.get(ih) ?? blocks.get(both) ?? none);
+    result.set(hh, recurrent);
   }
   return result;
 }

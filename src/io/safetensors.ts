@@ -59,7 +59,9 @@ export function parseSafetensors(bytes: Uint8Array): SafetensorsFile {
     refuse(`the header claims ${length} bytes; expected at most ${MAX_HEADER}; the file is another format`);
   const start = 8 + Number(length);
   const header = parseHeader(bytes.subarray(8, start));
-  const metadata = parseMetadata(header['__metadata__']);
+  const { __metadata__: metadata = {} } = header;
+  if (!isMetadata(metadata))
+    refuse(`__metadata__ must be an object of strings, got ${shownMetadata(metadata)}`);
   const entries = Object.entries(header)
     .filter(([name]) => name !== '__metadata__')
     .map(([name, entry]) => checkEntry(name, entry, bytes.byteLength - start));
@@ -89,17 +91,6 @@ function parseHeader(bytes: Uint8Array): Record<string, unknown> {
     refuse('the header is not JSON; the file is damaged or is another format', cause);
   }
   return isRecord(header) ? header : refuse('the header is not a JSON object');
-}
-
-function parseMetadata(value: unknown): Record<string, string> {
-  if (value === undefined) return {};
-  if (!isRecord(value)) refuse('__metadata__ is not an object of strings');
-  return Object.fromEntries(
-    Object.entries(value).map(([key, text]): [string, string] => [
-      key,
-      typeof text === 'string' ? text : refuse(`__metadata__ ${show(key)} is not a string`),
-    ]),
-  );
 }
 
 function checkEntry(
@@ -134,12 +125,21 @@ function checkEntry(
 
 /** Throws unless metadata is an object of strings. @param what the caller, for the error. */
 export function checkMetadata(what: string, metadata: unknown): void {
-  const fail = (got: string): never => {
-    throw new GatewiseError('argument', `${what}: expected metadata as an object of strings, got ${got}`);
-  };
-  if (!isRecord(metadata)) return fail(show(metadata));
-  const odd = Object.entries(metadata).find(([, text]) => typeof text !== 'string');
-  if (odd !== undefined) fail(`${show(odd[1])} as ${show(odd[0])}`);
+  if (!isMetadata(metadata))
+    throw new GatewiseError(
+      'argument',
+      `${what}: expected metadata as an object of strings, got ${shownMetadata(metadata)}`,
+    );
+}
+
+const isMetadata = (value: unknown): value is Record<string, string> =>
+  isRecord(value) && Object.values(value).every((text) => typeof text === 'string');
+
+/** What is wrong with metadata, such as `1 as "a"`. */
+function shownMetadata(value: unknown): string {
+  const [name, odd] =
+    Object.entries(isRecord(value) ? value : {}).find(([, text]) => typeof text !== 'string') ?? [];
+  return name === undefined ? show(value) : `${show(odd)} as ${show(name)}`;
 }
 
 /**

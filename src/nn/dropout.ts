@@ -3,7 +3,7 @@ import { probability, readOption } from '../core/options.ts';
 import { expectValue, type Value } from '../graph/value.ts';
 import { dropout } from '../ops/dropout.ts';
 import type { Context } from './context.ts';
-import type { Layer, Values } from './layer.ts';
+import type { Layer, LayerResult, Values } from './layer.ts';
 
 /**
  * x: f32 of any shape. In training each element becomes 0 with probability `p` (0.5 unless given) and x / (1 - p) otherwise.
@@ -22,12 +22,7 @@ export class Dropout implements Layer {
     this.p = readOption('Dropout', 'p', probability(0.5), p);
   }
 
-  forward(
-    x: Value,
-    _parameters: Values,
-    _states: Values = {},
-    { noise }: Context = {},
-  ): { output: Value; states: Values } {
+  forward(x: Value, _parameters: Values, _states: Values = {}, { noise }: Context = {}): LayerResult {
     expectValue('Dropout: input', x, 'f32');
     return { output: noise === undefined ? x : dropout(x, this.p, noise), states: {} };
   }

@@ -2,7 +2,7 @@
 import { readOption, size } from '../core/options.ts';
 import type { Value } from '../graph/value.ts';
 import { gather } from '../ops/gather.ts';
-import { parameterOf, type Layer, type Parameter, type Values } from './layer.ts';
+import { parameterOf, type Layer, type LayerResult, type Parameter, type Values } from './layer.ts';
 
 /** x: i32 (…), indices of rows of `weight` (numEmbeddings, embeddingDim), to those rows: f32 (…, embeddingDim). */
 export class Embedding implements Layer {
@@ -23,7 +23,7 @@ export class Embedding implements Layer {
     ];
   }
 
-  forward(x: Value, parameters: Values): { output: Value; states: Values } {
+  forward(x: Value, parameters: Values): LayerResult {
     return { output: gather(parameterOf(this, parameters, 'weight'), x), states: {} };
   }
 }

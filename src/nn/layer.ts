@@ -45,14 +45,14 @@ export interface Layer {
    * @param parameters By name, as in `parameters`.
    * @param states By name, before the first step; zeros where absent.
    * @param context Lengths, mask and random numbers.
-   * @returns The output, and the states after the last step by name.
    */
-  forward(
-    x: Value,
-    parameters: Values,
-    states?: Values,
-    context?: Context,
-  ): { output: Value; states: Values };
+  forward(x: Value, parameters: Values, states?: Values, context?: Context): LayerResult;
+}
+
+export interface LayerResult {
+  readonly output: Value;
+  /** After the last step, by name. */
+  readonly states: Values;
 }
 
 /** A parameter by name. @throws GatewiseError `argument` if it is missing. */
@@ -67,12 +67,12 @@ export function parameterOf(layer: Layer, parameters: Values, name: string): Val
   return value;
 }
 
-/** Throws unless all of these states are the layer's. */
-export function checkStates({ name, states: own }: Layer, states: Values): void {
-  const names = own.map((state) => state.name);
+/** Throws unless the layer has all of these states. @param what The caller, for errors. */
+export function checkStates(what: string, layer: Layer, states: object): void {
+  const names = layer.states.map(({ name }) => name);
   const unknown = Object.keys(states).find((state) => !names.includes(state));
   if (unknown !== undefined)
-    throw new GatewiseError('argument', `${name}: no state ${show(unknown)}; expected ${show(names)}`);
+    throw new GatewiseError('argument', `${what}: no state ${show(unknown)}; expected ${show(names)}`);
 }
 
 /** Draws all elements of a parameter, in row-major order. */

@@ -7,7 +7,7 @@ import { Expr, inputName } from '../expr/expr.ts';
 import { expectValue, type Value } from '../graph/value.ts';
 import { elementwise } from '../ops/elementwise.ts';
 import { broadcast, reshape, sum } from '../ops/structure.ts';
-import { parameterOf, type Layer, type Parameter, type Values } from './layer.ts';
+import { parameterOf, type Layer, type LayerResult, type Parameter, type Values } from './layer.ts';
 
 export interface LayerNormOptions {
   /** Added to the variance; 1e-5 unless given. */
@@ -58,7 +58,7 @@ export class LayerNorm implements Layer {
     ];
   }
 
-  forward(x: Value, parameters: Values): { output: Value; states: Values } {
+  forward(x: Value, parameters: Values): LayerResult {
     expectValue('LayerNorm: input', x, 'f32');
     const first = x.shape.length - this.normalizedShape.length;
     if (first < 0 || !sameShape(x.shape.slice(first), this.normalizedShape)) {

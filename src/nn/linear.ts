@@ -4,7 +4,7 @@ import { flag, readOption, readOptions, size } from '../core/options.ts';
 import { add } from '../expr/arith.ts';
 import type { Value } from '../graph/value.ts';
 import { matmul } from '../ops/matmul.ts';
-import { parameterOf, uniform, type Layer, type Parameter, type Values } from './layer.ts';
+import { parameterOf, uniform, type Layer, type LayerResult, type Parameter, type Values } from './layer.ts';
 
 const OPTIONS = { bias: flag(true) };
 
@@ -35,7 +35,7 @@ export class Linear implements Layer {
     this.parameters = bias ? [weight, { name: 'bias', shape: [outFeatures], initial }] : [weight];
   }
 
-  forward(x: Value, parameters: Values): { output: Value; states: Values } {
+  forward(x: Value, parameters: Values): LayerResult {
     if (x.shape.at(-1) !== this.inFeatures) {
       throw new GatewiseError(
         'shape',

@@ -17,6 +17,7 @@ import {
   parameterOf,
   uniform,
   type Layer,
+  type LayerResult,
   type Parameter,
   type State,
   type Values,
@@ -66,7 +67,9 @@ export class Recurrent implements Layer {
       name: state,
       shape: (batch) => [numLayers * this.#directions, batch, s === 0 ? this.outputSize : hiddenSize],
     }));
-    this.parameters = this.#each((layer, direction) => this.#parametersOf(layer, direction)).flat();
+    this.parameters = Array.from({ length: numLayers * this.#directions }, (_, i) =>
+      this.#parametersOf(...this.#placeOf(i)),
+    ).flat();
   }
 
   /** Units of h. */
@@ -79,15 +82,10 @@ export class Recurrent implements Layer {
     return false;
   }
 
-  /** Something for every layer and direction, in PyTorch's order. */
-  #each<T>(make: (layer: number, direction: number) => T): T[] {
-    return Array.from({ length: this.options.numLayers * this.#directions }, (_, i) =>
-      make(Math.floor(i / this.#directions), i % this.#directions),
-    );
-  }
-
-  #suffix(layer: number, direction: number): string {
-    return `_l${layer}${direction === 1 ? '_reverse' : ''}`;
+  /** Layer, and suffix of names, of pseudo-layer `i`, in PyTorch's order. */
+  #placeOf(i: number): [layer: number, suffix: string] {
+    const layer = Math.floor(i / this.#directions);
+    return [layer, `_l${layer}${i % this.#directions === 1 ? '_reverse' : ''}`];
   }
 
   /** Draws initial weights, as PyTorch does. @param _width Inputs of the layer. */
@@ -95,7 +93,7 @@ export class Recurrent implements Layer {
     return uniform(1 / Math.sqrt(this.hiddenSize));
   }
 
-  #parametersOf(layer: number, direction: number): Parameter[] {
+  #parametersOf(layer: number, suffix: string): Parameter[] {
     const { cell, options, outputSize } = this;
     const { inputSize, hiddenSize, bias, projSize } = options;
     const rows = cell.gates.length * hiddenSize;
@@ -108,7 +106,6 @@ export class Recurrent implements Layer {
       ...(bias && recurrentRows > 0 ? { bias_hh: [recurrentRows] } : {}),
       ...(projSize > 0 ? { weight_hr: [projSize, hiddenSize] } : {}),
     };
-    const suffix = this.#suffix(layer, direction);
     const bound = this.initialOf(width);
     return [
       ...Object.entries(shapes).map(([name, shape]) => ({
@@ -139,12 +136,7 @@ export class Recurrent implements Layer {
    * @param context lengths or a mask of the sequences; noise for dropout and zoneout while training.
    * @returns `output` (T, B, directions · H), h of the last layer after each step, and the states after the last step.
    */
-  forward(
-    x: Value,
-    parameters: Values,
-    states: Values = {},
-    context: Context = {},
-  ): { output: Value; states: Values } {
+  forward(x: Value, parameters: Values, states: Values = {}, context: Context = {}): LayerResult {
     const { batchFirst, numLayers } = this;
     if (checkSequence(this, x) === 'alone')
       return withoutBatch(this, { input: 1 - this.timeAxis, state: 1 }, x, states, context, (one, before) =>
@@ -158,8 +150,12 @@ export class Recurrent implements Layer {
     const mask = maskOf(this.name, context, steps, batch, batchFirst);
     if (mask !== undefined) sequence = zeroWhereMasked(sequence, mask);
     const cell = this.#cell(context);
-    this.#checkWavefront(cell, mask !== undefined);
     const draws = cell.program({ bias: this.options.bias, masked: mask !== undefined }).draws > 0;
+    if (draws && wavefront === true)
+      throw new GatewiseError(
+        'unsupported',
+        `${this.name}: layers with a cell that draws random numbers cannot share launches; leave out wavefront`,
+      );
     // With dropout between them, layers are parts of the graph of their own.
     const isApart = noise !== undefined && dropProbability > 0;
     const count = isApart || draws || cell.dropsRecurrent ? 1 : numLayers;
@@ -200,10 +196,9 @@ export class Recurrent implements Layer {
   /** Weights of `count` layers, by names without their suffix. */
   #weights(parameters: Values, first: number, count: number): LayerWeights[] {
     return Array.from({ length: count * this.#directions }, (_, i) => {
-      const [layer, direction] = [first + Math.floor(i / this.#directions), i % this.#directions];
-      const suffix = this.#suffix(layer, direction);
-      const own = this.#parametersOf(layer, direction).map(({ name }) => [
-        name.slice(0, name.length - suffix.length),
+      const [layer, suffix] = this.#placeOf(first * this.#directions + i);
+      const own = this.#parametersOf(layer, suffix).map(({ name }) => [
+        name.slice(0, -suffix.length),
         parameterOf(this, parameters, name),
       ]);
       return Object.fromEntries(own) as LayerWeights;
@@ -217,19 +212,9 @@ export class Recurrent implements Layer {
     return segmentSizes(steps, this.#directions, 0, limits).map(() => noise.stream());
   }
 
-  /** @throws GatewiseError `unsupported` where `wavefront: true` cannot be. */
-  #checkWavefront(cell: Cell, masked: boolean): void {
-    const { wavefront, bias } = this.options;
-    if (wavefront === true && cell.program({ bias, masked }).draws > 0)
-      throw new GatewiseError(
-        'unsupported',
-        `${this.name}: layers with a cell that draws random numbers cannot share launches; leave out wavefront`,
-      );
-  }
-
   /** All states of the cell, or undefined where none is given. */
   #initial(states: Values, batch: number): Value[] | undefined {
-    checkStates(this, states);
+    checkStates(this.name, this, states);
     if (Object.keys(states).length === 0) return undefined;
     return this.states.map(({ name, shape }) => {
       const state = states[name];

@@ -6,12 +6,10 @@ import { lstm } from '../cells/lstm.ts';
 import { GatewiseError, show } from '../core/errors.ts';
 import { checkOptions } from '../core/options.ts';
 import { expectValue, type Value } from '../graph/value.ts';
-import { reshape } from '../ops/structure.ts';
-import type { Context } from './context.ts';
-import { type Layer, type Parameter, type State, type Values } from './layer.ts';
+import { type Layer, type LayerResult, type Parameter, type State, type Values } from './layer.ts';
 import { Recurrent } from './recurrent.ts';
 import { checkNonlinearity } from './recurrent_options.ts';
-import { withoutBatch } from './unbatched.ts';
+import { withAxis, withoutBatch } from './unbatched.ts';
 
 export interface RecurrentCellOptions {
   readonly inputSize: number;
@@ -48,15 +46,10 @@ export class RecurrentCell implements Layer {
   /**
    * @param x (B, inputSize), or (inputSize) for one row; its states then have no batch axis either.
    * @param states By name, each (B, hiddenSize), or (B, projSize) for h of a cell that projects; zeros where absent.
-   * @param context Lengths and mask do not apply to a single step.
+   * Lengths and mask do not apply to a single step.
    * @returns The new h as `output`, and all new states.
    */
-  forward(
-    x: Value,
-    parameters: Values,
-    states: Values = {},
-    context: Context = {},
-  ): { output: Value; states: Values } {
+  forward(x: Value, parameters: Values, states: Values = {}): LayerResult {
     expectValue(`${this.name}: input`, x, 'f32');
     const { inputSize } = this.#layer;
     const rank = x.shape.length;
@@ -65,28 +58,14 @@ export class RecurrentCell implements Layer {
         'shape',
         `${this.name}: expected input (B, ${inputSize}), or (${inputSize}) without a batch, got ${show(x.shape)}`,
       );
+    const axes = { input: 0, state: 0 };
     if (rank === 1)
-      return withoutBatch(this, { input: 0, state: 0 }, x, states, {}, (one, before) =>
-        this.forward(one, parameters, before, context),
-      );
-    const [batch] = x.shape;
-    const named = (values: Values, rename: (name: string) => string): Values =>
-      Object.fromEntries(Object.entries(values).map(([name, value]) => [rename(name), value]));
-    for (const { name, shape } of this.states) {
-      if (states[name] !== undefined)
-        expectValue(`${this.name}: state ${show(name)}`, states[name], 'f32', shape(batch));
-    }
-    const stacked = Object.fromEntries(
-      Object.entries(states).map(([name, state]) => [name, reshape(state, [1, ...state.shape])]),
-    );
-    const result = this.#layer.forward(
-      reshape(x, [1, batch, inputSize]),
-      named(parameters, (name) => `${name}_l0`),
-      stacked,
-    );
-    const after = Object.fromEntries(
-      Object.entries(result.states).map(([name, state]) => [name, reshape(state, state.shape.slice(1))]),
-    );
+      return withoutBatch(this, axes, x, states, {}, (row, before) => this.forward(row, parameters, before));
+    const entries = Object.entries(parameters).map(([name, value]) => [`${name}_l0`, value]);
+    const own = Object.fromEntries(entries) as Values;
+    const after = withAxis(this.#layer, '', axes, x, states, x.shape[0], (sequence, before) =>
+      this.#layer.forward(sequence, own, before),
+    ).states;
     return { output: after['h'], states: after };
   }
 }

@@ -4,7 +4,15 @@ import { GatewiseError, show } from '../core/errors.ts';
 import type { DType } from '../core/shape.ts';
 import type { Value } from '../graph/value.ts';
 import type { Context } from './context.ts';
-import { checkLayer, checkStates, type Layer, type Parameter, type State, type Values } from './layer.ts';
+import {
+  checkLayer,
+  checkStates,
+  type Layer,
+  type LayerResult,
+  type Parameter,
+  type State,
+  type Values,
+} from './layer.ts';
 
 export class Sequential implements Layer {
   readonly name = 'Sequential';
@@ -41,13 +49,8 @@ export class Sequential implements Layer {
     this.ignoresPadding = layers.every(({ ignoresPadding = false }) => ignoresPadding);
   }
 
-  forward(
-    x: Value,
-    parameters: Values,
-    states: Values = {},
-    context: Context = {},
-  ): { output: Value; states: Values } {
-    checkStates(this, states);
+  forward(x: Value, parameters: Values, states: Values = {}, context: Context = {}): LayerResult {
+    checkStates(this.name, this, states);
     let output = x;
     const after: Record<string, Value> = {};
     this.layers.forEach((layer, i) => {

@@ -3,13 +3,14 @@ import { GatewiseError, show } from '../core/errors.ts';
 import { expectValue, type Value } from '../graph/value.ts';
 import { reshape } from '../ops/structure.ts';
 import type { Context } from './context.ts';
-import type { Layer, Values } from './layer.ts';
+import type { Layer, LayerResult, Values } from './layer.ts';
 
-/** The axis of the batch in a layer's input and output, and in its states. */
-interface BatchAxes {
+/** The place of an axis in a layer's input and output, and in its states. */
+interface Axes {
   readonly input: number;
   readonly state: number;
 }
+type Forward = (x: Value, states: Values) => LayerResult;
 
 /** x: (T, B, I) or (B, T, I) is a batch, (T, I) one sequence alone. @throws GatewiseError `shape` for any other shape. */
 export function checkSequence(
@@ -30,30 +31,42 @@ export function checkSequence(
   return rank === 3 ? 'batch' : 'alone';
 }
 
-/** Runs `forward` on x and states with a batch axis of 1 inserted, and removes that axis from its results. */
+/** Runs `forward` on an input and states without a batch, with a batch of 1. */
 export function withoutBatch(
   layer: Layer,
-  axes: BatchAxes,
+  axes: Axes,
   x: Value,
   states: Values,
   { lengths, mask }: Context,
-  forward: (x: Value, states: Values) => { output: Value; states: Values },
-): { output: Value; states: Values } {
+  forward: Forward,
+): LayerResult {
   if (lengths !== undefined || mask !== undefined)
     throw new GatewiseError(
       'shape',
       `${layer.name}: lengths or a mask were given for one sequence without a batch, ${show(x.shape)}; give the input a batch of 1`,
     );
+  return withAxis(layer, ' of one sequence without a batch', axes, x, states, 1, forward);
+}
+
+/**
+ * Runs `forward` on x and states with an axis of size 1 inserted, and removes that axis from its results.
+ * @param layer The one that reads the result, with a batch of `batch`. @param kind What errors say of a state.
+ */
+export function withAxis(
+  layer: Layer,
+  kind: string,
+  axes: Axes,
+  x: Value,
+  states: Values,
+  batch: number,
+  forward: Forward,
+): LayerResult {
   const add = (value: Value, axis: number): Value => reshape(value, value.shape.toSpliced(axis, 0, 1));
   const drop = (value: Value, axis: number): Value => reshape(value, value.shape.toSpliced(axis, 1));
   for (const { name, shape } of layer.states) {
+    const what = `${layer.name}: state ${show(name)}${kind}`;
     if (states[name] !== undefined)
-      expectValue(
-        `${layer.name}: state ${show(name)} of one sequence without a batch`,
-        states[name],
-        'f32',
-        shape(1).toSpliced(axes.state, 1),
-      );
+      expectValue(what, states[name], 'f32', shape(batch).toSpliced(axes.state, 1));
   }
   const each = (values: Values, change: (value: Value, axis: number) => Value): Values =>
     Object.fromEntries(Object.entries(values).map(([name, value]) => [name, change(value, axes.state)]));

@@ -75,14 +75,12 @@ class CompiledFunction<Args extends readonly unknown[]> extends Inspectable<Args
         );
       return leaves.push(toArgument(`${name}: argument ${path}`, leaf));
     });
-    const named = Object.fromEntries(leaves.map((leaf, i) => [`argument ${i}`, leaf]));
-    const program = this.#programs.get({
+    return this.#programs.prepare({
       name,
-      args: named,
+      args: Object.fromEntries(leaves.map((leaf, i) => [`argument ${i}`, leaf])),
       variant: JSON.stringify(structure),
       trace: (values) => ({ outputs: this.#trace(args, Object.values(values)) }),
     });
-    return { program, args: named };
   }
 
   #trace(args: Args, values: readonly Value[]): Tree<Value> {

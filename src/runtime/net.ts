@@ -106,7 +106,7 @@ export class Net extends Inspectable<[x: Tensor | HostData, options?: RunOptions
     const states = givenStates('run', model, options.states);
     const args = { weights: this.weights, input, ...states, ...sequences };
     const truncation = truncationOf(model, { input, ...sequences });
-    const program = this.programs.get({
+    return this.programs.prepare({
       name: 'run',
       args,
       variant: `${withStates} ${truncation?.length}`,
@@ -125,7 +125,6 @@ export class Net extends Inspectable<[x: Tensor | HostData, options?: RunOptions
         };
       },
     });
-    return { program, args };
   }
 
   /**

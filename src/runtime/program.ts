@@ -36,7 +36,7 @@ export interface Traced {
 export interface ProgramOptions {
   /** What errors call the program. */
   readonly name: string;
-  /** Arguments by name, in the plan's order. Only their shapes and dtypes are read. */
+  /** In the plan's order. Only their shapes and dtypes are read. */
   readonly args: Readonly<Record<string, Signature>>;
   readonly trace: (args: Readonly<Record<string, Value>>) => Traced;
   /** What the graph depends on besides the name and the arguments. */
@@ -58,16 +58,14 @@ export class ProgramCache {
     this.#backend = backend;
   }
 
-  /** The program for arguments of these names, dtypes and shapes, traced and planned at the first use. */
-  get(options: ProgramOptions): Program {
+  /** The program for arguments of these names, dtypes and shapes, traced and planned at the first use, and the arguments. */
+  prepare(options: ProgramOptions & { readonly args: NamedArguments }): Prepared {
     const { name, args, variant = '' } = options;
     const signature = Object.entries(args).map(
       ([key, { dtype, shape }]) => `${key} ${dtype}[${shape.join()}]`,
     );
-    return this.#programs.get(
-      [name, variant, ...signature].join(';'),
-      () => new Program(this.#backend, options),
-    );
+    const key = [name, variant, ...signature].join(';');
+    return { program: this.#programs.get(key, () => new Program(this.#backend, options)), args };
   }
 
   clear(): void {
@@ -95,7 +93,7 @@ export class Program {
   constructor(backend: Backend, options: ProgramOptions) {
     const { name, args: signatures, trace, frozen = [], prefetchable = [] } = options;
     const names = Object.keys(signatures);
-    const args = Object.values(signatures).map((signature) => new Value(signature));
+    const args = Object.values(signatures).map(({ shape, dtype }) => new Value({ shape, dtype }));
     const { outputs, donate = [] } = trace(Object.fromEntries(names.map((key, i) => [key, args[i]])));
     const position = (key: string): number => names.indexOf(key);
     this.#backend = backend;

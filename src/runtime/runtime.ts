@@ -201,5 +201,5 @@ function weightsOf(layout: ParameterLayout, file: Uint8Array): Float32Array {
   const { tensors, metadata } = parseSafetensors(file);
   // A trainer's checkpoint also holds the states of the optimizer and of the model.
   const isWeight = (name: string): boolean => !('optimizer' in metadata && /^(optimizer|state)\./.test(name));
-  return layout.fromTensors(new Map([...tensors].filter(([name]) => isWeight(name))))[0];
+  return layout.fromTensors('weights', new Map([...tensors].filter(([name]) => isWeight(name))))[0];
 }

@@ -1,95 +1,58 @@
-// All states of a model in one flat tensor, which a stream's push reads and writes as one. States lie in the model's order.
-// Consecutive states of as many layers form a matrix with a row for each layer, so that all states of a layer are contiguous.
-import { sizeOf, type Shape } from '../core/shape.ts';
+// All states of a model in one flat tensor. States lie in the model's order. Consecutive states of as many layers form a matrix
+// with a row for each layer, so that all states of a layer are contiguous.
+import { sizeOf } from '../core/shape.ts';
 import type { Value } from '../graph/value.ts';
-import type { State } from '../nn/layer.ts';
+import type { State, Values } from '../nn/layer.ts';
 import { concat, reshape, slice, split } from '../ops/structure.ts';
+import { FlatLayout, type Entry } from './flat_layout.ts';
 
-/** A matrix (layers, sum of widths): each row holds one layer of each state. */
-interface Stack {
-  readonly layers: number;
-  /** Where it starts in the flat tensor. */
-  readonly start: number;
-  /** Elements of one layer of each state. */
-  readonly widths: number[];
-}
-
-export class StateLayout {
-  /** Elements of the flat tensor. */
-  readonly size: number;
-  readonly #names: readonly string[];
-  readonly #shapes: readonly Shape[];
-  readonly #stacks: readonly Stack[];
+export class StateLayout extends FlatLayout {
+  /** The entries of each matrix (layers, sum of widths): each row holds one layer of each state. */
+  readonly #stacks: readonly (readonly Entry[])[];
 
   constructor(states: readonly State[], batch: number) {
-    this.#names = states.map(({ name }) => name);
-    this.#shapes = states.map(({ shape }) => shape(batch));
-    const stacks: Stack[] = [];
-    let size = 0;
-    for (const [i, shape] of this.#shapes.entries()) {
-      const layers = layersOf(states[i]);
-      if (stacks.at(-1)?.layers !== layers) stacks.push({ layers, start: size, widths: [] });
-      stacks.at(-1)?.widths.push(sizeOf(shape) / layers);
-      size += sizeOf(shape);
+    const stacks: { readonly layers: number; readonly states: State[] }[] = [];
+    for (const state of states) {
+      const layers = layersOf(state);
+      if (stacks.at(-1)?.layers !== layers) stacks.push({ layers, states: [] });
+      stacks.at(-1)?.states.push(state);
     }
-    this.size = size;
-    this.#stacks = stacks;
-  }
-
-  /** Each state as a view of the flat tensor, in the model's order. */
-  unpack(flat: Value): Value[] {
-    const parts = this.#stacks.flatMap(({ layers, start, widths }) => {
-      const width = sum(widths);
-      return split(reshape(slice(flat, 0, start, start + layers * width), [layers, width]), widths, 1);
+    let size = 0;
+    const entries = stacks.map(({ layers, states }) => {
+      const shapes = states.map(({ shape }) => shape(batch));
+      const stride = shapes.reduce((sum, shape) => sum + sizeOf(shape), 0) / layers;
+      let offset = size;
+      size += layers * stride;
+      return states.map(({ name }, i): Entry => {
+        const entry = { name, shape: shapes[i], offset, parts: layers, stride };
+        offset += sizeOf(shapes[i]) / layers;
+        return entry;
+      });
     });
-    return parts.map((part, i) => reshape(part, this.#shapes[i]));
+    super('state', entries.flat(), size);
+    this.#stacks = entries;
   }
 
-  /** As `unpack`, by name. */
-  byName(flat: Value): Record<string, Value> {
-    return Object.fromEntries(this.unpack(flat).map((value, i) => [this.#names[i], value]));
+  /** Each state as a view of the flat tensor, by name. */
+  unpack(flat: Value): Record<string, Value> {
+    const values = this.#stacks.flatMap((entries) => {
+      const [{ offset, parts, stride }] = entries;
+      const rows = reshape(slice(flat, 0, offset, offset + parts * stride), [parts, stride]);
+      const widths = entries.map(({ shape }) => sizeOf(shape) / parts);
+      return split(rows, widths, 1).map((value, i) => reshape(value, entries[i].shape));
+    });
+    return Object.fromEntries(this.entries.map(({ name }, i) => [name, values[i]]));
   }
 
-  /** @param values of the states, in the model's order */
-  pack(values: readonly Value[]): Value {
-    const rest = values.slice();
-    const stacks = this.#stacks.map(({ layers, widths }) => {
-      const parts = rest.splice(0, widths.length).map((value) => reshape(value, [layers, -1]));
-      return reshape(concat(parts, 1), [-1]);
+  /** @param states All of the model, by name. */
+  pack(states: Values): Value {
+    const stacks = this.#stacks.map((entries) => {
+      const rows = entries.map(({ name, parts }) => reshape(states[name], [parts, -1]));
+      return reshape(concat(rows, 1), [-1]);
     });
     return concat(stacks);
   }
-
-  /** The elements of each state, in the model's order. */
-  cut(flat: Float32Array): Float32Array[] {
-    const states = this.#shapes.map((shape) => new Float32Array(sizeOf(shape)));
-    for (const { state, from, to, at } of this.#pieces())
-      states[state].set(flat.subarray(at, at + to - from), from);
-    return states;
-  }
-
-  /** The flat tensor's elements. @param states The elements of each, in the model's order. */
-  join(states: readonly Float32Array[]): Float32Array {
-    const flat = new Float32Array(this.size);
-    for (const { state, from, to, at } of this.#pieces()) flat.set(states[state].subarray(from, to), at);
-    return flat;
-  }
-
-  /** Elements `from` to `to` of a state, one layer of it, lie at `at`. */
-  *#pieces(): Generator<{ state: number; from: number; to: number; at: number }> {
-    let [first, at] = [0, 0];
-    for (const { layers, widths } of this.#stacks) {
-      for (let layer = 0; layer < layers; layer++)
-        for (const [i, width] of widths.entries()) {
-          yield { state: first + i, from: layer * width, to: (layer + 1) * width, at };
-          at += width;
-        }
-      first += widths.length;
-    }
-  }
 }
-
-const sum = (numbers: readonly number[]): number => numbers.reduce((a, b) => a + b, 0);
 
 /** The first axis of a state, if that is not the batch, counts layers. */
 function layersOf({ shape }: State): number {

@@ -1,10 +1,9 @@
-// The states of a model: as named arguments of a program, by rows of the batch, and as tensors of a file.
+// The states of a model: as named arguments of a program, and by rows of the batch.
 import { GatewiseError, show } from '../core/errors.ts';
-import { sameShape, sizeOf } from '../core/shape.ts';
+import { sizeOf } from '../core/shape.ts';
 import { where } from '../expr/arith.ts';
 import type { Value } from '../graph/value.ts';
-import type { NamedTensor } from '../io/safetensors.ts';
-import type { Layer, State, Values } from '../nn/layer.ts';
+import { checkStates, type Layer, type State, type Values } from '../nn/layer.ts';
 import { reshape } from '../ops/structure.ts';
 import type { HostData } from './host.ts';
 import type { NamedArguments } from './program.ts';
@@ -14,22 +13,16 @@ import { Tensor, toArgument } from './tensor.ts';
 export type GivenStates = Readonly<Record<string, Tensor | HostData>>;
 
 /** The name of a state as an argument of a program. */
-export const stateArgument = (state: string): string => `state ${state}`;
+const stateArgument = (state: string): string => `state ${state}`;
 
 /** The given states as arguments. @throws GatewiseError `argument` if the model has no such state. */
 export function givenStates(what: string, model: Layer, states: GivenStates = {}): NamedArguments {
-  const names = model.states.map(({ name }) => name);
   if (typeof states !== 'object' || states === null || Array.isArray(states) || states instanceof Tensor)
     throw new GatewiseError(
       'argument',
-      `${what}: expected states by name, such as { ${names[0] ?? 'h'}: … }, got ${show(states)}`,
+      `${what}: expected states by name, such as { ${model.states[0]?.name ?? 'h'}: … }, got ${show(states)}`,
     );
-  const unknown = Object.keys(states).find((name) => !names.includes(name));
-  if (unknown !== undefined)
-    throw new GatewiseError(
-      'argument',
-      `${what}: the model has no state ${show(unknown)}; expected ${show(names)}`,
-    );
+  checkStates(`${what}: ${model.name}`, model, states);
   return Object.fromEntries(
     Object.entries(states).map(([name, state]) => [
       stateArgument(name),
@@ -38,17 +31,12 @@ export function givenStates(what: string, model: Layer, states: GivenStates = {}
   );
 }
 
-/**
- * The model's states among the traced arguments of a program, by their own names. If there is an argument `continues`, (B),
- * they are 0 in the rows of the batch for which it is 0.
- */
+/** The given states among the traced arguments of a program, by their own names. */
 export function tracedStates({ states }: Layer, args: Values): Values {
-  const { continues } = args;
   return Object.fromEntries(
-    states.flatMap((state) => {
-      const value = args[stateArgument(state.name)];
-      if (value === undefined) return [];
-      return [[state.name, continues ? clearRows('trainer', state, value, continues) : value]];
+    states.flatMap(({ name }) => {
+      const value = args[stateArgument(name)];
+      return value === undefined ? [] : [[name, value]];
     }),
   );
 }
@@ -65,12 +53,17 @@ export function batchAxis(what: string, { name, shape }: State): number {
   return axis;
 }
 
-/** A state with zeros in the rows of the batch for which `continues`, (B), is 0. */
-export function clearRows(what: string, state: State, value: Value, continues: Value): Value {
-  const axis = batchAxis(what, state);
-  const rows = value.shape.map((n, i) => (i === axis ? n : 1));
-  // Selected, not multiplied: NaN · 0 is NaN.
-  return where(reshape(continues, rows), value, 0);
+/** All states, with zeros in the rows of the batch for which `continues`, (B), is 0. */
+export function clearRows(what: string, states: readonly State[], values: Values, continues: Value): Values {
+  return Object.fromEntries(
+    states.map((state) => {
+      const value = values[state.name];
+      const axis = batchAxis(what, state);
+      const rows = value.shape.map((n, i) => (i === axis ? n : 1));
+      // Selected, not multiplied: NaN · 0 is NaN.
+      return [state.name, where(reshape(continues, rows), value, 0)];
+    }),
+  );
 }
 
 /** Rows of a batch as a list; all unless given. @throws GatewiseError `argument` if one is not in the batch. */
@@ -84,45 +77,4 @@ export function rowsOf(what: string, rows: number | readonly number[] | undefine
       `${what}: expected rows of the batch, ${batch === 0 ? 'of which there is none before the first step' : `0 to ${batch - 1}`}, got ${show(list[odd])}`,
     );
   return list as number[];
-}
-
-/** The tensors of a file. @param values The elements of each state, in the model's order. */
-export function stateTensors(
-  { states }: Layer,
-  batch: number,
-  values: readonly Float32Array[],
-): Map<string, NamedTensor> {
-  return new Map(
-    states.map(({ name, shape }, i) => [name, { shape: shape(batch), dtype: 'f32', data: values[i] }]),
-  );
-}
-
-/** The elements of each state, in the model's order. @throws GatewiseError `file` unless the tensors are the model's states. */
-export function statesOf(
-  what: string,
-  { states }: Layer,
-  batch: number,
-  tensors: ReadonlyMap<string, NamedTensor>,
-): Float32Array[] {
-  const refuse = (problem: string): never => {
-    throw new GatewiseError('file', `${what}: ${problem}`);
-  };
-  const values = states.map(({ name, shape }) => {
-    const expected = shape(batch);
-    const tensor = tensors.get(name);
-    if (tensor === undefined)
-      return refuse(
-        `no state ${show(name)} in the file, which has ${show([...tensors.keys()])}; expected state ${show(name)} as f32 ${show(expected)}, got none`,
-      );
-    const { dtype, data } = tensor;
-    if (!(data instanceof Float32Array) || !sameShape(tensor.shape, expected))
-      return refuse(
-        `state ${show(name)} must be f32 ${show(expected)}, got ${dtype} ${show(tensor.shape)}; was the file saved from another model?`,
-      );
-    return data;
-  });
-  const names = states.map(({ name }) => name);
-  const unknown = [...tensors.keys()].find((name) => !names.includes(name));
-  if (unknown !== undefined) refuse(`the model has no state ${show(unknown)}; expected ${show(names)}`);
-  return values;
 }

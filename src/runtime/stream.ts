@@ -11,7 +11,7 @@ import { Inspectable } from './inspectable.ts';
 import type { NetContext } from './net_context.ts';
 import type { Prepared, Program } from './program.ts';
 import { StateLayout } from './state_layout.ts';
-import { clearRows, rowsOf, statesOf, stateTensors } from './states.ts';
+import { clearRows, rowsOf } from './states.ts';
 import { toArgument, type Tensor } from './tensor.ts';
 
 /** Its plans, profiles and tuning are those of `push`. */
@@ -84,21 +84,18 @@ export class Stream extends Inspectable<[x: Tensor | HostData]> {
     // Layers without an axis of time, such as LSTMCell, take (B, …).
     const axes = model.timeAxis === undefined ? [batch] : model.timeAxis === 0 ? [1, batch] : [batch, 1];
     const shape = [...axes, ...input.shape.slice(unbatched ? 0 : 1)];
-    const args = { weights, input, states: this.#states };
-    const program = programs.get({
+    return programs.prepare({
       name: 'push',
-      args,
+      args: { weights, input, states: this.#states },
       frozen: ['weights'],
       prefetchable: ['states'],
       trace: ({ weights: flat, input: step, states }) => {
         const parameters = layout.quantize(layout.unpack(flat), precision);
-        const result = model.forward(reshape(step, shape), parameters, this.#layout.byName(states));
+        const result = model.forward(reshape(step, shape), parameters, this.#layout.unpack(states));
         const output = reshape(result.output, [batch, ...result.output.shape.slice(axes.length)]);
-        const after = model.states.map(({ name }) => result.states[name]);
-        return { outputs: [output, this.#layout.pack(after)] };
+        return { outputs: [output, this.#layout.pack(result.states)] };
       },
     });
-    return { program, args };
   }
 
   /**
@@ -115,17 +112,11 @@ export class Stream extends Inspectable<[x: Tensor | HostData]> {
     const data = new Float32Array(this.batch).fill(1);
     for (const row of rowsOf('reset', rows, this.batch)) data[row] = 0;
     const { model, programs } = this.#net;
-    const args = {
-      continues: { shape: [this.batch], dtype: 'f32', data } as const,
-      states: this.#states,
-    };
-    const program = programs.get({
+    const { program, args } = programs.prepare({
       name: 'reset',
-      args,
+      args: { continues: { shape: [this.batch], dtype: 'f32', data }, states: this.#states },
       trace: ({ continues, states }) => {
-        const cleared = this.#layout
-          .unpack(states)
-          .map((state, i) => clearRows('reset', model.states[i], state, continues));
+        const cleared = clearRows('reset', model.states, this.#layout.unpack(states), continues);
         return { outputs: this.#layout.pack(cleared), donate: ['states'] };
       },
     });
@@ -135,7 +126,7 @@ export class Stream extends Inspectable<[x: Tensor | HostData]> {
   /** Copies of the states as they are after the last push, by name. The caller owns them. */
   states(): Record<string, Tensor> {
     this.#checkAlive('states');
-    return this.#copy('states', (states) => this.#layout.byName(states)) as Record<string, Tensor>;
+    return this.#copy('states', (states) => this.#layout.unpack(states)) as Record<string, Tensor>;
   }
 
   /** A second stream that starts from this one's states. Afterwards the two are independent. */
@@ -146,8 +137,11 @@ export class Stream extends Inspectable<[x: Tensor | HostData]> {
 
   #copy(name: string, outputsOf: (states: Value) => Tree<Value>): unknown {
     const { programs, runtime } = this.#net;
-    const args = { states: this.#states };
-    const program = programs.get({ name, args, trace: ({ states }) => ({ outputs: outputsOf(states) }) });
+    const { program, args } = programs.prepare({
+      name,
+      args: { states: this.#states },
+      trace: ({ states }) => ({ outputs: outputsOf(states) }),
+    });
     return program.call(runtime, args);
   }
 
@@ -157,12 +151,10 @@ export class Stream extends Inspectable<[x: Tensor | HostData]> {
   async save(metadata: Readonly<Record<string, string>> = {}): Promise<Uint8Array<ArrayBuffer>> {
     this.#checkAlive('save');
     checkMetadata('save', metadata);
-    const flat = Float32Array.from(await this.#states.read());
-    const { model } = this.#net;
-    return serializeSafetensors(stateTensors(model, this.batch, this.#layout.cut(flat)), {
+    return serializeSafetensors(this.#layout.toTensors(await this.#states.read()), {
       ...metadata,
       format: 'pt',
-      model: model.name,
+      model: this.#net.model.name,
       batch: String(this.batch),
     });
   }
@@ -192,7 +184,7 @@ export class Stream extends Inspectable<[x: Tensor | HostData]> {
       refuse(
         `the file is of a stream of batch ${savedBatch}; expected ${this.batch}, the batch of this stream`,
       );
-    this.#states.write(this.#layout.join(statesOf('restore', model, this.batch, tensors)));
+    this.#states.write(this.#layout.fromTensors('restore', tensors)[0]);
     return metadata;
   }
 

@@ -5,14 +5,15 @@ import type { NamedTensor } from '../io/safetensors.ts';
 import type { Layer } from '../nn/layer.ts';
 import type { Memory, NamedArguments } from './program.ts';
 import { stepsAndBatch } from './sequence_arguments.ts';
-import { batchAxis, rowsOf, stateArgument, statesOf, stateTensors, type GivenStates } from './states.ts';
+import { StateLayout } from './state_layout.ts';
+import { batchAxis, rowsOf, type GivenStates } from './states.ts';
 import type { Argument, Tensor } from './tensor.ts';
 
 export class TrainStates {
   readonly #model: Layer;
   readonly #memory: Memory;
-  /** In the model's order; none before the first step. */
-  #tensors: readonly Tensor[] = [];
+  /** All states, flat; absent before the first step. */
+  #tensor: Tensor | undefined;
   /** (B): 1 for rows of the batch whose states continue, 0 for rows that start at zero. */
   #continues = new Float32Array(0);
 
@@ -37,7 +38,7 @@ export class TrainStates {
     this.#memory = memory;
   }
 
-  /** The states as arguments of a step on such an input, with `continues`. @param given The caller's, which are refused. */
+  /** `states` and `continues` as arguments of a step on such an input. @param given The caller's, which are refused. */
   arguments(input: Argument, given: GivenStates | undefined): NamedArguments {
     if (given !== undefined)
       throw new GatewiseError(
@@ -46,24 +47,27 @@ export class TrainStates {
       );
     const [, batch] = stepsAndBatch('step: a stateful trainer expects', this.#model, input);
     const { length } = this.#continues;
-    if (length !== batch) {
-      if (this.#continues.includes(1))
-        throw new GatewiseError(
-          'argument',
-          `step: the batch has ${batch} sequences, but the states of the last step are those of ${length}; call resetStates() first`,
-        );
-      this.#allocate(batch);
-    }
-    return {
-      continues: { shape: [batch], dtype: 'f32', data: this.#continues.slice() },
-      ...Object.fromEntries(this.#model.states.map(({ name }, i) => [stateArgument(name), this.#tensors[i]])),
-    };
+    if (length !== batch && this.#continues.includes(1))
+      throw new GatewiseError(
+        'argument',
+        `step: the batch has ${batch} sequences, but the states of the last step are those of ${length}; call resetStates() first`,
+      );
+    const states = this.#allocated(batch);
+    return { continues: { shape: [batch], dtype: 'f32', data: this.#continues.slice() }, states };
   }
 
-  #allocate(batch: number): void {
-    this.dispose();
-    this.#tensors = this.#model.states.map(({ shape }) => this.#memory.allocate(shape(batch), 'f32'));
-    this.#continues = new Float32Array(batch);
+  get #layout(): StateLayout {
+    return new StateLayout(this.#model.states, this.#continues.length);
+  }
+
+  /** The tensor for a batch of so many rows; a new one if it had another number of them. */
+  #allocated(batch: number): Tensor {
+    if (this.#tensor === undefined || batch !== this.#continues.length) {
+      this.#tensor?.dispose();
+      this.#continues = new Float32Array(batch);
+      this.#tensor = this.#memory.allocate([this.#layout.size], 'f32');
+    }
+    return this.#tensor;
   }
 
   /** Call this when a step has been queued. */
@@ -76,38 +80,35 @@ export class TrainStates {
     for (const row of rowsOf('resetStates', rows, this.#continues.length)) this.#continues[row] = 0;
   }
 
-  /** Tensors for a file, by name; none if every row starts at zero. */
-  async save(): Promise<Map<string, NamedTensor>> {
+  /** Tensors for a file, their names with the prefix; none if every row starts at zero. */
+  async save(prefix: string): Promise<ReadonlyMap<string, NamedTensor>> {
     const continues = this.#continues.slice();
-    if (!continues.includes(1)) return new Map();
-    const values = await Promise.all(
-      this.#tensors.map(async (tensor, i) => {
-        const { shape } = tensor;
-        const axis = batchAxis('save', this.#model.states[i]);
-        const inner = sizeOf(shape.slice(axis + 1));
-        const row = (at: number): number => Math.floor(at / inner) % shape[axis];
-        return Float32Array.from(await tensor.read(), (x, at) => (continues[row(at)] === 1 ? x : 0));
-      }),
-    );
-    return stateTensors(this.#model, continues.length, values);
+    if (this.#tensor === undefined || !continues.includes(1)) return new Map();
+    const tensors = this.#layout.toTensors(await this.#tensor.read(), prefix);
+    for (const state of this.#model.states) {
+      const { shape, data } = tensors.get(prefix + state.name) as NamedTensor;
+      const axis = batchAxis('save', state);
+      const inner = sizeOf(shape.slice(axis + 1));
+      data.forEach((_, at) => {
+        if (continues[Math.floor(at / inner) % shape[axis]] === 0) data[at] = 0;
+      });
+    }
+    return tensors;
   }
 
   /** Checks states from a file. @returns what writes them to the device. */
-  restorer(file: ReadonlyMap<string, NamedTensor>): () => void {
+  restorer(file: ReadonlyMap<string, NamedTensor>, prefix: string): () => void {
     if (file.size === 0) return () => this.reset();
     const [first] = this.#model.states;
-    const batch = file.get(first.name)?.shape[batchAxis('load', first)] ?? 0;
-    const states = statesOf('trainer', this.#model, batch, file);
+    const batch = file.get(prefix + first.name)?.shape[batchAxis('load', first)] ?? 0;
+    const [data] = new StateLayout(this.#model.states, batch).fromTensors('trainer', file, [prefix]);
     return () => {
-      if (batch !== this.#continues.length) this.#allocate(batch);
-      this.#tensors.forEach((tensor, i) => tensor.write(states[i]));
+      this.#allocated(batch).write(data);
       this.advance();
     };
   }
 
   dispose(): void {
-    for (const tensor of this.#tensors) tensor.dispose();
-    this.#tensors = [];
-    this.#continues = new Float32Array(0);
+    this.#tensor?.dispose();
   }
 }

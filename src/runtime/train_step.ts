@@ -15,7 +15,8 @@ import type { NetContext } from './net_context.ts';
 import type { ParameterLayout } from './parameters.ts';
 import type { Traced } from './program.ts';
 import { truncate, type Truncation } from './sequence_arguments.ts';
-import { stateArgument, tracedStates } from './states.ts';
+import { StateLayout } from './state_layout.ts';
+import { clearRows, tracedStates } from './states.ts';
 
 /** What a step minimises, and how. */
 export interface StepRecipe {
@@ -35,10 +36,10 @@ export const optimizerArgument = (state: string): string => `optimizer ${state}`
 
 /**
  * Traces a step.
- * @param args `weights`, the optimizer's states, `scalars`, `input`, `target`, `noise`, `lengths` or `mask`, states of the
- *   model, and for a stateful trainer `continues`, (B): 1 for rows whose states continue, 0 for rows that start at zero.
+ * @param args `weights`, the optimizer's states, `scalars`, `input`, `target`, `noise`, `lengths` or `mask`, given states of
+ *   the model, or for a stateful trainer all `states`, flat, and `continues`, (B): 0 for rows that start at zero, else 1.
  * @param truncation The steps of input and target that are computed; all where absent.
- * @returns the loss, then what replaces the weights, the optimizer's states and, with `continues`, the model's states.
+ * @returns the loss, then what replaces the weights, the optimizer's states and, with `continues`, `states`.
  */
 export function traceStep(
   { model, layout, precision }: Pick<NetContext, 'model' | 'layout' | 'precision'>,
@@ -55,7 +56,10 @@ export function traceStep(
     ...(lengths && { lengths }),
     ...(mask && { mask }),
   };
-  const initial = tracedStates(model, args);
+  const stateLayout = continues && new StateLayout(model.states, continues.shape[0]);
+  const initial = stateLayout
+    ? clearRows('trainer', model.states, stateLayout.unpack(args['states']), continues)
+    : tracedStates(model, args);
   const parameters = layout.unpack(flat);
   const stored = layout.quantize(parameters, precision);
   const { output, states } = model.forward(x, stored, initial, context);
@@ -63,10 +67,10 @@ export function traceStep(
   const gradient = clip(recipe, gradientOf(layout, value, parameters));
   const optimizerStates = optimizer.states.map(optimizerArgument);
   const tensors = [flat, gradient, ...optimizerStates.map((name) => args[name])];
-  const carried = continues === undefined ? [] : model.states.map(({ name }) => name);
+  const carried = stateLayout ? [stateLayout.pack(states)] : [];
   return {
-    outputs: [value, ...update(optimizer, tensors, scalars), ...carried.map((name) => states[name])],
-    donate: [undefined, 'weights', ...optimizerStates, ...carried.map(stateArgument)],
+    outputs: [value, ...update(optimizer, tensors, scalars), ...carried],
+    donate: [undefined, 'weights', ...optimizerStates, ...carried.map(() => 'states')],
   };
 }
 

@@ -190,13 +190,12 @@ export class Trainer extends Inspectable<StepParameters> {
       loss.ignoresPadding === true && hasSameSteps(target, input)
         ? truncationOf(net.model, { input, ...sequences })
         : undefined;
-    const program = this.#programs.get({
+    return this.#programs.prepare({
       name: 'step',
       args,
       variant: `${truncation?.length}`,
       trace: (values) => traceStep(net, this.#options, values, truncation),
     });
-    return { program, args };
   }
 
   /**
@@ -209,13 +208,13 @@ export class Trainer extends Inspectable<StepParameters> {
     const { optimizer } = this.#options;
     const steps = this.#steps;
     const [states, ...flats] = await Promise.all([
-      this.#states?.save() ?? new Map<string, NamedTensor>(),
+      this.#states?.save(STATE_PREFIX) ?? new Map<string, NamedTensor>(),
       ...this.#flats.map((tensor) => tensor.read()),
     ]);
     const prefixes = prefixesOf(optimizer);
     const tensors = new Map([
       ...flats.flatMap((flat, i) => Array.from(this.#net.layout.toTensors(flat, prefixes[i]))),
-      ...[...states].map(([name, tensor]) => [STATE_PREFIX + name, tensor] as const),
+      ...states,
     ]);
     return serializeSafetensors(tensors, {
       ...metadata,
@@ -240,19 +239,15 @@ export class Trainer extends Inspectable<StepParameters> {
     const isState = (name: string): boolean =>
       name.startsWith(STATE_PREFIX) && !layout.entries.some((entry) => entry.name === name);
     const entries = [...tensors];
-    const flats = layout.fromTensors(
-      new Map(entries.filter(([name]) => !isState(name))),
-      prefixesOf(optimizer),
-    );
-    const states = entries
-      .filter(([name]) => isState(name))
-      .map(([name, tensor]) => [name.slice(STATE_PREFIX.length), tensor] as const);
-    if (this.#states === undefined && states.length > 0)
+    const states = new Map(entries.filter(([name]) => isState(name)));
+    const others = new Map(entries.filter(([name]) => !isState(name)));
+    const flats = layout.fromTensors('weights', others, prefixesOf(optimizer));
+    if (this.#states === undefined && states.size > 0)
       throw new GatewiseError(
         'file',
         'trainer: the checkpoint holds states of the model, as a stateful trainer saves them; make the trainer with stateful: true',
       );
-    const restoreStates = this.#states?.restorer(new Map(states));
+    const restoreStates = this.#states?.restorer(states, STATE_PREFIX);
     // Written only after everything was checked.
     this.#flats.forEach((tensor, i) => tensor.write(flats[i]));
     restoreStates?.();

@@ -22,18 +22,10 @@ test.each(['start.mjs', 'node.mjs'])(
   '%s: both builds take turns, in the other order in each pass',
   async (script) => {
     const before = left();
-    const args = [
-      '--against',
-      'HEAD',
-      '--passes',
-      '2',
-      '--only',
-      'trial-gru',
-      'trial-stream',
-      '--json',
-      json,
-    ];
-    const { output } = await run(script, ...args);
+    const { output } = await run(
+      script,
+      `--against HEAD --passes 2 --only trial-gru trial-stream --json ${json}`,
+    );
     const order = [...output.matchAll(/trial-gru: preparing (.+)\n/g)].map(([, name]) => name);
     expect(order).toEqual(['gatewise webgpu', `gatewise ${head}`, `gatewise ${head}`, 'gatewise webgpu']);
     expect(output).toMatch(/trial-stream( +[\d.]+){3} +[\d.]+–[\d.]+ +2/);
@@ -63,17 +55,8 @@ test('a wrong commit is not timed, and the run ends with 1', async () => {
   expect(wrong).not.toBe(source);
   const imported = wrong.replace(/\badd\b(?=[,\s}][^;]*from)/, 'add, sub');
   const commit = commitWith('src/nn/linear.ts', imported);
-  const { code, output } = await run(
-    'node.mjs',
-    '--against',
-    commit,
-    '--passes',
-    '1',
-    '--only',
-    'trial-training',
-    '--json',
-    json,
-  );
+  const options = `--against ${commit} --passes 1 --only trial-training --json ${json}`;
+  const { code, output } = await run('node.mjs', options);
   expect(output).toMatch(/trial-training: gatewise [0-9a-f]+: wrong: differs from the reference/);
   expect(code).toBe(1);
 });
@@ -87,14 +70,14 @@ test.each([
   ],
 ])('a commit %s is a clear error', async (_, make, message) => {
   const before = left();
-  const { code, output } = await run('start.mjs', '--against', make());
+  const { code, output } = await run('start.mjs', `--against ${make()}`);
   expect(output).toMatch(message);
   expect(code).toBe(1);
   expect(left()).toEqual(before);
 });
 
 test('--against takes no peers', async () => {
-  expect((await run('start.mjs', '--against', 'HEAD', '--peers', 'jax')).output).toMatch(
+  expect((await run('start.mjs', '--against HEAD --peers jax')).output).toMatch(
     /'--against <commit>' cannot be used with option '--peers/,
   );
 });

@@ -41,7 +41,7 @@ export function untimed(contestant: string, workload: string, status: Row['statu
 export const results = (rows: readonly Row[], more: Partial<Results> = {}, speed = 1): Results => ({
   version: 2,
   date: '2026-01-02T03:04:05.000Z',
-  adapter: { description: 'WebGPU: made up', software: false, vendor: 'v', architecture: 'a' },
+  adapter: { description: 'WebGPU: made up', software: false },
   environment: { agent: 'Mozilla/5.0 (X11) HeadlessChrome/156.0.0.0 Safari/537.36', platform: 'p', cores: 8 },
   versions: { 'gatewise webgpu': '1.2.3', 'Peer webgpu': '4.5' },
   settings: { ...presets.quick, passes: 1 },
@@ -76,9 +76,13 @@ export interface Running {
   readonly ended: Promise<Ended>;
 }
 
-/** Starts a program in a process group of its own, as a terminal does. */
-export function start(program: string, args: readonly string[], cwd = root): Running {
-  const child = spawn(program, args, { cwd, stdio: ['ignore', 'pipe', 'pipe'], detached: true });
+/** Starts a program in a process group of its own, as a terminal does. @param words its arguments, with spaces between them */
+export function start(program: string, words: string, cwd = root): Running {
+  const child = spawn(program, words.split(' ').filter(Boolean), {
+    cwd,
+    stdio: ['ignore', 'pipe', 'pipe'],
+    detached: true,
+  });
   let output = '';
   const hear = new Set<() => void>();
   for (const stream of [child.stdout, child.stderr])
@@ -104,8 +108,8 @@ export function start(program: string, args: readonly string[], cwd = root): Run
 }
 
 /** Runs a script of the benchmark to its end. */
-export const run = (script: string, ...args: readonly string[]): Promise<Ended> =>
-  start(process.execPath, [join(root, 'bench', script), ...args]).ended;
+export const run = (script: string, words: string): Promise<Ended> =>
+  start(process.execPath, `bench/${script} ${words}`).ended;
 
 /** What a command printed. @throws Error with that unless it ended well */
 export async function succeed(ended: Promise<Ended>): Promise<string> {

@@ -97,11 +97,6 @@ test('the ratio of two commits is the geometric mean over the passes, with the i
   // Passes pair the times: what slows down both leaves the ratio as it is.
   const [low, high] = pairedRatio([1, 20, 300], [2, 40, 600]).interval!;
   expect([low, high].map((bound) => Number(bound.toFixed(6)))).toEqual([0.5, 0.5]);
-  for (const [a, b] of [
-    [[], []],
-    [[1], [1, 2]],
-  ] as const)
-    expect(() => pairedRatio(a, b)).toThrow('expected pairs of times');
 });
 
 test('rows of both commits in all passes that timed both; slower where the whole interval is below 0.95', () => {
@@ -131,34 +126,25 @@ test('rows of both commits in all passes that timed both; slower where the whole
   );
 });
 
-test.each([
-  ['set=fast', 'set: expected one of quick, full, gpu, trial, got "fast"'],
-  ['peers=tfjs,torch', 'contestant: expected one of gatewise, gatewise-cpu, tfjs, onnx, jax, got "torch"'],
-  ['only=longer', /^workload: expected one of sequence-lstm, .*long, .*trial-lstm.*, got "longer"$/],
-  ['seed=-1', 'seed: expected a whole number from 0 to 4294967295, got "-1"'],
-])('the address ?%s is an error that says what there is', (query, message) => {
-  expect(() => readSelection(new URLSearchParams(query))).toThrow(message);
-});
-
 test('the address that is written is read; an empty one asks for everyone', () => {
-  const selection = { set: 'gpu', only: ['long'], peers: ['tfjs', 'gatewise'], seed: 4294967295 } as const;
+  const selection = { set: 'gpu', only: ['long'], peers: ['tfjs', 'gatewise'] } as const;
   expect(readSelection(writeSelection(selection))).toEqual(selection);
-  expect(readSelection(new URLSearchParams())).toEqual({ only: [], peers: [], seed: 1 });
+  expect(readSelection(new URLSearchParams())).toEqual({ only: [], peers: [] });
   expect([true, false].map((software) => defaultSet({ software }))).toEqual(['quick', 'full']);
 });
 
-test('passes are a whole number from 1 to 100', () => {
+test('passes are a whole number of at least 1', () => {
   expect([parsePasses('1'), parsePasses('100')]).toEqual([1, 100]);
-  for (const text of ['0', '101', '1.5', 'x', ''])
-    expect(() => parsePasses(text)).toThrow(`from 1 to 100, got "${text}"`);
+  for (const text of ['0', '1.5', '-1', 'x', ''])
+    expect(() => parsePasses(text)).toThrow(`at least 1, got "${text}"`);
 });
 
 test('every set has workloads; a trial takes moments whatever the set', () => {
   for (const set of setNames) expect(workloadsOf(set).length).toBeGreaterThan(0);
   expect(workloadsOf('gpu')).toEqual(expect.arrayContaining([...workloadsOf('full')]));
-  const maxSamples = setNames.map((set) => settingsFor(set, workloadsOf(set), 1).maxSamples);
+  const maxSamples = setNames.map((set) => settingsFor(set, workloadsOf(set)).maxSamples);
   expect(maxSamples).toEqual(
     ['quick', 'full', 'full', 'trial'].map((name) => presets[name as 'full'].maxSamples),
   );
-  expect(settingsFor('full', workloadsOf('trial'), 7)).toEqual({ ...presets.trial, seed: 7 });
+  expect(settingsFor('full', workloadsOf('trial'))).toBe(presets.trial);
 });

@@ -1,19 +1,18 @@
-// The benchmark in words: tables of a run, the table of README, two runs compared, names of files.
+// The benchmark in words: tables of a run, the table of README, names of files.
 import { expect, test } from 'vitest';
 
 import { columns, fastest } from '../../bench/columns.ts';
-import { compare } from '../../bench/compare.ts';
 import { noCounts } from '../../bench/counters.ts';
 import { printResults, printWorkload } from '../../bench/print.ts';
-import { presets, readResults, resultsName, type Results, type Row } from '../../bench/results.ts';
+import { resultsName, type Row } from '../../bench/results.ts';
 import { milliseconds, speedTable, times } from '../../bench/speed_table.ts';
-import { workloads, workloadsOf } from '../../bench/workloads.ts';
+import { workloads } from '../../bench/workloads.ts';
 import { around, results, row, untimed } from './fixtures.ts';
 
 const lstm = workloads.find(({ name }) => name === 'trial-lstm')!;
 const stream = workloads.find(({ name }) => name === 'trial-stream')!;
 const counts = { ...noCounts(), dispatches: 65, submits: 2, bindGroups: 3 };
-const own = { counts, gpuBytes: 4_560_000, heapBytes: 7890, rho: 0.5, rhoProduct: 0.0123 };
+const own = { counts, gpuBytes: 4_560_000, heapBytes: 7890, rho: 0.5 };
 const rows: readonly Row[] = [
   row('gatewise webgpu', 'trial-lstm', around(20, 4), around(30, 3), own),
   row('Peer webgpu', 'trial-lstm', around(50, 1), around(40, 1), { note: 'resets first' }),
@@ -29,7 +28,7 @@ test('a workload has a line for each timed row, then the ranking and the reasons
   expect(title).toBe('trial-lstm: LSTM 4 → 8, T 5, B 3, forward');
   expect(cells(head)).toEqual(columns.map(({ title }) => title));
   expect(cells(first).join(' | ')).toBe(
-    'gatewise webgpu | 321 | 30.0 (27.0–33.0) | 20.0 (16.0–24.0) | 1.0× | 0.50 | 0.012 | 65 | 2 | 3 | 4.56 | 0.500 | 7.89',
+    'gatewise webgpu | 321 | 30.0 (27.0–33.0) | 20.0 (16.0–24.0) | 1.0× | 0.50 | 65 | 2 | 3 | 4.56 | 0.500 | 7.89',
   );
   expect(cells(second)[4]).toBe('2.5×');
   expect(below).toEqual([
@@ -98,74 +97,12 @@ test('README: gatewise with ρ, peers by how many times as long they take, reaso
   expect([0.14, 1, 9.99, 16.3, 1234].map(times)).toEqual(['0.14×', '1.0×', '10.0×', '16×', '1,234×']);
 });
 
-const failed = [untimed('a', 'matmul', 'failed', '')];
-const ab = (a: number, b: number, off: number): Row[] => [
-  row('a', 'matmul', around(a, off)),
-  row('b', 'matmul', around(b, off)),
-];
-
-test.each<[string, Row[], Row[], RegExp]>([
-  [
-    'the same',
-    ab(10, 20, 1),
-    ab(11, 30, 2),
-    /matmul +b +20\.0 +30\.0 +1\.50 +beyond the spread\n\nthe ranking is/,
-  ],
-  [
-    'reversed',
-    ab(10, 11, 0.1),
-    ab(12, 10, 0.1),
-    /a < b before\n +b < a after\nmatmul: a was faster than b, and is/,
-  ],
-  [
-    'reversed from a tie',
-    ab(10, 11, 1),
-    ab(12, 10, 0.1),
-    /a ≈ b before\n +b < a after\nneither ranking contra/,
-  ],
-  [
-    'tied afterwards',
-    ab(10, 11, 0.1),
-    ab(10, 11, 1),
-    /a < b before\n +a ≈ b after\nneither ranking contradicts/,
-  ],
-  [
-    'lost',
-    ab(1, 2, 1),
-    failed,
-    /^nothing was.*\n\nmatmul: a: timed before, failed after\nmatmul: b: .* missing after$/,
-  ],
-])('two runs whose ranking is %s', (_, before, after, text) => {
-  expect(compare(results(before), results(after))).toMatch(text);
-});
-
-test('two runs on other things are said to be', () => {
-  const [before] = [results(ab(1, 2, 0))];
-  const adapter = { ...before.adapter, description: 'another' };
-  const after = { ...before, adapter, settings: { ...before.settings, seed: 2 }, versions: {} };
-  expect(compare(before, after)).toMatch(
-    /^adapter: WebGPU: made up before, another after\nseed: 1 before, 2 after\ngatewise webgpu: 1\.2\.3 before, none after\n/,
-  );
-});
-
-test('files of another version or kind are refused', () => {
-  const content = results(ab(1, 2, 0));
-  expect(readResults(JSON.stringify(content))).toEqual(content);
-  expect(() => readResults(JSON.stringify({ ...content, version: 1 }))).toThrow(
-    'of version 2, got version 1',
-  );
-  for (const other of ['{ "dependencies": {} }', 'null'])
-    expect(() => readResults(other)).toThrow('got something else');
-});
-
 test('files of a run have a name by what sets it apart from a full run', () => {
-  const [quick, full] = ['quick', 'full'].map((set) => workloadsOf(set as 'full'));
-  const nameOf = (more: Partial<Results>): string =>
-    resultsName(results([], { workloads: full!, ...more })).replace('2026-01-02-', '');
-  expect(nameOf({})).toBe('made-up');
-  expect(nameOf({ workloads: quick! })).toBe('made-up-quick');
-  expect(nameOf({ workloads: full!.slice(0, 2) })).toBe('made-up-sequence-lstm-sequence-gru');
-  expect(nameOf({ workloads: full!.slice(1) })).toBe(`made-up-${full!.length - 1}-workloads`);
-  const more = { peers: ['gatewise', 'onnx'], settings: { ...presets.full, seed: 7 } };
-  expect(nameOf(more)).toBe('made-up-gatewise-onnx-seed7');
+  const run = results([]);
+  expect(resultsName(run, 'full', [])).toBe('2026-01-02-made-up');
+  expect(resultsName(run, 'quick', [])).toBe('2026-01-02-made-up-quick');
+  expect(resultsName(run, 'quick', ['long', 'deep'])).toBe('2026-01-02-made-up-long-deep');
+  expect(resultsName(run, 'gpu', [...'abcde'])).toBe('2026-01-02-made-up-5-workloads');
+  const peers = ['gatewise', 'onnx'];
+  expect(resultsName({ ...run, peers }, 'full', [])).toBe('2026-01-02-made-up-gatewise-onnx');
 });

@@ -308,19 +308,19 @@ describe(`on ${backend}`, () => {
         'another size',
         lstm(),
         () => fileOf(lstm(HIDDEN + 1)),
-        /restore: state "h" must be f32 \[1, 3, 5\], got f32 \[1, 3, 6\]; was the file saved from another model\?/,
+        /restore: "h" must have shape \[1, 3, 5\], got \[1, 3, 6\]; was the file saved from another model\?/,
       ],
       [
         'a state too many',
         sequence(new GRU({ inputSize: INPUTS, hiddenSize: HIDDEN })),
         () => fileOf(sequence(lstm())),
-        /restore: the model has no state "0\.c"; expected \["0\.h"\]/,
+        /restore: the model has no state "0\.c"; expected "0\.h"/,
       ],
       [
         'a state too few',
         sequence(lstm()),
         () => fileOf(sequence(new GRU({ inputSize: INPUTS, hiddenSize: HIDDEN }))),
-        /restore: no state "0\.c" in the file, which has \["0\.h"\]/,
+        /restore: no tensor "0\.c"; the file has "0\.h"; expected f32 \[/,
       ],
       [
         "a net's weights",
@@ -332,7 +332,7 @@ describe(`on ${backend}`, () => {
         'whole numbers',
         lstm(),
         async () => written('i32', { model: 'LSTM', batch: '3' }),
-        /restore: state "h" must be f32 \[1, 3, 5\], got i32/,
+        /restore: "h" must be f32 \[1, 3, 5\], got i32/,
       ],
       [
         'a part of a file',

@@ -223,10 +223,10 @@ describe('a damaged file', () => {
   });
 
   test.each<[unknown, RegExp]>([
-    [[], /__metadata__ is not an object/],
-    ['text', /__metadata__ is not an object/],
-    [null, /__metadata__ is not an object/],
-    [{ steps: 3 }, /__metadata__ "steps" is not a string/],
+    [[], /__metadata__ must be an object of strings, got/],
+    ['text', /__metadata__ must be an object of strings, got/],
+    [null, /__metadata__ must be an object of strings, got/],
+    [{ steps: 3 }, /__metadata__ must be an object of strings, got 3 as "steps"/],
   ])('whose metadata is %j', (metadata, message) => {
     expect(refusal(file({ __metadata__: metadata }))).toMatch(message);
   });

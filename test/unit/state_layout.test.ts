@@ -63,21 +63,22 @@ describe.each(Object.entries(cases))('%s', (_, { states, places }) => {
   });
 
   test('is cut and joined so on the host', () => {
-    const parts = layout.cut(flat);
-    expect(parts.map((part) => Array.from(part))).toEqual(expected);
-    expect(layout.join(parts)).toEqual(flat);
+    const tensors = layout.toTensors(flat);
+    expect([...tensors.values()].map(({ data }) => Array.from(data))).toEqual(expected);
+    expect(layout.fromTensors('test', tensors)).toEqual([flat]);
   });
 
   test('is unpacked and packed so in a plan, each state in its shape', async () => {
     using runtime = await createRuntime({ backend: 'cpu' });
-    const unpack = runtime.compile((x: Value) => layout.byName(x));
-    const pack = runtime.compile((values: readonly Value[]) => layout.pack(values));
-    const parts = Object.entries(unpack(runtime.tensor(flat)));
+    const unpack = runtime.compile((x: Value) => layout.unpack(x));
+    const pack = runtime.compile((values: Record<string, Value>) => layout.pack(values));
+    const unpacked = unpack(runtime.tensor(flat));
+    const parts = Object.entries(unpacked);
     expect(parts.map(([name, { shape }]) => [name, shape])).toEqual(
       states.map(({ name, shape }) => [name, shape(BATCH)]),
     );
     const read = await Promise.all(parts.map(async ([, part]) => Array.from(await part.read())));
     expect(read).toEqual(expected);
-    expect(await pack(parts.map(([, part]) => part)).read()).toEqual(flat);
+    expect(await pack(unpacked).read()).toEqual(flat);
   });
 });

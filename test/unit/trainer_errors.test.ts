@@ -274,12 +274,7 @@ describe('trainers', () => {
       'unsupported',
       /step: option "length" .*expected lengths, mask, states/,
     ],
-    [
-      'an unknown state',
-      { states: { c: [[[0, 0, 0]]] } },
-      'argument',
-      /step: the model has no state "c"; .*"h"/,
-    ],
+    ['an unknown state', { states: { c: [[[0, 0, 0]]] } }, 'argument', /step: GRU: no state "c"; .*"h"/],
     [
       'a state of another shape',
       { states: { h: [[0, 0, 0]] } },

@@ -1,0 +1,82 @@
+// Named tensors in one flat tensor: where each lies, and how they are read from a file and written to one.
+import { GatewiseError, show } from '../core/errors.ts';
+import { sameShape, sizeOf, type Shape } from '../core/shape.ts';
+import type { NamedTensor } from '../io/safetensors.ts';
+
+export interface Entry {
+  readonly name: string;
+  readonly shape: Shape;
+  readonly offset: number;
+  /** Its elements lie in so many contiguous parts of equal size, which start `stride` elements apart. */
+  readonly parts: number;
+  readonly stride: number;
+}
+
+export class FlatLayout {
+  readonly entries: readonly Entry[];
+  /** Elements of the flat tensor. */
+  readonly size: number;
+  readonly #kind: 'parameter' | 'state';
+
+  constructor(kind: 'parameter' | 'state', entries: readonly Entry[], size: number) {
+    this.#kind = kind;
+    this.entries = entries;
+    this.size = size;
+  }
+
+  /** The tensors of a file. @param prefix Of their names. */
+  toTensors(flat: ArrayLike<number>, prefix = ''): Map<string, NamedTensor> {
+    const all = Float32Array.from(flat);
+    return new Map(
+      this.entries.map(({ name, shape, offset, parts, stride }) => {
+        const data = new Float32Array(sizeOf(shape));
+        const size = data.length / parts;
+        for (let part = 0; part < parts; part++) {
+          const start = offset + part * stride;
+          data.set(all.subarray(start, start + size), part * size);
+        }
+        return [prefix + name, { shape, dtype: 'f32', data }];
+      }),
+    );
+  }
+
+  /**
+   * Flat data from the tensors of a file.
+   * @param what The caller, for errors.
+   * @param prefixes Of the names in the file; one result for each.
+   * @throws GatewiseError `file` if a tensor is missing, unknown, or of another shape or dtype.
+   */
+  fromTensors(
+    what: string,
+    tensors: ReadonlyMap<string, NamedTensor>,
+    prefixes: readonly string[] = [''],
+  ): Float32Array[] {
+    const refuse = (problem: string): never => {
+      throw new GatewiseError('file', `${what}: ${problem}`);
+    };
+    const known = prefixes.flatMap((prefix) => this.entries.map(({ name }) => prefix + name));
+    const expected = new Set(known);
+    const unknown = [...tensors.keys()].find((name) => !expected.has(name));
+    if (unknown !== undefined)
+      refuse(`the model has no ${this.#kind} ${show(unknown)}; expected ${known.map(show).join(', ')}`);
+    const names = [...tensors.keys()].slice(0, 12).map(show).join(', ');
+    return prefixes.map((prefix) => {
+      const flat = new Float32Array(this.size);
+      for (const { name, shape, offset, parts, stride } of this.entries) {
+        const shown = show(prefix + name);
+        const tensor =
+          tensors.get(prefix + name) ??
+          refuse(`no tensor ${shown}; the file has ${names || 'none'}; expected f32 ${show(shape)}`);
+        if (tensor.dtype !== 'f32') refuse(`${shown} must be f32 ${show(shape)}, got ${tensor.dtype}`);
+        if (!sameShape(tensor.shape, shape))
+          refuse(
+            `${shown} must have shape ${show(shape)}, got ${show(tensor.shape)}; was the file saved from another model?`,
+          );
+        const size = sizeOf(shape) / parts;
+        for (let part = 0; part < parts; part++)
+          flat.set(tensor.data.subarray(part * size, (part + 1) * size), offset + part * stride);
+      }
+      return flat;
+    });
+  }
+}
