@@ -1,8 +1,7 @@
 // One sample of each kernel of an op in each of its variants, taken from the samples of the conformance tests.
 import { allOps } from '../../src/ops/index.ts';
 import { KINDS, waysOf, type Way } from '../gpu/conformance.ts';
-import { deviceSamples, samples } from '../gpu/op_samples.ts';
-import { keptSamples } from '../gpu/packed_samples.ts';
+import { deviceSamples, persistentSamples, samples } from '../gpu/samples/index.ts';
 
 /** What one way is selected for: `op, variant: kernel`. */
 const marksOf = ({ name, variant, kernels }: Way): string[] =>
@@ -12,7 +11,7 @@ const marksOf = ({ name, variant, kernels }: Way): string[] =>
 export function selection(): Way[] {
   const byMark = new Map<string, Way[]>();
   for (const { name } of allOps) {
-    const list = [samples, deviceSamples, keptSamples].flatMap((of) => of[name] ?? []);
+    const list = [samples, deviceSamples, persistentSamples].flatMap((of) => of[name] ?? []);
     for (const way of list.flatMap((sample) => waysOf(name, sample, [...KINDS.keys()])))
       for (const mark of marksOf(way)) byMark.set(mark, [...(byMark.get(mark) ?? []), way]);
   }

@@ -13,7 +13,7 @@ import { gather, gatherOp } from '../../src/ops/gather.ts';
 import { matmul } from '../../src/ops/matmul.ts';
 import { softmaxCrossEntropy } from '../../src/ops/softmax_cross_entropy.ts';
 import { mean, reshape, sum } from '../../src/ops/structure.ts';
-import { allCells } from './op_samples.ts';
+import { allCells } from '../all_cells.ts';
 import { f32, i32, type Sample } from './sample.ts';
 
 import { projectionOf, runFused, runInputs, type RunSize } from '../recurrent_run.ts';

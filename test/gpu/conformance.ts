@@ -18,9 +18,8 @@ import type { NumberArray } from '../../src/core/shape.ts';
 import { Value, type Op } from '../../src/graph/value.ts';
 import { runtimeWith } from '../runtime_with.ts';
 import { planOf } from '../webgpu_plan.ts';
-import { deviceSamples, outputsOf, samples, tensorsOf } from './op_samples.ts';
-import { keptSamples } from './packed_samples.ts';
-import { type Sample } from './sample.ts';
+import { outputsOf, tensorsOf, type Sample } from './sample.ts';
+import { deviceSamples, persistentSamples, samples } from './samples/index.ts';
 import { toleranceOf, worst } from './tolerance.ts';
 
 /** The results of a sample, once for each of `times` runs of one plan. */
@@ -125,8 +124,8 @@ export const titleOf = ({ name, sample, device, variant }: Way): string =>
 export const compiles = ({ backend }: Runtime, { subgroupSize }: DeviceInfo): boolean =>
   subgroupSize === undefined || subgroupSize === deviceInfoOf((backend as WebGPUBackend).device).subgroupSize;
 
-/** Whether a workgroup loads its weights once. */
-const isKeeping = (variant: string | undefined): boolean =>
+/** Whether a variant loads the weights once per launch. */
+const loadsWeightsOnce = (variant: string | undefined): boolean =>
   variant === 'persistent_workgroup' || variant === 'persistent_registers';
 
 /** Of an op, about. */
@@ -140,10 +139,10 @@ export function trialsOf(name: string): Way[] {
     const from = (i * 7) % own.length;
     return [...own.slice(from), ...own.slice(0, from)].slice(0, each);
   });
-  const kept = (keptSamples[name] ?? []).flatMap((sample) =>
-    waysOf(name, sample, [GPU_DEVICE]).filter(({ variant }) => isKeeping(variant)),
+  const persistent = (persistentSamples[name] ?? []).flatMap((sample) =>
+    waysOf(name, sample, [GPU_DEVICE]).filter(({ variant }) => loadsWeightsOnce(variant)),
   );
-  return [...trials, ...kept];
+  return [...trials, ...persistent];
 }
 
 /** Whether the kernel of an op depends on the device. */

@@ -1,8 +1,7 @@
 // How far results may be from the reference's.
 import type { NumberArray } from '../../src/core/shape.ts';
 import { nodesOf, Value, type Tolerance } from '../../src/graph/value.ts';
-import { outputsOf } from './op_samples.ts';
-import type { Sample } from './sample.ts';
+import { outputsOf, type Sample } from './sample.ts';
 
 /** The largest error as a share of what the tolerance allows: 1 is just right. */
 export function worst(got: NumberArray, expected: NumberArray, { absolute, relative }: Tolerance): number {

@@ -8,8 +8,8 @@ import { GatewiseError } from '../../src/core/errors.ts';
 import { Random } from '../../src/core/random.ts';
 import { add, less, mul, sigmoid, sub, tanh, where } from '../../src/expr/arith.ts';
 import { createRuntime, Recurrent, sum, valueAndGrad, type Runtime, Value } from '../../src/index.ts';
-import { allCells, dataOf } from '../gpu/op_samples.ts';
-import { f32 } from '../gpu/sample.ts';
+import { allCells } from '../all_cells.ts';
+import { dataOf, f32 } from '../gpu/sample.ts';
 import { randomCell } from '../random_cell.ts';
 import { runFused, runInputs, runNaive, type RunSize } from '../recurrent_run.ts';
 

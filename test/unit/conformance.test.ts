@@ -10,7 +10,8 @@ import type { RecurrentVariant } from '../../src/backend/webgpu/kernels/recurren
 import { selection } from '../chrome/selection.ts';
 import { isChoosing, titleOf, trialsOf } from '../gpu/conformance.ts';
 import { worst } from '../gpu/tolerance.ts';
-import { keptSamples } from '../gpu/packed_samples.ts';
+import { persistentSamples } from '../gpu/samples/index.ts';
+
 import { opsOf, otherOps } from '../gpu/ops/groups.ts';
 
 test('the measure of errors tells right from wrong', () => {
@@ -69,8 +70,8 @@ test('every op that chooses is known here, and launched in several ways', () => 
   expect([...trials.values()].filter((ways) => ways.length < 2)).toEqual([]);
 });
 
-test.each(Object.entries(keptSamples))(
-  'weights of %s that stay over a sequence are tried in registers and in workgroup memory',
+test.each(Object.entries(persistentSamples))(
+  'weights of %s are loaded once per launch, into registers and into workgroup memory',
   (name, list) => {
     const ways = (trials.get(name) ?? []).filter(({ sample }) => list.includes(sample));
     const wanted = list.flatMap(({ name }) =>

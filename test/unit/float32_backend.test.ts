@@ -9,9 +9,9 @@ import { matmulOp } from '../../src/ops/matmul.ts';
 import { allOps } from '../../src/ops/index.ts';
 import { Runtime } from '../../src/runtime/runtime.ts';
 import { Float32Backend } from '../float32_backend/backend.ts';
-import { outputsOf, samples, tensorsOf } from '../gpu/op_samples.ts';
+import { samples } from '../gpu/samples/index.ts';
 import { toleranceOf, worst } from '../gpu/tolerance.ts';
-import type { Sample } from '../gpu/sample.ts';
+import { outputsOf, tensorsOf, type Sample } from '../gpu/sample.ts';
 
 const third = new Runtime(new Float32Backend(), undefined);
 const cpu = await createRuntime({ backend: 'cpu' });

@@ -16,8 +16,8 @@ import {
   type Runtime,
   type Tensor,
 } from '../../src/index.ts';
-import { dataOf, outputsOf, samples } from '../gpu/op_samples.ts';
-import { f32, type Sample } from '../gpu/sample.ts';
+import { samples } from '../gpu/samples/index.ts';
+import { dataOf, f32, outputsOf, type Sample } from '../gpu/sample.ts';
 
 const runtime: Runtime = await createRuntime({ backend: 'cpu', precision: 'float64' });
 const LIMIT = 1e-6;

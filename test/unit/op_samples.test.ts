@@ -5,7 +5,9 @@ import { expect, test } from 'vitest';
 import { nodesOf, Value, type Op } from '../../src/graph/value.ts';
 import { allOps } from '../../src/ops/index.ts';
 import type { Cell } from '../../src/cells/cell.ts';
-import { allCells, deviceSamples, outputsOf, samples, unusualCell } from '../gpu/op_samples.ts';
+import { allCells, unusualCell } from '../all_cells.ts';
+import { outputsOf } from '../gpu/sample.ts';
+import { deviceSamples, samples } from '../gpu/samples/index.ts';
 
 const modules: Record<string, Record<string, unknown>> = import.meta.glob('../../src/ops/*.ts', {
   eager: true,

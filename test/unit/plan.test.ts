@@ -41,8 +41,8 @@ import type { Region } from '../../src/plan/region.ts';
 import { decompose, optimise } from '../../src/plan/rewrite.ts';
 import { quantity } from '../../src/plan/table.ts';
 import { valueAndGrad } from '../../src/runtime/grad.ts';
-import { dataOf, outputsOf, samples } from '../gpu/op_samples.ts';
-import type { Sample } from '../gpu/sample.ts';
+import { samples } from '../gpu/samples/index.ts';
+import { dataOf, outputsOf, type Sample } from '../gpu/sample.ts';
 import { launchesOf, planOf, planText } from '../webgpu_plan.ts';
 
 const arg = (...shape: number[]): Value => new Value({ shape, dtype: 'f32' });
