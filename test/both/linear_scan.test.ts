@@ -22,6 +22,7 @@ import {
   sum,
   valueAndGrad,
   type Context,
+  type ErrorCode,
   type Layer,
   type MinRNN,
   type MinRNNOptions,
@@ -34,6 +35,7 @@ import {
 import { GPU_DEVICE, SOFTWARE_DEVICE } from '../../src/backend/webgpu/device_info.ts';
 import { Launcher } from '../../src/backend/webgpu/launches.ts';
 import type { Plan } from '../../src/plan/plan.ts';
+import { failure } from '../failure.ts';
 import { backend, on } from '../setup/backend.ts';
 
 const kinds = ['MinGRU', 'MinLSTM'] as const;
@@ -59,9 +61,6 @@ function expectClose(got: ArrayLike<number>, expected: ArrayLike<number>, tolera
   );
   expect(wrong.slice(0, 5)).toEqual([]);
 }
-
-const code = (expected: string): Error =>
-  expect.objectContaining({ name: 'GatewiseError', code: expected }) as Error;
 
 // -- the formulas, in float64
 
@@ -241,7 +240,7 @@ describe(`on ${backend}`, () => {
     });
 
     test('refuses what does not fit', () => {
-      const refusals: [expected: string, shapes: Shape[]][] = [
+      const refusals: [expected: ErrorCode, shapes: Shape[]][] = [
         [
           'shape',
           [
@@ -270,10 +269,10 @@ describe(`on ${backend}`, () => {
           linearScan(a, b, initial === undefined ? {} : { initial }),
         );
         const args = shapes.map((shape) => runtime.tensor(new Float32Array(sizeOf(shape)), { shape }));
-        expect(() => run(args)).toThrow(code(expected));
+        expect(() => run(args)).toThrow(failure(expected));
       }
       const words = runtime.compile((a: Value) => linearScan(a, 1 as unknown as Value));
-      expect(() => words([[[1]]])).toThrow(code('argument'));
+      expect(() => words([[[1]]])).toThrow(failure('argument'));
     });
   });
 
@@ -335,12 +334,12 @@ describe(`on ${backend}`, () => {
     });
 
     test('refuses what it does not know', async () => {
-      expect(() => make(kind, { ...SIZES, zoneout: 0.5 } as MinRNNOptions)).toThrow(code('unsupported'));
-      expect(() => make(kind, { ...SIZES, hiddenSize: 0 })).toThrow(code('argument'));
+      expect(() => make(kind, { ...SIZES, zoneout: 0.5 } as MinRNNOptions)).toThrow(failure('unsupported'));
+      expect(() => make(kind, { ...SIZES, hiddenSize: 0 })).toThrow(failure('argument'));
       const net = await runtime.load(make(kind, SIZES));
-      expect(() => net.run([[[1, 2]]])).toThrow(code('shape'));
-      expect(() => net.run(input(), { states: { c: [1] } })).toThrow(code('argument'));
-      expect(() => net.run(input(), { states: { h: [[[1]]] } })).toThrow(code('shape'));
+      expect(() => net.run([[[1, 2]]])).toThrow(failure('shape'));
+      expect(() => net.run(input(), { states: { c: [1] } })).toThrow(failure('argument'));
+      expect(() => net.run(input(), { states: { h: [[[1]]] } })).toThrow(failure('shape'));
       net.dispose();
     });
 

@@ -11,6 +11,7 @@ import {
   transpose,
   where,
   zeros,
+  type ErrorCode,
   type HostData,
   type Layer,
   type Net,
@@ -19,6 +20,7 @@ import {
   type Tensor,
 } from '../../src/index.ts';
 import { sequenceMask } from '../../src/ops/sequence_mask.ts';
+import { failure } from '../failure.ts';
 import { backend } from '../setup/backend.ts';
 
 /** 0 where a step does not count, and as its state the number of steps that did. */
@@ -42,13 +44,6 @@ const counting = (timeAxis: 0 | 1): Layer => ({
         };
   },
 });
-
-const failure = (code: string, message: RegExp): Error =>
-  expect.objectContaining({
-    name: 'GatewiseError',
-    code,
-    message: expect.stringMatching(message) as string,
-  }) as Error;
 
 // (T, B) of 3 steps and 2 sequences.
 const steps = [
@@ -137,7 +132,7 @@ describe(`on ${backend}`, () => {
 
     const shape =
       timeAxis === 0 ? String.raw`\(T, B\) of shape \[3, 2\]` : String.raw`\(B, T\) of shape \[2, 3\]`;
-    test.each<[what: string, options: () => RunOptions, code: string, message: RegExp]>([
+    test.each<[what: string, options: () => RunOptions, code: ErrorCode, message: RegExp]>([
       ['both', () => ({ lengths, mask }), 'argument', /run: lengths and mask were both given; give one/],
       [
         'too few lengths',

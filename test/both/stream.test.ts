@@ -23,6 +23,7 @@ import {
   type Shape,
   type Stream,
 } from '../../src/index.ts';
+import { failure } from '../failure.ts';
 import { backend } from '../setup/backend.ts';
 
 const BATCH = 3;
@@ -59,13 +60,6 @@ const total = (shape: (batch: number) => Shape): Layer => ({
     return { output: reshape(sum, x.shape), states: { sum } };
   },
 });
-
-const failure = (code: string, message: RegExp): Error =>
-  expect.objectContaining({
-    name: 'GatewiseError',
-    code,
-    message: expect.stringMatching(message) as string,
-  }) as Error;
 
 /** Standard normal steps, (BATCH, INPUTS) each, the same on every call. */
 function inputs(seed: number, count: number): number[][][] {

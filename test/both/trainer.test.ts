@@ -29,6 +29,7 @@ import {
   type Trainer,
 } from '../../src/index.ts';
 import { Random } from '../../src/core/random.ts';
+import { failure } from '../failure.ts';
 import optimizerRuns from '../fixtures/optimizers.json' with { type: 'json' };
 import { backend } from '../setup/backend.ts';
 
@@ -48,13 +49,6 @@ interface OptimizerRuns {
   readonly grads: readonly (readonly number[])[];
   readonly runs: readonly OptimizerRun[];
 }
-
-const failure = (code: string, message: RegExp): Error =>
-  expect.objectContaining({
-    name: 'GatewiseError',
-    code,
-    message: expect.stringMatching(message) as string,
-  }) as Error;
 
 const CELLS = { RNN, LSTM, GRU };
 type CellName = keyof typeof CELLS;

@@ -27,14 +27,8 @@ import {
   type Values,
 } from '../../src/index.ts';
 import { Random } from '../../src/core/random.ts';
+import { failure } from '../failure.ts';
 import { backend } from '../setup/backend.ts';
-
-const failure = (code: string, message: RegExp): Error =>
-  expect.objectContaining({
-    name: 'GatewiseError',
-    code,
-    message: expect.stringMatching(message) as string,
-  }) as Error;
 
 /** The gradient of Σ weight·target with respect to the weight is the target. */
 const dot: Loss = {

@@ -20,14 +20,8 @@ import {
   type Trainer,
 } from '../../src/index.ts';
 import { Random } from '../../src/core/random.ts';
+import { failure } from '../failure.ts';
 import { backend } from '../setup/backend.ts';
-
-const failure = (code: string, message: RegExp): Error =>
-  expect.objectContaining({
-    name: 'GatewiseError',
-    code,
-    message: expect.stringMatching(message) as string,
-  }) as Error;
 
 const STEPS = 4;
 const BATCH = 3;

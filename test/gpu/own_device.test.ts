@@ -8,15 +8,13 @@ import { defineOp, type Op } from '../../src/graph/value.ts';
 import { runtimeWith } from '../runtime_with.ts';
 import { apply } from '../../src/ops/apply.ts';
 import { elementwiseOp } from '../../src/ops/elementwise.ts';
+import { failure } from '../failure.ts';
 
 async function ownDevice(): Promise<GPUDevice> {
   const adapter = await navigator.gpu.requestAdapter();
   if (adapter === null) throw new Error('expected an adapter, got none');
   return adapter.requestDevice();
 }
-
-const code = (expected: string): Error =>
-  expect.objectContaining({ name: 'GatewiseError', code: expected }) as Error;
 
 describe("an application's own device", () => {
   test('computes, and outlives the runtime', async () => {
@@ -59,7 +57,7 @@ describe("an application's own device", () => {
     await device.lost;
     await Promise.resolve();
     const use = async (): Promise<number> => compiled([1, 2]).item();
-    await expect(use()).rejects.toThrow(code('device-lost'));
+    await expect(use()).rejects.toThrow(failure('device-lost'));
     await expect(use()).rejects.toThrow(/Create a new runtime and load the model again/);
     runtime.dispose();
   });
@@ -73,7 +71,7 @@ test('a tensor above the limits of the device is refused with the limit', async 
   const large = runtime.compile((a: Value, b: Value) => add(a, b));
   const column = runtime.tensor(new Float32Array(rows), { shape: [rows, 1] });
   const make = (): unknown => large(column, new Float32Array(1024));
-  expect(make).toThrow(code('unsupported'));
+  expect(make).toThrow(failure('unsupported'));
   expect(make).toThrow(
     `above the device's limit of ${limit} bytes a binding; use a smaller batch or a shorter sequence`,
   );

@@ -34,13 +34,7 @@ import {
   type Net,
   type Runtime,
 } from '../../src/index.ts';
-
-const failure = (code: ErrorCode, message: RegExp): Error =>
-  expect.objectContaining({
-    name: 'GatewiseError',
-    code,
-    message: expect.stringMatching(message) as string,
-  }) as Error;
+import { failure } from '../failure.ts';
 
 const runtime = await createRuntime({ backend: 'cpu' });
 const value = (shape: readonly number[], dtype: 'f32' | 'i32' = 'f32'): Value => new Value({ shape, dtype });

@@ -4,13 +4,8 @@ import { describe, expect, test } from 'vitest';
 
 import { sizeOf } from '../../src/core/shape.ts';
 import { toHostTensor, type HostData } from '../../src/runtime/host.ts';
+import { failure } from '../failure.ts';
 
-const failure = (code: string, message: RegExp): Error =>
-  expect.objectContaining({
-    name: 'GatewiseError',
-    code,
-    message: expect.stringMatching(message) as string,
-  }) as Error;
 const host = (value: unknown): ReturnType<typeof toHostTensor> => toHostTensor('input', value as HostData);
 
 describe('shapes', () => {

@@ -2,6 +2,7 @@
 import { describe, expect, test } from 'vitest';
 
 import { LayerNorm, Value, type Shape } from '../../src/index.ts';
+import { failure } from '../failure.ts';
 
 describe('the layer', () => {
   test('has the parameters of PyTorch', () => {
@@ -21,12 +22,6 @@ describe('the layer', () => {
   });
 
   test('refuses what is no shape, no eps, no option or no input', () => {
-    const failure = (code: string, message: string): Error =>
-      expect.objectContaining({
-        name: 'GatewiseError',
-        code,
-        message: expect.stringContaining(message) as string,
-      }) as Error;
     for (const shape of [0, 1.5, NaN, [2, 0]])
       expect(() => new LayerNorm(shape)).toThrow(
         failure('argument', 'LayerNorm: normalizedShape must be a whole number of at least 1'),

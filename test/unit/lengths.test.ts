@@ -1,19 +1,13 @@
 // Lengths and masks before they go to a backend: what passes, and what the errors say.
 import { expect, test } from 'vitest';
 
-import { createRuntime, type HostData } from '../../src/index.ts';
+import { createRuntime, type ErrorCode, type HostData } from '../../src/index.ts';
 import { toLengths, toMask } from '../../src/runtime/sequence_arguments.ts';
+import { failure } from '../failure.ts';
 
 const runtime = await createRuntime({ backend: 'cpu' });
 const tensor = (numbers: readonly number[]): ReturnType<typeof runtime.tensor> =>
   runtime.tensor(Int32Array.from(numbers));
-
-const failure = (code: string, message: RegExp): Error =>
-  expect.objectContaining({
-    name: 'GatewiseError',
-    code,
-    message: expect.stringMatching(message) as string,
-  }) as Error;
 
 test('lengths of 1 to T pass, in any order, as lists, typed arrays and tensors', () => {
   expect(toLengths('step', [5, 1, 3], 3, 5)).toEqual({
@@ -26,7 +20,7 @@ test('lengths of 1 to T pass, in any order, as lists, typed arrays and tensors',
   expect(toLengths('step', given, 2, 4)).toBe(given);
 });
 
-test.each<[string, HostData, string, RegExp]>([
+test.each<[string, HostData, ErrorCode, RegExp]>([
   ['0', [3, 0], 'argument', /^step: length 1 must be a whole number of 1 to 4, .* got 0$/],
   ['negative', [-1, 4], 'argument', /length 0 must .* got -1/],
   ['past T', [4, 5], 'argument', /length 1 must be a whole number of 1 to 4, .* got 5/],
@@ -61,7 +55,7 @@ test('a mask has the shape of the input: (T, B), or (B, T) where time is axis 1'
   expect(toMask('step', given, 3, 2, 0)).toBe(given);
 });
 
-test.each<[string, HostData, 0 | 1, string, RegExp]>([
+test.each<[string, HostData, 0 | 1, ErrorCode, RegExp]>([
   [
     'another shape',
     [[1, 1]],

@@ -28,6 +28,7 @@ import {
   type WeightPrecision,
 } from '../../src/index.ts';
 import { fakeQuantize } from '../../src/ops/fake_quantize.ts';
+import { failure } from '../failure.ts';
 import { planOf } from '../webgpu_plan.ts';
 
 const cpu = await createRuntime({ backend: 'cpu' });
@@ -36,13 +37,6 @@ afterAll(() => {
   cpu.dispose();
   exact.dispose();
 });
-
-const failure = (code: string, message: RegExp): Error =>
-  expect.objectContaining({
-    name: 'GatewiseError',
-    code,
-    message: expect.stringMatching(message) as string,
-  }) as Error;
 
 type Named = Readonly<Record<string, Tensor>>;
 

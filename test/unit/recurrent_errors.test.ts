@@ -30,16 +30,11 @@ import {
   type Tensor,
   type Values,
 } from '../../src/index.ts';
+import { failure } from '../failure.ts';
 
 const runtime = await createRuntime({ backend: 'cpu' });
 afterAll(() => runtime.dispose());
 
-const failure = (code: ErrorCode, message: RegExp): Error =>
-  expect.objectContaining({
-    name: 'GatewiseError',
-    code,
-    message: expect.stringMatching(message) as string,
-  }) as Error;
 const value = (shape: Shape, dtype: DType = 'f32'): Value => new Value({ shape, dtype });
 
 type Row = [what: string, call: () => unknown, code: ErrorCode, message: RegExp];

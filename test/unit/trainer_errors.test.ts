@@ -22,25 +22,21 @@ import {
   sub,
   Value,
   type DType,
+  type ErrorCode,
   type Layer,
   type Optimizer,
   type Shape,
   type StepOptions,
   type TrainerOptions,
 } from '../../src/index.ts';
+import { failure } from '../failure.ts';
 
 const runtime = await createRuntime({ backend: 'cpu' });
 afterAll(() => runtime.dispose());
 
-const failure = (code: string, message: RegExp): Error =>
-  expect.objectContaining({
-    name: 'GatewiseError',
-    code,
-    message: expect.stringMatching(message) as string,
-  }) as Error;
 const value = (shape: Shape, dtype: DType = 'f32'): Value => new Value({ shape, dtype });
 
-type Row = [what: string, call: () => unknown, code: string, message: RegExp];
+type Row = [what: string, call: () => unknown, code: ErrorCode, message: RegExp];
 
 describe('optimizers', () => {
   test.each<Row>([
@@ -201,7 +197,7 @@ describe('trainers', () => {
   const recurrent = (): Layer => new GRU({ inputSize: 2, hiddenSize: 3 });
   const plain = { loss: mse, optimizer: adam() };
 
-  test.each<[string, () => Layer, Partial<TrainerOptions> | object, string, RegExp]>([
+  test.each<[string, () => Layer, Partial<TrainerOptions> | object, ErrorCode, RegExp]>([
     [
       'a clipValue of 0',
       recurrent,
@@ -248,7 +244,7 @@ describe('trainers', () => {
 
   const x = [[[1, 2]], [[3, 4]]];
   const y = [[[1, 2, 3]], [[4, 5, 6]]];
-  test.each<[string, StepOptions | object, string, RegExp]>([
+  test.each<[string, StepOptions | object, ErrorCode, RegExp]>([
     [
       'lengths and a mask',
       { lengths: [2], mask: [[1], [1]] },
