@@ -1,5 +1,4 @@
-// Where a program meets the edges of its device: an application's own device, memory that is gone, numbers of the wrong
-// kind, tensors that are too large, and shaders that do not compile.
+// Tensors after dispose, inputs of the wrong dtype or shape, indices out of range, and buffers that are used again.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
 import {
@@ -26,7 +25,7 @@ describe(`on ${backend}`, () => {
   });
   afterAll(() => runtime.dispose());
 
-  test('a tensor that was disposed of is refused wherever it is used', async () => {
+  test('a disposed tensor is refused by every use', async () => {
     const compiled = runtime.compile((x: Value) => sum(x));
     const x = runtime.tensor([1, 2, 3]);
     x.dispose();
@@ -38,7 +37,7 @@ describe(`on ${backend}`, () => {
     await expect(runtime.tensor([1]).item()).resolves.toBe(1);
   });
 
-  test('a function and a runtime that were disposed of are refused', async () => {
+  test('a disposed function and a disposed runtime are refused', async () => {
     const own = await createRuntime({ backend });
     const compiled = own.compile((x: Value) => sum(x));
     expect(await compiled([1, 2]).item()).toBe(3);
@@ -50,7 +49,7 @@ describe(`on ${backend}`, () => {
     expect(() => own.compile((x: Value) => x)).toThrow(failure('disposed'));
   });
 
-  test('memory that is used again does not show in results that were read before', async () => {
+  test('a buffer that is used again does not change results that were read before', async () => {
     const compiled = runtime.compile((x: Value) => mul(x, 2));
     const first = compiled([1, 2, 3]);
     const read = await first.read();
@@ -74,7 +73,7 @@ describe(`on ${backend}`, () => {
     got.forEach((value, i) => expect(value).toBeCloseTo(wanted[i], 4));
   });
 
-  test('numbers of the wrong kind', () => {
+  test('inputs of the wrong dtype are refused', () => {
     const table = [
       [1, 2],
       [3, 4],
@@ -100,7 +99,7 @@ describe(`on ${backend}`, () => {
     }
   });
 
-  test('shapes that do not fit', () => {
+  test('shapes that do not fit are refused', () => {
     const product = runtime.compile((a: Value, b: Value) => matmul(a, b));
     expect(() => product([[1, 2]], [[1, 2]])).toThrow(failure('shape'));
     expect(() => product([[1, 2]], [[1, 2]])).toThrow(
@@ -114,7 +113,7 @@ describe(`on ${backend}`, () => {
     );
   });
 
-  test('results keep zeros where a gap is, in memory that held something else', async () => {
+  test('a gap is 0 in the result, in a buffer that was used before', async () => {
     const fill = runtime.compile((x: Value) => add(x, 7));
     const dirty = fill(runtime.tensor(new Float32Array(6), { shape: [2, 3] }));
     await dirty.read();
@@ -124,7 +123,7 @@ describe(`on ${backend}`, () => {
     expect([...(await result.read())]).toEqual([2, 4, 0, 6, 8, 0]);
   });
 
-  test('arguments may be one tensor', async () => {
+  test('two arguments may be one tensor', async () => {
     const x = runtime.tensor([1, 2, 3]);
     const compiled = runtime.compile((a: Value, b: Value) => [sum(mul(a, b)), add(a, b)]);
     const [product, both] = compiled(x, x);
@@ -132,7 +131,7 @@ describe(`on ${backend}`, () => {
     expect([...(await both.read())]).toEqual([2, 4, 6]);
   });
 
-  test('a result may be an argument as it came, twice', async () => {
+  test('a result may be an argument itself, twice', async () => {
     const compiled = runtime.compile((x: Value) => [x, x, mul(x, 2)]);
     const results = compiled([1, 2]);
     for (const [i, expected] of [

@@ -1,4 +1,4 @@
-// What a trainer and a step may be told, on both backends: schedules, clipping, lengths and masks, states, seeds.
+// Options of a trainer and of a step, on both backends: schedules, clipping, lengths and masks, states, seeds.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
 import {
@@ -29,6 +29,7 @@ import {
 import { Random } from '../../src/core/random.ts';
 import { failure } from '../failure.ts';
 import { backend } from '../setup/backend.ts';
+import { swapAxes } from '../swap_axes.ts';
 
 /** The gradient of Σ weight·target with respect to the weight is the target. */
 const dot: Loss = {
@@ -46,8 +47,6 @@ function tokens(seed: number): number[][] {
   const random = new Random(seed, 1);
   return Array.from({ length: STEPS }, () => Array.from({ length: BATCH }, () => random.integer(TOKENS)));
 }
-const swap = (rows: readonly (readonly number[])[]): number[][] =>
-  rows[0].map((_, i) => rows.map((row) => row[i]));
 
 describe(`on ${backend}`, () => {
   let runtime: Runtime;
@@ -59,7 +58,7 @@ describe(`on ${backend}`, () => {
   const weightsOf = async (net: Net): Promise<number[]> => Array.from(await net.weights.read());
   const load = (model: Layer, seed = 3): Promise<Net> => runtime.load(model, { seed });
 
-  /** How far each of some steps with a gradient of 1 moves one weight. */
+  /** The updates of one weight in steps with a gradient of 1. */
   async function moves(net: Net, trainer: Trainer, steps: number): Promise<number[]> {
     const moved: number[] = [];
     for (let i = 0; i < steps; i++) {
@@ -72,7 +71,7 @@ describe(`on ${backend}`, () => {
   const close = (numbers: readonly number[]): number[] => numbers.map((x) => expect.closeTo(x, 5) as number);
 
   describe('schedules', () => {
-    test('are asked for each step, from 0 on, and a number that is set replaces them', async () => {
+    test("are called with the step's number from 0 on, until a number replaces them", async () => {
       using net = await load(new Linear(1, 1, { bias: false }));
       const asked: number[] = [];
       const trainer = net.trainer({
@@ -89,7 +88,7 @@ describe(`on ${backend}`, () => {
       expect(await moves(net, trainer, 1)).toEqual(close([1 / 5]));
     });
 
-    test('go on after a checkpoint', async () => {
+    test('continue after a checkpoint', async () => {
       using net = await load(new Linear(1, 1, { bias: false }));
       const options = { loss: dot, optimizer: sgd({ lr: (step: number) => 1 / (1 + step) }) };
       const one = net.trainer(options);
@@ -100,18 +99,21 @@ describe(`on ${backend}`, () => {
       expect(await moves(net, other, 1)).toEqual(close([1 / 4]));
     });
 
-    test.each([NaN, -1, Infinity, undefined])('%s is refused, and the step is not taken', async (rate) => {
-      using net = await load(new Linear(1, 1, { bias: false }));
-      const optimizer = sgd({ lr: (step) => (step < 1 ? 1 : (rate as number)) });
-      const trainer = net.trainer({ loss: dot, optimizer });
-      await trainer.step([[1]], [[1]]);
-      const before = await weightsOf(net);
-      expect(() => trainer.step([[1]], [[1]])).toThrow(
-        failure('argument', /learning rate must be finite and at least 0, .* gave .* for step 1/),
-      );
-      expect(trainer.steps).toBe(1);
-      expect(await weightsOf(net)).toEqual(before);
-    });
+    test.each([NaN, -1, Infinity, undefined])(
+      'a rate of %s is refused, and the step is not taken',
+      async (rate) => {
+        using net = await load(new Linear(1, 1, { bias: false }));
+        const optimizer = sgd({ lr: (step) => (step < 1 ? 1 : (rate as number)) });
+        const trainer = net.trainer({ loss: dot, optimizer });
+        await trainer.step([[1]], [[1]]);
+        const before = await weightsOf(net);
+        expect(() => trainer.step([[1]], [[1]])).toThrow(
+          failure('argument', /learning rate must be finite and at least 0, .* gave .* for step 1/),
+        );
+        expect(trainer.steps).toBe(1);
+        expect(await weightsOf(net)).toEqual(before);
+      },
+    );
   });
 
   test('elements are clipped before their norm', async () => {
@@ -131,7 +133,7 @@ describe(`on ${backend}`, () => {
     const mask = Array.from({ length: STEPS }, (_, t) => lengths.map((length) => (t < length ? 1 : 0)));
     const models = {
       'time first': { bidirectional: false, batchFirst: false, lay: (rows: number[][]) => rows },
-      'batch first': { bidirectional: false, batchFirst: true, lay: swap },
+      'batch first': { bidirectional: false, batchFirst: true, lay: swapAxes },
       bidirectional: { bidirectional: true, batchFirst: false, lay: (rows: number[][]) => rows },
     };
     type ModelName = keyof typeof models;
@@ -144,12 +146,12 @@ describe(`on ${backend}`, () => {
       ]);
     };
     const [x, y] = [tokens(1), tokens(2)];
-    /** Other numbers where a sequence has ended. */
+    /** The batch with other numbers past the end of each sequence. */
     const padded = (rows: number[][], by: number): number[][] =>
       rows.map((row, t) => row.map((token, b) => (t < lengths[b] ? token : (token + by) % TOKENS)));
 
     test.each(Object.keys(models) as ModelName[])(
-      '%s: what lies past the lengths does not count',
+      '%s: steps past the lengths have no effect',
       async (name) => {
         const { lay } = models[name];
         const train = async (by: number): Promise<{ losses: number[]; weights: number[] }> => {
@@ -166,13 +168,13 @@ describe(`on ${backend}`, () => {
         const other = await train(1);
         expect(other.losses).toEqual(close(one.losses));
         const apart = other.weights.map((w, i) => Math.abs(w - one.weights[i]));
-        // Adam divides rounding by rounding where a gradient is nearly 0.
+        // Where a gradient is nearly 0, Adam divides rounding errors by rounding errors.
         expect(apart.filter((difference) => !(difference < 2e-3))).toEqual([]);
       },
     );
 
     test.each(Object.keys(models) as ModelName[])(
-      '%s: the loss is the mean over what counts',
+      '%s: the loss is the mean over the unmasked steps',
       async (name) => {
         const { lay } = models[name];
         using net = await load(character(name));
@@ -189,7 +191,7 @@ describe(`on ${backend}`, () => {
           expected,
           5,
         );
-        // A mask that ends as the lengths do changes no step that counts.
+        // The mask that ends with the lengths gives the same loss.
         expect(await trainer.step(input, target, { mask: lay(mask) })).toBeCloseTo(expected, 5);
         expect(await trainer.step(input, target, { mask: runtime.tensor(lay(mask)) })).toBeCloseTo(
           expected,
@@ -199,7 +201,7 @@ describe(`on ${backend}`, () => {
       },
     );
 
-    /** A layer that keeps the context it saw. */
+    /** A layer that records its context. */
     class Witness extends Linear {
       override readonly timeAxis = 0 as unknown as undefined;
       seen: Context = {};
@@ -231,7 +233,7 @@ describe(`on ${backend}`, () => {
       expect(witness.seen.noise).toBeUndefined();
     });
 
-    test('leave a loss of one output for each sequence whole', async () => {
+    test('do not mask a loss with one output per sequence', async () => {
       class Sum extends Witness {
         override forward(...args: Parameters<Witness['forward']>): ReturnType<Witness['forward']> {
           const { output, states } = super.forward(...args);
@@ -259,7 +261,7 @@ describe(`on ${backend}`, () => {
     });
   });
 
-  test('a step begins with the states that it is given', async () => {
+  test('a step starts from the given states', async () => {
     using net = await load(new GRU({ inputSize: 2, hiddenSize: 3 }));
     const trainer = net.trainer({ loss: mse, optimizer: sgd({ lr: 0 }) });
     const at = (value: number): number[][][] =>
@@ -300,17 +302,17 @@ describe(`on ${backend}`, () => {
       return await train(net.trainer({ loss: crossEntropy, optimizer: adam(), ...options }), steps);
     };
 
-    test('the same seed gives the same run, bit for bit, and another seed another', async () => {
+    test('the same seed gives the same losses bit for bit, another seed others', async () => {
       const first = await run({ seed: 5 });
       expect(await run({ seed: 5 })).toEqual(first);
       expect(await run({ seed: 6 })).not.toEqual(first);
       expect(await run({})).toEqual(await run({ seed: 0 }));
-      // Also where only bits past the 32nd differ.
+      // Seeds may differ in bits past the 32nd only.
       expect(await run({ seed: 5 + 2 ** 32 })).not.toEqual(first);
       expect(await run({ seed: 2 ** 53 - 1 })).toHaveLength(4);
     });
 
-    test('each step draws anew, and none draws without training', async () => {
+    test('each training step draws other numbers, and run draws none', async () => {
       using net = await load(model());
       const trainer = net.trainer({ loss: crossEntropy, optimizer: sgd({ lr: 0 }) });
       expect(new Set(await train(trainer, 5)).size).toBe(5);
@@ -318,7 +320,7 @@ describe(`on ${backend}`, () => {
       expect(await output()).toEqual(await output());
     });
 
-    test('a checkpoint goes on with the same draws', async () => {
+    test('a checkpoint continues with the same draws', async () => {
       const options = { loss: crossEntropy, optimizer: adam(), seed: 9 };
       using one = await load(model());
       const first = one.trainer(options);
@@ -333,7 +335,7 @@ describe(`on ${backend}`, () => {
     });
   });
 
-  test('a batch that does not fit is refused before anything happens', async () => {
+  test('a batch that does not fit is refused before anything runs', async () => {
     using net = await load(new GRU({ inputSize: 2, hiddenSize: 3 }));
     const trainer = net.trainer({ loss: mse, optimizer: adam() });
     expect(() => trainer.step([[[1, 2]]], [[[1, 2, 3]]], { lengths: [2] })).toThrow(GatewiseError);

@@ -1,4 +1,4 @@
-// Check mode: every step against its CPU reference.
+// Check mode compares every step with its CPU reference.
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 
 import { createRuntime, GatewiseError, valueAndGrad, type Runtime } from '../../src/index.ts';
@@ -53,7 +53,7 @@ describe('check mode', () => {
           f32([7, 5]),
           f32([5, products.shape[2]]),
           f32([output, 7]),
-          // sLSTM's normaliser divides.
+          // sLSTM divides by its normaliser n.
           ...rest.map(({ name, shape }) =>
             name === 'initial n' ? f32(shape, 0.5, 1.5) : f32(shape, -0.4, 0.4),
           ),

@@ -17,7 +17,7 @@ async function ownDevice(): Promise<GPUDevice> {
 }
 
 describe("an application's own device", () => {
-  test('computes, and outlives the runtime', async () => {
+  test('computes, and is still valid after the runtime is disposed', async () => {
     const device = await ownDevice();
     const runtime = await createRuntime({ device });
     expect(runtime.backend.kind).toBe('webgpu');
@@ -34,7 +34,7 @@ describe("an application's own device", () => {
     device.destroy();
   });
 
-  test('two runtimes on one device do not mix their tensors', async () => {
+  test('two runtimes on one device refuse tensors of each other', async () => {
     const device = await ownDevice();
     const [one, other] = [await createRuntime({ device }), await createRuntime({ device })];
     const x = one.tensor([1, 2, 3]);
@@ -48,7 +48,7 @@ describe("an application's own device", () => {
     device.destroy();
   });
 
-  test('that is lost: the next use says so and what to do', async () => {
+  test('that is lost: the next use is an error that says what to do', async () => {
     const device = await ownDevice();
     const runtime = await createRuntime({ device });
     const compiled = runtime.compile((x: Value) => sum(x));
@@ -112,7 +112,7 @@ test('a shader that does not compile is an error with its line', async () => {
   });
   const use = async (): Promise<unknown> => {
     const result = await compiled([1, 2]).read();
-    // What a compiler finds may arrive after the first result.
+    // The compiler's messages may arrive after the first result.
     await runtime.backend.idle();
     return result;
   };

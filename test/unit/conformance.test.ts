@@ -8,7 +8,7 @@ import { webgpuKernels } from '../../src/backend/webgpu/kernels/index.ts';
 import type { MatmulVariant } from '../../src/backend/webgpu/kernels/matmul_variants.ts';
 import type { RecurrentVariant } from '../../src/backend/webgpu/kernels/recurrent/variants.ts';
 import { selection } from '../chrome/selection.ts';
-import { isChoosing, titleOf, trialsOf } from '../gpu/conformance.ts';
+import { dependsOnDevice, titleOf, trialsOf } from '../gpu/conformance.ts';
 import { worst } from '../gpu/tolerance.ts';
 import { persistentSamples } from '../gpu/samples/index.ts';
 
@@ -45,7 +45,7 @@ const RECURRENT: Record<RecurrentVariant, true> = {
   persistent_workgroup: true,
   persistent_registers: true,
 };
-const trials = new Map(allOps.filter(isChoosing).map(({ name }) => [name, trialsOf(name)]));
+const trials = new Map(allOps.filter(dependsOnDevice).map(({ name }) => [name, trialsOf(name)]));
 const VARIANTS: Record<string, object> = {
   matmul: MATMUL,
   recurrent: RECURRENT,
@@ -53,31 +53,31 @@ const VARIANTS: Record<string, object> = {
 };
 
 test.each(Object.entries(VARIANTS))('every variant of %s is tried', (name, variants) => {
-  const ways = trials.get(name) ?? [];
-  const tried = new Set(ways.map(({ variant }) => variant));
+  const configurations = trials.get(name) ?? [];
+  const tried = new Set(configurations.map(({ variant }) => variant));
   expect([...tried].toSorted()).toEqual(Object.keys(variants).toSorted());
-  expect(ways.filter(({ variant, device }) => variant === 'subgroup' && device.subgroupSize !== 4)).toEqual(
-    [],
-  );
+  expect(
+    configurations.filter(({ variant, device }) => variant === 'subgroup' && device.subgroupSize !== 4),
+  ).toEqual([]);
 });
 
-test('every op that chooses is known here, and launched in several ways', () => {
+test('every op that chooses is known here, and launched in several configurations', () => {
   const withVariants = webgpuKernels
     .filter(({ variants }) => variants !== undefined)
     .map(({ op }) => op.name);
   expect(withVariants.toSorted()).toEqual(Object.keys(VARIANTS).toSorted());
   expect([...trials.keys()]).toEqual(expect.arrayContaining(withVariants));
-  expect([...trials.values()].filter((ways) => ways.length < 2)).toEqual([]);
+  expect([...trials.values()].filter((configurations) => configurations.length < 2)).toEqual([]);
 });
 
 test.each(Object.entries(persistentSamples))(
   'weights of %s are loaded once per launch, into registers and into workgroup memory',
   (name, list) => {
-    const ways = (trials.get(name) ?? []).filter(({ sample }) => list.includes(sample));
+    const configurations = (trials.get(name) ?? []).filter(({ sample }) => list.includes(sample));
     const wanted = list.flatMap(({ name }) =>
       ['persistent_registers', 'persistent_workgroup'].map((variant) => `${name}, ${variant}`),
     );
-    expect(ways.map(({ sample, variant }) => `${sample.name}, ${variant}`).toSorted()).toEqual(
+    expect(configurations.map(({ sample, variant }) => `${sample.name}, ${variant}`).toSorted()).toEqual(
       wanted.toSorted(),
     );
   },
@@ -91,7 +91,9 @@ test('Chrome runs a sample of every kernel and of every variant', () => {
   const kernels = Object.values(modules).flatMap((module) => Object.values(module).map(({ name }) => name));
   // A calibration launches its own.
   const ofOps = kernels.filter((name) => !name.startsWith('calibrate_'));
-  expect([...new Set(chosen.flatMap((way) => way.kernels))].toSorted()).toEqual(ofOps.toSorted());
+  expect([...new Set(chosen.flatMap((configuration) => configuration.kernels))].toSorted()).toEqual(
+    ofOps.toSorted(),
+  );
   const wanted = Object.entries(VARIANTS).flatMap(([name, variants]) =>
     Object.keys(variants).map((variant) => `${name}, ${variant}`),
   );

@@ -23,8 +23,6 @@ import {
   differing,
   draw,
   drawCotangents,
-  drawParameters,
-  drawStates,
   partsOf,
   runLayer,
   type LayerInput,
@@ -32,32 +30,14 @@ import {
   type Named,
   type Numbers,
 } from '../layer_run.ts';
+import { drawInput, INPUTS, outputsOf, smallLayer } from '../small_layer.ts';
 
 const SEED = [1234, 5] as const;
-const INPUTS = 3;
-
-const layerOf = (cell: Cell, options: Partial<RecurrentOptions>): Recurrent =>
-  new Recurrent('Recurrent', cell, {
-    inputSize: INPUTS,
-    hiddenSize: 5,
-    ...(cell.projects ? { projSize: 2 } : {}),
-    ...options,
-  });
-
-const inputOf = (layer: Recurrent, steps = 4, batch = 3): LayerInput => ({
-  x: draw(1, layer.batchFirst ? [batch, steps, INPUTS] : [steps, batch, INPUTS]),
-  parameters: drawParameters(layer, 10),
-  states: drawStates(layer, batch, 100),
-  cotangents: drawCotangents(layer, steps, batch, 200),
-});
-
 const byFormula = (layer: Recurrent, { x, parameters, states }: LayerInput): Named => {
   const { output, finals } = runFormula(layer, formulas[layer.cell.name], x, parameters, states);
   const named = Object.entries(finals).map(([name, data]) => [name, { data, shape: [] }] as const);
   return { output: { data: output, shape: [] }, ...Object.fromEntries(named) };
 };
-const outputsOf = ({ output, finals }: LayerResult): Named => ({ output, ...finals });
-
 /** All kinds of noise at once. */
 const NOISES: Readonly<Record<string, Partial<RecurrentOptions>>> = {
   zoneout: { zoneout: 0.3 },
@@ -119,16 +99,16 @@ describe.each(Object.entries(NOISES))('%s', (_, options) => {
   test.each(allCells.filter(takes).map((cell) => [cell.name, cell] as const))(
     '%s: the gradient is that of the same draw',
     async (_, cell) => {
-      const layer = layerOf(cell, options);
-      const input = { ...inputOf(layer), seed: SEED };
+      const layer = smallLayer(cell, options);
+      const input = { ...drawInput(layer), seed: SEED };
       const lengths = options.bidirectional === true ? { lengths: [2, 4, 1] } : {};
       expect(await gradientErrors(layer, { ...input, ...lengths })).toEqual([]);
     },
   );
 
   test('another seed, or another step, is another draw; the same is the same', async () => {
-    const layer = layerOf(lstm, options);
-    const input = inputOf(layer);
+    const layer = smallLayer(lstm, options);
+    const input = drawInput(layer);
     const run = async (seed: readonly [number, number]): Promise<LayerResult> =>
       runLayer(exact, layer, { ...input, seed });
     const parts = partsOf(await run(SEED));
@@ -140,8 +120,8 @@ describe.each(Object.entries(NOISES))('%s', (_, options) => {
 
 const dropouts = Object.entries(NOISES).filter(([, { zoneout }]) => zoneout === undefined);
 test.each(dropouts)('%s: inference has none of it', async (_, options) => {
-  const layer = layerOf(lstm, options);
-  const input = inputOf(layer);
+  const layer = smallLayer(lstm, options);
+  const input = drawInput(layer);
   const got = outputsOf(await runLayer(exact, layer, input));
   expect(differing(got, byFormula(layer, input), 1e-12)).toEqual([]);
 });
@@ -169,8 +149,8 @@ describe('zoneout', () => {
     ['lstm, c: 0.5', lstm, { c: 0.5 }],
     ['slstm, h: 0.1, n: 0.4, m: 0.4', slstm, { h: 0.1, n: 0.4, m: 0.4 }],
   ] as const)('%s: the old state where the generator says so, else the formula', async (_, cell, rates) => {
-    const layer = layerOf(cell, { zoneout: rates });
-    const input = inputOf(layer, 5, 2);
+    const layer = smallLayer(cell, { zoneout: rates });
+    const input = drawInput(layer, 5, 2);
     const got = await runLayer(exact, layer, { ...input, seed: SEED });
     const formula = formulas[cell.name];
     const visits = [0, 0];
@@ -217,8 +197,8 @@ describe('zoneout', () => {
   }
 
   test('in inference it is the mean, weighted by the rate', async () => {
-    const layer = layerOf(lstm, { zoneout: RATES });
-    const input = inputOf(layer);
+    const layer = smallLayer(lstm, { zoneout: RATES });
+    const input = drawInput(layer);
     const expected = runFormula(
       layer,
       (step) =>
@@ -243,9 +223,9 @@ describe('zoneout', () => {
   });
 
   test('a rate of 0 is no zoneout, nor is one for no state', async () => {
-    const input = inputOf(layerOf(lstm, {}));
+    const input = drawInput(smallLayer(lstm, {}));
     for (const zoneout of [0, { h: 0 }, {}]) {
-      const layer = layerOf(lstm, { zoneout });
+      const layer = smallLayer(lstm, { zoneout });
       const got = await runLayer(exact, layer, { ...input, seed: SEED });
       expect(differing(outputsOf(got), byFormula(layer, input), 1e-12)).toEqual([]);
     }
@@ -256,8 +236,8 @@ describe('variational dropout', () => {
   test('a cell that declares it runs as any other: without it in inference and at a rate of 0', async () => {
     const declared = withRecurrentDropout(lstm);
     for (const recurrentDropout of [0, 0.5]) {
-      const [own, plain] = [declared, lstm].map((cell) => layerOf(cell, { recurrentDropout }));
-      const input = inputOf(own);
+      const [own, plain] = [declared, lstm].map((cell) => smallLayer(cell, { recurrentDropout }));
+      const input = drawInput(own);
       const parts = async (layer: Recurrent, seed?: readonly [number, number]): Promise<Named> =>
         partsOf(await runLayer(exact, layer, { ...input, ...(seed && { seed }) }));
       expect(differing(await parts(own), await parts(plain), 0)).toEqual([]);
@@ -269,7 +249,12 @@ describe('variational dropout', () => {
     // A cell without memory of its own, whose pre-activation is h alone: W_hh = 1, W_ih = 0 and h_0 = 1.
     const hiddenSize = 64;
     const [steps, batch, p] = [3, 4, 0.25];
-    const layer = layerOf(elmanTanh, { hiddenSize, recurrentDropout: p, bidirectional: true, bias: false });
+    const layer = smallLayer(elmanTanh, {
+      hiddenSize,
+      recurrentDropout: p,
+      bidirectional: true,
+      bias: false,
+    });
     const identity = { shape: [hiddenSize, hiddenSize], data: new Float64Array(hiddenSize ** 2) };
     for (let i = 0; i < hiddenSize; i++) identity.data[i * hiddenSize + i] = 1;
     const none = { shape: [hiddenSize, INPUTS], data: new Float64Array(hiddenSize * INPUTS) };
@@ -315,8 +300,8 @@ describe('variational dropout', () => {
   test.each([lstmProjected, gru].map((cell) => [cell.name, cell] as const))(
     '%s: of 1 there is nothing left of h in the product',
     async (_, cell) => {
-      const layer = layerOf(cell, { recurrentDropout: 1 });
-      const input = inputOf(layer);
+      const layer = smallLayer(cell, { recurrentDropout: 1 });
+      const input = drawInput(layer);
       const got = await runLayer(exact, layer, { ...input, seed: SEED });
       const formula = formulas[cell.name];
       const expected = runFormula(
@@ -339,13 +324,13 @@ describe('variational dropout', () => {
 
 test('dropout lies between layers, and not behind the last', async () => {
   const [steps, batch] = [4, 3];
-  const one = layerOf(gru, { dropout: 0.5 });
-  const input = inputOf(one, steps, batch);
+  const one = smallLayer(gru, { dropout: 0.5 });
+  const input = drawInput(one, steps, batch);
   const got = await runLayer(exact, one, { ...input, seed: SEED });
   expect(differing(outputsOf(got), byFormula(one, input), 1e-12)).toEqual([]);
   // Of 1: the second layer is given zeros, and gives what it gives for them.
-  const two = layerOf(gru, { dropout: 1, numLayers: 2 });
-  const both = inputOf(two, steps, batch);
+  const two = smallLayer(gru, { dropout: 1, numLayers: 2 });
+  const both = drawInput(two, steps, batch);
   const all = await runLayer(exact, two, { ...both, seed: SEED });
   const second = new Recurrent('Recurrent', gru, { inputSize: 5, hiddenSize: 5 });
   const own = Object.entries(both.parameters).flatMap(([name, numbers]) =>

@@ -19,6 +19,7 @@ import { fakeQuantize } from '../../src/ops/fake_quantize.ts';
 import type { WeightPrecision } from '../../src/ops/weight_precision.ts';
 import { GPU_DEVICE, SOFTWARE_DEVICE } from '../../src/backend/webgpu/device_info.ts';
 import { sharesLaunches } from '../../src/backend/webgpu/kernels/recurrent/wavefront.ts';
+import { loopsOf } from '../loops.ts';
 import { planOf } from '../webgpu_plan.ts';
 
 interface Planned {
@@ -28,8 +29,8 @@ interface Planned {
   readonly training?: boolean;
 }
 
-/** Of how many layers or directions each loop over time is. */
-function loopsOf(
+/** The number of layers of each loop, 1 each where they run apart. */
+function plannedLoops(
   layer: Recurrent,
   { prefers = () => false, precision = 'float32', steps = 4, training = false }: Planned = {},
 ): number[] {
@@ -44,9 +45,7 @@ function loopsOf(
   const context = training ? { noise: new Noise(seed) } : {};
   const { output } = layer.forward(x, Object.fromEntries(named), {}, context);
   const target = targetOf(webgpuKernels, prefers);
-  return planOf([...args, seed], [output], { target }).steps.flatMap(({ op, attrs }) =>
-    op.name === 'recurrent' ? [(attrs as { pseudoLayers: number }).pseudoLayers] : [],
-  );
+  return loopsOf(planOf([...args, seed], [output], { target }));
 }
 
 const large: RecurrentOptions = { inputSize: 3, hiddenSize: 256, numLayers: 3 };
@@ -54,28 +53,28 @@ const bound: Planned = { prefers: () => true };
 
 describe('left to the target', () => {
   test('it does where a launch takes longer than a step, and not where it does not or nothing is known', () => {
-    expect(loopsOf(new LSTM(large), bound)).toEqual([3]);
-    expect(loopsOf(new LSTM({ ...large, wavefront: 'auto' }), bound)).toEqual([3]);
-    expect(loopsOf(new LSTM(large), { prefers: () => false })).toEqual([1, 1, 1]);
-    expect(loopsOf(new LSTM(large))).toEqual([1, 1, 1]);
+    expect(plannedLoops(new LSTM(large), bound)).toEqual([3]);
+    expect(plannedLoops(new LSTM({ ...large, wavefront: 'auto' }), bound)).toEqual([3]);
+    expect(plannedLoops(new LSTM(large), { prefers: () => false })).toEqual([1, 1, 1]);
+    expect(plannedLoops(new LSTM(large))).toEqual([1, 1, 1]);
   });
 
   test('it asks for a step of all layers, both products in each', () => {
     const asked: WavefrontStep[] = [];
     const prefers = (step: WavefrontStep): boolean => asked.push(step) > 0;
-    loopsOf(new LSTM(large), { prefers });
+    plannedLoops(new LSTM(large), { prefers });
     const [{ flop, bytes, layerBytes }] = asked;
     const weights = 4 * 256 * 256;
     expect(flop).toBeGreaterThan(2 * 3 * 2 * 2 * weights);
     expect(flop).toBeLessThan(1.02 * 2 * 3 * 2 * 2 * weights);
     expect(bytes).toBe(4 * 3 * 2 * weights);
     expect(layerBytes).toBe(4 * weights);
-    loopsOf(new LSTM(large), { prefers, precision: 'f16' });
+    plannedLoops(new LSTM(large), { prefers, precision: 'f16' });
     expect(asked[1]).toEqual({ flop, bytes: bytes / 2, layerBytes: layerBytes / 2 });
   });
 
   test('told not to it does not', () => {
-    expect(loopsOf(new LSTM({ ...large, wavefront: false }), bound)).toEqual([1, 1, 1]);
+    expect(plannedLoops(new LSTM({ ...large, wavefront: false }), bound)).toEqual([1, 1, 1]);
   });
 
   test.each<[string, Partial<RecurrentOptions>, Planned]>([
@@ -86,7 +85,7 @@ describe('left to the target', () => {
   ])('%s do not', (_, own, context) => {
     const layer = new LSTM({ ...large, ...own });
     const pseudoLayers = layer.bidirectional ? 2 : 1;
-    expect(loopsOf(layer, context)).toEqual(
+    expect(plannedLoops(layer, context)).toEqual(
       Array.from({ length: layer.options.numLayers }, () => pseudoLayers),
     );
   });
@@ -97,13 +96,13 @@ describe('left to the target', () => {
     ['zoneout', { zoneout: { h: 0.1 } }],
   ])('%s keeps them apart while training alone', (_, own) => {
     const layer = new LSTM({ ...large, ...own });
-    expect(loopsOf(layer, { ...bound, training: true })).toEqual([1, 1, 1]);
-    expect(loopsOf(layer, bound)).toEqual([3]);
+    expect(plannedLoops(layer, { ...bound, training: true })).toEqual([1, 1, 1]);
+    expect(plannedLoops(layer, bound)).toEqual([3]);
   });
 
   test('a single step has nothing to overlap', () => {
-    expect(loopsOf(new LSTM(large), { ...bound, steps: 1 })).toEqual([1, 1, 1]);
-    expect(loopsOf(new LSTM({ ...large, wavefront: true }), { steps: 1 })).toEqual([1, 1, 1]);
+    expect(plannedLoops(new LSTM(large), { ...bound, steps: 1 })).toEqual([1, 1, 1]);
+    expect(plannedLoops(new LSTM({ ...large, wavefront: true }), { steps: 1 })).toEqual([1, 1, 1]);
   });
 });
 
@@ -170,20 +169,20 @@ describe('pseudoLayers that make no sense are refused', () => {
 
   test('a cell that draws random numbers', () => {
     const layer = new Recurrent('Stack', withZoneout(lstm, 0.5, true), { ...large, wavefront: true });
-    expect(() => loopsOf(layer)).toThrow(
+    expect(() => plannedLoops(layer)).toThrow(
       'Stack: layers with a cell that draws random numbers cannot share launches; leave out wavefront',
     );
   });
 });
 
 test('int8 weights in a wavefront are refused', () => {
-  expect(() => loopsOf(new LSTM({ ...large, wavefront: true }), { precision: 'int8' })).toThrow(
+  expect(() => plannedLoops(new LSTM({ ...large, wavefront: true }), { precision: 'int8' })).toThrow(
     'lstm: layers with int8 weights cannot share launches; leave out wavefront',
   );
 });
 
 test('layers that run as a parallel scan are no wavefront, and their cell in a layer of its own is a loop', () => {
   const sizes = { inputSize: 4, hiddenSize: 4, numLayers: 2 };
-  expect(loopsOf(new MinGRU(sizes), bound)).toEqual([]);
-  expect(loopsOf(new Recurrent('Loop', minGRU, { ...sizes, wavefront: true }))).toEqual([2]);
+  expect(plannedLoops(new MinGRU(sizes), bound)).toEqual([]);
+  expect(plannedLoops(new Recurrent('Loop', minGRU, { ...sizes, wavefront: true }))).toEqual([2]);
 });

@@ -4,7 +4,7 @@ import { dropout, dropoutMask } from '../../../src/ops/dropout.ts';
 import { slice, transpose } from '../../../src/ops/structure.ts';
 import { f32, i32, sample, type Sample } from '../sample.ts';
 
-/** Any words of 32 bits, as seeds are. */
+/** A seed is two words of any 32 bits. */
 const seed = i32([2], 2 ** 32);
 
 const drawn = (x: Value, p: number, key: Value, stream = 0): Value =>

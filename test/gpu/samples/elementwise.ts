@@ -24,7 +24,7 @@ import { matmul } from '../../../src/ops/matmul.ts';
 import { concat, reshape, slice, sum, transpose } from '../../../src/ops/structure.ts';
 import { f32, sample, type Sample } from '../sample.ts';
 
-/** Where a scalar operation has a value and a derivative. */
+/** Ranges in which a scalar operation has a derivative. */
 const domains: Partial<Record<string, readonly [number, number]>> = { log: [0.1, 3], sqrt: [0.1, 3] };
 const secondDomains: Partial<Record<string, readonly [number, number]>> = { div: [0.5, 2] };
 

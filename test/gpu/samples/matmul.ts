@@ -14,7 +14,7 @@ const sizes: readonly (readonly [number, number, number])[] = [
   [33, 3, 7],
   [65, 17, 1],
   [9, 130, 67],
-  // Rows or columns whose neighbours lie four by four, of one operand or of both.
+  // Sizes that let kernels load vec4s of one operand or of both.
   [4, 4, 4],
   [1, 24, 20],
   [3, 8, 36],
@@ -23,7 +23,7 @@ const sizes: readonly (readonly [number, number, number])[] = [
   [12, 16, 3],
   [4, 7, 12],
   [33, 64, 36],
-  // So long that k may be split, and large enough for tiles of a workgroup.
+  // A k that is long enough for split-K, and sizes large enough for tiles of a workgroup.
   [5, 261, 7],
   [8, 388, 36],
   [70, 300, 37],

@@ -23,7 +23,7 @@ export const samples: readonly Sample[] = [
   ),
 ];
 
-/** Far apart: exp of them would overflow. */
+/** Logits whose exp overflows. */
 const hugeLogits = sample('huge logits', [f32([5, 7], -2e4, 2e4), i32([5], 7)], (x, y) =>
   softmaxCrossEntropy(x, y),
 );

@@ -7,12 +7,12 @@ import { f32 } from '../../sample.ts';
 
 export const checkpointInputs = [f32([5, 3]), f32([3, 3]), f32([3, 4])];
 
-/** A chain whose second link reads what the first has made, both with the first weight. */
+/** Two checkpoints, of which the second reads a result of the first. Both use w. */
 export const checkpointed =
   (recompute: boolean) =>
   ([x, w, v]: readonly Value[]): Value => {
-    const link = ([a, b]: readonly Value[]): Value[] => [tanh(matmul(a, b)), square(matmul(a, b))];
-    const [first, other] = checkpoint(link, [x, w], recompute);
-    const [second] = checkpoint(link, [first, w], recompute);
+    const layer = ([a, b]: readonly Value[]): Value[] => [tanh(matmul(a, b)), square(matmul(a, b))];
+    const [first, other] = checkpoint(layer, [x, w], recompute);
+    const [second] = checkpoint(layer, [first, w], recompute);
     return sum(mul(matmul(add(second, other), v), matmul(second, v)));
   };
