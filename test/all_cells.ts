@@ -1,4 +1,4 @@
-// Every cell for tests: those of the library and one of no library.
+// All cells for tests: those of the library and one more.
 import { defineCell, type Cell } from '../src/cells/cell.ts';
 import { apart } from '../src/cells/declaration.ts';
 import { allCells as declaredCells } from '../src/cells/index.ts';

@@ -1,5 +1,5 @@
 /// <reference types="vite/client" />
-// The measure of the conformance tests, and that their lists leave nothing out.
+// The error measure of the conformance tests, and that their lists are complete.
 import { expect, test } from 'vitest';
 
 import type { Kernel } from '../../src/core/kernel.ts';
@@ -14,7 +14,7 @@ import { persistentSamples } from '../gpu/samples/index.ts';
 
 import { opsOf, otherOps } from '../gpu/ops/groups.ts';
 
-test('the measure of errors tells right from wrong', () => {
+test('the error measure is at most 1 within the tolerance only', () => {
   const expected = Float32Array.of(1, 100);
   const tolerance = { absolute: 1e-6, relative: 1e-5 };
   expect(worst(Float32Array.of(1, 100.001), expected, tolerance)).toBeLessThanOrEqual(1);
@@ -24,12 +24,12 @@ test('the measure of errors tells right from wrong', () => {
   expect(worst(Float32Array.of(1, 101), expected, { absolute: 0, relative: 0 })).toBe(Infinity);
 });
 
-test('the files of the conformance tests have every op once', () => {
+test('the files of the conformance tests together have every op once', () => {
   const grouped = [...opsOf('products'), ...opsOf('recurrent'), ...opsOf('recurrent_backward'), ...otherOps];
   expect(grouped.map(({ name }) => name).toSorted()).toEqual(allOps.map(({ name }) => name).toSorted());
 });
 
-// The types of the variants, as lists: a new variant does not compile until it is here, and fails until a sample has it.
+// All variants. A new one is a type error until it is listed here, and then fails until a sample covers it.
 const MATMUL: Record<MatmulVariant, true> = {
   subgroup: true,
   registers: true,
@@ -52,7 +52,7 @@ const VARIANTS: Record<string, object> = {
   recurrent_backward: RECURRENT,
 };
 
-test.each(Object.entries(VARIANTS))('every variant of %s is tried', (name, variants) => {
+test.each(Object.entries(VARIANTS))('every variant of %s has a test', (name, variants) => {
   const configurations = trials.get(name) ?? [];
   const tried = new Set(configurations.map(({ variant }) => variant));
   expect([...tried].toSorted()).toEqual(Object.keys(variants).toSorted());
@@ -61,7 +61,7 @@ test.each(Object.entries(VARIANTS))('every variant of %s is tried', (name, varia
   ).toEqual([]);
 });
 
-test('every op that chooses is known here, and launched in several configurations', () => {
+test('every op with variants is listed here and has several configurations', () => {
   const withVariants = webgpuKernels
     .filter(({ variants }) => variants !== undefined)
     .map(({ op }) => op.name);
@@ -71,7 +71,7 @@ test('every op that chooses is known here, and launched in several configuration
 });
 
 test.each(Object.entries(persistentSamples))(
-  'weights of %s are loaded once per launch, into registers and into workgroup memory',
+  'the persistent samples of %s run with weights in registers and in workgroup memory',
   (name, list) => {
     const configurations = (trials.get(name) ?? []).filter(({ sample }) => list.includes(sample));
     const wanted = list.flatMap(({ name }) =>
@@ -89,7 +89,7 @@ test('Chrome runs a sample of every kernel and of every variant', () => {
     eager: true,
   });
   const kernels = Object.values(modules).flatMap((module) => Object.values(module).map(({ name }) => name));
-  // A calibration launches its own.
+  // Calibrations launch these.
   const ofOps = kernels.filter((name) => !name.startsWith('calibrate_'));
   expect([...new Set(chosen.flatMap((configuration) => configuration.kernels))].toSorted()).toEqual(
     ofOps.toSorted(),

@@ -1,4 +1,4 @@
-// Whatever a caller has wrong is a GatewiseError with its code, and the message says what was expected and what came.
+// Every mistake of a caller is a GatewiseError with a code, whose message says what was expected and what was given.
 import { describe, expect, test } from 'vitest';
 
 import {
@@ -72,7 +72,7 @@ describe('ops', () => {
     ['matmul dtype', () => matmul(value([2, 3], 'i32'), value([3, 2])), 'dtype', /expected f32, got i32/],
     ['gather dtype', () => gather(value([4, 3]), value([2])), 'dtype', /gather.*: expected i32, got f32/],
     [
-      'targets that are no indices',
+      'targets that are not indices',
       () => softmaxCrossEntropy(value([2, 3]), value([2])),
       'dtype',
       /expected i32, got f32/,
@@ -191,7 +191,7 @@ describe('optimizers and trainers', () => {
       /adam: option "learningRate" is unknown; expected lr, betas, eps/,
     ],
     [
-      'an option that sgd has not',
+      'an option that sgd does not have',
       () => sgd({ lr: 1, maximize: true } as { lr: number }),
       'unsupported',
       /sgd: option "maximize" .*expected lr, momentum/,
@@ -200,7 +200,7 @@ describe('optimizers and trainers', () => {
     expect(call).toThrow(failure(code, message));
   });
 
-  test('clipNorm, and options that a trainer has not', async () => {
+  test('clipNorm, and options that a trainer does not have', async () => {
     using net = await runtime.load(new Linear(2, 3));
     for (const clipNorm of [0, -1, NaN, '1', true, null, Infinity, 1e39])
       expect(() => net.trainer({ loss: mse, optimizer: adam(), clipNorm: clipNorm as never })).toThrow(
@@ -219,7 +219,7 @@ describe('optimizers and trainers', () => {
     );
   });
 
-  test('a learning rate that is no number', async () => {
+  test('a learning rate that is not a number', async () => {
     using net = await runtime.load(new Linear(2, 3));
     const trainer = net.trainer({ loss: mse, optimizer: adam() });
     for (const rate of [NaN, -1, Infinity])
@@ -231,7 +231,7 @@ describe('optimizers and trainers', () => {
 });
 
 describe('a net', () => {
-  test('is fed what its first layer reads', async () => {
+  test('refuses an input that its first layer does not read', async () => {
     using net = await runtime.load(lstm());
     expect(() => net.run(zeros(5, 2))).toThrow(
       failure('shape', /LSTM: expected input \(T, B, 3\), or \(T, 3\) .*got \[5, 2\]/),
@@ -248,7 +248,7 @@ describe('a net', () => {
     );
   });
 
-  test('refuses indices that its table has not', async () => {
+  test('refuses indices outside its table', async () => {
     using net = await runtime.load(characters());
     expect(() => net.run([[0, 5]])).toThrow(failure('argument', /element 1 .*index 5; expected 0 to 4/));
     expect(() => net.run([[-1, 0]])).toThrow(failure('argument', /element 0 .*index -1; expected 0 to 4/));
@@ -269,7 +269,7 @@ describe('a net', () => {
     expect(trainer.steps).toBe(1);
   });
 
-  test('refuses states that it has not, and of other shapes', async () => {
+  test('refuses unknown states, and states of other shapes', async () => {
     using net = await runtime.load(lstm());
     const x = zeros(2, 1, 3);
     expect(() => net.run(x, { states: { hidden: zeros(1, 1, 4) } })).toThrow(
@@ -284,7 +284,7 @@ describe('a net', () => {
     );
   });
 
-  test('refuses states that are none', async () => {
+  test('refuses states that are not tensors', async () => {
     using net = await runtime.load(lstm());
     const x = zeros(2, 1, 3);
     const trainer = net.trainer({ loss: mse, optimizer: adam() });
@@ -296,7 +296,7 @@ describe('a net', () => {
     }
   });
 
-  test('keeps strings beside what it saves, and nothing else', async () => {
+  test('saves metadata of strings only', async () => {
     using net = await runtime.load(lstm());
     const trainer = net.trainer({ loss: mse, optimizer: adam() });
     for (const item of [net, trainer, net.stream()]) {
@@ -311,7 +311,7 @@ describe('a net', () => {
     }
   });
 
-  test('is loaded with a seed and weights that fit', async () => {
+  test('refuses seeds and weights that do not fit', async () => {
     for (const seed of [-1, 0.5, NaN])
       await expect(runtime.load(lstm(), { seed })).rejects.toThrow(
         failure('argument', /load: seed must be a whole number from 0 to 2\^53 - 1, got (-1|0\.5|NaN)/),
@@ -335,7 +335,7 @@ describe('a net', () => {
     );
   });
 
-  test('streams only what has states, a whole number of sequences, one step at a time', async () => {
+  test('streams models with states only, whole numbers of sequences, and one step at a time', async () => {
     using linear = await runtime.load(new Linear(2, 1));
     expect(() => linear.stream()).toThrow(
       failure('unsupported', /stream: Linear has no recurrent state; use run\(\)/),
@@ -406,7 +406,7 @@ describe('compiled functions', () => {
     expect(call).toThrow(failure(code, message));
   });
 
-  test('indices outside of their table', () => {
+  test('indices outside their table', () => {
     const look = runtime.compile((table: Value, i: Value) => gather(table, i));
     expect(() =>
       look(
@@ -489,7 +489,7 @@ describe('after dispose', () => {
     expect(() => runtime.compile((x: Value) => sum(x))(tensor)).toThrow(disposed(/tensor \[2\]: used after/));
   });
 
-  test('a compiled function; what it gave stays', async () => {
+  test('a compiled function; its results stay valid', async () => {
     const compiled = runtime.compile((x: Value) => sum(x));
     const result = compiled([1, 2]);
     compiled.dispose();
@@ -533,7 +533,7 @@ describe('after dispose', () => {
     expect(await net.save()).toEqual(before);
   });
 
-  test('a net, and what was made of it', async () => {
+  test('a net, and its streams and trainers', async () => {
     const net = await runtime.load(lstm());
     const [stream, trainer] = [net.stream(), net.trainer({ loss: mse, optimizer: sgd({ lr: 1 }) })];
     const output = net.run(zeros(1, 1, 3));
@@ -556,7 +556,7 @@ describe('after dispose', () => {
     expect((await output.read()).length).toBe(4);
   });
 
-  test('a runtime, and all that was made on it', async () => {
+  test('a runtime, and everything made on it', async () => {
     const own = await createRuntime({ backend: 'cpu' });
     const compiled = own.compile((x: Value) => sum(x));
     const net = await own.load(lstm());
@@ -573,12 +573,12 @@ describe('after dispose', () => {
     expect(() => net.run(zeros(1, 1, 3))).toThrow(disposed(/the net was used after dispose/));
     expect(() => stream.push([1, 2, 3])).toThrow(disposed(/stream: push\(\)/));
     expect(() => trainer.step([[[1, 2, 3]]], [[[1, 2, 3, 4]]])).toThrow(disposed(/trainer: step\(\)/));
-    // A tensor may be given back late, as `using` does.
+    // A tensor may be disposed of after its runtime, as with `using`.
     tensor.dispose();
   });
 });
 
-test('a backend that there is not', async () => {
+test('an unknown backend', async () => {
   const ask = createRuntime({ backend: 'gpu' as 'cpu' });
   await expect(ask).rejects.toThrow(failure('argument', /backend must be "webgpu" or "cpu", got "gpu"/));
 });
@@ -604,7 +604,7 @@ test.each<[options: unknown, code: ErrorCode, message: RegExp]>([
   expect(() => runtime.tensor([1], options as never)).toThrow(failure(code, message));
 });
 
-test('WebGPU where there is none', async () => {
+test('WebGPU where it does not exist', async () => {
   const none = { requestAdapter: async () => null } as unknown as GPU;
   await expect(createRuntime({ backend: 'webgpu', gpu: none })).rejects.toThrow(
     failure('no-adapter', /no adapter: .*not supported/),
@@ -616,10 +616,10 @@ test('WebGPU where there is none', async () => {
   ]);
 });
 
-describe('what is no object of ours', () => {
+describe('arguments that are not objects of the library', () => {
   const model = new Linear(1, 1);
 
-  test('options that are none, or misspelt', async () => {
+  test('options that are not an object, or misspelt', async () => {
     // @ts-expect-error a number instead of options
     expect(() => adam(0.01)).toThrow(failure('argument', /adam: expected options .*got 0.01/));
     // @ts-expect-error a number instead of a flag
@@ -654,7 +654,7 @@ describe('what is no object of ours', () => {
     );
   });
 
-  test('an index is named by what the caller passed', async () => {
+  test('an index out of range is named by its position in the argument', async () => {
     const net = await runtime.load(new Sequential([new Embedding(4, 2)]));
     expect(() => net.run([[9]])).toThrow(
       failure('argument', /run: element 0 of input is the index 9; expected 0 to 3/),

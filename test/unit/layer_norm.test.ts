@@ -21,7 +21,7 @@ describe('the layer', () => {
     expect(new LayerNorm(5).eps).toBe(1e-5);
   });
 
-  test('refuses what is no shape, no eps, no option or no input', () => {
+  test('refuses a wrong shape, eps, option or input', () => {
     for (const shape of [0, 1.5, NaN, [2, 0]])
       expect(() => new LayerNorm(shape)).toThrow(
         failure('argument', 'LayerNorm: normalizedShape must be a whole number of at least 1'),

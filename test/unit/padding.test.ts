@@ -27,7 +27,7 @@ const dispatchesOf = ({ steps }: Plan): number =>
   steps.reduce((total, step) => total + countDispatches(step), 0);
 const flopOf = ({ steps }: Plan): number => steps.reduce((total, { cost }) => total + cost.flop, 0);
 
-/** Of the loop over time. */
+/** The number of steps of the recurrent loop. */
 const stepsOf = ({ steps }: Plan): number =>
   steps.find(({ op }) => op.name === 'recurrent')?.outputs[0].view.shape[1] ?? 0;
 
@@ -80,7 +80,7 @@ describe('the work', () => {
     }
   });
 
-  test('is that of the longest rounded up, in few plans; also of lengths in a tensor', async () => {
+  test('is that of the longest sequence, rounded up, in few plans; lengths in a tensor work too', async () => {
     using net = await runtime.load(new LSTM(sizes));
     const x = runtime.tensor(new Float32Array(100 * BATCH * 3), { shape: [100, BATCH, 3] });
     const plans = Array.from({ length: 100 }, (_, i) => net.plan(x, { lengths: [1, i + 1, 1] }));

@@ -1,4 +1,4 @@
-// What recurrent layers and ONNX's cells refuse, before anything runs, and what they say about it.
+// Errors of recurrent layers and of ONNX's cells, before anything runs.
 import { afterAll, describe, expect, test } from 'vitest';
 
 import {
@@ -40,7 +40,7 @@ const value = (shape: Shape, dtype: DType = 'f32'): Value => new Value({ shape, 
 type Row = [what: string, call: () => unknown, code: ErrorCode, message: RegExp];
 
 const sizes = { inputSize: 3, hiddenSize: 4 };
-/** Options that the types refuse too. */
+/** Options that TypeScript refuses too. */
 const options = (own: object): RecurrentOptions => ({ ...sizes, ...own }) as RecurrentOptions;
 const layer = (own: object = {}): LSTM => new LSTM(options(own));
 
@@ -130,7 +130,7 @@ describe('options', () => {
       /^Own: the cell "min_gru" has no recurrent weights; leave out recurrentDropout$/,
     ],
     [
-      'recurrentDropout where the cell works out what is multiplied',
+      'recurrentDropout of a cell with a late gate',
       () => new Recurrent('Own', gruResetBefore, { ...sizes, recurrentDropout: 0.5 }),
       'unsupported',
       /^Own: the cell "gru_reset_before" computes itself what the weights of its gate "n" multiply; leave out recurrentDropout$/,
@@ -142,7 +142,7 @@ describe('options', () => {
       /^LSTM: option "projsize" is unknown; expected .*projSize/,
     ],
     [
-      'a flag that is none',
+      'a flag that is not a boolean',
       () => layer({ bidirectional: 1 }),
       'argument',
       /bidirectional must be true or false, got 1/,
@@ -158,19 +158,19 @@ describe('options', () => {
       ),
     ),
     [
-      'a bias of Linear that is no flag',
+      'a bias of Linear that is not a boolean',
       () => new Linear(3, 4, { bias: 'no' as never }),
       'argument',
       /^Linear: bias must be true or false, got "no"$/,
     ],
     [
-      'weights of LayerNorm that are no flag',
+      'elementwiseAffine of LayerNorm that is not a boolean',
       () => new LayerNorm(3, { elementwiseAffine: 1 as never }),
       'argument',
       /^LayerNorm: elementwiseAffine must be true or false, got 1$/,
     ],
     [
-      'a bias of LayerNorm that is no flag',
+      'a bias of LayerNorm that is not a boolean',
       () => new LayerNorm(3, { bias: null as never }),
       'argument',
       /^LayerNorm: bias must be true or false, got null$/,
@@ -182,7 +182,7 @@ describe('options', () => {
       /^LayerNorm: eps must be a number of at least 0 and finite in float32, got ("1"|null|-1|NaN)$/,
     ]),
     [
-      'a cell that is only declared',
+      'a declaration instead of a cell',
       () => new Recurrent('Own', elmanTanh.declaration as never, sizes),
       'argument',
       /^Own: cell must be a cell, such as lstm or what defineCell returns, got Object$/,
@@ -197,7 +197,7 @@ describe('options', () => {
     expect(call).toThrow(failure(code, message));
   });
 
-  test('what is at the bounds passes', () => {
+  test('values at the bounds are accepted', () => {
     layer({ dropout: 0, recurrentDropout: 1, zoneout: 0.999, projSize: 3 });
     layer({ dropout: 1, projSize: 0, zoneout: { h: 0 } });
     expect(new Recurrent('Own', gruResetBefore, { ...sizes, recurrentDropout: 0 }).outputSize).toBe(4);
@@ -272,7 +272,7 @@ describe('a call', () => {
       /^LSTM: lengths: expected shape \[2\], got \[3\]$/,
     ],
     [
-      'a mask the other way',
+      'a transposed mask',
       () => own.forward(x(), parameters, {}, { mask: value([2, 5]) }),
       'shape',
       /^LSTM: mask: expected shape \[5, 2\], got \[2, 5\]$/,
@@ -284,7 +284,7 @@ describe('a call', () => {
       /^LSTM: lengths and mask were both given; give one of them$/,
     ],
     [
-      'a parameter too few',
+      'a missing parameter',
       () => own.forward(x(), {}),
       'argument',
       /^LSTM: no parameter "weight_ih_l0"; expected \["weight_ih_l0", "weight_hh_l0"/,
@@ -293,7 +293,7 @@ describe('a call', () => {
     expect(call).toThrow(failure(code, message));
   });
 
-  test('lengths on the host are looked at before anything runs', async () => {
+  test('lengths on the host are checked before anything runs', async () => {
     const net = await runtime.load(layer());
     const input = [1, 2, 3].map(() => [
       [1, 2, 3],
@@ -342,7 +342,7 @@ describe.each([
     );
   });
 
-  test('takes all others', () => {
+  test('takes all other lengths', () => {
     expect(run(Int32Array.of(1, 2)).shape).toEqual([2, 2, model.bidirectional ? 4 : 2]);
     expect(run(runtime.tensor(Int32Array.of(2, 1))).shape[0]).toBe(2);
   });
@@ -397,7 +397,7 @@ describe('ONNX', () => {
       [`peepholes ${flag}`, () => onnxLSTM({ peepholes: flag as never }), 'argument', /peepholes must/],
     ]),
     [
-      'an activation that is none',
+      'a value that is not an activation',
       () => onnxRNN({ activations: [null as never] }),
       'argument',
       /^onnxRNN: an activation: expected options { name, alpha, beta }, got null$/,
@@ -440,7 +440,7 @@ describe('ONNX', () => {
       /^onnxGRU: unknown activation "Gelu"; expected one of Affine, .*ThresholdedRelu$/,
     ],
     [
-      'an alpha that is not taken',
+      'an alpha of an activation without one',
       () => onnxRNN({ activations: [{ name: 'Tanh', alpha: 1 }] }),
       'argument',
       /^onnxRNN: Tanh has no alpha of 1$/,
@@ -455,7 +455,7 @@ describe('ONNX', () => {
     expect(call).toThrow(failure(code, message));
   });
 
-  test('takes its flags as ONNX keeps them', () => {
+  test('takes flags as 0 and 1, as ONNX stores them', () => {
     const kinds = (cell: Cell): (readonly [string, string])[] =>
       cell.gates.map(({ name, kind }) => [name, kind]);
     expect(kinds(onnxGRU({ linearBeforeReset: 1 }))).toEqual(kinds(onnxGRU({ linearBeforeReset: true })));

@@ -1,4 +1,4 @@
-// Names and shapes of parameters are those of PyTorch.
+// Names and shapes of parameters, as in PyTorch's state_dict.
 import { describe, expect, test } from 'vitest';
 
 import { Embedding, GRU, Linear, Sequential, type Layer } from '../../src/index.ts';
@@ -11,7 +11,7 @@ describe('the state_dict', () => {
   const named = (layer: Layer): [string, ...number[]][] =>
     layer.parameters.map(({ name, shape }) => [name, ...shape]);
 
-  test.each(kindNames)('of a %s of two layers is what PyTorch has', (kind) => {
+  test.each(kindNames)("of a %s of two layers equals PyTorch's", (kind) => {
     const { make, gates } = recurrentKinds[kind];
     const options = { inputSize: INPUTS, hiddenSize: HIDDEN, numLayers: 2 };
     const rows = gates * HIDDEN;
@@ -33,7 +33,7 @@ describe('the state_dict', () => {
     ]);
   });
 
-  test('of a Sequential has the positions of its layers', () => {
+  test('of a Sequential has positions of layers as prefixes', () => {
     const model = new Sequential([
       new Embedding(11, INPUTS),
       new GRU({ inputSize: INPUTS, hiddenSize: HIDDEN, bias: false }),
