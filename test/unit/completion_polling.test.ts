@@ -1,5 +1,5 @@
 // The commands that completion polling sends to a fake device during waits.
-import { beforeEach, expect, test, vi } from 'vitest';
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 
 import {
   CompletionPolling,
@@ -29,7 +29,12 @@ const LONG = 200;
 let made: ReturnType<typeof makeDevice>;
 const polling = (mode: PollingMode): CompletionPolling => new CompletionPolling(made.device, mode);
 beforeEach(() => {
+  // Timers fire in order, each as soon as the microtasks before it are done: a busy machine changes no count.
+  vi.useFakeTimers({ toFake: ['setTimeout', 'performance'] }).setTimerTickMode('nextTimerAsync');
   made = makeDevice();
+});
+afterEach(() => {
+  vi.useRealTimers();
 });
 
 test('the polling mode depends on the globals of the environment', () => {
