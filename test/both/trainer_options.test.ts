@@ -132,9 +132,9 @@ describe(`on ${backend}`, () => {
     const lengths = [5, 2, 3];
     const mask = Array.from({ length: STEPS }, (_, t) => lengths.map((length) => (t < length ? 1 : 0)));
     const models = {
-      'time first': { bidirectional: false, batchFirst: false, lay: (rows: number[][]) => rows },
-      'batch first': { bidirectional: false, batchFirst: true, lay: swapAxes },
-      bidirectional: { bidirectional: true, batchFirst: false, lay: (rows: number[][]) => rows },
+      'time first': { bidirectional: false, batchFirst: false, arrange: (rows: number[][]) => rows },
+      'batch first': { bidirectional: false, batchFirst: true, arrange: swapAxes },
+      bidirectional: { bidirectional: true, batchFirst: false, arrange: (rows: number[][]) => rows },
     };
     type ModelName = keyof typeof models;
     const character = (name: ModelName): Layer => {
@@ -153,11 +153,11 @@ describe(`on ${backend}`, () => {
     test.each(Object.keys(models) as ModelName[])(
       '%s: steps past the lengths have no effect',
       async (name) => {
-        const { lay } = models[name];
+        const { arrange } = models[name];
         const train = async (by: number): Promise<{ losses: number[]; weights: number[] }> => {
           using net = await load(character(name));
           const trainer = net.trainer({ loss: crossEntropy, optimizer: adam({ lr: 0.1 }) });
-          const batch = [lay(padded(x, by)), lay(padded(y, by))] as const;
+          const batch = [arrange(padded(x, by)), arrange(padded(y, by))] as const;
           const losses = [
             await trainer.step(...batch, { lengths }),
             await trainer.step(...batch, { lengths: runtime.tensor(Int32Array.from(lengths)) }),
@@ -176,24 +176,25 @@ describe(`on ${backend}`, () => {
     test.each(Object.keys(models) as ModelName[])(
       '%s: the loss is the mean over the unmasked steps',
       async (name) => {
-        const { lay } = models[name];
+        const { arrange } = models[name];
         using net = await load(character(name));
         const trainer = net.trainer({ loss: crossEntropy, optimizer: sgd({ lr: 0 }) });
         let total = 0;
         for (const [b, length] of lengths.entries()) {
-          const alone = (rows: number[][]): number[][] => lay(rows.slice(0, length).map((row) => [row[b]]));
+          const alone = (rows: number[][]): number[][] =>
+            arrange(rows.slice(0, length).map((row) => [row[b]]));
           total += length * (await trainer.step(alone(x), alone(y)));
         }
         const expected = total / lengths.reduce((a, b) => a + b, 0);
-        const [input, target] = [lay(x), lay(y)];
+        const [input, target] = [arrange(x), arrange(y)];
         expect(await trainer.step(input, target, { lengths })).toBeCloseTo(expected, 5);
         expect(await trainer.step(input, target, { lengths: Int32Array.from(lengths) })).toBeCloseTo(
           expected,
           5,
         );
         // The mask that ends with the lengths gives the same loss.
-        expect(await trainer.step(input, target, { mask: lay(mask) })).toBeCloseTo(expected, 5);
-        expect(await trainer.step(input, target, { mask: runtime.tensor(lay(mask)) })).toBeCloseTo(
+        expect(await trainer.step(input, target, { mask: arrange(mask) })).toBeCloseTo(expected, 5);
+        expect(await trainer.step(input, target, { mask: runtime.tensor(arrange(mask)) })).toBeCloseTo(
           expected,
           5,
         );
@@ -202,7 +203,7 @@ describe(`on ${backend}`, () => {
     );
 
     /** A layer that records its context. */
-    class Witness extends Linear {
+    class ContextRecorder extends Linear {
       override readonly timeAxis = 0 as unknown as undefined;
       seen: Context = {};
       override forward(
@@ -217,25 +218,27 @@ describe(`on ${backend}`, () => {
     }
 
     test('reach the layers', async () => {
-      const witness = new Witness(1, 2);
-      using net = await load(witness);
+      const recorder = new ContextRecorder(1, 2);
+      using net = await load(recorder);
       const trainer = net.trainer({ loss: mse, optimizer: sgd({ lr: 0 }) });
       const input = x.map((row) => row.map((token) => [token]));
       const target = x.map((row) => row.map(() => [0, 0]));
       await trainer.step(input, target, { lengths });
-      expect(witness.seen.lengths).toMatchObject({ shape: [BATCH], dtype: 'i32' });
-      expect(witness.seen.mask).toBeUndefined();
+      expect(recorder.seen.lengths).toMatchObject({ shape: [BATCH], dtype: 'i32' });
+      expect(recorder.seen.mask).toBeUndefined();
       await trainer.step(input, target, { mask });
-      expect(witness.seen.mask).toMatchObject({ shape: [STEPS, BATCH], dtype: 'f32' });
-      expect(witness.seen.lengths).toBeUndefined();
-      expect(witness.seen.noise?.seed).toMatchObject({ shape: [2], dtype: 'i32' });
+      expect(recorder.seen.mask).toMatchObject({ shape: [STEPS, BATCH], dtype: 'f32' });
+      expect(recorder.seen.lengths).toBeUndefined();
+      expect(recorder.seen.noise?.seed).toMatchObject({ shape: [2], dtype: 'i32' });
       net.run(input).dispose();
-      expect(witness.seen.noise).toBeUndefined();
+      expect(recorder.seen.noise).toBeUndefined();
     });
 
     test('do not mask a loss with one output per sequence', async () => {
-      class Sum extends Witness {
-        override forward(...args: Parameters<Witness['forward']>): ReturnType<Witness['forward']> {
+      class Sum extends ContextRecorder {
+        override forward(
+          ...args: Parameters<ContextRecorder['forward']>
+        ): ReturnType<ContextRecorder['forward']> {
           const { output, states } = super.forward(...args);
           return { output: sum(output, 0), states };
         }

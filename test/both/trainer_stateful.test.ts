@@ -116,11 +116,11 @@ describe(`on ${backend}`, () => {
       expect(await weightsOf(one.net)).toEqual(close(await weightsOf(other.net), 3));
       // Other initial states give other losses.
       const without = await prepare(name, false);
-      const apart: number[] = [];
+      const differences: number[] = [];
       for (const [i, { x, y }] of data.entries())
-        apart.push(Math.abs((await without.trainer.step(x, y)) - losses[i]));
-      expect(apart[0]).toBe(0);
-      expect(Math.max(...apart)).toBeGreaterThan(1e-3);
+        differences.push(Math.abs((await without.trainer.step(x, y)) - losses[i]));
+      expect(differences[0]).toBe(0);
+      expect(Math.max(...differences)).toBeGreaterThan(1e-3);
       for (const { net } of [one, other, without]) net.dispose();
     },
   );
