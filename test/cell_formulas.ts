@@ -1,4 +1,4 @@
-// The equations of the papers, unit by unit in plain numbers, and a layer that follows them: what cells are held to.
+// The papers' equations in plain numbers, unit by unit, and a layer made of them: the reference of all cells.
 import type { Named, Numbers } from './layer_run.ts';
 import type { Recurrent } from '../src/nn/recurrent.ts';
 
@@ -6,9 +6,9 @@ type Vector = readonly number[];
 
 /** One step of one row. */
 export interface Step {
-  /** `W_ih x + b_ih` of the gate of that number. */
+  /** `W_ih x + b_ih` of a gate, by its number. */
   readonly x: (gate: number) => Vector;
-  /** `W_hh v + b_hh`, of the part of that number. */
+  /** `W_hh v + b_hh` of a recurrent part, by its number. */
   readonly r: (part: number, v: Vector) => Vector;
   readonly project: (v: Vector) => Vector;
   /** States before the step, and weights of one number per unit. */
@@ -24,7 +24,7 @@ const vector = (units: number, of: (unit: number) => number): number[] =>
   Array.from({ length: units }, (_, unit) => of(unit));
 const sums = (a: Vector, b: Vector): number[] => a.map((x, i) => x + b[i]);
 
-/** Mean 0 and variance 1 over all numbers, in groups as they came. */
+/** The numbers normalised to mean 0 and variance 1 over all groups. */
 function normal(groups: readonly Vector[]): number[][] {
   const all = groups.flat();
   const mean = all.reduce((a, b) => a + b, 0) / all.length;
@@ -48,19 +48,19 @@ export const formulas: Readonly<Record<string, Formula>> = {
   },
   gru: ({ x, r, s: { h } }) => {
     const reset = sums(x(0), r(0, h)).map(σ);
-    const keep = sums(x(1), r(1, h)).map(σ);
+    const z = sums(x(1), r(1, h)).map(σ);
     const [xn, hn] = [x(2), r(2, h)];
-    return { h: h.map((old, u) => (1 - keep[u]) * tanh(xn[u] + reset[u] * hn[u]) + keep[u] * old) };
+    return { h: h.map((old, u) => (1 - z[u]) * tanh(xn[u] + reset[u] * hn[u]) + z[u] * old) };
   },
   gru_reset_before: ({ x, r, s: { h } }) => {
     const reset = sums(x(0), r(0, h)).map(σ);
-    const keep = sums(x(1), r(1, h)).map(σ);
+    const z = sums(x(1), r(1, h)).map(σ);
     const hn = r(
       2,
       h.map((old, u) => reset[u] * old),
     );
     const xn = x(2);
-    return { h: h.map((old, u) => (1 - keep[u]) * tanh(xn[u] + hn[u]) + keep[u] * old) };
+    return { h: h.map((old, u) => (1 - z[u]) * tanh(xn[u] + hn[u]) + z[u] * old) };
   },
   lstm_peephole: (step) => {
     const {
@@ -126,13 +126,13 @@ export const formulas: Readonly<Record<string, Formula>> = {
     return { h: h.map((old, u) => (1 - take[u]) * old + take[u] * candidate[u]) };
   },
   indrnn: ({ x, s: { h }, w }) => ({ h: x(0).map((a, u) => max(0, a + w['weight_u'][u] * h[u])) }),
-  // Without the stabiliser, which divides c and n by e^m.
+  // Computed without the stabiliser: the states c and n are multiplied by e^m first, and divided by the new e^m last.
   slstm: (step) => {
     const { h: _, c, n, m } = step.s;
     const [i, f, z, o] = four(step);
     const cell = c.map((old, u) => σ(f[u]) * old * exp(m[u]) + exp(i[u]) * tanh(z[u]));
     const normaliser = n.map((old, u) => σ(f[u]) * old * exp(m[u]) + exp(i[u]));
-    // Where nothing is kept, the stabiliser is what comes in.
+    // From a zero state (n = 0) the stabiliser is the pre-activation of the input gate.
     const next = m.map((old, u) => (n[u] === 0 ? i[u] : max(log(σ(f[u])) + old, i[u])));
     return {
       h: cell.map((now, u) => (σ(o[u]) * now) / normaliser[u]),
@@ -151,11 +151,11 @@ export const formulas: Readonly<Record<string, Formula>> = {
   },
 };
 
-/** What happens to a row at a step: it counts, its states are carried over, or it lies past the end and its output is 0. */
+/** A row at a step is active, or masked with its states carried over, or past the end with an output of 0. */
 export type Counts = (time: number, row: number) => 'yes' | 'carried' | 'past';
 
 /**
- * All layers and directions of a cell by its formula, step after step.
+ * All layers and directions of a cell by its formula, step by step.
  * @param x (T, B, I).
  * @returns the output (T, B, D·W), and the final states (L·D, B, W) by name.
  */
@@ -179,7 +179,7 @@ export function runFormula(
       ),
     ]),
   );
-  /** Rows of a matrix times a vector, and the bias where there is one. */
+  /** A matrix times a vector, plus the bias where there is one. */
   const affine = (weight: string, bias: string, first: number, count: number, v: Vector): number[] =>
     vector(count, (row) => {
       const { data, shape } = parameters[weight];

@@ -6,7 +6,7 @@ import { parseArgs } from 'node:util';
 import { command, ensureDependencies, root } from './setup/dependencies.mjs';
 
 /**
- * A part's summary is the last line it printed where that says something worth reading every time.
+ * `summary` matches the text of a part's output that is printed although the part passed.
  * @typedef {{ name: string, run: string[], summary?: RegExp }} Part
  */
 
@@ -55,7 +55,7 @@ function main() {
   const unknown = without.find((name) => !names.includes(name));
   if (unknown !== undefined)
     throw new Error(`--without: expected one of ${names.join(', ')}, got ${unknown}`);
-  // Every part runs, so that one look tells all that is wrong.
+  // All parts run, so that all failures show at once.
   const failed = parts()
     .filter(({ name }) => !without.includes(name))
     .filter((part) => !runPart(part));

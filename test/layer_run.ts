@@ -1,4 +1,4 @@
-// A recurrent layer run and differentiated, numbers in and numbers out, for tests.
+// Runs and differentiates a recurrent layer, from numbers to numbers.
 import { Random } from '../src/core/random.ts';
 import type { Shape } from '../src/core/shape.ts';
 import { Noise, type Context } from '../src/nn/context.ts';
@@ -11,7 +11,7 @@ export interface Numbers {
 }
 export type Named = Readonly<Record<string, Numbers>>;
 
-/** Numbers drawn evenly from -bound to bound, the same for the same seed. */
+/** Numbers drawn uniformly from -bound to bound, the same for the same seed. */
 export function draw(seed: number, shape: Shape, bound = 1): Numbers {
   const random = new Random(seed);
   const size = shape.reduce((a, b) => a * b, 1);
@@ -42,9 +42,9 @@ export interface LayerInput {
   readonly lengths?: readonly number[];
   /** (T, B), or (B, T) with `batchFirst`. */
   readonly mask?: Numbers;
-  /** Trains, with noise from it. */
+  /** The seed of the noise. The layer trains where it is given. */
   readonly seed?: readonly [number, number];
-  /** Of the output, and by name of the final states: the loss is the sum of all times these. */
+  /** Cotangents of output and final states: the loss is the sum of their products. */
   readonly cotangents: { readonly output: Numbers; readonly finals: Named };
 }
 
@@ -126,7 +126,7 @@ export async function runLayer(runtime: Runtime, layer: Recurrent, input: LayerI
   return all;
 }
 
-/** Everything of a result by name. */
+/** All tensors of a result by name. */
 export function partsOf({ output, finals, dX, dParameters, dStates }: LayerResult): Named {
   const named = (prefix: string, values: Named): [string, Numbers][] =>
     Object.entries(values).map(([name, numbers]) => [`${prefix} ${name}`, numbers]);
@@ -141,7 +141,7 @@ export function partsOf({ output, finals, dX, dParameters, dStates }: LayerResul
   };
 }
 
-/** The largest difference as a share of the largest number expected, taken as at least 1; NaN is infinitely far. */
+/** The largest difference over the largest expected magnitude, which counts as at least 1. Infinity where one is NaN. */
 export function distance(got: ArrayLike<number>, expected: ArrayLike<number>): number {
   if (got.length !== expected.length) return Infinity;
   const scale = Math.max(1, ...Array.from(expected, Math.abs));

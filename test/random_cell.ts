@@ -1,4 +1,4 @@
-// Cells that nobody would write: kinds of gates, numbers of states and an update, all drawn from a seed, for tests.
+// Cells whose gates, states and update are drawn from a seed.
 import { defineCell, type Cell } from '../src/cells/cell.ts';
 import type { CellDeclaration, GateKind, GateSpec } from '../src/cells/declaration.ts';
 import { Random } from '../src/core/random.ts';
@@ -9,14 +9,14 @@ const OPERATIONS = 6;
 
 interface Recipe {
   readonly gates: readonly { readonly name: string; readonly kind: GateKind }[];
-  /** Beside h. */
+  /** States besides h. */
   readonly states: readonly string[];
   readonly hasWeight: boolean;
   readonly projects: boolean;
   readonly seed: number;
 }
 
-/** What an update of unknown gates and states is given. */
+/** The arguments of an update of any gates and states. */
 interface Given<T> {
   readonly gates: Readonly<Record<string, unknown>>;
   readonly states: Readonly<Record<string, T>>;
@@ -25,12 +25,12 @@ interface Given<T> {
   readonly project: (x: T) => T;
 }
 
-/** New states, of all gates and the weight, by the same steps whenever it is run. */
+/** New states from all gates and the weight, by the same expressions in every call. */
 function updateBy<T extends Arith<T>>(recipe: Recipe, given: Given<T>): Record<string, T> {
   const random = new Random(recipe.seed, 2);
   const chance = (one: number): boolean => random.integer(one) === 0;
   const pick = (pool: readonly T[]): T => pool[random.integer(pool.length)];
-  // Values of the hidden size, and of h's; both are one where nothing is projected.
+  // Values of size H, and of the size of h, which differs with a projection only.
   const hidden = recipe.states.map((name) => given.states[name]);
   const likeH = recipe.projects ? [] : hidden;
   likeH.push(given.states['h']);

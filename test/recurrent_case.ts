@@ -1,5 +1,5 @@
-// One recurrent case (test/fixtures/README.md): read, run through the public layers on a runtime, and compared with
-// what an independent implementation computed.
+// Reads a recurrent case (test/fixtures/README.md), runs it through the public layers on a runtime, and compares it with
+// the results of an independent implementation.
 import {
   add,
   GatewiseError,
@@ -36,8 +36,8 @@ function refuse(problem: string, cause?: unknown): never {
 
 /**
  * Reads a case.
- * @param how options of the layer that say how it runs and not what it computes.
- * @throws GatewiseError where the file or an option is not what the format says, or not supported.
+ * @param how Options of the layer that change how it runs, but not its results.
+ * @throws GatewiseError where the file does not have the format, or an option is not supported.
  */
 export function readCase(
   bytes: Uint8Array,
@@ -79,7 +79,7 @@ const ALWAYS: readonly [name: string, expected: string, holds: (value: unknown) 
   ['projSize', 'a whole number', isCount],
 ];
 
-/** The options that every case of this kind has, and no others: what a layer knows besides is none of the format. */
+/** The options of the format for this kind of layer. A layer has others, which the format does not. */
 function readOptions(kind: string | undefined, text: string = refuse('there are no options')): Options {
   let options: unknown;
   try {
@@ -115,7 +115,7 @@ function makeLayer(kind: string | undefined, options: Options): Recurrent {
   }
 }
 
-/** The shape of every tensor that a case of this layer must hold, and of no other; initial states where they are given. */
+/** The shapes of all tensors that a case of this layer has; initial states where they are given. */
 function shapesOf(layer: Recurrent, tensors: RecurrentCase['tensors']): ReadonlyMap<string, Shape> {
   const { shape } = tensors.get('input') ?? refuse('no tensor "input"');
   if (shape.length !== 3 || shape.includes(0) || shape[2] !== layer.inputSize) {
@@ -163,7 +163,7 @@ export async function runCase({ layer, tensors }: RecurrentCase, runtime: Runtim
   const finals = layer.cell.states.map((state) => `${state}N`);
   const values = ['output', ...finals];
 
-  // Everything that has a gradient is the first argument; what came out is kept from the trace.
+  // The first argument has everything with a gradient. The trace stores the layer's results.
   type Named = Readonly<Record<string, Value>>;
   let outputs: Named = {};
   const loss = (
@@ -219,13 +219,13 @@ function shareOfTolerance(got: ArrayLike<number>, expected: ArrayLike<number>, f
     const difference = Math.abs(got[i] - expected[i]);
     if (difference === 0) continue;
     const share = difference / (factor * (1e-5 * largest + 1e-4 * Math.abs(expected[i])));
-    // A NaN is larger than any tolerance.
+    // NaN exceeds every tolerance.
     worst = Number.isNaN(share) ? Infinity : Math.max(worst, share);
   }
   return worst;
 }
 
-/** The worst of a case's errors. */
+/** The largest of a case's errors. */
 export function worstOf(errors: readonly CaseError[]): CaseError {
   return errors.reduce((a, b) => (b.share > a.share ? b : a));
 }

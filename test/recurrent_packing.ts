@@ -1,4 +1,4 @@
-// The weights of a recurrent loop as its WebGPU kernels read them, for tests.
+// The packed weights of a recurrent loop.
 import { packWeights } from '../src/backend/webgpu/kernels/recurrent/packing.ts';
 import { abs } from '../src/expr/arith.ts';
 import type { Value } from '../src/graph/value.ts';

@@ -1,4 +1,4 @@
-// A cell over a sequence with every kind of input that it can have, fused and from the graph's own ops, for tests.
+// A cell over a sequence with every input that it can have: as the fused op, and as a naive graph of ops.
 import type { Cell } from '../src/cells/cell.ts';
 import type { Shape } from '../src/core/shape.ts';
 import { add, where } from '../src/expr/arith.ts';
@@ -23,9 +23,9 @@ export interface RunSize {
   readonly pseudoLayers: number;
   /** Whether pseudo-layers are stacked layers and not directions. */
   readonly wavefront?: boolean;
-  /** Steps 1 or 0 in any pattern, for each direction the same. */
+  /** Whether there is a mask of any pattern, the same for all pseudo-layers. */
   readonly masked: boolean;
-  /** Of the matrices; `float32` unless given. */
+  /** The precision of the matrices, `float32` by default. */
   readonly precision?: WeightPrecision;
 }
 
@@ -37,11 +37,11 @@ export interface RunInput {
 export const projectionOf = ({ cell, hidden }: RunSize): number =>
   cell.projects ? Math.max(1, Math.floor((2 * hidden) / 3)) : 0;
 
-/** Units of each state. */
+/** The width of a state. */
 const widthOf = (size: RunSize, state: number): number =>
   size.cell.projects && state === 0 ? projectionOf(size) : size.hidden;
 
-/** The inputs in order: products, initial states, weights, factors of h, masks. */
+/** The inputs in order: products, initial states, weights, dropout factors of h, mask. */
 export function runInputs(size: RunSize): RunInput[] {
   const { cell, steps, batch, hidden, bias, pseudoLayers, wavefront = false, masked } = size;
   const recurrentRows = cell.recurrentGates.length * hidden;
@@ -103,7 +103,7 @@ export function runFused(size: RunSize, values: readonly Value[]): SequenceResul
   });
 }
 
-/** The same, one op after the other. */
+/** The same as a naive graph of ops. */
 export function runNaive(size: RunSize, values: readonly Value[]): SequenceResult {
   const { products, initial, weights, keep, mask } = named(size, values);
   const { cell, steps, batch, wavefront = false } = size;

@@ -20,7 +20,7 @@ const { values, positionals: filters } = parseArgs({
   allowPositionals: true,
   options: {
     project: { type: 'string', multiple: true },
-    // What CI found to be wrong before the tests: counted as a failure, so that the last line tells all.
+    // Checks that failed in CI before the tests. Each counts as a failure, so that the last line includes them.
     'also-failed': { type: 'string', multiple: true },
   },
 });
@@ -80,7 +80,7 @@ function runAll() {
   let runnable = projects;
   if (projects.some((project) => project !== 'unit')) {
     try {
-      // Node needs it too where there is no real adapter: the software adapter is the browser's.
+      // Node needs it too where there is no hardware adapter: it uses the browser's software adapter.
       process.env['CHROME_PATH'] = ensureBrowser();
     } catch (error) {
       delete process.env['CHROME_PATH'];

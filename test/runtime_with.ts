@@ -1,4 +1,4 @@
-// Runtimes whose WebGPU backend has kernels of a test's own.
+// Runtimes whose WebGPU backend has other kernels.
 import type { CPUKernel } from '../src/backend/cpu/kernels/kernel.ts';
 import { hostTarget, referenceKernels } from '../src/backend/cpu/kernels/index.ts';
 import { webgpuKernels } from '../src/backend/webgpu/kernels/index.ts';
@@ -7,7 +7,7 @@ import { WebGPUBackend } from '../src/backend/webgpu/webgpu_backend.ts';
 import { acquireDevice } from '../src/runtime/adapter.ts';
 import { Runtime } from '../src/runtime/runtime.ts';
 
-/** @param kernels Take the place of the backend's own for the same op. @param device The runtime's own unless given. */
+/** @param kernels Replace the backend's kernels of the same ops. @param device By default the runtime requests its own. */
 export async function runtimeWith(
   kernels: readonly WebGPUKernel[],
   { reference = [], device }: { reference?: readonly CPUKernel[]; device?: GPUDevice } = {},

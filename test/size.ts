@@ -1,4 +1,4 @@
-// Holds the project to its budget (test/budget.json): lines by folder, and what an app downloads of each entry.
+// Checks the project against its budget (test/budget.json): lines by folder, and bytes that an app downloads of each entry.
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
@@ -14,7 +14,7 @@ interface File {
   readonly lines: number;
 }
 
-/** The files of a folder that are written by hand, with their lines. */
+/** The files of a folder that are not generated, with their lines. */
 function filesOf(folder: string): File[] {
   return readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' })
     .map((name) => join(folder, name))
@@ -22,9 +22,9 @@ function filesOf(folder: string): File[] {
     .map((path) => ({ path, lines: readFileSync(join(root, path), 'utf8').split('\n').length - 1 }));
 }
 
-/** An entry, minified, with every chunk it can load, gzipped one by one as a server would. */
+/** The size of an entry with every chunk that it can load, minified and gzipped file by file as a server does. */
 async function gzipBytes(entry: string): Promise<number> {
-  // Built as an app would build it: a library build keeps its white space for the app's own minifier.
+  // An app build: a library build leaves minifying to the app.
   const built = await build({
     configFile: false,
     root,
@@ -50,13 +50,13 @@ async function gzipBytes(entry: string): Promise<number> {
 }
 
 const over: string[] = [];
-const hold = (what: string, is: number, most: number, unit: string): void => {
+const check = (what: string, is: number, most: number, unit: string): void => {
   console.log(`${what}: ${is} ${unit} of ${most}`);
   if (is > most) over.push(`${what} has ${is} ${unit}, at most ${most} are allowed`);
 };
 for (const [folder, most] of Object.entries(budget.lines)) {
   const files = filesOf(folder);
-  hold(
+  check(
     folder,
     files.reduce((sum, { lines }) => sum + lines, 0),
     most,
@@ -67,7 +67,7 @@ for (const [folder, most] of Object.entries(budget.lines)) {
       over.push(`${path} has ${lines} lines, at most ${budget.linesInAFile} are allowed: cut it in two`);
 }
 for (const [entry, most] of Object.entries(budget.gzipBytes))
-  hold(entry, await gzipBytes(entry), most, 'bytes gzipped');
+  check(entry, await gzipBytes(entry), most, 'bytes gzipped');
 
 for (const line of over) console.error(`${line} (test/budget.json)`);
 process.exitCode = over.length > 0 ? 1 : 0;

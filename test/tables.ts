@@ -1,5 +1,5 @@
 // The tables of ops, cells and kernels in the documentation, made from the declarations, and that of speed, made from a
-// file of results. `npm run tables` writes them between their markers; a unit test holds that they are current.
+// file of results. `npm run tables` writes them between their markers; a unit test checks that they are current.
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -28,7 +28,7 @@ function headOf(file: string): string {
   return /^.*?[^.\s](?=\.(?: |$))/.exec(text)?.[0] ?? text;
 }
 
-/** By the word after `generated:`; what follows it in the marker is the table's own affair. */
+/** Tables by the word after `generated:`. The rest of the marker is the table's argument. */
 const tables: Record<string, (about: string) => string> = {
   ops: () =>
     table(
@@ -83,7 +83,7 @@ const tables: Record<string, (about: string) => string> = {
 
 export const documents: readonly string[] = ['README.md', 'ARCHITECTURE.md', 'shaders/README.md'];
 
-/** A document with its tables made anew. */
+/** A document with its tables generated again. */
 export function withTables(document: string): { before: string; after: string } {
   const before = readFileSync(join(root, document), 'utf8');
   const after = before.replace(

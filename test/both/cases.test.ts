@@ -26,7 +26,7 @@ test.each(cases)(`$name on ${backend}`, async ({ load }) => {
 });
 
 const stacks = cases.filter(({ name }) => /_l[2-9]/.test(name) && !name.includes('bidirectional'));
-test.each(stacks)(`$name on ${backend}, its layers sharing each launch`, async ({ load }) => {
+test.each(stacks)(`$name on ${backend}, as a wavefront`, async ({ load }) => {
   const parsed = readCase(await load(), { wavefront: true });
   expect(parsed.layer.options.wavefront).toBe(true);
   const worst = worstOf(await runCase(parsed, runtime));

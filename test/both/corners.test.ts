@@ -1,5 +1,5 @@
-// Corners that random sizes and numbers do not meet: gates far below 0, padding that is NaN, masks that are neither 1 nor 0,
-// draws that several phases of a step read.
+// Cases that random sizes and numbers do not reach: gates far below 0, NaN as padding, masks other than 0 and 1,
+// and draws that several phases of a step read.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
 import {
@@ -23,7 +23,7 @@ describe(`on ${backend}`, () => {
   });
   afterAll(() => runtime.dispose());
 
-  test.each([-50, -90, -110, -1e4])('an sLSTM whose input gate begins at %d', async (bias) => {
+  test.each([-50, -90, -110, -1e4])('an sLSTM is finite with an input gate bias of %d', async (bias) => {
     const layer = new Recurrent('sLSTM', slstm, { inputSize: 1, hiddenSize: 1 });
     const run = runtime.compile(
       valueAndGrad((parameters: Values, x: Value) => sum(layer.forward(x, parameters).output)),
@@ -40,7 +40,7 @@ describe(`on ${backend}`, () => {
       ]),
     );
     const [value, gradient] = run(ones, [[[0.5]]]);
-    // With nothing kept, c / n is the candidate, whatever the input gate.
+    // From zero states c / n is the candidate, whatever the input gate.
     expect(await value.item()).toBeCloseTo(Math.tanh(1) / (1 + Math.exp(-2)), 5);
     for (const tensor of Object.values(gradient))
       expect(Array.from(await tensor.read()).every(Number.isFinite)).toBe(true);
@@ -75,7 +75,7 @@ describe(`on ${backend}`, () => {
     },
   );
 
-  test('a mask counts where it is not 0, in the mean too', async () => {
+  test('every mask value other than 0 counts as 1, in the mean too', async () => {
     const value = runtime.compile((o: Value, t: Value, m: Value) => mse.apply(o, t, m));
     const [output, target] = [
       [[1], [5]],

@@ -1,5 +1,5 @@
-// Dropout on both backends: which elements it keeps and how it scales them, the same ones forward and backward, and other
-// ones for every seed, step and stream.
+// Dropout on both backends: which elements it keeps, how it scales them, that the backward pass keeps the same elements,
+// and that each seed, step and stream keeps others.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
 import { philox, unitUniform } from '../../src/core/random.ts';
@@ -28,10 +28,10 @@ const ones = (size: number): Float32Array => new Float32Array(size).fill(1);
 const isKept = (mask: ArrayLike<number>): boolean[] => Array.from(mask, (factor) => factor !== 0);
 const share = (flags: readonly boolean[]): number => flags.filter(Boolean).length / flags.length;
 
-/** Five standard deviations of a share of `count` independent events of probability `p`. */
+/** Five standard deviations of the mean of `count` independent Bernoulli draws of probability `p`. */
 const spread = (p: number, count: number): number => 5 * Math.sqrt((p * (1 - p)) / count);
 
-/** The mask by its definition: element i has word i % 4 of the counter i / 4. */
+/** The mask by its definition: element i uses word i % 4 of counter i / 4. */
 function expectedMask(size: number, p: number, [low, high]: Int32Array, stream: number): Float32Array {
   return Float32Array.from({ length: size }, (_, i) => {
     const words = philox([Math.floor(i / 4), stream, 0, 0], [low >>> 0, high >>> 0]);
@@ -64,7 +64,7 @@ describe(`on ${backend}`, () => {
       expect(new Set(mask)).toEqual(new Set([0, Math.fround(1 / (1 - p))]));
       const kept = isKept(mask);
       expect(Math.abs(share(kept) - (1 - p))).toBeLessThan(spread(p, SIZE));
-      // Neighbours within a draw of four, across draws, and across a workgroup.
+      // Elements of one counter, of neighbouring counters and of neighbouring workgroups.
       for (const distance of [1, 2, 3, 4, 256]) {
         const both = kept.slice(distance).map((own, i) => own && kept[i]);
         expect(Math.abs(share(both) - (1 - p) ** 2)).toBeLessThan(2 * spread((1 - p) ** 2, SIZE));
@@ -79,18 +79,21 @@ describe(`on ${backend}`, () => {
   test.each([
     [[0, 0], 0],
     [[1234, 1], 7],
-    // Whatever 32 bits a seed has.
+    // Seeds are any 32 bits.
     [[-1, -(2 ** 31)], 0],
     [[2 ** 31 - 1, -2], 2 ** 32 - 1],
-  ] as const)('seed %o, stream %d: the elements that the generator names', async ([low, high], stream) => {
-    const seed = Int32Array.of(low, high);
-    // The last is a number that an element draws: it is kept.
-    const drawn = unitUniform(philox([9, stream, 0, 0], [low >>> 0, high >>> 0])[2]);
-    for (const p of [0.3, 1 / 3, drawn]) {
-      const mask = await maskOf(runtime, p, seed, stream, 1023);
-      expect([...mask]).toEqual([...expectedMask(1023, p, seed, stream)]);
-    }
-  });
+  ] as const)(
+    'seed %o, stream %d: keeps the elements that the generator selects',
+    async ([low, high], stream) => {
+      const seed = Int32Array.of(low, high);
+      // The last rate is a number that an element draws: a number equal to the rate keeps the element.
+      const drawn = unitUniform(philox([9, stream, 0, 0], [low >>> 0, high >>> 0])[2]);
+      for (const p of [0.3, 1 / 3, drawn]) {
+        const mask = await maskOf(runtime, p, seed, stream, 1023);
+        expect([...mask]).toEqual([...expectedMask(1023, p, seed, stream)]);
+      }
+    },
+  );
 
   test('the same seed gives the same bits, another seed, step or stream another mask', async () => {
     const p = 0.5;
@@ -128,7 +131,7 @@ describe(`on ${backend}`, () => {
     expect(Float32Array.from(gradient)).toEqual(mask.map((factor, i) => factor * cotangent[i]));
   });
 
-  test('elements are counted in row-major order of the input, however it lies', async () => {
+  test('elements are counted in row-major order of the input, whatever its strides', async () => {
     const turned = runtime.compile((x: Value, seed: Value) => dropout(transpose(x), 0.5, new Noise(seed)));
     const y = await turned(runtime.tensor(ones(35), { shape: [5, 7] }), SEED).read();
     expect(Float32Array.from(y)).toEqual(await maskOf(runtime, 0.5, SEED, 0, 35));
@@ -158,7 +161,7 @@ describe(`on ${backend}`, () => {
     expect(y.every(Number.isNaN)).toBe(true);
   });
 
-  test('the layer is nothing without noise: a net drops nothing', async () => {
+  test('the layer returns its input outside of training', async () => {
     const model = new Sequential([new Linear(5, 64), new Dropout(0.9), new Linear(64, 3), new Dropout()]);
     expect(model.parameters.map(({ name }) => name)).toEqual(['0.weight', '0.bias', '2.weight', '2.bias']);
     const net = await runtime.load(model, { seed: 3 });
@@ -170,7 +173,7 @@ describe(`on ${backend}`, () => {
     plain.dispose();
   });
 
-  test('each layer draws from a stream of its own, in the order in which they run', async () => {
+  test('each layer draws from its own stream, numbered in the order of tracing', async () => {
     const model = new Sequential([new Dropout(0.5), new Dropout(0.5)]);
     const both = runtime.compile((x: Value, seed: Value) => {
       const noise = new Noise(seed);
@@ -181,7 +184,7 @@ describe(`on ${backend}`, () => {
     expect(Float32Array.from(y)).toEqual(first.map((factor, i) => factor * second[i]));
   });
 
-  test('the elements that the generator names, bit for bit, at any rate', async () => {
+  test('keeps the elements that the generator selects, bit for bit, at any rate', async () => {
     for (const p of [1e-9, ...rates, 1 / 3, 0.7, 1 - 1e-6]) {
       const [got, expected] = [await maskOf(runtime, p, SEED, 5), expectedMask(SIZE, p, SEED, 5)];
       expect(got.findIndex((factor, i) => factor !== expected[i])).toBe(-1);

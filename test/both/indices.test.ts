@@ -1,4 +1,4 @@
-// Indices: cut, joined and laid out another way before they are used, and what is refused because it lies outside.
+// Indices that are sliced, concatenated or transposed before they are used, and indices that are out of range.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
 import {
@@ -15,7 +15,7 @@ import {
 import { concat, reshape, slice, transpose } from '../../src/ops/structure.ts';
 import { backend } from '../setup/backend.ts';
 
-/** Rows that name themselves. */
+/** Row i holds the number i. */
 const table = (rows: number): number[][] => Array.from({ length: rows }, (_, row) => [row]);
 const tokens = Int32Array.of(3, 1, 4, 1, 5, 2, 6, 5, 3, 0);
 
@@ -29,7 +29,7 @@ describe(`on ${backend}`, () => {
   const numbers = async (result: { read: () => Promise<ArrayLike<number>> }): Promise<number[]> =>
     Array.from(await result.read());
 
-  test('tokens and their successors are slices of one argument', async () => {
+  test('tokens and next tokens may be slices of one argument', async () => {
     const both = runtime.compile((t: Value, logits: Value, all: Value) => [
       gather(t, slice(all, 0, 0, -1)),
       gather(t, slice(all, 0, 1)),
@@ -42,7 +42,7 @@ describe(`on ${backend}`, () => {
     for (const loss of await numbers(losses)) expect(loss).toBeCloseTo(Math.log(7), 5);
   });
 
-  test('columns, transposes and pieces put together', async () => {
+  test('indices may be columns, transposes and concats', async () => {
     const pick = runtime.compile((t: Value, i: Value) => [
       gather(t, slice(i, 1, 1, 4)),
       gather(t, transpose(i)),
@@ -56,7 +56,7 @@ describe(`on ${backend}`, () => {
     ]);
   });
 
-  test('whole numbers keep their bits, as results and however they lie', async () => {
+  test('i32 results keep their bits, whatever their strides', async () => {
     const all = Int32Array.of(0, 1, -1, 2 ** 31 - 1, -(2 ** 31), 2 ** 24 + 1);
     const turn = runtime.compile((x: Value) => {
       const matrix = reshape(x, [2, 3]);
@@ -68,7 +68,7 @@ describe(`on ${backend}`, () => {
     expect(await numbers(joined)).toEqual([...[...all].slice(4), ...all]);
   });
 
-  test('each use of host data has a limit of its own', async () => {
+  test('host data is checked against the limit of each use', async () => {
     const pick = runtime.compile((few: Value, many: Value, i: Value) => [
       gather(few, slice(i, 0, 0, 2)),
       gather(many, slice(i, 0, 2)),
@@ -93,14 +93,14 @@ describe(`on ${backend}`, () => {
     );
   });
 
-  /** Whole numbers in the runtime's memory. */
+  /** An i32 tensor. */
   const onDevice = (...indices: number[]): Tensor => {
     const tensor = runtime.allocate([indices.length], 'i32');
     tensor.write(Int32Array.from(indices));
     return tensor;
   };
 
-  test('indices that lie in a tensor are checked by their range', async () => {
+  test('indices in a tensor are checked by the range that it was made with', async () => {
     const pick = runtime.compile((t: Value, i: Value) => gather(t, i));
     expect(await numbers(pick(table(4), onDevice(3, 0, 2)))).toEqual([3, 0, 2]);
     expect(() => pick(table(4), onDevice(99, -5))).toThrow(
@@ -110,13 +110,13 @@ describe(`on ${backend}`, () => {
     expect(() => pick(table(4), onDevice(0, -1))).toThrow(GatewiseError);
   });
 
-  test('a gradient checks indices though the rows themselves are not needed', () => {
+  test('a gradient checks indices although it does not read the rows', () => {
     const slope = runtime.compile(grad((t: Value, i: Value) => sum(gather(t, i))));
     expect(() => slope(table(4), Int32Array.of(0, 4))).toThrow('index 4; expected 0 to 3');
     expect(() => slope(table(4), onDevice(0, 4))).toThrow('from 0 to 4; expected 0 to 3');
   });
 
-  test('memory that is used again forgets the range of what it held', async () => {
+  test('a buffer that is used again takes the range of its new contents', async () => {
     const pick = runtime.compile((t: Value, i: Value) => gather(t, i));
     onDevice(9, 9).dispose();
     expect(await numbers(pick(table(2), onDevice(1, 0)))).toEqual([1, 0]);

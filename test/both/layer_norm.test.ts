@@ -35,7 +35,7 @@ const layerOf = ({ normalizedShape, eps, weight, bias }: Case): LayerNorm =>
     bias: bias !== undefined,
   });
 
-/** The elements that are further from what is expected than a share of the largest and a share of themselves. */
+/** The elements whose error exceeds the sum of a part of the largest element and a part of the element itself. */
 function wrong(
   got: ArrayLike<number>,
   expected: readonly number[],
@@ -79,7 +79,7 @@ describe(`on ${backend}`, () => {
       expect(wrong(await gradients[name].read(), expected, [1e-4, 1e-3])).toEqual([]);
   });
 
-  test('a row of equal numbers is the bias', async () => {
+  test('a row of equal numbers gives the bias', async () => {
     const layer = new LayerNorm(4);
     const run = runtime.compile((x: Value, bias: Value, weight: Value) => {
       return layer.forward(x, { bias, weight }).output;
@@ -87,9 +87,9 @@ describe(`on ${backend}`, () => {
     expect([...(await run([[7, 7, 7, 7]], [1, 2, 3, 4], [5, 6, 7, 8]).read())]).toEqual([1, 2, 3, 4]);
   });
 
-  test('begins with weights of 1 and biases of 0', async () => {
+  test('initial weights are 1 and biases 0', async () => {
     const net = await runtime.load(new LayerNorm([2, 2], { eps: 0 }), { seed: 1 });
-    // Mean 0 and variance 1 already.
+    // The input has mean 0 and variance 1.
     expect([
       ...(await net
         .run([
@@ -103,7 +103,7 @@ describe(`on ${backend}`, () => {
     net.dispose();
   });
 
-  test('takes two sums and one more step, and five more steps for its gradients', () => {
+  test('takes two sums and one elementwise step, and its gradients five steps more', () => {
     const layer = new LayerNorm(6);
     const x = runtime.tensor(new Float32Array(60), { shape: [2, 5, 6] });
     const [weight, bias] = [runtime.tensor(new Float32Array(6)), runtime.tensor(new Float32Array(6))];
@@ -115,7 +115,7 @@ describe(`on ${backend}`, () => {
       'reduce',
       'elementwise',
     ]);
-    // The forward steps, the cotangent, written out since it comes of a product, and the five.
+    // The forward steps, the cotangent, which a product needs as a tensor, and the five.
     const { steps } = runtime.compile(differentiate(layer)).plan({ x, weight, bias }, x);
     expect(steps.map(({ label }) => label)).toHaveLength(9);
   });

@@ -1,12 +1,11 @@
-// Batches of sequences of different lengths, and masks: each sequence gives what it gives alone, in every layer of every
-// cell, and nothing past its end reaches anything.
+// Lengths and masks: in a batch each sequence gives the same results as alone, in layers of every cell, and padding has
+// no effect.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
 import { allCells } from '../../src/cells/index.ts';
 import {
   createRuntime,
-  Recurrent,
-  type Cell,
+  type Recurrent,
   type RecurrentOptions,
   type Runtime,
   type Shape,
@@ -14,10 +13,6 @@ import {
 import { formulas, runFormula } from '../cell_formulas.ts';
 import {
   differing,
-  draw,
-  drawCotangents,
-  drawParameters,
-  drawStates,
   partsOf,
   runLayer,
   type LayerInput,
@@ -26,10 +21,10 @@ import {
   type Numbers,
 } from '../layer_run.ts';
 import { backend, on } from '../setup/backend.ts';
+import { drawInput, smallLayer } from '../small_layer.ts';
 
-const INPUTS = 3;
 const STEPS = 6;
-/** In no order, some alike, one full and one of a single step. */
+/** Unsorted, two equal, one of all steps and one of a single step. */
 const LENGTHS = [4, 1, 6, 4, 2];
 const BATCH = LENGTHS.length;
 
@@ -40,17 +35,9 @@ const layouts: readonly (readonly [string, Partial<RecurrentOptions>])[] = [
   ['two layers of two directions, batch first', { bidirectional: true, numLayers: 2, batchFirst: true }],
 ];
 
-const layerOf = (cell: Cell, options: Partial<RecurrentOptions>): Recurrent =>
-  new Recurrent('Recurrent', cell, {
-    inputSize: INPUTS,
-    hiddenSize: 5,
-    ...(cell.projects ? { projSize: 2 } : {}),
-    ...options,
-  });
-
-/** The numbers of some places of a tensor, in order. */
+/** The elements of a tensor whose index satisfies `at`, in order, in the shape `to`. */
 function pick({ shape, data }: Numbers, at: (index: readonly number[]) => boolean, to: Shape): Numbers {
-  const kept = data.filter((_, i) => {
+  const picked = data.filter((_, i) => {
     let rest = i;
     const index = shape.toReversed().map((size) => {
       const own = rest % size;
@@ -59,7 +46,7 @@ function pick({ shape, data }: Numbers, at: (index: readonly number[]) => boolea
     });
     return at(index.toReversed());
   });
-  return { shape: to, data: kept };
+  return { shape: to, data: picked };
 }
 
 /** The first steps of one row: of (T, B, …) or (B, T, …). */
@@ -69,13 +56,13 @@ function rowOf(numbers: Numbers, { batchFirst }: Recurrent, row: number, length:
   return pick(numbers, (index) => index[time] < length && index[batch] === row, shape);
 }
 
-/** What lies past the ends. */
+/** The elements past the end of each sequence. */
 function pastOf(numbers: Numbers, { batchFirst }: Recurrent): Numbers {
   const [time, batch] = batchFirst ? [1, 0] : [0, 1];
   return pick(numbers, (index) => index[time] >= LENGTHS[index[batch]], []);
 }
 
-/** Changed past the ends. */
+/** The tensor with other values past the end of each sequence. */
 function padded({ shape, data }: Numbers, { batchFirst }: Recurrent, values: readonly number[]): Numbers {
   const width = shape[2];
   return {
@@ -97,12 +84,7 @@ const statesOf = (states: Named, row: number): Named =>
     }),
   );
 
-const inputOf = (layer: Recurrent, seed = 1): LayerInput => ({
-  x: draw(seed, layer.batchFirst ? [BATCH, STEPS, INPUTS] : [STEPS, BATCH, INPUTS]),
-  parameters: drawParameters(layer, seed + 10),
-  states: drawStates(layer, BATCH, seed + 100),
-  cotangents: drawCotangents(layer, STEPS, BATCH, seed + 200),
-});
+const inputOf = (layer: Recurrent): LayerInput => drawInput(layer, STEPS, BATCH);
 
 const sumOf = (results: readonly LayerResult[]): Named =>
   Object.fromEntries(
@@ -117,11 +99,11 @@ const sumOf = (results: readonly LayerResult[]): Named =>
     ]),
   );
 
-/** What differs between a batch with lengths and its sequences one by one. */
+/** Differences between a batch with lengths and its sequences run one by one. */
 async function differencesOf(runtime: Runtime, layer: Recurrent, limit: number): Promise<string[]> {
   const input = inputOf(layer);
   const { x, parameters, states = {}, cotangents } = input;
-  // What a loss makes of steps past the end is nothing, either.
+  // The cotangent past the end must have no effect either.
   const whole = await runLayer(runtime, layer, { ...input, lengths: LENGTHS });
   const alone: LayerResult[] = [];
   for (const [row, length] of LENGTHS.entries()) {
@@ -154,7 +136,7 @@ async function differencesOf(runtime: Runtime, layer: Recurrent, limit: number):
   return [...wrong, ...differing(whole.dParameters, sumOf(alone), limit)];
 }
 
-/** What changes where the padding holds what cannot be computed with. */
+/** What changes when the padding is NaN, infinite or huge. */
 async function changedByPadding(runtime: Runtime, layer: Recurrent): Promise<string[]> {
   const input = { ...inputOf(layer), lengths: LENGTHS };
   const expected = await runLayer(runtime, layer, input);
@@ -173,25 +155,25 @@ describe.each(on('cpu'))('in float64', () => {
   afterAll(() => runtime.dispose());
 
   describe.each(allCells.map((cell) => [cell.name, cell] as const))('%s', (name, cell) => {
-    test.each(layouts)('%s: each sequence is what it is alone', async (_, options) => {
-      expect(await differencesOf(runtime, layerOf(cell, options), 1e-12)).toEqual([]);
+    test.each(layouts)('%s: each sequence gives the same results as alone', async (_, options) => {
+      expect(await differencesOf(runtime, smallLayer(cell, options), 1e-12)).toEqual([]);
     });
 
-    test.each(layouts)('%s: NaN and infinity in the padding reach nothing', async (_, options) => {
-      expect(await changedByPadding(runtime, layerOf(cell, options))).toEqual([]);
+    test.each(layouts)('%s: NaN and infinity in the padding have no effect', async (_, options) => {
+      expect(await changedByPadding(runtime, smallLayer(cell, options))).toEqual([]);
     });
 
-    test('lengths of T are none', async () => {
-      const layer = layerOf(cell, { bidirectional: true, numLayers: 2 });
+    test('lengths that are all T change nothing', async () => {
+      const layer = smallLayer(cell, { bidirectional: true, numLayers: 2 });
       const input = inputOf(layer);
       const full = await runLayer(runtime, layer, { ...input, lengths: LENGTHS.map(() => STEPS) });
       expect(differing(partsOf(full), partsOf(await runLayer(runtime, layer, input)), 1e-14)).toEqual([]);
     });
 
-    test.each(layouts)('%s: any mask, by the formula', async (_, options) => {
-      const layer = layerOf(cell, { ...options, batchFirst: false });
+    test.each(layouts)('%s: results with any mask equal the formula', async (_, options) => {
+      const layer = smallLayer(cell, { ...options, batchFirst: false });
       const { x, parameters, states = {}, cotangents } = inputOf(layer);
-      // A row that never counts, one that always does, one whose first steps do not, and any.
+      // One row fully masked, one not at all, one masked at its first steps, and two more.
       const rows = ['000000', '111111', '001101', '101010', '011110'];
       const isActive = (t: number, b: number): boolean => rows[b][t] === '1';
       const mask = {
@@ -215,10 +197,10 @@ describe.each(on('cpu'))('in float64', () => {
           1e-12,
         ),
       ).toEqual([]);
-      // Masked steps pass nothing back to their input.
+      // The gradient of the input is 0 at masked steps.
       const passed = pick(got.dX, ([t, b]) => !isActive(t, b), []);
       expect(passed.data.every((value) => value === 0)).toBe(true);
-      const turned = layerOf(cell, { ...options, batchFirst: true });
+      const turned = smallLayer(cell, { ...options, batchFirst: true });
       const flip = (numbers: Numbers): Numbers => swapped(numbers);
       const first = await runLayer(runtime, turned, {
         x: flip(x),
@@ -233,8 +215,8 @@ describe.each(on('cpu'))('in float64', () => {
     });
   });
 
-  test('lengths are the mask that ends as they do, but for the output past the end', async () => {
-    const layer = layerOf(allCells[2], { bidirectional: true });
+  test('lengths equal the mask that ends with them, but for the output past the end', async () => {
+    const layer = smallLayer(allCells[2], { bidirectional: true });
     const input = inputOf(layer);
     const mask = {
       shape: [STEPS, BATCH],
@@ -258,15 +240,15 @@ describe(`on ${backend}`, () => {
 
   // One of each structure: one phase, two, two with means, a projection, no recurrent product.
   const some = ['lstm', 'gru_reset_before', 'gru_layer_norm', 'lstm_projected', 'min_gru'];
-  test.each(some)('%s: each sequence is what it is alone, whatever the padding', async (name) => {
+  test.each(some)('%s: each sequence gives the same results as alone, whatever the padding', async (name) => {
     const cell = allCells.find((one) => one.name === name) ?? allCells[0];
-    const layer = layerOf(cell, { bidirectional: true, numLayers: 2 });
+    const layer = smallLayer(cell, { bidirectional: true, numLayers: 2 });
     expect(await differencesOf(runtime, layer, 1e-4)).toEqual([]);
     expect(await changedByPadding(runtime, layer)).toEqual([]);
   });
 });
 
-/** The first two axes exchanged. */
+/** The tensor with its first two axes exchanged. */
 function swapped({ shape: [a, b, ...rest], data }: Numbers): Numbers {
   const width = rest.reduce((x, y) => x * y, 1);
   const out = data.map((_, i) => {

@@ -1,4 +1,4 @@
-// The parallel scan and the layers on it against plain loops in float64, written from the papers' formulas: directions,
+// The linear scan, and MinGRU and MinLSTM, against loops in float64 written from the papers' formulas: directions,
 // states, masks, lengths, streams, gradients and training.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
@@ -22,6 +22,7 @@ import {
   sum,
   valueAndGrad,
   type Context,
+  type ErrorCode,
   type Layer,
   type MinRNN,
   type MinRNNOptions,
@@ -34,6 +35,7 @@ import {
 import { GPU_DEVICE, SOFTWARE_DEVICE } from '../../src/backend/webgpu/device_info.ts';
 import { Launcher } from '../../src/backend/webgpu/launches.ts';
 import type { Plan } from '../../src/plan/plan.ts';
+import { failure } from '../failure.ts';
 import { backend, on } from '../setup/backend.ts';
 
 const kinds = ['MinGRU', 'MinLSTM'] as const;
@@ -60,12 +62,7 @@ function expectClose(got: ArrayLike<number>, expected: ArrayLike<number>, tolera
   expect(wrong.slice(0, 5)).toEqual([]);
 }
 
-const code = (expected: string): Error =>
-  expect.objectContaining({ name: 'GatewiseError', code: expected }) as Error;
-
-// -- the formulas, in float64
-
-/** h_t = a_t h_{t-1} + b_t for columns side by side. */
+/** h_t = a_t h_{t-1} + b_t for each column. */
 function loop(
   a: ArrayLike<number>,
   b: ArrayLike<number>,
@@ -100,7 +97,7 @@ type Weights = Readonly<Record<string, Float32Array>>;
 /** One sequence: a row of features for each step. */
 type Sequence = readonly (readonly number[])[];
 
-/** A layer on one sequence without padding. */
+/** The output of a layer for one sequence without padding. */
 function formulas(
   kind: Kind,
   { numLayers = 1, bidirectional = false, hiddenSize }: MinRNNOptions,
@@ -183,13 +180,13 @@ describe(`on ${backend}`, () => {
       ),
     );
 
-    test.each(cases)('of %s, %s, is the loop', async (_name, _direction, shape, reverse) => {
+    test.each(cases)('of %s, %s, equals the loop', async (_name, _direction, shape, reverse) => {
       const [, batch, hidden] = shape;
       const run = runtime.compile((a: Value, b: Value, initial: Value) => [
         linearScan(a, b, { reverse }),
         linearScan(a, b, { reverse, initial }),
       ]);
-      // Some factors forget at once, some never.
+      // Some factors are 0 and some are 1.
       const a = numbers(1, sizeOf(shape), -1.2, 1.2).map((x) => Math.min(1, Math.abs(x) < 0.1 ? 0 : x));
       const b = numbers(2, sizeOf(shape));
       const initial = numbers(3, batch * hidden);
@@ -204,7 +201,7 @@ describe(`on ${backend}`, () => {
       expectClose(fromState, loop(a, b, batch * hidden, reverse, initial));
     });
 
-    test('sums, where every factor is 1, and copies, where every factor is 0', async () => {
+    test('is the running sum where every factor is 1, and b where every factor is 0', async () => {
       const run = runtime.compile((a: Value, b: Value) => linearScan(a, b));
       const shape = [300, 1, 3];
       const b = Float32Array.from({ length: 900 }, (_, i) => i % 7);
@@ -241,7 +238,7 @@ describe(`on ${backend}`, () => {
     });
 
     test('refuses what does not fit', () => {
-      const refusals: [expected: string, shapes: Shape[]][] = [
+      const refusals: [expected: ErrorCode, shapes: Shape[]][] = [
         [
           'shape',
           [
@@ -270,10 +267,10 @@ describe(`on ${backend}`, () => {
           linearScan(a, b, initial === undefined ? {} : { initial }),
         );
         const args = shapes.map((shape) => runtime.tensor(new Float32Array(sizeOf(shape)), { shape }));
-        expect(() => run(args)).toThrow(code(expected));
+        expect(() => run(args)).toThrow(failure(expected));
       }
       const words = runtime.compile((a: Value) => linearScan(a, 1 as unknown as Value));
-      expect(() => words([[[1]]])).toThrow(code('argument'));
+      expect(() => words([[[1]]])).toThrow(failure('argument'));
     });
   });
 
@@ -289,7 +286,7 @@ describe(`on ${backend}`, () => {
       ['bidirectional', { bidirectional: true }],
       ['bidirectional, two layers, batch first', { bidirectional: true, numLayers: 2, batchFirst: true }],
     ];
-    test.each(variants)('%s: the formulas', async (_, more) => {
+    test.each(variants)('%s: output and states equal the formulas', async (_, more) => {
       const options = { ...SIZES, ...more };
       const { batchFirst = false, numLayers = 1, bidirectional = false } = options;
       const net = await runtime.load(make(kind, options), { seed: 5 });
@@ -317,7 +314,7 @@ describe(`on ${backend}`, () => {
       net.dispose();
     });
 
-    test('its parameters are named and shaped as PyTorch names them', () => {
+    test("its parameters have names and shapes in PyTorch's style", () => {
       const rows = (kind === 'MinGRU' ? 2 : 3) * HIDDEN;
       const layer = make(kind, { ...SIZES, numLayers: 2, bidirectional: true });
       expect(layer.parameters.map(({ name, shape }) => [name, ...shape])).toEqual([
@@ -334,17 +331,17 @@ describe(`on ${backend}`, () => {
       expect([layer.causal, make(kind, SIZES).causal]).toEqual([false, true]);
     });
 
-    test('refuses what it does not know', async () => {
-      expect(() => make(kind, { ...SIZES, zoneout: 0.5 } as MinRNNOptions)).toThrow(code('unsupported'));
-      expect(() => make(kind, { ...SIZES, hiddenSize: 0 })).toThrow(code('argument'));
+    test('refuses unknown options', async () => {
+      expect(() => make(kind, { ...SIZES, zoneout: 0.5 } as MinRNNOptions)).toThrow(failure('unsupported'));
+      expect(() => make(kind, { ...SIZES, hiddenSize: 0 })).toThrow(failure('argument'));
       const net = await runtime.load(make(kind, SIZES));
-      expect(() => net.run([[[1, 2]]])).toThrow(code('shape'));
-      expect(() => net.run(input(), { states: { c: [1] } })).toThrow(code('argument'));
-      expect(() => net.run(input(), { states: { h: [[[1]]] } })).toThrow(code('shape'));
+      expect(() => net.run([[[1, 2]]])).toThrow(failure('shape'));
+      expect(() => net.run(input(), { states: { c: [1] } })).toThrow(failure('argument'));
+      expect(() => net.run(input(), { states: { h: [[[1]]] } })).toThrow(failure('shape'));
       net.dispose();
     });
 
-    test('step by step, with the state carried on, it is what it is at once', async () => {
+    test("a stream's outputs equal those of run", async () => {
       const net = await runtime.load(make(kind, { ...SIZES, numLayers: 2 }), { seed: 6 });
       const whole = await net.run(input()).read();
       const stream = net.stream({ batch: BATCH });
@@ -367,7 +364,7 @@ describe(`on ${backend}`, () => {
       const count = bidirectional ? 4 : 2;
       const h = numbers(12, count * BATCH * HIDDEN);
 
-      test('with lengths, each sequence is as it is alone, and 0 past its end', async () => {
+      test("with lengths, each sequence's output equals its output alone, and is 0 past its end", async () => {
         const lengths = [2, STEPS, 1];
         const padded = x.map((value, i) =>
           Math.floor(i / (BATCH * INPUTS)) < lengths[Math.floor(i / INPUTS) % BATCH] ? value : NaN,
@@ -389,7 +386,7 @@ describe(`on ${backend}`, () => {
         net.dispose();
       });
 
-      test('with a mask, the masked steps are passed over', async () => {
+      test('with a mask, the output equals that of the sequence without the masked steps', async () => {
         const mask = [
           [1, 0, 1, 1, 0, 1],
           [0, 0, 1, 0, 1, 0],
@@ -406,13 +403,13 @@ describe(`on ${backend}`, () => {
         const data = await output.read();
         const last = await after['h'].read();
         mask.forEach((counts, row) => {
-          const kept = sequenceOf(x, row).filter((_, t) => counts[t] === 1);
+          const unmasked = sequenceOf(x, row).filter((_, t) => counts[t] === 1);
           const first = sequenceOf(h, row, count);
-          const expected = formulas(kind, options, weights, kept, first);
+          const expected = formulas(kind, options, weights, unmasked, first);
           const got = sequenceOf(data, row);
           expectClose(got.filter((_, t) => counts[t] === 1).flat(), expected.output.flat());
           expectClose(sequenceOf(last, row, count).flat(), expected.states.flat());
-          // The forward half repeats what came before, at first the initial state.
+          // At a masked step the forward half repeats the output before it, or the initial state.
           for (let t = 0; t < STEPS; t++) {
             if (counts[t] === 1) continue;
             const before = t === 0 ? first[count - (bidirectional ? 2 : 1)] : got[t - 1].slice(0, HIDDEN);
@@ -424,7 +421,7 @@ describe(`on ${backend}`, () => {
         net.dispose();
       });
 
-      test('gradients of padded sequences are those of the sequences alone', async () => {
+      test('gradients of padded sequences equal those of the sequences alone', async () => {
         const lengths = [3, STEPS, 1];
         const layer = make(kind, options);
         const gradients = runtime.compile(
@@ -467,7 +464,7 @@ describe(`on ${backend}`, () => {
       });
     });
 
-    test('learns what came first, past noise', async () => {
+    test('learns to remember the first step', async () => {
       const net = await runtime.load(
         new Sequential([make(kind, { inputSize: 2, hiddenSize: 8, numLayers: 2 }), new Linear(8, 1)]),
         { seed: 2 },
@@ -475,7 +472,7 @@ describe(`on ${backend}`, () => {
       const [steps, batch] = [12, 16];
       const random = new Random(9, 3);
       const first = Array.from({ length: batch }, () => (random.uniform(-1, 1) < 0 ? -1 : 1));
-      // Noise, and a flag that only the first step has.
+      // Noise, and a flag at the first step.
       const inputs = Array.from({ length: steps }, (_, t) =>
         first.map((value) => [t === 0 ? value : random.uniform(-1, 1), t === 0 ? 1 : 0]),
       );
@@ -497,7 +494,7 @@ describe(`on ${backend}`, () => {
       const zeros = (steps: number, batch: number, width: number): Tensor =>
         runtime.tensor(new Float32Array(steps * batch * width), { shape: [steps, batch, width] });
       const runs = [64, 200, 2000].map((steps) => dispatchCount(net.plan(zeros(steps, 2, INPUTS))));
-      // A product, and a scan in two passes on a GPU.
+      // A product, and a scan of two dispatches on a GPU.
       const each = runtime.backend.kind === 'webgpu' ? 3 : 2;
       expect(runs).toEqual([each * layers, each * layers, each * layers]);
       const short = dispatchCount(net.plan(zeros(1, 2, INPUTS)));
@@ -505,7 +502,7 @@ describe(`on ${backend}`, () => {
       const wide = net.plan(zeros(200, 4000, INPUTS));
       expect(dispatchCount(wide)).toBe(2 * layers);
       expect(dispatchCount(net.plan(zeros(200, 8, INPUTS)), SOFTWARE_DEVICE)).toBe(2 * layers);
-      // Both so long that the products over all steps are cut in parts, where a device would.
+      // Both are long enough for the split-K variant of the products.
       const lines = [1000, 4000].map(
         (steps) =>
           trainer.explain(zeros(steps, 2, INPUTS), zeros(steps, 2, HIDDEN)).match(/ total +(\d+)/)?.[1],
@@ -517,7 +514,7 @@ describe(`on ${backend}`, () => {
     });
   });
 
-  test('MinLSTM divides gates of any size', async () => {
+  test('MinLSTM is exact for gates of any magnitude', async () => {
     const layer = new MinLSTM({ inputSize: 3, hiddenSize: 1, bias: false });
     const weight = { dtype: 'f32', shape: [3, 3], data: Float32Array.of(1, 0, 0, 0, 1, 0, 0, 0, 1) } as const;
     const net = await runtime.load(layer, {
@@ -552,7 +549,7 @@ describe(`on ${backend}`, () => {
   });
 });
 
-describe.each(on('cpu'))('gradients of the layers, in float64, are those of differences', () => {
+describe.each(on('cpu'))('gradients of the layers, in float64, equal finite differences', () => {
   let runtime: Runtime;
   beforeAll(async () => {
     runtime = await createRuntime({ backend: 'cpu', precision: 'float64' });

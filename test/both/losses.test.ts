@@ -1,4 +1,4 @@
-// The losses on both backends: values and gradients against PyTorch, what does not count, and what would overflow.
+// The losses on both backends: values and gradients against PyTorch, masks and ignored labels, and large logits.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
 import {
@@ -82,7 +82,7 @@ describe(`on ${backend}`, () => {
   test.each([
     ['mse', mse, [[0, 0], NAN_ROW, [1, 1]]],
     ['bceWithLogits', bceWithLogits, [[0, 1], NAN_ROW, [1, 1]]],
-  ] as const)('%s does not look at what is masked', async (_, loss, targets) => {
+  ] as const)('%s ignores NaN at masked elements', async (_, loss, targets) => {
     const all = await evaluate(loss, [outputs[0], outputs[2]], [
       targets[0],
       targets[2],
@@ -101,17 +101,17 @@ describe(`on ${backend}`, () => {
     ['mse', mse, [[1, 2]]],
     ['bceWithLogits', bceWithLogits, [[0, 1]]],
     ['crossEntropy', crossEntropy, [1]],
-  ] as const)('%s of nothing is 0, and so is its gradient', async (_, loss, target) => {
+  ] as const)('%s of a batch that is fully masked is 0, and so is its gradient', async (_, loss, target) => {
     const nothing = await evaluate(loss, [[3, 4]], target as unknown as HostData, [0]);
-    // -0 as well.
+    // -0 counts as 0.
     expect([nothing.value, ...nothing.grad].map(Math.abs)).toEqual([0, 0, 0]);
   });
 
-  test('crossEntropy of ignored labels alone is 0, and so is its gradient', async () => {
+  test('crossEntropy of ignored labels only is 0, and so is its gradient', async () => {
     expect(await evaluate(crossEntropy, [[3, 4]], [-100])).toEqual({ value: 0, grad: [0, 0] });
   });
 
-  test('the labels of ignoreIndex pass the index check and no others do', () => {
+  test('of the labels out of range only ignoreIndex passes the index check', () => {
     const loss = runtime.compile((x: Value, y: Value) => crossEntropy.apply(x, y));
     const logits = [
       [1, 2],
@@ -133,7 +133,7 @@ describe(`on ${backend}`, () => {
     expect(inTensor(-101, 0)).toThrow('indices from -101 to 0; expected 0 to 1 or -100');
   });
 
-  test('an ignoreIndex past the classes passes, too', () => {
+  test('an ignoreIndex past the classes passes', () => {
     const loss = runtime.compile((x: Value, y: Value) => crossEntropyWith({ ignoreIndex: 255 }).apply(x, y));
     const of =
       (...labels: number[]) =>
@@ -151,7 +151,7 @@ describe(`on ${backend}`, () => {
     expect(of(0, -100, 255)).toThrow('indices from -100 to 255');
   });
 
-  test('one argument may be labels and indices, with and without the ignored one', () => {
+  test('one argument may be labels with ignoreIndex in one use and indices in another', () => {
     const both = runtime.compile((x: Value, y: Value) => [
       crossEntropy.apply(x, y),
       crossEntropyWith({ ignoreIndex: 9 }).apply(x, y),
@@ -162,13 +162,13 @@ describe(`on ${backend}`, () => {
     expect(() => both(logits, Int32Array.of(9))).toThrow('index 9; expected 0 to 2 or -100');
   });
 
-  test('bceWithLogits is finite and has a slope where exp overflows', async () => {
+  test('bceWithLogits and its gradient are finite where exp overflows', async () => {
     const { value, grad } = await evaluate(bceWithLogits, [[1000, -1000, 1000, -1000]], [[0, 0, 1, 1]]);
     expect(value).toBeCloseTo(500, 3);
     expect(grad).toEqual([0.25, 0, 0, -0.25].map((g) => expect.closeTo(g, 6) as number));
   });
 
-  test('a class of logit -Infinity has no part in the loss', async () => {
+  test('a class of logit -Infinity contributes nothing to the loss', async () => {
     const { value, grad } = await evaluate(crossEntropy, [[0, -Infinity, 0]], [2]);
     expect(value).toBeCloseTo(Math.log(2), 6);
     expect(grad).toEqual([0.5, 0, -0.5].map((g) => expect.closeTo(g, 6) as number));

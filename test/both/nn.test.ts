@@ -6,11 +6,9 @@ import { sizeOf } from '../../src/core/shape.ts';
 import {
   createRuntime,
   Embedding,
-  GRU,
   Linear,
   LSTM,
   parseSafetensors,
-  RNN,
   Sequential,
   serializeSafetensors,
   type Net,
@@ -19,21 +17,15 @@ import {
   type Runtime,
   type Tensor,
 } from '../../src/index.ts';
+import { failure } from '../failure.ts';
+import { kindNames, recurrentKinds } from '../recurrent_kinds.ts';
 import { backend } from '../setup/backend.ts';
-
-const KINDS = {
-  RNN: { make: (options: RecurrentOptions): Recurrent => new RNN(options), gates: 1, states: ['h'] },
-  LSTM: { make: (options: RecurrentOptions): Recurrent => new LSTM(options), gates: 4, states: ['h', 'c'] },
-  GRU: { make: (options: RecurrentOptions): Recurrent => new GRU(options), gates: 3, states: ['h'] },
-} as const;
-const kinds = ['RNN', 'LSTM', 'GRU'] as const;
 
 const STEPS = 5;
 const BATCH = 3;
 const INPUTS = 4;
 const HIDDEN = 7;
 
-/** Standard normal numbers of a shape, as nested lists are read. */
 function normal(seed: number, count: number): Float32Array {
   const random = new Random(seed, 99);
   return Float32Array.from({ length: count }, () => random.normal());
@@ -51,11 +43,11 @@ function swapAxes(data: ArrayLike<number>, [first, second, last]: readonly numbe
 function expectClose(got: ArrayLike<number>, expected: ArrayLike<number>, tolerance = 1e-5): void {
   expect(got.length).toBe(expected.length);
   const errors = Array.from(expected, (value, i) => Math.abs(value - got[i]));
-  // Not the largest alone: that would not see a NaN.
+  // A maximum would miss a NaN.
   expect(errors.filter((error) => !(error <= tolerance))).toEqual([]);
 }
 
-/** That two lists differ by more than rounding. */
+/** Expects that two lists differ by more than rounding. */
 function expectDifferent(one: ArrayLike<number>, other: ArrayLike<number>): void {
   const errors = Array.from(one, (value, i) => Math.abs(value - other[i]));
   expect(Math.max(...errors)).toBeGreaterThan(1e-2);
@@ -65,9 +57,6 @@ async function weightsOf(net: Net): Promise<Record<string, Float32Array>> {
   const { tensors } = parseSafetensors(await net.save());
   return Object.fromEntries([...tensors].map(([name, { data }]) => [name, Float32Array.from(data)]));
 }
-
-const code = (expected: string): Error =>
-  expect.objectContaining({ name: 'GatewiseError', code: expected }) as Error;
 
 describe(`on ${backend}`, () => {
   let runtime: Runtime;
@@ -82,7 +71,7 @@ describe(`on ${backend}`, () => {
       : runtime.tensor(data, { shape: [STEPS, BATCH, INPUTS] });
 
   describe('initial weights', () => {
-    /** Uniform in ±bound: nothing outside, close to the ends, with the mean and variance of that distribution. */
+    /** Expects numbers with the range, mean and variance of a uniform distribution in ±bound. */
     function expectUniform(data: Float32Array, bound: number): void {
       const mean = data.reduce((a, b) => a + b, 0) / data.length;
       const variance = data.reduce((a, b) => a + (b - mean) ** 2, 0) / data.length;
@@ -95,8 +84,10 @@ describe(`on ${backend}`, () => {
       expect(variance / (bound ** 2 / 3)).toBeLessThan(1.1);
     }
 
-    test.each(kinds)('of a %s are uniform in ±1/√hiddenSize', async (kind) => {
-      const net = await runtime.load(KINDS[kind].make({ inputSize: 31, hiddenSize: 400, numLayers: 2 }));
+    test.each(kindNames)('of a %s are uniform in ±1/√hiddenSize', async (kind) => {
+      const net = await runtime.load(
+        recurrentKinds[kind].make({ inputSize: 31, hiddenSize: 400, numLayers: 2 }),
+      );
       for (const data of Object.values(await weightsOf(net))) {
         if (data.length >= 1200) expectUniform(data, 1 / 20);
         expect(data.every((value) => Math.abs(value) <= Math.fround(1 / 20))).toBe(true);
@@ -123,7 +114,7 @@ describe(`on ${backend}`, () => {
       net.dispose();
     });
 
-    test('come from the seed: the same twice, others from another, and 0 where none is given', async () => {
+    test('depend on the seed alone, which is 0 by default', async () => {
       const model = new LSTM({ inputSize: INPUTS, hiddenSize: HIDDEN, numLayers: 2 });
       const seeds = [7, 7, 8, 0, undefined];
       const [one, again, other, zero, none] = await Promise.all(
@@ -132,18 +123,18 @@ describe(`on ${backend}`, () => {
       expect(again).toEqual(one);
       expect(none).toEqual(zero);
       for (const name of Object.keys(one)) expectDifferent(one[name], other[name]);
-      // No parameter repeats the numbers of another.
+      // No two parameters have the same numbers.
       expectDifferent(one['bias_ih_l0'], one['bias_hh_l0']);
       expectDifferent(one['weight_hh_l0'], one['weight_hh_l1']);
     });
 
     test.each([-1, 0.5, NaN])('from seed %d are refused', async (seed) => {
-      await expect(runtime.load(new Linear(2, 2), { seed })).rejects.toThrow(code('argument'));
+      await expect(runtime.load(new Linear(2, 2), { seed })).rejects.toThrow(failure('argument'));
     });
   });
 
   describe('run', () => {
-    test('Linear is x · weightᵀ + bias, on any axes in front', async () => {
+    test('Linear is x · weightᵀ + bias, with any leading axes', async () => {
       const net = await runtime.load(new Linear(INPUTS, 2));
       const { weight, bias } = await weightsOf(net);
       const x = normal(1, 2 * 3 * INPUTS);
@@ -161,10 +152,10 @@ describe(`on ${backend}`, () => {
         expect(y.shape).toEqual([...front, 2]);
         expectClose(await y.read(), expected);
       }
-      expect(() => net.run([[1, 2, 3]])).toThrow(code('shape'));
+      expect(() => net.run([[1, 2, 3]])).toThrow(failure('shape'));
     });
 
-    test('Embedding looks rows up', async () => {
+    test('Embedding gathers rows of its table', async () => {
       const net = await runtime.load(new Embedding(5, 3));
       const { weight } = await weightsOf(net);
       const y = net.run([
@@ -177,7 +168,7 @@ describe(`on ${backend}`, () => {
       expect([...(await y.read())]).toEqual(expected);
     });
 
-    test('a Sequential is its layers one behind the other', async () => {
+    test('a Sequential applies its layers in order', async () => {
       const layers = [
         new Embedding(6, INPUTS),
         new LSTM({ inputSize: INPUTS, hiddenSize: HIDDEN }),
@@ -202,8 +193,8 @@ describe(`on ${backend}`, () => {
     });
   });
 
-  describe.each(kinds)('%s', (kind) => {
-    const { make, states } = KINDS[kind];
+  describe.each(kindNames)('%s', (kind) => {
+    const { make, states } = recurrentKinds[kind];
     const model = (options: Partial<RecurrentOptions> = {}): Recurrent =>
       make({ inputSize: INPUTS, hiddenSize: HIDDEN, numLayers: 2, ...options });
     const x = normal(5, STEPS * BATCH * INPUTS);
@@ -221,7 +212,7 @@ describe(`on ${backend}`, () => {
       expect([...(await net.run(input(x)).read())]).toEqual([...(await output.read())]);
     });
 
-    test('batchFirst changes the order of axes and nothing else', async () => {
+    test('batchFirst changes the order of axes only', async () => {
       const plain = (await runtime.load(model(), { seed: 2 })).runWithStates(input(x));
       const first = (await runtime.load(model({ batchFirst: true }), { seed: 2 })).runWithStates(
         input(x, true),
@@ -235,7 +226,7 @@ describe(`on ${backend}`, () => {
       }
     });
 
-    test('a sequence in two parts, the states handed over, is the sequence', async () => {
+    test('a sequence in two parts, with the states passed on, gives the outputs of the whole', async () => {
       const net = await runtime.load(model());
       const whole = net.runWithStates(input(x));
       const cut = 2 * BATCH * INPUTS;
@@ -245,7 +236,7 @@ describe(`on ${backend}`, () => {
       const joined = [...(await head.output.read()), ...(await tail.output.read())];
       expectClose(joined, await whole.output.read());
       for (const name of states) expectClose(await tail.states[name].read(), await whole.states[name].read());
-      // Without them it is another sequence, and so it is with one of them from the host.
+      // Other initial states give other outputs; a state from the host is accepted too.
       expectDifferent(await net.run(rest).read(), await tail.output.read());
       const h = await head.states['h'].read();
       const given = runtime.tensor(Float32Array.from(h), { shape: [2, BATCH, HIDDEN] });
@@ -253,11 +244,11 @@ describe(`on ${backend}`, () => {
       expect([...(await again.read())]).toEqual([...(await tail.output.read())]);
     });
 
-    test('a state that is not there, or of another shape, is refused', async () => {
+    test('an unknown state, or one of another shape, is refused', async () => {
       const net = await runtime.load(model());
       const state = runtime.tensor(new Float32Array(2 * BATCH * HIDDEN), { shape: [2, BATCH, HIDDEN] });
-      expect(() => net.run(input(x), { states: { cell: state } })).toThrow(code('argument'));
-      expect(() => net.run(input(x), { states: { h: [[1]] } })).toThrow(code('shape'));
+      expect(() => net.run(input(x), { states: { cell: state } })).toThrow(failure('argument'));
+      expect(() => net.run(input(x), { states: { h: [[1]] } })).toThrow(failure('shape'));
     });
 
     describe.each([false, true])('a stream, batchFirst %s', (batchFirst) => {
@@ -266,7 +257,7 @@ describe(`on ${backend}`, () => {
       );
       const shape = [BATCH, INPUTS];
       let net: Net;
-      /** Of the whole sequence, (T, B, H). */
+      /** The output of the whole sequence, (T, B, H). */
       let whole: Float32Array;
       beforeAll(async () => {
         net = await runtime.load(model({ batchFirst }), { seed: 4 });
@@ -275,7 +266,7 @@ describe(`on ${backend}`, () => {
       });
       const part = (t: number): Float32Array => whole.slice(t * BATCH * HIDDEN, (t + 1) * BATCH * HIDDEN);
 
-      test('step by step is run over the sequence, and again after reset', async () => {
+      test('pushes give the outputs of run, and again after reset', async () => {
         using stream = net.stream({ batch: BATCH });
         for (let round = 0; round < 2; round++) {
           const outputs = steps.map((step) => stream.push(runtime.tensor(step, { shape })));
@@ -287,20 +278,20 @@ describe(`on ${backend}`, () => {
         }
       });
 
-      test('two at once do not mix, and an earlier output stays what it was', async () => {
+      test('two streams are independent, and a push does not change earlier outputs', async () => {
         using one = net.stream({ batch: BATCH });
         using other = net.stream({ batch: BATCH });
-        const kept: [Tensor, number][] = [];
+        const outputs: [Tensor, number][] = [];
         for (let t = 0; t < STEPS; t++) {
-          kept.push([one.push(runtime.tensor(steps[t], { shape })), t]);
-          // A step behind the first.
-          if (t > 0) kept.push([other.push(runtime.tensor(steps[t - 1], { shape })), t - 1]);
+          outputs.push([one.push(runtime.tensor(steps[t], { shape })), t]);
+          // The second stream is one step behind the first.
+          if (t > 0) outputs.push([other.push(runtime.tensor(steps[t - 1], { shape })), t - 1]);
           if (t === 2) net.run(input(x, batchFirst)).dispose();
         }
-        for (const [output, t] of kept) expectClose(await output.read(), part(t));
+        for (const [output, t] of outputs) expectClose(await output.read(), part(t));
       });
 
-      test('without reset goes on, and a step depends on those before', async () => {
+      test('without reset continues, and a step depends on those before', async () => {
         using stream = net.stream({ batch: BATCH });
         const first = stream.push(runtime.tensor(steps[0], { shape }));
         const second = stream.push(runtime.tensor(steps[0], { shape }));
@@ -308,7 +299,7 @@ describe(`on ${backend}`, () => {
         expectDifferent(await second.read(), part(0));
       });
 
-      test('of one sequence takes a list of features', async () => {
+      test('of one sequence takes a step as a flat list of features', async () => {
         using stream = net.stream();
         const alone = Array.from(steps, (step) => step.slice(0, INPUTS));
         for (const [t, features] of alone.entries()) {
@@ -320,22 +311,22 @@ describe(`on ${backend}`, () => {
 
       test('refuses another batch, and use after dispose', () => {
         const stream = net.stream({ batch: BATCH });
-        expect(() => stream.push([[1, 2, 3, 4]])).toThrow(code('shape'));
+        expect(() => stream.push([[1, 2, 3, 4]])).toThrow(failure('shape'));
         stream.dispose();
-        expect(() => stream.push(runtime.tensor(steps[0], { shape }))).toThrow(code('disposed'));
-        expect(() => stream.reset()).toThrow(code('disposed'));
+        expect(() => stream.push(runtime.tensor(steps[0], { shape }))).toThrow(failure('disposed'));
+        expect(() => stream.reset()).toThrow(failure('disposed'));
       });
     });
 
-    test('save and load give the same bits, in the weights and in what they compute', async () => {
+    test('save and load reproduce weights and outputs bit for bit', async () => {
       const net = await runtime.load(model(), { seed: 6 });
-      const bytes = await net.save({ note: 'kept' });
+      const bytes = await net.save({ note: 'any text' });
       const loaded = await runtime.load(model(), { weights: bytes });
       expect(await weightsOf(loaded)).toEqual(await weightsOf(net));
       expect([...(await loaded.run(input(x)).read())]).toEqual([...(await net.run(input(x)).read())]);
-      expect([...(await loaded.save({ note: 'kept' }))]).toEqual([...bytes]);
+      expect([...(await loaded.save({ note: 'any text' }))]).toEqual([...bytes]);
       const { metadata, tensors } = parseSafetensors(bytes);
-      expect(metadata).toEqual({ format: 'pt', note: 'kept' });
+      expect(metadata).toEqual({ format: 'pt', note: 'any text' });
       expect([...tensors].map(([name, { shape }]) => [name, shape])).toEqual(
         model().parameters.map(({ name, shape }) => [name, shape]),
       );
@@ -344,7 +335,7 @@ describe(`on ${backend}`, () => {
       );
     });
 
-    test('a file of another model is refused, and says which tensor', async () => {
+    test('a file of another model is refused by the name of a tensor', async () => {
       const bytes = await (await runtime.load(model())).save();
       const others: [Partial<RecurrentOptions>, RegExp][] = [
         [{ hiddenSize: HIDDEN + 1 }, /"weight_ih_l0" must have shape .*; was the file saved from another/],
@@ -355,19 +346,21 @@ describe(`on ${backend}`, () => {
       ];
       for (const [options, message] of others) {
         const loading = runtime.load(model(options), { weights: bytes });
-        await expect(loading).rejects.toThrow(code('file'));
+        await expect(loading).rejects.toThrow(failure('file'));
         await expect(loading).rejects.toThrow(message);
       }
-      for (const other of kinds.filter((other) => other !== kind)) {
+      for (const other of kindNames.filter((other) => other !== kind)) {
         const options = { inputSize: INPUTS, hiddenSize: HIDDEN, numLayers: 2 };
-        const loading = runtime.load(KINDS[other].make(options), { weights: bytes });
+        const loading = runtime.load(recurrentKinds[other].make(options), { weights: bytes });
         await expect(loading).rejects.toThrow(/"weight_ih_l0" must have shape/);
       }
-      await expect(runtime.load(model(), { weights: bytes.subarray(0, -4) })).rejects.toThrow(code('file'));
+      await expect(runtime.load(model(), { weights: bytes.subarray(0, -4) })).rejects.toThrow(
+        failure('file'),
+      );
     });
   });
 
-  test('a stream of a whole model: tokens in, states of the layer in the middle kept', async () => {
+  test('a stream of a Sequential takes tokens and carries the states of its recurrent layer', async () => {
     const net = await runtime.load(
       new Sequential([
         new Embedding(9, INPUTS),
@@ -386,7 +379,7 @@ describe(`on ${backend}`, () => {
     expectClose(await stream.push([7]).read(), await onward.read());
   });
 
-  test('a file whose tensor has as many numbers in another shape is refused', async () => {
+  test('a file with a tensor of the right size and another shape is refused', async () => {
     const bytes = await (await runtime.load(new Embedding(4, 6))).save();
     await expect(runtime.load(new Embedding(6, 4), { weights: bytes })).rejects.toThrow(
       /"weight" must have shape \[6, 4\], got \[4, 6\]/,
@@ -395,6 +388,6 @@ describe(`on ${backend}`, () => {
 
   test('a model without states has no stream', async () => {
     const net = await runtime.load(new Linear(2, 2));
-    expect(() => net.stream()).toThrow(code('unsupported'));
+    expect(() => net.stream()).toThrow(failure('unsupported'));
   });
 });

@@ -24,7 +24,7 @@ import { backend, on } from '../setup/backend.ts';
 const dense = Array.from({ length: 20001 }, (_, i) => (i - 10000) / 100);
 const magnitudes = [
   ...Array.from({ length: 29 }, (_, i) => 10 ** (-8 + i / 4)),
-  // Where a series, an exponential and the saturated ends meet.
+  // Where the branches of the functions meet: series, exponential and saturation.
   0.25,
   0.4999999,
   0.5,
@@ -121,20 +121,20 @@ describe(`on ${backend}`, () => {
 
   test('softplus and logsigmoid', async () => {
     const [plus, log] = runtime.compile((x: Value) => [softplus(x), logsigmoid(x)])(inputs);
-    // Relative to the value; a device may take subnormal numbers for 0.
+    // Relative to the value; a device may flush subnormal numbers to 0.
     const limit = (y: number): number => Math.max(1e-6 * Math.abs(y), 1.2e-38);
     expect(wrong(inputs, await plus.read(), exactSoftplus, limit)).toEqual([]);
     expect(wrong(inputs, await log.read(), (x) => -exactSoftplus(-x), limit)).toEqual([]);
   });
 
-  test('tanh keeps the sign and never leaves [-1, 1]', async () => {
+  test('tanh has the sign of its input and stays within [-1, 1]', async () => {
     const got = await runtime
       .compile((x: Value) => tanh(x))(inputs)
       .read();
     expect(got.findIndex((y, i) => Math.abs(y) > 1 || y * inputs[i] < 0)).toBe(-1);
   });
 
-  test('NaN stays NaN, so that a broken input shows', async () => {
+  test('NaN stays NaN', async () => {
     const nonlinear = runtime.compile((x: Value, y: Value) => [
       sigmoid(x),
       tanh(x),
@@ -154,7 +154,7 @@ describe(`on ${backend}`, () => {
     const largest = runtime.compile((x: Value) => max(x, 1));
     const rows = [0, 1, 2].map((at) => [3, 1, 2].map((x, i) => (i === at ? NaN : x)));
     expect([...(await largest([...rows, [3, 1, 2]]).read())]).toEqual([NaN, NaN, NaN, 3]);
-    // In two stages.
+    // A reduction of two stages.
     const long = Float32Array.from({ length: 300 }, (_, i) => (i === 123 ? NaN : i));
     const whole = runtime.compile((x: Value) => max(x));
     expect(await whole(long).item()).toBeNaN();
@@ -178,7 +178,7 @@ describe(`on ${backend}`, () => {
     ).toEqual([]);
   });
 
-  test('inside an LSTM cell, forward and backward', async () => {
+  test('they are right inside an LSTM cell, forward and backward', async () => {
     const [batch, hidden] = [2, 64];
     const cell = runtime.compile((x: Value, start: Value, w: Value) => {
       const [, dx] = valueAndGrad((x: Value) => sum(recurrent(lstm, x, w, start).output))(x);
@@ -192,12 +192,12 @@ describe(`on ${backend}`, () => {
     const h = (x: number): number => exactSigmoid(x) * Math.tanh(c(x));
     const dInput = (x: number): number =>
       exactSigmoid(x) * (1 - Math.tanh(c(x)) ** 2) * Math.tanh(x) * exactSigmoid(x) * exactSigmoid(-x);
-    // Few of the dense grid, all of the others.
+    // A few points of the dense grid, all others.
     const some = inputs.filter((_, i) => i % 4 === 0 || i >= dense.length);
     for (let from = 0; from < some.length; from += batch * hidden) {
       const x = new Float32Array(batch * hidden);
       x.set(some.subarray(from, from + batch * hidden));
-      // Gates i, f, g, o: the pre-activations are the inputs, one with the other sign.
+      // The pre-activations of i, f, g and o are the inputs, one of them negated.
       const at = (i: number, gate: number): number =>
         (Math.floor(i / hidden) * 4 + gate) * hidden + (i % hidden);
       const products = new Float32Array(4 * batch * hidden);
@@ -213,7 +213,7 @@ describe(`on ${backend}`, () => {
     }
   });
 
-  test('inside an LSTM cell whose recurrent product is huge', async () => {
+  test('they are finite inside an LSTM cell with a huge recurrent product', async () => {
     const signs = [1, -1].flatMap((a) => [1, -1].map((b) => [a, b]));
     for (const [a, b] of signs) {
       const run = runtime.compile((x: Value, w: Value, start: Value) => recurrent(lstm, x, w, start).final);
@@ -227,7 +227,7 @@ describe(`on ${backend}`, () => {
   });
 });
 
-test.each(on('cpu'))('the grid finds what it is for', () => {
+test.each(on('cpu'))('the grid finds the fault of the naive tanh', () => {
   const naive = (x: number): number => {
     const e = Math.fround(Math.exp(2 * x));
     return Math.fround((e - 1) / (e + 1));

@@ -1,4 +1,4 @@
-// Steps that are padding in every row cost nothing where the host knows the lengths, and leaving them out changes nothing.
+// Where the host knows the lengths, run and step leave out the steps that are padding in every row. Results do not change.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
 import {
@@ -24,16 +24,12 @@ import {
   type Loss,
   type Runtime,
   type Tensor,
-  type Value,
 } from '../../src/index.ts';
+import { deviceLengths } from '../device_lengths.ts';
 import { backend } from '../setup/backend.ts';
 
 const BATCH = 3;
 const LENGTHS = [2, 4, 1];
-
-/** A copy that a device has computed: nobody on the host knows what is in it. */
-const unknown = (runtime: Runtime, lengths: readonly number[]): Tensor =>
-  runtime.compile((x: Value) => reshape(x, [BATCH]))(Int32Array.from(lengths));
 
 function numbers(seed: number, shape: readonly number[], odd?: (at: number) => boolean): Float32Array {
   const random = new Random(seed);
@@ -43,7 +39,7 @@ function numbers(seed: number, shape: readonly number[], odd?: (at: number) => b
 
 const sizes = { inputSize: 3, hiddenSize: 4 };
 
-describe(`on ${backend}, leaving steps out changes nothing:`, () => {
+describe(`on ${backend}, leaving padding out changes nothing:`, () => {
   let runtime: Runtime;
   beforeAll(async () => {
     runtime = await createRuntime({ backend });
@@ -53,7 +49,7 @@ describe(`on ${backend}, leaving steps out changes nothing:`, () => {
   const STEPS = 11;
   const close = (data: ArrayLike<number>): number[] =>
     Array.from(data, (value) => expect.closeTo(value, 5) as number);
-  /** What a model of features reads, with NaN in the padding. */
+  /** The input of a model of features, with NaN as padding. */
   const inputFor = (batchFirst: boolean): Tensor => {
     const shape = batchFirst ? [BATCH, STEPS, 3] : [STEPS, BATCH, 3];
     const isPadding = (at: number): boolean => {
@@ -84,7 +80,7 @@ describe(`on ${backend}, leaving steps out changes nothing:`, () => {
       ]),
     );
     const cut = net.runWithStates(x, { lengths: LENGTHS, states });
-    const whole = net.runWithStates(x, { lengths: unknown(runtime, LENGTHS), states });
+    const whole = net.runWithStates(x, { lengths: deviceLengths(runtime, LENGTHS), states });
     expect(cut.output.shape).toEqual(whole.output.shape);
     expect(Array.from(await cut.output.read())).toEqual(close(await whole.output.read()));
     for (const [name, state] of Object.entries(whole.states))
@@ -94,7 +90,7 @@ describe(`on ${backend}, leaving steps out changes nothing:`, () => {
   const ownLoss: Loss = {
     name: 'own',
     targetDType: 'f32',
-    // Of all elements, whether they count or not: it is not the same without them.
+    // This loss averages over all elements, so its value depends on the number of steps.
     apply: (output, target, mask) =>
       mean(mul(square(sub(output, target)), reshape(mask ?? output, [...(mask?.shape ?? []), 1]))),
   };
@@ -108,7 +104,7 @@ describe(`on ${backend}, leaving steps out changes nothing:`, () => {
       const y = runtime.tensor(numbers(9, shape).map(Math.abs).map(Math.fround), { shape });
       const x = inputFor(batchFirst);
       const results: number[][] = [];
-      for (const lengths of [LENGTHS, unknown(runtime, LENGTHS)]) {
+      for (const lengths of [LENGTHS, deviceLengths(runtime, LENGTHS)]) {
         using net = await runtime.load(model, { seed: 3 });
         const trainer = net.trainer({ loss, optimizer: adam({ lr: 0.01 }), stateful: true, clipNorm: 0.5 });
         const losses: number[] = [];
@@ -135,7 +131,7 @@ describe(`on ${backend}, leaving steps out changes nothing:`, () => {
         );
       const [x, y] = [draw(), draw()];
       const results: number[][] = [];
-      for (const lengths of [LENGTHS, unknown(runtime, LENGTHS)]) {
+      for (const lengths of [LENGTHS, deviceLengths(runtime, LENGTHS)]) {
         using net = await runtime.load(model, { seed: 3 });
         const trainer = net.trainer({ loss: crossEntropy, optimizer: adam({ lr: 0.01 }) });
         const losses = [await trainer.step(x, y, { lengths }), await trainer.step(x, y, { lengths })];
@@ -145,7 +141,7 @@ describe(`on ${backend}, leaving steps out changes nothing:`, () => {
     }
   });
 
-  test('a layer of unknown make sees all steps', async () => {
+  test('a layer of the user sees all steps', async () => {
     const seen: number[] = [];
     const own: Layer = {
       name: 'Own',

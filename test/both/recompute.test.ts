@@ -1,4 +1,4 @@
-// Recompute instead of store: the same gradients bit for bit, in less memory, however long the sequence.
+// `recompute` gives the same gradients bit for bit in less memory.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
 import {
@@ -9,28 +9,18 @@ import {
   Linear,
   LSTM,
   mse,
-  Random,
   type Layer,
   type Plan,
   type Runtime,
-  type Tensor,
   type Values,
 } from '../../src/index.ts';
+import { normalTensor } from '../normal.ts';
 import { backend, on } from '../setup/backend.ts';
 
 const temporaryBytes = ({ buffers }: Plan): number =>
   buffers.filter(({ kind }) => kind === 'temporary').reduce((total, { size }) => total + 4 * size, 0);
 
-function normals(runtime: Runtime, seed: number, shape: readonly number[]): Tensor {
-  const random = new Random(seed);
-  const size = shape.reduce((a, b) => a * b, 1);
-  return runtime.tensor(
-    Float32Array.from({ length: size }, () => random.normal()),
-    { shape },
-  );
-}
-
-/** What a layer makes of a Linear's output, plus that output: what the layer reads has a reader outside of it. */
+/** layer(linear(x)) + linear(x): the input of the layer has a second reader. */
 function residual(layer: Layer, inputs: number, outputs: number): Layer {
   const linear = new Linear(inputs, outputs);
   const parts = { linear, layer };
@@ -73,13 +63,13 @@ async function train(
 ): Promise<Trained> {
   const net = await runtime.load(model, { seed: 1 });
   const trainer = net.trainer({ loss: mse, optimizer: adam({ lr: 0.01 }), seed: 3 });
-  const x = normals(runtime, 1, [steps, batch, width]);
-  const y = normals(runtime, 2, [steps, batch, outputs]);
+  const x = normalTensor(runtime, 1, [steps, batch, width]);
+  const y = normalTensor(runtime, 2, [steps, batch, outputs]);
   const plan = trainer.plan(x, y, options);
   const losses: number[] = [];
   for (let step = 0; step < 3; step++) losses.push(await trainer.step(x, y, options));
   const weights = await net.weights.read();
-  for (const held of [x, y, net]) held.dispose();
+  for (const item of [x, y, net]) item.dispose();
   return { losses, weights, plan };
 }
 
@@ -91,7 +81,7 @@ describe(`on ${backend}`, () => {
   afterAll(() => runtime.dispose());
 
   const noisy = { dropout: 0.3, recurrentDropout: 0.2, zoneout: 0.1 };
-  /** Each with the loops over time that it takes. */
+  /** Models, each with its number of recurrent loops. */
   const models: Record<string, readonly [make: (recompute: boolean) => Layer, loops: number]> = {
     'three layers of LSTM': [
       (recompute) => new LSTM({ inputSize: 3, hiddenSize: 8, numLayers: 3, recompute }),
@@ -137,24 +127,24 @@ describe(`on ${backend}`, () => {
     const loops = ({ plan }: Trained): number =>
       plan.steps.filter(({ op }) => op.name === 'recurrent').length;
     expect(loops(stored)).toBe(count);
-    // It is computed again.
+    // Each forward loop runs twice.
     expect(loops(again)).toBe(2 * count);
   });
 });
 
-test.each(on('cpu'))('layers share the memory that is computed again', async () => {
+test.each(on('cpu'))('layers share the memory of what they recompute', async () => {
   const runtime = await createRuntime({ backend: 'cpu' });
   const bytes = async (recompute: boolean): Promise<number> => {
     const net = await runtime.load(new LSTM({ inputSize: 16, hiddenSize: 16, numLayers: 6, recompute }));
     const trainer = net.trainer({ loss: mse, optimizer: adam() });
-    const [x, y] = [normals(runtime, 1, [64, 8, 16]), normals(runtime, 2, [64, 8, 16])];
+    const [x, y] = [normalTensor(runtime, 1, [64, 8, 16]), normalTensor(runtime, 2, [64, 8, 16])];
     return temporaryBytes(trainer.plan(x, y));
   };
   expect(await bytes(true)).toBeLessThan(0.6 * (await bytes(false)));
   runtime.dispose();
 });
 
-test.each(on('cpu'))('segment by segment it is the same gradient, in the memory of a few', async () => {
+test.each(on('cpu'))('in segments the gradient is the same, in the memory of a few segments', async () => {
   const runtime = await createRuntime({ backend: 'cpu', precision: 'float64' });
   for (const bidirectional of [false, true]) {
     const make = (recompute: boolean | number): Layer =>

@@ -1,4 +1,4 @@
-// RNNCell, LSTMCell and GRUCell: stepping by hand gives what the layers give, forward and backward, with their weights.
+// RNNCell, LSTMCell and GRUCell, called step by step, against their layers with the same weights, forward and backward.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
 import type { Value } from '../../src/index.ts';
@@ -36,7 +36,7 @@ const pairs: Record<string, [cell: Layer, layer: Layer]> = {
   GRUCell: [new GRUCell(sizes), new GRU(sizes)],
 };
 
-/** Any sum of all results in which each counts differently. */
+/** A sum of all results, each with another weight. */
 const total = (values: readonly Value[]): Value =>
   values.map((value, i) => sum(mul(value, mul(value, 1 + i)))).reduce((a, b) => add(a, b));
 
@@ -47,7 +47,7 @@ describe(`on ${backend}`, () => {
   });
   afterAll(() => runtime.dispose());
 
-  test.each(Object.entries(pairs))('%s is a step of its layer', async (_, [cell, layer]) => {
+  test.each(Object.entries(pairs))('%s computes one step of its layer', async (_, [cell, layer]) => {
     expect(layer.parameters.map(({ name }) => name)).toEqual(cell.parameters.map(({ name }) => `${name}_l0`));
     const random = new Random(5);
     const draw = (shape: readonly number[]) =>

@@ -1,4 +1,4 @@
-// Lengths and masks on their way from net.run to the layers, which a layer of the test's own makes visible.
+// How lengths and masks get from net.run to a layer, shown by a layer that outputs them.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
 import {
@@ -11,6 +11,7 @@ import {
   transpose,
   where,
   zeros,
+  type ErrorCode,
   type HostData,
   type Layer,
   type Net,
@@ -19,9 +20,11 @@ import {
   type Tensor,
 } from '../../src/index.ts';
 import { sequenceMask } from '../../src/ops/sequence_mask.ts';
+import { failure } from '../failure.ts';
 import { backend } from '../setup/backend.ts';
+import { swapAxes } from '../swap_axes.ts';
 
-/** 0 where a step does not count, and as its state the number of steps that did. */
+/** Outputs 0 at masked steps, and as its state the number of the other steps. */
 const counting = (timeAxis: 0 | 1): Layer => ({
   name: 'Counting',
   parameters: [],
@@ -43,21 +46,12 @@ const counting = (timeAxis: 0 | 1): Layer => ({
   },
 });
 
-const failure = (code: string, message: RegExp): Error =>
-  expect.objectContaining({
-    name: 'GatewiseError',
-    code,
-    message: expect.stringMatching(message) as string,
-  }) as Error;
-
 // (T, B) of 3 steps and 2 sequences.
 const steps = [
   [1, 2],
   [3, 4],
   [5, 6],
 ];
-const flip = (rows: readonly (readonly number[])[]): number[][] =>
-  rows[0].map((_, i) => rows.map((row) => row[i]));
 
 describe(`on ${backend}`, () => {
   let runtime: Runtime;
@@ -67,7 +61,7 @@ describe(`on ${backend}`, () => {
   afterAll(() => runtime.dispose());
 
   describe.each([0, 1] as const)('time axis %d', (timeAxis) => {
-    const turned = (rows: number[][]): number[][] => (timeAxis === 0 ? rows : flip(rows));
+    const turned = (rows: number[][]): number[][] => (timeAxis === 0 ? rows : swapAxes(rows));
     const x = turned(steps).map((row) => row.map((value) => [value]));
     const mask = turned([
       [1, 0],
@@ -79,7 +73,7 @@ describe(`on ${backend}`, () => {
     let inside: Net;
     beforeAll(async () => {
       net = await runtime.load(counting(timeAxis));
-      // In the middle, behind a layer that does not know of time.
+      // Behind a layer without an axis of time.
       inside = await runtime.load(new Sequential([new Linear(1, 1, { bias: false }), counting(timeAxis)]));
     });
 
@@ -111,7 +105,7 @@ describe(`on ${backend}`, () => {
       expect([...(await net.run(x, options()).read())]).toEqual(expected);
     });
 
-    test('other lengths and masks of the same shape run by the same plan', async () => {
+    test('other lengths and masks of the same shape use the same plan', async () => {
       const read = async (options: RunOptions): Promise<number[]> => [...(await net.run(x, options).read())];
       expect(await read({ lengths: [1, 3] })).toEqual(
         turned([
@@ -128,7 +122,7 @@ describe(`on ${backend}`, () => {
       expect(net.explain(x)).not.toMatch(/sequence_mask/);
     });
 
-    test('a Sequential hands them on', async () => {
+    test('a Sequential passes them to its layers', async () => {
       const { output, states } = inside.runWithStates(x, { lengths });
       const all = await inside.run(x).read();
       expect([...(await output.read())]).toEqual(Array.from(all, (value, i) => (cut[i] === 0 ? 0 : value)));
@@ -137,7 +131,7 @@ describe(`on ${backend}`, () => {
 
     const shape =
       timeAxis === 0 ? String.raw`\(T, B\) of shape \[3, 2\]` : String.raw`\(B, T\) of shape \[2, 3\]`;
-    test.each<[what: string, options: () => RunOptions, code: string, message: RegExp]>([
+    test.each<[what: string, options: () => RunOptions, code: ErrorCode, message: RegExp]>([
       ['both', () => ({ lengths, mask }), 'argument', /run: lengths and mask were both given; give one/],
       [
         'too few lengths',
@@ -162,7 +156,7 @@ describe(`on ${backend}`, () => {
       ],
       [
         'a mask of another shape',
-        () => ({ mask: flip(mask) }),
+        () => ({ mask: swapAxes(mask) }),
         'shape',
         new RegExp(`run: expected a mask ${shape}`),
       ],
@@ -199,7 +193,7 @@ describe(`on ${backend}`, () => {
     });
   });
 
-  test('a model that does not know of time takes neither', async () => {
+  test('a model without an axis of time takes neither', async () => {
     const net = await runtime.load(new Sequential([new Linear(1, 2), new Linear(2, 1)]));
     expect(() => net.run([[[1]]], { lengths: [1] })).toThrow(
       failure(

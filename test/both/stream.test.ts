@@ -1,19 +1,16 @@
-// Streams on both backends: rows that begin anew, states that are copied, saved and restored, and what cannot stream.
+// Streams on both backends: rows that are reset, states that are copied, saved and restored, and models that cannot stream.
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 
-import { Random } from '../../src/core/random.ts';
 import {
   add,
   createRuntime,
   Embedding,
   GRU,
-  GRUCell,
   Linear,
   LSTM,
   LSTMCell,
   parseSafetensors,
   reshape,
-  RNNCell,
   Sequential,
   serializeSafetensors,
   zeros,
@@ -23,31 +20,11 @@ import {
   type Shape,
   type Stream,
 } from '../../src/index.ts';
+import { failure } from '../failure.ts';
 import { backend } from '../setup/backend.ts';
+import { BATCH, drawSteps, HIDDEN, INPUTS, pushAll, readStates, streamModels } from '../stream_models.ts';
 
-const BATCH = 3;
-const INPUTS = 4;
-const HIDDEN = 5;
-
-const MODELS: Record<string, () => Layer> = {
-  LSTM: () => new LSTM({ inputSize: INPUTS, hiddenSize: HIDDEN, numLayers: 2 }),
-  'GRU, batchFirst': () => new GRU({ inputSize: INPUTS, hiddenSize: HIDDEN, batchFirst: true }),
-  Sequential: () =>
-    new Sequential([
-      new LSTM({ inputSize: INPUTS, hiddenSize: HIDDEN }),
-      new GRU({ inputSize: HIDDEN, hiddenSize: 2 }),
-      new Linear(2, 3),
-    ]),
-  LSTMCell: () => new LSTMCell({ inputSize: INPUTS, hiddenSize: HIDDEN }),
-  'a Sequential of cells': () =>
-    new Sequential([
-      new Linear(INPUTS, 3),
-      new GRUCell({ inputSize: 3, hiddenSize: HIDDEN }),
-      new RNNCell({ inputSize: HIDDEN, hiddenSize: 2 }),
-    ]),
-};
-
-/** Adds up what it was fed: one state, of whatever shape, that holds a number for each row of the batch. */
+/** A running sum of each row. Its state has one number per row, in any shape. */
 const total = (shape: (batch: number) => Shape): Layer => ({
   name: 'Total',
   parameters: [],
@@ -60,35 +37,6 @@ const total = (shape: (batch: number) => Shape): Layer => ({
   },
 });
 
-const failure = (code: string, message: RegExp): Error =>
-  expect.objectContaining({
-    name: 'GatewiseError',
-    code,
-    message: expect.stringMatching(message) as string,
-  }) as Error;
-
-/** Standard normal steps, (BATCH, INPUTS) each, the same on every call. */
-function inputs(seed: number, count: number): number[][][] {
-  const random = new Random(seed, 7);
-  return Array.from({ length: count }, () =>
-    Array.from({ length: BATCH }, () => Array.from({ length: INPUTS }, () => random.normal())),
-  );
-}
-
-/** The output for the last of some steps, as a list for each row. */
-async function pushAll(stream: Stream, steps: readonly number[][][]): Promise<number[][]> {
-  const outputs = steps.map((step) => stream.push(step));
-  const last = outputs[outputs.length - 1];
-  const [data, width] = [Array.from(await last.read()), last.shape[1]];
-  return Array.from({ length: last.shape[0] }, (_, row) => data.slice(row * width, (row + 1) * width));
-}
-
-async function statesOf(stream: Stream): Promise<Record<string, number[]>> {
-  const states = Object.entries(stream.states());
-  const read = states.map(async ([name, state]) => [name, Array.from(await state.read())] as const);
-  return Object.fromEntries(await Promise.all(read));
-}
-
 describe(`on ${backend}`, () => {
   let runtime: Runtime;
   beforeAll(async () => {
@@ -96,11 +44,11 @@ describe(`on ${backend}`, () => {
   });
   afterAll(() => runtime.dispose());
 
-  describe.each(Object.keys(MODELS))('%s', (name) => {
-    const [before, after] = [inputs(1, 3), inputs(2, 2)];
+  describe.each(Object.keys(streamModels) as (keyof typeof streamModels)[])('%s', (name) => {
+    const [before, after] = [drawSteps(1, 3), drawSteps(2, 2)];
     let net: Net;
     beforeAll(async () => {
-      net = await runtime.load(MODELS[name](), { seed: 3 });
+      net = await runtime.load(streamModels[name](), { seed: 3 });
     });
     const stream = (): Stream => net.stream({ batch: BATCH });
 
@@ -118,7 +66,7 @@ describe(`on ${backend}`, () => {
         [0, 1, 2],
       ],
       [undefined, [0, 1, 2]],
-    ])('reset(%j) begins those rows anew and leaves the others as they are', async (rows, fresh) => {
+    ])('reset(%j) resets those rows and leaves the others unchanged', async (rows, fresh) => {
       const tested = stream();
       await pushAll(tested, before);
       tested.reset(rows);
@@ -130,7 +78,7 @@ describe(`on ${backend}`, () => {
       }
     });
 
-    test('a row whose states became NaN recovers by its reset', async () => {
+    test('a row with NaN states is as new after its reset', async () => {
       const tested = stream();
       const poisoned = before[2].map((row, i) => (i === 1 ? row.map(() => NaN) : row));
       const [, bad] = await pushAll(tested, [before[0], before[1], poisoned]);
@@ -141,7 +89,7 @@ describe(`on ${backend}`, () => {
       expect(got[0]).toEqual((await pushAll(stream(), [...before, ...after]))[0]);
     });
 
-    test('a row that is not in the batch is refused, and nothing reset', async () => {
+    test('reset refuses a row that is not in the batch and changes nothing', async () => {
       const tested = stream();
       await pushAll(tested, before);
       for (const row of [-1, BATCH, 0.5, NaN])
@@ -152,19 +100,24 @@ describe(`on ${backend}`, () => {
       expect(await pushAll(tested, after)).toEqual(await pushAll(stream(), [...before, ...after]));
     });
 
-    test('save and restore go on with the same bits, in another net of the same weights', async () => {
+    test('a stream restored in another net of the same weights gives the same bits', async () => {
       const first = stream();
       await pushAll(first, before);
-      const saving = first.save({ note: 'kept' });
-      // The file holds the states of when it was asked for.
+      const saving = first.save({ note: 'any text' });
+      // The file has the states of the time of the call.
       const expected = await pushAll(first, after);
       const bytes = await saving;
-      const other = await runtime.load(MODELS[name](), { weights: await net.save() });
+      const other = await runtime.load(streamModels[name](), { weights: await net.save() });
       const second = other.stream({ batch: BATCH });
-      await pushAll(second, inputs(9, 1));
+      await pushAll(second, drawSteps(9, 1));
       const metadata = second.restore(bytes);
-      expect(metadata).toEqual({ note: 'kept', format: 'pt', model: net.model.name, batch: String(BATCH) });
-      expect(await second.save({ note: 'kept' })).toEqual(bytes);
+      expect(metadata).toEqual({
+        note: 'any text',
+        format: 'pt',
+        model: net.model.name,
+        batch: String(BATCH),
+      });
+      expect(await second.save({ note: 'any text' })).toEqual(bytes);
       expect(await pushAll(second, after)).toEqual(expected);
       const { tensors } = parseSafetensors(bytes);
       expect([...tensors].map(([key, { shape, dtype }]) => [key, shape, dtype])).toEqual(
@@ -172,70 +125,70 @@ describe(`on ${backend}`, () => {
       );
     });
 
-    test('a fork goes on from there, and neither sees the other', async () => {
+    test('a fork starts from the same states and is independent', async () => {
       const first = stream();
       await pushAll(first, before);
       using second = first.fork();
       expect(second.batch).toBe(BATCH);
       const expected = await pushAll(stream(), [...before, ...after]);
-      const elsewhere = inputs(4, 2);
+      const elsewhere = drawSteps(4, 2);
       const [one, two] = [await pushAll(first, elsewhere), await pushAll(second, after)];
       expect(two).toEqual(expected);
       expect(one).toEqual(await pushAll(stream(), [...before, ...elsewhere]));
       first.reset();
       first.dispose();
-      const further = inputs(5, 1);
+      const further = drawSteps(5, 1);
       expect(await pushAll(second, further)).toEqual(
         await pushAll(stream(), [...before, ...after, ...further]),
       );
     });
 
-    test('states() are copies, which a run takes', async () => {
+    test('states() returns copies, which run accepts', async () => {
       const tested = stream();
       await pushAll(tested, before);
       const copies = tested.states();
       expect(Object.entries(copies).map(([key, { shape }]) => [key, shape])).toEqual(
         net.model.states.map((state) => [state.name, state.shape(BATCH)]),
       );
-      const kept = await statesOf(tested);
+      const copied = await readStates(tested);
       const pushed = await pushAll(tested, [after[0]]);
-      expect(await statesOf(tested)).not.toEqual(kept);
-      for (const [key, copy] of Object.entries(copies)) expect([...(await copy.read())]).toEqual(kept[key]);
+      expect(await readStates(tested)).not.toEqual(copied);
+      for (const [key, copy] of Object.entries(copies)) expect([...(await copy.read())]).toEqual(copied[key]);
       const { timeAxis } = net.model;
       const rows = timeAxis === 1 ? after[0].map((row) => [row]) : [after[0]];
       const x = timeAxis === undefined ? after[0] : rows;
       const { output, states } = net.runWithStates(x, { states: copies });
-      // A push may add up in another order.
+      // A push may sum in another order.
       const close = (numbers: Iterable<number>): unknown[] =>
         Array.from(numbers, (x) => expect.closeTo(x, 6));
       expect([...(await output.read())]).toEqual(close(pushed.flat()));
-      // Given back, and the stream goes on.
+      // The stream does not need the copies.
       for (const copy of Object.values(copies)) copy.dispose();
-      const next = await statesOf(tested);
+      const next = await readStates(tested);
       for (const [key, state] of Object.entries(states))
         expect([...(await state.read())]).toEqual(close(next[key]));
     });
   });
 
-  test('a cell streams what its layer does', async () => {
+  test('a stream of a cell gives the outputs of its layer', async () => {
     const sizes = { inputSize: INPUTS, hiddenSize: HIDDEN };
     using layer = await runtime.load(new LSTM(sizes), { seed: 5 });
     using cell = await runtime.load(new LSTMCell(sizes), { seed: 5 });
-    const steps = inputs(6, 3);
+    const steps = drawSteps(6, 3);
     const [got, expected] = [cell, layer].map((net) => pushAll(net.stream({ batch: BATCH }), steps));
     expect(await got).toEqual(await expected);
-    // Without a batch, too.
+    // Also for an input without a batch.
     const one = cell.stream();
     expect((await pushAll(one, [steps[0].slice(0, 1)]))[0]).toEqual(
       Array.from(await cell.stream().push(steps[0][0]).read()),
     );
   });
 
-  test('reset, fork and states wait for nothing, and make no memory that is not given back', async () => {
-    const net = await runtime.load(MODELS['LSTM']());
+  test('reset, fork and states read nothing back and create no buffers', async () => {
+    const net = await runtime.load(streamModels.LSTM());
     const stream = net.stream({ batch: BATCH });
     const round = (): void => {
-      stream.push(inputs(1, 1)[0]).dispose();
+      stream.push(drawSteps(1, 1)[0]).dispose();
       stream.reset(1);
       stream.fork().dispose();
       for (const state of Object.values(stream.states())) state.dispose();
@@ -262,8 +215,8 @@ describe(`on ${backend}`, () => {
     expect(await push([[8], [80]])).toEqual([8, 120]);
   });
 
-  test('rows of a state that has none are not reset', async () => {
-    // Of two rows, whatever the batch.
+  test("reset of a row refuses a state without an axis of the batch's size", async () => {
+    // The state has size 2 for every batch.
     const stream = (await runtime.load(total(() => [2]))).stream({ batch: 2 });
     const push = async (): Promise<number[]> => Array.from(await stream.push([[1], [10]]).read());
     expect(await push()).toEqual([1, 10]);
@@ -311,13 +264,13 @@ describe(`on ${backend}`, () => {
         /restore: "h" must have shape \[1, 3, 5\], got \[1, 3, 6\]; was the file saved from another model\?/,
       ],
       [
-        'a state too many',
+        'an extra state',
         sequence(new GRU({ inputSize: INPUTS, hiddenSize: HIDDEN })),
         () => fileOf(sequence(lstm())),
         /restore: the model has no state "0\.c"; expected "0\.h"/,
       ],
       [
-        'a state too few',
+        'a missing state',
         sequence(lstm()),
         () => fileOf(sequence(new GRU({ inputSize: INPUTS, hiddenSize: HIDDEN }))),
         /restore: no tensor "0\.c"; the file has "0\.h"; expected f32 \[/,
@@ -329,43 +282,44 @@ describe(`on ${backend}`, () => {
         /restore: expected what stream\.save\(\) wrote, .*, got \["format"\]/,
       ],
       [
-        'whole numbers',
+        'i32 states',
         lstm(),
         async () => written('i32', { model: 'LSTM', batch: '3' }),
         /restore: "h" must be f32 \[1, 3, 5\], got i32/,
       ],
       [
-        'a part of a file',
+        'a truncated file',
         lstm(),
         async () => (await fileOf(lstm())).subarray(0, -4),
         /safetensors: .*truncated/,
       ],
-    ])('%s, and keeps its states', async (_, model, file, message) => {
+    ])('%s, and leaves the states unchanged', async (_, model, file, message) => {
       const stream = (await runtime.load(model)).stream({ batch: BATCH });
-      stream.push(inputs(1, 1)[0]);
-      const before = await statesOf(stream);
+      stream.push(drawSteps(1, 1)[0]);
+      const before = await readStates(stream);
       const bytes = await file();
       expect(() => stream.restore(bytes)).toThrow(failure('file', message));
-      expect(await statesOf(stream)).toEqual(before);
+      expect(await readStates(stream)).toEqual(before);
     });
 
-    test('nothing that fits', async () => {
+    test('no file that fits', async () => {
       const stream = (await runtime.load(lstm())).stream({ batch: BATCH });
-      stream.push(inputs(1, 1)[0]);
+      stream.push(drawSteps(1, 1)[0]);
       stream.restore(written('f32', { model: 'LSTM', batch: '3' }));
-      for (const state of Object.values(await statesOf(stream))) expect(new Set(state)).toEqual(new Set([0]));
+      for (const state of Object.values(await readStates(stream)))
+        expect(new Set(state)).toEqual(new Set([0]));
     });
   });
 
-  test('after dispose nothing but dispose is left, of a fork too where the net is disposed of', async () => {
-    const net = await runtime.load(MODELS['LSTM']());
+  test('after dispose only dispose is allowed; disposing of the net disposes of its forks', async () => {
+    const net = await runtime.load(streamModels.LSTM());
     const stream = net.stream({ batch: BATCH });
     const bytes = await stream.save();
     const fork = stream.fork();
     const expectDisposed = async (of: Stream): Promise<void> => {
       const after = (method: string): Error =>
         failure('disposed', new RegExp(`stream: ${method}\\(\\) after dispose\\(\\); make a new stream`));
-      expect(() => of.push(inputs(1, 1)[0])).toThrow(after('push'));
+      expect(() => of.push(drawSteps(1, 1)[0])).toThrow(after('push'));
       expect(() => of.reset()).toThrow(after('reset'));
       expect(() => of.reset(0)).toThrow(after('reset'));
       expect(() => of.states()).toThrow(after('states'));
@@ -376,12 +330,12 @@ describe(`on ${backend}`, () => {
     };
     stream.dispose();
     await expectDisposed(stream);
-    expect((await pushAll(fork, inputs(1, 1))).length).toBe(BATCH);
+    expect((await pushAll(fork, drawSteps(1, 1))).length).toBe(BATCH);
     net.dispose();
     await expectDisposed(fork);
   });
 
-  describe('what waits for later steps', () => {
+  describe('a layer that reads later steps', () => {
     const whole: Layer = {
       ...total((batch) => [batch]),
       name: 'Both',
@@ -392,7 +346,7 @@ describe(`on ${backend}`, () => {
       /stream: Both is bidirectional: its output at a step depends on later steps; use run\(\)/,
     );
 
-    test('does not stream, wherever it stands, and runs', async () => {
+    test('cannot stream, at any depth, but can run', async () => {
       const models = [
         whole,
         new Sequential([whole]),
@@ -405,7 +359,7 @@ describe(`on ${backend}`, () => {
       }
     });
 
-    test('makes a Sequential that does, and no other', () => {
+    test('makes its Sequential non-causal', () => {
       expect(new Sequential([new Linear(1, 1), whole]).causal).toBe(false);
       expect(new Sequential([new Embedding(3, 1), total((batch) => [batch])]).causal).toBe(true);
     });

@@ -1,4 +1,4 @@
-// The four teaching examples on both backends: the figures a course would show, and those PyTorch gives.
+// The four teaching examples on both backends: gradients worked out by hand, by finite differences and by PyTorch.
 import { cases } from 'virtual:recurrent-cases';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
@@ -49,7 +49,7 @@ function differences(name: keyof Weights): number[] {
   );
 }
 
-/** The largest difference of two lists of one length. */
+/** The largest difference of two lists of the same length. */
 function distance(got: readonly number[], expected: readonly number[]): number {
   expect(got).toHaveLength(expected.length);
   return Math.max(...got.map((value, i) => Math.abs(value - expected[i])));
@@ -70,7 +70,7 @@ describe(`on ${backend}`, () => {
     expect(Math.abs(W_yh - -0.01750630885362625)).toBeLessThan(1e-7);
   });
 
-  test('elman_sequence: by hand, built in and finite differences agree', async () => {
+  test('elman_sequence: gradients by hand, built in and by finite differences agree', async () => {
     const ways = await elmanSequence(runtime);
     for (const way of [ways.byHand, ways.builtIn]) {
       expect(Math.abs(way.loss - plainLoss(weights))).toBeLessThan(1e-5);
@@ -79,7 +79,7 @@ describe(`on ${backend}`, () => {
     }
   });
 
-  test("lstm_gradients: every weight's gradient is PyTorch's", async () => {
+  test("lstm_gradients: every weight's gradient equals PyTorch's", async () => {
     const found = await lstmGradients(runtime, await lstmFile());
     expect(found.map(({ name, shape }) => [name, ...shape])).toEqual([
       ['weight_ih_l0', 80, 10],
@@ -93,7 +93,7 @@ describe(`on ${backend}`, () => {
     }
   });
 
-  test('lstm_gradients: a gradient that is off is seen', async () => {
+  test('lstm_gradients: a wrong gradient is found', async () => {
     const { tensors, metadata } = parseSafetensors(await lstmFile());
     const name = 'expected_grad.param.weight_hh_l0';
     const right = tensors.get(name);
@@ -105,21 +105,21 @@ describe(`on ${backend}`, () => {
     expect(errors.map((error) => error > 5e-4)).toEqual([false, true, false, false]);
   });
 
-  test.each([1, 2, 32])('lstm_by_hand: both ways are the built-in layer over %d steps', async (steps) => {
+  test.each([1, 2, 32])('lstm_by_hand: both ways equal the built-in layer over %d steps', async (steps) => {
     const { separate, fused, builtIn } = await lstmByHand(runtime, steps);
     expect(difference(separate, builtIn)).toBeLessThan(1e-5);
     expect(difference(fused, builtIn)).toBeLessThan(1e-5);
     expect(difference(separate, fused)).toBeLessThan(1e-5);
-    // States that a cell could have, and not all one number.
+    // States in the range of a cell's, not all equal.
     expect(new Set(builtIn.h).size).toBe(12);
     expect(Math.max(...builtIn.h.map(Math.abs))).toBeLessThan(1);
   });
 
-  test('lstm_by_hand: what each way costs, per step', async () => {
+  test('lstm_by_hand: dispatches of each way per step', async () => {
     const one = await lstmByHand(runtime, 1);
     const many = await lstmByHand(runtime, 11);
     const perStep = (way: keyof typeof one): number => (many[way].dispatches - one[way].dispatches) / 10;
-    // As a GPU would run it: all steps in one.
+    // On a GPU all steps are one launch.
     expect(perStep('builtIn')).toBeLessThanOrEqual(1);
     expect(perStep('fused')).toBeGreaterThan(perStep('builtIn'));
     expect(perStep('separate')).toBeGreaterThan(perStep('fused'));

@@ -1,5 +1,5 @@
-// Training on both backends: what a step costs the device, the optimizers against PyTorch, and that a run is a function
-// of its seed alone, through checkpoints too.
+// Training on both backends: optimizers and losses against PyTorch, reproducibility from the seed, checkpoints, and losses
+// that are not finite.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
 import {
@@ -8,14 +8,11 @@ import {
   createRuntime,
   crossEntropy,
   div,
-  Embedding,
   GRU,
   Linear,
-  LSTM,
   mean,
   mse,
   rmsprop,
-  RNN,
   Sequential,
   sgd,
   sum,
@@ -28,14 +25,15 @@ import {
   type Runtime,
   type Trainer,
 } from '../../src/index.ts';
-import { Random } from '../../src/core/random.ts';
+import { failure } from '../failure.ts';
 import optimizerRuns from '../fixtures/optimizers.json' with { type: 'json' };
 import { backend } from '../setup/backend.ts';
+import { cellNames, countingBatches, TOKENS, tokenModel } from '../token_model.ts';
 
 interface OptimizerRun {
   readonly name: string;
   readonly optimizer: string;
-  /** By PyTorch's names. */
+  /** Under PyTorch's names. */
   readonly options: Readonly<Record<string, number | boolean | readonly number[]>>;
   readonly clipValue: number | null;
   readonly clipNorm: number | null;
@@ -47,36 +45,6 @@ interface OptimizerRuns {
   readonly p0: readonly number[];
   readonly grads: readonly (readonly number[])[];
   readonly runs: readonly OptimizerRun[];
-}
-
-const failure = (code: string, message: RegExp): Error =>
-  expect.objectContaining({
-    name: 'GatewiseError',
-    code,
-    message: expect.stringMatching(message) as string,
-  }) as Error;
-
-const CELLS = { RNN, LSTM, GRU };
-type CellName = keyof typeof CELLS;
-const cells = Object.keys(CELLS) as CellName[];
-
-const TOKENS = 5;
-const character = (cell: CellName): Layer =>
-  new Sequential([
-    new Embedding(TOKENS, 3),
-    new CELLS[cell]({ inputSize: 3, hiddenSize: 7, numLayers: 2 }),
-    new Linear(7, TOKENS),
-  ]);
-
-/** Sequences that count up from a random token: what comes next follows from what is there. */
-function batches(count: number, steps = 6, batch = 4): { x: number[][]; y: number[][] }[] {
-  const random = new Random(7);
-  return Array.from({ length: count }, () => {
-    const starts = Array.from({ length: batch }, () => Math.floor(random.uniform(0, TOKENS)));
-    const at = (shift: number): number[][] =>
-      Array.from({ length: steps }, (_, t) => starts.map((start) => (start + t + shift) % TOKENS));
-    return { x: at(0), y: at(1) };
-  });
 }
 
 async function train(trainer: Trainer, data: readonly { x: HostData; y: HostData }[]): Promise<number[]> {
@@ -114,7 +82,7 @@ describe(`on ${backend}`, () => {
       targetDType: 'f32',
       apply: (output, target) => sum(mul(output, target)),
     };
-    /** Factors of the rate by step, as torch's LambdaLR has them. */
+    /** The factor of the learning rate by step, as in torch's LambdaLR. */
     const schedules: Record<string, (step: number) => number> = {
       warmup: (step) => Math.min(1, (step + 1) / 10) / (1 + step),
     };
@@ -163,7 +131,7 @@ describe(`on ${backend}`, () => {
     });
 
     test.each([
-      ['the default eps counts for gradients of its size', {}, 1e-8],
+      ['the default eps matters for gradients of its size', {}, 1e-8],
       ['eps is added to the corrected root', { eps: 1 }, 1],
       ['betas and eps are those given', { betas: [0.5, 0.9], eps: 1e-3 } as const, 1e-3],
     ])('adam: %s', async (_, given, scale) => {
@@ -185,7 +153,7 @@ describe(`on ${backend}`, () => {
       net.dispose();
     });
 
-    test('two trainers of one net do not share their settings', async () => {
+    test('two trainers of one net have their own settings', async () => {
       const step = async (options: Parameters<Net['trainer']>[0][]): Promise<number[]> => {
         const net = await runtime.load(new Linear(1, 2, { bias: false }), { seed: 1 });
         for (const each of options) await net.trainer(each).step([[1]], [[3, -4]]);
@@ -206,7 +174,7 @@ describe(`on ${backend}`, () => {
       expect(doubled.map((w, i) => start[i] - w)).toEqual([expect.closeTo(9, 5), expect.closeTo(-12, 5)]);
     });
 
-    test('clipNorm bounds the update of all parameters together, and leaves short gradients alone', async () => {
+    test('clipNorm bounds the norm over all parameters, and leaves smaller gradients unchanged', async () => {
       const model = (): Layer => new Sequential([new Linear(1, 3), new Linear(3, 2)]);
       const update = async (clipNorm: number | undefined, scale: number): Promise<number[]> => {
         const { net, trainer } = await prepare(model(), {
@@ -225,7 +193,7 @@ describe(`on ${backend}`, () => {
       expect(norm(free)).toBeGreaterThan(1);
       const clipped = await update(0.25, 1);
       expect(norm(clipped)).toBeCloseTo(0.25, 5);
-      // The direction stays.
+      // The direction is unchanged.
       clipped.forEach((d, i) => expect(d).toBeCloseTo((free[i] * 0.25) / norm(free), 5));
       const short = await update(undefined, 0.01);
       expect(norm(short)).toBeLessThan(0.25);
@@ -234,7 +202,7 @@ describe(`on ${backend}`, () => {
   });
 
   describe('losses', () => {
-    /** One sgd step of rate 0: the loss of a net whose output is its input. */
+    /** The loss of a net whose output is its input, from one sgd step with a learning rate of 0. */
     async function lossOf(loss: Loss, x: number[][], y: number[] | number[][]): Promise<number> {
       const size = x[0].length;
       const { net, trainer } = await prepare(new Linear(size, size, { bias: false }), {
@@ -270,24 +238,24 @@ describe(`on ${backend}`, () => {
         [Math.log(1), Math.log(2), Math.log(5)],
         [Math.log(3), Math.log(3), Math.log(6)],
       ];
-      // Of weights 1, 2, 5 and 3, 3, 6: the chances 5/8 and 1/4.
+      // Probabilities proportional to 1, 2, 5 and to 3, 3, 6: those of the targets are 5/8 and 1/4.
       expect(await lossOf(crossEntropy, logs, [2, 0])).toBeCloseTo((Math.log(8 / 5) + Math.log(4)) / 2, 6);
     });
 
-    test('crossEntropy of equal logits is the log of their number, of large ones finite', async () => {
+    test('crossEntropy of equal logits is the log of their number, also of large ones', async () => {
       expect(await lossOf(crossEntropy, [[0, 0, 0, 0]], [1])).toBeCloseTo(Math.log(4), 6);
       expect(await lossOf(crossEntropy, [[1000, 0, -1000]], [0])).toBeCloseTo(0, 6);
       expect(await lossOf(crossEntropy, [[1000, 0, -1000]], [2])).toBeCloseTo(2000, 2);
     });
   });
 
-  test.each(cells)('%s learns a toy task', async (cell) => {
-    const { net, trainer } = await prepare(character(cell), {
+  test.each(cellNames)('%s learns a toy task', async (cell) => {
+    const { net, trainer } = await prepare(tokenModel(cell), {
       loss: crossEntropy,
       optimizer: adam({ lr: 0.02 }),
       clipNorm: 1,
     });
-    const losses = await train(trainer, batches(60));
+    const losses = await train(trainer, countingBatches(60));
     expect(losses[0]).toBeGreaterThan(0.8 * Math.log(TOKENS));
     expect(Math.max(...losses.slice(-5))).toBeLessThan(0.25 * losses[0]);
     expect(trainer.steps).toBe(60);
@@ -300,10 +268,10 @@ describe(`on ${backend}`, () => {
     clipNorm: 1,
   });
 
-  test.each(cells)('%s: the same seed gives the same bits, another seed others', async (cell) => {
+  test.each(cellNames)('%s: the same seed gives the same bits, another seed others', async (cell) => {
     const run = async (seed: number): Promise<{ losses: number[]; weights: number[] }> => {
-      const { net, trainer } = await prepare(character(cell), options(), seed);
-      const losses = await train(trainer, batches(8));
+      const { net, trainer } = await prepare(tokenModel(cell), options(), seed);
+      const losses = await train(trainer, countingBatches(8));
       const weights = await weightsOf(net);
       net.dispose();
       return { losses, weights };
@@ -313,11 +281,11 @@ describe(`on ${backend}`, () => {
     expect((await run(6)).losses).not.toEqual(first.losses);
   });
 
-  test('20 steps queued without awaiting give the losses of 20 awaited ones', async () => {
-    const data = batches(20);
-    const one = await prepare(character('LSTM'), options());
+  test('20 steps without await between them give the losses of 20 awaited steps', async () => {
+    const data = countingBatches(20);
+    const one = await prepare(tokenModel('LSTM'), options());
     const awaited = await train(one.trainer, data);
-    const other = await prepare(character('LSTM'), options());
+    const other = await prepare(tokenModel('LSTM'), options());
     const queued = await Promise.all(data.map(({ x, y }) => other.trainer.step(x, y)));
     expect(queued).toEqual(awaited);
     expect(new Set(queued).size).toBe(20);
@@ -346,20 +314,20 @@ describe(`on ${backend}`, () => {
   });
 
   describe('checkpoints', () => {
-    const data = batches(8);
+    const data = countingBatches(8);
     const variants: [string, () => Optimizer][] = [
       ['sgd', () => sgd({ lr: 0.1 })],
       ['momentum', () => sgd({ lr: 0.1, momentum: 0.9 })],
       ['adam', () => adam({ lr: 0.02 })],
     ];
-    test.each(variants)('%s goes on bit for bit in a fresh net', async (_, optimizer) => {
+    test.each(variants)('%s: a new net continues bit for bit', async (_, optimizer) => {
       const all = { loss: crossEntropy, optimizer: optimizer(), clipNorm: 1 };
-      const one = await prepare(character('GRU'), all);
+      const one = await prepare(tokenModel('GRU'), all);
       await train(one.trainer, data.slice(0, 4));
       const bytes = await one.trainer.save({ note: 'halfway' });
       const rest = await train(one.trainer, data.slice(4));
 
-      const other = await prepare(character('GRU'), { ...all, optimizer: optimizer() }, 99);
+      const other = await prepare(tokenModel('GRU'), { ...all, optimizer: optimizer() }, 99);
       const metadata = other.trainer.load(bytes);
       expect(metadata).toMatchObject({ note: 'halfway', steps: '4' });
       expect(other.trainer.steps).toBe(4);
@@ -369,8 +337,8 @@ describe(`on ${backend}`, () => {
       other.net.dispose();
     });
 
-    test('saved while steps are queued, it holds all of them', async () => {
-      const one = await prepare(character('RNN'), options());
+    test('one that is saved while steps are queued includes them', async () => {
+      const one = await prepare(tokenModel('RNN'), options());
       const queued = data.map(({ x, y }) => one.trainer.step(x, y));
       const bytes = await one.trainer.save();
       await Promise.all(queued);
@@ -378,7 +346,7 @@ describe(`on ${backend}`, () => {
       one.net.dispose();
     });
 
-    test('of another optimizer or of another model are refused, and nothing changes', async () => {
+    test('of another optimizer or another model are refused and change nothing', async () => {
       const save = async (model: Layer, optimizer: Optimizer): Promise<Uint8Array> => {
         const { net, trainer } = await prepare(model, { loss: mse, optimizer });
         const bytes = await trainer.save();
@@ -430,7 +398,7 @@ describe(`on ${backend}`, () => {
       ['Infinity in the target', mse, [[Infinity]], /the loss of step 2 is Infinity/],
       ['a square past float32', mse, [[1e30]], /the loss of step 2 is Infinity/],
       ['a quotient by 0', quotient, [[0]], /the loss of step 2 is (-?Infinity|NaN)/],
-    ])('%s rejects that step and names it', async (_, loss, target, message) => {
+    ])('%s rejects the step, by its number', async (_, loss, target, message) => {
       const { net, trainer } = await prepare(new Linear(1, 1), {
         loss,
         optimizer: sgd({ lr: 0 }),
@@ -451,10 +419,10 @@ describe(`on ${backend}`, () => {
       net.dispose();
     });
 
-    test.each(cells)('%s whose weights are NaN, as of a run that diverged', async (cell) => {
-      const { net, trainer } = await prepare(character(cell), options());
+    test.each(cellNames)('%s with NaN weights, as after a run that diverged', async (cell) => {
+      const { net, trainer } = await prepare(tokenModel(cell), options());
       runtime.backend.write(net.weights.buffer, new Float32Array(net.layout.size).fill(NaN));
-      const [{ x, y }] = batches(1);
+      const [{ x, y }] = countingBatches(1);
       await expect(trainer.step(x, y)).rejects.toThrow(failure('not-finite', /loss of step 1 is NaN/));
       net.dispose();
     });

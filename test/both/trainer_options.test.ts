@@ -1,4 +1,4 @@
-// What a trainer and a step may be told, on both backends: schedules, clipping, lengths and masks, states, seeds.
+// Options of a trainer and of a step, on both backends: schedules, clipping, lengths and masks, states, seeds.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
 import {
@@ -27,14 +27,9 @@ import {
   type Values,
 } from '../../src/index.ts';
 import { Random } from '../../src/core/random.ts';
+import { failure } from '../failure.ts';
 import { backend } from '../setup/backend.ts';
-
-const failure = (code: string, message: RegExp): Error =>
-  expect.objectContaining({
-    name: 'GatewiseError',
-    code,
-    message: expect.stringMatching(message) as string,
-  }) as Error;
+import { swapAxes } from '../swap_axes.ts';
 
 /** The gradient of Σ weight·target with respect to the weight is the target. */
 const dot: Loss = {
@@ -52,8 +47,6 @@ function tokens(seed: number): number[][] {
   const random = new Random(seed, 1);
   return Array.from({ length: STEPS }, () => Array.from({ length: BATCH }, () => random.integer(TOKENS)));
 }
-const swap = (rows: readonly (readonly number[])[]): number[][] =>
-  rows[0].map((_, i) => rows.map((row) => row[i]));
 
 describe(`on ${backend}`, () => {
   let runtime: Runtime;
@@ -65,7 +58,7 @@ describe(`on ${backend}`, () => {
   const weightsOf = async (net: Net): Promise<number[]> => Array.from(await net.weights.read());
   const load = (model: Layer, seed = 3): Promise<Net> => runtime.load(model, { seed });
 
-  /** How far each of some steps with a gradient of 1 moves one weight. */
+  /** The updates of one weight in steps with a gradient of 1. */
   async function moves(net: Net, trainer: Trainer, steps: number): Promise<number[]> {
     const moved: number[] = [];
     for (let i = 0; i < steps; i++) {
@@ -78,7 +71,7 @@ describe(`on ${backend}`, () => {
   const close = (numbers: readonly number[]): number[] => numbers.map((x) => expect.closeTo(x, 5) as number);
 
   describe('schedules', () => {
-    test('are asked for each step, from 0 on, and a number that is set replaces them', async () => {
+    test("are called with the step's number from 0 on, until a number replaces them", async () => {
       using net = await load(new Linear(1, 1, { bias: false }));
       const asked: number[] = [];
       const trainer = net.trainer({
@@ -95,7 +88,7 @@ describe(`on ${backend}`, () => {
       expect(await moves(net, trainer, 1)).toEqual(close([1 / 5]));
     });
 
-    test('go on after a checkpoint', async () => {
+    test('continue after a checkpoint', async () => {
       using net = await load(new Linear(1, 1, { bias: false }));
       const options = { loss: dot, optimizer: sgd({ lr: (step: number) => 1 / (1 + step) }) };
       const one = net.trainer(options);
@@ -106,18 +99,21 @@ describe(`on ${backend}`, () => {
       expect(await moves(net, other, 1)).toEqual(close([1 / 4]));
     });
 
-    test.each([NaN, -1, Infinity, undefined])('%s is refused, and the step is not taken', async (rate) => {
-      using net = await load(new Linear(1, 1, { bias: false }));
-      const optimizer = sgd({ lr: (step) => (step < 1 ? 1 : (rate as number)) });
-      const trainer = net.trainer({ loss: dot, optimizer });
-      await trainer.step([[1]], [[1]]);
-      const before = await weightsOf(net);
-      expect(() => trainer.step([[1]], [[1]])).toThrow(
-        failure('argument', /learning rate must be finite and at least 0, .* gave .* for step 1/),
-      );
-      expect(trainer.steps).toBe(1);
-      expect(await weightsOf(net)).toEqual(before);
-    });
+    test.each([NaN, -1, Infinity, undefined])(
+      'a rate of %s is refused, and the step is not taken',
+      async (rate) => {
+        using net = await load(new Linear(1, 1, { bias: false }));
+        const optimizer = sgd({ lr: (step) => (step < 1 ? 1 : (rate as number)) });
+        const trainer = net.trainer({ loss: dot, optimizer });
+        await trainer.step([[1]], [[1]]);
+        const before = await weightsOf(net);
+        expect(() => trainer.step([[1]], [[1]])).toThrow(
+          failure('argument', /learning rate must be finite and at least 0, .* gave .* for step 1/),
+        );
+        expect(trainer.steps).toBe(1);
+        expect(await weightsOf(net)).toEqual(before);
+      },
+    );
   });
 
   test('elements are clipped before their norm', async () => {
@@ -136,9 +132,9 @@ describe(`on ${backend}`, () => {
     const lengths = [5, 2, 3];
     const mask = Array.from({ length: STEPS }, (_, t) => lengths.map((length) => (t < length ? 1 : 0)));
     const models = {
-      'time first': { bidirectional: false, batchFirst: false, lay: (rows: number[][]) => rows },
-      'batch first': { bidirectional: false, batchFirst: true, lay: swap },
-      bidirectional: { bidirectional: true, batchFirst: false, lay: (rows: number[][]) => rows },
+      'time first': { bidirectional: false, batchFirst: false, arrange: (rows: number[][]) => rows },
+      'batch first': { bidirectional: false, batchFirst: true, arrange: swapAxes },
+      bidirectional: { bidirectional: true, batchFirst: false, arrange: (rows: number[][]) => rows },
     };
     type ModelName = keyof typeof models;
     const character = (name: ModelName): Layer => {
@@ -150,18 +146,18 @@ describe(`on ${backend}`, () => {
       ]);
     };
     const [x, y] = [tokens(1), tokens(2)];
-    /** Other numbers where a sequence has ended. */
+    /** The batch with other numbers past the end of each sequence. */
     const padded = (rows: number[][], by: number): number[][] =>
       rows.map((row, t) => row.map((token, b) => (t < lengths[b] ? token : (token + by) % TOKENS)));
 
     test.each(Object.keys(models) as ModelName[])(
-      '%s: what lies past the lengths does not count',
+      '%s: steps past the lengths have no effect',
       async (name) => {
-        const { lay } = models[name];
+        const { arrange } = models[name];
         const train = async (by: number): Promise<{ losses: number[]; weights: number[] }> => {
           using net = await load(character(name));
           const trainer = net.trainer({ loss: crossEntropy, optimizer: adam({ lr: 0.1 }) });
-          const batch = [lay(padded(x, by)), lay(padded(y, by))] as const;
+          const batch = [arrange(padded(x, by)), arrange(padded(y, by))] as const;
           const losses = [
             await trainer.step(...batch, { lengths }),
             await trainer.step(...batch, { lengths: runtime.tensor(Int32Array.from(lengths)) }),
@@ -172,32 +168,33 @@ describe(`on ${backend}`, () => {
         const other = await train(1);
         expect(other.losses).toEqual(close(one.losses));
         const apart = other.weights.map((w, i) => Math.abs(w - one.weights[i]));
-        // Adam divides rounding by rounding where a gradient is nearly 0.
+        // Where a gradient is nearly 0, Adam divides rounding errors by rounding errors.
         expect(apart.filter((difference) => !(difference < 2e-3))).toEqual([]);
       },
     );
 
     test.each(Object.keys(models) as ModelName[])(
-      '%s: the loss is the mean over what counts',
+      '%s: the loss is the mean over the unmasked steps',
       async (name) => {
-        const { lay } = models[name];
+        const { arrange } = models[name];
         using net = await load(character(name));
         const trainer = net.trainer({ loss: crossEntropy, optimizer: sgd({ lr: 0 }) });
         let total = 0;
         for (const [b, length] of lengths.entries()) {
-          const alone = (rows: number[][]): number[][] => lay(rows.slice(0, length).map((row) => [row[b]]));
+          const alone = (rows: number[][]): number[][] =>
+            arrange(rows.slice(0, length).map((row) => [row[b]]));
           total += length * (await trainer.step(alone(x), alone(y)));
         }
         const expected = total / lengths.reduce((a, b) => a + b, 0);
-        const [input, target] = [lay(x), lay(y)];
+        const [input, target] = [arrange(x), arrange(y)];
         expect(await trainer.step(input, target, { lengths })).toBeCloseTo(expected, 5);
         expect(await trainer.step(input, target, { lengths: Int32Array.from(lengths) })).toBeCloseTo(
           expected,
           5,
         );
-        // A mask that ends as the lengths do changes no step that counts.
-        expect(await trainer.step(input, target, { mask: lay(mask) })).toBeCloseTo(expected, 5);
-        expect(await trainer.step(input, target, { mask: runtime.tensor(lay(mask)) })).toBeCloseTo(
+        // The mask that ends with the lengths gives the same loss.
+        expect(await trainer.step(input, target, { mask: arrange(mask) })).toBeCloseTo(expected, 5);
+        expect(await trainer.step(input, target, { mask: runtime.tensor(arrange(mask)) })).toBeCloseTo(
           expected,
           5,
         );
@@ -205,8 +202,8 @@ describe(`on ${backend}`, () => {
       },
     );
 
-    /** A layer that keeps the context it saw. */
-    class Witness extends Linear {
+    /** A layer that records its context. */
+    class ContextRecorder extends Linear {
       override readonly timeAxis = 0 as unknown as undefined;
       seen: Context = {};
       override forward(
@@ -221,25 +218,27 @@ describe(`on ${backend}`, () => {
     }
 
     test('reach the layers', async () => {
-      const witness = new Witness(1, 2);
-      using net = await load(witness);
+      const recorder = new ContextRecorder(1, 2);
+      using net = await load(recorder);
       const trainer = net.trainer({ loss: mse, optimizer: sgd({ lr: 0 }) });
       const input = x.map((row) => row.map((token) => [token]));
       const target = x.map((row) => row.map(() => [0, 0]));
       await trainer.step(input, target, { lengths });
-      expect(witness.seen.lengths).toMatchObject({ shape: [BATCH], dtype: 'i32' });
-      expect(witness.seen.mask).toBeUndefined();
+      expect(recorder.seen.lengths).toMatchObject({ shape: [BATCH], dtype: 'i32' });
+      expect(recorder.seen.mask).toBeUndefined();
       await trainer.step(input, target, { mask });
-      expect(witness.seen.mask).toMatchObject({ shape: [STEPS, BATCH], dtype: 'f32' });
-      expect(witness.seen.lengths).toBeUndefined();
-      expect(witness.seen.noise?.seed).toMatchObject({ shape: [2], dtype: 'i32' });
+      expect(recorder.seen.mask).toMatchObject({ shape: [STEPS, BATCH], dtype: 'f32' });
+      expect(recorder.seen.lengths).toBeUndefined();
+      expect(recorder.seen.noise?.seed).toMatchObject({ shape: [2], dtype: 'i32' });
       net.run(input).dispose();
-      expect(witness.seen.noise).toBeUndefined();
+      expect(recorder.seen.noise).toBeUndefined();
     });
 
-    test('leave a loss of one output for each sequence whole', async () => {
-      class Sum extends Witness {
-        override forward(...args: Parameters<Witness['forward']>): ReturnType<Witness['forward']> {
+    test('do not mask a loss with one output per sequence', async () => {
+      class Sum extends ContextRecorder {
+        override forward(
+          ...args: Parameters<ContextRecorder['forward']>
+        ): ReturnType<ContextRecorder['forward']> {
           const { output, states } = super.forward(...args);
           return { output: sum(output, 0), states };
         }
@@ -265,7 +264,7 @@ describe(`on ${backend}`, () => {
     });
   });
 
-  test('a step begins with the states that it is given', async () => {
+  test('a step starts from the given states', async () => {
     using net = await load(new GRU({ inputSize: 2, hiddenSize: 3 }));
     const trainer = net.trainer({ loss: mse, optimizer: sgd({ lr: 0 }) });
     const at = (value: number): number[][][] =>
@@ -306,17 +305,17 @@ describe(`on ${backend}`, () => {
       return await train(net.trainer({ loss: crossEntropy, optimizer: adam(), ...options }), steps);
     };
 
-    test('the same seed gives the same run, bit for bit, and another seed another', async () => {
+    test('the same seed gives the same losses bit for bit, another seed others', async () => {
       const first = await run({ seed: 5 });
       expect(await run({ seed: 5 })).toEqual(first);
       expect(await run({ seed: 6 })).not.toEqual(first);
       expect(await run({})).toEqual(await run({ seed: 0 }));
-      // Also where only bits past the 32nd differ.
+      // Seeds may differ in bits past the 32nd only.
       expect(await run({ seed: 5 + 2 ** 32 })).not.toEqual(first);
       expect(await run({ seed: 2 ** 53 - 1 })).toHaveLength(4);
     });
 
-    test('each step draws anew, and none draws without training', async () => {
+    test('each training step draws other numbers, and run draws none', async () => {
       using net = await load(model());
       const trainer = net.trainer({ loss: crossEntropy, optimizer: sgd({ lr: 0 }) });
       expect(new Set(await train(trainer, 5)).size).toBe(5);
@@ -324,7 +323,7 @@ describe(`on ${backend}`, () => {
       expect(await output()).toEqual(await output());
     });
 
-    test('a checkpoint goes on with the same draws', async () => {
+    test('a checkpoint continues with the same draws', async () => {
       const options = { loss: crossEntropy, optimizer: adam(), seed: 9 };
       using one = await load(model());
       const first = one.trainer(options);
@@ -339,7 +338,7 @@ describe(`on ${backend}`, () => {
     });
   });
 
-  test('a batch that does not fit is refused before anything happens', async () => {
+  test('a batch that does not fit is refused before anything runs', async () => {
     using net = await load(new GRU({ inputSize: 2, hiddenSize: 3 }));
     const trainer = net.trainer({ loss: mse, optimizer: adam() });
     expect(() => trainer.step([[[1, 2]]], [[[1, 2, 3]]], { lengths: [2] })).toThrow(GatewiseError);

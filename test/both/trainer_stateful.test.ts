@@ -20,20 +20,15 @@ import {
   type Trainer,
 } from '../../src/index.ts';
 import { Random } from '../../src/core/random.ts';
+import { failure } from '../failure.ts';
 import { backend } from '../setup/backend.ts';
-
-const failure = (code: string, message: RegExp): Error =>
-  expect.objectContaining({
-    name: 'GatewiseError',
-    code,
-    message: expect.stringMatching(message) as string,
-  }) as Error;
+import { swapAxes } from '../swap_axes.ts';
 
 const STEPS = 4;
 const BATCH = 3;
 const TOKENS = 6;
 
-/** Consecutive pieces, (STEPS, BATCH) tokens each. */
+/** Consecutive pieces of one text, (STEPS, BATCH) tokens each. */
 function pieces(count: number, batch = BATCH): { x: number[][]; y: number[][] }[] {
   const random = new Random(11, batch);
   const all = Array.from({ length: count * STEPS + 1 }, () =>
@@ -44,8 +39,6 @@ function pieces(count: number, batch = BATCH): { x: number[][]; y: number[][] }[
     y: all.slice(i * STEPS + 1, (i + 1) * STEPS + 1),
   }));
 }
-const swap = (rows: readonly (readonly number[])[]): number[][] =>
-  rows[0].map((_, i) => rows.map((row) => row[i]));
 
 const models = {
   LSTM: { batchFirst: false, recurrent: () => new LSTM({ inputSize: 3, hiddenSize: 5, numLayers: 2 }) },
@@ -74,7 +67,7 @@ describe(`on ${backend}`, () => {
   const close = (numbers: readonly number[], digits = 4): number[] =>
     numbers.map((x) => expect.closeTo(x, digits) as number);
 
-  /** The states after a run as host data, with some rows of the batch at zero. */
+  /** The states after a run as host data, with some rows of the batch set to zero. */
   async function read(
     states: Record<string, Tensor>,
     cleared: readonly number[],
@@ -94,7 +87,7 @@ describe(`on ${backend}`, () => {
     return Object.fromEntries(await Promise.all(entries));
   }
 
-  /** Losses of steps whose initial states are those after the last batch, before its update: no gradient reaches back. */
+  /** Losses of steps that start from the states after the previous batch, computed before its update and without gradient. */
   async function byHand(
     { net, trainer }: { net: Net; trainer: Trainer },
     data: readonly { x: HostData; y: HostData }[],
@@ -110,24 +103,27 @@ describe(`on ${backend}`, () => {
     return losses;
   }
 
-  test.each(Object.keys(models) as ModelName[])('%s: as a loop that carries the states', async (name) => {
-    const lay = models[name].batchFirst ? swap : (rows: number[][]) => rows;
-    const data = pieces(5).map(({ x, y }) => ({ x: lay(x), y: lay(y) }));
-    const one = await prepare(name, true);
-    const losses: number[] = [];
-    for (const { x, y } of data) losses.push(await one.trainer.step(x, y));
-    const other = await prepare(name, false);
-    expect(losses).toEqual(close(await byHand(other, data)));
-    expect(await weightsOf(one.net)).toEqual(close(await weightsOf(other.net), 3));
-    // The states do matter.
-    const without = await prepare(name, false);
-    const apart: number[] = [];
-    for (const [i, { x, y }] of data.entries())
-      apart.push(Math.abs((await without.trainer.step(x, y)) - losses[i]));
-    expect(apart[0]).toBe(0);
-    expect(Math.max(...apart)).toBeGreaterThan(1e-3);
-    for (const { net } of [one, other, without]) net.dispose();
-  });
+  test.each(Object.keys(models) as ModelName[])(
+    '%s: losses equal those of a loop that carries the states',
+    async (name) => {
+      const arrange = models[name].batchFirst ? swapAxes : (rows: number[][]) => rows;
+      const data = pieces(5).map(({ x, y }) => ({ x: arrange(x), y: arrange(y) }));
+      const one = await prepare(name, true);
+      const losses: number[] = [];
+      for (const { x, y } of data) losses.push(await one.trainer.step(x, y));
+      const other = await prepare(name, false);
+      expect(losses).toEqual(close(await byHand(other, data)));
+      expect(await weightsOf(one.net)).toEqual(close(await weightsOf(other.net), 3));
+      // Other initial states give other losses.
+      const without = await prepare(name, false);
+      const differences: number[] = [];
+      for (const [i, { x, y }] of data.entries())
+        differences.push(Math.abs((await without.trainer.step(x, y)) - losses[i]));
+      expect(differences[0]).toBe(0);
+      expect(Math.max(...differences)).toBeGreaterThan(1e-3);
+      for (const { net } of [one, other, without]) net.dispose();
+    },
+  );
 
   test('resetStates sets some rows or all to zero', async () => {
     const data = pieces(6);
@@ -149,7 +145,7 @@ describe(`on ${backend}`, () => {
     for (const { net } of [one, other, never]) net.dispose();
   });
 
-  test('states that are NaN are cleared, too', async () => {
+  test('resetStates clears NaN', async () => {
     const { net, trainer } = await prepare('LSTM', true);
     const [{ x, y }] = pieces(1);
     const flat = await net.weights.read();
@@ -164,7 +160,7 @@ describe(`on ${backend}`, () => {
     net.dispose();
   });
 
-  test('steps may be queued, and looking at a plan takes none', async () => {
+  test('steps may be queued, and plan takes no step', async () => {
     const data = pieces(4);
     const one = await prepare('LSTM', true);
     const queued = await Promise.all(data.map(({ x, y }) => one.trainer.step(x, y)));
@@ -198,7 +194,7 @@ describe(`on ${backend}`, () => {
     await fresh.trainer.step(x, y);
     fresh.trainer.resetStates();
     expect(await trainer.step(wide.x, wide.y)).toBe(await fresh.trainer.step(wide.x, wide.y));
-    // Other steps of the same sequences are no other batch.
+    // The number of steps may change.
     expect(await trainer.step(wide.x.slice(1), wide.y.slice(1))).toBeGreaterThan(0);
     net.dispose();
     fresh.net.dispose();
@@ -221,7 +217,7 @@ describe(`on ${backend}`, () => {
       ['after a step', undefined],
       ['with a row reset', [1]],
       ['with all reset', [0, 1, 2]],
-    ])('%s go on bit for bit', async (_, rows) => {
+    ])('%s continue bit for bit', async (_, rows) => {
       const data = pieces(6);
       const one = await prepare('LSTM', true);
       for (const { x, y } of data.slice(0, 3)) await one.trainer.step(x, y);
@@ -235,14 +231,14 @@ describe(`on ${backend}`, () => {
       for (const { x, y } of data.slice(3))
         expect(await other.trainer.step(x, y)).toBe(await one.trainer.step(x, y));
       expect(await other.trainer.save()).toEqual(await one.trainer.save());
-      // A net takes the weights from it.
+      // A net loads its weights from the checkpoint.
       using third = await runtime.load(character('LSTM'), { weights: bytes });
       expect(third.parameterCount).toBe(one.net.parameterCount);
       one.net.dispose();
       other.net.dispose();
     });
 
-    test('with states of another model are refused, and nothing changes', async () => {
+    test('with states of another model are refused and change nothing', async () => {
       const model = (hiddenSize: number): Layer => new GRU({ inputSize: 2, hiddenSize });
       const batch = [[[[1, 2]]], [[[1, 2, 3]]]] as const;
       using net = await runtime.load(model(3));
@@ -257,7 +253,7 @@ describe(`on ${backend}`, () => {
       );
       expect(await plain.save()).toEqual(before);
       const damaged = bytes.slice();
-      // The header's name of the state, of the same length.
+      // Another name of the state in the header, of the same length.
       const at = new TextDecoder('latin1').decode(bytes).indexOf('state.h');
       damaged.set(new TextEncoder().encode('state.x'), at);
       expect(() => trainer.load(damaged)).toThrow(

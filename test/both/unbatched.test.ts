@@ -1,4 +1,4 @@
-// One sequence without a batch, as PyTorch takes it: what a batch of one gives, without that axis.
+// Inputs without a batch axis, as in PyTorch: the results of a batch of one, without that axis.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
 import {
@@ -14,7 +14,6 @@ import {
   MinGRU,
   MinLSTM,
   mse,
-  Random,
   RNN,
   Sequential,
   type Layer,
@@ -22,6 +21,7 @@ import {
   type Shape,
   type Tensor,
 } from '../../src/index.ts';
+import { normalNumbers, normalTensor } from '../normal.ts';
 import { backend } from '../setup/backend.ts';
 
 const [STEPS, INPUTS] = [4, 3];
@@ -29,7 +29,7 @@ const sizes = { inputSize: INPUTS, hiddenSize: 5 };
 
 interface Case {
   readonly layer: Layer;
-  /** Of the output without a batch, and of each state. */
+  /** The shape of the output without a batch, and of each state. */
   readonly output: Shape;
   readonly states: Readonly<Record<string, Shape>>;
 }
@@ -76,11 +76,6 @@ describe(`on ${backend}`, () => {
   });
   afterAll(() => runtime.dispose());
 
-  const draw = (seed: number, shape: Shape): Float32Array => {
-    const random = new Random(seed);
-    return Float32Array.from({ length: shape.reduce((a, b) => a * b, 1) }, () => random.normal());
-  };
-  const put = (seed: number, shape: Shape): Tensor => runtime.tensor(draw(seed, shape), { shape });
   const close = (data: ArrayLike<number>): number[] =>
     Array.from(data, (value) => expect.closeTo(value, 5) as number);
 
@@ -92,13 +87,13 @@ describe(`on ${backend}`, () => {
       const initial = (change: (shape: Shape) => Shape): Record<string, Tensor> =>
         Object.fromEntries(
           Object.entries(states).flatMap(([name, shape], i) =>
-            given ? [[name, put(10 + i, change(shape))] as const] : [],
+            given ? [[name, normalTensor(runtime, 10 + i, change(shape))] as const] : [],
           ),
         );
       const without = initial((shape) => shape);
       const within = initial((shape) => shape.toSpliced(1, 0, 1));
-      const alone = net.runWithStates(put(1, x), { states: without });
-      const batch = net.runWithStates(put(1, batchOfOne(x)), { states: within });
+      const alone = net.runWithStates(normalTensor(runtime, 1, x), { states: without });
+      const batch = net.runWithStates(normalTensor(runtime, 1, batchOfOne(x)), { states: within });
       expect(alone.output.shape).toEqual(output);
       expect(Array.from(await alone.output.read())).toEqual(close(await batch.output.read()));
       for (const [name, shape] of Object.entries(states)) {
@@ -112,7 +107,9 @@ describe(`on ${backend}`, () => {
       ] as const) {
         using fresh = await runtime.load(layer, { seed: 1 });
         const trainer = fresh.trainer({ loss: mse, optimizer: adam({ lr: 0.1 }) });
-        await trainer.step(put(1, input), put(2, target), { states: own });
+        await trainer.step(normalTensor(runtime, 1, input), normalTensor(runtime, 2, target), {
+          states: own,
+        });
         weights.push(Array.from(await fresh.weights.read()));
       }
       expect(weights[0]).toEqual(close(weights[1]));
@@ -136,9 +133,9 @@ describe(`on ${backend}`, () => {
     using net = await runtime.load(cell);
     const names = cell.states.map(({ name }) => name);
     const initial = (shape: Shape): Record<string, Tensor> =>
-      Object.fromEntries(names.map((name, i) => [name, put(20 + i, shape)]));
-    const alone = net.runWithStates(draw(1, [3]), { states: initial([5]) });
-    const batch = net.runWithStates(put(1, [1, 3]), { states: initial([1, 5]) });
+      Object.fromEntries(names.map((name, i) => [name, normalTensor(runtime, 20 + i, shape)]));
+    const alone = net.runWithStates(normalNumbers(1, [3]), { states: initial([5]) });
+    const batch = net.runWithStates(normalTensor(runtime, 1, [1, 3]), { states: initial([1, 5]) });
     expect(alone.output.shape).toEqual([5]);
     expect(Array.from(await alone.output.read())).toEqual(close(await batch.output.read()));
     for (const name of names) {

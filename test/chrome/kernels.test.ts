@@ -1,4 +1,4 @@
-// A sample of every kernel, in each variant of its op: that a browser compiles and runs what Node tests in full.
+// A browser compiles and runs one sample of every kernel in each variant of its op. Node runs all samples.
 import { afterAll, beforeAll, expect, test } from 'vitest';
 
 import { createRuntime, type Runtime } from '../../src/index.ts';
@@ -16,8 +16,11 @@ afterAll(() => {
   cpu.dispose();
 });
 
-test.each(selection().map((way) => [titleOf(way), way] as const))('%s', async (_, way) => {
-  if (!compiles(gpu, way.device)) return;
-  using other = await runtimeOf(gpu, way);
-  expect(await faultsOf(other, cpu, way.sample)).toEqual([]);
-});
+test.each(selection().map((configuration) => [titleOf(configuration), configuration] as const))(
+  '%s',
+  async (_, configuration) => {
+    if (!compiles(gpu, configuration.device)) return;
+    using other = await runtimeOf(gpu, configuration);
+    expect(await faultsOf(other, cpu, configuration.sample)).toEqual([]);
+  },
+);

@@ -1,4 +1,4 @@
-// A net in a browser: a training step and a stream as on the CPU, and a profile.
+// A net in a browser: training steps and a stream against the CPU, and a profile.
 import { afterAll, beforeAll, expect, test } from 'vitest';
 
 import {
@@ -37,7 +37,7 @@ afterAll(() => {
   cpu.dispose();
 });
 
-test('training steps with lengths, dropout and clipping give the losses and the weights of the CPU', async () => {
+test('training steps with lengths, dropout and clipping give the losses and weights of the CPU', async () => {
   const train = async (runtime: Runtime): Promise<[losses: number[], weights: number[]]> => {
     using net = await runtime.load(model(), { seed: 3 });
     using trainer = net.trainer({
@@ -58,7 +58,7 @@ test('training steps with lengths, dropout and clipping give the losses and the 
   expect(losses[2]).toBeLessThan(losses[0]);
 });
 
-test('pushes give what a run gives, on the CPU too', async () => {
+test("a stream's outputs equal those of run and those of the CPU", async () => {
   const pushed = async (runtime: Runtime): Promise<number[]> => {
     using net = await runtime.load(model(), { seed: 4 });
     const stream = net.stream({ batch: 3 });
@@ -72,7 +72,7 @@ test('pushes give what a run gives, on the CPU too', async () => {
   expect(distance(got, await pushed(cpu))).toBeLessThan(1e-5);
 });
 
-test('a calibration and a profile go by timestamps where the device has them that move, else by slopes', async () => {
+test('a calibration and a profile use the same method, timestamps only where the device has them', async () => {
   const adapter = await navigator.gpu.requestAdapter();
   const { method } = await gpu.calibrate();
   const hasTimestamps = adapter?.features.has('timestamp-query') === true;

@@ -1,20 +1,22 @@
-// One sample of each kernel of an op in each of its variants, taken from the samples of the conformance tests.
+// One sample of each kernel in each variant of its op, taken from the samples of the conformance tests.
 import { allOps } from '../../src/ops/index.ts';
-import { KINDS, waysOf, type Way } from '../gpu/conformance.ts';
-import { deviceSamples, samples } from '../gpu/op_samples.ts';
-import { keptSamples } from '../gpu/packed_samples.ts';
+import { KINDS, configurationsOf, type Configuration } from '../gpu/conformance.ts';
+import { deviceSamples, persistentSamples, samples } from '../gpu/samples/index.ts';
 
-/** What one way is selected for: `op, variant: kernel`. */
-const marksOf = ({ name, variant, kernels }: Way): string[] =>
+/** The kernels that a configuration covers, as `op, variant: kernel`. */
+const marksOf = ({ name, variant, kernels }: Configuration): string[] =>
   kernels.map((kernel) => `${name}${variant === undefined ? '' : `, ${variant}`}: ${kernel}`);
 
-/** Of the ways that launch a kernel in a variant the one in the middle of the list, whose sizes are neither trivial nor large. */
-export function selection(): Way[] {
-  const byMark = new Map<string, Way[]>();
+/** For each kernel and variant the configuration in the middle of the list: its sizes are neither trivial nor large. */
+export function selection(): Configuration[] {
+  const byMark = new Map<string, Configuration[]>();
   for (const { name } of allOps) {
-    const list = [samples, deviceSamples, keptSamples].flatMap((of) => of[name] ?? []);
-    for (const way of list.flatMap((sample) => waysOf(name, sample, [...KINDS.keys()])))
-      for (const mark of marksOf(way)) byMark.set(mark, [...(byMark.get(mark) ?? []), way]);
+    const list = [samples, deviceSamples, persistentSamples].flatMap((of) => of[name] ?? []);
+    for (const configuration of list.flatMap((sample) => configurationsOf(name, sample, [...KINDS.keys()])))
+      for (const mark of marksOf(configuration))
+        byMark.set(mark, [...(byMark.get(mark) ?? []), configuration]);
   }
-  return [...new Set([...byMark.values()].map((ways) => ways[ways.length >> 1]))];
+  return [
+    ...new Set([...byMark.values()].map((configurations) => configurations[configurations.length >> 1])),
+  ];
 }

@@ -1,4 +1,4 @@
-// Waits and readback in a browser, which polls the device only now and then.
+// Waits and readback in a browser, which polls the device rarely by itself.
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 
 import { pollingModeFor } from '../../src/backend/webgpu/completion_polling.ts';
@@ -13,12 +13,12 @@ afterEach(() => {
   runtime.dispose();
 });
 
-test('the adapter is named, and the browser is made to poll by error scopes', () => {
+test('the adapter has a name, and completion polling uses error scopes', () => {
   expect(runtime.backend.description).toMatch(/^WebGPU: ./);
   expect(pollingModeFor(globalThis)).toBe('scopes');
 });
 
-test('a wait asks the device a few times, and leaves no error scope behind', async () => {
+test('a wait polls a few times and leaves no error scope behind', async () => {
   const { device } = runtime.backend as unknown as { device: GPUDevice };
   const double = runtime.compile((x: Value) => mul(x, 2));
   const push = vi.spyOn(device, 'pushErrorScope');
@@ -32,7 +32,7 @@ test('a wait asks the device a few times, and leaves no error scope behind', asy
   await expect(device.popErrorScope()).rejects.toThrow(/scope/i);
 });
 
-test('idle ends once the device has done its work', async () => {
+test('idle waits until the device has finished its work', async () => {
   const { device } = runtime.backend as unknown as { device: GPUDevice };
   const double = runtime.compile((x: Value) => mul(x, 2));
   double([1, 2, 3]);
@@ -41,7 +41,7 @@ test('idle ends once the device has done its work', async () => {
   expect(done).toHaveBeenCalled();
 });
 
-test('results of all sizes are read side by side, in any order', async () => {
+test('results of all sizes can be read concurrently, in any order', async () => {
   const double = runtime.compile((x: Value) => mul(x, 2));
   const sizes = [1, 3, 4, 1000, 70_000, 5, 1_000_003];
   const outputs = sizes.map((size) => double(Float32Array.from({ length: size }, (_, i) => i % 1024)));

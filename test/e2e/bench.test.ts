@@ -1,4 +1,4 @@
-// The benchmark still runs: one small workload under Node. All else of it is tested in test/bench, when it changes.
+// The benchmark runs one small workload under Node. test/bench has its other tests, which run when it changes.
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -6,7 +6,7 @@ import { join } from 'node:path';
 
 import { expect, test } from 'vitest';
 
-test('npm run bench:node measures a workload and finds its answers right', () => {
+test('npm run bench:node measures a workload and checks its results', () => {
   const folder = mkdtempSync(join(tmpdir(), 'gatewise-bench-'));
   const args = ['bench/node.mjs', '--only', 'trial-training', '--out', folder];
   const cwd = join(import.meta.dirname, '../..');

@@ -1,4 +1,4 @@
-// Every example of demo/examples, as a person would run it: it ends by itself, and prints its figures.
+// Every example of demo/examples runs to its end and prints its numbers.
 import { spawnSync } from 'node:child_process';
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
@@ -8,7 +8,7 @@ const root = join(import.meta.dirname, '../..');
 const folder = 'demo/examples';
 const examples = readdirSync(join(root, folder)).filter((name) => name.endsWith('.ts'));
 
-// A figure as each prints it; one that is not here would go unchecked.
+// A number that each example prints. A test below fails for an example without one.
 const FIGURES: Record<string, readonly RegExp[]> = {
   'elman_step.ts': [/W_hx +-0\.02979\d+$/m, /W_hh +-?0$/m, /W_yh +-0\.01750\d+$/m],
   'elman_sequence.ts': [
@@ -30,7 +30,7 @@ const FIGURES: Record<string, readonly RegExp[]> = {
   ],
 };
 
-/** What a program prints, and how it ends. */
+/** The output and exit status of a program. */
 function run(file: string): { status: number | null; stdout: string; stderr: string } {
   return spawnSync(process.execPath, ['--import', 'tsx', file], {
     cwd: root,
@@ -39,7 +39,7 @@ function run(file: string): { status: number | null; stdout: string; stderr: str
   });
 }
 
-test('there is no example that goes unchecked', () => {
+test('every example is checked', () => {
   expect(examples.toSorted()).toEqual(Object.keys(FIGURES).toSorted());
 });
 
@@ -51,7 +51,7 @@ test.each(examples)('%s', (name) => {
   for (const figure of FIGURES[name] ?? []) expect(stdout).toMatch(figure);
 });
 
-test.each(examples)('%s does nothing where it is only imported', (name) => {
+test.each(examples)('%s does nothing when it is imported', (name) => {
   const importing = `await import('./${folder}/${name}'); console.log('imported');`;
   const { status, stdout } = spawnSync(
     process.execPath,

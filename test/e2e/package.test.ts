@@ -1,4 +1,4 @@
-// The package as others get it: packed, installed into a fresh project, imported by name in Node, type-checked, bundled.
+// The package, packed and installed into a new project: imported by name in Node, type-checked and bundled.
 import { execFileSync } from 'node:child_process';
 import {
   mkdirSync,
@@ -26,7 +26,7 @@ function npm(cwd: string, ...args: string[]): string {
   return execFileSync('npm', [...args, '--no-audit', '--no-fund', '--loglevel=error'], options);
 }
 
-/** Runs a module of the fresh project in Node and returns what it printed. */
+/** Runs a module of the new project in Node and returns its output. */
 function runNode(name: string, code: string): string {
   writeFileSync(join(project, name), code);
   return execFileSync(process.execPath, [name], { cwd: project, encoding: 'utf8' }).trim();
@@ -47,7 +47,7 @@ afterAll(() => {
   rmSync(project, { recursive: true, force: true });
 });
 
-test('brings itself, its sources and nothing else', () => {
+test('contains the build and its sources only', () => {
   const others = readdirSync(join(project, 'node_modules')).filter((name) => !name.startsWith('.'));
   expect(others).toEqual(['gatewise']);
   const top = readdirSync(installed);
@@ -60,7 +60,7 @@ test('brings itself, its sources and nothing else', () => {
   );
 });
 
-test('every source map names a source that is there', () => {
+test('every source of a source map exists', () => {
   const maps = readdirSync(join(installed, 'dist'), { recursive: true, encoding: 'utf8' });
   for (const name of maps.filter((path) => path.endsWith('.d.ts.map'))) {
     const folder = join(installed, 'dist', name, '..');
@@ -81,7 +81,7 @@ test('is imported by name in Node', () => {
   expect(printed).toBe('function function argument');
 });
 
-test('gatewise/node names the optional package where it is missing, and finds an adapter where it is not', () => {
+test('gatewise/node names the optional package where it is missing, and finds an adapter where it is installed', () => {
   const code = `import { GatewiseError } from 'gatewise';
     import { nodeGPU } from 'gatewise/node';
     try {
@@ -117,7 +117,7 @@ test.each([
      new LSTM({ inputSize: '10', hiddenSize: 20 });
      // @ts-expect-error not one of the error codes
      new GatewiseError('no such code', 'said');
-     // Were a type to have become \`any\`, this would not be an error.
+     // If a type became \`any\`, this would not be an error.
      // @ts-expect-error a runtime is no number
      export const wrong: number = undefined as unknown as Runtime;`,
   );
@@ -163,7 +163,7 @@ async function bundle(name: string, code: string): Promise<string> {
     .reduce((all, file) => all + (file.type === 'chunk' ? file.code : ''), '');
 }
 
-test('a bundler leaves out what is not used', async () => {
+test('a bundler drops unused exports', async () => {
   const code = await bundle(
     'only_error',
     "import { GatewiseError } from 'gatewise'; throw new GatewiseError('file', 'x');",
@@ -172,7 +172,7 @@ test('a bundler leaves out what is not used', async () => {
   expect(code.length).toBeLessThan(1000);
 });
 
-test('a bundle for a page needs nothing of Node', async () => {
+test('a bundle for a page imports nothing from Node', async () => {
   const code = await bundle('all', "import * as gatewise from 'gatewise'; globalThis.gatewise = gatewise;");
   expect(code).toContain('GatewiseError');
   expect(code).not.toMatch(/["']node:|from ?["']webgpu["']|require\(/);

@@ -1,4 +1,4 @@
-// The programs in the READMEs are programs: they type-check against the library, and the tutorial's prints what it says.
+// The programs in the READMEs type-check against the library, and the tutorial's prints the output that the README shows.
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -9,7 +9,7 @@ const root = join(import.meta.dirname, '../..');
 const tsc = join(root, 'node_modules/typescript/bin/tsc');
 const tsx = join(root, 'node_modules/tsx/dist/cli.mjs');
 
-/** The contents of a document's blocks of one kind. */
+/** The code blocks of one language in a document. */
 function blocksOf(document: string, kind: string): string[] {
   const text = readFileSync(join(root, document), 'utf8');
   return [...text.matchAll(new RegExp(`^\`\`\`${kind}\\n([^]*?)^\`\`\``, 'gm'))].map(([, block]) => block);
@@ -18,7 +18,7 @@ function blocksOf(document: string, kind: string): string[] {
 const blocks = blocksOf('README.md', 'ts');
 const tutorial = blocksOf('src/cells/README.md', 'ts').join('\n');
 
-/** Calls with a folder that holds the programs, each a module of its own, and a configuration to compile them with. */
+/** Calls back with a folder that has the programs, each as a module, and a configuration to compile them. */
 function withPrograms(programs: readonly string[], use: (folder: string) => string): string {
   const folder = mkdtempSync(join(tmpdir(), 'gatewise-readme-'));
   try {
@@ -41,14 +41,14 @@ function withPrograms(programs: readonly string[], use: (folder: string) => stri
   }
 }
 
-/** What the compiler says of the programs. */
+/** The compiler's output for the programs. */
 const check = (programs: readonly string[]): string =>
   withPrograms(programs, (folder) => {
     execFileSync(process.execPath, [tsc, '-p', folder], { encoding: 'utf8' });
     return '';
   });
 
-/** What a program prints, or what it fails with. */
+/** The output of a program, or its error. */
 const run = (program: string): string =>
   withPrograms([program], (folder) =>
     execFileSync(
@@ -58,7 +58,7 @@ const run = (program: string): string =>
     ),
   );
 
-/** Lines; those of losses and plans without numbers and variants, which another adapter or a better plan may change. */
+/** Lines of text. Losses and plans lose their numbers and variants, which depend on the adapter and the planner. */
 const lines = (text: string): string[] =>
   text
     .trimEnd()
@@ -72,14 +72,14 @@ test('every program of the READMEs type-checks', () => {
   expect(check([...blocks, tutorial])).toBe('');
 });
 
-test('the tutorial prints what it says', () => {
+test('the tutorial prints the output that the README shows', () => {
   const printed = run(tutorial);
   expect(lines(printed)).toEqual(blocksOf('src/cells/README.md', 'text').flatMap(lines));
   const losses = [...printed.matchAll(/loss (\S+)/g)].map(([, loss]) => Number(loss));
   expect(losses.at(-1)).toBeLessThan(losses[0] / 20);
 });
 
-test('a program that is wrong would be seen', () => {
+test('a wrong program is found', () => {
   expect(
     check(["import { createRuntime } from 'gatewise';\nawait createRuntime({ backend: 'cuda' });"]),
   ).toContain('cuda');

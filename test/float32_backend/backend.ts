@@ -1,5 +1,5 @@
-// A third backend, which shows what one takes: float32 over typed arrays, with kernels of its own for two ops. For all others
-// it runs the reference over the same memory.
+// A third backend, as an example: float32 over typed arrays, with its own kernels for two ops. It runs all others by the
+// reference over the same memory.
 import type { Backend, DeviceBuffer, Executable } from '../../src/backend/backend.ts';
 import { runStep } from '../../src/backend/cpu/cpu_backend.ts';
 import { hostTarget, referenceKernels } from '../../src/backend/cpu/kernels/index.ts';
@@ -21,7 +21,7 @@ class ArrayBufferOf implements DeviceBuffer {
   }
 
   destroy(): void {
-    // The garbage collector's.
+    // The garbage collector frees arrays.
   }
 }
 
@@ -84,6 +84,6 @@ export class Float32Backend implements Backend {
   }
 
   dispose(): void {
-    // Arrays are the garbage collector's.
+    // The garbage collector frees arrays.
   }
 }

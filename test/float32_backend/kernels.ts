@@ -6,7 +6,7 @@ import { defineKernel } from '../../src/backend/cpu/kernels/kernel.ts';
 import { elementwiseOp } from '../../src/ops/elementwise.ts';
 import { matmulOp } from '../../src/ops/matmul.ts';
 
-/** a (M, K) · b (K, N), summed in float32. It takes no epilogue, so that the planner leaves one to a step of its own. */
+/** a (M, K) · b (K, N), summed in float32. It takes no epilogue, so the planner makes a step of one. */
 export const matmul = defineKernel(matmulOp, {
   readsStrided: () => true,
   writesStrided: () => true,
@@ -25,7 +25,7 @@ export const matmul = defineKernel(matmulOp, {
   },
 });
 
-/** One expression of up to three inputs: larger ones are not fused. */
+/** One expression of up to three inputs; the planner does not fuse larger ones. */
 export const elementwise = defineKernel(elementwiseOp, {
   readsStrided: () => true,
   writesStrided: () => true,

@@ -1,5 +1,4 @@
-// A cell that is declared here for the first time is as good as the library's: it trains on the device, in as many
-// dispatches, and gives what the CPU gives.
+// Cells that the library does not have train on the device, in as many dispatches as its own, with the results of the CPU.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
 import { allCells } from '../../src/cells/index.ts';
@@ -40,7 +39,7 @@ import { randomCell } from '../random_cell.ts';
 const INPUTS = 3;
 const HIDDEN = 6;
 
-/** Two states and a weight per unit. */
+/** A cell with two states and a weight per unit. */
 const leaky = defineCell({
   name: 'leaky',
   gates: ['i', 'g', apart('o')],
@@ -98,7 +97,7 @@ describe('on the device', () => {
     return { x: rows, y };
   };
 
-  /** Dispatches that a step of time costs, forward and backward, in the plan of a training step. */
+  /** Dispatches per time step, forward and backward, in the plan of a training step. */
   async function perStep(cell: Cell): Promise<number> {
     const net = await runtime.load(modelOf(cell));
     const trainer = net.trainer({ loss: mse, optimizer: adam({ lr: 1e-2 }) });
@@ -128,12 +127,12 @@ describe('on the device', () => {
     trainer.dispose();
   });
 
-  test('a cell of one phase takes as many dispatches a step as LSTM', async () => {
+  test('a cell of one phase takes as many dispatches per time step as LSTM', async () => {
     expect(await perStep(leaky)).toBe(await perStep(lstm));
   });
 
   test.each(allCells.map((cell) => [cell.name, cell] as const))(
-    '%s: as many dispatches a step as it has phases',
+    '%s: as many dispatches per time step as phases',
     async (_, cell) => {
       const { forward, backward } = cell.program({ bias: true, masked: false });
       expect(await perStep(cell)).toBe(forward.length + backward.length);
@@ -141,7 +140,7 @@ describe('on the device', () => {
   );
 
   const seeds = [2, 4, 7, 11, 14, 20, 24, 29];
-  test.each(seeds)('cell %d of those drawn from a seed: as on the CPU', async (seed) => {
+  test.each(seeds)('the cell drawn from seed %d gives the results of the CPU', async (seed) => {
     const drawn = randomCell(seed);
     const cell = defineCell({ ...drawn.declaration, dropsRecurrent: false });
     const layer = new Recurrent('Own', cell, {

@@ -1,4 +1,4 @@
-// Check mode: every step against its CPU reference.
+// Check mode compares every step with its CPU reference.
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 
 import { createRuntime, GatewiseError, valueAndGrad, type Runtime } from '../../src/index.ts';
@@ -11,7 +11,7 @@ import { gather, gatherOp } from '../../src/ops/gather.ts';
 import { matmul } from '../../src/ops/matmul.ts';
 import { softmaxCrossEntropy } from '../../src/ops/softmax_cross_entropy.ts';
 import { mean, reshape, sum } from '../../src/ops/structure.ts';
-import { allCells } from './op_samples.ts';
+import { allCells } from '../all_cells.ts';
 import { f32, i32, type Sample } from './sample.ts';
 
 import { projectionOf, runFused, runInputs, type RunSize } from '../recurrent_run.ts';
@@ -51,7 +51,7 @@ describe('check mode', () => {
           f32([7, 5]),
           f32([5, products.shape[2]]),
           f32([output, 7]),
-          // sLSTM's normaliser divides.
+          // sLSTM divides by its normaliser n.
           ...rest.map(({ name, shape }) =>
             name === 'initial n' ? f32(shape, 0.5, 1.5) : f32(shape, -0.4, 0.4),
           ),

@@ -1,5 +1,5 @@
-// Runs samples of ops on the device and against the CPU reference: as planned, in every variant, for other kinds of devices,
-// and twice, for the same bits.
+// Conformance tests: samples of ops on the device against the CPU reference, as planned, in every variant and for other
+// kinds of devices. Each runs twice and must give the same bits.
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 
 import { createRuntime, type Runtime, type Tensor } from '../../src/index.ts';
@@ -18,9 +18,8 @@ import type { NumberArray } from '../../src/core/shape.ts';
 import { Value, type Op } from '../../src/graph/value.ts';
 import { runtimeWith } from '../runtime_with.ts';
 import { planOf } from '../webgpu_plan.ts';
-import { deviceSamples, outputsOf, samples, tensorsOf } from './op_samples.ts';
-import { keptSamples } from './packed_samples.ts';
-import { type Sample } from './sample.ts';
+import { outputsOf, tensorsOf, type Sample } from './sample.ts';
+import { deviceSamples, persistentSamples, samples } from './samples/index.ts';
 import { toleranceOf, worst } from './tolerance.ts';
 
 /** The results of a sample, once for each of `times` runs of one plan. */
@@ -31,7 +30,7 @@ export async function run(runtime: Runtime, sample: Sample, times: number): Prom
   for (let i = 0; i < times; i++) {
     const outputs: readonly Tensor[] = compiled(...inputs);
     runs.push(await Promise.all(outputs.map((output) => output.read())));
-    // Memory that was used before must not show in what comes next.
+    // The next run reuses the buffers; their old contents must have no effect.
     for (const output of outputs) output.dispose();
   }
   for (const input of inputs) input.dispose();
@@ -44,7 +43,7 @@ export function sameBits(a: NumberArray, b: NumberArray): boolean {
   return x.every((bits, i) => bits === y[i]);
 }
 
-/** The kernel of an op as launched for another kind of device, and in a variant where it can compute the step. */
+/** The kernel of an op, launched as for another kind of device, in the variant where that can compute the step. */
 function forced(name: string, device: DeviceInfo, variant: string | undefined): WebGPUKernel {
   const kernel = kernelOf(name);
   return {
@@ -60,20 +59,24 @@ function forced(name: string, device: DeviceInfo, variant: string | undefined): 
 const kernelOf = (name: string): WebGPUKernel =>
   webgpuKernels.find(({ op }) => op.name === name) as WebGPUKernel;
 
-export interface Way {
+export interface Configuration {
   readonly name: string;
   readonly sample: Sample;
   readonly device: DeviceInfo;
   readonly variant: string | undefined;
-  /** Names of the kernels that the op launches so. */
+  /** Names of the WGSL kernels that the op launches. */
   readonly kernels: readonly string[];
 }
 
-/** Ways in which the op of that name can be run in a sample for these devices: once each where two launch the same. */
-export function waysOf(name: string, sample: Sample, devices: readonly DeviceInfo[]): Way[] {
+/** The different configurations of an op in a sample: its variants for these devices, without those that launch the same. */
+export function configurationsOf(
+  name: string,
+  sample: Sample,
+  devices: readonly DeviceInfo[],
+): Configuration[] {
   const values = sample.inputs.map((input) => new Value(input));
   const steps = planOf(values, outputsOf(sample, values)).steps.filter(({ op }) => op.name === name);
-  // Nothing to launch: an op whose results are views of what it reads.
+  // The results of the op are views: nothing is launched.
   if (steps.length === 0) return [];
   const launched = new Set<string>();
   return devices.flatMap((device) => {
@@ -93,7 +96,7 @@ export function waysOf(name: string, sample: Sample, devices: readonly DeviceInf
   });
 }
 
-/** Faults of a sample's results on the device. */
+/** The faults in a sample's results on the device. */
 export async function faultsOf(gpu: Runtime, cpu: Runtime, sample: Sample): Promise<string[]> {
   const [expected] = await run(cpu, sample, 1);
   const [first, second] = await run(gpu, sample, 2);
@@ -108,8 +111,8 @@ export async function faultsOf(gpu: Runtime, cpu: Runtime, sample: Sample): Prom
   });
 }
 
-/** A runtime on the device of another that runs an op in this way. */
-export const runtimeOf = (gpu: Runtime, { name, device, variant }: Way): Promise<Runtime> =>
+/** A runtime on the same device that runs an op in this configuration. */
+export const runtimeOf = (gpu: Runtime, { name, device, variant }: Configuration): Promise<Runtime> =>
   runtimeWith([forced(name, device, variant)], { device: (gpu.backend as WebGPUBackend).device });
 
 export const KINDS: ReadonlyMap<DeviceInfo, string> = new Map([
@@ -118,36 +121,36 @@ export const KINDS: ReadonlyMap<DeviceInfo, string> = new Map([
   [{ ...SOFTWARE_DEVICE, subgroupSize: 4 }, 'subgroups of four'],
 ]);
 
-export const titleOf = ({ name, sample, device, variant }: Way): string =>
+export const titleOf = ({ name, sample, device, variant }: Configuration): string =>
   `${name}: ${sample.name}, for ${KINDS.get(device)}${variant === undefined ? '' : `, ${variant}`}`;
 
-/** Whether the device of a runtime compiles kernels for such a device: those with subgroups need subgroups of that size. */
+/** Whether a runtime's device can run kernels made for another: those with subgroups need subgroups of the same size. */
 export const compiles = ({ backend }: Runtime, { subgroupSize }: DeviceInfo): boolean =>
   subgroupSize === undefined || subgroupSize === deviceInfoOf((backend as WebGPUBackend).device).subgroupSize;
 
-/** Whether a workgroup loads its weights once. */
-const isKeeping = (variant: string | undefined): boolean =>
+/** Whether a variant loads the weights once per launch. */
+const loadsWeightsOnce = (variant: string | undefined): boolean =>
   variant === 'persistent_workgroup' || variant === 'persistent_registers';
 
-/** Of an op, about. */
+/** The number of configurations that are tested of an op, about. */
 const TRIALS = 200;
 
-/** Ways to run an op beside the one that is taken: of many samples each in a few ways more, and all of them together in each way. */
-export function trialsOf(name: string): Way[] {
-  const all = (samples[name] ?? []).map((sample) => waysOf(name, sample, [...KINDS.keys()]));
+/** Configurations of an op to test. Samples take turns, so that together they cover all configurations. */
+export function trialsOf(name: string): Configuration[] {
+  const all = (samples[name] ?? []).map((sample) => configurationsOf(name, sample, [...KINDS.keys()]));
   const each = Math.max(1, Math.round(TRIALS / all.length));
   const trials = all.flatMap((own, i) => {
     const from = (i * 7) % own.length;
     return [...own.slice(from), ...own.slice(0, from)].slice(0, each);
   });
-  const kept = (keptSamples[name] ?? []).flatMap((sample) =>
-    waysOf(name, sample, [GPU_DEVICE]).filter(({ variant }) => isKeeping(variant)),
+  const persistent = (persistentSamples[name] ?? []).flatMap((sample) =>
+    configurationsOf(name, sample, [GPU_DEVICE]).filter(({ variant }) => loadsWeightsOnce(variant)),
   );
-  return [...trials, ...kept];
+  return [...trials, ...persistent];
 }
 
-/** Whether the kernel of an op depends on the device. */
-export const isChoosing = ({ name }: Op): boolean => (kernelOf(name)?.dispatches.length ?? 0) > 1;
+/** Whether the launches of an op depend on the device. */
+export const dependsOnDevice = ({ name }: Op): boolean => (kernelOf(name)?.dispatches.length ?? 0) > 1;
 
 /** Tests every sample of these ops, and their variants and launches for other kinds of devices. */
 export function testOps(ops: readonly Op[]): void {
@@ -160,7 +163,7 @@ export function testOps(ops: readonly Op[]): void {
     await create();
     cpu = await createRuntime({ backend: 'cpu' });
   });
-  // What a device refuses once, it reports from then on: the tests after one that failed get another.
+  // A device reports an error again in later tests, so a failed test is followed by a new device.
   afterEach(async ({ task }) => {
     if (task.result?.state !== 'fail') return;
     gpu.dispose();
@@ -178,10 +181,13 @@ export function testOps(ops: readonly Op[]): void {
     });
   });
 
-  const ways = ops.filter(isChoosing).flatMap(({ name }) => trialsOf(name));
-  test.each(ways.map((way) => [titleOf(way), way] as const))('%s', async (_, way) => {
-    if (!compiles(gpu, way.device)) return;
-    using other = await runtimeOf(gpu, way);
-    expect(await faultsOf(other, cpu, way.sample)).toEqual([]);
-  });
+  const configurations = ops.filter(dependsOnDevice).flatMap(({ name }) => trialsOf(name));
+  test.each(configurations.map((configuration) => [titleOf(configuration), configuration] as const))(
+    '%s',
+    async (_, configuration) => {
+      if (!compiles(gpu, configuration.device)) return;
+      using other = await runtimeOf(gpu, configuration);
+      expect(await faultsOf(other, cpu, configuration.sample)).toEqual([]);
+    },
+  );
 }

@@ -1,36 +1,22 @@
-// A sequence that is too long for one tensor.
+// A sequence whose reserve space is too large for one tensor.
 import { expect, test } from 'vitest';
 
-import {
-  adam,
-  createRuntime,
-  LSTM,
-  mse,
-  Random,
-  type Layer,
-  type Runtime,
-  type Tensor,
-} from '../../src/index.ts';
+import { adam, createRuntime, LSTM, mse, type Layer } from '../../src/index.ts';
 import { webgpuTarget } from '../../src/backend/webgpu/kernels/index.ts';
 import { segmentSizes } from '../../src/ops/segments.ts';
+import { normalTensor } from '../normal.ts';
 
-function normals(runtime: Runtime, seed: number, shape: readonly number[]): Tensor {
-  const random = new Random(seed);
-  const size = shape.reduce((a, b) => a * b, 1);
-  return runtime.tensor(
-    Float32Array.from({ length: size }, () => random.normal()),
-    { shape },
-  );
-}
-
-test('a sequence too long for one tensor gives the same bits stored and computed again', async () => {
+test('in segments, stored and recomputed activations give the same bits', async () => {
   const runtime = await createRuntime({ backend: 'webgpu' });
   const [steps, batch, hiddenSize] = [33, 4200, 32];
   const make = (recompute: boolean): Layer => new LSTM({ inputSize: 1, hiddenSize, recompute });
   expect(segmentSizes(steps, 1, 16 * batch * hiddenSize, { bytes: webgpuTarget.limits.tensorBytes })).toEqual(
     [16, 17],
   );
-  const [x, y] = [normals(runtime, 1, [steps, batch, 1]), normals(runtime, 2, [steps, batch, hiddenSize])];
+  const [x, y] = [
+    normalTensor(runtime, 1, [steps, batch, 1]),
+    normalTensor(runtime, 2, [steps, batch, hiddenSize]),
+  ];
   const results = [];
   for (const recompute of [false, true]) {
     const net = await runtime.load(make(recompute), { seed: 1 });

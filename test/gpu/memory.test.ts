@@ -1,4 +1,4 @@
-// What is disposed of is freed, and what is bound again is not bound anew: counted on a device of the test's own.
+// Buffers are freed on dispose, and bind groups are reused: counted on the test's own device.
 import { afterEach, beforeEach, expect, test } from 'vitest';
 
 import {
@@ -57,7 +57,7 @@ const tokens = [
 ];
 const options = { loss: crossEntropy, optimizer: adam() };
 
-test('trainers that were disposed of leave nothing behind', async () => {
+test('a disposed trainer leaves no buffers behind', async () => {
   const net = await runtime.load(model());
   const after: number[] = [];
   for (let i = 0; i < 3; i++) {
@@ -69,7 +69,7 @@ test('trainers that were disposed of leave nothing behind', async () => {
   expect(after[2]).toBe(after[0]);
 });
 
-test('batches kept on the device are bound once', async () => {
+test('batches that stay on the device are bound once', async () => {
   const trainer = (await runtime.load(model())).trainer(options);
   const batches = Array.from({ length: 20 }, () => runtime.tensor(tokens, { dtype: 'i32' }));
   const epoch = async (): Promise<number> => {
@@ -81,7 +81,7 @@ test('batches kept on the device are bound once', async () => {
   expect(await epoch()).toBe(0);
 });
 
-test('dispose frees every buffer on a borrowed device, tensors that were handed out included', async () => {
+test("dispose frees every buffer on an application's device, those of the user's tensors too", async () => {
   const net = await runtime.load(model());
   const output = net.run(tokens);
   net.stream();
@@ -99,10 +99,10 @@ test('a trace that fails leaves no error scope on the device', async () => {
   await expect(device.popErrorScope()).rejects.toThrow(/scope/i);
 });
 
-test('a command that the device refuses is an error at the next turn, not old data', async () => {
+test('a command that the device refuses rejects the read', async () => {
   const double = runtime.compile((x: Value) => x.apply('mul', [x, 2]));
   expect([...(await double([1, 2]).read())]).toEqual([2, 4]);
-  // Stands in for memory that runs out: the next buffer is not valid.
+  // Simulates memory that runs out: the next buffer is invalid.
   const createBuffer = device.createBuffer;
   device.createBuffer = (descriptor) => createBuffer({ ...descriptor, size: descriptor.size + 2 ** 50 });
   const run = async (): Promise<unknown> => {

@@ -7,6 +7,7 @@ import { defineKernel } from '../../src/backend/webgpu/kernels/kernel.ts';
 import { apply, defineOp, type Op } from '../../src/graph/value.ts';
 import { runtimeWith } from '../runtime_with.ts';
 import { elementwiseOp } from '../../src/ops/elementwise.ts';
+import { failure } from '../failure.ts';
 
 async function ownDevice(): Promise<GPUDevice> {
   const adapter = await navigator.gpu.requestAdapter();
@@ -14,11 +15,8 @@ async function ownDevice(): Promise<GPUDevice> {
   return adapter.requestDevice();
 }
 
-const code = (expected: string): Error =>
-  expect.objectContaining({ name: 'GatewiseError', code: expected }) as Error;
-
 describe("an application's own device", () => {
-  test('computes, and outlives the runtime', async () => {
+  test('computes, and is still valid after the runtime is disposed', async () => {
     const device = await ownDevice();
     const runtime = await createRuntime({ device });
     expect(runtime.backend.kind).toBe('webgpu');
@@ -35,7 +33,7 @@ describe("an application's own device", () => {
     device.destroy();
   });
 
-  test('two runtimes on one device do not mix their tensors', async () => {
+  test('two runtimes on one device refuse tensors of each other', async () => {
     const device = await ownDevice();
     const [one, other] = [await createRuntime({ device }), await createRuntime({ device })];
     const x = one.tensor([1, 2, 3]);
@@ -49,7 +47,7 @@ describe("an application's own device", () => {
     device.destroy();
   });
 
-  test('that is lost: the next use says so and what to do', async () => {
+  test('that is lost: the next use is an error that says what to do', async () => {
     const device = await ownDevice();
     const runtime = await createRuntime({ device });
     const compiled = runtime.compile((x: Value) => sum(x));
@@ -58,7 +56,7 @@ describe("an application's own device", () => {
     await device.lost;
     await Promise.resolve();
     const use = async (): Promise<number> => compiled([1, 2]).item();
-    await expect(use()).rejects.toThrow(code('device-lost'));
+    await expect(use()).rejects.toThrow(failure('device-lost'));
     await expect(use()).rejects.toThrow(/Create a new runtime and load the model again/);
     runtime.dispose();
   });
@@ -72,7 +70,7 @@ test('a tensor above the limits of the device is refused with the limit', async 
   const large = runtime.compile((a: Value, b: Value) => add(a, b));
   const column = runtime.tensor(new Float32Array(rows), { shape: [rows, 1] });
   const make = (): unknown => large(column, new Float32Array(1024));
-  expect(make).toThrow(code('unsupported'));
+  expect(make).toThrow(failure('unsupported'));
   expect(make).toThrow(
     `above the device's limit of ${limit} bytes a binding; use a smaller batch or a shorter sequence`,
   );
@@ -113,7 +111,7 @@ test('a shader that does not compile is an error with its line', async () => {
   });
   const use = async (): Promise<unknown> => {
     const result = await compiled([1, 2]).read();
-    // What a compiler finds may arrive after the first result.
+    // The compiler's messages may arrive after the first result.
     await runtime.backend.idle();
     return result;
   };

@@ -1,5 +1,5 @@
 /// <reference types="vite/client" />
-// The generator of shaders/lib/philox.wgsl gives the words and the numbers of src/core/random.ts, bit for bit.
+// shaders/lib/philox.wgsl gives the words and numbers of src/core/random.ts, bit for bit.
 import { afterAll, beforeAll, expect, test } from 'vitest';
 
 import { philox, Random, unitUniform } from '../../src/core/random.ts';
@@ -37,7 +37,7 @@ const draws: readonly Draw[] = Array.from({ length: 256 }, (_, i) => {
       [ones, ones, ones, ones],
       [ones, ones],
     ];
-  // As layers draw: small counters and streams, a seed and a step.
+  // As a layer draws: small counters and streams, a seed and a step.
   if (i < 128)
     return [
       [i, i % 3, 0, 0],
@@ -57,7 +57,7 @@ beforeAll(async () => {
 });
 afterAll(() => device.destroy());
 
-test('philox and unit_uniform', async () => {
+test('philox and unit_uniform equal those of the host', async () => {
   const input = Uint32Array.from(draws.flatMap(([counter, key]) => [...counter, ...key, 0, 0]));
   const buffer = (usage: number): GPUBuffer => device.createBuffer({ size: input.byteLength, usage });
   const [from, to, read] = [

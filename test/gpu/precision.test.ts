@@ -1,4 +1,4 @@
-// Nets whose weights are rounded to f16 or int8: how far that is from float32, what is read, what is trained and saved.
+// Nets with f16 or int8 weights: their distance from float32, streams, training and files.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
 import {
@@ -20,6 +20,7 @@ import {
   type WeightPrecision,
 } from '../../src/index.ts';
 import { halfBits, halfToNumber } from '../../src/core/half.ts';
+import { normalTensor } from '../normal.ts';
 
 let gpu: Runtime;
 let checked: Runtime;
@@ -32,15 +33,6 @@ afterAll(() => {
   checked.dispose();
 });
 
-const normals = (runtime: Runtime, shape: readonly number[], seed = 1): Tensor => {
-  const random = new Random(seed);
-  const size = shape.reduce((a, b) => a * b, 1);
-  return runtime.tensor(
-    Float32Array.from({ length: size }, () => random.normal()),
-    { shape },
-  );
-};
-
 async function outputOf(runtime: Runtime, model: Layer, precision: WeightPrecision, x: Tensor, seed = 5) {
   using net = await runtime.load(model, { precision, seed });
   using output = net.run(x);
@@ -50,19 +42,19 @@ async function outputOf(runtime: Runtime, model: Layer, precision: WeightPrecisi
 const distance = (a: ArrayLike<number>, b: ArrayLike<number>): number =>
   Math.max(...Array.from(a, (x, i) => Math.abs(x - b[i])));
 
-describe('how far outputs are from those of float32 at most', () => {
+describe('outputs are within the documented distance of float32', () => {
   // The table of ARCHITECTURE.md. Outputs are within -1 to 1.
   const bounds = { f16: 5e-4, int8: 1e-2 } as const;
   test.each([
     ['LSTM', new LSTM({ inputSize: 256, hiddenSize: 256 })],
     ['GRU', new GRU({ inputSize: 256, hiddenSize: 256 })],
   ])('%s 256, 64 steps of normal input', async (_, model: Layer) => {
-    using x = normals(gpu, [64, 1, 256]);
+    using x = normalTensor(gpu, 1, [64, 1, 256]);
     const exact = await outputOf(gpu, model, 'float32', x);
     for (const precision of ['f16', 'int8'] as const) {
       const error = distance(await outputOf(gpu, model, precision, x), exact);
       expect(error).toBeLessThan(bounds[precision]);
-      // It is no copy of float32.
+      // Rounding has an effect.
       expect(error).toBeGreaterThan(bounds[precision] / 100);
     }
   });
@@ -81,23 +73,25 @@ describe.each(['f16', 'int8'] as const)('%s', (precision) => {
     MinGRU: new MinGRU({ inputSize: 6, hiddenSize: 7 }),
     MinLSTM: new MinLSTM({ inputSize: 6, hiddenSize: 7, bidirectional: true }),
   };
-  test.each(Object.entries(layers))('%s is what the CPU works out', async (_, model) => {
+  test.each(Object.entries(layers))('%s: outputs equal those of the CPU', async (_, model) => {
     using cpu = await createRuntime({ backend: 'cpu' });
     const [got, expected] = await Promise.all(
-      [checked, cpu].map((runtime) => outputOf(runtime, model, precision, normals(runtime, [4, 3, 6]))),
+      [checked, cpu].map((runtime) =>
+        outputOf(runtime, model, precision, normalTensor(runtime, 1, [4, 3, 6])),
+      ),
     );
     expect(distance(got, expected)).toBeLessThan(1e-5);
-    // Rounded, and not by much.
-    const exact = await outputOf(cpu, model, 'float32', normals(cpu, [4, 3, 6]));
+    // Close to float32, but not equal.
+    const exact = await outputOf(cpu, model, 'float32', normalTensor(cpu, 1, [4, 3, 6]));
     expect(distance(expected, exact)).toBeGreaterThan(1e-6);
     expect(distance(expected, exact)).toBeLessThan(0.03);
   });
 
-  test('a stream gives what a run gives, and both see a weight that is written', async () => {
+  test("a stream's outputs equal those of run, and both use weights that were written", async () => {
     const model = new Sequential([new GRU({ inputSize: 6, hiddenSize: 8 }), new Linear(8, 3)]);
     using net = await gpu.load(model, { precision });
     using stream = net.stream();
-    const x = normals(gpu, [5, 1, 6]);
+    const x = normalTensor(gpu, 1, [5, 1, 6]);
     const steps = await x.read();
     const streamed = async (): Promise<number[]> => {
       stream.reset();
@@ -116,7 +110,7 @@ describe.each(['f16', 'int8'] as const)('%s', (precision) => {
 });
 
 describe('training with f16', () => {
-  // The token of two steps before, of 4.
+  // The target is the token of two steps before, of 4 tokens.
   const random = new Random(9);
   const [steps, batch] = [8, 8];
   const tokens = Array.from({ length: steps }, () =>
@@ -136,19 +130,19 @@ describe('training with f16', () => {
     return { losses, weights: [...tensors.values()].flatMap(({ data }) => Array.from(data)) };
   }
 
-  test('learns as float32 does, and keeps its weights in float32', async () => {
+  test('learns as float32 does, and updates float32 weights', async () => {
     const [half, full] = [await train('f16'), await train('float32')];
     expect(full.losses[0]).toBeGreaterThan(1.3);
     expect(half.losses.at(-1)).toBeLessThan(0.2);
     const differences = half.losses.map((loss, i) => Math.abs(loss - full.losses[i]));
     expect(Math.max(...differences)).toBeLessThan(1e-3);
     expect(Math.max(...differences)).toBeGreaterThan(0);
-    // Steps that the rounding would have swallowed are in the weights.
+    // The weights have updates that are smaller than the rounding.
     const onGrid = half.weights.filter((w) => halfToNumber(halfBits(w)) === w);
     expect(onGrid.length).toBeLessThan(half.weights.length / 100);
   });
 
-  test('a step in check mode is what the CPU works out', async () => {
+  test('a step passes check mode', async () => {
     using net = await checked.load(model(), { seed: 4, precision: 'f16' });
     using trainer = net.trainer({ loss: crossEntropy, optimizer: sgd({ lr: 0.1 }), clipNorm: 1 });
     expect(await trainer.step(inputs, targets)).toBeGreaterThan(1.3);

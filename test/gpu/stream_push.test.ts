@@ -1,4 +1,4 @@
-// What a push costs: counted on a device of the test's own.
+// The cost of a push, counted on the test's own device.
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 
 import {
@@ -31,7 +31,7 @@ afterEach(() => {
   device.destroy();
 });
 
-/** How often each was called during `action`. */
+/** Counts the calls of each method during `action`. */
 function calls(action: () => void): Record<string, number> {
   const counted = {
     dispatches: vi.spyOn(GPUComputePassEncoder.prototype, 'dispatchWorkgroups'),
@@ -49,13 +49,13 @@ function calls(action: () => void): Record<string, number> {
   return Object.fromEntries(counts) as Record<string, number>;
 }
 
-/** When what a push leaves to do ahead is queued. */
-const soon = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 5));
+/** Waits until a push has queued its prefetch. */
+const prefetchQueued = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 5));
 
 const copy = GPUCommandEncoder.prototype.copyBufferToBuffer;
 const begin = GPUCommandEncoder.prototype.beginComputePass;
 
-const nothingMade = { waits: 0, maps: 0, buffers: 0, bindGroups: 0, pipelines: 0, modules: 0 };
+const nothingCreated = { waits: 0, maps: 0, buffers: 0, bindGroups: 0, pipelines: 0, modules: 0 };
 
 describe('a push', () => {
   const features = Array.from({ length: 8 }, (_, i) => Math.sin(i));
@@ -77,34 +77,41 @@ describe('a push', () => {
   };
 
   test.each(Object.entries(models))(
-    "%s: few launches, and what is the states' part is done ahead of the next",
+    '%s: takes few launches, and prefetches the products of the states',
     async (_, model) => {
       const { make, x, most } = model;
       const stream = (await runtime.load(make())).stream();
       const { steps } = stream.plan(x);
-      const early = steps.reduce((sum, step) => sum + (step.prefetchable ? countDispatches(step) : 0), 0);
-      expect(early).toBeGreaterThan(0);
+      const prefetched = steps.reduce(
+        (sum, step) => sum + (step.prefetchable ? countDispatches(step) : 0),
+        0,
+      );
+      expect(prefetched).toBeGreaterThan(0);
       const push = (): void => stream.push(x).dispose();
       const first = calls(push);
       expect(first).toMatchObject({ submits: 1, waits: 0, maps: 0 });
-      expect(first.dispatches).toBeLessThanOrEqual(most + early);
+      expect(first.dispatches).toBeLessThanOrEqual(most + prefetched);
       push();
-      // One behind the other, each does all of it.
+      // Pushes without a pause compute everything themselves.
       const many = calls(() => {
         for (let i = 0; i < 10; i++) push();
       });
-      expect(many).toEqual({ ...nothingMade, dispatches: 10 * first.dispatches, submits: 10 });
-      await soon();
-      const prepared = calls(push);
-      expect(prepared).toEqual({ ...nothingMade, dispatches: first.dispatches - early, submits: 1 });
-      // What it did ahead is good for the states that it was done with, and no others.
-      await soon();
+      expect(many).toEqual({ ...nothingCreated, dispatches: 10 * first.dispatches, submits: 10 });
+      await prefetchQueued();
+      const afterPrefetch = calls(push);
+      expect(afterPrefetch).toEqual({
+        ...nothingCreated,
+        dispatches: first.dispatches - prefetched,
+        submits: 1,
+      });
+      // A push uses the prefetched results for unchanged states only.
+      await prefetchQueued();
       stream.reset();
       expect(calls(push).dispatches).toBe(first.dispatches);
     },
   );
 
-  test('what is done ahead comes after the reading of the result, in a submit of its own', async () => {
+  test('the prefetch is queued after the readback of the result, in its own submit', async () => {
     const stream = (await runtime.load(new LSTM({ inputSize: 8, hiddenSize: 8 }))).stream();
     const events: string[] = [];
     vi.spyOn(GPUCommandEncoder.prototype, 'copyBufferToBuffer').mockImplementation(function (
@@ -122,11 +129,11 @@ describe('a push', () => {
     const got = stream.push(features);
     await Promise.resolve();
     await got.read();
-    await soon();
+    await prefetchQueued();
     expect(events).toEqual(['gatewise', 'copy', 'gatewise prefetch']);
   });
 
-  test('done ahead or not, with other weights, states from a file and forks: what run gives', async () => {
+  test('outputs equal those of run with and without prefetch, after forks, restore and training', async () => {
     const net = await runtime.load(new LSTM({ inputSize: 8, hiddenSize: 8 }));
     const inputs = Array.from({ length: 6 }, (_, t) => features.map((x) => x * Math.cos(t)));
     const expected = await net.run(inputs.map((x) => [x])).read();
@@ -134,9 +141,9 @@ describe('a push', () => {
     const other = net.stream();
     let saved = await stream.save();
     for (const [t, x] of inputs.entries()) {
-      // Read at once, read later, with another stream and a fork in between.
+      // With and without a pause for the prefetch, with another stream and a fork in between.
       const got = stream.push(x);
-      if (t % 2 === 0) await soon();
+      if (t % 2 === 0) await prefetchQueued();
       await other.push(inputs[5 - t]).read();
       using fork = stream.fork();
       await fork.push(features).read();
@@ -154,14 +161,14 @@ describe('a push', () => {
       inputs.map((x) => [x]),
     );
     const fresh = net.stream();
-    const [states] = [stream.states()];
+    const states = stream.states();
     fresh.restore(await stream.save());
     expect(Object.keys(states)).toEqual(['h', 'c']);
     const [a, b] = [stream.push(inputs[1]), fresh.push(inputs[1])];
     expect(Array.from(await a.read())).toEqual(Array.from(await b.read()));
   });
 
-  test('nothing is done ahead of what is gone', async () => {
+  test('a prefetch after dispose of stream, net or runtime does nothing', async () => {
     const net = await runtime.load(new LSTM({ inputSize: 8, hiddenSize: 8 }));
     const stream = net.stream();
     stream.push(features);
@@ -169,31 +176,31 @@ describe('a push', () => {
     const second = net.stream();
     second.push(features);
     net.dispose();
-    await soon();
+    await prefetchQueued();
     const third = (await runtime.load(new LSTM({ inputSize: 8, hiddenSize: 8 }))).stream();
     third.push(features);
     runtime.dispose();
-    await soon();
+    await prefetchQueued();
   });
 
-  test('makes nothing anew while outputs come and go, and inputs too', async () => {
+  test('creates no GPU object while outputs and inputs change', async () => {
     const stream = (await runtime.load(new LSTM({ inputSize: 8, hiddenSize: 8 }))).stream({ batch: 2 });
     const inputs = Array.from({ length: 3 }, () => runtime.tensor([features, features]));
-    const held: Tensor[] = [];
-    // Three outputs are with the application at any time.
+    const outputs: Tensor[] = [];
+    // The application uses three outputs at any time.
     const push = (i: number): void => {
-      held.push(stream.push(inputs[i % 3]));
-      if (held.length > 3) held.shift()?.dispose();
+      outputs.push(stream.push(inputs[i % 3]));
+      if (outputs.length > 3) outputs.shift()?.dispose();
     };
     for (let i = 0; i < 24; i++) push(i);
     const many = calls(() => {
       for (let i = 24; i < 48; i++) push(i);
     });
-    expect(many).toMatchObject(nothingMade);
+    expect(many).toMatchObject(nothingCreated);
     await runtime.backend.idle();
   });
 
-  test('of two streams and their forks in turns makes nothing anew', async () => {
+  test('of two streams and a fork in turns creates no GPU object', async () => {
     const net = await runtime.load(new GRU({ inputSize: 8, hiddenSize: 8 }));
     const streams = [net.stream(), net.stream()];
     streams.push(streams[0].fork());
@@ -201,7 +208,7 @@ describe('a push', () => {
       for (const stream of streams) stream.push(features).dispose();
     };
     for (let i = 0; i < 3; i++) round();
-    expect(calls(() => [0, 1, 2, 3].forEach(round))).toMatchObject(nothingMade);
+    expect(calls(() => [0, 1, 2, 3].forEach(round))).toMatchObject(nothingCreated);
     await runtime.backend.idle();
   });
 });

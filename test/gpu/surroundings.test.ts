@@ -1,4 +1,4 @@
-// What lies around an operand in its buffer.
+// Kernels do not read past their operands in a buffer.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
 import { createRuntime, grad, type Runtime } from '../../src/index.ts';

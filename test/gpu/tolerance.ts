@@ -1,10 +1,9 @@
-// How far results may be from the reference's.
+// The tolerance of results against the reference.
 import type { NumberArray } from '../../src/core/shape.ts';
 import { nodesOf, Value, type Tolerance } from '../../src/graph/value.ts';
-import { outputsOf } from './op_samples.ts';
-import type { Sample } from './sample.ts';
+import { outputsOf, type Sample } from './sample.ts';
 
-/** The largest error as a share of what the tolerance allows: 1 is just right. */
+/** The largest error relative to the tolerance: at most 1 passes. */
 export function worst(got: NumberArray, expected: NumberArray, { absolute, relative }: Tolerance): number {
   let scale = 1;
   for (const x of expected) scale = Math.max(scale, Math.abs(x));
@@ -18,7 +17,7 @@ export function worst(got: NumberArray, expected: NumberArray, { absolute, relat
   return most;
 }
 
-/** That of the op with the widest, since its error passes through the others. */
+/** The widest tolerance of the sample's ops, since errors pass from op to op. */
 export function toleranceOf(sample: Sample): Tolerance {
   const values = sample.inputs.map((input) => new Value(input));
   const used = nodesOf(outputsOf(sample, values)).map(({ op }) => op.tolerance);

@@ -1,4 +1,4 @@
-// What a training step costs the device: counted, not timed.
+// The cost of a training step: submits and GPU objects, counted and not timed.
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
 
 import {
@@ -8,41 +8,17 @@ import {
   crossEntropyWith,
   Dropout,
   Embedding,
-  GRU,
   Linear,
   LSTM,
   rmsprop,
-  RNN,
   Sequential,
   sgd,
-  type Layer,
   type Optimizer,
   type Runtime,
 } from '../../src/index.ts';
-import { Random } from '../../src/core/random.ts';
+import { countingBatches, TOKENS, tokenModel, type CellName } from '../token_model.ts';
 
-const CELLS = { RNN, LSTM, GRU };
-type CellName = keyof typeof CELLS;
-const TOKENS = 5;
-const character = (cell: CellName): Layer =>
-  new Sequential([
-    new Embedding(TOKENS, 3),
-    new CELLS[cell]({ inputSize: 3, hiddenSize: 7, numLayers: 2 }),
-    new Linear(7, TOKENS),
-  ]);
-
-/** Sequences that count up from a random token: what comes next follows from what is there. */
-function batches(count: number, steps = 6, batch = 4): { x: number[][]; y: number[][] }[] {
-  const random = new Random(7);
-  return Array.from({ length: count }, () => {
-    const starts = Array.from({ length: batch }, () => Math.floor(random.uniform(0, TOKENS)));
-    const at = (shift: number): number[][] =>
-      Array.from({ length: steps }, (_, t) => starts.map((start) => (start + t + shift) % TOKENS));
-    return { x: at(0), y: at(1) };
-  });
-}
-
-describe('what a step costs the device', () => {
+describe('the cost of a step', () => {
   let runtime: Runtime;
   beforeAll(async () => {
     runtime = await createRuntime({ backend: 'webgpu' });
@@ -60,7 +36,7 @@ describe('what a step costs the device', () => {
     'createBuffer',
   ] as const;
 
-  /** Counts calls on the runtime's device from here on. */
+  /** Counts calls on the runtime's device from now on. */
   function count(): { submits: () => number; created: () => Record<string, number> } {
     const { device } = runtime.backend as unknown as { device: GPUDevice };
     const submit = vi.spyOn(Object.getPrototypeOf(device.queue) as GPUQueue, 'submit');
@@ -82,15 +58,15 @@ describe('what a step costs the device', () => {
     ['LSTM, adam, clipped', 'LSTM', adam(), 1],
   ];
   test.each(optimizers)(
-    '%s: one submit, and after the second step nothing is created',
+    '%s: one submit, and no GPU object after the second step',
     async (_, cell, optimizer, clipNorm) => {
-      using net = await runtime.load(character(cell));
+      using net = await runtime.load(tokenModel(cell));
       const trainer = net.trainer({ loss: crossEntropy, optimizer, ...(clipNorm && { clipNorm }) });
-      const data = batches(8);
+      const data = countingBatches(8);
       const first = count();
       await trainer.step(data[0].x, data[0].y);
       expect(first.submits()).toBe(1);
-      // The counters do count: the first step makes all that the others use.
+      // The counters work: the first step creates what the others use.
       expect(first.created()).toMatchObject({
         createBindGroup: expect.any(Number) as number,
         createBuffer: expect.any(Number) as number,
@@ -110,7 +86,7 @@ describe('what a step costs the device', () => {
     },
   );
 
-  test('with states that are kept, lengths, noise, a schedule and all that an optimizer has, too', async () => {
+  test('also with a stateful trainer, lengths, dropout, a schedule and every option of an optimizer', async () => {
     const model = new Sequential([
       new Embedding(TOKENS, 3),
       new Dropout(0.3),
@@ -131,7 +107,7 @@ describe('what a step costs the device', () => {
       seed: 2 ** 40,
       stateful: true,
     });
-    const data = batches(6);
+    const data = countingBatches(6);
     const counter = count();
     const step = (i: number): Promise<number> =>
       trainer.step(data[i].x, data[i].y, { lengths: data[i].x[0].map((_, b) => 1 + ((b + i) % 6)) });
@@ -150,10 +126,10 @@ describe('what a step costs the device', () => {
     expect(later.created()).toEqual({});
   });
 
-  test('with tensors as arguments, too', async () => {
-    using net = await runtime.load(character('LSTM'));
+  test('also with tensors as arguments', async () => {
+    using net = await runtime.load(tokenModel('LSTM'));
     const trainer = net.trainer({ loss: crossEntropy, optimizer: adam() });
-    const [{ x, y }] = batches(1);
+    const [{ x, y }] = countingBatches(1);
     const onDevice = (rows: number[][]): ReturnType<Runtime['tensor']> =>
       runtime.tensor(Int32Array.from(rows.flat()), { shape: [rows.length, rows[0].length] });
     using input = onDevice(x);

@@ -9,5 +9,5 @@ declare module 'vitest' {
 
 export const backend = inject('backend');
 
-/** For `describe.each` and `test.each`: what concerns one backend alone runs where that is tested. */
+/** For `describe.each` and `test.each` of tests that concern one backend only. */
 export const on = (only: typeof backend): readonly (typeof backend)[] => (backend === only ? [only] : []);

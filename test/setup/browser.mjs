@@ -40,7 +40,7 @@ function* candidates() {
 }
 
 /**
- * The path of an installed browser. CHROME_PATH is believed and nothing else is tried where it is set.
+ * The path of an installed browser. Where CHROME_PATH is set, nothing else is tried.
  * @returns {string | undefined}
  */
 export function findBrowser() {
@@ -56,7 +56,7 @@ export function findBrowser() {
 }
 
 /**
- * The path of a browser, installed first where that can be done unasked.
+ * The path of a browser. Installs one where that needs no question.
  * @returns {string}
  */
 export function ensureBrowser() {

@@ -1,6 +1,6 @@
 // The module `virtual:recurrent-cases`: every recurrent case (*.safetensors) below test/fixtures and, where the variable
-// RECURRENT_CASES names a folder, below that too. A case is its own module, so that a test loads only its own bytes,
-// in Node and in a browser alike.
+// RECURRENT_CASES names a folder, below that. Each case is a module, so that a test loads only its own bytes, in Node and
+// in a browser.
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join, resolve, sep } from 'node:path';
 
@@ -50,7 +50,7 @@ function caseModule({ path }: CaseFile): string {
     const text = readFileSync(path).toString('base64');
     return `export const bytes = () => Uint8Array.from(atob(${JSON.stringify(text)}), (c) => c.charCodeAt(0));`;
   } catch (error) {
-    // Thrown where the case is loaded, so that it fails the test of that case and no other.
+    // Loading the case throws, so that only the test of that case fails.
     return `export const bytes = () => { throw new Error(${JSON.stringify(`${path} cannot be read: ${String(error)}`)}); };`;
   }
 }

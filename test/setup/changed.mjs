@@ -1,12 +1,11 @@
-// Whether a part of the project differs from what it was, so that tests of that part alone need to run only then.
+// Whether a part of the project has changed, so that tests of that part alone run only then.
 import { spawnSync } from 'node:child_process';
 
 import { root } from './dependencies.mjs';
 
 /**
- * Whether files under some paths, those of the working tree and untracked ones included, differ from the merge base with a
- * branch, or where there is no such branch (a fresh clone of one commit's history) from the commit before. Where git gives
- * no answer: yes.
+ * Whether files under some paths, also uncommitted and untracked ones, differ from the merge base with a branch. Where there
+ * is no such branch (a shallow clone), whether they differ from the commit before. Where git gives no answer: true.
  * @param {readonly string[]} paths below the root
  * @param {string} reference
  * @param {string} cwd
@@ -19,7 +18,7 @@ export function hasChanged(paths, reference = 'origin/main', cwd = root) {
   };
   const head = git('rev-parse', 'HEAD');
   const common = git('merge-base', reference, 'HEAD');
-  // On the branch itself the merge base is HEAD, which would compare with nothing.
+  // On the branch itself the merge base is HEAD, so the commit before is the base.
   const base = common === undefined || common === head ? git('rev-parse', '--verify', 'HEAD~1') : common;
   if (base === undefined) return true;
   const differing = git('diff', '--name-only', base, '--', ...paths);

@@ -1,4 +1,4 @@
-// Without an adapter every GPU test in Chrome would fail in its own way; this says it once per file, and why.
+// Fails each file with one clear error where Chrome has no adapter.
 import { beforeAll } from 'vitest';
 
 beforeAll(async () => {

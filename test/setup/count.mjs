@@ -1,9 +1,9 @@
-// Counts what a test project's JSON report says. Whatever kept a test from running counts as a failure.
+// Counts the tests in a project's JSON report. An error that prevents a test from running counts as a failure.
 
 /** @typedef {{ passed: number, failed: number, skipped: number, problems: string[] }} Count */
 
 /**
- * What is read of the report of Vitest's JSON reporter.
+ * The part of Vitest's JSON report that is read.
  * @typedef {object} Report
  * @property {number} numTotalTests
  * @property {number} numPassedTests

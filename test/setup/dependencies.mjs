@@ -1,4 +1,4 @@
-// Installs the dependencies where they are missing or older than package-lock.json. Uses nothing but Node itself.
+// Installs the dependencies where they are missing or older than package-lock.json. Imports nothing but Node's modules.
 import { spawn, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
@@ -6,11 +6,11 @@ import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const OLDEST_NODE = [20, 19];
-// Not import.meta.dirname, which Nodes too old for the rest lack: they are to reach the sentence that says so.
+// Not import.meta.dirname: a Node that is too old for it must reach the error that says so.
 export const root = resolve(fileURLToPath(import.meta.url), '../../..');
 
 /**
- * `npm ci` where node_modules was not made from the package-lock.json of now; the stamp in it says so.
+ * Runs `npm ci` where the stamp in node_modules is not that of the present package-lock.json.
  * @param {string} folder below the root, of a package with a lock file: the benchmark has its own
  */
 export function ensureDependencies(folder = '.') {
@@ -42,7 +42,7 @@ export function ensureDependencies(folder = '.') {
   writeFileSync(stamp, lock);
 }
 
-/** The script that a package's command `name` runs, for `node`: without a shell, the same on every system. */
+/** The script of a package's command `name`, to run with `node`: no shell, the same on every system. */
 export function command(/** @type {string} */ packageName, name = packageName) {
   const folder = join(root, 'node_modules', packageName);
   const { bin } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'));
@@ -50,8 +50,8 @@ export function command(/** @type {string} */ packageName, name = packageName) {
 }
 
 /**
- * Sets up the dependencies, then runs a TypeScript file with this process's arguments, and ends as it ends. Ctrl-C reaches
- * the child too, as it is in the same process group, and it decides what that means; who ends this process ends the child.
+ * Sets up the dependencies, then runs a TypeScript file with this process's arguments and exits with its status. Ctrl-C
+ * reaches the child too, which is in the same process group and handles it. The end of this process ends the child.
  * @param {string} file
  * @param {readonly string[]} folders of more packages that it needs
  */

@@ -1,4 +1,4 @@
-// Gives Node a `navigator.gpu`, so that test/gpu reads the same there as in Chrome, and ends every device with its file.
+// Gives Node a `navigator.gpu`, so that tests are the same there as in Chrome, and destroys all devices after each file.
 import { afterAll } from 'vitest';
 
 import { nodeGPU } from '../../src/node/index.ts';
@@ -24,7 +24,7 @@ if (!('navigator' in globalThis))
   Object.defineProperty(globalThis, 'navigator', { value: {}, configurable: true });
 Object.defineProperty(navigator, 'gpu', { value: gpu, configurable: true });
 
-// What a test left running would slow down the next file.
+// A device that is still busy would slow down the next file.
 afterAll(() => {
   for (const device of devices) device.destroy();
 });

@@ -1,5 +1,5 @@
-// Run once before the GPU tests under Node: fails where there is no adapter at all, and where there is only the software
-// adapter tells the workers so, to spare each of them a search that ends in the driver's warnings.
+// Runs once before the GPU tests under Node. Fails where there is no adapter. Where there is only the software adapter, it
+// tells the workers, so that they do not search for another, which prints the driver's warnings.
 import { nodeGPU } from '../../src/node/index.ts';
 
 export async function setup(): Promise<void> {

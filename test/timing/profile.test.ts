@@ -1,4 +1,4 @@
-// Calibrations and profiles: that they are whole and leave nothing changed. How fast anything is, no test asks.
+// Calibrations and profiles are complete and have no side effects. No test depends on how fast anything is.
 import { afterAll, beforeAll, expect, test } from 'vitest';
 
 import {
@@ -68,7 +68,7 @@ function expectSound(profile: Profile, method: Profile['method']): void {
   expect(profile.seconds).toBeCloseTo(sum, 12);
 }
 
-test('a calibration is whole, plain data, and made once', async () => {
+test('a calibration is complete, plain data, and made once', async () => {
   expectWhole(calibration);
   expect(JSON.parse(JSON.stringify(calibration))).toEqual(calibration);
   const promise = runtime.calibrate();
@@ -77,7 +77,7 @@ test('a calibration is whole, plain data, and made once', async () => {
   const again = runtime.calibrate({ again: true });
   expect(again).not.toBe(promise);
   expect(runtime.calibrate()).toBe(again);
-  // On a busy machine it may go by another clock than the first.
+  // On a busy machine it may use another clock than the first.
   calibration = await again;
   expectWhole(calibration);
 });
@@ -93,7 +93,7 @@ test("a net's profile has the steps of its plan", async () => {
     return { label: step.label, op: step.op.name, flop, bytes };
   });
   expect(profile.steps).toMatchObject(expected);
-  // As text the plan says the same of each step, from the backend.
+  // The printed plan shows the same steps.
   const printed = net
     .explain(x)
     .split('\n')
@@ -110,7 +110,7 @@ test('a compiled function has a profile', async () => {
   expect(profile.steps.map(({ op }) => op)).toEqual(['elementwise']);
 });
 
-test('a profile of a stream leaves its states alone', async () => {
+test('a profile of a stream does not change its states', async () => {
   const net = await runtime.load(model());
   const [profiled, plain] = [net.stream(), net.stream()];
   const step = [1, 2, 3, 4, 5];
@@ -121,7 +121,7 @@ test('a profile of a stream leaves its states alone', async () => {
   expect(await profiled.push(step).read()).toEqual(await plain.push(step).read());
 });
 
-/** Losses of four steps and the checkpoint after them. @param between what is done before the third. */
+/** Losses of four steps and the checkpoint after them. @param between Runs before the third step. */
 async function train(on: Runtime, between: (trainer: Trainer) => Promise<void>): Promise<unknown> {
   const net = await on.load(model(), { seed: 3 });
   const trainer = net.trainer({ loss: mse, optimizer: adam(), clipNorm: 1, seed: 5, stateful: true });
@@ -134,7 +134,7 @@ async function train(on: Runtime, between: (trainer: Trainer) => Promise<void>):
   return { losses, file: [...(await trainer.save())] };
 }
 
-test('a profile of a trainer changes nothing of it', async () => {
+test('a profile of a trainer does not change it', async () => {
   const plain = await train(runtime, async () => undefined);
   const profiled = await train(runtime, async (trainer) => {
     const before = trainer.steps;
@@ -147,7 +147,7 @@ test('a profile of a trainer changes nothing of it', async () => {
   expect(profiled).toEqual(plain);
 });
 
-test('what is disposed of while it is profiled says so, and the runtime goes on', async () => {
+test('dispose during a profile rejects it, and the runtime stays usable', async () => {
   const net = await runtime.load(model());
   const x = runtime.tensor(steps.data, { shape: steps.shape });
   const profile = net.profile(x);
@@ -156,7 +156,7 @@ test('what is disposed of while it is profiled says so, and the runtime goes on'
   expect(await (await runtime.load(model())).run(x).read()).toHaveLength(7 * 3 * 2);
 });
 
-test('profiles may be asked for side by side, of tensors that are gone by then, and leave no memory behind', async () => {
+test('concurrent profiles work, also of tensors that are disposed meanwhile, and leave no buffers behind', async () => {
   const compiled = runtime.compile((x: Value) => tanh(x));
   const profileTwo = async (): Promise<void> => {
     const x = runtime.tensor([1, 2, 3]);
@@ -209,7 +209,7 @@ test.each([
   device.destroy();
 });
 
-test('check mode has nothing to time', async () => {
+test('check mode refuses a profile', async () => {
   using checked = await createRuntime({ backend: 'webgpu', check: true });
   const net = await checked.load(model());
   const x = checked.tensor(steps.data, { shape: steps.shape });
@@ -217,7 +217,7 @@ test('check mode has nothing to time', async () => {
   expect(await net.run(x).read()).toHaveLength(7 * 3 * 2);
 });
 
-test('the CPU is timed by the clock and has no floor; it cannot be calibrated', async () => {
+test('a profile on the CPU uses the clock and has no floor; the CPU cannot be calibrated', async () => {
   using cpu = await createRuntime({ backend: 'cpu' });
   const plain = await train(cpu, async () => undefined);
   const profiled = await train(cpu, async (trainer) => {

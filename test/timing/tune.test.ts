@@ -1,4 +1,4 @@
-// Tuning picks a variant for each kind of step, keeps it, and changes nothing but the time: which one is fastest, no test asks.
+// Tuning chooses and stores a variant for each kind of step and changes no result. No test depends on which is fastest.
 import { expect, test } from 'vitest';
 
 import {
@@ -54,7 +54,7 @@ function variantIn(text: string): string | undefined {
   return / {2}(registers|subgroup|tiled|skinny|split_k) {2}/.exec(text)?.[1];
 }
 
-test('a variant is found, taken, kept, and taken at once by the next runtime', async () => {
+test('a variant is measured, used and stored, and the next runtime uses it at once', async () => {
   const store = storeOf();
   using runtime = await createRuntime({ backend: 'webgpu', tuning: { store } });
   const compiled = runtime.compile(product);
@@ -79,7 +79,7 @@ test('a variant is found, taken, kept, and taken at once by the next runtime', a
   expect(await runOf(next)).toEqual(after);
 });
 
-test('what a store says is taken, also where it is not the default', async () => {
+test('the variant in a store is used, also where it is not the default', async () => {
   using probe = await createRuntime({ backend: 'webgpu', tuning: false });
   const adapter = probe.backend.description;
   const expected = await runOf(probe);
@@ -93,7 +93,7 @@ test('what a store says is taken, also where it is not the default', async () =>
   }
 });
 
-test('tuning a net, a stream and a trainer leaves their weights and states alone', async () => {
+test('tuning a net, a stream and a trainer does not change their weights and states', async () => {
   using runtime = await createRuntime({ backend: 'webgpu', tuning: { store: storeOf() } });
   const model = new Sequential([new LSTM({ inputSize: 5, hiddenSize: 8 }), new Linear(8, 3)]);
   const [x, y] = [wave(4, 2, 5), wave(4, 2, 3)];
@@ -129,7 +129,7 @@ test('tuning a net, a stream and a trainer leaves their weights and states alone
   await close(stream.push(pushed).read(), other.push(pushed).read());
 });
 
-test('tuning is refused by name where there is none', async () => {
+test('a runtime without tuning refuses tune', async () => {
   using off = await createRuntime({ backend: 'webgpu', tuning: false });
   await expect(off.compile(product).tune(...operands(off))).rejects.toEqual(failsWith('unsupported'));
   expect(off.tuning).toEqual({});
@@ -137,7 +137,7 @@ test('tuning is refused by name where there is none', async () => {
   await expect(checked.compile(product).tune(...operands(checked))).rejects.toEqual(failsWith('unsupported'));
 });
 
-test('what is disposed of while it is tuned says so', async () => {
+test('dispose during tuning rejects it', async () => {
   using runtime = await createRuntime({ backend: 'webgpu', tuning: { store: storeOf() } });
   const compiled = runtime.compile(product);
   const started = compiled.tune(...operands(runtime));

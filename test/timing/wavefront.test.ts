@@ -1,57 +1,20 @@
-// Whether layers share launches: explicitly, and as the calibration of the device says.
+// When layers run as a wavefront: with the option, and by the calibration of the device.
 import { expect, test } from 'vitest';
 
-import {
-  countDispatches,
-  createRuntime,
-  GRU,
-  LSTM,
-  lstm,
-  mse,
-  Random,
-  RNN,
-  sgd,
-  Value,
-  type Layer,
-  type Plan,
-  type RecurrentOptions,
-} from '../../src/index.ts';
+import { countDispatches, createRuntime, LSTM, lstm, mse, sgd, Value } from '../../src/index.ts';
 import type { WebGPUBackend } from '../../src/backend/webgpu/webgpu_backend.ts';
 import { deviceInfoOf, SOFTWARE_DEVICE } from '../../src/backend/webgpu/device_info.ts';
 import { sharesLaunches } from '../../src/backend/webgpu/kernels/recurrent/geometry.ts';
 import { wavefrontStep } from '../../src/ops/recurrent_layers.ts';
+import { loopsOf } from '../loops.ts';
+import { normalTensor } from '../normal.ts';
+import { BATCH, INPUTS, stackedLayer, STEPS } from '../stacked_layer.ts';
 
-const STEPS = 6;
-const BATCH = 3;
-const INPUTS = 5;
-const HIDDEN = 7;
-const kinds = {
-  RNN: (options: RecurrentOptions) => new RNN(options),
-  LSTM: (options: RecurrentOptions) => new LSTM(options),
-  GRU: (options: RecurrentOptions) => new GRU(options),
-} as const;
-type Kind = keyof typeof kinds;
-
-function layersOf(kind: Kind, own: Partial<RecurrentOptions> = {}): Layer {
-  return kinds[kind]({ inputSize: INPUTS, hiddenSize: HIDDEN, numLayers: 3, ...own });
-}
-
-function noise(seed: number, size: number): Float32Array {
-  const random = new Random(seed);
-  return Float32Array.from({ length: size }, () => random.normal());
-}
-
-/** Of how many layers or directions each loop over time is. */
-const loopsOf = ({ steps }: Plan): number[] =>
-  steps.flatMap(({ op, attrs }) =>
-    op.name === 'recurrent' ? [(attrs as { pseudoLayers: number }).pseudoLayers] : [],
-  );
-
-test('all layers take a launch for each step: T + layers - 1, behind the inputâ€™s product and the biases of the layers above', async () => {
+test('a wavefront takes T + L - 1 launches, and one each for the input product and for the biases of the upper layers', async () => {
   using runtime = await createRuntime({ backend: 'webgpu' });
-  const x = runtime.tensor(noise(1, STEPS * BATCH * INPUTS), { shape: [STEPS, BATCH, INPUTS] });
+  const x = normalTensor(runtime, 1, [STEPS, BATCH, INPUTS]);
   const launches = async (wavefront: boolean): Promise<number> => {
-    const { steps } = (await runtime.load(layersOf('LSTM', { wavefront }))).plan(x);
+    const { steps } = (await runtime.load(stackedLayer('LSTM', { wavefront }))).plan(x);
     return steps
       .filter(({ memoised }) => !memoised)
       .reduce((total, step) => total + countDispatches(step, SOFTWARE_DEVICE), 0);
@@ -60,13 +23,13 @@ test('all layers take a launch for each step: T + layers - 1, behind the inputâ€
   expect(await launches(false)).toBe(3 * (STEPS + 1));
 });
 
-test('a layer left to itself asks the device, which knows once it is calibrated', async () => {
+test('without the option a layer runs as a wavefront where the calibration of the device prefers it', async () => {
   using runtime = await createRuntime({ backend: 'webgpu' });
   const backend = runtime.backend as WebGPUBackend;
   const planned = async (hiddenSize: number): Promise<number[]> => {
     const net = await runtime.load(new LSTM({ inputSize: INPUTS, hiddenSize, numLayers: 3 }));
-    const x = runtime.tensor(noise(1, STEPS * INPUTS), { shape: [STEPS, 1, INPUTS] });
-    const y = runtime.tensor(noise(2, STEPS * hiddenSize), { shape: [STEPS, 1, hiddenSize] });
+    const x = normalTensor(runtime, 1, [STEPS, 1, INPUTS]);
+    const y = normalTensor(runtime, 2, [STEPS, 1, hiddenSize]);
     const trainer = net.trainer({ loss: mse, optimizer: sgd({ lr: 0.1 }) });
     return [net.plan(x), trainer.plan(x, y)].flatMap(loopsOf);
   };

@@ -1,4 +1,4 @@
-// The least time that work can take, from the numbers of a device that was made up.
+// The floor of a step, from the calibration of a fictitious device.
 import { expect, test } from 'vitest';
 
 import { calibrate_read } from '../../shaders/gen/calibrate_read.ts';
@@ -18,7 +18,7 @@ const device = {
 };
 
 test.each([
-  ['what was measured', 2 ** 20, 400e9],
+  ['a measured size', 2 ** 20, 400e9],
   ['half way in powers of two', 2 ** 18, 600e9],
   ['a quarter of the way', 2 ** 21, 325e9],
   ['below the smallest', 8, 800e9],
@@ -30,7 +30,7 @@ test.each([
   expect(bandwidthFor(device, bytes) / expected).toBeCloseTo(1, 12);
 });
 
-test('bandwidth where one size was measured', () => {
+test('bandwidth from one measured size', () => {
   const bandwidth = [{ bytes: 2 ** 16, bytesPerSecond: 7 }];
   expect([1, 2 ** 16, 2 ** 20].map((bytes) => bandwidthFor({ bandwidth }, bytes))).toEqual([7, 7, 7]);
 });
@@ -39,13 +39,13 @@ test.each([
   ['dispatch', { dispatches: 3, flop: 1e6, bytes: 2 ** 16 }, 15e-6],
   ['compute', { dispatches: 3, flop: 1e9, bytes: 2 ** 16 }, 1e-3],
   ['bandwidth', { dispatches: 3, flop: 1e6, bytes: 2 ** 24 }, 2 ** 24 / 100e9],
-])('the longest of the three: %s', (bound, work, seconds) => {
+])('the floor is the longest of dispatch, compute and bandwidth: %s', (bound, work, seconds) => {
   const floor = floorSeconds(work, device);
   expect(floor.bound).toBe(bound);
   expect(floor.seconds / seconds).toBeCloseTo(1, 12);
 });
 
-test('of a table only the rows that are looked up are read, and never more than it has', () => {
+test('a gather reads the rows that it looks up, at most the whole table', () => {
   const bytes = (rows: number, width: number, count: number): number => {
     const [table, index] = [
       new Value({ shape: [rows, width], dtype: 'f32' }),
@@ -57,7 +57,7 @@ test('of a table only the rows that are looked up are read, and never more than 
   expect(bytes(2, 8, 3)).toBe(4 * (2 * 8 + 3 + 3 * 8));
 });
 
-/** What the kernel that reads adds up, as its text has it: vec4s, by workgroup and turn. */
+/** The vec4s that calibrate_read loads, by workgroup and turn of its loop, from the expressions in its code. */
 function addressesOf(groups: number, size: number, rounds: number): number[][][] {
   for (const line of [
     'let end = params.rounds * params.size;',
@@ -71,7 +71,7 @@ function addressesOf(groups: number, size: number, rounds: number): number[][][]
   const end = rounds * size;
   return Array.from({ length: groups }, (_, group) => {
     const turns: number[][] = [];
-    // Of invocation 0; the others of the workgroup are the next 255.
+    // Those of invocation 0; the other 255 invocations read the neighbours.
     let start = group * 2048;
     for (let k = start; k < end; k += groups * 2048) {
       turns.push(Array.from({ length: 8 }, (_, i) => (start + i * 256) & (size - 1)));
@@ -83,10 +83,10 @@ function addressesOf(groups: number, size: number, rounds: number): number[][][]
 
 const KIB = 1024 / 16;
 test.each([1, 16, 2048].flatMap((groups) => [64, 256, 1024].map((kib) => [groups, kib] as const)))(
-  'bandwidth: %i workgroups read %i KiB from eight places each, everything, and no place twice before the rest',
+  'bandwidth: %i workgroups read all of %i KiB, eight vec4s at a time, and none twice before all others',
   (groups, kib) => {
     const size = kib * KIB;
-    // A number of rounds in which each workgroup has as many turns.
+    // So many rounds that all workgroups have the same number of turns.
     const turns = size / 2048;
     const all = addressesOf(groups, size, groups);
     const counts = new Map<number, number>();

@@ -1,4 +1,4 @@
-// What a recurrent case must be, and that an error in its results is seen.
+// The format of a recurrent case, and that every error in its results is found.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { cases } from 'virtual:recurrent-cases';
 
@@ -17,8 +17,8 @@ beforeAll(async () => {
 });
 afterAll(() => runtime.dispose());
 
-describe('an error is seen', () => {
-  /** The errors of a case that has all tensors an LSTM may have, after a change to its tensors. */
+describe('an error is found', () => {
+  /** The errors of a case with all tensors of an LSTM, after a change to its tensors. */
   async function errorsOf(
     change: (name: string, data: Float32Array) => void,
   ): Promise<{ expected: string[]; errors: readonly CaseError[] }> {
@@ -63,7 +63,7 @@ describe('an error is seen', () => {
     expect(worstOf(errors)).toEqual({ tensor: 'expected.hN', share: Infinity });
   });
 
-  test('where all is expected to be 0, which has no tolerance', async () => {
+  test('where all expected elements are 0, so that the tolerance is 0', async () => {
     const { errors } = await errorsOf((name, data) => {
       if (name === 'expected.cN') data.fill(0);
     });
@@ -71,7 +71,7 @@ describe('an error is seen', () => {
   });
 });
 
-describe('a case that is not what the format says', () => {
+describe('a case that does not have the format', () => {
   type Change = (tensors: Map<string, NamedTensor>, metadata: Record<string, string>) => void;
 
   /** Reads a case after a change to the file. */
@@ -110,7 +110,7 @@ describe('a case that is not what the format says', () => {
       tensors.set(name, { shape, dtype, data });
     };
 
-  test('its file unchanged is read, which has bidirectional and projSize at their defaults', async () => {
+  test('the unchanged file, with bidirectional and projSize at their defaults, is read', async () => {
     let options: unknown;
     await readChanged(LSTM, (_, metadata) => (options = JSON.parse(metadata['options'])));
     expect(options).toMatchObject({ bidirectional: false, projSize: 0 });
@@ -152,19 +152,14 @@ describe('a case that is not what the format says', () => {
     ],
     ['no hidden units', option('hiddenSize', 0), 'argument', /hiddenSize must be .*at least 1, got 0/],
     [
-      'an option of layers alone',
+      'an option that the format does not have',
       option('dropout', 0.5),
       'file',
       /unknown option "dropout"; expected inputSize/,
     ],
     ['a nonlinearity', option('nonlinearity', 'relu'), 'file', /unknown option "nonlinearity"/],
     ['a length of 0', put('lengths', [3], 'i32'), 'file', /"lengths": expected 1 to 5, got 0/],
-    [
-      'lengths that are no whole numbers',
-      put('lengths', [3]),
-      'file',
-      /"lengths": expected i32 \[3\], got f32/,
-    ],
+    ['lengths that are not integers', put('lengths', [3]), 'file', /"lengths": expected i32 \[3\], got f32/],
     ['too few lengths', put('lengths', [2], 'i32'), 'file', /"lengths": expected i32 \[3\], got i32 \[2\]/],
     ['no input', remove('input'), 'file', /no tensor "input"/],
     ['no value', remove('expected.cN'), 'file', /no tensor "expected\.cN"/],
@@ -188,7 +183,7 @@ describe('a case that is not what the format says', () => {
       /"input": expected \[T, B, 10\], got \[5, 3, 9\]/,
     ],
     ['an input of no steps', put('input', [0, 3, 10]), 'file', /"input": .*got \[0, 3, 10\]/],
-    // Each would go through as a broadcast operand.
+    // Without a check these would pass as broadcast operands.
     [
       'a narrow cotangent',
       put('cotangent.hN', [1]),
@@ -207,7 +202,7 @@ describe('a case that is not what the format says', () => {
     await expect(reading).rejects.toMatchObject({ name: 'GatewiseError', code });
   });
 
-  test('a length that is more than the steps', async () => {
+  test('a length greater than T is refused', async () => {
     await expect(
       readChanged(LSTM, (tensors) =>
         tensors.set('lengths', { shape: [3], dtype: 'i32', data: Int32Array.of(5, 1, 6) }),
@@ -215,21 +210,21 @@ describe('a case that is not what the format says', () => {
     ).rejects.toThrow(/"lengths": expected 1 to 5, got 6/);
   });
 
-  test('a gru that projects', async () => {
+  test('a gru with a projection is refused', async () => {
     const gru = cases.find(({ name }) => /gru_/.test(name));
     await expect(readChanged(gru?.name ?? 'gru', option('projSize', 2))).rejects.toMatchObject({
       code: 'unsupported',
     });
   });
 
-  test('an rnn says which nonlinearity', async () => {
+  test('an rnn without a nonlinearity is refused', async () => {
     const rnn = cases.find(({ name }) => /rnn_/.test(name));
     await expect(readChanged(rnn?.name ?? 'rnn', option('nonlinearity', undefined))).rejects.toThrow(
       /"nonlinearity": expected tanh or relu, got nothing/,
     );
   });
 
-  test('a file that is cut off is refused', async () => {
+  test('a truncated file is refused', async () => {
     const bytes = await cases[0].load();
     expect(() => readCase(bytes.subarray(0, -1))).toThrow(/truncated/);
   });

@@ -1,4 +1,4 @@
-// The module of recurrent cases: what it lists, that a case gives its file's bytes, and that nothing is passed over.
+// The module of recurrent cases: its list, the bytes of a case, and errors for folders without cases.
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -35,12 +35,12 @@ test('lists the fixtures, then the folder of RECURRENT_CASES', () => {
   expect(names(more)).toEqual(['b', 'deep/a', 'c']);
 });
 
-test('refuses a folder that is not there or holds no case', () => {
+test('refuses a folder that does not exist or has no case', () => {
   expect(() => names(join(root, 'gone'))).toThrow(/expected a folder, but .*gone does not exist/);
   expect(() => names(more)).toThrow(/expected \*\.safetensors below .*more, found none/);
 });
 
-test('a case loads its own bytes, and one that cannot be read fails alone', async () => {
+test('a case loads its own bytes; one that cannot be read does not affect others', async () => {
   vi.stubEnv('RECURRENT_CASES', '');
   mkdirSync(join(root, 'test/fixtures/folder.safetensors'));
   const server = await createServer({

@@ -1,4 +1,4 @@
-// Declaring a cell: what it becomes, what is said of every mistake, and that the fused loop is the declared update.
+// Declarations of cells: errors for every mistake, and that the fused loop computes the declared update.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
 import { defineCell, type Cell } from '../../src/cells/cell.ts';
@@ -8,19 +8,19 @@ import { GatewiseError } from '../../src/core/errors.ts';
 import { Random } from '../../src/core/random.ts';
 import { add, less, mul, sigmoid, sub, tanh, where } from '../../src/expr/arith.ts';
 import { createRuntime, Recurrent, sum, valueAndGrad, type Runtime, Value } from '../../src/index.ts';
-import { allCells, dataOf } from '../gpu/op_samples.ts';
-import { f32 } from '../gpu/sample.ts';
+import { allCells } from '../all_cells.ts';
+import { dataOf, f32 } from '../gpu/sample.ts';
 import { randomCell } from '../random_cell.ts';
 import { runFused, runInputs, runNaive, type RunSize } from '../recurrent_run.ts';
 
-describe('a mistake in a declaration is named', () => {
-  // Declarations that the types refuse too; an application in JavaScript has no types.
+describe('a mistake in a declaration is an error that names it', () => {
+  // TypeScript refuses these declarations too; JavaScript does not.
   const loose = defineCell as unknown as (declaration: object) => Cell;
   type Loose = Readonly<Record<string, never>>;
   type Calls = Readonly<Record<string, (x: never) => never>>;
   const traced = new Value({ shape: [4], dtype: 'f32' });
-  /** What an update of another cell has worked out. */
-  const kept = (): unknown => {
+  /** A value of another cell's update. */
+  const foreign = (): unknown => {
     let result: unknown;
     defineCell({
       name: 'other',
@@ -83,11 +83,11 @@ describe('a mistake in a declaration is named', () => {
       { gates: ['i', 'f'], states: ['h'], update: ({ i }: Record<string, never>) => ({ h: tanh(i) }) },
       'cell "odd": update never reads the gate "f"; use it or leave it out of gates',
     ],
-    'a gate kept apart that is never read': [
+    'an apart gate that is never read': [
       { gates: ['i', apart('n')], states: ['h'], update: ({ i }: Record<string, never>) => ({ h: tanh(i) }) },
       'cell "odd": update never reads the gate "n"; use it or leave it out of gates',
     ],
-    'a gate kept apart that is read as a sum': [
+    'an apart gate that is read as a sum': [
       { gates: [apart('n')], states: ['h'], update: ({ n }: Record<string, never>) => ({ h: tanh(n) }) },
       'cell "odd": update reads the gate "n" as one number; the gate is kept apart, read n.input and n.recurrent',
     ],
@@ -154,7 +154,7 @@ describe('a mistake in a declaration is named', () => {
       'cell "odd": update returns Value; expected expressions, made of what the update is given',
     ],
     'an expression of another update': [
-      { gates: ['a'], states: ['h'], update: ({ a }: Loose) => ({ h: add(a, kept() as never) }) },
+      { gates: ['a'], states: ['h'], update: ({ a }: Loose) => ({ h: add(a, foreign() as never) }) },
       'cell "odd": update uses an expression of another update; make all of what this one is given',
     ],
     'a name that breaks a line': [
@@ -301,7 +301,7 @@ describe('a mistake in a declaration is named', () => {
 
   test.each<[what: string, declaration: unknown, code: string, message: string]>([
     [
-      'a misspelt word',
+      'a misspelt property',
       { name: 'odd', gates: ['a'], states: ['h'], project: true, update: ({ a }: Loose) => ({ h: a }) },
       'unsupported',
       'cell "odd": option "project" is unknown; expected name, gates, states, weights, projects, dropsRecurrent, update',
@@ -325,7 +325,7 @@ describe('a mistake in a declaration is named', () => {
   });
 });
 
-test('the update may read only one part of a gate kept apart', () => {
+test('the update may read only one part of an apart gate', () => {
   const half = defineCell({
     name: 'half',
     gates: [apart('n')],
@@ -335,7 +335,7 @@ test('the update may read only one part of a gate kept apart', () => {
   expect(half.program({ bias: true, masked: false }).slots).toHaveLength(2);
 });
 
-describe('the fused loop is the declared update, forward and backward', () => {
+describe('the fused loop equals the declared update, forward and backward', () => {
   const cells: readonly Cell[] = [
     defineCell({
       name: 'three states',
@@ -461,7 +461,7 @@ describe('the fused loop is the declared update, forward and backward', () => {
   });
   afterAll(() => runtime.dispose());
 
-  /** The largest difference of the loss and of each gradient, as a share of the largest number of each. */
+  /** The largest difference of the loss and of each gradient, relative to its largest element. */
   async function differences(size: RunSize): Promise<{ name: string; share: number }[]> {
     const list = runInputs(size);
     const data = dataOf({
@@ -469,7 +469,7 @@ describe('the fused loop is the declared update, forward and backward', () => {
       inputs: list.map(({ shape }) => f32(shape)),
       build: () => [],
     });
-    // A mask is 1 or 0.
+    // The last input is a mask of 1 and 0.
     if (size.masked) data.push((data.pop() ?? []).map((x) => Number(x > 0)) as Float64Array);
     const tensors = data.map((numbers, i) => runtime.tensor(numbers, { shape: list[i].shape }));
     const results = [runFused, runNaive].map((run) =>
@@ -512,7 +512,7 @@ describe('the fused loop is the declared update, forward and backward', () => {
     }
   });
 
-  test('cells drawn from a seed', async () => {
+  test('cells drawn from seeds', async () => {
     for (let seed = 0; seed < 200; seed++) {
       const random = new Random(seed, 3);
       const cell = randomCell(seed);
@@ -533,7 +533,7 @@ describe('the fused loop is the declared update, forward and backward', () => {
 });
 
 test.each(allCells.map((cell) => [cell.name, cell] as const))(
-  '%s keeps no more of a step in a stack than alone',
+  '%s: a wavefront saves no more per step than a single layer',
   (_, cell) => {
     for (const bias of [true, false])
       for (const masked of [true, false]) {
@@ -543,7 +543,7 @@ test.each(allCells.map((cell) => [cell.name, cell] as const))(
   },
 );
 
-test('a cell whose gates see the input alone, and whose condition reads h', async () => {
+test('a cell whose gates read the input alone, and whose condition reads h', async () => {
   const cell = defineCell({
     name: 'conditional',
     gates: [inputOnly('f'), inputOnly('n')],

@@ -1,4 +1,4 @@
-// Every cell against its paper's equations, and ONNX's against ONNX's, worked out in plain numbers; layers in float64.
+// Every cell against its paper's equations, and ONNX's cells against ONNX's equations, in float64.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
 import { allCells } from '../../src/cells/index.ts';
@@ -27,7 +27,7 @@ beforeAll(async () => {
 });
 afterAll(() => runtime.dispose());
 
-/** What differs between a layer of the cell and the formula. @param bound of the parameters and inputs. */
+/** Differences between a layer of the cell and the formula. @param bound The largest magnitude of parameters and inputs. */
 async function errorsOf(
   cell: Cell,
   formula: Formula,
@@ -60,7 +60,7 @@ async function errorsOf(
   );
 }
 
-test('there is a formula for every cell and no other', () => {
+test('every cell has a formula', () => {
   expect(Object.keys(formulas).toSorted()).toEqual(allCells.map(({ name }) => name).toSorted());
 });
 
@@ -70,11 +70,11 @@ describe.each(allCells.map((cell) => [cell.name, cell] as const))('%s', (name, c
     ['without biases', { bias: false }],
     ['one unit of h', cell.projects ? { hiddenSize: 2, projSize: 1 } : { hiddenSize: 1 }],
     ['two layers of two directions', { numLayers: 2, bidirectional: true }],
-  ])('%s is what its paper says', async (_, options) => {
+  ])('%s equals the formula of its paper', async (_, options) => {
     expect(await errorsOf(cell, formulas[name], options)).toEqual([]);
   });
 
-  test('another formula is not', async () => {
+  test('another formula gives other results', async () => {
     const off: Formula = (step) => {
       const made = formulas[name](step);
       return { ...made, h: made['h'].map((value) => value + 1e-8) };
@@ -87,7 +87,7 @@ describe.each(allCells.map((cell) => [cell.name, cell] as const))('%s', (name, c
 
 type Function = (x: number) => number;
 
-/** Each activation with other numbers than its default ones, and with those. */
+/** Each activation with its default alpha and beta, and with others. */
 const activations: readonly (readonly [given: Activation | string, by: Function])[] = [
   ['Relu', (x) => Math.max(0, x)],
   ['Tanh', (x) => (1 - Math.exp(-2 * x)) / (1 + Math.exp(-2 * x))],
@@ -116,7 +116,7 @@ const label = (given: Activation | string): string =>
   typeof given === 'string' ? given : Object.values(given).join(' ');
 
 interface Onnx {
-  /** f, g, h. */
+  /** The activations f, g and h. */
   readonly functions: readonly Function[];
   readonly clip?: number;
   readonly linear?: boolean;
@@ -189,7 +189,7 @@ const lstmFormula = (onnx: Onnx): Formula => {
 
 describe('ONNX', () => {
   test.each(activations.map(([given, by]) => [label(given), given, by] as const))(
-    '%s, in each place',
+    '%s, as f, g and h',
     async (_, given, by) => {
       const [sigmoid, tanh] = [byName('Sigmoid'), byName('Tanh')];
       const list = (at: number, defaults: readonly string[]): ONNXOptions => ({
@@ -244,7 +244,7 @@ describe('ONNX', () => {
     }
   });
 
-  test('by default an operator is the cell of the same name', async () => {
+  test('by default an operator equals the cell of the same name', async () => {
     expect(await errorsOf(onnxLSTM(), formulas['lstm'])).toEqual([]);
     expect(await errorsOf(onnxGRU(), formulas['gru_reset_before'])).toEqual([]);
     expect(await errorsOf(onnxGRU({ linearBeforeReset: true }), formulas['gru'])).toEqual([]);

@@ -1,4 +1,4 @@
-// What git says of a folder that changed, in repositories made up for it.
+// hasChanged in temporary git repositories.
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -31,12 +31,12 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
-test('the only commit there is has all to be tested', () => {
+test('with a single commit everything has changed', () => {
   expect(changed('main')).toBe(true);
   expect(changed('nowhere')).toBe(true);
 });
 
-test('on the branch, and where there is none, the last commit counts, and the working tree', () => {
+test('on the branch, or without one, changes of the last commit and of the working tree count', () => {
   commit('other', '1');
   for (const reference of ['main', 'nowhere']) {
     expect(changed(reference)).toBe(false);
@@ -51,7 +51,7 @@ test('on the branch, and where there is none, the last commit counts, and the wo
   expect(changed('main')).toBe(true);
 });
 
-test('beside the branch all commits since then count, and none of the branch', () => {
+test('on another branch its own commits count, and those of the reference do not', () => {
   commit('other', '1');
   git('checkout', '-b', 'side');
   commit('other', '2');
@@ -66,7 +66,7 @@ test('beside the branch all commits since then count, and none of the branch', (
   expect(changed('main')).toBe(true);
 });
 
-test('outside a repository the answer is yes', () => {
+test('outside of a repository the answer is true', () => {
   rmSync(join(folder, '.git'), { recursive: true });
   expect(changed('main')).toBe(true);
 });

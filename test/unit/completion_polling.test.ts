@@ -1,5 +1,5 @@
-// The commands that completion polling sends to a fake device during a wait.
-import { beforeEach, expect, test, vi } from 'vitest';
+// The commands that completion polling sends to a fake device during waits.
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 
 import {
   CompletionPolling,
@@ -7,7 +7,7 @@ import {
   type PollingMode,
 } from '../../src/backend/webgpu/completion_polling.ts';
 
-/** A device that answers an error scope after a turn of the event loop. */
+/** A device that resolves an error scope after a turn of the event loop. */
 function makeDevice() {
   const scopes: string[] = [];
   const submit = vi.fn<(commands: readonly unknown[]) => void>();
@@ -17,7 +17,7 @@ function makeDevice() {
     return null;
   });
   const pushErrorScope = (): void => void scopes.push('push');
-  // A stand-in: nothing else of a device is used.
+  // Completion polling uses nothing else of a device.
   const device = { pushErrorScope, popErrorScope, queue: { submit } } as unknown as GPUDevice;
   return { device, scopes, submit, popErrorScope };
 }
@@ -29,10 +29,15 @@ const LONG = 200;
 let made: ReturnType<typeof makeDevice>;
 const polling = (mode: PollingMode): CompletionPolling => new CompletionPolling(made.device, mode);
 beforeEach(() => {
+  // Timers fire in order, each as soon as the microtasks before it are done: a busy machine changes no count.
+  vi.useFakeTimers({ toFake: ['setTimeout', 'performance'] }).setTimerTickMode('nextTimerAsync');
   made = makeDevice();
 });
+afterEach(() => {
+  vi.useRealTimers();
+});
 
-test('the mode follows from the globals of the environment', () => {
+test('the polling mode depends on the globals of the environment', () => {
   const firefox = { userAgent: 'Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0' };
   const chrome = {
     userAgent: 'Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 Chrome/140.0.0.0 Safari/537.36',
@@ -40,18 +45,18 @@ test('the mode follows from the globals of the environment', () => {
   expect(pollingModeFor({ navigator: chrome })).toBe('none');
   expect(pollingModeFor({ window: {}, navigator: chrome })).toBe('scopes');
   expect(pollingModeFor({ WorkerGlobalScope: {}, navigator: firefox })).toBe('submits');
-  // Node, with a stand-in for a window.
+  // Node with a fake window.
   expect(pollingModeFor({ window: {} })).toBe('none');
   expect(pollingModeFor({ window: {}, navigator: {} })).toBe('none');
 });
 
-test('where the device is asked by itself nothing is sent', async () => {
+test('in an environment that polls by itself nothing is sent', async () => {
   expect(await polling('none').during(after(20))).toBe('answer');
   expect(made.scopes).toEqual([]);
   expect(made.submit).not.toHaveBeenCalled();
 });
 
-test('in a browser a few scopes are pushed and popped at once, and no more when the answer is there', async () => {
+test('in a browser a wait pushes and pops a few scopes, and none after the result', async () => {
   const own = polling('scopes');
   expect(await own.during(after(4))).toBe('answer');
   const sent = made.scopes.length;
@@ -62,9 +67,9 @@ test('in a browser a few scopes are pushed and popped at once, and no more when 
   expect(made.submit).not.toHaveBeenCalled();
 });
 
-test('what takes somewhat longer twice in turn is left alone, and tried again some time later', async () => {
+test('after two useless waits, 15 waits send nothing, and the next polls again', async () => {
   const own = polling('scopes');
-  // Answered by what is sent: as many scopes as there are, and a moment.
+  // The wait ends after all scopes of a wait, so polling was useless.
   const exhausted = async (): Promise<number> => {
     made.popErrorScope.mockClear();
     let answer = (): void => undefined;
@@ -74,14 +79,14 @@ test('what takes somewhat longer twice in turn is left alone, and tried again so
     await wait;
     return made.popErrorScope.mock.calls.length;
   };
-  // At once, so that no wait is long.
+  // Scopes resolve at once, so that no wait takes long.
   made.popErrorScope.mockImplementation(() => Promise.resolve(null));
   expect([await exhausted(), await exhausted()]).toEqual([8, 8]);
   for (let wait = 0; wait < 15; wait++) expect(await exhausted()).toBe(0);
   expect(await exhausted()).toBe(8);
 });
 
-test('beside what takes very long they are nothing, so that the next wait has them', async () => {
+test('a very long wait does not count as useless: the next one polls too', async () => {
   const own = polling('scopes');
   for (let wait = 0; wait < 4; wait++) {
     made.popErrorScope.mockClear();
@@ -90,13 +95,13 @@ test('beside what takes very long they are nothing, so that the next wait has th
   }
 });
 
-test('waits at once share what is sent', async () => {
+test('concurrent waits share their scopes', async () => {
   const own = polling('scopes');
   await Promise.all([own.during(after(LONG)), own.during(after(LONG))]);
   expect(made.popErrorScope).toHaveBeenCalledTimes(8);
 });
 
-test('where a browser looks rarely it is sent empty work until the answer is there', async () => {
+test('a browser that polls rarely gets empty submits until the result', async () => {
   expect(await polling('submits').during(after(60))).toBe('answer');
   const sent = made.submit.mock.calls.length;
   expect(sent).toBeGreaterThan(2);
@@ -106,7 +111,7 @@ test('where a browser looks rarely it is sent empty work until the answer is the
   expect(made.submit.mock.calls.length).toBeLessThanOrEqual(sent + 1);
 });
 
-test('short waits beside a long one send no more than it alone', async () => {
+test('short waits during a long one send no more scopes', async () => {
   const own = polling('scopes');
   const long = own.during(after(LONG));
   for (let i = 0; i < 10; i++) await own.during(after(2));
@@ -114,7 +119,7 @@ test('short waits beside a long one send no more than it alone', async () => {
   expect(made.popErrorScope).toHaveBeenCalledTimes(8);
 });
 
-test('a device that throws at once breaks no wait, not the next one either', async () => {
+test('a device that throws does not break this wait or the next', async () => {
   const own = polling('scopes');
   made.popErrorScope.mockImplementation(() => {
     throw new Error('no scopes here');
@@ -124,7 +129,7 @@ test('a device that throws at once breaks no wait, not the next one either', asy
   expect(made.popErrorScope).toHaveBeenCalledTimes(2);
 });
 
-test('a failure is the answer, and a device that answers no scope any more is no other one', async () => {
+test("a wait rejects with its own error, not with that of a lost device's scopes", async () => {
   made.popErrorScope.mockRejectedValue(new Error('lost'));
   await expect(
     polling('scopes').during(after(20).then(() => Promise.reject(new Error('lost, too')))),

@@ -1,4 +1,4 @@
-// The table of weight layouts: each by hand, there and back, and what is refused.
+// The table of weight layouts: each against weights laid out by hand, round trips, and what is refused.
 import { assert, boolean, constantFrom, integer, property, record } from 'fast-check';
 import { describe, expect, test } from 'vitest';
 
@@ -25,7 +25,7 @@ const all: WeightLayout[] = Object.values(layouts).flatMap((kinds) => Object.val
 const ownOf = ({ kind, outputPeephole }: WeightLayout): WeightLayout =>
   layouts.pytorch[outputPeephole === 'before' && kind === 'lstm' ? 'lstm_peephole_before' : kind];
 
-/** Numbers by the names and shapes of PyTorch. */
+/** Random weights under PyTorch's names, in its shapes. */
 function named(entries: readonly (readonly [string, Shape, ArrayLike<number>])[]): Tensors {
   return new Map(
     entries.map(([name, shape, data]) => [name, { shape, dtype: 'f32', data: Float32Array.from(data) }]),
@@ -35,7 +35,7 @@ const plain = (tensors: Tensors): Record<string, { shape: Shape; data: number[] 
   Object.fromEntries([...tensors].map(([name, { shape, data }]) => [name, { shape, data: [...data] }]));
 
 describe('each layout, by hand', () => {
-  // H 2, I 1; of each gate a decade, units and columns counted within it.
+  // H 2, I 1. Each gate has its own tens; the ones count units and columns.
   const lstmWeights = named([
     ['weight_ih_l0', [8, 1], [10, 11, 20, 21, 30, 31, 40, 41]],
     [
@@ -59,7 +59,7 @@ describe('each layout, by hand', () => {
     ['bias_hh_l0', [3], [0.5, 0.25, 0.125]],
   ]);
 
-  test('onnx lstm: i o f c, biases behind each other, peepholes i o f', () => {
+  test('onnx lstm: i o f c, biases concatenated, peepholes i o f', () => {
     expect(plain(convertWeights(peepholeLSTM, layouts.pytorch.lstm, layouts.onnx.lstm))).toEqual({
       W: { shape: [1, 8, 1], data: [10, 11, 40, 41, 20, 21, 30, 31] },
       R: {
@@ -74,7 +74,7 @@ describe('each layout, by hand', () => {
     });
   });
 
-  test('webnn lstm: as onnx with iofg, as pytorch with ifgo, peepholes i o f in both', () => {
+  test('webnn lstm: the order of onnx with iofg, of pytorch with ifgo, peepholes i o f in both', () => {
     const iofg = convertWeights(peepholeLSTM, layouts.pytorch.lstm_peephole_before, layouts.webnn.lstm);
     const onnx = convertWeights(peepholeLSTM, layouts.pytorch.lstm, layouts.onnx.lstm);
     expect(iofg.get('weight')).toEqual(onnx.get('W'));
@@ -98,7 +98,7 @@ describe('each layout, by hand', () => {
     });
   });
 
-  test('tensorflow lstm: i j f o, [x; h] in one kernel, the forget bias taken off, peepholes apart', () => {
+  test('tensorflow lstm: i j f o, [x; h] in one kernel, the forget bias subtracted, separate peepholes', () => {
     expect(plain(convertWeights(peepholeLSTM, layouts.pytorch.lstm, layouts.tensorflow.lstm))).toEqual({
       kernel: {
         shape: [3, 8],
@@ -148,7 +148,7 @@ describe('each layout, by hand', () => {
     expect(to(layouts.webnn.gru_rzn)['weight'].data).toEqual([10, 11, 20, 21, 30, 31]);
   });
 
-  test('gru that resets before: one bias of keras, two kernels of tensorflow', () => {
+  test('gru_reset_before: one bias in keras, two kernels in tensorflow', () => {
     const to = (layout: WeightLayout): ReturnType<typeof plain> =>
       plain(convertWeights(gruWeights, layouts.pytorch.gru_reset_before, layout));
     expect(to(layouts.keras.gru_reset_before)['bias']).toEqual({
@@ -163,7 +163,7 @@ describe('each layout, by hand', () => {
     });
   });
 
-  test('onnx lstm with input_forget: rows of a forget gate that nothing reads', () => {
+  test('onnx lstm with input_forget: rows of an unused forget gate', () => {
     const own = convertWeights(
       named([
         ['W', [1, 4, 1], [1, 2, 3, 4]],
@@ -186,7 +186,7 @@ describe('each layout, by hand', () => {
     });
   });
 
-  test('two directions: an axis, or names', () => {
+  test('two directions: as an axis, or by names', () => {
     const rnn = named([
       ['weight_ih_l3', [1, 1], [1]],
       ['weight_hh_l3', [1, 1], [2]],
@@ -208,7 +208,7 @@ describe('each layout, by hand', () => {
     expect(Object.keys(to(layouts.tensorflow.rnn))).toEqual(['fw/kernel', 'fw/bias', 'bw/kernel', 'bw/bias']);
   });
 
-  test("of a PyTorch net's layers the one that is asked for", () => {
+  test('the layer of a PyTorch net that is asked for', () => {
     const net = named(
       [0, 1, 10].flatMap((layer) => [
         [`weight_ih_l${layer}`, [1, 1], [layer + 0.25]] as const,
@@ -231,7 +231,7 @@ describe('each layout, by hand', () => {
   });
 });
 
-describe('there and back', () => {
+describe('round trips', () => {
   interface Draw {
     readonly inputs: number;
     readonly units: number;
@@ -245,7 +245,7 @@ describe('there and back', () => {
   const has = (layout: WeightLayout, part: string): boolean =>
     Object.values(layout.tensors).some(({ blocks }) => blocks[0][0].part === part);
 
-  /** Weights by PyTorch's names, as much of them as `layout` has a place for. */
+  /** Weights under PyTorch's names: those that `layout` has. */
   function draw(layout: WeightLayout, given: Draw): Tensors {
     const { inputs: I, units: H, directions, layer, seed } = given;
     const rows = { rnn: 1, lstm: 4, lstm_coupled: 3, gru: 3, gru_reset_before: 3 }[layout.kind] * H;
@@ -280,7 +280,7 @@ describe('there and back', () => {
 
   const isBias = (name: string): boolean => name.startsWith('bias_');
   const others = (tensors: Tensors): unknown => [...tensors].filter(([name]) => !isBias(name));
-  /** What each gate's two biases come to, of all directions. */
+  /** The sum of each gate's two biases, for all directions. */
   const biasSums = (tensors: Tensors): number[] =>
     [...tensors]
       .filter(([name]) => name.startsWith('bias_ih'))
@@ -306,7 +306,7 @@ describe('there and back', () => {
         const own = draw(layout, given);
         const theirs = convertWeights(own, ownOf(layout), layout, given.layer);
         const back = convertWeights(theirs, layout, ownOf(layout), given.layer);
-        // Theirs bit for bit; ours but for the biases, of which the sum counts.
+        // The framework's weights bit for bit. PyTorch's too, but for the two biases, whose sum stays.
         expect(convertWeights(back, ownOf(layout), layout, given.layer)).toEqual(theirs);
         expect(others(back)).toEqual(others(own));
         const expected = biasSums(own);
@@ -315,7 +315,7 @@ describe('there and back', () => {
     );
   });
 
-  test('from any framework to any other', () => {
+  test('from each framework to each other', () => {
     const own = draw(layouts.keras.lstm, {
       inputs: 3,
       units: 2,
@@ -339,7 +339,7 @@ describe('there and back', () => {
   });
 });
 
-test('peepholes of webnn load into a cell whose gate o reads the old state, and compute that', async () => {
+test("peepholes of webnn load into a cell whose gate o reads the old state, which computes WebNN's formula", async () => {
   const cell = defineCell({
     name: 'lstm_peephole_before',
     gates: ['i', 'f', 'g', 'o'],
@@ -366,7 +366,7 @@ test('peepholes of webnn load into a cell whose gate o reads the old state, and 
   const model = new Recurrent('Own', cell, { inputSize: 1, hiddenSize: 1, bias: false });
   const net = await runtime.load(model, { weights: serializeSafetensors(own) });
   const got = await net.run([[[1]], [[-2]], [[0.5]]]).read();
-  // As WebNN's text has it: peepholes i, o, f, all of the state before the step.
+  // WebNN's specification: peepholes i, o, f, all of the state before the step.
   const at = (x: number): number => 1 / (1 + Math.exp(-x));
   const f32 = Math.fround;
   let [h, c] = [0, 0];
@@ -416,7 +416,7 @@ describe('refused', () => {
       /"kernel": expected f32 \[I, 4·H\], got f32 \[1, 3, 8\]/,
     ],
     [
-      'a matrix that lies the other way',
+      'a transposed matrix',
       (t) => t.set('kernel', zeros([8, 3])),
       /"kernel": expected f32 \[I, 4·H\].*\[8, 3\]/,
     ],
@@ -432,7 +432,7 @@ describe('refused', () => {
     ],
     ['two biases', (t) => t.set('bias', zeros([2, 8])), /"bias": expected f32 \[4·H\], got f32 \[2, 8\]/],
     [
-      'whole numbers',
+      'i32 weights',
       (t) => t.set('bias', { shape: [8], dtype: 'i32', data: new Int32Array(8) }),
       /"bias": expected f32 \[4·H\], got i32 \[8\]/,
     ],
@@ -460,7 +460,7 @@ describe('refused', () => {
     );
   });
 
-  test('other directions of one tensor than of another', () => {
+  test('tensors of different directions', () => {
     const tensors = new Map([
       ['W', zeros([2, 2, 1])],
       ['R', zeros([1, 2, 2])],
@@ -481,7 +481,7 @@ describe('refused', () => {
     );
   });
 
-  test('peepholes and projections where there is no place for them', () => {
+  test('peepholes and projections in a layout without them', () => {
     const tensors = new Map([
       ['weight_ih_l0', zeros([8, 3])],
       ['weight_hh_l0', zeros([8, 1])],
@@ -546,7 +546,7 @@ describe('refused', () => {
     );
   });
 
-  test('layouts of two kinds', () => {
+  test('layouts of two kinds of cell', () => {
     expect(() => convertWeights(good(), layouts.keras.lstm, layouts.pytorch.gru)).toThrow(
       expect.objectContaining({
         code: 'argument',
@@ -555,7 +555,7 @@ describe('refused', () => {
     );
   });
 
-  test("a GRU's two biases as one, unless the recurrent one of n is 0", () => {
+  test("a GRU's recurrent bias of n other than 0, in a layout with one bias", () => {
     const single: WeightLayout = {
       ...layouts.keras.gru_reset_before,
       name: 'a gru of one bias',

@@ -1,4 +1,4 @@
-// Corners that need no device: a draw that several phases of a step read, and mistakes that are refused at once.
+// Cases that random tests do not reach: a draw that several phases of a step read, and mistakes that are refused at once.
 import { describe, expect, test } from 'vitest';
 
 import {
@@ -18,7 +18,7 @@ import {
   type Values,
 } from '../../src/index.ts';
 
-test('a draw is one number, wherever a step reads it', async () => {
+test('all phases of a step read the same number from one draw', async () => {
   const cell = defineCell({
     name: 'drawn',
     gates: ['a'],
@@ -74,7 +74,7 @@ test('a draw is one number, wherever a step reads it', async () => {
   runtime.dispose();
 });
 
-describe('said at once', () => {
+describe('refused before anything runs', () => {
   const update = ({ a }: { a: Value }): { h: Value } => ({ h: a });
   const declare = defineCell as unknown as (declaration: object) => unknown;
   test.each([
@@ -97,7 +97,7 @@ describe('said at once', () => {
     expect(() => declare(declaration)).toThrow(message);
   });
 
-  test('lengths and a mask at once, in a layer that scans', async () => {
+  test('lengths together with a mask, in a layer that runs as a scan', async () => {
     const runtime = await createRuntime({ backend: 'cpu' });
     const layer = new MinGRU({ inputSize: 1, hiddenSize: 1 });
     const run = runtime.compile(

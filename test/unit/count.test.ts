@@ -1,4 +1,4 @@
-// The last line of `npm test` is believed, so nothing that went wrong may be missing from it.
+// The last line of `npm test` must include everything that went wrong.
 import { expect, test } from 'vitest';
 
 import { countReport } from '../setup/count.mjs';
@@ -23,7 +23,7 @@ test('counts what passed, failed and was skipped', () => {
   expect(countReport('unit', red, 1, false)).toEqual({ passed: 2, failed: 2, skipped: 3, problems: [] });
 });
 
-test('a project that ran nothing has failed, unless no file of it was asked for', () => {
+test('a project that ran no test has failed, unless no file of it was asked for', () => {
   expect(countReport('node', none, 1, false)).toMatchObject({
     failed: 1,
     problems: [expect.stringMatching(/^node: ran no test/)],
@@ -33,12 +33,12 @@ test('a project that ran nothing has failed, unless no file of it was asked for'
   expect(countReport('node', none, 1, true)).toMatchObject({ failed: 1 });
 });
 
-test('a file that broke while loading has failed', () => {
+test('a file that fails to load has failed', () => {
   const broken = { ...green, testResults: [{ name: 'b.test.ts', status: 'failed', assertionResults: [] }] };
   expect(countReport('unit', broken, 1, false)).toMatchObject({ passed: 2, failed: 1 });
 });
 
-test('an error outside the tests, a crash and a run past its time have failed', () => {
+test('an error outside the tests, a crash and a timeout count as failures', () => {
   expect(countReport('unit', green, 1, false)).toMatchObject({ passed: 2, failed: 1 });
   expect(countReport('unit', green, null, false)).toMatchObject({ passed: 2, failed: 1 });
   expect(countReport('chrome', undefined, 134, false)).toMatchObject({ passed: 0, failed: 1 });

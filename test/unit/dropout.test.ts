@@ -2,14 +2,9 @@
 import { describe, expect, test } from 'vitest';
 
 import { Dropout, dropout, dropoutMask, Noise, Value } from '../../src/index.ts';
+import { failure } from '../failure.ts';
 
 describe('mistakes', () => {
-  const failure = (code: string, message: string): Error =>
-    expect.objectContaining({
-      name: 'GatewiseError',
-      code,
-      message: expect.stringContaining(message) as string,
-    }) as Error;
   const x = new Value({ shape: [3], dtype: 'f32' });
   const seed = new Value({ shape: [2], dtype: 'i32' });
 

@@ -1,4 +1,4 @@
-// Scalar expressions: values, derivatives, simplification, sharing, and the WGSL they become.
+// Scalar expressions: values, derivatives, simplification, sharing and WGSL.
 import { describe, expect, test } from 'vitest';
 
 import { gru } from '../../src/cells/gru.ts';
@@ -38,7 +38,7 @@ function valueOf(root: Expr, values: Readonly<Record<string, number>>): number {
 }
 
 describe('every scalar operation', () => {
-  /** Points away from kinks and poles; both sides of them. */
+  /** Points on both sides of kinks and poles, away from them. */
   const points: Record<ScalarOpName, readonly (readonly number[])[]> = {
     add: [[1.5, -2]],
     sub: [[1.5, -2]],
@@ -76,9 +76,9 @@ describe('every scalar operation', () => {
   };
   const names = Object.keys(scalarOps) as ScalarOpName[];
 
-  test('has points here', () => expect(Object.keys(points).toSorted()).toEqual(names.toSorted()));
+  test('has test points', () => expect(Object.keys(points).toSorted()).toEqual(names.toSorted()));
 
-  test.each(names)('%s: its derivative is that of finite differences', (op) => {
+  test.each(names)('%s: the derivative equals finite differences', (op) => {
     const inputs = [x, y, z].slice(0, scalarOps[op].cpu.length);
     const wrt = ['x', 'y', 'z'].slice(0, inputs.length);
     const root = Expr.operation(op, inputs);
@@ -94,7 +94,7 @@ describe('every scalar operation', () => {
     }
   });
 
-  test('words made of others', () => {
+  test('functions made of others', () => {
     expect(valueOf(logsigmoid(x), { x: -30 })).toBe(-30 - Math.log1p(Math.exp(-30)));
     expect(valueOf(logsigmoid(x), { x: 30 })).toBe(-Math.log1p(Math.exp(-30)));
     expect([-3, -1, 0.5, 2, 3].map((at) => valueOf(clamp(x, -1, 2), { x: at }))).toEqual([-1, -1, 0.5, 2, 2]);
@@ -102,7 +102,7 @@ describe('every scalar operation', () => {
     expect([-3, -1, 0.5, 2, 3].map((at) => valueOf(slope, { x: at }))).toEqual([0, 1, 1, 1, 0]);
   });
 
-  test('conventions where there is no derivative', () => {
+  test('the derivative at kinks, by convention', () => {
     const at = (root: Expr, point: Record<string, number>): number[] =>
       derivative([root], [Expr.constant(1)], ['x', 'y']).map((part) => valueOf(part, { y: 0, ...point }));
     expect(at(Expr.operation('relu', [x]), { x: 0 })[0]).toBe(0);
@@ -133,7 +133,7 @@ function randomExpr(random: Random, depth: number): Expr {
   }
 }
 
-test('derivatives of random expressions with shared parts and two roots', () => {
+test('derivatives of random expressions with shared parts and two results', () => {
   const random = new Random(11);
   for (let n = 0; n < 50; n++) {
     const shared = randomExpr(random, 2);
@@ -154,13 +154,13 @@ test('derivatives of random expressions with shared parts and two roots', () => 
 });
 
 describe('simplification', () => {
-  test('numbers are folded', () => {
+  test('constants are folded', () => {
     expect(constantOf(add(mul(Expr.constant(3), 4), -2))).toBe(10);
     expect(constantOf(Expr.operation('sigmoid', [0]))).toBe(0.5);
     expect(constantOf(Expr.operation('where', [1, 5, 6]))).toBe(5);
   });
 
-  test('zeros and ones vanish', () => {
+  test('neutral zeros and ones are removed', () => {
     expect(add(x, 0)).toBe(x);
     expect(add(0, x)).toBe(x);
     expect(sub(x, 0)).toBe(x);
@@ -178,7 +178,7 @@ describe('simplification', () => {
     expect(valueOf(div(1, Expr.constant(-0)), {})).toBe(-Infinity);
   });
 
-  test('inputs that do not matter leave no derivative', () => {
+  test('the derivative with respect to an unused input is 0', () => {
     const [dx, dy] = derivative([mul(x, 3)], [d], ['x', 'y']);
     expect(String(dx)).toBe('mul(d, 3)');
     expect(constantOf(dy)).toBe(0);
@@ -192,7 +192,7 @@ describe('sharing', () => {
     expect(Expr.input('x')).toBe(x);
   });
 
-  test('a part that is used often is computed once', () => {
+  test('a shared part is computed once', () => {
     const part = tanh(mul(x, y));
     const roots = [add(part, part), mul(part, z)];
     const { statements, results } = toWGSL(roots, (name) => `in_${name}`);
@@ -201,7 +201,7 @@ describe('sharing', () => {
     expect(results).toHaveLength(2);
   });
 
-  test('a chain that doubles is linear, not exponential', () => {
+  test('an expression that uses each part twice takes linear time', () => {
     let expr: Expr = x;
     for (let i = 0; i < 60; i++) expr = tanh(add(expr, expr));
     expect(topological([expr])).toHaveLength(121);
@@ -216,7 +216,7 @@ test('inputs are named in the order of their first use, and replaced by name', (
   expect(String(replaced)).toBe('sub(mul(add(z, 1), x), add(z, 1))');
 });
 
-test('mistakes are errors that say what came', () => {
+test('mistakes are errors that say what was given', () => {
   expect(() => Expr.operation('add', [x])).toThrow('add: expected 2 operands, got 1');
   expect(() => add(1, 2)).toThrow(
     'add: at least one operand must be an expression or a traced value, got 1, 2',
@@ -229,7 +229,7 @@ test('mistakes are errors that say what came', () => {
 });
 
 describe('WGSL', () => {
-  test('a cell reads like the formula', () => {
+  test('the WGSL of a cell follows its formula', () => {
     const update = <T extends Arith<T>>(i: T, f: T, c: T): T =>
       add(mul(sigmoid(f), c), mul(sigmoid(i), tanh(c)));
     const { statements, results } = toWGSL([update(x, y, z)], (name) => `gate_${name}`);
@@ -259,7 +259,7 @@ describe('WGSL', () => {
     }
   });
 
-  test('literals are float32 numbers', () => {
+  test('literals are rounded to float32', () => {
     expect([0, 1, -2, 0.1, 1e-7, 2 ** 70, 3.4e38].map(literal)).toEqual([
       '0.0f',
       '1.0f',

@@ -1,4 +1,4 @@
-// A backend of a few lines passes the samples of every op: what it has no kernel for runs as the reference, over its memory.
+// A small third backend passes the samples of every op. An op without a kernel of its own runs as the reference does.
 import { afterAll, describe, expect, test, vi } from 'vitest';
 
 import { createRuntime, type Value } from '../../src/index.ts';
@@ -9,9 +9,9 @@ import { matmulOp } from '../../src/ops/matmul.ts';
 import { allOps } from '../../src/ops/index.ts';
 import { Runtime } from '../../src/runtime/runtime.ts';
 import { Float32Backend } from '../float32_backend/backend.ts';
-import { outputsOf, samples, tensorsOf } from '../gpu/op_samples.ts';
+import { samples } from '../gpu/samples/index.ts';
 import { toleranceOf, worst } from '../gpu/tolerance.ts';
-import type { Sample } from '../gpu/sample.ts';
+import { outputsOf, tensorsOf, type Sample } from '../gpu/sample.ts';
 
 const third = new Runtime(new Float32Backend(), undefined);
 const cpu = await createRuntime({ backend: 'cpu' });
@@ -37,7 +37,7 @@ describe.each(allOps.map(({ name }) => name))('%s', (op) => {
   });
 });
 
-test('its own kernels run, and not the reference', async () => {
+test('its own kernels replace the reference', async () => {
   const reference = vi.spyOn(referenceTarget.kernel(matmulOp as Op), 'run');
   const [sample] = samples['matmul'];
   await run(third, sample);

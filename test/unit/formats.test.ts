@@ -1,4 +1,4 @@
-// Files that earlier versions wrote load as before, and what follows them is the same: see test/fixtures/formats.
+// Files that earlier versions wrote load and continue as before: see test/fixtures/formats.
 import { readFileSync } from 'node:fs';
 
 import { expect, test } from 'vitest';
@@ -42,9 +42,9 @@ test('the states of a stream', async () => {
 interface Trained {
   readonly input: number[][];
   readonly target: number[][];
-  /** Of `net.run(input)` with the weights of the checkpoint. */
+  /** The output of `net.run(input)` with the weights of the checkpoint. */
   readonly output: number[];
-  /** Of the step after the checkpoint. */
+  /** The loss of the step after the checkpoint. */
   readonly loss: number;
 }
 
@@ -66,7 +66,7 @@ test("the weights of a trainer's checkpoint", async () => {
   expectClose(await net.run(input).read(), output);
 });
 
-test('a store of tuned kernels, whose variants have other names now, is left as it is', async () => {
+test('a store of tuned kernels whose variants have new names is not changed', async () => {
   const stored = new Map([['gatewise.tuning.1', text('tuning.json')]]);
   const store = {
     getItem: (name: string) => stored.get(name) ?? null,

@@ -1,5 +1,5 @@
-// What ONNX Runtime, Keras and TF.js computed with their own weights (test/fixtures/frameworks/README.md), against our
-// layers with the weights converted.
+// Layers with converted weights against the results of ONNX Runtime, Keras and TF.js with their own weights
+// (test/fixtures/frameworks/README.md).
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
@@ -42,7 +42,7 @@ const files = readdirSync(folder).filter((file) => file.endsWith('.st'));
 interface FrameworkCase {
   readonly layout: WeightLayout;
   readonly attributes: Readonly<Record<string, unknown>>;
-  /** By the framework's names. */
+  /** Under the framework's names. */
   readonly weights: Tensors;
   readonly tensor: (name: string) => NamedTensor | undefined;
 }
@@ -63,16 +63,16 @@ function readCase(file: string): FrameworkCase {
   };
 }
 
-test('there are cases of every framework that runs here', () => {
+test('there are cases of every framework', () => {
   const of = (prefix: string): number => files.filter((file) => file.startsWith(prefix)).length;
   expect([of('onnx_'), of('keras_'), of('tfjs_')]).toEqual([31, 15, 8]);
 });
 
-test.each(files)('%s: its weights, there and back', (file) => {
+test.each(files)('%s: its weights survive a round trip', (file) => {
   const { layout, weights } = readCase(file);
   const own = convertWeights(weights, layout, ownOf(layout));
   const back = convertWeights(own, ownOf(layout), layout);
-  // But for the rows of a coupled forget gate, which are lost.
+  // The rows of a coupled forget gate are lost.
   const expected = layout.kind === 'lstm_coupled' ? convertWeights(weights, layout, layout) : weights;
   expect(back).toEqual(expected);
   expect(convertWeights(back, layout, ownOf(layout))).toEqual(own);
@@ -84,7 +84,7 @@ beforeAll(async () => {
 });
 afterAll(() => runtime.dispose());
 
-/** Steps in the opposite order: (T, …). */
+/** (T, …) with its steps in reverse order. */
 function flipped({ shape, dtype, data }: NamedTensor): NamedTensor {
   const row = data.length / shape[0];
   return {
@@ -94,7 +94,7 @@ function flipped({ shape, dtype, data }: NamedTensor): NamedTensor {
   };
 }
 
-/** The activations of an ONNX node: its lists of numbers hold those of the activations that take one. */
+/** The activations of an ONNX node. Its lists of alphas and betas skip activations that take none. */
 function activationsOf(attributes: FrameworkCase['attributes']): Activation[] | undefined {
   const list = (name: string): unknown[] => [...((attributes[name] ?? []) as unknown[])];
   const [alphas, betas] = [list('activation_alpha'), list('activation_beta')];
@@ -108,7 +108,7 @@ function activationsOf(attributes: FrameworkCase['attributes']): Activation[] | 
   });
 }
 
-/** ONNX's cell of the case; Keras's hard sigmoids are ONNX's with numbers of their own. */
+/** ONNX's cell of the case. Keras's hard sigmoid is ONNX's with another alpha and beta. */
 function onnxCell({ layout, attributes, weights }: FrameworkCase): Cell {
   const hard = attributes['recurrent_activation'] ?? attributes['recurrentActivation'];
   const alpha = { hard_sigmoid: 1 / 6, hardSigmoid: 0.2 }[String(hard)];
@@ -138,7 +138,7 @@ const plainCells: Readonly<Record<WeightKind, Cell>> = {
   gru_reset_before: gruResetBefore,
 };
 
-/** PyTorch's own cell, where the case asks for nothing unusual. */
+/** PyTorch's cell, where the case has PyTorch's activations and no clip. */
 function plainCell({ layout, attributes, weights }: FrameworkCase): Cell | undefined {
   const unusual =
     'activations' in attributes || 'clip' in attributes || /hard/i.test(JSON.stringify(attributes));
@@ -146,10 +146,10 @@ function plainCell({ layout, attributes, weights }: FrameworkCase): Cell | undef
   return layout.kind === 'lstm' && weights.has('P') ? lstmPeephole : plainCells[layout.kind];
 }
 
-// It has activations of its own for each direction; a layer has one cell. Its weights are converted above all the same.
+// Its directions have different activations, but a layer has one cell. Only its weights are tested, above.
 const TWO_CELLS = 'onnx_lstm_activations_bidirectional.st';
 
-test('only that case has more activations than its cell', () => {
+test('only that case has more activations than a cell', () => {
   const count = (file: string): number => activationsOf(readCase(file).attributes)?.length ?? 0;
   expect(files.filter((file) => count(file) > 3)).toEqual([TWO_CELLS]);
 });
@@ -157,13 +157,13 @@ test('only that case has more activations than its cell', () => {
 const ready = files.filter((file) => file !== TWO_CELLS);
 const isCoupled = (file: string): boolean => readCase(file).layout.kind === 'lstm_coupled';
 const runs = [
-  // Not with coupled gates: onnxLSTM reads the gate f, which its own cell does not declare then.
+  // Not with coupled gates: onnxLSTM reads the gate f, which the coupled cell does not declare.
   ...ready.filter((file) => !isCoupled(file)).map((file) => [file, "ONNX's cell", onnxCell] as const),
   ...ready
     .filter((file) => plainCell(readCase(file)) !== undefined)
     .map((file) => [file, 'our own cell', plainCell] as const),
 ];
-test.each(runs)('%s: its output, from a layer of %s with its weights', async (file, _, cellOf) => {
+test.each(runs)('%s: a layer of %s with its weights gives its output', async (file, _, cellOf) => {
   const one = readCase(file);
   const { layout, attributes, weights, tensor } = one;
   const cell = cellOf(one);
@@ -202,7 +202,7 @@ test.each(runs)('%s: its output, from a layer of %s with its weights', async (fi
   const errorOf = async (got: Tensor, expected: NamedTensor): Promise<number> => {
     expect(got.shape).toEqual(expected.shape);
     let data = await got.read();
-    // Within a Bidirectional, Keras gives 0 where the input is masked.
+    // Keras's Bidirectional outputs 0 at masked steps.
     const mask = bidirectional && got === output ? tensor('mask')?.data : undefined;
     if (mask !== undefined) data = data.map((value, i) => value * mask[Math.floor(i / got.shape[2])]);
     return Math.max(...expected.data.map((value, i) => Math.abs(value - data[i])));

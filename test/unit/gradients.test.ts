@@ -1,4 +1,4 @@
-// Every gradient against central differences in float64, on the samples of every op, with random cotangents.
+// The gradient of every op against central differences in float64, on all its samples, with random cotangents.
 import { describe, expect, test } from 'vitest';
 
 import { Random } from '../../src/core/random.ts';
@@ -15,8 +15,8 @@ import {
   type Runtime,
   type Tensor,
 } from '../../src/index.ts';
-import { dataOf, outputsOf, samples } from '../gpu/op_samples.ts';
-import { f32, type Sample } from '../gpu/sample.ts';
+import { samples } from '../gpu/samples/index.ts';
+import { dataOf, f32, outputsOf, type Sample } from '../gpu/sample.ts';
 
 const runtime: Runtime = await createRuntime({ backend: 'cpu', precision: 'float64' });
 const LIMIT = 1e-6;
@@ -34,7 +34,7 @@ function directionsFor(random: Random, size: number): Float64Array[] {
   );
 }
 
-/** The worst difference between the gradient and differences, as a share of the largest derivative; NaN where there is one. */
+/** The largest difference between gradient and finite differences over the largest derivative; NaN where one is NaN. */
 async function gradientError(sample: Sample): Promise<number> {
   const data = dataOf(sample);
   const differentiable = sample.inputs.flatMap(({ dtype }, i) => (dtype === 'f32' ? [i] : []));
@@ -90,7 +90,7 @@ async function gradientError(sample: Sample): Promise<number> {
         return result.item();
       };
       const length = Math.max(1, Math.hypot(...direction));
-      /** Five points: the error falls with the fourth power of the step. */
+      /** The five-point formula: its error falls with the fourth power of the step. */
       const errorOf = async (step: number): Promise<number> => {
         const difference =
           (8 * ((await at(step)) - (await at(-step))) - ((await at(2 * step)) - (await at(-2 * step)))) /
@@ -98,7 +98,7 @@ async function gradientError(sample: Sample): Promise<number> {
         return Math.abs(difference - along) / (scale * length);
       };
       let error = await errorOf(2e-4 / length);
-      // Within the larger step a corner, such as relu's, may lie; a wrong gradient is wrong at any step.
+      // The larger step may reach over a kink, such as relu's. A wrong gradient is wrong for both steps.
       if (!(error < LIMIT)) error = await errorOf(1e-6 / length);
       if (!(error <= worst)) worst = error;
     }
@@ -120,7 +120,7 @@ describe.each(differentiableOps.map(({ name }) => name))('%s', (op) => {
     async (_, sample) => {
       expect(await gradientError(sample)).toBeLessThan(LIMIT);
     },
-    // Hundreds of runs of the slowest, on however busy a machine.
+    // The slowest sample takes hundreds of runs, on a busy machine.
     120_000,
   );
 });
@@ -149,7 +149,7 @@ test.each(others.map(({ name }) => [name]))('%s says that it has no gradient', (
   expect(differentiate).toThrow(expect.objectContaining({ code: 'unsupported' }) as Error);
 });
 
-test('what the loss does not depend on has a gradient of zeros', async () => {
+test('an input that the loss does not depend on has a gradient of zeros', async () => {
   const compiled = runtime.compile(grad(([x, y]: Value[]) => sum(add(square(x), mul(y, 0)))));
   const [dx, dy] = compiled([Float64Array.of(1, 2), Float64Array.of(3, 4)]);
   expect([...(await dx.read())]).toEqual([2, 4]);

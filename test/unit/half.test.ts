@@ -1,4 +1,4 @@
-// Half precision, bit by bit, against patterns that are known and against every f16 there is.
+// Half precision, bit by bit, against known patterns and against every f16.
 import { expect, test } from 'vitest';
 
 import { halfBits, halfToNumber } from '../../src/core/half.ts';
@@ -30,12 +30,12 @@ test.each([
   expect(halfBits(x).toString(16)).toBe(bits.toString(16));
 });
 
-test('every f16 is itself; a number between two neighbours is the nearer one, halfway the even one', () => {
+test('every f16 stays itself; other numbers round to the nearest, ties to even', () => {
   const wrong: number[] = [];
   for (let bits = 0; bits < 0x7c00; bits++) {
     const x = halfToNumber(bits);
     const step = halfToNumber(bits + 1) - x;
-    // Past the largest there is no neighbour.
+    // The largest has no next neighbour.
     const parts = Number.isFinite(step) ? [0.25, 0.5, 0.75] : [];
     const got = [halfBits(x), halfBits(-x), ...parts.map((part) => halfBits(x + part * step))];
     const between = parts.length > 0 ? [bits, bits % 2 === 0 ? bits : bits + 1, bits + 1] : [];

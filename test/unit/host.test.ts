@@ -1,16 +1,11 @@
-// What a user may pass where a tensor is expected: nested lists and typed arrays, and the rules of shape and dtype.
+// Host data where a tensor is expected: nested lists and typed arrays, with the rules of shape and dtype.
 import { array, assert, float, integer, property, tuple } from 'fast-check';
 import { describe, expect, test } from 'vitest';
 
 import { sizeOf } from '../../src/core/shape.ts';
 import { toHostTensor, type HostData } from '../../src/runtime/host.ts';
+import { failure } from '../failure.ts';
 
-const failure = (code: string, message: RegExp): Error =>
-  expect.objectContaining({
-    name: 'GatewiseError',
-    code,
-    message: expect.stringMatching(message) as string,
-  }) as Error;
 const host = (value: unknown): ReturnType<typeof toHostTensor> => toHostTensor('input', value as HostData);
 
 describe('shapes', () => {
@@ -61,7 +56,7 @@ describe('shapes', () => {
     );
   });
 
-  test('another shape of as many elements', () => {
+  test('another shape of the same size is accepted', () => {
     expect(toHostTensor('x', [1, 2, 3, 4, 5, 6], [2, 3])).toMatchObject({ shape: [2, 3] });
     expect(toHostTensor('x', new Float32Array(6), [3, 1, 2])).toMatchObject({ shape: [3, 1, 2] });
     expect(toHostTensor('x', [5], [])).toMatchObject({ shape: [] });
@@ -100,7 +95,7 @@ describe('shapes', () => {
   });
 });
 
-describe('what is no number', () => {
+describe('elements that are not numbers', () => {
   test.each<[unknown, RegExp]>([
     ['text', /got "text"/],
     [['1', '2'], /got "1"/],
@@ -133,12 +128,12 @@ describe('dtypes', () => {
     }
   });
 
-  test('lists are f32, whole numbers too, and keep the digits of a float64', () => {
+  test('lists are f32, integers too, and have the precision of float64', () => {
     expect(host([1, 2]).dtype).toBe('f32');
     expect(host([0.1]).data[0]).toBe(0.1);
   });
 
-  test('whole numbers become i32 where indices are wanted', () => {
+  test('integers become i32 where indices are expected', () => {
     const whole: HostData[] = [[1, -2], Float32Array.of(1, -2), Float64Array.of(1, -2), Int32Array.of(1, -2)];
     for (const value of whole) {
       const tensor = toHostTensor('y', value, undefined, 'i32');
@@ -147,13 +142,13 @@ describe('dtypes', () => {
     }
   });
 
-  test('an Int32Array becomes f32 where features are wanted', () => {
+  test('an Int32Array becomes f32 where features are expected', () => {
     const tensor = toHostTensor('x', Int32Array.of(1, -2), undefined, 'f32');
     expect(tensor).toEqual({ shape: [2], dtype: 'f32', data: Float32Array.of(1, -2) });
   });
 
   test.each([0.5, NaN, Infinity, -Infinity, 2 ** 31, -(2 ** 31) - 1, 2 ** 40])(
-    '%d is no index, and is not rounded or wrapped to one',
+    '%d is not an index, and is not rounded or wrapped to one',
     (odd) => {
       expect(() => toHostTensor('y', [1, odd], undefined, 'i32')).toThrow(
         failure('dtype', /^y: expected whole numbers.*i32.*, got /),
@@ -162,12 +157,12 @@ describe('dtypes', () => {
     },
   );
 
-  test('the first and the last i32', () => {
+  test('the smallest and the largest i32 are accepted', () => {
     const ends = [-(2 ** 31), 2 ** 31 - 1];
     expect([...toHostTensor('y', ends, undefined, 'i32').data]).toEqual(ends);
   });
 
-  test('NaN and Infinity are f32 like others', () => {
+  test('NaN and Infinity are valid f32', () => {
     expect([...host([NaN, -Infinity]).data]).toEqual([NaN, -Infinity]);
   });
 });

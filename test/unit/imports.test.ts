@@ -1,4 +1,4 @@
-// The direction of imports: the one table of which folder may see which, and that nothing goes around it.
+// The direction of imports: the table of which folder may import which, and that the sources follow it.
 import { readdirSync, readFileSync } from 'node:fs';
 import { join, posix, sep } from 'node:path';
 
@@ -42,11 +42,11 @@ function folderOf(path: string): string {
   return rest.length === 0 ? posix.basename(path, '.ts') : (folder ?? path);
 }
 
-/** What a file imports, types and `import()` included, and whether it passes anything on with `export … from`. */
+/** The imports of a file, types and `import()` included, and whether it has an `export … from`. */
 function importsOf(path: string, source: string): { specifiers: string[]; barrel: boolean } {
   const { module, errors } = parseSync(path, source);
   if (errors[0] !== undefined) throw new Error(`${path}: ${errors[0].message}`);
-  // An `export { x }` of what was imported is listed as well, at the place of its import.
+  // The parser also lists an `export { x }` of an imported x, at the position of its import.
   const passedOn = module.staticExports.filter(({ start }) => source.startsWith('export', start));
   const exported = passedOn.flatMap(({ entries }) =>
     entries.map(({ moduleRequest }) => moduleRequest?.value),
@@ -63,7 +63,7 @@ function importsOf(path: string, source: string): { specifiers: string[]; barrel
   };
 }
 
-/** Every breach of the rules, one sentence each. */
+/** Every violation of the rules, one sentence each. */
 function violations(sources: Sources): string[] {
   const found: string[] = [];
   const edges = new Map<string, string[]>();
@@ -106,14 +106,14 @@ function cycles(edges: ReadonlyMap<string, readonly string[]>): string[] {
   return found;
 }
 
-test('the library keeps to the table', () => {
+test('the library follows the table', () => {
   const root = join(import.meta.dirname, '../..');
   const sources = new Map([...read(root, 'src'), ...read(root, 'shaders/gen')]);
   expect(sources.size).toBeGreaterThan(0);
   expect(violations(sources)).toEqual([]);
 });
 
-test('the table has no cycle and names only folders it knows', () => {
+test('the table has no cycle and names only its own folders', () => {
   const edges = new Map(Object.entries(MAY_IMPORT));
   expect(cycles(edges)).toEqual([]);
   for (const allowed of edges.values()) for (const folder of allowed) expect(edges.has(folder)).toBe(true);
@@ -152,7 +152,7 @@ test.each([
     'src/core/a.ts: imports demo/a.ts, which is not part of the library',
   ],
   ['by a type', "type A = import('../expr/b.ts').A;", 'src/core/a.ts: core may not import from expr'],
-  ['by passing on', "export * from '../expr/b.ts';", 'src/core/a.ts: core may not import from expr'],
+  ['by a re-export', "export * from '../expr/b.ts';", 'src/core/a.ts: core may not import from expr'],
   ['a barrel', "export { A } from './c.ts';", 'src/core/a.ts: only an index.ts may re-export'],
   ['itself', "import './a.ts';", 'cycle: src/core/a.ts → src/core/a.ts'],
   ['a cycle', "import './d.ts';", 'cycle: src/core/a.ts → src/core/d.ts → src/core/a.ts'],
@@ -174,7 +174,7 @@ test('refused: a folder that is not in the table', () => {
   ]);
 });
 
-test('Node may be imported from where it belongs, and an index may re-export', () => {
+test('the node folder may import Node, and an index may re-export', () => {
   const sources = new Map([
     ['src/node/index.ts', "import 'node:fs'; export * from '../core/a.ts';"],
     ['src/core/a.ts', 'export const A = 1;'],

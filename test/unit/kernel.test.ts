@@ -1,5 +1,5 @@
-// Uniforms lie where WGSL expects them: the offsets of every kernel against the layout rules of the language
-// (WGSL, "Memory layout" and "Address space layout constraints"), and the bytes that are written.
+// Uniforms: the offsets of every kernel against WGSL's rules ("Memory layout" and "Address space layout constraints"), and
+// the bytes that are written.
 import { expect, test } from 'vitest';
 
 import { packUniforms, type Layout } from '../../src/core/kernel.ts';
@@ -7,7 +7,7 @@ import { kernels } from './kernels.ts';
 
 const roundUp = (multiple: number, n: number): number => Math.ceil(n / multiple) * multiple;
 
-/** Alignment and size by the rules, and every place where the layout differs from them. */
+/** Alignment and size by the rules, and every member whose offset breaks them. */
 function measure(layout: Layout, path: string, wrong: string[]): { align: number; size: number } {
   if (layout.kind === 'struct') {
     let end = 0;
@@ -36,7 +36,7 @@ function measure(layout: Layout, path: string, wrong: string[]): { align: number
 test('there are kernels', () => expect(kernels.length).toBeGreaterThanOrEqual(10));
 
 test.each(kernels.map((kernel) => [kernel.name, kernel] as const))(
-  '%s: uniforms by the rules',
+  '%s: uniforms follow the rules',
   (_, kernel) => {
     const wrong: string[] = [];
     const { size } = measure(kernel.uniforms.layout, 'params', wrong);
@@ -45,7 +45,7 @@ test.each(kernels.map((kernel) => [kernel.name, kernel] as const))(
   },
 );
 
-test('the rules find a member in the wrong place', () => {
+test('a member at a wrong offset is found', () => {
   const u32 = { kind: 'u32', width: 1 } as const;
   const wrong: string[] = [];
   measure(
@@ -61,14 +61,14 @@ test('the rules find a member in the wrong place', () => {
 });
 
 test.each(kernels.map((kernel) => [kernel.name, kernel] as const))(
-  '%s: bindings are numbered once',
+  '%s: every binding has its own number',
   (_, kernel) => {
     const numbers = Object.values(kernel.bindings).map(({ binding }) => binding);
     expect(new Set([...numbers, kernel.uniforms.binding]).size).toBe(numbers.length + 1);
   },
 );
 
-test('words, vectors, arrays and structs are written where they belong, and nothing else is', () => {
+test('words, vectors, arrays and structs are written at their offsets, and nothing else is', () => {
   const layout: Layout = {
     kind: 'struct',
     members: {

@@ -2,6 +2,7 @@
 import { describe, expect, test } from 'vitest';
 
 import { LayerNorm, Value, type Shape } from '../../src/index.ts';
+import { failure } from '../failure.ts';
 
 describe('the layer', () => {
   test('has the parameters of PyTorch', () => {
@@ -20,13 +21,7 @@ describe('the layer', () => {
     expect(new LayerNorm(5).eps).toBe(1e-5);
   });
 
-  test('refuses what is no shape, no eps, no option or no input', () => {
-    const failure = (code: string, message: string): Error =>
-      expect.objectContaining({
-        name: 'GatewiseError',
-        code,
-        message: expect.stringContaining(message) as string,
-      }) as Error;
+  test('refuses a wrong shape, eps, option or input', () => {
     for (const shape of [0, 1.5, NaN, [2, 0]])
       expect(() => new LayerNorm(shape)).toThrow(
         failure('argument', 'LayerNorm: normalizedShape must be a whole number of at least 1'),

@@ -1,4 +1,4 @@
-// The gradients of the losses against central differences in float64, with and without what does not count.
+// The gradients of the losses against central differences in float64, with and without masks and ignored labels.
 import { afterAll, expect, test } from 'vitest';
 
 import {
@@ -35,7 +35,7 @@ test.each(Object.keys(losses).flatMap((name) => Object.keys(MASKS).map((mask) =>
       Float64Array.from({ length: count }, () => random.normal());
     const shape = [ROWS, CLASSES];
     const output = normals(ROWS * CLASSES);
-    // Where a slope is easily wrong.
+    // Points where a derivative is easily wrong.
     output[0] = 0;
     const target =
       loss.targetDType === 'i32'

@@ -1,11 +1,13 @@
 /// <reference types="vite/client" />
-// No op without samples: the conformance tests and the gradient checks are as complete as the list they run over.
+// Every op has samples, since conformance tests and gradient checks test what the samples contain.
 import { expect, test } from 'vitest';
 
 import { nodesOf, Value, type Op } from '../../src/graph/value.ts';
 import { allOps } from '../../src/ops/index.ts';
 import type { Cell } from '../../src/cells/cell.ts';
-import { allCells, deviceSamples, outputsOf, samples, unusualCell } from '../gpu/op_samples.ts';
+import { allCells, unusualCell } from '../all_cells.ts';
+import { outputsOf } from '../gpu/sample.ts';
+import { deviceSamples, samples } from '../gpu/samples/index.ts';
 
 const modules: Record<string, Record<string, unknown>> = import.meta.glob('../../src/ops/*.ts', {
   eager: true,
@@ -27,7 +29,7 @@ test('every op has samples', () => {
   expect(Object.keys(samples).toSorted()).toEqual(allOps.map(({ name }) => name).toSorted());
 });
 
-test('every sample of an op contains the op, and no two have one name', () => {
+test('every sample of an op contains the op, and has its own name', () => {
   const all = [...Object.entries(samples), ...Object.entries(deviceSamples)].flatMap(([op, list]) =>
     list.map((sample) => ({ op, sample })),
   );
@@ -40,10 +42,10 @@ test('every sample of an op contains the op, and no two have one name', () => {
   expect(Object.values(samples).filter((list) => list.length === 0)).toEqual([]);
 });
 
-test('the cells are found', () => {
+test('the list of cells is complete', () => {
   const names = allCells.map(({ name }) => name);
   expect(new Set(names).size).toBe(names.length);
-  // Each file of the folder that declares one is in the list.
+  // It has every cell that a file of the folder exports.
   const files = Object.values(cellModules).flatMap((module) => Object.values(module).filter(isCell));
   expect(names.toSorted()).toEqual([...new Set(files), unusualCell].map(({ name }) => name).toSorted());
 });

@@ -1,4 +1,4 @@
-// The kinds of options, and what tables make of what is given: defaults, errors and types.
+// Kinds of options, and tables of them: defaults, errors and types.
 import { describe, expect, test } from 'vitest';
 
 import {
@@ -31,20 +31,20 @@ const read = (given: unknown, others?: readonly string[]): object =>
   readOptions('layer', TABLE, given as Given, others);
 
 describe('a table', () => {
-  test('fills in what is absent or undefined, and keeps the rest', () => {
+  test('fills in absent and undefined options, and keeps the others', () => {
     expect(read({ width: 2 })).toEqual({ width: 2, bias: true, mode: undefined });
     expect(read({ width: 2, bias: undefined, mode: 'b' })).toEqual({ width: 2, bias: true, mode: 'b' });
     expect(read({ width: 2, bias: false })).toEqual({ width: 2, bias: false, mode: undefined });
   });
 
-  test('has the type of what it accepts', () => {
+  test('has the type of the options that it accepts', () => {
     const { width, mode } = readOptions('layer', TABLE, { width: 3 } as Given);
     expect([width satisfies number, mode satisfies 'a' | 'b' | undefined]).toEqual([3, undefined]);
     // @ts-expect-error a table without a row for `mode`
     readOptions('layer', { width: size(), bias: flag(true) }, { width: 3 } as Given);
   });
 
-  test('refuses what is not an object, misspelt, missing or null', () => {
+  test('refuses options that are not an object, misspelt, missing or null', () => {
     for (const [given, got] of [
       [null, 'null'],
       [3, '3'],
@@ -68,7 +68,7 @@ describe('a table', () => {
     );
   });
 
-  test('lets options pass that the caller reads itself', () => {
+  test('ignores options that the caller reads itself', () => {
     expect(read({ width: 1, own: 5 }, ['own'])).toEqual({ width: 1, bias: true, mode: undefined });
     expect(() => read({ width: 1, other: 5 }, ['own'])).toThrow(
       failure('unsupported', 'layer: option "other" is unknown; expected width, bias, mode, own'),
@@ -116,7 +116,7 @@ test.each<
     expect(() => readOption('f', 'x', kind, value)).toThrow(`f: x must be ${expected}, got `);
 });
 
-test('optional accepts undefined, and refuses what its kind refuses; unchecked refuses nothing', () => {
+test('optional also accepts undefined; unchecked accepts everything', () => {
   expect(readOption('f', 'x', optional(size()), undefined)).toBe(undefined);
   expect(() => readOption('f', 'x', optional(size()), null)).toThrow(
     failure('argument', 'f: x must be a whole number of at least 1, got null'),

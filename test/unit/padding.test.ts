@@ -12,15 +12,13 @@ import {
   LSTM,
   MinGRU,
   mse,
-  reshape,
   Sequential,
   sgd,
   type Layer,
   type Plan,
   type Runtime,
-  type Tensor,
-  type Value,
 } from '../../src/index.ts';
+import { deviceLengths } from '../device_lengths.ts';
 
 const BATCH = 3;
 const LENGTHS = [2, 4, 1];
@@ -29,13 +27,9 @@ const dispatchesOf = ({ steps }: Plan): number =>
   steps.reduce((total, step) => total + countDispatches(step), 0);
 const flopOf = ({ steps }: Plan): number => steps.reduce((total, { cost }) => total + cost.flop, 0);
 
-/** Of the loop over time. */
+/** The number of steps of the recurrent loop. */
 const stepsOf = ({ steps }: Plan): number =>
   steps.find(({ op }) => op.name === 'recurrent')?.outputs[0].view.shape[1] ?? 0;
-
-/** A copy that a device has computed: nobody on the host knows what is in it. */
-const unknown = (runtime: Runtime, lengths: readonly number[]): Tensor =>
-  runtime.compile((x: Value) => reshape(x, [BATCH]))(Int32Array.from(lengths));
 
 const sizes = { inputSize: 3, hiddenSize: 4 };
 const text = (batchFirst: boolean): Layer =>
@@ -86,7 +80,7 @@ describe('the work', () => {
     }
   });
 
-  test('is that of the longest rounded up, in few plans; also of lengths in a tensor', async () => {
+  test('is that of the longest sequence, rounded up, in few plans; lengths in a tensor work too', async () => {
     using net = await runtime.load(new LSTM(sizes));
     const x = runtime.tensor(new Float32Array(100 * BATCH * 3), { shape: [100, BATCH, 3] });
     const plans = Array.from({ length: 100 }, (_, i) => net.plan(x, { lengths: [1, i + 1, 1] }));
@@ -99,6 +93,6 @@ describe('the work', () => {
     });
     const tensor = runtime.tensor(Int32Array.of(1, 4, 2));
     expect(net.plan(x, { lengths: tensor })).toBe(net.plan(x, { lengths: [4, 4, 4] }));
-    expect(stepsOf(net.plan(x, { lengths: unknown(runtime, LENGTHS) }))).toBe(100);
+    expect(stepsOf(net.plan(x, { lengths: deviceLengths(runtime, LENGTHS) }))).toBe(100);
   });
 });

@@ -1,4 +1,4 @@
-// Places and parts of weight matrices: one object each, known by its expression, and what can read them.
+// Places of a cell's program: one object each, found by its expression, and products that can read them.
 import { expect, test } from 'vitest';
 
 import { isVector, Place, placeOf, placesIn, weightPart, weightPartsOf } from '../../src/cells/places.ts';
@@ -7,7 +7,7 @@ import { cotangents, Expr, MEAN, type UnitMap } from '../../src/expr/expr.ts';
 const slot = Place.of('slot', 12);
 const [h, factors] = [Place.of('state').expr, Place.of('keep').expr];
 
-test('a place is one object, found again by its expression', () => {
+test('a place is one object, and its expression finds it', () => {
   expect(Place.of('slot', 12)).toBe(slot);
   expect(placeOf(Expr.input('slot12'))).toBe(slot);
   expect(placeOf(Expr.input('another input'))).toBeUndefined();
@@ -17,7 +17,7 @@ test('a place is one object, found again by its expression', () => {
   ]);
 });
 
-test('products read what lies in memory for all units, and h times the factors of dropout', () => {
+test('products read places in memory, and h times its dropout factors', () => {
   const kinds = ['slot', 'following', 'above', 'state', 'after', 'below'] as const;
   expect(kinds.filter((kind) => !isVector(Place.of(kind).expr))).toEqual([]);
   const others = ['carry', 'output', 'bias', 'weight', 'keep', 'noise', 'active'] as const;
@@ -26,7 +26,7 @@ test('products read what lies in memory for all units, and h times the factors o
   expect(isVector(Expr.operation('mul', [h, h]))).toBe(false);
 });
 
-test('cotangents pass products by the transposed matrix, and a mean by itself', () => {
+test('the adjoint of a product has the transposed matrix, that of a mean is a mean', () => {
   const part = weightPart('hh', 2);
   expect(part.adjoint()).toBe(weightPart('hh', 2, true));
   expect(part.adjoint().adjoint()).toBe(part);

@@ -1,5 +1,4 @@
-// What the plan makes of a graph: golden text of small plans, and for random graphs that fusion, memory shared between
-// tensors and results in place change no number.
+// Plans: golden text of small ones, and for random graphs that fusion, shared memory and results in place change no number.
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 
@@ -41,8 +40,8 @@ import type { Region } from '../../src/plan/target.ts';
 import { decompose, optimise } from '../../src/plan/rewrite.ts';
 import { quantity } from '../../src/plan/table.ts';
 import { valueAndGrad } from '../../src/runtime/grad.ts';
-import { dataOf, outputsOf, samples } from '../gpu/op_samples.ts';
-import type { Sample } from '../gpu/sample.ts';
+import { samples } from '../gpu/samples/index.ts';
+import { dataOf, outputsOf, type Sample } from '../gpu/sample.ts';
 import { launchesOf, planOf, planText } from '../webgpu_plan.ts';
 
 const arg = (...shape: number[]): Value => new Value({ shape, dtype: 'f32' });
@@ -51,7 +50,7 @@ const text = (args: readonly Value[], outputs: readonly Value[], donate?: Donate
   planText(planOf(args, outputs, donate === undefined ? {} : { donate }));
 
 describe('golden plans', () => {
-  test('bias and activation go into the matmul', () => {
+  test('bias and activation are the epilogue of the matmul', () => {
     const [x, w, b] = [arg(8, 16), arg(16, 4), arg(4)];
     expect(text([x, w, b], [tanh(add(matmul(x, w), b))])).toMatchInlineSnapshot(`
       "step  op                               buffers                                        dispatches    FLOP  bytes
@@ -61,7 +60,7 @@ describe('golden plans', () => {
     `);
   });
 
-  test('a chain of arithmetic is one step', () => {
+  test('nested arithmetic is one step', () => {
     const [x, y] = [arg(3, 5), arg(5)];
     expect(text([x, y], [mul(sigmoid(add(x, y)), sub(2, exp(x)))])).toMatchInlineSnapshot(`
       "step  op                                                          buffers                           dispatches  FLOP  bytes
@@ -71,7 +70,7 @@ describe('golden plans', () => {
     `);
   });
 
-  test('a sum leaves the expression whose operands have more groups of axes than its kernel walks', () => {
+  test('a sum does not fuse an expression whose operands have more groups of axes than its kernel supports', () => {
     const [x, b] = [arg(2, 3, 4, 5), arg(5)];
     expect(text([x, b], [sum(mul(x, b), 1)])).toMatchInlineSnapshot(`
       "step  op                          buffers                                     dispatches  FLOP    bytes
@@ -82,7 +81,7 @@ describe('golden plans', () => {
     `);
   });
 
-  test('a sum over every other axis is of a copy in which they lie side by side', () => {
+  test('a sum over every other axis reads a copy in which these are neighbours', () => {
     const x = arg(2, 3, 4, 3, 2);
     expect(text([x], [sum(x, [0, 2, 4])])).toMatchInlineSnapshot(`
       "step  op                 buffers                          dispatches  FLOP    bytes
@@ -93,7 +92,7 @@ describe('golden plans', () => {
     `);
   });
 
-  test('an expression with more axes than a launch walks stays apart', () => {
+  test('an expression with more axes than a launch supports is not fused', () => {
     const [x, b, c] = [arg(2, 3, 2, 3, 2), arg(2, 1, 1), arg(2)];
     expect(text([x, b, c], [add(transpose(mul(x, b), [4, 1, 2, 3, 0]), c)])).toMatchInlineSnapshot(`
       "step  op                          buffers                                           dispatches  FLOP    bytes
@@ -104,7 +103,7 @@ describe('golden plans', () => {
     `);
   });
 
-  test('a sum takes the expression that it sums', () => {
+  test('a sum fuses the expression that it sums', () => {
     const [x, y] = [arg(3, 5), arg(3, 5)];
     expect(text([x, y], [sum(mul(x, y), 1)])).toMatchInlineSnapshot(`
       "step  op                            buffers                         dispatches  FLOP  bytes
@@ -114,7 +113,7 @@ describe('golden plans', () => {
     `);
   });
 
-  test('an LSTM is one product, its weights packed, its initial states put in place, and a dispatch per step or one for all', () => {
+  test('an LSTM is one product, the packing of the weights, one loop, and a copy of the final states', () => {
     const [steps, batch, size, hidden] = [7, 3, 5, 4];
     const [x, wx, b, wh, initial] = [
       arg(steps, batch, size),
@@ -142,7 +141,7 @@ describe('golden plans', () => {
     `);
   });
 
-  test('an expression that is repeated is not computed for every copy', () => {
+  test('an expression is computed before it is broadcast', () => {
     const [x, y] = [arg(5, 1), arg(5, 64)];
     const plan = planOf([x, y], [mul(broadcast(tanh(x), [5, 64]), y)]);
     expect(plan.steps.map(({ outputs: [out] }) => out.view.shape)).toEqual([
@@ -151,7 +150,7 @@ describe('golden plans', () => {
     ]);
   });
 
-  test('a value used twice is computed once, and written once', () => {
+  test('a value with two readers is computed and written once', () => {
     const x = arg(3, 5);
     expect(text([x], [sum(tanh(x), 0), sum(tanh(x), 1)])).toMatchInlineSnapshot(`
       "step  op                      buffers              dispatches  FLOP  bytes
@@ -174,7 +173,7 @@ describe('golden plans', () => {
     `);
   });
 
-  test('a reshape that is no view is copied', () => {
+  test('a reshape that is not a view is a copy', () => {
     const x = arg(3, 5);
     expect(text([x], [tanh(reshape(transpose(x), [15]))])).toMatchInlineSnapshot(`
       "step  op                      buffers                dispatches  FLOP  bytes
@@ -198,7 +197,7 @@ describe('golden plans', () => {
     `);
   });
 
-  test('a concat of what lies side by side already is no step', () => {
+  test('a concat of neighbours in memory is a view', () => {
     const x = arg(6, 4);
     const [a, b, c] = split(x, [1, 3, 2]);
     const steps = (...pieces: Value[]): string[] =>
@@ -215,7 +214,7 @@ describe('golden plans', () => {
     expect(planOf([row], [tanh(concat([start, end], 1))]).steps).toHaveLength(1);
   });
 
-  test('copies of one shape that follow each other are one step, which reads each place once', () => {
+  test('consecutive copies of one shape are one step, which reads each element once', () => {
     const [x, y] = [arg(4, 6), arg(6, 4)];
     const outputs = [slice(x, 0, 1, 3), reshape(slice(x, 0, 1, 3), [2, 1, 6]), transpose(slice(y, 1, 0, 2))];
     expect(text([x, y], outputs)).toMatchInlineSnapshot(`
@@ -226,14 +225,14 @@ describe('golden plans', () => {
     `);
   });
 
-  test('copies are joined as far as a launch has room for results', () => {
+  test('copies are joined up to the largest number of results of a launch', () => {
     const x = arg(5, 3);
     const rows = [0, 1, 2, 3, 4].map((row) => slice(x, 0, row, row + 1));
     const plan = planOf([x], rows);
     expect(plan.steps.map(({ outputs }) => outputs.length)).toEqual([4, 1]);
   });
 
-  test('arguments that change places are put aside together, then moved together', () => {
+  test('swapped arguments are copied to temporaries in one step, and back in another', () => {
     const [x, y] = [arg(4), arg(4)];
     const plan = planOf([x, y], [y, x], { donate: [0, 1] });
     expect(plan.steps.map(({ inputs, outputs }) => [inputs.length, outputs.length])).toEqual([
@@ -244,7 +243,7 @@ describe('golden plans', () => {
     expect(runPlan(plan, data)).toEqual([data[1], data[0]]);
   });
 
-  test('a copy of what another copy writes, of another shape or of what is not kept stays apart', () => {
+  test('a copy stays a step where it reads another copy, has another shape or differs in memoisation', () => {
     const [x, w] = [arg(4, 4), arg(4, 4)];
     const copies = (plan: Plan): number[] =>
       plan.steps.filter(({ label }) => label === 'copy').map(({ outputs }) => outputs.length);
@@ -260,13 +259,13 @@ describe('golden plans', () => {
     ]);
   });
 
-  test('a gap costs no step', () => {
+  test('a gap takes no step', () => {
     const x = arg(4, 6);
     const plan = planOf([x], [sum(concat([exp(x), gap([4, 2]), tanh(x)], 1), 1)]);
     expect(plan.steps).toHaveLength(3);
   });
 
-  test('arguments that were given away are updated in place', () => {
+  test('donated arguments are updated in place', () => {
     const [w, g] = [arg(8, 4), arg(8, 4)];
     expect(text([w, g], [sub(w, mul(g, 0.1))], [0])).toMatchInlineSnapshot(`
       "step  op                                    buffers                           dispatches  FLOP  bytes
@@ -276,7 +275,7 @@ describe('golden plans', () => {
     `);
   });
 
-  test('an argument that is still read is updated after its last reader', () => {
+  test('a donated argument is updated after its last reader', () => {
     const [w, g] = [arg(4, 4), arg(4, 4)];
     const next = sub(w, matmul(g, w));
     expect(text([w, g], [next, matmul(w, w)], [0])).toMatchInlineSnapshot(`
@@ -297,14 +296,14 @@ describe('golden plans', () => {
     expect(temporary).toHaveLength(2);
   });
 
-  test('the gradient of a transposed weight transposes nothing', () => {
+  test('the gradient of a transposed weight takes no transpose', () => {
     const [x, w] = [arg(8, 6), arg(4, 6)];
     const [, [dw]] = valueAndGrad(([w]: Value[]) => sum(tanh(matmul(x, w, { transposeB: true }))))([w]);
     expect(planOf([x, w], [dw]).steps.map(({ op }) => op.name)).toEqual(['matmul', 'matmul']);
   });
 });
 
-test('a training step of a small model: as many dispatches as it takes and no more', () => {
+test('a training step of a small model takes a fixed number of dispatches', () => {
   const [steps, batch, classes, hidden] = [6, 4, 11, 8];
   const x = indices(steps, batch);
   const y = indices(steps, batch);
@@ -331,7 +330,7 @@ test('a training step of a small model: as many dispatches as it takes and no mo
   expect(plan.steps.some(({ label }) => label === 'copy')).toBe(false);
 });
 
-test('quantities are short', () => {
+test('quantities are printed short', () => {
   expect([0, 999, 1000, 1234567, 2.5e9].map((n) => quantity(n, 'B'))).toEqual([
     '0 B',
     '999 B',
@@ -356,7 +355,7 @@ test('quantities are short', () => {
   ]);
 });
 
-test('the FLOP of a time loop are those of its products and of the cell, in both directions', () => {
+test('the FLOP of a recurrent loop are those of its products and of the cell, forward and backward', () => {
   const [steps, batch, hidden] = [5, 3, 4];
   const args = [arg(steps, batch, 3 * hidden), arg(3 * hidden, hidden), arg(1, batch, hidden)];
   const [, gradient] = valueAndGrad(([x, w, h]: Value[]) => sum(recurrent(gru, x, w, h).output))(args);
@@ -372,7 +371,7 @@ test('the FLOP of a time loop are those of its products and of the cell, in both
   expect(flopOf('recurrent_backward')).toEqual([products + derivative]);
 });
 
-test('constants that JSON cannot write are not merged, equal ones are', () => {
+test('different constants that JSON cannot represent are not merged, equal ones are', () => {
   const numbers = [NaN, Infinity, -Infinity, 0, -0];
   const outputs = [...numbers, ...numbers].map((value) => constant(value, [1]));
   const plan = planOf([], outputs);
@@ -380,7 +379,7 @@ test('constants that JSON cannot write are not merged, equal ones are', () => {
   expect(optimise(outputs, webgpuTarget, new Set()).nodes).toHaveLength(numbers.length);
 });
 
-test('a value from elsewhere is refused', () => {
+test('a value of another trace is refused', () => {
   const [x, stranger] = [arg(3), arg(3)];
   expect(() => planOf([x], [add(x, stranger)])).toThrow(GatewiseError);
   expect(() => planOf([x], [add(x, stranger)])).toThrow(
@@ -388,14 +387,14 @@ test('a value from elsewhere is refused', () => {
   );
 });
 
-test('integers that no view can give are copied by an op of their own', () => {
+test('integers that no view can represent are copied by an op of their own', () => {
   const x = indices(3, 4);
   const table = arg(5, 2);
   const plan = planOf([table, x], [gather(table, transpose(x))]);
   expect(plan.steps.map(({ op }) => op.name)).toEqual(['copy', 'gather']);
 });
 
-test('an index has a limit for each use, and keeps it through copies and concats', () => {
+test('an index has a limit for each use, also through copies and concats', () => {
   const [small, large, x] = [arg(2, 1), arg(10, 1), indices(2, 6)];
   const columns = slice(x, 1, 2, 4);
   const limits = (...outputs: Value[]): unknown[] =>
@@ -417,7 +416,7 @@ test('an index has a limit for each use, and keeps it through copies and concats
   ]);
 });
 
-/** What the values are, one node at a time: no plan, no fusion, every tensor in memory of its own. */
+/** The values of a graph, computed node by node without a plan, each tensor in its own memory. */
 function evaluate(
   args: readonly Value[],
   data: readonly NumberArray[],
@@ -486,8 +485,8 @@ function evaluate(
 }
 
 /**
- * What a plan computes, once for each set of arguments, in memory that holds `fresh` where nothing has written. Temporaries
- * stay from run to run, and kept steps are done in the first.
+ * The results of a plan for each set of arguments, in memory that is `fresh` at first. Temporaries stay between runs, and
+ * memoised steps run in the first only.
  */
 function runsOfPlan(plan: Plan, runs: readonly (readonly NumberArray[])[], fresh = NaN): Float64Array[][] {
   const temporaries = plan.buffers.map(({ size }) => new Float64Array(size).fill(fresh));
@@ -517,7 +516,7 @@ function elements({ view }: Region): Set<number> {
   return all;
 }
 
-/** Places where a step reads what it writes in another order, or writes where something else lies. */
+/** Steps that write to a region while another of their regions overlaps it, other than in place. */
 function conflicts(plan: Plan): string[] {
   return plan.steps.flatMap((step, i) =>
     step.outputs.flatMap((output, o) => {
@@ -540,7 +539,7 @@ function conflicts(plan: Plan): string[] {
   );
 }
 
-/** Outputs that do not lie in the argument which was given away for them. */
+/** Outputs that are not in the argument that was donated for them. */
 function strays(plan: Plan, donate: Donate): string[] {
   return plan.outputs.flatMap(({ buffer }, i) => {
     const { kind, index } = plan.buffers[buffer];
@@ -569,13 +568,13 @@ describe('a plan computes what its graph says', () => {
     const plan = planOf(args, outputs);
     const data = dataOf(sample);
     expect(conflicts(plan)).toEqual([]);
-    // A gap is 0 because its memory begins so and nothing writes it.
+    // A gap is 0 because memory is 0 at first and nothing writes to it.
     const fresh = nodesOf(outputs).some(({ op }) => op.name === 'gap') ? 0 : NaN;
     expect(close(runPlan(plan, data, fresh), evaluate(args, data, outputs))).toBe(true);
   });
 });
 
-/** A random graph over a few arguments: each step applies something that fits to values so far. */
+/** A random graph over a few arguments: each step applies an op to earlier values that fit it. */
 function randomGraph(seed: number, size: number): { args: Value[]; outputs: Value[]; donate: Donate } {
   const random = new Random(seed, 1);
   const pick = <T>(list: readonly T[]): T => list[random.integer(list.length)];
@@ -665,7 +664,7 @@ function randomGraph(seed: number, size: number): { args: Value[]; outputs: Valu
 }
 
 describe('random graphs', () => {
-  test('are computed as without a plan, in memory that steps do not take from each other', () => {
+  test('give the same results with a plan as without, and no step overwrites what another needs', () => {
     fc.assert(
       fc.property(fc.nat(), fc.integer({ min: 4, max: 24 }), (seed, size) => {
         const { args, outputs, donate } = randomGraph(seed, size);
@@ -686,7 +685,7 @@ describe('random graphs', () => {
     );
   });
 
-  test('with some of the arguments settled, a second run leaves out what follows from those alone', () => {
+  test('give the same results in a second run, without the steps that follow from frozen arguments', () => {
     fc.assert(
       fc.property(fc.nat(), fc.integer({ min: 4, max: 24 }), (seed, size) => {
         const { args, outputs, donate } = randomGraph(seed, size);
@@ -694,13 +693,13 @@ describe('random graphs', () => {
         const [first, second] = [0, 1].map(() =>
           args.map(({ shape }) => Float64Array.from({ length: sizeOf(shape) }, () => random.uniform(-1, 1))),
         );
-        const settled = args.flatMap((_, i) => (random.integer(2) === 0 && !donate.includes(i) ? [i] : []));
-        const next = second.map((numbers, i) => (settled.includes(i) ? first[i] : numbers));
-        const plan = planOf(args, outputs, { donate, frozen: settled });
+        const frozen = args.flatMap((_, i) => (random.integer(2) === 0 && !donate.includes(i) ? [i] : []));
+        const next = second.map((numbers, i) => (frozen.includes(i) ? first[i] : numbers));
+        const plan = planOf(args, outputs, { donate, frozen });
         const runs = runsOfPlan(plan, [first, next]);
         const right = [first, next].every((data, i) => close(runs[i], evaluate(args, data, outputs)));
         const problems = [...conflicts(plan), ...strays(plan, donate), ...(right ? [] : ['other numbers'])];
-        expect(problems, `settled ${settled.join()}:\n${planText(plan)}`).toEqual([]);
+        expect(problems, `frozen ${frozen.join()}:\n${planText(plan)}`).toEqual([]);
       }),
       { numRuns: 300 },
     );

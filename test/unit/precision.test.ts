@@ -1,4 +1,4 @@
-// Weights that are rounded to f16 or int8: gradients go past the rounding, plans read less, files hold the weights themselves.
+// f16 and int8 weights: straight-through gradients, fewer bytes in plans, float32 weights in files, and what is refused.
 import { afterAll, describe, expect, test } from 'vitest';
 
 import { allCells } from '../../src/cells/index.ts';
@@ -28,6 +28,7 @@ import {
   type WeightPrecision,
 } from '../../src/index.ts';
 import { fakeQuantize } from '../../src/ops/fake_quantize.ts';
+import { failure } from '../failure.ts';
 import { planOf } from '../webgpu_plan.ts';
 
 const cpu = await createRuntime({ backend: 'cpu' });
@@ -37,16 +38,9 @@ afterAll(() => {
   exact.dispose();
 });
 
-const failure = (code: string, message: RegExp): Error =>
-  expect.objectContaining({
-    name: 'GatewiseError',
-    code,
-    message: expect.stringMatching(message) as string,
-  }) as Error;
-
 type Named = Readonly<Record<string, Tensor>>;
 
-/** Parameters as a net of that precision stores them. */
+/** The parameters with the rounding that a net of that precision applies. */
 const stored = (
   layer: Layer,
   parameters: Readonly<Record<string, Value>>,
@@ -59,7 +53,7 @@ const stored = (
     ]),
   );
 
-/** Parameters of a layer drawn at random, and the same with all matrices rounded. */
+/** Random parameters of a layer, and the same with rounded matrices. */
 async function parametersOf(runtime: Runtime, layer: Layer): Promise<[own: Named, rounded: Named]> {
   const random = new Random(8);
   const own = Object.fromEntries(
@@ -79,7 +73,7 @@ async function parametersOf(runtime: Runtime, layer: Layer): Promise<[own: Named
   return [own, Object.fromEntries(rounded)];
 }
 
-describe('gradients with f16 are those of float32 at the rounded weights', () => {
+describe('gradients with f16 equal those of float32 at the rounded weights', () => {
   const layers: readonly (readonly [string, Layer])[] = [
     ...allCells.map((cell, c) => {
       const sizes = { inputSize: 3, hiddenSize: 5, ...(cell.projects ? { projSize: 2 } : {}) };
@@ -119,13 +113,13 @@ describe('gradients with f16 are those of float32 at the rounded weights', () =>
     const expected = await gradientOf(rounded, 'float32');
     const scale = Math.max(1, ...expected.map(Math.abs));
     expect(Math.max(...got.map((d, i) => Math.abs(d - expected[i]))) / scale).toBeLessThan(1e-12);
-    // The rounding is not without effect.
+    // The rounding has an effect.
     const plain = await gradientOf(own, 'float32');
     expect(Math.max(...got.map((d, i) => Math.abs(d - plain[i])))).toBeGreaterThan(1e-7);
   });
 });
 
-test('a cell that is called by hand computes with weights of any precision', async () => {
+test('a single cell computes with rounded weights', async () => {
   const cell = new GRUCell({ inputSize: 5, hiddenSize: 6 });
   const [own, rounded] = await parametersOf(cpu, cell);
   const run = (precision: WeightPrecision) =>
@@ -141,7 +135,7 @@ test('a cell that is called by hand computes with weights of any precision', asy
 const SHARES = { f16: 1 / 2, int8: 1 / 4 } as const;
 
 describe.each(['f16', 'int8'] as const)('%s', (precision) => {
-  test('a run reads a part of the bytes of the matrices, which are packed only when they have changed', () => {
+  test('a run reads the packed matrices, whose packing is memoised', () => {
     const model = new Sequential([new LSTM({ inputSize: 64, hiddenSize: 64 }), new Linear(64, 64)]);
     const bytesOf = (own: WeightPrecision): number => {
       const shapes = [[1, 1, 64], ...model.parameters.map(({ shape }) => shape)];
@@ -157,12 +151,12 @@ describe.each(['f16', 'int8'] as const)('%s', (precision) => {
     };
     const matrices = 4 * (2 * 4 + 1) * 64 * 64;
     const saved = bytesOf('float32') - bytesOf(precision);
-    // Of int8 there is a number for each row beside them.
+    // int8 has a scale for each row as well.
     const rows = precision === 'int8' ? 4 * (2 * 4 + 1) * 64 : 0;
     expect(saved).toBe(matrices * (1 - SHARES[precision]) - rows);
   });
 
-  test('save writes the weights as they are', async () => {
+  test('save writes the float32 weights', async () => {
     const model = (): Layer =>
       new Sequential([new Embedding(7, 5), new LSTM({ inputSize: 5, hiddenSize: 6 })]);
     using plain = await cpu.load(model(), { seed: 2 });
@@ -173,11 +167,14 @@ describe.each(['f16', 'int8'] as const)('%s', (precision) => {
 });
 
 describe('what is refused', () => {
-  test.each([['float16'], ['float64'], ['toString'], [16], [null]])('precision %s', async (precision) => {
-    await expect(cpu.load(new Linear(2, 3), { precision } as unknown as LoadOptions)).rejects.toThrow(
-      failure('argument', /load: precision must be "float32", "f16" or "int8", got /),
-    );
-  });
+  test.each([['float16'], ['float64'], ['toString'], [16], [null]])(
+    'precision %s is refused',
+    async (precision) => {
+      await expect(cpu.load(new Linear(2, 3), { precision } as unknown as LoadOptions)).rejects.toThrow(
+        failure('argument', /load: precision must be "float32", "f16" or "int8", got /),
+      );
+    },
+  );
 
   test('a precision of fakeQuantize', () => {
     const weight = new Value({ shape: [3, 3], dtype: 'f32' });
@@ -211,7 +208,7 @@ describe('what is refused', () => {
     expect(() => grad(loss)(parameters)).toThrow(failure('unsupported', message));
   });
 
-  test('a product of sizes that do not fit', () => {
+  test('a product of shapes that do not fit', () => {
     const [x, w] = [
       [2, 3],
       [4, 5],

@@ -1,4 +1,4 @@
-// What is made of measured times, and how it is printed, with times and a device that were made up.
+// Profiles from given times, and how they are printed.
 import { expect, test } from 'vitest';
 
 import { tanh, add } from '../../src/expr/arith.ts';
@@ -26,7 +26,7 @@ const calibration = {
 } as const;
 const seconds = [4e-5, 1.25e-5];
 
-test('a profile on a device', () => {
+test('a profile on a device has floors and bounds', () => {
   const profile = profileOf(
     plan,
     { method: 'timestamps', seconds, dispatches: [1, 2], calibration },
@@ -47,7 +47,7 @@ test('a profile on a device', () => {
   `);
 });
 
-test('kept steps are no part of a run', () => {
+test('the sum of a profile leaves out memoised steps', () => {
   const planned = planOf([x, w, b], [sum(tanh(matmul(x, tanh(w))), 0)], { frozen: [1] });
   const profile = profileOf(
     planned,

@@ -1,4 +1,4 @@
-// The generator against its authors' numbers, and the distributions against their moments.
+// The generator against its authors' test vectors, and distributions against their moments.
 import { describe, expect, test } from 'vitest';
 
 import { philox, Random, unitUniform } from '../../src/core/random.ts';
@@ -6,7 +6,7 @@ import { philox, Random, unitUniform } from '../../src/core/random.ts';
 const hex = (words: readonly number[]): string =>
   words.map((word) => word.toString(16).padStart(8, '0')).join(' ');
 
-// kat_vectors of the Random123 distribution, philox4x32 with 10 rounds.
+// From kat_vectors of the Random123 library: philox4x32 with 10 rounds.
 test.each([
   [[0, 0, 0, 0], [0, 0], '6627e8d5 e169c58d bc57ac4c 9b00dbd8'],
   [
@@ -23,7 +23,7 @@ test.each([
   expect(hex(philox(counter, key))).toBe(expected);
 });
 
-test('a word as a float32 in [0, 1)', () => {
+test('a word becomes a float32 in [0, 1)', () => {
   expect([0, 0xff, 0x100, 0x80000000, 0xffffffff].map(unitUniform)).toEqual([
     0,
     0,
@@ -39,14 +39,14 @@ describe('Random', () => {
   const draw = (random: Random, count: number): number[] =>
     Array.from({ length: count }, () => random.uniform());
 
-  test('gives the same numbers for the same seed and stream, and others for others', () => {
+  test('gives the same numbers for the same seed and stream, and other numbers for others', () => {
     const first = draw(new Random(7, 2), 100);
     expect(draw(new Random(7, 2), 100)).toEqual(first);
     const others = [new Random(8, 2), new Random(7, 3), new Random(7 + 2 ** 32, 2)];
     for (const other of others) expect(draw(other, 100).filter((x, i) => x === first[i])).toEqual([]);
   });
 
-  test('can begin anywhere: a counter stands for four numbers', () => {
+  test('can start at any counter, which stands for four numbers', () => {
     const all = draw(new Random(7, 2), 40);
     expect(draw(new Random(7, 2, 3), 28)).toEqual(all.slice(12));
   });
@@ -60,7 +60,7 @@ describe('Random', () => {
     return [mean, variance, central(3) / variance ** 1.5, central(4) / variance ** 2 - 3];
   }
 
-  test('uniform: within its bounds, flat, with the moments of a uniform distribution', () => {
+  test('uniform: within its bounds, with the histogram and moments of a uniform distribution', () => {
     const random = new Random(3);
     const list = Array.from({ length: 100_000 }, () => random.uniform(-2, 4));
     expect(list.every((x) => x >= -2 && x < 4)).toBe(true);
@@ -72,7 +72,7 @@ describe('Random', () => {
     const bins = Array.from({ length: 20 }, () => 0);
     for (const x of list) bins[Math.floor(((x + 2) / 6) * 20)]++;
     const chiSquared = bins.reduce((sum, n) => sum + (n - 5000) ** 2 / 5000, 0);
-    // 19 degrees of freedom: above 43.8 in one of a thousand seeds.
+    // χ² with 19 degrees of freedom exceeds 43.8 for one seed in a thousand.
     expect(chiSquared).toBeLessThan(43.8);
   });
 
@@ -82,7 +82,7 @@ describe('Random', () => {
     expect(Math.abs(products.reduce((a, b) => a + b, 0) / products.length)).toBeLessThan(0.015);
   });
 
-  test('normal: the moments of a normal distribution, and no number that is not finite', () => {
+  test('normal: finite, with the moments of a normal distribution', () => {
     const random = new Random(4);
     const list = Array.from({ length: 100_000 }, () => random.normal());
     expect(list.every(Number.isFinite)).toBe(true);
@@ -95,7 +95,7 @@ describe('Random', () => {
     expect(within).toBeCloseTo(0.6827, 2);
   });
 
-  test('integer: every number below n, none other', () => {
+  test('integer: every number below n and no others', () => {
     const random = new Random(6);
     const list = Array.from({ length: 700 }, () => random.integer(7));
     expect([...new Set(list)].sort()).toEqual([0, 1, 2, 3, 4, 5, 6]);

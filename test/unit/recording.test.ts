@@ -1,11 +1,11 @@
-// In which order launches are recorded, and which bind groups they take, without a device.
+// The order in which launches are recorded and the bind groups that they use, without a device.
 import { describe, expect, test } from 'vitest';
 
 import { BindGroups } from '../../src/backend/webgpu/bind_groups.ts';
 import { WebGPUBuffer } from '../../src/backend/webgpu/buffers.ts';
 import { Recording, type Launch } from '../../src/backend/webgpu/recording.ts';
 
-/** Stands in for what only a device makes. */
+/** A fake of an object that only a device can make. */
 const fake = <T>(name: string): T => name as unknown as T;
 
 function launch(name: string, rows: number[], loop?: object): Launch {
@@ -24,7 +24,7 @@ function launch(name: string, rows: number[], loop?: object): Launch {
   };
 }
 
-/** Records, and says what was recorded, a line for each dispatch. */
+/** Records, and returns a line for each dispatch. */
 function recorded(recording: Recording, runs: (step: number) => boolean = () => true): string[] {
   const lines: string[] = [];
   let line: string[] = [];
@@ -50,7 +50,7 @@ describe('a recording', () => {
     [launch('c', [1536])],
   ];
 
-  test('goes row by row through launches that take turns, and sets a pipeline where it changes', () => {
+  test('interleaves launches of one loop row by row, and sets a pipeline when it changes', () => {
     const recording = new Recording(steps);
     expect(recording.dispatches).toEqual([1, 5, 1]);
     expect(recorded(recording)).toEqual([
@@ -64,7 +64,7 @@ describe('a recording', () => {
     ]);
   });
 
-  test('leaves steps out', () => {
+  test('skips steps', () => {
     const recording = new Recording(steps);
     expect(recorded(recording, (step) => step !== 1)).toEqual([
       'pipeline a, group 0 at 0, 1×2×3',
@@ -72,7 +72,7 @@ describe('a recording', () => {
     ]);
   });
 
-  test('of launches that name different loops takes one after the other', () => {
+  test('does not interleave launches of different loops', () => {
     const recording = new Recording([[launch('a', [0, 256], {}), launch('b', [512, 768], {})]]);
     expect(recorded(recording)).toEqual([
       'pipeline a, group 0 at 0, 2×2×3',
@@ -87,22 +87,22 @@ describe('bind groups', () => {
   /** Three launches: of temporaries alone, of buffer 5, of buffers 5 and 6. */
   function setUp(): { groups: BindGroups; made: string[] } {
     const made: string[] = [];
-    const outside = [[], [5], [5, 6], [5]];
-    const groups = new BindGroups(outside, (launched, bufferOf) => {
-      const name = [launched, ...outside[launched].map((index) => bufferOf(index).size)].join(' ');
+    const external = [[], [5], [5, 6], [5]];
+    const groups = new BindGroups(external, (launched, bufferOf) => {
+      const name = [launched, ...external[launched].map((index) => bufferOf(index).size)].join(' ');
       made.push(name);
       return fake(name);
     });
     return { groups, made };
   }
-  /** Told apart by their sizes. */
+  /** Buffers that differ in size. */
   const buffers = Array.from({ length: 200 }, (_, size) => new WebGPUBuffer(fake('buffer'), size));
   const at =
     (five: number, six: number) =>
     (index: number): WebGPUBuffer =>
       buffers[index === 5 ? five : six];
 
-  test('are made for buffers that a launch has not met, and taken again for those that it has', () => {
+  test('are created for new buffers of a launch, and reused for known ones', () => {
     const { groups, made } = setUp();
     const update = (five: number, six: number): { made: string[]; current: unknown[] } => {
       made.length = 0;
@@ -119,7 +119,7 @@ describe('bind groups', () => {
     expect(update(1, 2).made).toHaveLength(4);
   });
 
-  test('of buffers that were not seen for long are given up', () => {
+  test('of buffers that were not used for long are dropped', () => {
     const { groups, made } = setUp();
     for (let i = 0; i < 100; i++) groups.update(at(i, 0));
     made.length = 0;

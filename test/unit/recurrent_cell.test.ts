@@ -20,7 +20,7 @@ describe('errors', () => {
       /LSTMCell: expected input \(B, 2\), or \(2\) without a batch, got \[3, 4\]/,
     ],
     [
-      'a state of a layer',
+      'a state with the axes of a layer',
       () => cell.forward(value(3, 2), parameters, { h: value(1, 3, 5) }),
       /LSTMCell: state "h": expected shape \[3, 5\], got \[1, 3, 5\]/,
     ],

@@ -1,4 +1,4 @@
-// The packed weights of a recurrent layer: in which order they lie, and who shares them.
+// The packed weights of a recurrent layer: their order, and which steps share them.
 import { expect, test } from 'vitest';
 
 import { gru } from '../../src/cells/gru.ts';
@@ -20,7 +20,7 @@ import { planOf } from '../webgpu_plan.ts';
 
 const training = { wavefront: false, inference: false } as const;
 
-/** The packed words of matrices, and with int8 of the largest magnitudes of their rows. */
+/** The packed words of matrices. int8 takes the largest magnitudes of their rows too. */
 function wordsOf(
   attrs: LoopAttrs,
   inputs: readonly Operand[],
@@ -35,7 +35,7 @@ function wordsOf(
   return Array.from(data);
 }
 
-/** Packs matrices whose elements are their own numbers, the second's from 1000 on. */
+/** Packs matrices whose elements count up, from 0 in the first and from 1000 in the second. */
 function packedNumbers(attrs: LoopAttrs, shape: Shape, backward: boolean): number[] {
   const inputs = Array.from({ length: attrs.pseudoLayers }, (_, direction) => ({
     data: Float32Array.from({ length: sizeOf(shape) }, (_element, i) => 1000 * direction + i),
@@ -44,7 +44,7 @@ function packedNumbers(attrs: LoopAttrs, shape: Shape, backward: boolean): numbe
   return wordsOf(attrs, inputs, backward);
 }
 
-test('forward: of each gate and unit four columns, then the next gate, then the next four; zeros past the end', () => {
+test('forward: a quad of columns for each gate and unit, then the next quad; zeros past the end', () => {
   const [hidden, gates] = [5, 4];
   const attrs = { cell: lstm, hidden, projection: 0, bias: true, masked: false, ...training } as const;
   const expected: number[] = [];
@@ -57,7 +57,7 @@ test('forward: of each gate and unit four columns, then the next gate, then the 
   expect(packedNumbers({ ...attrs, pseudoLayers: 2 }, [gates * hidden, hidden], false)).toEqual(expected);
 });
 
-test('backward: the same of the transposed matrices, each after the other where each takes another gradient', () => {
+test('backward: quads of the transposed matrices, one matrix after the other', () => {
   const [hidden, gates] = [4, 3];
   const attrs = { cell: gru, hidden, projection: 0, bias: true, masked: false, ...training } as const;
   const expected: number[] = [];
@@ -67,7 +67,7 @@ test('backward: the same of the transposed matrices, each after the other where 
   expect(packedNumbers({ ...attrs, pseudoLayers: 1 }, [gates * hidden, hidden], true)).toEqual(expected);
 });
 
-test('f16 and int8 are the same numbers in the same order, rounded, and int8 by the row of its matrix', () => {
+test('f16 and int8 have the same order, rounded, with a scale for each row with int8', () => {
   const attrs = {
     cell: lstmProjected,
     hidden: 3,
@@ -101,7 +101,7 @@ test('f16 and int8 are the same numbers in the same order, rounded, and int8 by 
   const halves = packedAs('f16').flatMap((word) => [word & 0xffff, word >>> 16]);
   expect(halves).toEqual(exact.map(halfBits));
   const bytes = packedAs('int8').flatMap((word) => [0, 8, 16, 24].map((by) => (word << (24 - by)) >> 24));
-  // A weight is the largest of its row in magnitude where it is 127.
+  // The weight with the largest magnitude of its row is 127.
   const tops = exact.map((w) => largest.some((most) => most === Math.fround(Math.abs(w))));
   expect(bytes.map((byte) => Math.abs(byte) === 127)).toEqual(tops);
   expect(bytes.map(Math.sign)).toEqual(exact.map(Math.sign));
@@ -120,7 +120,7 @@ test('the segments of a layer share the packed weights', () => {
 });
 
 test.each(allCells.flatMap((cell) => [true, false].map((masked) => [cell.name, masked, cell] as const)))(
-  '%s, masked: %s: where no backward pass follows, the step reads the same packed weights',
+  '%s, masked: %s: with and without a backward pass the loop reads the same packed weights',
   (_, masked, cell) => {
     const attrs = { cell, hidden: 5, projection: 3, pseudoLayers: 1, bias: true, masked } as const;
     const order = [false, true].map((inference) => {

@@ -1,4 +1,4 @@
-// A step in two parts gives what the fused one does, and the part that is the states' waits for nothing else.
+// A single step in two parts: its results equal those of the fused loop, and the product of the states is prefetchable.
 import { expect, test } from 'vitest';
 
 import { allCells } from '../../src/cells/index.ts';
@@ -14,10 +14,10 @@ import { reshape } from '../../src/ops/structure.ts';
 import { planOf } from '../webgpu_plan.ts';
 
 const [batch, hidden] = [3, 5];
-/** Units of h. */
+/** The width of h. */
 const widthOf = (cell: Cell): number => (cell.projects ? 2 : hidden);
 
-/** A step of a cell over arguments: products, weights, biases, weights of units, states. */
+/** The shapes of a step's arguments: products, matrices, bias, weights per unit, states. */
 function shapesOf(cell: Cell, bias: boolean): number[][] {
   const rows = cell.recurrentGates.length * hidden;
   return [
@@ -41,7 +41,7 @@ function argumentsOf(cell: Cell, bias: boolean, values: readonly Value[]) {
   return { products, weights, initial: rest };
 }
 
-/** The loop's output and final states, and what prefetching makes of them. */
+/** The output and final states of the loop, and those of the step in two parts. */
 function loopOf(cell: Cell, bias: boolean, values: readonly Value[]): readonly Value[] {
   const { products, weights, initial } = argumentsOf(cell, bias, values);
   const { output, finals } = recurrentSequence(cell, { products: [products], weights: [weights], initial });
@@ -61,7 +61,7 @@ const inParts = allCells.filter(
   (cell) => cell.recurrentGates.length > 0 && parts(cell, true, traced(cell, true)) !== undefined,
 );
 
-test('cells whose weights take h alone are put together so, others are not', () => {
+test('cells whose recurrent products are all of h run in two parts, others do not', () => {
   const names = (cells: readonly Cell[]): string[] => cells.map(({ name }) => name);
   expect(names(inParts)).toEqual(expect.arrayContaining(['lstm', 'gru', 'elman_tanh', 'elman_relu']));
   expect(names(inParts)).not.toContain('gru_reset_before');
@@ -78,7 +78,7 @@ const own = defineCell({
 });
 
 test.each([...inParts, own].flatMap((cell) => [true, false].map((bias) => [cell.name, bias, cell] as const)))(
-  '%s with bias %s gives what the loop gives',
+  '%s with bias %s equals the loop',
   async (_, bias, cell) => {
     using runtime = await createRuntime({ backend: 'cpu', precision: 'float64' });
     const random = new Random(3, 4);
@@ -102,7 +102,7 @@ test.each([...inParts, own].flatMap((cell) => [true, false].map((bias) => [cell.
   },
 );
 
-test("the product of the states is early, and what it makes is nobody else's memory", () => {
+test('the product of the states is prefetchable, and no other step writes to its result', () => {
   for (const cell of inParts) {
     const [given, ...rest] = traced(cell, true);
     const [x, w] = [
@@ -116,13 +116,13 @@ test("the product of the states is early, and what it makes is nobody else's mem
       frozen: [1, 2, 3],
       prefetchable: states,
     });
-    const early = plan.steps.filter((step) => step.prefetchable);
-    expect(early.map(({ op }) => op.name)).toContain('matmul');
-    const apart = new Set(early.flatMap(({ outputs }) => outputs.map(({ buffer }) => buffer)));
+    const prefetchable = plan.steps.filter((step) => step.prefetchable);
+    expect(prefetchable.map(({ op }) => op.name)).toContain('matmul');
+    const reserved = new Set(prefetchable.flatMap(({ outputs }) => outputs.map(({ buffer }) => buffer)));
     const others = plan.steps.filter((step) => !step.prefetchable).flatMap(({ outputs }) => outputs);
-    expect(others.filter(({ buffer }) => apart.has(buffer))).toEqual([]);
+    expect(others.filter(({ buffer }) => reserved.has(buffer))).toEqual([]);
     expect(plan.prefetchFrom).toEqual([1, 2, 3, ...states]);
-    // The product of the input, and the update.
-    expect(plan.steps.length - early.length).toBe(2);
+    // The input product and the update.
+    expect(plan.steps.length - prefetchable.length).toBe(2);
   }
 });

@@ -1,4 +1,4 @@
-// How much of a step one invocation takes, and where a sequence's weights are kept.
+// The tile of an invocation in a recurrent step, and the default variant by size, device and precision.
 import { expect, test } from 'vitest';
 
 import { lstm } from '../../src/cells/lstm.ts';
@@ -13,18 +13,18 @@ import { planOf } from '../webgpu_plan.ts';
 
 const large = { products: 4, width: 4096, batch: 4096, pseudoLayers: 1 };
 
-test('of a GPU no more sums than it has registers for, of a CPU as large a tile as there is', () => {
+test("a GPU's tile has 64 sums at most, a software adapter's is the largest", () => {
   const gpu = stepTile(GPU_DEVICE, large);
   expect(4 * gpu.rows * gpu.units).toBe(64);
   expect(stepTile(SOFTWARE_DEVICE, large)).toEqual({ rows: 16, units: 4 });
 });
 
-test('no more rows than there are, and a unit of a row where a unit has very many products', () => {
+test('a tile has at most B rows, and 1 row × 1 unit where a unit has very many products', () => {
   expect(stepTile(SOFTWARE_DEVICE, { ...large, batch: 1 }).rows).toBe(1);
   expect(stepTile(GPU_DEVICE, { ...large, products: 100 })).toEqual({ rows: 1, units: 1 });
 });
 
-test('a whole sequence of many rows takes up to eight of them at once, of a CPU half as many', () => {
+test('a persistent workgroup owns up to 8 rows, on a software adapter up to 4', () => {
   const size = {
     width: 8,
     products: 4,
@@ -35,7 +35,7 @@ test('a whole sequence of many rows takes up to eight of them at once, of a CPU 
     wordsPerInvocation: () => 0,
   };
   expect(streamedGeometry(GPU_DEVICE, size).rows).toBe(8);
-  // SwiftShader's compiler takes minutes for more.
+  // SwiftShader compiles more rows for minutes.
   expect(streamedGeometry(SOFTWARE_DEVICE, size).rows).toBe(4);
   expect(streamedGeometry(GPU_DEVICE, { ...size, batch: 1 }).rows).toBe(1);
 });
@@ -43,7 +43,7 @@ test('a whole sequence of many rows takes up to eight of them at once, of a CPU 
 const KIB = 1024;
 const LARGE: DeviceInfo = { ...GPU_DEVICE, workgroupSize: 1024 };
 
-/** The loop of an LSTM without a gradient. */
+/** The loop of an LSTM in the inference form. */
 function loopOf(hidden: number, precision: WeightPrecision, batch = 1, steps = 9): Step {
   const size: RunSize = {
     cell: lstm,
@@ -60,42 +60,46 @@ function loopOf(hidden: number, precision: WeightPrecision, batch = 1, steps = 9
   return plan.steps.find(({ op }) => op.name === 'recurrent') as Step;
 }
 
-const [streamed, shared, held] = ['persistent_streamed', 'persistent_workgroup', 'persistent_registers'];
+const [streamed, workgroup, registers] = [
+  'persistent_streamed',
+  'persistent_workgroup',
+  'persistent_registers',
+];
 test.each([
-  ['28', GPU_DEVICE, loopOf(28, 'float32'), held, held, held],
-  ['28, f16', GPU_DEVICE, loopOf(28, 'f16'), held, held, held],
-  // All 256 invocations with 64 words each.
-  ['60', GPU_DEVICE, loopOf(60, 'float32'), held, held, held],
-  ['64', GPU_DEVICE, loopOf(64, 'float32'), held, held, held],
-  ['64, f16', GPU_DEVICE, loopOf(64, 'f16'), held, held, held],
-  // The sums of four slices are too many for the least memory.
-  ['60, many rows', GPU_DEVICE, loopOf(60, 'float32', 512), streamed, held, held],
-  ['28, many rows and int8', GPU_DEVICE, loopOf(28, 'int8', 512), held, held, held],
+  ['28', GPU_DEVICE, loopOf(28, 'float32'), registers, registers, registers],
+  ['28, f16', GPU_DEVICE, loopOf(28, 'f16'), registers, registers, registers],
+  // 256 invocations with 64 words each.
+  ['60', GPU_DEVICE, loopOf(60, 'float32'), registers, registers, registers],
+  ['64', GPU_DEVICE, loopOf(64, 'float32'), registers, registers, registers],
+  ['64, f16', GPU_DEVICE, loopOf(64, 'f16'), registers, registers, registers],
+  // With many rows the sums of four slices exceed the smallest workgroup memory.
+  ['60, many rows', GPU_DEVICE, loopOf(60, 'float32', 512), streamed, registers, registers],
+  ['28, many rows and int8', GPU_DEVICE, loopOf(28, 'int8', 512), registers, registers, registers],
   ['128', GPU_DEVICE, loopOf(128, 'float32'), streamed, streamed, streamed],
   ['128, large workgroups', LARGE, loopOf(128, 'float32'), streamed, streamed, streamed],
   ['128, f16', GPU_DEVICE, loopOf(128, 'f16'), streamed, streamed, streamed],
-  ['128, f16, large workgroups', LARGE, loopOf(128, 'f16'), held, held, held],
-  ['88, f16', GPU_DEVICE, loopOf(88, 'f16'), streamed, streamed, shared],
+  ['128, f16, large workgroups', LARGE, loopOf(128, 'f16'), registers, registers, registers],
+  ['88, f16', GPU_DEVICE, loopOf(88, 'f16'), streamed, streamed, workgroup],
   [
     '60, small workgroups',
     { ...GPU_DEVICE, workgroupSize: 64 },
     loopOf(60, 'float32'),
     streamed,
     streamed,
-    shared,
+    workgroup,
   ],
   [
     '28, small workgroups',
     { ...GPU_DEVICE, workgroupSize: 32 },
     loopOf(28, 'float32'),
-    shared,
-    shared,
-    shared,
+    workgroup,
+    workgroup,
+    workgroup,
   ],
   ['28, of a single step', GPU_DEVICE, loopOf(28, 'float32', 1, 1), 'split_k', 'split_k', 'split_k'],
   ['28, by software', SOFTWARE_DEVICE, loopOf(28, 'float32'), 'step', 'step', 'step'],
 ] as const)(
-  'where the weights of an LSTM are by default, H %s, with 16, 32 and 64 KiB',
+  'the default variants of an LSTM, H %s, with 16, 32 and 64 KiB of workgroup memory',
   (_, target, loop, ...expected) => {
     const memories = [16 * KIB, 32 * KIB, 64 * KIB];
     const chosen = memories.map((workgroupMemory) =>
@@ -105,7 +109,7 @@ test.each([
   },
 );
 
-test('weights in workgroup memory leave room for the sums of the slices, up to the last byte', () => {
+test('weights in workgroup memory leave room for the sums of the slices, to the byte', () => {
   let fullest = 0;
   for (const precision of ['float32', 'f16', 'int8'] as const)
     for (let hidden = 1; hidden < 130; hidden++) {

@@ -1,5 +1,5 @@
-// Zoneout, variational dropout and dropout between layers: what is drawn, what it does while training and in inference,
-// and that the backward pass draws the same.
+// Zoneout, variational dropout and dropout between layers: their draws, in training and in inference, and that the backward
+// pass draws the same.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
 import { allCells } from '../../src/cells/index.ts';
@@ -23,8 +23,6 @@ import {
   differing,
   draw,
   drawCotangents,
-  drawParameters,
-  drawStates,
   partsOf,
   runLayer,
   type LayerInput,
@@ -32,33 +30,15 @@ import {
   type Named,
   type Numbers,
 } from '../layer_run.ts';
+import { drawInput, INPUTS, outputsOf, smallLayer } from '../small_layer.ts';
 
 const SEED = [1234, 5] as const;
-const INPUTS = 3;
-
-const layerOf = (cell: Cell, options: Partial<RecurrentOptions>): Recurrent =>
-  new Recurrent('Recurrent', cell, {
-    inputSize: INPUTS,
-    hiddenSize: 5,
-    ...(cell.projects ? { projSize: 2 } : {}),
-    ...options,
-  });
-
-const inputOf = (layer: Recurrent, steps = 4, batch = 3): LayerInput => ({
-  x: draw(1, layer.batchFirst ? [batch, steps, INPUTS] : [steps, batch, INPUTS]),
-  parameters: drawParameters(layer, 10),
-  states: drawStates(layer, batch, 100),
-  cotangents: drawCotangents(layer, steps, batch, 200),
-});
-
 const byFormula = (layer: Recurrent, { x, parameters, states }: LayerInput): Named => {
   const { output, finals } = runFormula(layer, formulas[layer.cell.name], x, parameters, states);
   const named = Object.entries(finals).map(([name, data]) => [name, { data, shape: [] }] as const);
   return { output: { data: output, shape: [] }, ...Object.fromEntries(named) };
 };
-const outputsOf = ({ output, finals }: LayerResult): Named => ({ output, ...finals });
-
-/** All kinds of noise at once. */
+/** The kinds of noise, and all of them together. */
 const NOISES: Readonly<Record<string, Partial<RecurrentOptions>>> = {
   zoneout: { zoneout: 0.3 },
   'variational dropout': { recurrentDropout: 0.4 },
@@ -78,7 +58,7 @@ beforeAll(async () => {
 });
 afterAll(() => exact.dispose());
 
-/** The loss's differences along a random direction of one argument, against the gradient. */
+/** Compares the gradient of each argument with finite differences along a random direction. Returns the errors. */
 async function gradientErrors(layer: Recurrent, input: LayerInput): Promise<string[]> {
   const { dX, dParameters, dStates } = await runLayer(exact, layer, input);
   const step = 1e-5;
@@ -110,25 +90,25 @@ async function gradientErrors(layer: Recurrent, input: LayerInput): Promise<stri
 }
 
 describe.each(Object.entries(NOISES))('%s', (_, options) => {
-  // Every cell that takes it; ReLU's has corners that differences step over.
+  // Every cell that takes these options, but for ReLU's, whose kinks differences step over.
   const takes = (cell: Cell): boolean =>
     !/relu|indrnn|slstm/.test(cell.name) &&
     (options.recurrentDropout === undefined ||
       (cell.recurrentGates.length > 0 && cell.gates.every(({ kind }) => kind !== 'late')));
 
   test.each(allCells.filter(takes).map((cell) => [cell.name, cell] as const))(
-    '%s: the gradient is that of the same draw',
+    '%s: the gradient equals finite differences of the same draw',
     async (_, cell) => {
-      const layer = layerOf(cell, options);
-      const input = { ...inputOf(layer), seed: SEED };
+      const layer = smallLayer(cell, options);
+      const input = { ...drawInput(layer), seed: SEED };
       const lengths = options.bidirectional === true ? { lengths: [2, 4, 1] } : {};
       expect(await gradientErrors(layer, { ...input, ...lengths })).toEqual([]);
     },
   );
 
-  test('another seed, or another step, is another draw; the same is the same', async () => {
-    const layer = layerOf(lstm, options);
-    const input = inputOf(layer);
+  test('the same seed and step give the same draw, others give others', async () => {
+    const layer = smallLayer(lstm, options);
+    const input = drawInput(layer);
     const run = async (seed: readonly [number, number]): Promise<LayerResult> =>
       runLayer(exact, layer, { ...input, seed });
     const parts = partsOf(await run(SEED));
@@ -139,9 +119,9 @@ describe.each(Object.entries(NOISES))('%s', (_, options) => {
 });
 
 const dropouts = Object.entries(NOISES).filter(([, { zoneout }]) => zoneout === undefined);
-test.each(dropouts)('%s: inference has none of it', async (_, options) => {
-  const layer = layerOf(lstm, options);
-  const input = inputOf(layer);
+test.each(dropouts)('%s: inference draws nothing', async (_, options) => {
+  const layer = smallLayer(lstm, options);
+  const input = drawInput(layer);
   const got = outputsOf(await runLayer(exact, layer, input));
   expect(differing(got, byFormula(layer, input), 1e-12)).toEqual([]);
 });
@@ -149,7 +129,7 @@ test.each(dropouts)('%s: inference has none of it', async (_, options) => {
 describe('zoneout', () => {
   const RATES: Readonly<Record<string, number>> = { h: 0.3, c: 0.6 };
 
-  /** Whether zoneout keeps the old value, by the generator's definition; `draw` counts the states that are kept at times. */
+  /** Whether zoneout keeps the old value, by the definition of the generator. `draws` is the number of the state's draw. */
   const isKept = (
     rate: number,
     draws: number,
@@ -168,57 +148,62 @@ describe('zoneout', () => {
     ['lstm, h: 0.3, c: 0.6', lstm, RATES],
     ['lstm, c: 0.5', lstm, { c: 0.5 }],
     ['slstm, h: 0.1, n: 0.4, m: 0.4', slstm, { h: 0.1, n: 0.4, m: 0.4 }],
-  ] as const)('%s: the old state where the generator says so, else the formula', async (_, cell, rates) => {
-    const layer = layerOf(cell, { zoneout: rates });
-    const input = inputOf(layer, 5, 2);
-    const got = await runLayer(exact, layer, { ...input, seed: SEED });
-    const formula = formulas[cell.name];
-    const visits = [0, 0];
-    const expected = runFormula(
-      layer,
-      // Rows are walked one after the other, each through all times.
-      (step) => {
-        const calls = visits[0]++;
-        const [row, t] = [Math.floor(calls / 5), calls % 5];
-        const next = formula(step);
-        const zoned = cell.states.map((state) => {
-          const rate = (rates as Readonly<Record<string, number>>)[state] ?? 0;
-          return [state, rate, step.s[state]] as const;
-        });
-        const order = orderOfDraws(cell, rates);
-        return Object.fromEntries(
-          zoned.map(([state, rate, old]) => [
-            state,
-            next[state].map((value, unit) =>
-              rate > 0 && isKept(rate, order.indexOf(state), [t, row, unit], 5) ? old[unit] : value,
-            ),
-          ]),
-        );
-      },
-      input.x,
-      input.parameters,
-      input.states,
-    );
-    const named = Object.entries(expected.finals).map(([name, data]) => [name, { data, shape: [] }] as const);
-    expect(
-      differing(
-        outputsOf(got),
-        { output: { data: expected.output, shape: [] }, ...Object.fromEntries(named) },
-        1e-12,
-      ),
-    ).toEqual([]);
-    expect(differing(outputsOf(got), byFormula(layer, input), 1e-3)).not.toEqual([]);
-  });
+  ] as const)(
+    '%s: the old state where the generator selects it, else the formula',
+    async (_, cell, rates) => {
+      const layer = smallLayer(cell, { zoneout: rates });
+      const input = drawInput(layer, 5, 2);
+      const got = await runLayer(exact, layer, { ...input, seed: SEED });
+      const formula = formulas[cell.name];
+      const visits = [0, 0];
+      const expected = runFormula(
+        layer,
+        // The formula goes through all steps of a row, then to the next row.
+        (step) => {
+          const calls = visits[0]++;
+          const [row, t] = [Math.floor(calls / 5), calls % 5];
+          const next = formula(step);
+          const zoned = cell.states.map((state) => {
+            const rate = (rates as Readonly<Record<string, number>>)[state] ?? 0;
+            return [state, rate, step.s[state]] as const;
+          });
+          const order = orderOfDraws(cell, rates);
+          return Object.fromEntries(
+            zoned.map(([state, rate, old]) => [
+              state,
+              next[state].map((value, unit) =>
+                rate > 0 && isKept(rate, order.indexOf(state), [t, row, unit], 5) ? old[unit] : value,
+              ),
+            ]),
+          );
+        },
+        input.x,
+        input.parameters,
+        input.states,
+      );
+      const named = Object.entries(expected.finals).map(
+        ([name, data]) => [name, { data, shape: [] }] as const,
+      );
+      expect(
+        differing(
+          outputsOf(got),
+          { output: { data: expected.output, shape: [] }, ...Object.fromEntries(named) },
+          1e-12,
+        ),
+      ).toEqual([]);
+      expect(differing(outputsOf(got), byFormula(layer, input), 1e-3)).not.toEqual([]);
+    },
+  );
 
-  /** States draw in the order in which the update returns them. */
+  /** The states with zoneout, in the order in which the update returns them: that of their draws. */
   function orderOfDraws(cell: Cell, rates: Readonly<Record<string, number>>): readonly string[] {
     const returned: Readonly<Record<string, readonly string[]>> = { lstm: ['c', 'h'] };
     return (returned[cell.name] ?? cell.states).filter((state) => (rates[state] ?? 0) > 0);
   }
 
-  test('in inference it is the mean, weighted by the rate', async () => {
-    const layer = layerOf(lstm, { zoneout: RATES });
-    const input = inputOf(layer);
+  test('in inference the new state is the mean of old and new, weighted by the rate', async () => {
+    const layer = smallLayer(lstm, { zoneout: RATES });
+    const input = drawInput(layer);
     const expected = runFormula(
       layer,
       (step) =>
@@ -242,10 +227,10 @@ describe('zoneout', () => {
     ).toEqual([]);
   });
 
-  test('a rate of 0 is no zoneout, nor is one for no state', async () => {
-    const input = inputOf(layerOf(lstm, {}));
+  test('a rate of 0 and a zoneout without states change nothing', async () => {
+    const input = drawInput(smallLayer(lstm, {}));
     for (const zoneout of [0, { h: 0 }, {}]) {
-      const layer = layerOf(lstm, { zoneout });
+      const layer = smallLayer(lstm, { zoneout });
       const got = await runLayer(exact, layer, { ...input, seed: SEED });
       expect(differing(outputsOf(got), byFormula(layer, input), 1e-12)).toEqual([]);
     }
@@ -253,11 +238,11 @@ describe('zoneout', () => {
 });
 
 describe('variational dropout', () => {
-  test('a cell that declares it runs as any other: without it in inference and at a rate of 0', async () => {
+  test('a cell with recurrent dropout equals the plain cell with the option', async () => {
     const declared = withRecurrentDropout(lstm);
     for (const recurrentDropout of [0, 0.5]) {
-      const [own, plain] = [declared, lstm].map((cell) => layerOf(cell, { recurrentDropout }));
-      const input = inputOf(own);
+      const [own, plain] = [declared, lstm].map((cell) => smallLayer(cell, { recurrentDropout }));
+      const input = drawInput(own);
       const parts = async (layer: Recurrent, seed?: readonly [number, number]): Promise<Named> =>
         partsOf(await runLayer(exact, layer, { ...input, ...(seed && { seed }) }));
       expect(differing(await parts(own), await parts(plain), 0)).toEqual([]);
@@ -265,11 +250,16 @@ describe('variational dropout', () => {
     }
   });
 
-  test('drops the same units of h at every step, another set for each row and direction', async () => {
-    // A cell without memory of its own, whose pre-activation is h alone: W_hh = 1, W_ih = 0 and h_0 = 1.
+  test('drops the same units of h at every step, other units for each row and direction', async () => {
+    // W_hh = 1 (identity), W_ih = 0 and h_0 = 1, so that the pre-activation is h alone.
     const hiddenSize = 64;
     const [steps, batch, p] = [3, 4, 0.25];
-    const layer = layerOf(elmanTanh, { hiddenSize, recurrentDropout: p, bidirectional: true, bias: false });
+    const layer = smallLayer(elmanTanh, {
+      hiddenSize,
+      recurrentDropout: p,
+      bidirectional: true,
+      bias: false,
+    });
     const identity = { shape: [hiddenSize, hiddenSize], data: new Float64Array(hiddenSize ** 2) };
     for (let i = 0; i < hiddenSize; i++) identity.data[i * hiddenSize + i] = 1;
     const none = { shape: [hiddenSize, INPUTS], data: new Float64Array(hiddenSize * INPUTS) };
@@ -313,10 +303,10 @@ describe('variational dropout', () => {
   });
 
   test.each([lstmProjected, gru].map((cell) => [cell.name, cell] as const))(
-    '%s: of 1 there is nothing left of h in the product',
+    '%s: a rate of 1 sets h in the product to 0',
     async (_, cell) => {
-      const layer = layerOf(cell, { recurrentDropout: 1 });
-      const input = inputOf(layer);
+      const layer = smallLayer(cell, { recurrentDropout: 1 });
+      const input = drawInput(layer);
       const got = await runLayer(exact, layer, { ...input, seed: SEED });
       const formula = formulas[cell.name];
       const expected = runFormula(
@@ -337,15 +327,15 @@ describe('variational dropout', () => {
   );
 });
 
-test('dropout lies between layers, and not behind the last', async () => {
+test('dropout is between layers, and not behind the last', async () => {
   const [steps, batch] = [4, 3];
-  const one = layerOf(gru, { dropout: 0.5 });
-  const input = inputOf(one, steps, batch);
+  const one = smallLayer(gru, { dropout: 0.5 });
+  const input = drawInput(one, steps, batch);
   const got = await runLayer(exact, one, { ...input, seed: SEED });
   expect(differing(outputsOf(got), byFormula(one, input), 1e-12)).toEqual([]);
-  // Of 1: the second layer is given zeros, and gives what it gives for them.
-  const two = layerOf(gru, { dropout: 1, numLayers: 2 });
-  const both = inputOf(two, steps, batch);
+  // With a rate of 1 the second layer reads zeros.
+  const two = smallLayer(gru, { dropout: 1, numLayers: 2 });
+  const both = drawInput(two, steps, batch);
   const all = await runLayer(exact, two, { ...both, seed: SEED });
   const second = new Recurrent('Recurrent', gru, { inputSize: 5, hiddenSize: 5 });
   const own = Object.entries(both.parameters).flatMap(([name, numbers]) =>

@@ -1,4 +1,4 @@
-// A safetensors file is believed only after every claim was checked: whatever is wrong is refused, and the message says what.
+// Safetensors files: round trips, and an error for every fault in a file.
 import {
   array,
   assert,
@@ -29,7 +29,7 @@ const small = (): Uint8Array<ArrayBuffer> =>
     { format: 'pt' },
   );
 
-/** A file of any header text and any number of data bytes; `claim` is the header length that it states. */
+/** A file with a header text and a number of data bytes; `claim` is the header length that it states. */
 function file(header: unknown, dataBytes = 0, claim?: bigint): Uint8Array<ArrayBuffer> {
   const json = new TextEncoder().encode(typeof header === 'string' ? header : JSON.stringify(header));
   const bytes = new Uint8Array(8 + json.byteLength + dataBytes);
@@ -86,7 +86,7 @@ describe('round trip', () => {
     );
   });
 
-  test('names that mean something to JavaScript are names like any other', () => {
+  test('names such as __proto__ are allowed', () => {
     const data = Float32Array.of(1);
     const tensors = new Map<string, NamedTensor>(
       ['__proto__', 'constructor', '10', ''].map((key) => [key, { shape: [1], dtype: 'f32', data }]),
@@ -106,13 +106,13 @@ describe('round trip', () => {
     }
   });
 
-  test('a view of part of an array is written as that part', () => {
+  test('a typed array that is a part of its buffer is written as that part', () => {
     const data = Float32Array.of(1, 2, 3, 4).subarray(1, 3);
     const bytes = serializeSafetensors(new Map([['w', { shape: [2], dtype: 'f32', data }]]));
     expect(parseSafetensors(bytes).tensors.get('w')?.data).toEqual(Float32Array.of(2, 3));
   });
 
-  test("a tensor cannot be called as the metadata is, and its shape must be its data's", () => {
+  test('a tensor must not be named __metadata__, and its shape must fit its data', () => {
     const data = Float32Array.of(1, 2);
     const write = (key: string, shape: number[]) => () =>
       serializeSafetensors(new Map([[key, { shape, dtype: 'f32', data }]]));
@@ -121,21 +121,21 @@ describe('round trip', () => {
   });
 });
 
-describe('bytes that lie anywhere', () => {
+describe('bytes at any offset', () => {
   const content = parseSafetensors(small());
 
-  test('a Buffer from the pool of Node, whose slice() is a view', () => {
+  test("a Buffer of Node's pool, whose slice() is a view", () => {
     const source = small();
     const pooled = Buffer.from(source);
     expect(pooled.buffer.byteLength).toBeGreaterThan(pooled.byteLength);
     const read = parseSafetensors(pooled);
     expect(read).toEqual(content);
-    // What was read is a copy, not the pool's memory.
+    // The tensors are copies.
     pooled.fill(0xff);
     expect(read).toEqual(content);
   });
 
-  test.each([1, 2, 3, 4, 5, 8])('a Uint8Array that begins at byte %i of its buffer', (offset) => {
+  test.each([1, 2, 3, 4, 5, 8])('a Uint8Array that starts at byte %i of its buffer', (offset) => {
     const source = small();
     const whole = new Uint8Array(offset + source.byteLength + 5).fill(0xee);
     whole.set(source, offset);
@@ -144,7 +144,7 @@ describe('bytes that lie anywhere', () => {
     expect(refusal(part.subarray(0, -1))).toMatch(/truncated/);
   });
 
-  test('anything but a Uint8Array is not read', () => {
+  test('anything but a Uint8Array is refused', () => {
     for (const wrong of [small().buffer, 'text', null, Float32Array.of(1)])
       expect(() => parseSafetensors(wrong as unknown as Uint8Array)).toThrow(
         expect.objectContaining({
@@ -156,7 +156,7 @@ describe('bytes that lie anywhere', () => {
 });
 
 describe('a damaged file', () => {
-  test('that is a zip, as torch.save writes', () => {
+  test('that is a zip, as torch.save writes it', () => {
     const zip = Uint8Array.of(0x50, 0x4b, 3, 4, 20, 0, 0, 0, 8, 8, 0, 0);
     expect(refusal(zip)).toMatch(
       /this is a zip, such as torch.save writes; write the weights with safetensors\.torch\.save_file/,
@@ -169,14 +169,14 @@ describe('a damaged file', () => {
       expect(refusal(bytes.subarray(0, length))).toMatch(/truncated/);
   });
 
-  test('with bytes behind its end', () => {
+  test('with extra bytes at its end', () => {
     const bytes = small();
     const longer = new Uint8Array(bytes.byteLength + 1);
     longer.set(bytes);
     expect(refusal(longer)).toMatch(/end at byte 32, but the file has 33 bytes/);
   });
 
-  test('any one byte of the header length changed', () => {
+  test('with any byte of the header length changed', () => {
     const bytes = small();
     for (let at = 0; at < 8; at++) {
       for (const flip of [1, 2, 8, 0x40, 0x80, 0xff]) {
@@ -272,7 +272,7 @@ describe('a damaged file', () => {
     expect(refusal(file({ a: f32([2], a), b: f32([2], b) }, 20))).toMatch(message);
   });
 
-  test('of any bytes at all', () => {
+  test('of random bytes', () => {
     assert(
       property(uint8Array({ maxLength: 64 }), (bytes) => {
         refusal(bytes);
@@ -281,7 +281,7 @@ describe('a damaged file', () => {
   });
 });
 
-test('tensors may lie in another order than the header names them', () => {
+test('tensors may be in another order than in the header', () => {
   const bytes = file({ b: f32([1], [4, 8]), a: f32([1], [0, 4]) }, 8);
   new DataView(bytes.buffer).setFloat32(bytes.byteLength - 8, 1, true);
   new DataView(bytes.buffer).setFloat32(bytes.byteLength - 4, 2, true);

@@ -1,4 +1,4 @@
-// Segments of time: how a long sequence is cut.
+// The segments of a long sequence.
 import { describe, expect, test } from 'vitest';
 
 import { segmentSizes } from '../../src/ops/segments.ts';
@@ -7,7 +7,7 @@ const BYTES = 64 * 2 ** 20;
 const limits = { bytes: BYTES };
 
 describe('segments of time', () => {
-  test('cover all steps, none empty, mirrored for two directions', () => {
+  test('cover all steps, are not empty, and are mirrored for two directions', () => {
     for (const directions of [1, 2]) {
       for (let steps = 1; steps < 40; steps++) {
         for (const perStep of [1, BYTES / 7, BYTES / 3.5, BYTES, 3 * BYTES]) {
@@ -20,7 +20,7 @@ describe('segments of time', () => {
     }
   });
 
-  test('what fits is one segment, what does not is several of at most the limit', () => {
+  test('are one where the reserve space fits, else several within the limit', () => {
     expect(segmentSizes(100, 1, BYTES / 100, limits)).toEqual([100]);
     expect(segmentSizes(100, 1, BYTES / 25, limits)).toEqual([25, 25, 25, 25]);
   });

@@ -1,24 +1,8 @@
-// Names and shapes of parameters are those of PyTorch.
+// Names and shapes of parameters, as in PyTorch's state_dict.
 import { describe, expect, test } from 'vitest';
 
-import {
-  Embedding,
-  GRU,
-  Linear,
-  LSTM,
-  RNN,
-  Sequential,
-  type Layer,
-  type Recurrent,
-  type RecurrentOptions,
-} from '../../src/index.ts';
-
-const KINDS = {
-  RNN: { make: (options: RecurrentOptions): Recurrent => new RNN(options), gates: 1, states: ['h'] },
-  LSTM: { make: (options: RecurrentOptions): Recurrent => new LSTM(options), gates: 4, states: ['h', 'c'] },
-  GRU: { make: (options: RecurrentOptions): Recurrent => new GRU(options), gates: 3, states: ['h'] },
-} as const;
-const kinds = ['RNN', 'LSTM', 'GRU'] as const;
+import { Embedding, GRU, Linear, Sequential, type Layer } from '../../src/index.ts';
+import { kindNames, recurrentKinds } from '../recurrent_kinds.ts';
 
 const INPUTS = 4;
 const HIDDEN = 7;
@@ -27,8 +11,8 @@ describe('the state_dict', () => {
   const named = (layer: Layer): [string, ...number[]][] =>
     layer.parameters.map(({ name, shape }) => [name, ...shape]);
 
-  test.each(kinds)('of a %s of two layers is what PyTorch has', (kind) => {
-    const { make, gates } = KINDS[kind];
+  test.each(kindNames)("of a %s of two layers equals PyTorch's", (kind) => {
+    const { make, gates } = recurrentKinds[kind];
     const options = { inputSize: INPUTS, hiddenSize: HIDDEN, numLayers: 2 };
     const rows = gates * HIDDEN;
     expect(named(make(options))).toEqual([
@@ -49,7 +33,7 @@ describe('the state_dict', () => {
     ]);
   });
 
-  test('of a Sequential has the positions of its layers', () => {
+  test('of a Sequential has positions of layers as prefixes', () => {
     const model = new Sequential([
       new Embedding(11, INPUTS),
       new GRU({ inputSize: INPUTS, hiddenSize: HIDDEN, bias: false }),

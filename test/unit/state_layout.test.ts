@@ -1,4 +1,4 @@
-// States in one flat tensor: where each lies, on the host and in a plan alike.
+// The layout of states in one flat tensor, on the host and in a plan.
 import { describe, expect, test } from 'vitest';
 
 import { createRuntime, GRU, LSTM, Sequential, type Shape, type State, type Value } from '../../src/index.ts';
@@ -7,7 +7,7 @@ import { StateLayout } from '../../src/runtime/state_layout.ts';
 const BATCH = 2;
 const state = (name: string, shape: (batch: number) => Shape): State => ({ name, shape });
 const lstm = new LSTM({ inputSize: 1, hiddenSize: 3, projSize: 1, numLayers: 2 });
-/** From one number up to another, which is left out. */
+/** The integers from one number up to another, exclusive. */
 const range = (from: number, to: number): number[] => Array.from({ length: to - from }, (_, i) => from + i);
 
 const cases: Record<string, { states: readonly State[]; places: Record<string, number[]> }> = {
@@ -55,20 +55,20 @@ describe.each(Object.entries(cases))('%s', (_, { states, places }) => {
   const layout = new StateLayout(states, BATCH);
   const names = states.map(({ name }) => name);
   const expected = names.map((name) => places[name]);
-  // Each number is its own place.
+  // Each element holds its position.
   const flat = Float32Array.from(range(0, layout.size));
 
   test('has a place for each element, and no more', () => {
     expect(expected.flat().toSorted((a, b) => a - b)).toEqual(range(0, layout.size));
   });
 
-  test('is cut and joined so on the host', () => {
+  test('the host cuts and joins states by it', () => {
     const tensors = layout.toTensors(flat);
     expect([...tensors.values()].map(({ data }) => Array.from(data))).toEqual(expected);
     expect(layout.fromTensors('test', tensors)).toEqual([flat]);
   });
 
-  test('is unpacked and packed so in a plan, each state in its shape', async () => {
+  test('a plan unpacks and packs states by it, each in its shape', async () => {
     using runtime = await createRuntime({ backend: 'cpu' });
     const unpack = runtime.compile((x: Value) => layout.unpack(x));
     const pack = runtime.compile((values: Record<string, Value>) => layout.pack(values));

@@ -1,9 +1,9 @@
-// The generated tables of the documentation are those of the declarations.
+// The generated tables of the documentation are up to date.
 import { expect, test } from 'vitest';
 
 import { documents, withTables } from '../tables.ts';
 
-test.each(documents)('%s has the tables of today (else: npm run tables)', (document) => {
+test.each(documents)('%s has current tables (else: npm run tables)', (document) => {
   const { before, after } = withTables(document);
   expect(before).toBe(after);
 });

@@ -1,4 +1,4 @@
-// The demo's view of a text: which character is which token, which batches a seed gives, and what is drawn.
+// The demo's texts: characters as tokens, batches by seed, and sampling.
 import { assert, property, string } from 'fast-check';
 import { describe, expect, test } from 'vitest';
 
@@ -7,7 +7,7 @@ import { baselinesOf, Batches, PLACEHOLDER, readCorpus, Vocabulary } from '../..
 import { Random } from '../../src/core/random.ts';
 
 describe('vocabulary', () => {
-  test('is every character once, by code point', () => {
+  test('has every character once, in the order of code points', () => {
     expect(Vocabulary.of('banana 😀\nA').characters).toEqual(['\n', ' ', 'A', 'a', 'b', 'n', '😀']);
   });
 
@@ -23,11 +23,11 @@ describe('vocabulary', () => {
     expect(Vocabulary.of(text).size).toBe(97);
   });
 
-  test('counts a placeholder that is in the text as one', () => {
+  test('treats a placeholder character in the text as the placeholder', () => {
     expect(Vocabulary.of(`ab${PLACEHOLDER}`).characters).toEqual(['a', 'b', PLACEHOLDER]);
   });
 
-  test('encodes and decodes any text that it was made of', () => {
+  test('decodes what it has encoded of its own text', () => {
     assert(
       property(string({ unit: 'grapheme', maxLength: 60 }), (text) => {
         const vocabulary = Vocabulary.of(text, Infinity);
@@ -36,14 +36,14 @@ describe('vocabulary', () => {
     );
   });
 
-  test('refuses what it does not know where it has no placeholder', () => {
+  test('refuses unknown characters where it has no placeholder', () => {
     expect(() => Vocabulary.of('abc').encode('abd')).toThrow(/"d" is not one of the 3/);
     expect(() => Vocabulary.of('abc').decode([3])).toThrow(/below 3, got 3/);
   });
 });
 
 describe('corpus', () => {
-  test('is the same whatever marks the file has', () => {
+  test('does not depend on line endings and byte order marks', () => {
     const plain = readCorpus('a', 'one\ntwo\n');
     expect(readCorpus('a', '\uFEFFone\r\ntwo\r\n')).toEqual(plain);
     expect(readCorpus('a', 'one\ntwo!').hash).not.toBe(plain.hash);
@@ -59,7 +59,7 @@ describe('corpus', () => {
   });
 });
 
-// Each token is its own place, so that a window shows where it was cut.
+// Each token is its position, so that a window shows where it starts.
 const places = Int32Array.from({ length: 100 }, (_, i) => i);
 
 describe('batches', () => {
@@ -70,7 +70,7 @@ describe('batches', () => {
     expect([...y]).toEqual([...x].map((token) => token + 1));
   });
 
-  test('reach every place of the text and none outside', () => {
+  test('reach every position of the text and none outside', () => {
     const batches = new Batches(places.subarray(0, 10), 7, 5, 3);
     const starts = new Set(
       Array.from({ length: 40 }, (_, step) => Array.from(batches.at(step).x.slice(0, 5))).flat(),
@@ -85,18 +85,18 @@ describe('batches', () => {
     expect(of(1)).toEqual(first);
     expect(of(2)).not.toEqual(first);
     expect(new Set(first.map(String)).size).toBe(6);
-    // As after a resume: step 4 without the four before it.
+    // As after a resume: step 4 without the steps before it.
     expect([...new Batches(places, 7, 6, 1).at(4).x]).toEqual(first[4]);
   });
 
-  test('need a text longer than a window', () => {
+  test('refuse a text that is not longer than a window', () => {
     expect(new Batches(places, 99, 2, 1).at(0).x[0]).toBe(0);
     expect(() => new Batches(places, 100, 2, 1)).toThrow(/more than 100 characters.*got 100/);
   });
 });
 
-test('baselines: what the three simplest models would lose', () => {
-  // a b a b …: the pair tells all, one character half.
+test('baselines: the losses of the three simplest models', () => {
+  // a b a b …: a pair predicts the next character, single characters are half of the text each.
   const { uniform, frequency, pairs } = baselinesOf(readCorpus('ab', `${'ab'.repeat(500)}a`));
   expect(uniform).toBeCloseTo(Math.LN2, 6);
   expect(frequency).toBeCloseTo(Math.LN2, 6);
@@ -112,7 +112,7 @@ describe('draw', () => {
     return drawn.filter((index) => index === 1).length / drawn.length;
   };
 
-  test('follows the odds, sharper when cold and flatter when hot', () => {
+  test('follows the probabilities, sharper at low and flatter at high temperature', () => {
     expect(share(1)).toBeCloseTo(0.75, 1);
     expect(share(0.5)).toBeCloseTo(0.9, 1);
     expect(share(1000)).toBeCloseTo(0.5, 1);

@@ -1,17 +1,17 @@
-// What a recurrent layer keeps from its forward pass for its backward pass: bytes for each step, row and unit.
+// The memory that a recurrent layer saves for its backward pass, in bytes per step, row and unit.
 import { expect, test } from 'vitest';
 
 import { createRuntime, GRU, LSTM, mse, RNN, sgd, type Layer, type Plan } from '../../src/index.ts';
 
 const [STEPS, BATCH, HIDDEN] = [64, 2, 64];
 
-/** Bytes of temporaries that hold something of the forward loop while the backward loop runs. */
-function kept({ steps, buffers }: Plan): number {
+/** Bytes of temporaries that the forward loop writes and the backward loop reads. */
+function savedBytes({ steps, buffers }: Plan): number {
   const forward = steps.findIndex(({ op }) => op.name === 'recurrent');
   const backward = steps.findIndex(({ op }) => op.name === 'recurrent_backward');
   const written = new Set(steps[forward].outputs.map(({ buffer }) => buffer));
   const read = new Set(steps.slice(backward).flatMap(({ inputs }) => inputs.map(({ buffer }) => buffer)));
-  // Memory that something else was put into between the two is not kept.
+  // A buffer that another step writes in between is not saved.
   const taken = new Set(
     steps.slice(forward + 1, backward).flatMap(({ outputs }) => outputs.map(({ buffer }) => buffer)),
   );
@@ -32,8 +32,8 @@ test.each<[string, Layer, number]>([
   const trainer = net.trainer({ loss: mse, optimizer: sgd({ lr: 0.1 }) });
   const tensor = (size: number) =>
     runtime.tensor(new Float32Array(STEPS * BATCH * size), { shape: [STEPS, BATCH, size] });
-  const perElement = kept(trainer.plan(tensor(4), tensor(HIDDEN))) / (STEPS * BATCH * HIDDEN);
-  // States are kept of one time more than there are steps.
+  const perElement = savedBytes(trainer.plan(tensor(4), tensor(HIDDEN))) / (STEPS * BATCH * HIDDEN);
+  // There is one state more than steps.
   expect(perElement).toBeLessThanOrEqual(most * (1 + 1 / STEPS));
   expect(perElement).toBeGreaterThanOrEqual(most);
 });
@@ -41,7 +41,7 @@ test.each<[string, Layer, number]>([
 test.each<[string, Layer]>([
   ['LSTM', new LSTM(sizes)],
   ['GRU', new GRU(sizes)],
-])('%s: without a gradient, states of two times', async (_, layer) => {
+])('%s: without a gradient the loop has the states of two times only', async (_, layer) => {
   using runtime = await createRuntime({ backend: 'cpu' });
   const net = await runtime.load(layer);
   const x = runtime.tensor(new Float32Array(STEPS * BATCH * 4), { shape: [STEPS, BATCH, 4] });

@@ -1,4 +1,4 @@
-// What tuning concludes and keeps: in a store that may hold anything, fail, or be shared with another page.
+// The choices of tuning, and their store, which may have any contents, fail, or be shared with another page.
 import { describe, expect, test } from 'vitest';
 
 import { createRuntime, matmul, Value, type TuningStore } from '../../src/index.ts';
@@ -20,17 +20,17 @@ class FakeStore implements TuningStore {
   }
 }
 
-describe('a default is left', () => {
+describe('the default variant is replaced', () => {
   const names = ['default', 'other', 'third'] as const;
   test.each([
-    ['for what is clearly faster', { default: 1, other: 0.9, third: 1.2 }, 'other'],
-    ['for the fastest of several', { default: 1, other: 0.9, third: 0.5 }, 'third'],
-    ['not for what is hardly faster', { default: 1, other: 0.96, third: 2 }, 'default'],
-    ['not for what is slower', { default: 1, other: 2, third: 3 }, 'default'],
+    ['by one that is clearly faster', { default: 1, other: 0.9, third: 1.2 }, 'other'],
+    ['by the fastest of several', { default: 1, other: 0.9, third: 0.5 }, 'third'],
+    ['not by one that is hardly faster', { default: 1, other: 0.96, third: 2 }, 'default'],
+    ['not by one that is slower', { default: 1, other: 2, third: 3 }, 'default'],
   ])('%s', (_, seconds, expected) => expect(fastestOf([...names], seconds)).toBe(expected));
 });
 
-describe('what is open', () => {
+describe('the list of untuned kinds', () => {
   const args = [
     [64, 64],
     [64, 64],
@@ -40,18 +40,18 @@ describe('what is open', () => {
   const plan = planOf(args, [matmul(matmul(x, w), v, { transposeB: true }), matmul(x, x)]);
   const names = ['tiled', 'registers'];
 
-  test('is each kind once, without those that are known', () => {
+  test('has each kind once, without those with a choice', () => {
     expect(untunedKinds(plan, new Launcher(GPU_DEVICE), {})).toEqual([
       { kind: 'matmul:64x64x64:kn', step: 0, names },
       { kind: 'matmul:64x64x64:kk', step: 1, names },
     ]);
-    const open = (chosen: string): string[] =>
+    const untuned = (chosen: string): string[] =>
       untunedKinds(plan, new Launcher(GPU_DEVICE), { 'matmul:64x64x64:kn': chosen }).map(({ kind }) => kind);
-    expect(open('registers')).toEqual(['matmul:64x64x64:kk']);
-    expect(open('no variant any more')).toHaveLength(2);
+    expect(untuned('registers')).toEqual(['matmul:64x64x64:kk']);
+    expect(untuned('no variant any more')).toHaveLength(2);
   });
 
-  test('is nothing where there is one variant', () => {
+  test('has no kind with a single variant', () => {
     const small = [new Value({ shape: [12, 12], dtype: 'f32' })];
     expect(untunedKinds(planOf(small, [matmul(small[0], small[0])]), new Launcher(GPU_DEVICE), {})).toEqual(
       [],
@@ -72,7 +72,7 @@ test('a plan is printed with the variants that a device runs', () => {
 });
 
 describe('the table', () => {
-  test('is kept in the store, by adapter', () => {
+  test('is stored by adapter', () => {
     const store = new FakeStore();
     const table = new TuningTable(store);
     table.add('one', { a: 'x' });
@@ -85,7 +85,7 @@ describe('the table', () => {
     expect(later.choicesFor('unknown')).toEqual({});
   });
 
-  test('keeps what another page has written meanwhile', () => {
+  test('does not overwrite what another page has written meanwhile', () => {
     const store = new FakeStore();
     const [here, there] = [new TuningTable(store), new TuningTable(store)];
     there.add('adapter', { a: 'x' });
@@ -93,13 +93,13 @@ describe('the table', () => {
     expect(new TuningTable(store).tuning).toEqual({ adapter: { a: 'x', b: 'y' } });
   });
 
-  test('writes nothing where nothing was found', () => {
+  test('writes nothing without a choice', () => {
     const store = new FakeStore();
     new TuningTable(store).add('adapter', {});
     expect(store.texts.size).toBe(0);
   });
 
-  test('does without a store, and with one that fails', () => {
+  test('works without a store, and with one that fails', () => {
     const failing: TuningStore = {
       getItem: () => {
         throw new Error('denied');
@@ -120,8 +120,8 @@ describe('the table', () => {
     ['no JSON', '{"adapter"', {}],
     ['a list', '[1]', {}],
     ['a number', '1', {}],
-    ['choices that are none', '{"a": 1, "b": {"k": "v", "l": 2, "m": null}, "c": null}', { b: { k: 'v' } }],
-  ])('reads what it can of %s', (_, text, expected) => expect(parseTuning(text)).toEqual(expected));
+    ['some invalid choices', '{"a": 1, "b": {"k": "v", "l": 2, "m": null}, "c": null}', { b: { k: 'v' } }],
+  ])('reads the valid choices of %s', (_, text, expected) => expect(parseTuning(text)).toEqual(expected));
 });
 
 describe('on the CPU', () => {

@@ -1,11 +1,11 @@
-// What needs a batch says so.
+// Errors where a batch is needed.
 import { expect, test } from 'vitest';
 
 import { adam, createRuntime, LSTM, mse } from '../../src/index.ts';
 
 const sizes = { inputSize: 3, hiddenSize: 5 };
 
-test('what speaks of the rows of a batch needs one', async () => {
+test('options about rows of a batch refuse an input without one', async () => {
   using runtime = await createRuntime({ backend: 'cpu' });
   using net = await runtime.load(new LSTM(sizes));
   const [x, y] = [[[1, 2, 3]], [[1, 2, 3, 4, 5]]];

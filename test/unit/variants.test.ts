@@ -1,4 +1,4 @@
-// Which variant of an op a step is run in: what was chosen for its kind, where that can do it, else the target's default.
+// The variant of a step: the choice for its kind where that is valid, else the default of the device.
 import { expect, test } from 'vitest';
 
 import { GPU_DEVICE, SOFTWARE_DEVICE, type DeviceInfo } from '../../src/backend/webgpu/device_info.ts';
@@ -38,7 +38,7 @@ const target = targetOf([
 const launcher = (device: DeviceInfo): Launcher => new Launcher(device, target);
 const step = firstStep((x) => apply(op, {}, [x]));
 
-test('the default is the target’s', () => {
+test('the default is that of the device', () => {
   expect(launcher(GPU_DEVICE).variantsOf(step)).toEqual({
     key: 'two ways:8x8',
     names: ['clever', 'plain'],
@@ -47,7 +47,7 @@ test('the default is the target’s', () => {
   expect(launcher(SOFTWARE_DEVICE).variantOf(step)).toBe('plain');
 });
 
-test('a choice for its kind comes first, one that cannot do it and one of another kind do not count', () => {
+test('a valid choice for its kind replaces the default; one that is unknown or of another kind does not', () => {
   const chosen = (key: string, name: string, device: DeviceInfo = GPU_DEVICE): string | undefined =>
     launcher(device).variantOf(step, { [key]: name });
   expect(chosen('two ways:8x8', 'plain')).toBe('plain');
@@ -55,7 +55,7 @@ test('a choice for its kind comes first, one that cannot do it and one of anothe
   expect(chosen('two ways:8x16', 'plain')).toBe('clever');
 });
 
-test('the kernels are told the variant', () => {
+test('kernels get the variant', () => {
   ran.length = 0;
   launcher(GPU_DEVICE).dispatchesOf(step);
   launcher(SOFTWARE_DEVICE).dispatchesOf(step);
@@ -63,11 +63,11 @@ test('the kernels are told the variant', () => {
   expect(ran).toEqual(['clever', 'plain', 'clever']);
 });
 
-test('sizes are classed by powers of two', () => {
+test('sizes are rounded up to powers of two', () => {
   expect(sizeClass(1, 2, 3, 64, 65, 0)).toBe('1x2x4x64x128x1');
 });
 
-test('the kind of a product is its sizes and how its operands lie', () => {
+test('the kind of a product has its sizes and the layout of its operands', () => {
   const kind = (a: readonly number[], b: readonly number[], transposeB: boolean): string | undefined => {
     const args = [a, b].map((shape) => new Value({ shape, dtype: 'f32' }));
     const [step] = planOf(args, [matmul(args[0], args[1], { transposeB })]).steps;
@@ -78,7 +78,7 @@ test('the kind of a product is its sizes and how its operands lie', () => {
   expect(kind([12, 7], [20, 7], true)).toBe('matmul:16x8x32:--');
 });
 
-const LANES: DeviceInfo = { ...SOFTWARE_DEVICE, subgroupSize: 4 };
+const SUBGROUPS_OF_FOUR: DeviceInfo = { ...SOFTWARE_DEVICE, subgroupSize: 4 };
 
 test.each([
   ['a large product', [512, 256, 1024], 'tiled', 'registers', 'subgroup'],
@@ -94,9 +94,7 @@ test.each([
     [k, n],
   ].map((shape) => new Value({ shape, dtype: 'f32' }));
   const [step] = planOf(args, [matmul(args[0], args[1])]).steps;
-  expect([GPU_DEVICE, SOFTWARE_DEVICE, LANES].map((target) => new Launcher(target).variantOf(step))).toEqual([
-    gpu,
-    software,
-    subgroup,
-  ]);
+  expect(
+    [GPU_DEVICE, SOFTWARE_DEVICE, SUBGROUPS_OF_FOUR].map((target) => new Launcher(target).variantOf(step)),
+  ).toEqual([gpu, software, subgroup]);
 });

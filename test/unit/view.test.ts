@@ -1,5 +1,5 @@
-// Views against plain arrays: however slices, transposes, broadcasts and reshapes are composed, reading through the
-// view gives what doing it to the array gives.
+// Views against plain arrays: any composition of slices, transposes, broadcasts and reshapes reads the elements that the
+// same operations on arrays give.
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 
@@ -20,14 +20,14 @@ import {
 
 const range = (n: number): number[] => Array.from({ length: n }, (_, i) => i);
 
-/** The buffer's elements that a view reads, in order. The buffer holds its own indices. */
+/** The elements that a view reads, in order, of a buffer whose elements are their indices. */
 function read(view: View): number[] {
   const list: number[] = [];
   walk([view], ([at]) => list.push(at));
   return list;
 }
 
-/** A tensor as a plain list, and the operations on it element by element. */
+/** A tensor as a plain list, with the operations element by element. */
 interface Plain {
   readonly shape: Shape;
   readonly data: readonly number[];
@@ -117,7 +117,7 @@ const moves: Record<string, Move> = {
     }
     if (shape.length < 4 && random(3) === 0) shape.splice(random(shape.length + 1), 0, 1);
     const reshaped = reshapeView(view, shape);
-    // Where no view can say it, the tensor is copied.
+    // Where no view can represent the result, the tensor is copied.
     return reshaped === undefined ? { view, plain } : { view: reshaped, plain: { shape, data: plain.data } };
   },
 };
@@ -193,7 +193,7 @@ describe('composed views', () => {
     );
   });
 
-  test('can be reshaped exactly where the result is a view', () => {
+  test('can be reshaped if and only if the result is a view', () => {
     fc.assert(
       fc.property(program, ({ shape, steps }) => {
         const { view } = follow(shape, steps);
@@ -214,7 +214,7 @@ test('a view equals itself with other strides on axes of size 1', () => {
   expect(sameView(view, denseView([2, 3]))).toBe(false);
 });
 
-test('collapse merges only what all views walk as one', () => {
+test('collapse merges axes only where all views allow it', () => {
   const dense = denseView([2, 3, 5]);
   expect(collapse([dense])[0]).toEqual({ shape: [30], strides: [1], offset: 0 });
   const row = broadcastView(denseView([5]), [2, 3, 5]);

@@ -1,4 +1,4 @@
-// When layers share launches: where the layer is told to, and else where a launch takes the device longer than a step.
+// When stacked layers run as a wavefront: with the option, or where the target prefers it.
 import { describe, expect, test } from 'vitest';
 
 import {
@@ -19,6 +19,7 @@ import { fakeQuantize } from '../../src/ops/fake_quantize.ts';
 import type { WeightPrecision } from '../../src/ops/weight_precision.ts';
 import { GPU_DEVICE, SOFTWARE_DEVICE } from '../../src/backend/webgpu/device_info.ts';
 import { sharesLaunches } from '../../src/backend/webgpu/kernels/recurrent/geometry.ts';
+import { loopsOf } from '../loops.ts';
 import { planOf } from '../webgpu_plan.ts';
 
 interface Planned {
@@ -28,8 +29,8 @@ interface Planned {
   readonly training?: boolean;
 }
 
-/** Of how many layers or directions each loop over time is. */
-function loopsOf(
+/** The number of pseudo-layers of each loop in the plan of a layer. */
+function plannedLoops(
   layer: Recurrent,
   { prefers = () => false, precision = 'float32', steps = 4, training = false }: Planned = {},
 ): number[] {
@@ -44,49 +45,47 @@ function loopsOf(
   const context = training ? { noise: new Noise(seed) } : {};
   const { output } = layer.forward(x, Object.fromEntries(named), {}, context);
   const target = targetOf(webgpuKernels, prefers);
-  return planOf([...args, seed], [output], { target }).steps.flatMap(({ op, attrs }) =>
-    op.name === 'recurrent' ? [(attrs as { pseudoLayers: number }).pseudoLayers] : [],
-  );
+  return loopsOf(planOf([...args, seed], [output], { target }));
 }
 
 const large: RecurrentOptions = { inputSize: 3, hiddenSize: 256, numLayers: 3 };
 const bound: Planned = { prefers: () => true };
 
-describe('left to the target', () => {
-  test('it does where a launch takes longer than a step, and not where it does not or nothing is known', () => {
-    expect(loopsOf(new LSTM(large), bound)).toEqual([3]);
-    expect(loopsOf(new LSTM({ ...large, wavefront: 'auto' }), bound)).toEqual([3]);
-    expect(loopsOf(new LSTM(large), { prefers: () => false })).toEqual([1, 1, 1]);
-    expect(loopsOf(new LSTM(large))).toEqual([1, 1, 1]);
+describe('without the option', () => {
+  test('layers are a wavefront where the target prefers it, and not by default', () => {
+    expect(plannedLoops(new LSTM(large), bound)).toEqual([3]);
+    expect(plannedLoops(new LSTM({ ...large, wavefront: 'auto' }), bound)).toEqual([3]);
+    expect(plannedLoops(new LSTM(large), { prefers: () => false })).toEqual([1, 1, 1]);
+    expect(plannedLoops(new LSTM(large))).toEqual([1, 1, 1]);
   });
 
-  test('it asks for a step of all layers, both products in each', () => {
+  test('the target gets the cost of a step of all layers, with both products of each', () => {
     const asked: WavefrontStep[] = [];
     const prefers = (step: WavefrontStep): boolean => asked.push(step) > 0;
-    loopsOf(new LSTM(large), { prefers });
+    plannedLoops(new LSTM(large), { prefers });
     const [{ flop, bytes, layerBytes }] = asked;
     const weights = 4 * 256 * 256;
     expect(flop).toBeGreaterThan(2 * 3 * 2 * 2 * weights);
     expect(flop).toBeLessThan(1.02 * 2 * 3 * 2 * 2 * weights);
     expect(bytes).toBe(4 * 3 * 2 * weights);
     expect(layerBytes).toBe(4 * weights);
-    loopsOf(new LSTM(large), { prefers, precision: 'f16' });
+    plannedLoops(new LSTM(large), { prefers, precision: 'f16' });
     expect(asked[1]).toEqual({ flop, bytes: bytes / 2, layerBytes: layerBytes / 2 });
   });
 
-  test('told not to it does not', () => {
-    expect(loopsOf(new LSTM({ ...large, wavefront: false }), bound)).toEqual([1, 1, 1]);
+  test('wavefront: false prevents it', () => {
+    expect(plannedLoops(new LSTM({ ...large, wavefront: false }), bound)).toEqual([1, 1, 1]);
   });
 
   test.each<[string, Partial<RecurrentOptions>, Planned]>([
     ['one layer', { numLayers: 1 }, bound],
     ['both directions', { bidirectional: true }, bound],
     ['int8 weights', {}, { ...bound, precision: 'int8' }],
-    ['layers that are computed again', { recompute: true }, bound],
-  ])('%s do not', (_, own, context) => {
+    ['recompute', { recompute: true }, bound],
+  ])('%s: no wavefront', (_, own, context) => {
     const layer = new LSTM({ ...large, ...own });
     const pseudoLayers = layer.bidirectional ? 2 : 1;
-    expect(loopsOf(layer, context)).toEqual(
+    expect(plannedLoops(layer, context)).toEqual(
       Array.from({ length: layer.options.numLayers }, () => pseudoLayers),
     );
   });
@@ -95,15 +94,15 @@ describe('left to the target', () => {
     ['dropout between layers', { dropout: 0.1 }],
     ['variational dropout', { recurrentDropout: 0.1 }],
     ['zoneout', { zoneout: { h: 0.1 } }],
-  ])('%s keeps them apart while training alone', (_, own) => {
+  ])('%s prevents it in training only', (_, own) => {
     const layer = new LSTM({ ...large, ...own });
-    expect(loopsOf(layer, { ...bound, training: true })).toEqual([1, 1, 1]);
-    expect(loopsOf(layer, bound)).toEqual([3]);
+    expect(plannedLoops(layer, { ...bound, training: true })).toEqual([1, 1, 1]);
+    expect(plannedLoops(layer, bound)).toEqual([3]);
   });
 
-  test('a single step has nothing to overlap', () => {
-    expect(loopsOf(new LSTM(large), { ...bound, steps: 1 })).toEqual([1, 1, 1]);
-    expect(loopsOf(new LSTM({ ...large, wavefront: true }), { steps: 1 })).toEqual([1, 1, 1]);
+  test('a single step is no wavefront', () => {
+    expect(plannedLoops(new LSTM(large), { ...bound, steps: 1 })).toEqual([1, 1, 1]);
+    expect(plannedLoops(new LSTM({ ...large, wavefront: true }), { steps: 1 })).toEqual([1, 1, 1]);
   });
 });
 
@@ -115,12 +114,12 @@ describe('a device', () => {
   };
   const large = { flop: 0, bytes: 0, layerBytes: 1024 ** 2 };
 
-  test('that nobody has calibrated shares nothing', () => {
+  test('without a calibration does not prefer a wavefront', () => {
     expect(sharesLaunches(GPU_DEVICE, undefined, large)).toBe(false);
   });
 
   test.each([GPU_DEVICE, SOFTWARE_DEVICE])(
-    'shares launches that take longer than kernels at a third of its rates',
+    'prefers one where a launch takes longer than the step at a third of its rates',
     (target) => {
       const shares = (step: object): boolean => sharesLaunches(target, calibration, { ...large, ...step });
       expect(shares({ flop: 1e6 })).toBe(true);
@@ -130,19 +129,19 @@ describe('a device', () => {
     },
   );
 
-  test('where a workgroup runs a layer by itself, in one launch, shares none', () => {
+  test('does not prefer one where a persistent variant runs a layer in one launch', () => {
     const small = { ...large, layerBytes: 512 * 1024 };
     expect(sharesLaunches(GPU_DEVICE, calibration, small)).toBe(false);
     expect(sharesLaunches(SOFTWARE_DEVICE, calibration, small)).toBe(true);
   });
 });
 
-describe('pseudoLayers that make no sense are refused', () => {
+describe('invalid pseudo-layers are refused', () => {
   const value = (...shape: number[]): Value => new Value({ shape, dtype: 'f32' });
   const products = value(3, 2, 16);
   const hh = value(16, 4);
 
-  test('three that are not layers', () => {
+  test('three directions', () => {
     expect(() =>
       recurrentSequence(lstm, {
         products: [products, products, products],
@@ -162,7 +161,7 @@ describe('pseudoLayers that make no sense are refused', () => {
       0,
     ],
     ['a direction', false, [{ hh }, { hh, ih: hh }], 1],
-  ])('weights of an input part for %s', (_, wavefront, weights, which) => {
+  ])('weight_ih for %s', (_, wavefront, weights, which) => {
     expect(() => recurrentSequence(lstm, { wavefront, products: [products, products], weights })).toThrow(
       `weights ${which} have an ih, which only layers of a wavefront above the lowest multiply by`,
     );
@@ -170,20 +169,20 @@ describe('pseudoLayers that make no sense are refused', () => {
 
   test('a cell that draws random numbers', () => {
     const layer = new Recurrent('Stack', withZoneout(lstm, 0.5, true), { ...large, wavefront: true });
-    expect(() => loopsOf(layer)).toThrow(
+    expect(() => plannedLoops(layer)).toThrow(
       'Stack: layers with a cell that draws random numbers cannot share launches; leave out wavefront',
     );
   });
 });
 
 test('int8 weights in a wavefront are refused', () => {
-  expect(() => loopsOf(new LSTM({ ...large, wavefront: true }), { precision: 'int8' })).toThrow(
+  expect(() => plannedLoops(new LSTM({ ...large, wavefront: true }), { precision: 'int8' })).toThrow(
     'lstm: layers with int8 weights cannot share launches; leave out wavefront',
   );
 });
 
-test('layers that run as a parallel scan are no wavefront, and their cell in a layer of its own is a loop', () => {
+test('layers that run as a scan are no wavefront; their cell in a Recurrent layer is', () => {
   const sizes = { inputSize: 4, hiddenSize: 4, numLayers: 2 };
-  expect(loopsOf(new MinGRU(sizes), bound)).toEqual([]);
-  expect(loopsOf(new Recurrent('Loop', minGRU, { ...sizes, wavefront: true }))).toEqual([2]);
+  expect(plannedLoops(new MinGRU(sizes), bound)).toEqual([]);
+  expect(plannedLoops(new Recurrent('Loop', minGRU, { ...sizes, wavefront: true }))).toEqual([2]);
 });

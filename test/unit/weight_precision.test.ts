@@ -1,4 +1,4 @@
-// Weights rounded to int8 and f16: what a row becomes, and how its words lie.
+// The rounding of weights to int8 and f16, and the order of packed words.
 import { describe, expect, test } from 'vitest';
 
 import { halfBits } from '../../src/core/half.ts';
@@ -26,11 +26,11 @@ describe('int8', () => {
     ['what a device may flush to zero', 1e-39, 1e-39, 0],
     ['anything in a row with NaN', 1, NaN, 0],
   ])('%s', (_, x, largest, q) => {
-    // toEqual takes -0 for 0.
+    // toEqual treats -0 as 0.
     expect([int8Of(x, largest)]).toEqual([q]);
   });
 
-  test('is the nearest whole number of 127ths, whatever the sizes', () => {
+  test('is the nearest of 127 parts of the largest, whatever the magnitudes', () => {
     const random = new Random(3);
     const wrong: string[] = [];
     for (let i = 0; i < 20000; i++) {
@@ -42,7 +42,7 @@ describe('int8', () => {
     expect(wrong).toEqual([]);
   });
 
-  test('a row is scaled by its own largest magnitude, and a row of zeros stays one', () => {
+  test('a row is scaled by its own largest magnitude, and a row of zeros stays zero', () => {
     const { data } = roundedMatrix(
       'int8',
       operand([
@@ -55,7 +55,7 @@ describe('int8', () => {
     expected.forEach((x, i) => expect(data[i]).toBeCloseTo(x, 12));
   });
 
-  test('a broken weight breaks its row and no other', () => {
+  test('a NaN or infinite weight affects its row only', () => {
     const { data } = roundedMatrix(
       'int8',
       operand([
@@ -67,7 +67,7 @@ describe('int8', () => {
   });
 });
 
-test('words hold the first of four in their lowest bits', () => {
+test('the first of four weights is in the lowest bits of a word', () => {
   const stored = (precision: 'f16' | 'int8'): number[] => {
     const data = new Int32Array(4);
     storeQuad(precision, { data, view: denseView([4], 0) }, 1, [1, -2, 0.5, -127], 127);

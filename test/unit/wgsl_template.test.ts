@@ -1,4 +1,4 @@
-// What the three directives of a WGSL file become.
+// The three directives of a WGSL file.
 import { expect, test } from 'vitest';
 
 import { GatewiseError } from '../../src/core/errors.ts';
@@ -7,12 +7,12 @@ import { kernels } from './kernels.ts';
 
 const text = (...lines: string[]): string => lines.join('\n');
 
-test('a file without directives stays as it is', () => {
+test('a file without directives is unchanged', () => {
   const code = text('fn f() {', '  // @compute is no directive here', '  return;', '}', '');
   expect(expand(code, {})).toBe(code);
 });
 
-test('a splice is replaced, or keeps what stands in it', () => {
+test('a splice is replaced, or stays as it is', () => {
   const code = text('a', '// @splice body', 'own', '// @end', 'b');
   expect(expand(code, { splices: { body: 'x\ny' } })).toBe('a\nx\ny\nb');
   expect(expand(code, { splices: { other: 'x' } })).toBe('a\nown\nb');
@@ -29,14 +29,14 @@ test('an unrolled block is repeated with its number in place of its name', () =>
   );
 });
 
-test('blocks nest', () => {
+test('blocks can be nested', () => {
   const code = text('// @unroll R ROWS', 'row R', '  // @unroll C 2', '  x_R[C];', '  // @end', '// @end');
   expect(expand(code, { counts: { ROWS: 2 } })).toBe(
     text('row 0u', '  x_0[0u];', '  x_0[1u];', 'row 1u', '  x_1[0u];', '  x_1[1u];'),
   );
 });
 
-test('a count may be that of one copy of the block around it', () => {
+test('a count may depend on the copy of the outer block', () => {
   const code = text(
     '// @unroll P PARTS',
     'const SIZE_P = 1u;',
@@ -56,14 +56,14 @@ test('a count may be 0', () => {
   );
 });
 
-test('a constant that stands in for a count takes its value', () => {
+test('a constant may be a count', () => {
   const code = text('const ROWS = 1u;', 'const OTHER = 1u;', 'let x = ROWS;');
   expect(expand(code, { counts: { ROWS: 8 } })).toBe(
     text('const ROWS = 8u;', 'const OTHER = 1u;', 'let x = ROWS;'),
   );
 });
 
-test('what does not close, closes nothing or has no count is an error', () => {
+test('an unclosed block, an @end without a block and a missing count are errors', () => {
   const failing: [string, Template, RegExp][] = [
     [text('a', '// @end'), {}, /"\/\/ @end" closes nothing/],
     [text('// @splice x', 'a'), {}, /has no "\/\/ @end"/],
@@ -77,9 +77,9 @@ test('what does not close, closes nothing or has no count is an error', () => {
 });
 
 test.each(kernels.map((kernel) => [kernel.name, kernel] as const))(
-  '%s expands whole, with nothing of the directives left',
+  '%s expands without leftover directives',
   (_, kernel) => {
-    // A name as SIZE_0 stands for those of all copies.
+    // A name such as SIZE_0 stands for those of all copies.
     const names = kernel.unrolls.flatMap((name) => [name, name.replace(/_0$/, '_1')]);
     const counts = Object.fromEntries(names.map((name) => [name, 2]));
     const expanded = expand(kernel.code, { counts });

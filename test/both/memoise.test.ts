@@ -1,4 +1,4 @@
-// What a plan keeps from run to run follows the weights: whoever changes them, and whatever memory they lie in.
+// Memoised steps run again when the weights change, whatever changes them and wherever they lie in memory.
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
 
 import {
@@ -49,13 +49,13 @@ describe.each(backend === 'cpu' ? [false] : [false, true])(`${backend}, check %s
     using output = net.run(x);
     return Array.from(await output.read());
   };
-  /** What a net of these weights that has never run before gives. */
+  /** The output of a new net with the same weights, which has memoised nothing. */
   const expectedOf = async (net: Net, x: number[][] = tokens): Promise<number[]> => {
     using fresh = await runtime.load(model(), { weights: await net.save() });
     return await outputOf(fresh, x);
   };
 
-  test('a run sees what a training step, a write and a checkpoint have made of the weights', async () => {
+  test('a run uses the weights that a training step, a write or a checkpoint has changed', async () => {
     using net = await runtime.load(model(), { seed: 1 });
     const first = await outputOf(net);
     expect(await outputOf(net)).toEqual(first);
@@ -76,12 +76,12 @@ describe.each(backend === 'cpu' ? [false] : [false, true])(`${backend}, check %s
     expect(await outputOf(net)).toEqual(first);
   });
 
-  test('plans that share weights, and a stream, each see them change', async () => {
+  test('all plans of a net, and a stream, use the changed weights', async () => {
     using net = await runtime.load(model(), { seed: 2 });
     const longer = [...tokens, ...tokens];
     const stream = net.stream({ batch: 2 });
     const trainer = net.trainer({ loss: crossEntropy, optimizer: adam({ lr: 0.1 }) });
-    // The second plan misses every other change.
+    // The second plan does not run after every change.
     for (const inputs of [[tokens, longer], [tokens], [longer, tokens]]) {
       for (const x of inputs) expect(await outputOf(net, x)).toEqual(await expectedOf(net, x));
       stream.reset();
@@ -91,7 +91,7 @@ describe.each(backend === 'cpu' ? [false] : [false, true])(`${backend}, check %s
     }
   });
 
-  test('two nets on one runtime keep their own', async () => {
+  test('two nets on one runtime use their own weights', async () => {
     using one = await runtime.load(model(), { seed: 3 });
     using two = await runtime.load(model(), { seed: 4 });
     const [first, second] = [await outputOf(one), await outputOf(two)];
@@ -99,8 +99,8 @@ describe.each(backend === 'cpu' ? [false] : [false, true])(`${backend}, check %s
     expect([await outputOf(one), await outputOf(two)]).toEqual([first, second]);
   });
 
-  describe('contents are told apart', () => {
-    /** (w · w) · x, of which w · w is kept. */
+  describe('a step runs again when its argument has other contents', () => {
+    /** (w · w) · x, of which w · w is memoised. */
     const program = (): Program =>
       new Program(runtime.backend, {
         name: 'memoised',
@@ -122,7 +122,7 @@ describe.each(backend === 'cpu' ? [false] : [false, true])(`${backend}, check %s
     };
     const times = (factor: number): number[] => [factor, 0, 0, factor];
 
-    test('in another tensor, and in memory that was given back and holds another', async () => {
+    test('in another tensor, and in a buffer that was freed and used again', async () => {
       const tested = program();
       const three = scaled(3);
       const { buffer } = three;
@@ -134,7 +134,7 @@ describe.each(backend === 'cpu' ? [false] : [false, true])(`${backend}, check %s
       const five = scaled(5);
       expect(five.buffer).toBe(buffer);
       expect(await run(tested, five)).toEqual(times(25));
-      // Not written by the host but by a run.
+      // A run, not the host, writes this one.
       five.dispose();
       const double = runtime.compile((w: Value) => w.apply('mul', [w, 2]));
       const four = double(two);
@@ -143,7 +143,7 @@ describe.each(backend === 'cpu' ? [false] : [false, true])(`${backend}, check %s
       tested.dispose();
     });
 
-    test('where a run takes the place of its argument', async () => {
+    test('where a run overwrites its argument', async () => {
       const tested = program();
       const w = scaled(1);
       const doubled = new Program(runtime.backend, {
@@ -159,12 +159,12 @@ describe.each(backend === 'cpu' ? [false] : [false, true])(`${backend}, check %s
     });
   });
 
-  test.each(check ? [] : [false])('a profile leaves nothing behind that a run would take', async () => {
+  test.each(check ? [] : [false])('a profile does not change what a run memoises', async () => {
     using net = await runtime.load(model(), { seed: 5 });
     using x = runtime.tensor(tokens, { dtype: 'i32' });
     const first = await outputOf(net);
     const trainer = net.trainer({ loss: crossEntropy, optimizer: adam({ lr: 0.1 }) });
-    // While it goes on with the weights as they were, they change.
+    // The weights change while the profile uses copies of them.
     const profile = net.profile(x);
     await trainer.step(tokens, tokens);
     const meanwhile = await outputOf(net);
@@ -179,18 +179,18 @@ describe.each(backend === 'cpu' ? [false] : [false, true])(`${backend}, check %s
   });
 });
 
-/** Kernel launches of the steps that a plan keeps. */
-function keptLaunches({ steps }: Plan): number {
+/** Kernel launches of the memoised steps of a plan. */
+function memoisedLaunches({ steps }: Plan): number {
   return steps.reduce((sum, step) => sum + (step.memoised ? countDispatches(step) : 0), 0);
 }
 
-describe('kept steps run', () => {
+describe('memoised steps run', () => {
   afterEach(() => {
     vi.restoreAllMocks();
   });
 
   test.each(on('webgpu'))(
-    'on a device at first and after a training step, whose own plan packs each time',
+    'on a device in the first run and after a training step, whose own plan packs in every step',
     async () => {
       using runtime = await createRuntime({ backend: 'webgpu' });
       using net = await runtime.load(model(), { seed: 1 });
@@ -200,19 +200,19 @@ describe('kept steps run', () => {
         action();
         return dispatched.mock.calls.length;
       };
-      const kept = keptLaunches(net.plan(tokens));
-      expect(kept).toBeGreaterThanOrEqual(2);
+      const memoised = memoisedLaunches(net.plan(tokens));
+      expect(memoised).toBeGreaterThanOrEqual(2);
       const run = (): void => net.run(tokens).dispose();
       const [first, each] = [count(run), count(run)];
-      expect([first, count(run)]).toEqual([each + kept, each]);
+      expect([first, count(run)]).toEqual([each + memoised, each]);
       const trainer = net.trainer({ loss: crossEntropy, optimizer: adam() });
       const plan = trainer.plan(tokens, tokens);
       const packs = plan.steps.filter(({ op }) => op.name === packOp.name);
       expect(packs.map((step) => step.memoised)).toEqual([false, false, false, false]);
       const step = (): void => void trainer.step(tokens, tokens);
       const [training, again] = [count(step), count(step)];
-      expect(training - again).toBe(keptLaunches(plan));
-      expect([count(run), count(run)]).toEqual([each + kept, each]);
+      expect(training - again).toBe(memoisedLaunches(plan));
+      expect([count(run), count(run)]).toEqual([each + memoised, each]);
       await runtime.backend.idle();
     },
   );

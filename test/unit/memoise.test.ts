@@ -1,4 +1,4 @@
-// Which steps of a plan are kept, and that their results are nobody else's memory.
+// Which steps of a plan are memoised, and that no other step writes to the memory of their results.
 import { describe, expect, test } from 'vitest';
 
 import { lstm } from '../../src/cells/lstm.ts';
@@ -12,10 +12,10 @@ import type { Plan } from '../../src/plan/plan.ts';
 import { planOf, planText } from '../webgpu_plan.ts';
 
 const arg = (...shape: number[]): Value => new Value({ shape, dtype: 'f32' });
-const keptOf = (plan: Plan): boolean[] => plan.steps.map(({ memoised }) => memoised);
+const memoisedOf = (plan: Plan): boolean[] => plan.steps.map(({ memoised }) => memoised);
 
-/** Steps that write a buffer which a kept step writes, without being kept. */
-function intruders(plan: Plan): number[] {
+/** Steps that are not memoised and write to a buffer with a memoised result. */
+function overwritingSteps(plan: Plan): number[] {
   const buffersOf = (step: Plan['steps'][number]): number[] =>
     [...step.outputs, ...step.scratch].map(({ buffer }) => buffer);
   const own = new Set(
@@ -26,7 +26,7 @@ function intruders(plan: Plan): number[] {
   );
 }
 
-test('a product of settled arguments is kept, one with another argument is not', () => {
+test('a product of frozen arguments is memoised, one with another argument is not', () => {
   const [x, w, v] = [arg(3, 4), arg(4, 4), arg(4, 4)];
   const plan = planOf([x, w, v], [matmul(x, tanh(matmul(w, v)))], { frozen: [1, 2] });
   expect(plan.steps.map(({ op, memoised }) => [op.name, memoised])).toEqual([
@@ -37,28 +37,31 @@ test('a product of settled arguments is kept, one with another argument is not',
   expect(planOf([x, w, v], [matmul(x, matmul(w, v))], { frozen: [1] }).frozen).toEqual([]);
 });
 
-test('a chain of kept steps does not work in place, and temporaries keep out of its memory', () => {
+test('memoised steps do not work in place, and share no memory with temporaries', () => {
   const [x, w] = [arg(4, 4), arg(4, 4)];
-  const kept = sum(tanh(matmul(w, w)), 0);
-  let y = add(x, kept);
+  const memoised = sum(tanh(matmul(w, w)), 0);
+  let y = add(x, memoised);
   for (let i = 0; i < 4; i++) y = matmul(tanh(y), x);
-  const plan = planOf([x, w], [mul(y, kept)], { frozen: [1] });
-  expect(keptOf(plan).filter(Boolean)).toHaveLength(2);
-  expect(intruders(plan)).toEqual([]);
+  const plan = planOf([x, w], [mul(y, memoised)], { frozen: [1] });
+  expect(memoisedOf(plan).filter(Boolean)).toHaveLength(2);
+  expect(overwritingSteps(plan)).toEqual([]);
 });
 
-describe('not kept is', () => {
-  test('what a run hands out', () => {
+describe('not memoised is', () => {
+  test('a result of the program', () => {
     const w = arg(4, 4);
-    expect(keptOf(planOf([w], [matmul(w, w), constant(1, [3])], { frozen: [0] }))).toEqual([false, false]);
+    expect(memoisedOf(planOf([w], [matmul(w, w), constant(1, [3])], { frozen: [0] }))).toEqual([
+      false,
+      false,
+    ]);
   });
 
-  test('what takes the place of an argument', () => {
+  test('a result that overwrites an argument', () => {
     const [w, x] = [arg(4, 4), arg(4, 4)];
-    expect(keptOf(planOf([w, x], [matmul(w, w)], { donate: [1], frozen: [0] }))).toEqual([false]);
+    expect(memoisedOf(planOf([w, x], [matmul(w, w)], { donate: [1], frozen: [0] }))).toEqual([false]);
   });
 
-  test('what a loop over time writes over', () => {
+  test('the reserve space, which a recurrent loop overwrites', () => {
     const [products, w] = [arg(2, 1, 16), arg(16, 4)];
     const plan = planOf([products, w], [recurrent(lstm, products, w, zeros([2, 1, 4])).output], {
       frozen: [0, 1],
@@ -73,24 +76,24 @@ describe('not kept is', () => {
   test('a view', () => {
     const [x, w] = [arg(3, 4), arg(8, 4)];
     const plan = planOf([x, w], [matmul(x, transpose(slice(w, 0, 2, 6)))], { frozen: [1] });
-    expect(keptOf(plan)).toEqual([false]);
+    expect(memoisedOf(plan)).toEqual([false]);
   });
 
-  test('a piece beside one that changes', () => {
+  test('a piece of a concat whose other piece changes', () => {
     const [x, w] = [arg(4, 4), arg(4, 4)];
     const whole = concat([matmul(w, w), tanh(x)]);
-    expect(keptOf(planOf([x, w], [matmul(whole, w)], { frozen: [1] }))).toEqual([false, false, false]);
-    const settled = concat([matmul(w, w), tanh(w)]);
-    expect(keptOf(planOf([x, w], [matmul(settled, x)], { frozen: [1] }))).toEqual([true, true, false]);
+    expect(memoisedOf(planOf([x, w], [matmul(whole, w)], { frozen: [1] }))).toEqual([false, false, false]);
+    const frozen = concat([matmul(w, w), tanh(w)]);
+    expect(memoisedOf(planOf([x, w], [matmul(frozen, x)], { frozen: [1] }))).toEqual([true, true, false]);
   });
 });
 
-test('what an LSTM does with its weights once, and where a gradient follows with its zeros', () => {
+test('an LSTM packs its frozen weights once, and in training prepares its zero states once', () => {
   const [x, wx, wh] = [arg(2, 1, 4), arg(16, 4), arg(16, 4)];
   const products = reshape(matmul(reshape(x, [2, 4]), wx, { transposeB: true }), [2, 1, 16]);
   const { output } = recurrent(lstm, products, wh, zeros([2, 1, 4]));
   const plan = planOf([x, wx, wh], [output], { frozen: [1, 2] });
-  expect(intruders(plan)).toEqual([]);
+  expect(overwritingSteps(plan)).toEqual([]);
   expect(planText(plan)).toMatchInlineSnapshot(`
     "step  op                                        buffers                                                                 dispatches  FLOP    bytes
     0     matmul                                    arg0[2×4], arg1[4×16] → t4[2×16]                                                 1   256    416 B

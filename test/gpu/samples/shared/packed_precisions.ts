@@ -1,0 +1,3 @@
+import type { PackedPrecision } from '../../../../src/ops/weight_precision.ts';
+
+export const packedPrecisions: readonly PackedPrecision[] = ['f16', 'int8'];
