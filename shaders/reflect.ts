@@ -1,5 +1,6 @@
-// The build step of the shaders (`npm run shaders`): writes gen/NAME.ts for each NAME.wgsl, with its code, includes resolved, and
-// a typed description of its bindings, uniforms, constants, splices and unrolled counts. `--check` compares with the files that exist.
+// The build step of the shaders (`npm run shaders`): writes gen/NAME.ts for each NAME.wgsl, with its code and a typed description of
+// its bindings, uniforms, constants, splices and unrolled counts, and gen/lib_NAME.ts for each lib/NAME.wgsl, so that an app
+// downloads shared code once. Comments and indentation stay behind. `--check` compares with the files that exist.
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -14,11 +15,42 @@ import type { Layout } from '../src/core/kernel.ts';
 
 const folder = dirname(fileURLToPath(import.meta.url));
 
+const INCLUDE = /^\/\/ @include lib\/(\w+)\.wgsl\n/gm;
+
+const read = (name: string): string => readFileSync(join(folder, `${name}.wgsl`), 'utf8');
+
 /** WGSL with its `// @include` lines replaced by the files, recursively. */
 function include(code: string): string {
-  return code.replace(/^\/\/ @include (\S+)\n/gm, (_, file: string) =>
-    include(readFileSync(join(folder, file), 'utf8')),
-  );
+  return code.replace(INCLUDE, (_, name: string) => include(read(`lib/${name}`)));
+}
+
+/** WGSL without comments, except the directives of the template, and without indentation and empty lines. */
+function compact(code: string): string {
+  const lines = code.split('\n').map((line) => line.replace(/\/\/(?! @).*/, '').trim());
+  return lines.filter((line) => line !== '').join('\n');
+}
+
+/** The imports of a file's includes, and the expression for its code: the included strings and what stands between them. */
+function codeText(code: string): { imports: string; expression: string } {
+  // split() puts the name of each include between the parts.
+  const parts = code.split(INCLUDE).map((part, i) => {
+    if (i % 2 === 1) return `lib_${part}`;
+    const own = compact(part);
+    return own === '' ? '' : JSON.stringify(`${own}\n`);
+  });
+  const libraries = [...code.matchAll(INCLUDE)].map(([, name]) => name);
+  return {
+    imports: libraries.map((name) => `import { lib_${name} } from './lib_${name}.ts';\n`).join(''),
+    expression: parts.filter((part) => part !== '').join(' + '),
+  };
+}
+
+function library(name: string): string {
+  const { imports, expression } = codeText(read(`lib/${name}`));
+  return `// Generated from lib/${name}.wgsl by shaders/reflect.ts; do not edit.
+${imports}
+export const lib_${name}: string = ${expression};
+`;
 }
 
 const scalars: Record<string, 'u32' | 'i32' | 'f32'> = { u: 'u32', i: 'i32', f: 'f32' };
@@ -71,7 +103,9 @@ function parse(name: string, code: string): WgslReflect {
 }
 
 function reflect(name: string): string {
-  const code = include(readFileSync(join(folder, `${name}.wgsl`), 'utf8'));
+  const own = read(name);
+  const { imports, expression } = codeText(own);
+  const code = include(own);
   const found = parse(name, code);
   const entry = found.entry.compute.map((e) => e.name);
   if (entry.length !== 1 || entry[0] !== name)
@@ -98,7 +132,7 @@ function reflect(name: string): string {
     .join('\n');
   return `// Generated from ${name}.wgsl by shaders/reflect.ts; do not edit.
 import type { Kernel } from '../../src/core/kernel.ts';
-
+${imports}
 export const ${name}: Kernel<
   ${union(storage.map((v) => v.name))},
   ${typeText(layout)},
@@ -114,29 +148,34 @@ ${bindings}
   constants: ${quoted(constants)},
   splices: ${quoted(splices)},
   unrolls: ${quoted(counts.map(firstOf))},
-  code: ${JSON.stringify(code)},
+  code: ${expression},
 };
 `;
 }
 
-const names = readdirSync(folder)
-  .filter((file) => file.endsWith('.wgsl'))
-  .map((file) => file.slice(0, -'.wgsl'.length))
-  .sort();
+const namesIn = (place: string): string[] =>
+  readdirSync(place)
+    .filter((file) => file.endsWith('.wgsl'))
+    .map((file) => file.slice(0, -'.wgsl'.length))
+    .sort();
+const names = namesIn(folder);
 const gen = join(folder, 'gen');
 mkdirSync(gen, { recursive: true });
-const files = new Map(names.map((name) => [`${name}.ts`, reflect(name)]));
+const files = new Map<string, string>([
+  ...names.map((name) => [`${name}.ts`, reflect(name)] as const),
+  ...namesIn(join(folder, 'lib')).map((name) => [`lib_${name}.ts`, library(name)] as const),
+]);
 const stray = readdirSync(gen).filter((file) => !files.has(file));
 
 if (process.argv.includes('--check')) {
-  const read = (file: string): string => {
+  const present = (file: string): string => {
     try {
       return readFileSync(join(gen, file), 'utf8');
     } catch {
       return '';
     }
   };
-  const stale = [...files].filter(([file, text]) => read(file) !== text).map(([file]) => file);
+  const stale = [...files].filter(([file, text]) => present(file) !== text).map(([file]) => file);
   if (stale.length + stray.length > 0) {
     console.error(`shaders/gen is not current (${[...stale, ...stray].join(', ')}); run: npm run shaders`);
     process.exit(1);

@@ -16,5 +16,5 @@ export const calibrate_dispatch: Kernel<
   constants: [],
   splices: [],
   unrolls: [],
-  code: "// Measures dispatches: adds a number to 64 elements in place, so that each dispatch waits for the previous one.\n\nstruct Params {\n  summand: f32,\n}\n\n@group(0) @binding(0) var<uniform> params: Params;\n@group(0) @binding(1) var<storage, read_write> out: array<f32>;    // (64)\n\n@compute @workgroup_size(64)\nfn calibrate_dispatch(@builtin(local_invocation_index) local: u32) {\n  out[local] += params.summand;\n}\n",
+  code: "struct Params {\nsummand: f32,\n}\n@group(0) @binding(0) var<uniform> params: Params;\n@group(0) @binding(1) var<storage, read_write> out: array<f32>;\n@compute @workgroup_size(64)\nfn calibrate_dispatch(@builtin(local_invocation_index) local: u32) {\nout[local] += params.summand;\n}\n",
 };

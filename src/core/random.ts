@@ -6,17 +6,43 @@ const M1 = 0xcd9e8d57;
 const W0 = 0x9e3779b9;
 const W1 = 0xbb67ae85;
 
-/** The high and low 32 bits of the product of two 32-bit numbers. */
-function multiply(a: number, b: number): [high: number, low: number] {
+/** The high 32 bits of the product of two numbers of 32 bits, by the halves of 16 bits of each. */
+function multiplyHigh(a: number, b: number): number {
   const aHigh = a >>> 16;
   const aLow = a & 0xffff;
   const bHigh = b >>> 16;
   const bLow = b & 0xffff;
-  const low = aLow * bLow;
-  const middle = aHigh * bLow + (low >>> 16);
-  const cross = aLow * bHigh + (middle & 0xffff);
-  const high = aHigh * bHigh + Math.floor(middle / 0x10000) + Math.floor(cross / 0x10000);
-  return [high >>> 0, Math.imul(a, b) >>> 0];
+  const low = Math.imul(aLow, bLow) >>> 16;
+  const middle = Math.imul(aHigh, bLow) >>> 0;
+  const cross = Math.imul(aLow, bHigh) >>> 0;
+  const carry = (low + (middle & 0xffff) + (cross & 0xffff)) >>> 16;
+  return Math.imul(aHigh, bHigh) + (middle >>> 16) + (cross >>> 16) + carry;
+}
+
+/** Writes the four words for one counter under one key to `words`. */
+function fill(words: Uint32Array, counter: readonly number[], key: readonly number[]): void {
+  let c0 = counter[0] | 0;
+  let c1 = counter[1] | 0;
+  let c2 = counter[2] | 0;
+  let c3 = counter[3] | 0;
+  let k0 = key[0] | 0;
+  let k1 = key[1] | 0;
+  for (let round = 0; round < 10; round++) {
+    const high0 = multiplyHigh(M0, c0);
+    const high1 = multiplyHigh(M1, c2);
+    const low0 = Math.imul(M0, c0);
+    const low1 = Math.imul(M1, c2);
+    c0 = high1 ^ c1 ^ k0;
+    c1 = low1;
+    c2 = high0 ^ c3 ^ k1;
+    c3 = low0;
+    k0 = (k0 + W0) | 0;
+    k1 = (k1 + W1) | 0;
+  }
+  words[0] = c0;
+  words[1] = c1;
+  words[2] = c2;
+  words[3] = c3;
 }
 
 /** Four 32-bit words for one counter under one key. */
@@ -24,16 +50,9 @@ export function philox(
   counter: readonly [number, number, number, number],
   key: readonly [number, number],
 ): [number, number, number, number] {
-  let [c0, c1, c2, c3] = counter;
-  let [k0, k1] = key;
-  for (let round = 0; round < 10; round++) {
-    const [high0, low0] = multiply(M0, c0);
-    const [high1, low1] = multiply(M1, c2);
-    [c0, c1, c2, c3] = [(high1 ^ c1 ^ k0) >>> 0, low1, (high0 ^ c3 ^ k1) >>> 0, low0];
-    k0 = (k0 + W0) >>> 0;
-    k1 = (k1 + W1) >>> 0;
-  }
-  return [c0, c1, c2, c3];
+  const words = new Uint32Array(4);
+  fill(words, counter, key);
+  return [words[0], words[1], words[2], words[3]];
 }
 
 /** A uniform number in [0, 1) from the upper 24 bits of a word: float32 represents it exactly, so all backends agree. */
@@ -45,25 +64,27 @@ export function unitUniform(word: number): number {
 export class Random {
   readonly seed: number;
   readonly stream: number;
-  #counter: number;
-  #words: number[] = [];
+  readonly #key: readonly number[];
+  readonly #counter: number[];
+  readonly #words = new Uint32Array(4);
+  /** Words of `#words` that are used up. */
+  #used = 4;
 
   /** @param stream Streams of one seed are independent. @param counter The first counter value. */
   constructor(seed: number, stream = 0, counter = 0) {
     this.seed = seed;
     this.stream = stream;
-    this.#counter = counter;
+    this.#key = [seed, Math.floor(seed / 2 ** 32)];
+    this.#counter = [counter, stream, 0, 0];
   }
 
   #word(): number {
-    if (this.#words.length === 0) {
-      const high = Math.floor(this.seed / 2 ** 32) >>> 0;
-      this.#words = philox(
-        [this.#counter++ >>> 0, this.stream >>> 0, 0, 0],
-        [this.seed >>> 0, high],
-      ).reverse();
+    if (this.#used === 4) {
+      fill(this.#words, this.#counter, this.#key);
+      this.#counter[0]++;
+      this.#used = 0;
     }
-    return this.#words.pop() as number;
+    return this.#words[this.#used++];
   }
 
   /** Uniform in [low, high), with 32 random bits. */

@@ -2,6 +2,7 @@
 // Format: https://github.com/huggingface/safetensors#format. Everything that a header claims is checked.
 import { GatewiseError, show } from '../core/errors.ts';
 import { sizeOf, type DType, type Shape } from '../core/shape.ts';
+import { typedArrayType } from '../core/typed_array.ts';
 
 export interface NamedTensor {
   readonly shape: Shape;
@@ -38,7 +39,7 @@ function isRecord(value: unknown): value is Record<string, unknown> {
  *   shape and bytes disagree, or tensors overlap or leave gaps.
  */
 export function parseSafetensors(bytes: Uint8Array): SafetensorsFile {
-  if (!(bytes instanceof Uint8Array)) {
+  if (typedArrayType(bytes) !== 'Uint8Array') {
     throw new GatewiseError(
       'argument',
       `safetensors: expected a Uint8Array, got ${show(bytes)}; wrap an ArrayBuffer as new Uint8Array(buffer)`,

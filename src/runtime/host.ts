@@ -1,11 +1,26 @@
 // Host data that is accepted in place of a tensor, and its conversion to shape, dtype and elements.
 import { GatewiseError, show } from '../core/errors.ts';
 import { checkShape, sameShape, sizeOf, type DType, type Shape } from '../core/shape.ts';
+import { typedArrayType } from '../core/typed_array.ts';
 
-export type NestedNumbers = number | readonly NestedNumbers[];
+export type TypedArray =
+  | Float32Array
+  | Float64Array
+  | Int8Array
+  | Int16Array
+  | Int32Array
+  | Uint8Array
+  | Uint8ClampedArray
+  | Uint16Array
+  | Uint32Array
+  | BigInt64Array
+  | BigUint64Array;
 
-/** Numbers on the host: nested lists, or a typed array (of rank 1). Int32Array is i32, everything else f32. */
-export type HostData = NestedNumbers | Float32Array | Float64Array | Int32Array;
+/**
+ * Numbers on the host: lists nested as the axes of the tensor, the innermost also as typed arrays, or one typed array (of rank 1).
+ * Int32Array, BigInt64Array and BigUint64Array are i32, everything else f32, unless another dtype is asked for.
+ */
+export type HostData = number | TypedArray | readonly HostData[];
 
 export interface HostTensor {
   readonly shape: Shape;
@@ -13,10 +28,11 @@ export interface HostTensor {
   readonly data: Float32Array | Float64Array | Int32Array;
 }
 
+const INTEGERS: readonly unknown[] = ['Int32Array', 'BigInt64Array', 'BigUint64Array'];
+
 /** @param shape Another shape with as many elements. @param dtype Instead of the data's own. */
 export function toHostTensor(what: string, value: HostData, shape?: Shape, dtype?: DType): HostTensor {
-  const typed = value instanceof Float32Array || value instanceof Float64Array || value instanceof Int32Array;
-  const own = typed ? [value.length] : shapeOf(what, value);
+  const own = shapeOf(what, value);
   const target = shape ?? own;
   checkShape(what, target);
   if (sizeOf(target) !== sizeOf(own)) {
@@ -25,11 +41,13 @@ export function toHostTensor(what: string, value: HostData, shape?: Shape, dtype
       `${what}: shape ${show(target)} needs ${sizeOf(target)} numbers, got ${sizeOf(own)}`,
     );
   }
-  const wanted = dtype ?? (value instanceof Int32Array ? 'i32' : 'f32');
-  const data = typed ? value : flatten(value, sizeOf(own));
-  if (wanted === 'f32')
-    return { shape: target, dtype: 'f32', data: data instanceof Int32Array ? Float32Array.from(data) : data };
-  if (data instanceof Int32Array) return { shape: target, dtype: 'i32', data };
+  const wanted = dtype ?? (isInteger(value) ? 'i32' : 'f32');
+  if (wanted === 'f32') {
+    const isFloat = value instanceof Float32Array || value instanceof Float64Array;
+    return { shape: target, dtype: 'f32', data: isFloat ? value : flatten(value, sizeOf(own)) };
+  }
+  if (value instanceof Int32Array) return { shape: target, dtype: 'i32', data: value };
+  const data = flatten(value, sizeOf(own));
   // Fractions, and whole numbers beyond 32 bits, which an Int32Array would wrap.
   const odd = data.find((x) => x !== (x | 0));
   if (odd !== undefined)
@@ -37,15 +55,22 @@ export function toHostTensor(what: string, value: HostData, shape?: Shape, dtype
   return { shape: target, dtype: 'i32', data: Int32Array.from(data) };
 }
 
-function shapeOf(what: string, value: NestedNumbers): number[] {
+/** Whether all innermost typed arrays hold integers by their type, and there are no other numbers. */
+function isInteger(value: HostData): boolean {
+  return Array.isArray(value)
+    ? (value as readonly HostData[]).every(isInteger)
+    : INTEGERS.includes(typedArrayType(value));
+}
+
+function shapeOf(what: string, value: HostData): number[] {
   if (typeof value === 'number') return [];
+  if (typedArrayType(value) !== undefined && (value as object).constructor.name !== 'Buffer')
+    return [(value as TypedArray).length];
   if (!Array.isArray(value)) {
-    throw new GatewiseError(
-      'argument',
-      `${what}: expected a tensor, a number, nested lists of numbers or a Float32Array, Float64Array or Int32Array, got ${ArrayBuffer.isView(value) ? `${(value as object).constructor.name}; make it Int32Array.from(it)` : show(value)}`,
-    );
+    const expected = 'a tensor, a number, or numbers in nested lists and typed arrays';
+    throw new GatewiseError('argument', `${what}: expected ${expected}, got ${describe(value)}`);
   }
-  const list = value as readonly NestedNumbers[];
+  const list = value as readonly HostData[];
   if (list.length === 0)
     throw new GatewiseError('shape', `${what}: a list has no elements; every size must be at least 1`);
   // Array.from also visits the holes of a sparse list, so that they are refused.
@@ -59,11 +84,22 @@ function shapeOf(what: string, value: NestedNumbers): number[] {
   return [list.length, ...shapes[0]];
 }
 
-function flatten(value: NestedNumbers, size: number): Float64Array {
+/** What is no host data, with advice where its bytes may mean several things. */
+function describe(value: unknown): string {
+  const name = (value as object | undefined)?.constructor?.name ?? '';
+  if (name === 'Buffer')
+    return 'a Buffer of bytes; for its float32 numbers pass new Float32Array(new Uint8Array(it).buffer), for a number of each byte new Uint8Array(it)';
+  if (name === 'DataView') return 'a DataView; pass a typed array, such as new Float32Array(it.buffer)';
+  if (/^(Shared)?ArrayBuffer$/.test(name)) return `${name}; pass a typed array, such as new Float32Array(it)`;
+  return show(value);
+}
+
+/** All elements in row-major order. */
+function flatten(value: HostData, size: number): Float64Array {
   const data = new Float64Array(size);
   let next = 0;
-  const visit = (item: NestedNumbers): void => {
-    if (typeof item === 'number') data[next++] = item;
+  const visit = (item: HostData | bigint): void => {
+    if (typeof item === 'number' || typeof item === 'bigint') data[next++] = Number(item);
     else for (const inner of item) visit(inner);
   };
   visit(value);

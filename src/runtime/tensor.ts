@@ -50,14 +50,12 @@ export class Tensor implements Disposable {
     return this.#range;
   }
 
-  /** Writes all elements, in row-major order. */
-  write(data: NumberArray): void {
-    if (data.length !== sizeOf(this.shape)) {
-      throw new GatewiseError(
-        'shape',
-        `tensor ${show(this.shape)}: expected ${sizeOf(this.shape)} numbers to write, got ${data.length}`,
-      );
-    }
+  /**
+   * Writes all elements, in row-major order.
+   * @throws GatewiseError `shape` where there are more or fewer numbers, `dtype` for an i32 tensor and other than whole numbers.
+   */
+  write(numbers: HostData): void {
+    const { data } = toHostTensor(`write to tensor ${show(this.shape)}`, numbers, this.shape, this.dtype);
     this.backend.write(this.buffer, data);
     if (this.dtype === 'i32') this.#range = rangeOf(data);
   }

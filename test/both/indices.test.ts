@@ -124,7 +124,7 @@ describe(`on ${backend}`, () => {
 
   test('a tensor takes as many numbers as it has elements', () => {
     expect(() => runtime.allocate([2], 'i32').write(Int32Array.of(1))).toThrow(
-      'tensor [2]: expected 2 numbers to write, got 1',
+      'write to tensor [2]: shape [2] needs 2 numbers, got 1',
     );
   });
 });

@@ -4,6 +4,8 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import {
   add,
   createRuntime,
+  exp,
+  log,
   logsigmoid,
   lstm,
   max,
@@ -106,7 +108,20 @@ describe(`on ${backend}`, () => {
     const got = await runtime
       .compile((x: Value) => sigmoid(x))(inputs)
       .read();
-    expect(wrong(inputs, got, exactSigmoid, () => 1e-6)).toEqual([]);
+    // Relative to the value; a device may take subnormal numbers for 0.
+    expect(wrong(inputs, got, exactSigmoid, (y) => Math.max(2e-5 * y, 1.2e-38))).toEqual([]);
+  });
+
+  test('exp and log', async () => {
+    const [power, logarithm] = runtime.compile((x: Value) => [exp(x), log(x)])(inputs);
+    const isNormal = (x: number): boolean => x === 0 || Math.abs(x) >= 1.2e-38;
+    const powers = inputs.filter((x) => x < 88.72);
+    const exps = (await power.read()).filter((_, i) => inputs[i] < 88.72);
+    expect(wrong(powers, exps, Math.exp, (y) => Math.max(2e-5 * y, 1.2e-38))).toEqual([]);
+    const isPositive = (x: number): boolean => x > 0 && isNormal(x);
+    const logs = (await logarithm.read()).filter((_, i) => isPositive(inputs[i]));
+    const limit = (y: number): number => Math.max(1e-6, 1e-6 * Math.abs(y));
+    expect(wrong(inputs.filter(isPositive), logs, Math.log, limit)).toEqual([]);
   });
 
   test('tanh', async () => {

@@ -1,4 +1,6 @@
 // Host data where a tensor is expected: nested lists and typed arrays, with the rules of shape and dtype.
+import { runInNewContext } from 'node:vm';
+
 import { array, assert, float, integer, property, tuple } from 'fast-check';
 import { describe, expect, test } from 'vitest';
 
@@ -107,13 +109,22 @@ describe('elements that are not numbers', () => {
     [[1, true], /got true/],
     [10n, /got 10/],
     [{ length: 2 }, /got Object/],
-    [new Uint8Array(3), /got Uint8Array; make it Int32Array.from\(it\)/],
+    [
+      new DataView(new ArrayBuffer(8)),
+      /got a DataView; pass a typed array, such as new Float32Array\(it\.buffer\)/,
+    ],
+    [new ArrayBuffer(8), /got ArrayBuffer; pass a typed array, such as new Float32Array\(it\)/],
+    [
+      Buffer.alloc(8),
+      /got a Buffer of bytes; for its float32 numbers pass new Float32Array\(new Uint8Array\(it\)\.buffer\)/,
+    ],
+    [[Buffer.alloc(8)], /got a Buffer of bytes/],
     [undefined, /got nothing/],
     [() => 1, /got function/],
   ])('%o', (value, got) => {
     expect(() => host(value)).toThrow(failure('argument', got));
     expect(() => host(value)).toThrow(
-      /^input: expected a tensor, a number, nested lists of numbers or a Float32Array, Float64Array or Int32Array/,
+      /^input: expected a tensor, a number, or numbers in nested lists and typed arrays, got /,
     );
   });
 });
@@ -126,6 +137,58 @@ describe('dtypes', () => {
       expect(tensor.shape).toEqual([2]);
       expect(tensor.dtype).toBe(data instanceof Int32Array ? 'i32' : 'f32');
     }
+  });
+
+  test.each([
+    [Uint8Array.of(0, 255), 'f32'],
+    [Uint8ClampedArray.of(0, 255), 'f32'],
+    [Int8Array.of(-128, 127), 'f32'],
+    [Int16Array.of(-32768, 32767), 'f32'],
+    [Uint16Array.of(0, 65535), 'f32'],
+    [Uint32Array.of(0, 2 ** 32 - 1), 'f32'],
+    [BigInt64Array.of(-(2n ** 31n), 2n ** 31n - 1n), 'i32'],
+    [BigUint64Array.of(0n, 2n ** 31n - 1n), 'i32'],
+  ])('%o is %s, and each of its numbers stays', (data, dtype) => {
+    const tensor = host(data);
+    expect(tensor.dtype).toBe(dtype);
+    expect([...tensor.data]).toEqual(Array.from<number | bigint, number>(data, Number));
+  });
+
+  test('a big integer beyond 32 bits is refused', () => {
+    expect(() => host(BigInt64Array.of(2n ** 31n))).toThrow(failure('dtype', /got 2147483648/));
+  });
+
+  test('lists of typed arrays are the rows of a tensor', () => {
+    expect(host([Float32Array.of(1, 2), Uint8Array.of(3, 4), [5, 6]])).toEqual({
+      shape: [3, 2],
+      dtype: 'f32',
+      data: Float64Array.of(1, 2, 3, 4, 5, 6),
+    });
+    expect(host([[Int32Array.of(1)], [BigInt64Array.of(2n)]])).toEqual({
+      shape: [2, 1, 1],
+      dtype: 'i32',
+      data: Int32Array.of(1, 2),
+    });
+    expect(host([Int32Array.of(1), [0.5]]).dtype).toBe('f32');
+    expect(() => host([new Float32Array(2), new Float32Array(3)])).toThrow(
+      failure('shape', /shapes \[2\] and \[3\]/),
+    );
+  });
+
+  test('lists and typed arrays of another realm', () => {
+    const foreign = runInNewContext('[[new Float32Array([1, 2])], [new Float64Array([3, 4])]]') as HostData;
+    expect(host(foreign)).toMatchObject({ shape: [2, 1, 2], data: Float64Array.of(1, 2, 3, 4) });
+    expect(host(runInNewContext('new Int32Array([7])'))).toEqual({
+      shape: [1],
+      dtype: 'i32',
+      data: Int32Array.of(7),
+    });
+  });
+
+  test('the advice for a Buffer, when followed, gives its numbers', () => {
+    const bytes = Buffer.from(Float32Array.of(1.5, -2).buffer);
+    expect([...host(new Float32Array(new Uint8Array(bytes).buffer)).data]).toEqual([1.5, -2]);
+    expect([...host(new Uint8Array(Buffer.of(1, 2))).data]).toEqual([1, 2]);
   });
 
   test('lists are f32, integers too, and have the precision of float64', () => {
@@ -144,7 +207,7 @@ describe('dtypes', () => {
 
   test('an Int32Array becomes f32 where features are expected', () => {
     const tensor = toHostTensor('x', Int32Array.of(1, -2), undefined, 'f32');
-    expect(tensor).toEqual({ shape: [2], dtype: 'f32', data: Float32Array.of(1, -2) });
+    expect(tensor).toEqual({ shape: [2], dtype: 'f32', data: Float64Array.of(1, -2) });
   });
 
   test.each([0.5, NaN, Infinity, -Infinity, 2 ** 31, -(2 ** 31) - 1, 2 ** 40])(

@@ -1,6 +1,7 @@
 // The WebGPU backend: allocates buffers and prepares plans on one GPUDevice, which it owns or which belongs to the application.
 import { GatewiseError } from '../../core/errors.ts';
 import type { DType, NumberArray } from '../../core/shape.ts';
+import { isShared } from '../../core/typed_array.ts';
 import type { Calibration } from '../../plan/calibration.ts';
 import type { Plan } from '../../plan/plan.ts';
 import type { StepTimes } from '../../plan/profile.ts';
@@ -107,7 +108,9 @@ export class WebGPUBackend implements Backend {
   write(buffer: DeviceBuffer, data: NumberArray): void {
     this.#checkAlive();
     const words = data instanceof Float64Array ? Float32Array.from(data) : data;
-    this.device.queue.writeBuffer(asWebGPUBuffer(buffer).buffer, 0, words as GPUAllowSharedBufferSource);
+    // Dawn for Node takes no shared memory. A copy by slice() is not shared.
+    const own = isShared(words) ? words.slice() : words;
+    this.device.queue.writeBuffer(asWebGPUBuffer(buffer).buffer, 0, own as GPUAllowSharedBufferSource);
     markWritten([buffer]);
   }
 

@@ -1,0 +1,3 @@
+// Generated from lib/int8.wgsl by shaders/reflect.ts; do not edit.
+
+export const lib_int8: string = "fn int8_of(x: f32, largest: f32) -> i32 {\nif (!(largest >= 1e-30)) {\nreturn 0;\n}\nlet scaled = abs(x) * 127.0;\nvar q = clamp(floor(scaled / largest + 0.5), 0.0, 127.0);\nif (q < 127.0 && (q + 0.5) * largest <= scaled) {\nq += 1.0;\n} else if (q > 0.0 && (q - 0.5) * largest > scaled) {\nq -= 1.0;\n}\nreturn i32(select(q, -q, x < 0.0));\n}\nfn bytes_of(four: vec4f, largest: f32) -> u32 {\nlet q = vec4u(vec4i(\nint8_of(four.x, largest), int8_of(four.y, largest), int8_of(four.z, largest), int8_of(four.w, largest))) & vec4u(0xffu);\nreturn q.x | (q.y << 8u) | (q.z << 16u) | (q.w << 24u);\n}\n";
