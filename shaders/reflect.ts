@@ -1,5 +1,5 @@
 // The build step of the shaders (`npm run shaders`): writes gen/NAME.ts for each NAME.wgsl, with its code and a typed description of
-// its bindings, uniforms, constants, splices and unrolled counts, and gen/lib_NAME.ts for each lib/NAME.wgsl, so that an app
+// its bindings, uniforms, constants, splices and unrolled counts, and gen/lib/NAME.ts for each lib/NAME.wgsl, so that an app
 // downloads shared code once. Comments and indentation stay behind. `--check` compares with the files that exist.
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -31,7 +31,7 @@ function compact(code: string): string {
 }
 
 /** The imports of a file's includes, and the expression for its code: the included strings and what stands between them. */
-function codeText(code: string): { imports: string; expression: string } {
+function codeText(code: string, libraryPath: string): { imports: string; expression: string } {
   // split() puts the name of each include between the parts.
   const parts = code.split(INCLUDE).map((part, i) => {
     if (i % 2 === 1) return `lib_${part}`;
@@ -40,13 +40,13 @@ function codeText(code: string): { imports: string; expression: string } {
   });
   const libraries = [...code.matchAll(INCLUDE)].map(([, name]) => name);
   return {
-    imports: libraries.map((name) => `import { lib_${name} } from './lib_${name}.ts';\n`).join(''),
+    imports: libraries.map((name) => `import { lib_${name} } from '${libraryPath}/${name}.ts';\n`).join(''),
     expression: parts.filter((part) => part !== '').join(' + '),
   };
 }
 
 function library(name: string): string {
-  const { imports, expression } = codeText(read(`lib/${name}`));
+  const { imports, expression } = codeText(read(`lib/${name}`), '.');
   return `// Generated from lib/${name}.wgsl by shaders/reflect.ts; do not edit.
 ${imports}
 export const lib_${name}: string = ${expression};
@@ -104,7 +104,7 @@ function parse(name: string, code: string): WgslReflect {
 
 function reflect(name: string): string {
   const own = read(name);
-  const { imports, expression } = codeText(own);
+  const { imports, expression } = codeText(own, './lib');
   const code = include(own);
   const found = parse(name, code);
   const entry = found.entry.compute.map((e) => e.name);
@@ -160,12 +160,14 @@ const namesIn = (place: string): string[] =>
     .sort();
 const names = namesIn(folder);
 const gen = join(folder, 'gen');
-mkdirSync(gen, { recursive: true });
+mkdirSync(join(gen, 'lib'), { recursive: true });
 const files = new Map<string, string>([
   ...names.map((name) => [`${name}.ts`, reflect(name)] as const),
-  ...namesIn(join(folder, 'lib')).map((name) => [`lib_${name}.ts`, library(name)] as const),
+  ...namesIn(join(folder, 'lib')).map((name) => [`lib/${name}.ts`, library(name)] as const),
 ]);
-const stray = readdirSync(gen).filter((file) => !files.has(file));
+const stray = readdirSync(gen, { recursive: true, encoding: 'utf8' }).filter(
+  (file) => file.endsWith('.ts') && !files.has(file),
+);
 
 if (process.argv.includes('--check')) {
   const present = (file: string): string => {

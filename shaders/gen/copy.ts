@@ -1,7 +1,7 @@
 // Generated from copy.wgsl by shaders/reflect.ts; do not edit.
 import type { Kernel } from '../../src/core/kernel.ts';
-import { lib_operand } from './lib_operand.ts';
-import { lib_linear_id } from './lib_linear_id.ts';
+import { lib_operand } from './lib/operand.ts';
+import { lib_linear_id } from './lib/linear_id.ts';
 
 export const copy: Kernel<
   'source' | 'out',

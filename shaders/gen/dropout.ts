@@ -1,7 +1,7 @@
 // Generated from dropout.wgsl by shaders/reflect.ts; do not edit.
 import type { Kernel } from '../../src/core/kernel.ts';
-import { lib_philox } from './lib_philox.ts';
-import { lib_linear_id } from './lib_linear_id.ts';
+import { lib_philox } from './lib/philox.ts';
+import { lib_linear_id } from './lib/linear_id.ts';
 
 export const dropout: Kernel<
   'x' | 'seed' | 'out',

@@ -1,9 +1,9 @@
 // Generated from linear_scan.wgsl by shaders/reflect.ts; do not edit.
 import type { Kernel } from '../../src/core/kernel.ts';
-import { lib_nonlinear } from './lib_nonlinear.ts';
-import { lib_operand } from './lib_operand.ts';
-import { lib_linear_id } from './lib_linear_id.ts';
-import { lib_linear_scan } from './lib_linear_scan.ts';
+import { lib_nonlinear } from './lib/nonlinear.ts';
+import { lib_operand } from './lib/operand.ts';
+import { lib_linear_id } from './lib/linear_id.ts';
+import { lib_linear_scan } from './lib/linear_scan.ts';
 
 export const linear_scan: Kernel<
   'in0' | 'in1' | 'in2' | 'in3' | 'in4' | 'aggregates' | 'out0' | 'out1',

@@ -1,7 +1,7 @@
 // Generated from matmul.wgsl by shaders/reflect.ts; do not edit.
 import type { Kernel } from '../../src/core/kernel.ts';
-import { lib_matmul } from './lib_matmul.ts';
-import { lib_matmul_block } from './lib_matmul_block.ts';
+import { lib_matmul } from './lib/matmul.ts';
+import { lib_matmul_block } from './lib/matmul_block.ts';
 
 export const matmul: Kernel<
   'a' | 'b' | 'in2' | 'in3' | 'in4' | 'in5' | 'in6' | 'out' | 'a4' | 'b4' | 'b_halves' | 'b_bytes',

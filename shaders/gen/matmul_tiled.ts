@@ -1,6 +1,6 @@
 // Generated from matmul_tiled.wgsl by shaders/reflect.ts; do not edit.
 import type { Kernel } from '../../src/core/kernel.ts';
-import { lib_matmul } from './lib_matmul.ts';
+import { lib_matmul } from './lib/matmul.ts';
 
 export const matmul_tiled: Kernel<
   'a' | 'b' | 'in2' | 'in3' | 'in4' | 'in5' | 'in6' | 'out' | 'a4' | 'b4' | 'b_halves' | 'b_bytes',

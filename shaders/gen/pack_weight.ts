@@ -1,8 +1,8 @@
 // Generated from pack_weight.wgsl by shaders/reflect.ts; do not edit.
 import type { Kernel } from '../../src/core/kernel.ts';
-import { lib_linear_id } from './lib_linear_id.ts';
-import { lib_half } from './lib_half.ts';
-import { lib_int8 } from './lib_int8.ts';
+import { lib_linear_id } from './lib/linear_id.ts';
+import { lib_half } from './lib/half.ts';
+import { lib_int8 } from './lib/int8.ts';
 
 export const pack_weight: Kernel<
   'weight' | 'packed' | 'halves' | 'bytes' | 'largest',

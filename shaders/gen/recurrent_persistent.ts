@@ -1,6 +1,6 @@
 // Generated from recurrent_persistent.wgsl by shaders/reflect.ts; do not edit.
 import type { Kernel } from '../../src/core/kernel.ts';
-import { lib_recurrent } from './lib_recurrent.ts';
+import { lib_recurrent } from './lib/recurrent.ts';
 
 export const recurrent_persistent: Kernel<
   'reserve' | 'states' | 'weight' | 'vectors' | 'rows' | 'seed' | 'carry' | 'output' | 'halves' | 'bytes' | 'largest',

@@ -1,6 +1,6 @@
 // Generated from sequence_mask.wgsl by shaders/reflect.ts; do not edit.
 import type { Kernel } from '../../src/core/kernel.ts';
-import { lib_linear_id } from './lib_linear_id.ts';
+import { lib_linear_id } from './lib/linear_id.ts';
 
 export const sequence_mask: Kernel<
   'lengths' | 'out',

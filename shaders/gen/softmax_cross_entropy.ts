@@ -1,6 +1,6 @@
 // Generated from softmax_cross_entropy.wgsl by shaders/reflect.ts; do not edit.
 import type { Kernel } from '../../src/core/kernel.ts';
-import { lib_linear_id } from './lib_linear_id.ts';
+import { lib_linear_id } from './lib/linear_id.ts';
 
 export const softmax_cross_entropy: Kernel<
   'logits' | 'label' | 'loss' | 'log_sum' | 'counts',
