@@ -59,9 +59,7 @@ function commandLine(): Command {
     )
     .option('--file <text>', `a text file to learn (default: the whole of ${BOOK_NAME})`)
     .addOption(
-      new Option('--cell <name>', Object.keys(CELLS).join(', '))
-        .default(DEFAULTS.cell)
-        .argParser(argument(parseCell)),
+      new Option('--cell <name>', CELLS.join(', ')).default(DEFAULTS.cell).argParser(argument(parseCell)),
     );
   for (const [name, { label }] of Object.entries(NUMBERS)) {
     const key = name as NumberSetting;
