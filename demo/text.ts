@@ -132,7 +132,7 @@ export class Batches {
     if (tokens.length <= sequence) {
       throw new GatewiseError(
         'argument',
-        `batches: expected a text of more than ${sequence} characters (the sequence length), got ${tokens.length}; take a longer text, or a shorter sequence`,
+        `text: expected more than ${sequence} characters (the sequence length), got ${tokens.length}; take a longer text, or a shorter sequence`,
       );
     }
     this.#tokens = tokens;

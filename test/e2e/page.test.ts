@@ -300,7 +300,7 @@ test('says in plain words what is wrong', async () => {
   await page.getByLabel('Sequence length').fill('1024');
   await button('Text file …').waitFor();
   await drop('short.txt', 'too short for that');
-  await page.getByRole('alert').getByText('a text of more than 1024 characters').waitFor(WAIT);
+  await page.getByRole('alert').getByText('expected more than 1024 characters').waitFor(WAIT);
   expect(await page.locator('#text-name').textContent()).toBe('Moby Dick');
 });
 
