@@ -39,13 +39,6 @@ const FAILURES: Readonly<Record<string, string>> = {
   file: 'That file cannot be used; all else is as it was.',
   argument: 'That cannot be done; all else is as it was.',
 };
-const STATUS: Readonly<Record<Exclude<State, 'running'>, string>> = {
-  starting: 'Getting ready …',
-  paused: 'Paused',
-  done: 'Done',
-  failed: 'Stopped by an error',
-};
-
 function element<T extends HTMLElement>(id: string, type: new () => T): T {
   const found = document.getElementById(id);
   if (!(found instanceof type)) throw new Error(`page: expected #${id} to be a ${type.name}`);
@@ -182,11 +175,18 @@ function stepCount(): string {
 }
 
 function statusText(): string {
-  if (state === 'running') return latest === undefined ? 'Compiling the kernels …' : '';
-  if (state === 'paused') return `${STATUS.paused} at step ${stepCount()}`;
-  if (state === 'done')
-    return `${STATUS.done} at step ${stepCount()}, as asked for. Start goes on without end.`;
-  return STATUS[state];
+  switch (state) {
+    case 'starting':
+      return 'Getting ready …';
+    case 'running':
+      return latest === undefined ? 'Compiling the kernels …' : '';
+    case 'paused':
+      return `Paused at step ${stepCount()}`;
+    case 'done':
+      return `Done at step ${stepCount()}, as asked for. Start goes on without end.`;
+    case 'failed':
+      return 'Stopped by an error';
+  }
 }
 
 /** Everything that changes with the steps. */
