@@ -1,18 +1,17 @@
-// The page: wires the controls to a session, and shows what it measures. It trains as soon as it is open.
+// The page: wires the controls to a session in a worker, and shows what it tells. It trains as soon as it is open.
 //
 // The address presets it: ?cell=gru&hidden=64&layers=1&embedding=32&batch=16&sequence=64&lr=0.005&seed=1, and
 // &backend=cpu or webgpu, &steps=200 to stop there, &temperature=0.8. For scripts and tests `window.gatewise` has the
 // losses and what goes with them (`Exposed` below), and <html> has data-state, data-backend and data-steps.
-import { GatewiseError, type Runtime } from '../src/index.ts';
-import { BOOK_NAME, BOOK_URL } from './book.ts';
 import { Chart } from './chart.ts';
-import { checkpointName, readCheckpoint } from './checkpoint.ts';
-import { SampleList } from './sample_list.ts';
-import { Session, type State } from './session.ts';
+import { failureOf, type Failure } from './failure.ts';
+import { duration, timesRead } from './format.ts';
+import { remote, serve } from './remote.ts';
+import { SampleList, type SampleEntry } from './sample_list.ts';
+import type { Begun, Session, SessionView, State } from './session.ts';
 import { CPU_DEFAULTS, DEFAULTS, parseSettings, type Settings } from './settings.ts';
 import { SettingsForm } from './settings_form.ts';
-import { baselinesOf, readCorpus, type Corpus } from './text.ts';
-import type { StepResult, Training } from './training.ts';
+import type { StepResult } from './training.ts';
 
 interface Exposed {
   readonly state: State;
@@ -38,15 +37,8 @@ const FAILURES: Readonly<Record<string, string>> = {
   'no-adapter':
     'There is no WebGPU to run on. Without ?backend=webgpu in the address, this page uses the CPU.',
   file: 'That file cannot be used; all else is as it was.',
-  argument: 'That cannot be done.',
+  argument: 'That cannot be done; all else is as it was.',
 };
-const STATUS: Readonly<Record<Exclude<State, 'running'>, string>> = {
-  starting: 'Getting ready …',
-  paused: 'Paused',
-  done: 'Done: all the steps that were asked for',
-  failed: 'Stopped by an error',
-};
-
 function element<T extends HTMLElement>(id: string, type: new () => T): T {
   const found = document.getElementById(id);
   if (!(found instanceof type)) throw new Error(`page: expected #${id} to be a ${type.name}`);
@@ -67,40 +59,53 @@ const form = new SettingsForm(
   element('numbers', HTMLElement),
 );
 const buttons = Object.fromEntries(
-  ['toggle', 'reset', 'save', 'load', 'open'].map((id) => [id, element(id, HTMLButtonElement)]),
+  ['toggle', 'reset', 'save', 'load', 'open', 'apply'].map((id) => [id, element(id, HTMLButtonElement)]),
 );
 
-let corpus: Corpus | undefined;
+const worker = new Worker(new URL('./session_worker.ts', import.meta.url), { type: 'module' });
+const session = remote<Session>(worker);
+
+let state: State = 'starting';
+let ready = false;
+let begun: Begun | undefined;
+/** What is used now: as begun, but for the learning rate. */
+let used: Settings | undefined;
 let losses: number[] = [];
-let firstStep = 0;
 let latest: StepResult | undefined;
+let sample: SampleEntry | undefined;
 let shownAt = 0;
 
-const session = new Session(readOptions(), {
-  onState: (state) => {
+const view: SessionView = {
+  onReady: (backend) => {
+    ready = true;
+    session.begin(presetSettings(backend === 'cpu' ? CPU_DEFAULTS : DEFAULTS));
+  },
+  onState: (next) => {
+    state = next;
     root.dataset['state'] = state;
-    text('status', statusText(state));
+    text('status', statusText());
     buttons['toggle'].textContent = state === 'running' ? 'Pause' : 'Start';
-    buttons['toggle'].disabled = state !== 'running' && state !== 'paused';
-    buttons['save'].disabled = session.training === undefined || state === 'failed';
-    for (const id of ['reset', 'load', 'open']) buttons[id].disabled = corpus === undefined;
+    buttons['toggle'].disabled = state === 'failed';
+    buttons['save'].disabled = begun === undefined || state === 'failed';
+    for (const id of ['reset', 'load', 'open']) buttons[id].disabled = !ready;
     show();
   },
-  onBegin: (training, runtime) => {
+  onBegin: (next) => {
+    begun = next;
+    used = next.settings;
     losses = [];
     latest = undefined;
-    firstStep = training.steps;
-    root.dataset['steps'] = String(training.steps);
-    chart.reset(baselinesOf(training.corpus));
+    root.dataset['steps'] = String(next.steps);
+    chart.reset(next.text.baselines);
     samples.clear();
-    form.set(training.settings);
+    form.set(next.settings);
     noteSettings();
-    showAdapter(runtime);
-    showPlan(training);
-    text('text-name', training.corpus.name);
+    showAdapter(next);
+    text('plan-summary', `${next.parameters.toLocaleString('en')} parameters`);
+    text('plan', next.plan);
+    text('text-name', next.text.name);
     const address = new URL(location.href);
-    for (const [name, value] of Object.entries(training.settings))
-      address.searchParams.set(name, String(value));
+    for (const [name, value] of Object.entries(next.settings)) address.searchParams.set(name, String(value));
     history.replaceState(null, '', address);
     show();
   },
@@ -112,18 +117,31 @@ const session = new Session(readOptions(), {
     if (losses.length === 1) text('status', '');
     if (performance.now() - shownAt > SHOW_EVERY_MS) show();
   },
-  onSample: (training) => {
+  onSample: () => {
     show();
-    const { steps } = training;
     const loss = latest === undefined ? 'before any step' : `loss ${latest.smoothed.toFixed(2)}`;
-    return samples.begin(`step ${steps.toLocaleString('en')} · ${steps === 0 ? 'before any step' : loss}`);
+    sample = samples.begin(`step ${stepCount()} · ${loss}`);
   },
-  onError: (error) => showError(error),
-});
+  onCharacter: (character) => sample?.add(character),
+  onSampleEnd: () => sample?.done(),
+  onReading: (name, share) => text('status', `Reading ${name}: ${Math.floor(100 * share)} %`),
+  onSaved: (name, bytes) => {
+    const link = document.createElement('a');
+    link.href = URL.createObjectURL(new Blob([bytes]));
+    link.download = name;
+    link.click();
+    // The download has its own hold on the data once it has begun.
+    setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
+  },
+  onError: (failure) => {
+    text('status', statusText());
+    showError(failure);
+  },
+};
 
 window.gatewise = {
   get state() {
-    return session.state;
+    return state;
   },
   get adapter() {
     return element('adapter', HTMLElement).textContent ?? '';
@@ -132,13 +150,13 @@ window.gatewise = {
     return losses;
   },
   get firstStep() {
-    return firstStep;
+    return begun?.steps ?? 0;
   },
   get smoothedLoss() {
-    return session.training?.smoothedLoss ?? NaN;
+    return latest?.smoothed ?? NaN;
   },
   get charactersPerSecond() {
-    return session.training?.speedometer.charactersPerSecond;
+    return latest?.charactersPerSecond;
   },
 };
 
@@ -152,57 +170,53 @@ function readOptions(): { backend: 'webgpu' | 'cpu' | undefined; steps: number }
   };
 }
 
-function statusText(state: State): string {
-  if (state === 'running') return latest === undefined ? 'Compiling the kernels …' : '';
-  const steps = session.training?.steps ?? 0;
-  return state === 'paused' || state === 'done'
-    ? `${STATUS[state]} at step ${steps.toLocaleString('en')}`
-    : STATUS[state];
+function stepCount(): string {
+  return (latest?.step ?? begun?.steps ?? 0).toLocaleString('en');
 }
 
-function duration(seconds: number): string {
-  const whole = Math.floor(seconds);
-  const pad = (value: number): string => String(value).padStart(2, '0');
-  const minutes = Math.floor(whole / 60);
-  return minutes < 60
-    ? `${minutes}:${pad(whole % 60)}`
-    : `${Math.floor(minutes / 60)}:${pad(minutes % 60)}:${pad(whole % 60)}`;
+function statusText(): string {
+  switch (state) {
+    case 'starting':
+      return 'Getting ready …';
+    case 'running':
+      return latest === undefined ? 'Compiling the kernels …' : '';
+    case 'paused':
+      return `Paused at step ${stepCount()}`;
+    case 'done':
+      return `Done at step ${stepCount()}, as asked for. Start goes on without end.`;
+    case 'failed':
+      return 'Stopped by an error';
+  }
 }
 
 /** Everything that changes with the steps. */
 function show(): void {
   shownAt = performance.now();
-  const { training } = session;
-  if (training === undefined) return;
-  const speed = training.speedometer.charactersPerSecond;
-  const characters = training.steps * training.charactersPerStep;
+  if (begun === undefined) return;
+  const { text: read, settings, steps } = begun;
+  const speed = latest?.charactersPerSecond;
+  const characters = (latest?.step ?? steps) * settings.batch * settings.sequence;
   text('loss', latest === undefined ? '–' : latest.smoothed.toFixed(3));
   text('speed', speed === undefined ? '–' : Math.round(speed).toLocaleString('en'));
-  text('steps', (latest?.step ?? training.steps).toLocaleString('en'));
-  text('time', duration(training.speedometer.seconds));
-  text('read', `${((100 * characters) / training.corpus.tokens.length).toFixed(1)} %`);
+  text('steps', stepCount());
+  text('time', duration(latest?.seconds ?? 0));
+  text('read', timesRead(characters / read.characters));
   chart.draw();
 }
 
-function showAdapter({ backend, fallbackReason }: Runtime): void {
-  root.dataset['backend'] = backend.kind;
+function showAdapter({ adapter: { kind, description, fallbackReason } }: Begun): void {
+  root.dataset['backend'] = kind;
   const why = fallbackReason ?? 'this address asks for it (backend=cpu)';
-  const onCPU = `Runs on the ${backend.description}, much slower than on WebGPU, because ${why}. Its defaults are smaller.`;
-  text('adapter', backend.kind === 'cpu' ? onCPU : `Runs on ${backend.description}`);
-}
-
-function showPlan(training: Training): void {
-  text('plan-summary', `${training.net.parameterCount.toLocaleString('en')} parameters`);
-  text('plan', training.explain());
+  const onCPU = `Runs on the ${description}, much slower than on WebGPU, because ${why}. Its defaults are smaller.`;
+  text('adapter', kind === 'cpu' ? onCPU : `Runs on ${description}`);
 }
 
 /** @param what happened, in plain words; by the error's code unless given. */
-function showError(error: unknown, what?: string): void {
+function showError({ code, message }: Failure, what?: string): void {
   const alert = element('alert', HTMLElement);
-  const code = error instanceof GatewiseError ? error.code : '';
   const title = document.createElement('strong');
-  title.textContent = what ?? FAILURES[code] ?? 'Something went wrong. Press Reset to start over.';
-  alert.replaceChildren(title, error instanceof Error ? error.message : String(error));
+  title.textContent = what ?? FAILURES[code ?? ''] ?? 'Something went wrong. Press Reset to start over.';
+  alert.replaceChildren(title, message);
   alert.hidden = false;
 }
 
@@ -210,21 +224,30 @@ function hideError(): void {
   element('alert', HTMLElement).hidden = true;
 }
 
-/** Whether the fields say something else than what is trained. */
+/** Whether the fields say something else than what is trained, or something wrong. */
 function settingsChanged(): boolean {
-  const used = session.training?.settings;
   const wanted = form.get();
+  const now = used;
   return (
-    used !== undefined &&
-    (Object.keys(wanted) as (keyof Settings)[]).some((name) => wanted[name] !== used[name])
+    now !== undefined &&
+    (wanted === undefined ||
+      (Object.keys(wanted) as (keyof Settings)[]).some((name) => wanted[name] !== now[name]))
   );
 }
 
 /** Goes on; where nothing has been learned yet, with the settings of the form. */
-async function start(): Promise<void> {
-  const fresh = session.training?.steps === 0 && settingsChanged() && form.isValid;
-  if (fresh && corpus !== undefined) await session.begin(corpus, form.get());
-  await session.start();
+function start(): void {
+  const wanted = form.get();
+  const fresh = begun?.steps === 0 && latest === undefined;
+  if (fresh && wanted !== undefined && settingsChanged()) session.begin(wanted);
+  session.start();
+}
+
+function startOver(): void {
+  const wanted = form.demand();
+  if (wanted === undefined) return;
+  hideError();
+  session.begin(wanted);
 }
 
 function noteSettings(): void {
@@ -232,68 +255,31 @@ function noteSettings(): void {
   text(
     'settings-note',
     changed
-      ? 'Press Reset to train with these settings.'
-      : 'A new learning rate is used at once, all else with Reset. The same settings give the same curve on the same adapter, bit for bit.',
+      ? 'Starting over forgets what has been learned; Save keeps it.'
+      : 'A new learning rate is used at once, all else after starting over. The same settings give the same curve on the same adapter, bit for bit.',
   );
-  element('settings-note', HTMLElement).classList.toggle('changed', changed);
-  buttons['reset'].classList.toggle('wanted', changed);
+  buttons['apply'].disabled = !changed;
 }
 
-/** What a user asked for, with what goes wrong shown on the page. */
-function attempt(task: () => Promise<void>): void {
+function take(file: File): void {
   hideError();
-  task().catch((error: unknown) => showError(error));
+  if (file.name.endsWith('.safetensors')) return session.load(file);
+  const wanted = form.demand();
+  if (wanted !== undefined) session.learn(file, wanted);
 }
-
-async function readBook(): Promise<Corpus> {
-  const response = await fetch(BOOK_URL);
-  if (!response.ok)
-    throw new Error(
-      `The book could not be fetched: ${response.status} ${response.statusText} from ${BOOK_URL}`,
-    );
-  return readCorpus(BOOK_NAME, await response.text());
-}
-
-async function learn(file: File): Promise<void> {
-  const next = readCorpus(file.name, await file.text());
-  if (!form.isValid) return;
-  corpus = next;
-  await session.begin(next, form.get());
-}
-
-async function load(file: File): Promise<void> {
-  const checkpoint = readCheckpoint(new Uint8Array(await file.arrayBuffer()));
-  // The book is always at hand, another text only if it is the one that is open.
-  const text = checkpoint.text.name === BOOK_NAME && corpus?.name !== BOOK_NAME ? await readBook() : corpus;
-  if (text === undefined) return;
-  await session.begin(text, checkpoint.settings, checkpoint);
-  corpus = session.training?.corpus ?? corpus;
-}
-
-async function save(): Promise<void> {
-  await session.between(async (training) => {
-    const bytes = await training.save();
-    const link = document.createElement('a');
-    link.href = URL.createObjectURL(new Blob([bytes]));
-    link.download = checkpointName(training.corpus, training.settings.cell);
-    link.click();
-    // The download has its own hold on the data once it has begun.
-    setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
-  });
-}
-
-const take = (file: File): void =>
-  attempt(() => (file.name.endsWith('.safetensors') ? load(file) : learn(file)));
 
 function wire(): void {
-  buttons['toggle'].addEventListener('click', () =>
-    attempt(() => (session.state === 'running' ? session.pause() : start())),
-  );
-  buttons['reset'].addEventListener('click', () => {
-    const text = corpus;
-    if (text !== undefined && form.isValid) attempt(() => session.begin(text, form.get()));
+  buttons['toggle'].addEventListener('click', () => {
+    hideError();
+    if (state === 'running') session.pause();
+    else start();
   });
-  buttons['save'].addEventListener('click', () => attempt(save));
+  buttons['reset'].addEventListener('click', startOver);
+  form.onSubmit(startOver);
+  buttons['save'].addEventListener('click', () => {
+    hideError();
+    session.save();
+  });
   for (const [button, id] of [
     ['load', 'load-file'],
     ['open', 'open-file'],
@@ -309,16 +295,19 @@ function wire(): void {
 
   const temperature = element('temperature', HTMLInputElement);
   const setTemperature = (): void => {
-    session.temperature = temperature.valueAsNumber;
+    session.setTemperature(temperature.valueAsNumber);
     text('temperature-value', temperature.valueAsNumber.toFixed(2));
   };
   temperature.value = query.get('temperature') ?? temperature.value;
   temperature.addEventListener('input', setTemperature);
   setTemperature();
 
-  form.onChange((wanted) => {
-    const { training } = session;
-    if (training !== undefined && wanted.lr !== training.settings.lr) training.learningRate = wanted.lr;
+  form.onChange(() => {
+    const lr = form.get()?.lr;
+    if (used !== undefined && lr !== undefined && lr !== used.lr) {
+      used = { ...used, lr };
+      session.setLearningRate(lr);
+    }
     noteSettings();
   });
 
@@ -346,21 +335,21 @@ function presetSettings(defaults: Settings): Settings {
   try {
     return parseSettings((name) => query.get(name) ?? undefined, defaults);
   } catch (error) {
-    showError(error, 'The address asks for what cannot be, so these are the defaults.');
+    showError(failureOf(error), 'The address asks for what cannot be, so these are the defaults.');
     return defaults;
   }
 }
 
-async function main(): Promise<void> {
+function main(): void {
+  serve(worker, view);
+  // What the session does not catch itself, such as a worker that cannot be loaded.
+  worker.addEventListener('error', ({ message }) => {
+    view.onState('failed');
+    showError({ code: undefined, message: message ?? 'The worker of this page could not be started.' });
+  });
   form.set(DEFAULTS);
   wire();
-  const [{ backend }, book] = await Promise.all([session.runtime(), readBook()]);
-  corpus = book;
-  await session.begin(book, presetSettings(backend.kind === 'cpu' ? CPU_DEFAULTS : DEFAULTS));
+  session.open(readOptions());
 }
 
-main().catch((error: unknown) => {
-  root.dataset['state'] = 'failed';
-  text('status', STATUS.failed);
-  showError(error);
-});
+main();

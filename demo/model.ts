@@ -1,6 +1,8 @@
 // The character model: an embedding, a stack of recurrent layers, and a linear layer to one score per character.
-import { Embedding, Linear, Sequential } from '../src/index.ts';
-import { CELLS, type Settings } from './settings.ts';
+import { Embedding, GRU, Linear, LSTM, RNN, Sequential } from '../src/index.ts';
+import type { Settings } from './settings.ts';
+
+const LAYERS = { lstm: LSTM, gru: GRU, rnn: RNN };
 
 export type ModelSettings = Pick<Settings, 'cell' | 'hidden' | 'layers' | 'embedding'>;
 
@@ -11,7 +13,7 @@ export function buildModel(
 ): Sequential {
   return new Sequential([
     new Embedding(vocabulary, embedding),
-    new CELLS[cell]({ inputSize: embedding, hiddenSize: hidden, numLayers: layers }),
+    new LAYERS[cell]({ inputSize: embedding, hiddenSize: hidden, numLayers: layers }),
     new Linear(hidden, vocabulary),
   ]);
 }

@@ -9,6 +9,8 @@ export interface SampleOptions {
   /** Below 1 safer than the model's own odds, above 1 wilder; 0 always takes the likeliest. */
   readonly temperature: number;
   readonly seed: number;
+  /** What the model reads before it writes. */
+  readonly prompt?: string;
 }
 
 /** Draws an index by exp(logits / temperature). */
@@ -33,12 +35,18 @@ export class Sampler implements Disposable {
     this.#vocabulary = vocabulary;
   }
 
-  /** Character by character, as they are drawn; the model begins with no memory, behind a line break. */
-  async *write({ length, temperature, seed }: SampleOptions): AsyncGenerator<string> {
+  /**
+   * Character by character, as they are drawn; the model begins with no memory, behind a line break and the prompt.
+   * @throws GatewiseError `argument` where it does not know a character of the prompt.
+   */
+  async *write({ length, temperature, seed, prompt = '' }: SampleOptions): AsyncGenerator<string> {
     const random = new Random(seed);
     const { characters } = this.#vocabulary;
-    let token = Math.max(0, characters.indexOf('\n'));
+    const start = Math.max(0, characters.indexOf('\n'));
+    const read = [start, ...this.#vocabulary.encode(prompt)];
+    let token = read.pop() ?? start;
     this.#stream.reset();
+    for (const known of read) this.#stream.push(known).dispose();
     for (let i = 0; i < length; i++) {
       using logits = this.#stream.push(token);
       token = draw(await logits.read(), temperature, random);

@@ -1,9 +1,11 @@
-// One training at a time on the page: starts and stops it, and takes samples between its steps. Knows nothing of the DOM.
+// One training at a time: reads its text, starts and stops it, and takes samples between its steps. The page has it in
+// a worker (`session_worker.ts`), so all that goes in and out is plain data.
 import { createRuntime, GatewiseError, type Runtime } from '../src/index.ts';
-import type { Checkpoint } from './checkpoint.ts';
-import type { SampleEntry } from './sample_list.ts';
+import { BOOK_NAME, BOOK_URL } from './book.ts';
+import { checkpointName, readCheckpoint, type Checkpoint } from './checkpoint.ts';
+import { failureOf, type Failure } from './failure.ts';
 import type { Settings } from './settings.ts';
-import type { Corpus } from './text.ts';
+import { baselinesOf, readCorpus, type Baselines, type Corpus } from './text.ts';
 import { Training, type StepResult } from './training.ts';
 
 const SAMPLE_LENGTH = 180;
@@ -13,80 +15,106 @@ const SAMPLE_SHARE = 6;
 
 export type State = 'starting' | 'running' | 'paused' | 'done' | 'failed';
 
+/** What is trained now. */
+export interface Begun {
+  readonly settings: Settings;
+  /** More than 0 where it goes on from a checkpoint. */
+  readonly steps: number;
+  readonly text: { readonly name: string; readonly characters: number; readonly baselines: Baselines };
+  readonly parameters: number;
+  readonly plan: string;
+  readonly adapter: {
+    readonly kind: string;
+    readonly description: string;
+    readonly fallbackReason: string | undefined;
+  };
+}
+
 /** What a session tells the page. */
 export interface SessionView {
+  /** It has a text and a device: `begin` may be called. */
+  onReady(backend: string): void;
   onState(state: State): void;
   /** Another model, or the same one anew. */
-  onBegin(training: Training, runtime: Runtime): void;
+  onBegin(begun: Begun): void;
   onStep(result: StepResult): void;
-  onSample(training: Training): SampleEntry;
-  onError(error: unknown): void;
+  /** A sample begins, of the characters that come until `onSampleEnd`. */
+  onSample(): void;
+  onCharacter(character: string): void;
+  onSampleEnd(): void;
+  /** How much of a text is read, from 0 to 1. */
+  onReading(name: string, share: number): void;
+  onSaved(name: string, bytes: Uint8Array<ArrayBuffer>): void;
+  onError(failure: Failure): void;
 }
 
 export interface SessionOptions {
   readonly backend: 'webgpu' | 'cpu' | undefined;
-  /** Stops at this step. */
+  /** It stops at this step, until `start` is called again. */
   readonly steps: number;
 }
 
 export class Session {
-  temperature = 0.8;
   readonly #view: SessionView;
-  readonly #options: SessionOptions;
+  #options: SessionOptions = { backend: undefined, steps: Infinity };
+  #temperature = 0.8;
   #runtime: Runtime | undefined;
+  #corpus: Corpus | undefined;
   #training: Training | undefined;
   #state: State = 'starting';
   #stopping = false;
+  /** The step to stop at. */
+  #lastStep = Infinity;
   /** The training that runs; never rejects. */
   #loop: Promise<void> = Promise.resolve();
   /** What the user asked for, one after the other; never rejects. */
   #tasks: Promise<void> = Promise.resolve();
 
-  constructor(options: SessionOptions, view: SessionView) {
-    this.#options = options;
+  constructor(view: SessionView) {
     this.#view = view;
   }
 
-  get state(): State {
-    return this.#state;
-  }
-
-  get training(): Training | undefined {
-    return this.#training;
-  }
-
-  /** The adapter; before the first `begin` it is asked for here, to know what to offer. */
-  async runtime(): Promise<Runtime> {
-    const { backend } = this.#options;
-    this.#runtime ??= await createRuntime(backend === undefined ? {} : { backend });
-    return this.#runtime;
-  }
-
-  /** Runs a task when those before it are done; its errors go to the page. */
-  #enqueue(task: () => Promise<void>): Promise<void> {
-    this.#tasks = this.#tasks.then(task).catch((error: unknown) => this.#refuse(error));
-    return this.#tasks;
-  }
-
-  /** A new model on a text, in place of the one there is. It runs, unless the user has paused. */
-  begin(corpus: Corpus, settings: Settings, checkpoint?: Checkpoint): Promise<void> {
+  /** Looks for a device, and reads the book. */
+  open(options: SessionOptions): Promise<void> {
     return this.#enqueue(async () => {
-      const paused = this.#state === 'paused';
-      await this.#halt();
-      const runtime = await this.runtime();
-      // Made before the old one goes: a checkpoint that does not fit leaves everything as it was.
-      const training = await Training.create(runtime, corpus, settings, checkpoint);
-      this.#training?.dispose();
-      this.#training = training;
-      this.#view.onBegin(training, runtime);
-      if (paused) this.#set('paused');
-      else this.#go(training, checkpoint === undefined);
+      this.#options = options;
+      const [{ backend }, book] = await Promise.all([this.#openRuntime(), this.#readBook()]);
+      this.#corpus = book;
+      this.#view.onReady(backend.kind);
     });
   }
 
+  /** A new model on the text there is. */
+  begin(settings: Settings): Promise<void> {
+    return this.#enqueue(async () => {
+      if (this.#corpus !== undefined) await this.#begin(this.#corpus, settings);
+    });
+  }
+
+  /** A new model on another text. */
+  learn(file: File, settings: Settings): Promise<void> {
+    return this.#enqueue(async () => {
+      await this.#begin(this.#readText(file.name, await file.text()), settings);
+    });
+  }
+
+  /** Goes on from a checkpoint. */
+  load(file: File): Promise<void> {
+    return this.#enqueue(async () => {
+      const checkpoint = readCheckpoint(new Uint8Array(await file.arrayBuffer()));
+      // The book is always at hand, another text only if it is the one that is open.
+      const isBook = checkpoint.text.name === BOOK_NAME && this.#corpus?.name !== BOOK_NAME;
+      const corpus = isBook ? await this.#readBook() : this.#corpus;
+      if (corpus !== undefined) await this.#begin(corpus, checkpoint.settings, checkpoint);
+    });
+  }
+
+  /** Goes on; behind the step to stop at, without another such step. */
   start(): Promise<void> {
     return this.#enqueue(async () => {
-      if (this.#state === 'paused' && this.#training !== undefined) this.#go(this.#training, false);
+      if (this.#state === 'done') this.#lastStep = Infinity;
+      else if (this.#state !== 'paused') return;
+      if (this.#training !== undefined) this.#go(this.#training, false);
     });
   }
 
@@ -99,18 +127,73 @@ export class Session {
     });
   }
 
-  /** Runs a task while the training stands still between two steps. */
-  between(task: (training: Training) => Promise<void>): Promise<void> {
+  /** Saves between two steps. */
+  save(): Promise<void> {
     return this.#enqueue(async () => {
       const training = this.#training;
       if (training === undefined) return;
       await this.#halt();
-      try {
-        await task(training);
-      } finally {
-        if (this.#state === 'running') this.#go(training, false);
-      }
+      const name = checkpointName(training.corpus, training.settings.cell);
+      this.#view.onSaved(name, await training.save());
+      if (this.#state === 'running') this.#go(training, false);
     });
+  }
+
+  setTemperature(temperature: number): void {
+    this.#temperature = temperature;
+  }
+
+  setLearningRate(lr: number): void {
+    if (this.#training !== undefined) this.#training.learningRate = lr;
+  }
+
+  async #openRuntime(): Promise<Runtime> {
+    const { backend } = this.#options;
+    this.#runtime ??= await createRuntime(backend === undefined ? {} : { backend });
+    return this.#runtime;
+  }
+
+  async #readBook(): Promise<Corpus> {
+    const response = await fetch(BOOK_URL);
+    if (!response.ok)
+      throw new Error(
+        `The book could not be fetched: ${response.status} ${response.statusText} from ${BOOK_URL}`,
+      );
+    return this.#readText(BOOK_NAME, await response.text());
+  }
+
+  #readText(name: string, content: string): Corpus {
+    return readCorpus(name, content, (share) => this.#view.onReading(name, share));
+  }
+
+  /** Runs a task when those before it are done; its errors go to the page. */
+  #enqueue(task: () => Promise<void>): Promise<void> {
+    this.#tasks = this.#tasks.then(task).catch((error: unknown) => this.#refuse(error));
+    return this.#tasks;
+  }
+
+  /** A new model on a text, in place of the one there is. It runs, unless the user has paused. */
+  async #begin(corpus: Corpus, settings: Settings, checkpoint?: Checkpoint): Promise<void> {
+    const paused = this.#state === 'paused';
+    await this.#halt();
+    const runtime = await this.#openRuntime();
+    // Made before the old one goes: what cannot be trained leaves everything as it was.
+    const training = await Training.create(runtime, corpus, settings, checkpoint);
+    this.#training?.dispose();
+    this.#training = training;
+    this.#corpus = corpus;
+    this.#lastStep = this.#options.steps;
+    const { kind, description } = runtime.backend;
+    this.#view.onBegin({
+      settings,
+      steps: training.steps,
+      text: { name: corpus.name, characters: corpus.tokens.length, baselines: baselinesOf(corpus) },
+      parameters: training.net.parameterCount,
+      plan: training.explain(),
+      adapter: { kind, description, fallbackReason: runtime.fallbackReason },
+    });
+    if (paused) this.#set('paused');
+    else this.#go(training, checkpoint === undefined);
   }
 
   #go(training: Training, sampleFirst: boolean): void {
@@ -125,7 +208,6 @@ export class Session {
   }
 
   async #run(training: Training, sampleFirst: boolean): Promise<void> {
-    const { steps } = this.#options;
     const { speedometer } = training;
     let interval = SAMPLE_SECONDS;
     const sample = async (): Promise<void> => {
@@ -133,28 +215,29 @@ export class Session {
     };
     // The first sample shows where it begins: with nothing.
     if (sampleFirst) await sample();
-    while (training.steps < steps && !this.#stopping) {
+    while (training.steps < this.#lastStep && !this.#stopping) {
       const due = speedometer.seconds + interval;
-      const more = (): boolean => !this.#stopping && training.steps < steps && speedometer.seconds < due;
+      const more = (): boolean =>
+        !this.#stopping && training.steps < this.#lastStep && speedometer.seconds < due;
       for await (const result of training.run(more)) this.#view.onStep(result);
       if (!this.#stopping) await sample();
     }
-    if (training.steps >= steps) this.#set('done');
+    if (training.steps >= this.#lastStep) this.#set('done');
   }
 
   /** @returns the seconds it took from the first character on: before it, kernels may have to be compiled, once. */
   async #sample(training: Training): Promise<number> {
-    const entry = this.#view.onSample(training);
-    const options = { length: SAMPLE_LENGTH, temperature: this.temperature, seed: training.steps };
+    this.#view.onSample();
+    const options = { length: SAMPLE_LENGTH, temperature: this.#temperature, seed: training.steps };
     let start: number | undefined;
     try {
       for await (const character of training.sampler.write(options)) {
         if (this.#stopping) break;
         start ??= performance.now();
-        entry.add(character);
+        this.#view.onCharacter(character);
       }
     } finally {
-      entry.done();
+      this.#view.onSampleEnd();
     }
     return start === undefined ? 0 : (performance.now() - start) / 1000;
   }
@@ -162,8 +245,9 @@ export class Session {
   /** What was asked for cannot be had: whatever ran before goes on as it was. */
   #refuse(error: unknown): void {
     if (this.#training === undefined || isLost(error)) return this.#fail(error);
-    if (this.#state === 'running') this.#go(this.#training, false);
-    this.#view.onError(error);
+    // Where it was not halted yet, it still runs.
+    if (this.#state === 'running' && this.#stopping) this.#go(this.#training, false);
+    this.#view.onError(failureOf(error));
   }
 
   #fail(error: unknown): void {
@@ -174,7 +258,7 @@ export class Session {
       this.#training = undefined;
     }
     this.#set('failed');
-    this.#view.onError(error);
+    this.#view.onError(failureOf(error));
   }
 
   #set(state: State): void {

@@ -1,8 +1,8 @@
 // What can be chosen: one table for the controls of the page, its address and the options of the terminal.
-import { GatewiseError, GRU, LSTM, RNN } from '../src/index.ts';
+import { GatewiseError } from '../src/core/errors.ts';
 
-export const CELLS = { lstm: LSTM, gru: GRU, rnn: RNN } as const;
-export type CellName = keyof typeof CELLS;
+export const CELLS = ['lstm', 'gru', 'rnn'] as const;
+export type CellName = (typeof CELLS)[number];
 
 export interface Settings {
   readonly cell: CellName;
@@ -50,8 +50,6 @@ export const DEFAULTS: Settings = {
 /** The CPU backend is plain loops, made to be right and not to be fast: a model that it can still learn in front of one's eyes. */
 export const CPU_DEFAULTS: Settings = { ...DEFAULTS, hidden: 64, batch: 8, sequence: 32 };
 
-export const isCellName = (name: string): name is CellName => Object.hasOwn(CELLS, name);
-
 /** Text to a setting's number. @throws GatewiseError `argument` where it is not one, or out of range. */
 export function parseNumber(name: NumberSetting, text: string): number {
   const { label, min, max, whole } = NUMBERS[name];
@@ -65,10 +63,10 @@ export function parseNumber(name: NumberSetting, text: string): number {
 }
 
 export function parseCell(text: string): CellName {
-  const name = text.toLowerCase();
-  if (!isCellName(name))
-    throw new GatewiseError('argument', `Cell: expected ${Object.keys(CELLS).join(', ')}, got "${text}"`);
-  return name;
+  const cell = CELLS.find((name) => name === text.toLowerCase());
+  if (cell === undefined)
+    throw new GatewiseError('argument', `Cell: expected ${CELLS.join(', ')}, got "${text}"`);
+  return cell;
 }
 
 /** Settings from texts by name, such as an address's query or a file's metadata. @param defaults what is absent. */

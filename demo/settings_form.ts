@@ -15,7 +15,7 @@ export class SettingsForm {
 
   constructor(form: HTMLFormElement, cells: HTMLElement, numbers: HTMLElement) {
     this.#form = form;
-    for (const cell of Object.keys(CELLS)) {
+    for (const cell of CELLS) {
       const label = document.createElement('label');
       const input = document.createElement('input');
       Object.assign(input, { type: 'radio', name: 'cell', value: cell });
@@ -33,7 +33,6 @@ export class SettingsForm {
       label.append(text, input);
       numbers.append(label);
     }
-    form.addEventListener('submit', (event) => event.preventDefault());
   }
 
   #field(name: string): HTMLInputElement | RadioNodeList {
@@ -47,13 +46,9 @@ export class SettingsForm {
     for (const [name, value] of Object.entries(settings)) this.#field(name).value = String(value);
   }
 
-  /** Points at the field that is wrong, if there is one. */
-  get isValid(): boolean {
-    return this.#form.reportValidity();
-  }
-
-  /** @throws GatewiseError where a field is not what it must be. */
-  get(): Settings {
+  /** Undefined where a field is not what it must be. */
+  get(): Settings | undefined {
+    if (!this.#form.checkValidity()) return undefined;
     const numbers = (Object.keys(NUMBERS) as NumberSetting[]).map((name) => [
       name,
       parseNumber(name, this.#field(name).value),
@@ -61,10 +56,20 @@ export class SettingsForm {
     return { cell: parseCell(this.#field('cell').value), ...Object.fromEntries(numbers) };
   }
 
-  /** After every change that leaves all fields right. */
-  onChange(changed: (settings: Settings) => void): void {
-    this.#form.addEventListener('input', () => {
-      if (this.#form.checkValidity()) changed(this.get());
+  /** As `get`, and points at the field that is wrong. */
+  demand(): Settings | undefined {
+    return this.#form.reportValidity() ? this.get() : undefined;
+  }
+
+  onChange(changed: () => void): void {
+    this.#form.addEventListener('input', changed);
+  }
+
+  /** By its button, or by Enter in a field. */
+  onSubmit(submitted: () => void): void {
+    this.#form.addEventListener('submit', (event) => {
+      event.preventDefault();
+      submitted();
     });
   }
 }

@@ -4,33 +4,45 @@ import { GatewiseError } from '../src/index.ts';
 
 /** Stands for every character that is too rare to learn, or that a model has never met. */
 export const PLACEHOLDER = '\uFFFD';
+const PLACEHOLDER_POINT = PLACEHOLDER.charCodeAt(0);
 const MAX_CHARACTERS = 96;
+const CODE_POINTS = 0x11_0000;
 // Weights are drawn from the streams 0, 1, 2, … of a seed, one a parameter: these must not be among them.
 const BATCH_STREAM = 0x6261_7463;
 const WORDS_PER_BLOCK = 4;
+// A power of two: how many UTF-16 units are read between two reports of progress.
+const PROGRESS_EVERY = 2 ** 22;
+
+/** Told how much of the work is done, from 0 to 1. */
+export type OnProgress = (share: number) => void;
 
 /** The characters a model knows, and the token of each: its place in the list. */
 export class Vocabulary {
   /** Sorted by code point; the placeholder, where there is one, is the last. */
   readonly characters: readonly string[];
-  readonly #tokens: ReadonlyMap<string, number>;
+  /** By code point; -1 where there is none. A table, because a long text is looked up character by character. */
+  readonly #tokens: Int32Array;
 
   constructor(characters: readonly string[]) {
     this.characters = characters;
-    this.#tokens = new Map(characters.map((character, token) => [character, token]));
+    this.#tokens = new Int32Array(CODE_POINTS).fill(characters.indexOf(PLACEHOLDER));
+    for (const [token, character] of characters.entries())
+      this.#tokens[character.codePointAt(0) ?? 0] = token;
   }
 
   /** The `limit` most frequent characters of a text, and one placeholder for the others if there are any. */
-  static of(text: string, limit = MAX_CHARACTERS): Vocabulary {
-    const counts = new Map<string, number>();
-    for (const character of text) counts.set(character, (counts.get(character) ?? 0) + 1);
-    const kept = [...counts]
-      .filter(([character]) => character !== PLACEHOLDER)
-      .sort(([a, countA], [b, countB]) => countB - countA || byCodePoint(a, b))
+  static of(text: string, limit = MAX_CHARACTERS, onProgress?: OnProgress): Vocabulary {
+    const counts = new Uint32Array(CODE_POINTS);
+    scan(text, (point) => counts[point]++, onProgress);
+    const found: number[] = [];
+    for (let point = 0; point < CODE_POINTS; point++) if (counts[point] > 0) found.push(point);
+    const kept = found
+      .filter((point) => point !== PLACEHOLDER_POINT)
+      .sort((a, b) => counts[b] - counts[a] || a - b)
       .slice(0, limit)
-      .map(([character]) => character)
-      .sort(byCodePoint);
-    return new Vocabulary(kept.length < counts.size ? [...kept, PLACEHOLDER] : kept);
+      .sort((a, b) => a - b)
+      .map((point) => String.fromCodePoint(point));
+    return new Vocabulary(kept.length < found.length ? [...kept, PLACEHOLDER] : kept);
   }
 
   get size(): number {
@@ -38,18 +50,22 @@ export class Vocabulary {
   }
 
   /** @throws GatewiseError where a character is unknown and there is no placeholder. */
-  encode(text: string): Int32Array {
-    const other = this.#tokens.get(PLACEHOLDER);
-    return Int32Array.from(text.match(/./gsu) ?? [], (character) => {
-      const token = this.#tokens.get(character) ?? other;
-      if (token === undefined) {
+  encode(text: string, onProgress?: OnProgress): Int32Array {
+    const tokens = new Int32Array(text.length);
+    let count = 0;
+    const add = (point: number): void => {
+      const token = this.#tokens[point];
+      if (token < 0) {
+        const character = JSON.stringify(String.fromCodePoint(point));
         throw new GatewiseError(
           'argument',
-          `encode: the character ${JSON.stringify(character)} is not one of the ${this.size} that the model knows`,
+          `encode: the character ${character} is not one of the ${this.size} that the model knows`,
         );
       }
-      return token;
-    });
+      tokens[count++] = token;
+    };
+    scan(text, add, onProgress);
+    return tokens.slice(0, count);
   }
 
   decode(tokens: Iterable<number>): string {
@@ -62,8 +78,14 @@ export class Vocabulary {
   }
 }
 
-function byCodePoint(a: string, b: string): number {
-  return (a.codePointAt(0) ?? 0) - (b.codePointAt(0) ?? 0);
+/** Visits the characters of a text by their code points. */
+function scan(text: string, visit: (point: number) => void, onProgress?: OnProgress): void {
+  for (let i = 0; i < text.length; i++) {
+    if (i % PROGRESS_EVERY === 0) onProgress?.(i / text.length);
+    const point = text.codePointAt(i) ?? 0;
+    if (point > 0xffff) i++;
+    visit(point);
+  }
 }
 
 /** A text that a model can learn. */
@@ -76,17 +98,19 @@ export interface Corpus {
 }
 
 /** @throws GatewiseError where the text is too short, or is not text. */
-export function readCorpus(name: string, content: string): Corpus {
+export function readCorpus(name: string, content: string, onProgress?: OnProgress): Corpus {
   const text = content.replace(/^\uFEFF/, '').replaceAll('\r\n', '\n');
   if (text.includes('\0'))
     throw new GatewiseError('file', `${name}: expected a text file, got one with zero bytes`);
-  const vocabulary = Vocabulary.of(text);
+  // Counting is the first half of the work, encoding the second.
+  const vocabulary = Vocabulary.of(text, MAX_CHARACTERS, (share) => onProgress?.(share / 2));
   if (vocabulary.size < 2)
     throw new GatewiseError(
       'file',
       `${name}: expected a text of different characters, got ${vocabulary.size}`,
     );
-  return { name, hash: hashOf(text), vocabulary, tokens: vocabulary.encode(text) };
+  const tokens = vocabulary.encode(text, (share) => onProgress?.((1 + share) / 2));
+  return { name, hash: hashOf(text), vocabulary, tokens };
 }
 
 /** Length and FNV-1a of the UTF-16 units: short, the same everywhere, and no more than a name. */
@@ -108,7 +132,7 @@ export class Batches {
     if (tokens.length <= sequence) {
       throw new GatewiseError(
         'argument',
-        `batches: expected a text of more than ${sequence} characters, the sequence length; got ${tokens.length}`,
+        `text: expected more than ${sequence} characters (the sequence length), got ${tokens.length}; take a longer text, or a shorter sequence`,
       );
     }
     this.#tokens = tokens;

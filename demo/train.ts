@@ -1,14 +1,15 @@
 // `npm run train`: trains a character model in the terminal, with checkpoints; goes on from the last one after Ctrl-C.
-import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { basename } from 'node:path';
+import { fileURLToPath } from 'node:url';
 
 import { MultiBar, Presets } from 'cli-progress';
-import { Command, InvalidArgumentError, Option } from 'commander';
+import { Command, Option } from 'commander';
 
-import { createRuntime, GatewiseError, type Runtime } from '../src/index.ts';
-import { nodeGPU } from '../src/node/index.ts';
+import { GatewiseError } from '../src/index.ts';
 import { BOOK_NAME, BOOK_URL } from './book.ts';
 import { checkpointName, readCheckpoint, settingsConflict, type Checkpoint } from './checkpoint.ts';
+import { CheckpointFile } from './checkpoint_file.ts';
 import {
   CELLS,
   DEFAULTS,
@@ -18,8 +19,17 @@ import {
   type NumberSetting,
   type Settings,
 } from './settings.ts';
+import {
+  argument,
+  backendOption,
+  number,
+  openRuntime,
+  readBytes,
+  run,
+  type BackendName,
+} from './terminal.ts';
 import { readCorpus, type Corpus } from './text.ts';
-import { Training } from './training.ts';
+import { Training, type StepResult } from './training.ts';
 
 interface Options extends Settings {
   readonly file?: string;
@@ -29,27 +39,7 @@ interface Options extends Settings {
   readonly temperature: number;
   readonly checkpoint?: string;
   readonly fresh: boolean;
-  readonly backend?: 'webgpu' | 'cpu';
-}
-
-/** An option's value, or commander's own kind of error. */
-function argument<T>(parse: (text: string) => T): (text: string) => T {
-  return (text) => {
-    try {
-      return parse(text);
-    } catch (error) {
-      throw new InvalidArgumentError(error instanceof Error ? error.message : String(error));
-    }
-  };
-}
-
-function number(min: number, whole: boolean): (text: string) => number {
-  return argument((text) => {
-    const value = Number(text);
-    if (text.trim() === '' || !(value >= min && value < Infinity) || (whole && !Number.isInteger(value)))
-      throw new Error(`Expected a ${whole ? 'whole ' : ''}number of at least ${min}.`);
-    return value;
-  });
+  readonly backend?: BackendName;
 }
 
 function commandLine(): Command {
@@ -59,9 +49,7 @@ function commandLine(): Command {
     )
     .option('--file <text>', `a text file to learn (default: the whole of ${BOOK_NAME})`)
     .addOption(
-      new Option('--cell <name>', Object.keys(CELLS).join(', '))
-        .default(DEFAULTS.cell)
-        .argParser(argument(parseCell)),
+      new Option('--cell <name>', CELLS.join(', ')).default(DEFAULTS.cell).argParser(argument(parseCell)),
     );
   for (const [name, { label }] of Object.entries(NUMBERS)) {
     const key = name as NumberSetting;
@@ -79,35 +67,18 @@ function commandLine(): Command {
     .option('--temperature <t>', 'of the samples: below 1 safer, above 1 wilder', number(0, false), 0.8)
     .option('--checkpoint <file>', 'where to save (default: TEXT-CELL.checkpoint.safetensors)')
     .option('--fresh', 'start over, and overwrite the checkpoint', false)
-    .addOption(
-      new Option('--backend <name>', 'webgpu or cpu (default: WebGPU where there is an adapter)').choices([
-        'webgpu',
-        'cpu',
-      ]),
-    );
-}
-
-async function openRuntime(backend: Options['backend']): Promise<Runtime> {
-  if (backend === 'cpu') return createRuntime({ backend });
-  try {
-    return await createRuntime({ backend: 'webgpu', gpu: await nodeGPU() });
-  } catch (error) {
-    if (backend === 'webgpu' || !(error instanceof GatewiseError) || error.code !== 'no-adapter') throw error;
-    console.log(`No WebGPU, so this runs on the CPU, which is much slower: ${error.message}`);
-    return createRuntime({ backend: 'cpu' });
-  }
+    .addOption(backendOption());
 }
 
 function readText(file: string | undefined): Corpus {
-  if (file === undefined) return readCorpus(BOOK_NAME, readFileSync(BOOK_URL, 'utf8'));
-  if (!existsSync(file)) throw new GatewiseError('file', `--file: there is no ${file}`);
-  return readCorpus(basename(file), readFileSync(file, 'utf8'));
+  const [name, path] = file === undefined ? [BOOK_NAME, fileURLToPath(BOOK_URL)] : [basename(file), file];
+  return readCorpus(name, new TextDecoder().decode(readBytes('--file', path)));
 }
 
 /** The checkpoint at `path`, if there is one and it is wanted. @param given the settings named on the command line. */
 function lastCheckpoint(path: string, fresh: boolean, given: Partial<Settings>): Checkpoint | undefined {
   if (fresh || !existsSync(path)) return undefined;
-  const checkpoint = readCheckpoint(new Uint8Array(readFileSync(path)));
+  const checkpoint = readCheckpoint(readBytes('--checkpoint', path));
   const conflict = settingsConflict(checkpoint, given);
   if (conflict !== undefined) {
     throw new GatewiseError(
@@ -116,12 +87,6 @@ function lastCheckpoint(path: string, fresh: boolean, given: Partial<Settings>):
     );
   }
   return checkpoint;
-}
-
-/** Written beside and renamed, so that a crash while writing leaves the last one whole. */
-function writeCheckpoint(path: string, bytes: Uint8Array): void {
-  writeFileSync(`${path}.part`, bytes);
-  renameSync(`${path}.part`, path);
 }
 
 /** A progress bar in a terminal; elsewhere lines, one an interval. */
@@ -141,12 +106,13 @@ class Progress {
     this.#bar = this.#bars.create(total, done, { loss: '–', speed: '–', left: '–' });
   }
 
-  update(step: number, loss: number, speed: number | undefined, charactersPerStep: number): void {
+  update({ step, smoothed, charactersPerSecond: speed }: StepResult, charactersPerStep: number): void {
+    const loss = smoothed.toFixed(4);
     const perSecond = speed === undefined ? '–' : Math.round(speed).toLocaleString('en');
     const left = speed === undefined ? '–' : duration(((this.#total - step) * charactersPerStep) / speed);
-    if (this.#bar !== undefined) this.#bar.update(step, { loss: loss.toFixed(4), speed: perSecond, left });
+    if (this.#bar !== undefined) this.#bar.update(step, { loss, speed: perSecond, left });
     else if (step % this.#every === 0 || step === this.#total)
-      console.log(`step ${step}/${this.#total}  loss ${loss.toFixed(4)}  ${perSecond} chars/s  ${left} left`);
+      console.log(`step ${step}/${this.#total}  loss ${loss}  ${perSecond} chars/s  ${left} left`);
   }
 
   /** Above the bar. */
@@ -188,6 +154,7 @@ async function main(): Promise<void> {
     options.fresh,
     Object.fromEntries(given.map((name) => [name, options[name]])),
   );
+  const file = new CheckpointFile(path);
   // Every name of the table of settings is an option with a default, so all are there.
   const settings =
     checkpoint?.settings ??
@@ -226,23 +193,25 @@ async function main(): Promise<void> {
   try {
     while (training.steps < options.steps && !signal.aborted) {
       const until = Math.min(options.steps, (Math.floor(training.steps / options.every) + 1) * options.every);
-      for await (const { step, smoothed } of training.run(() => training.steps < until && !signal.aborted))
-        progress.update(step, smoothed, training.speedometer.charactersPerSecond, training.charactersPerStep);
-      writeCheckpoint(path, await training.save());
+      for await (const result of training.run(() => training.steps < until && !signal.aborted))
+        progress.update(result, training.charactersPerStep);
+      const trouble = file.write(await training.save());
+      if (trouble !== undefined) progress.say(`step ${training.steps}: ${trouble}`);
       if (options.sample > 0 && !signal.aborted)
         progress.say(`\n· step ${training.steps}\n${await writeSample(training, options)}\n`);
     }
   } finally {
     progress.stop();
   }
+  const { saved } = file;
+  if (saved !== path) process.exitCode = 1;
+  const where = saved === undefined ? 'not saved' : `saved in ${saved}`;
+  const further = saved === path ? 'The same command goes on from here; --fresh starts over.' : '';
   console.log(
     signal.aborted && training.steps < options.steps
-      ? `Stopped at step ${training.steps}, saved in ${path}. The same command goes on from here; --fresh starts over.`
-      : `Done at step ${training.steps}, loss ${training.smoothedLoss.toFixed(4)} nats per character, saved in ${path}.`,
+      ? `Stopped at step ${training.steps}, ${where}. ${further}`.trimEnd()
+      : `Done at step ${training.steps}, loss ${training.smoothedLoss.toFixed(4)} nats per character, ${where}.`,
   );
 }
 
-main().catch((error: unknown) => {
-  console.error(error instanceof GatewiseError ? `gatewise: ${error.message}` : error);
-  process.exitCode = 1;
-});
+run(main);

@@ -20,6 +20,9 @@ export interface StepResult {
   /** Nats per character on this step's batch, before its update. */
   readonly loss: number;
   readonly smoothed: number;
+  /** Of training so far. */
+  readonly seconds: number;
+  readonly charactersPerSecond: number | undefined;
 }
 
 export class Training implements Disposable {
@@ -120,15 +123,17 @@ export class Training implements Disposable {
         const next = inFlight.shift();
         if (next === undefined) return;
         const loss = await next.loss;
-        const { seconds } = this.speedometer;
+        const before = this.speedometer.seconds;
         this.speedometer.add(this.charactersPerStep, performance.now());
+        const { seconds, charactersPerSecond } = this.speedometer;
         if (!onCPU) {
-          const perStep = this.speedometer.seconds - seconds;
+          const perStep = seconds - before;
           const wanted = Math.ceil(AHEAD_SECONDS / Math.max(perStep, 1e-6));
           // One at a time: the first losses after a pause come in a burst, and say little.
           ahead = Math.min(MAX_AHEAD, Math.max(MIN_AHEAD, Math.min(wanted, ahead + 1)));
         }
-        yield { step: next.step, loss, smoothed: this.#smoothed.add(loss) };
+        const smoothed = this.#smoothed.add(loss);
+        yield { step: next.step, loss, smoothed, seconds, charactersPerSecond };
         // The CPU backend works within step(): without a break nothing else would ever have its turn.
         if (onCPU) await new Promise((resolve) => setTimeout(resolve));
       }

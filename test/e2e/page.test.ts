@@ -1,7 +1,8 @@
 // The demo page as a visitor meets it: served by `npm start`, opened in headless Chrome.
 import { spawn, type ChildProcess } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 import type { AxeResults, RunOptions } from 'axe-core';
@@ -10,6 +11,12 @@ import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 
 import { parseSafetensors } from '../../src/index.ts';
 import { browserArguments, findBrowser } from '../setup/browser.mjs';
+
+declare global {
+  interface Window {
+    blocked: number[];
+  }
+}
 
 const root = join(import.meta.dirname, '../..');
 const WAIT = { timeout: 60_000 };
@@ -53,6 +60,13 @@ afterEach(async () => {
 async function open(query: string): Promise<void> {
   page = await browser.newPage({ acceptDownloads: true });
   complaints = [];
+  // The milliseconds of each task that blocks the page for more than 50.
+  await page.addInitScript(() => {
+    window.blocked = [];
+    new PerformanceObserver((list) => {
+      window.blocked.push(...list.getEntries().map(({ duration }) => duration));
+    }).observe({ type: 'longtask' });
+  });
   page.on('pageerror', (error) => complaints.push(error.message));
   page.on('console', (message) => {
     if (['error', 'warning'].includes(message.type())) complaints.push(message.text());
@@ -189,10 +203,85 @@ test('trains on a text that is dropped on it, and refuses a file that is none', 
   await stepsReach(2);
   // 12 different characters instead of the book's 83: a smaller loss from the first step on.
   expect((await losses())[0]).toBeLessThan(3);
+  await page.getByText(/^\d+\.\d times$/).waitFor(WAIT);
   const before = (await losses()).length;
   await drop('broken.safetensors', 'no checkpoint at all');
   await page.getByRole('alert').getByText('the header claims').waitFor(WAIT);
   await stepsReach(before + 2);
+});
+
+test('refuses a text that is too short, says how long it must be, and goes on', async () => {
+  await open(`${SMALL}&seed=1`);
+  await stepsReach(2);
+  await drop('short.txt', 'too short');
+  await page
+    .getByRole('alert')
+    .getByText('more than 16 characters (the sequence length), got 9')
+    .waitFor(WAIT);
+  const before = (await losses()).length;
+  await stepsReach(before + 2);
+  await button('Reset').click();
+  await page.waitForFunction((many) => window.gatewise.losses.length < many, before, WAIT);
+  await stepsReach(2);
+  expect(await page.locator('#text-name').textContent()).toBe('Moby Dick');
+  expect(await page.getByRole('alert').isVisible()).toBe(false);
+});
+
+test('reads a long text without blocking, and shows how far it is', async () => {
+  await open(`${SMALL}&seed=1`);
+  await stepsReach(2);
+  await page.evaluate(() => {
+    window.blocked = [];
+    const status = document.querySelector('[role=status]');
+    const note = (): void => {
+      document.body.dataset['said'] = `${document.body.dataset['said'] ?? ''}${status?.textContent}\n`;
+    };
+    if (status !== null) new MutationObserver(note).observe(status, { childList: true });
+  });
+  const folder = mkdtempSync(join(tmpdir(), 'gatewise-page-'));
+  const path = join(folder, 'long.txt');
+  writeFileSync(path, Buffer.alloc(20e6, 'The sea rolls on as it rolled five thousand years ago; '));
+  await page.locator('#open-file').setInputFiles(path);
+  await page.getByText('long.txt', { exact: true }).waitFor(WAIT);
+  rmSync(folder, { recursive: true });
+  await stepsReach(2);
+  expect(await page.locator('body').getAttribute('data-said')).toMatch(/Reading long\.txt: [1-9]\d %/);
+  // Reading takes seconds. On a machine with nothing else to do no task takes 50 ms; this one may be busy.
+  expect(Math.max(0, ...(await page.evaluate(() => window.blocked)))).toBeLessThan(500);
+});
+
+test('answers while it trains on the CPU', async () => {
+  await open('backend=cpu');
+  await stepsReach(2);
+  const share = await page.evaluate(async () => {
+    window.blocked = [];
+    const start = performance.now();
+    await new Promise((resolve) => setTimeout(resolve, 5000));
+    return window.blocked.reduce((sum, time) => sum + time, 0) / (performance.now() - start);
+  });
+  expect(share).toBeLessThan(0.1);
+});
+
+test('Start goes on behind the steps that the address asks for', async () => {
+  await open(`${SMALL}&seed=1&steps=10`);
+  await stateIs('done');
+  await page.getByRole('status').getByText('Done at step 10').waitFor(WAIT);
+  await button('Start').click();
+  await stepsReach(20);
+  await stateIs('running');
+});
+
+test('Enter in a field applies it: a learning rate at once, all else with a new model', async () => {
+  await open(`${SMALL}&seed=1`);
+  await stepsReach(2);
+  await page.getByLabel('Learning rate').fill('0.02');
+  await page.getByLabel('Learning rate').press('Enter');
+  const before = (await losses()).length;
+  await stepsReach(before + 5);
+  await page.getByLabel('Hidden size').fill('24');
+  await page.getByLabel('Hidden size').press('Enter');
+  await page.waitForURL(/hidden=24.*lr=0\.02/, WAIT);
+  await stepsReach(2);
 });
 
 test('works on the CPU, and says why', async () => {
@@ -211,7 +300,7 @@ test('says in plain words what is wrong', async () => {
   await page.getByLabel('Sequence length').fill('1024');
   await button('Text file …').waitFor();
   await drop('short.txt', 'too short for that');
-  await page.getByRole('alert').getByText('a text of more than 1024 characters').waitFor(WAIT);
+  await page.getByRole('alert').getByText('expected more than 1024 characters').waitFor(WAIT);
   expect(await page.locator('#text-name').textContent()).toBe('Moby Dick');
 });
 

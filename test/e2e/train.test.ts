@@ -1,6 +1,6 @@
-// `npm run train` as it is used: stopped by Ctrl-C and started again, it learns what it would have without.
-import { execFileSync, spawn } from 'node:child_process';
-import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+// `npm run train` as it is used: stopped by Ctrl-C and started again, it learns what it would have without. And `npm run write`.
+import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -32,21 +32,43 @@ interface Ended {
   readonly output: string;
 }
 
-/** Runs the trainer; once it has printed `interruptAt` it gets what Ctrl-C sends: SIGINT to all of its processes. */
-function train(options: readonly string[], interruptAt?: string): Promise<Ended> {
+/** Runs the trainer; once it has printed `at`, something happens to it. */
+function train(
+  options: readonly string[],
+  at?: string,
+  happens: (child: ChildProcess) => void = interrupt,
+): Promise<Ended> {
   return new Promise((resolve) => {
-    const child = spawn(process.execPath, [launcher, ...options], { cwd: folder, detached: true });
+    const env = { ...process.env, TMPDIR: folder };
+    const child = spawn(process.execPath, [launcher, ...options], { cwd: folder, detached: true, env });
     let output = '';
     const take = (chunk: unknown): void => {
       const before = output;
       output += String(chunk);
-      if (interruptAt !== undefined && !before.includes(interruptAt) && output.includes(interruptAt))
-        process.kill(-(child.pid ?? NaN), 'SIGINT');
+      if (at !== undefined && !before.includes(at) && output.includes(at)) happens(child);
     };
     child.stdout.on('data', take);
     child.stderr.on('data', take);
     child.on('close', (code) => resolve({ code, output }));
   });
+}
+
+/** What Ctrl-C does: SIGINT to all of its processes. */
+function interrupt({ pid }: ChildProcess): void {
+  process.kill(-(pid ?? NaN), 'SIGINT');
+}
+
+/** Runs a command on the CPU. @returns its output, or its errors where it fails. */
+function run(script: string, ...options: string[]): string {
+  try {
+    return execFileSync(process.execPath, [join(root, 'demo', script), '--backend', 'cpu', ...options], {
+      cwd: folder,
+      encoding: 'utf8',
+      stdio: 'pipe',
+    });
+  } catch (error) {
+    return (error as { stderr: string }).stderr;
+  }
 }
 
 const read = (name: string): ReturnType<typeof parseSafetensors> =>
@@ -82,31 +104,72 @@ test('Ctrl-C saves, the same command goes on, and the result is that of an unint
 });
 
 test('refuses a checkpoint that does not fit, says why, and starts over when told to', () => {
-  const run = (...options: string[]): string => {
-    try {
-      return execFileSync(
-        process.execPath,
-        [launcher, '--backend', 'cpu', '--checkpoint', 'c.safetensors', ...options],
-        {
-          cwd: folder,
-          encoding: 'utf8',
-          stdio: 'pipe',
-        },
-      );
-    } catch (error) {
-      return (error as { stderr: string }).stderr;
-    }
-  };
-  const first = run('--file', 'sea.txt', ...small, '--steps', '2', '--sample', '0');
+  const train = (...options: string[]): string =>
+    run('train.mjs', '--checkpoint', 'c.safetensors', ...options);
+  const first = train('--file', 'sea.txt', ...small, '--steps', '2', '--sample', '0');
   expect(first).toMatch(/Adapter +CPU/);
   expect(first).toMatch(/Done at step 2,/);
-  expect(run('--file', 'sea.txt', '--hidden', '32')).toMatch(/has hidden 16, not 32.*--fresh/);
-  expect(run('--file', 'other.txt')).toMatch(/it learned "sea.txt".*but the text here is "other.txt"/);
-  expect(run('--file', 'nowhere.txt')).toMatch(/there is no nowhere.txt/);
+  expect(train('--file', 'sea.txt', '--hidden', '32')).toMatch(/has hidden 16, not 32.*--fresh/);
+  expect(train('--file', 'other.txt')).toMatch(/it learned "sea.txt".*but the text here is "other.txt"/);
+  expect(train('--file', 'nowhere.txt')).toMatch(/there is no nowhere.txt/);
   expect(read('c.safetensors').metadata).toMatchObject({ steps: '2', hidden: '16' });
-  expect(run('--file', 'other.txt', '--fresh', '--hidden', '8', '--steps', '1', '--sample', '0')).toMatch(
+  expect(train('--file', 'other.txt', '--fresh', '--hidden', '8', '--steps', '1', '--sample', '0')).toMatch(
     /Done at step 1,/,
   );
   expect(read('c.safetensors').metadata).toMatchObject({ steps: '1', hidden: '8' });
   expect(existsSync(join(folder, 'c.safetensors.part'))).toBe(false);
+});
+
+test('says in one line which file it cannot read or write, before it trains', () => {
+  mkdirSync(join(folder, 'books'));
+  const train = (...options: string[]): string => run('train.mjs', ...options);
+  expect(train('--file', 'books')).toBe(
+    'gatewise: --file: expected a file that can be read, but books is a directory\n',
+  );
+  expect(train('--file', 'sea.txt', '--checkpoint', 'no/such/x')).toBe(
+    'gatewise: --checkpoint: expected a file that can be written, but there is no folder no/such\n',
+  );
+  expect(train('--file', 'sea.txt', '--fresh', '--checkpoint', 'books')).toBe(
+    'gatewise: --checkpoint: expected a file that can be written, but books is a directory\n',
+  );
+});
+
+test('saves elsewhere, and trains on, where a checkpoint can no longer be written', async () => {
+  const place = join(folder, 'place');
+  mkdirSync(place);
+  const options = ['--backend', 'cpu', '--file', 'sea.txt', '--checkpoint', 'place/c.safetensors'];
+  const { code, output } = await train([...options, ...small, ...short], '· step 5', () =>
+    rmSync(place, { recursive: true }),
+  );
+  expect(output).toMatch(
+    /step \d+: the checkpoint could not be written, as there is no folder place; saved in/,
+  );
+  expect(output).not.toMatch(/^ +at /m);
+  const saved = new RegExp(`Done at step ${STEPS}, .* saved in (.*)\\.\n`).exec(output)?.[1] ?? '';
+  expect(parseSafetensors(new Uint8Array(readFileSync(saved))).metadata['steps']).toBe(String(STEPS));
+  expect(code).toBe(1);
+});
+
+test('npm run write writes with a checkpoint alone, the same text for the same seed', () => {
+  run(
+    'train.mjs',
+    '--file',
+    'sea.txt',
+    ...small,
+    '--steps',
+    '2',
+    '--sample',
+    '0',
+    '--checkpoint',
+    'w.safetensors',
+  );
+  const write = (...options: string[]): string =>
+    run('write.mjs', '--checkpoint', 'w.safetensors', '--length', '30', ...options);
+  const text = write();
+  expect(text).toHaveLength(31);
+  expect(write()).toBe(text);
+  expect(write('--seed', '2')).not.toBe(text);
+  expect(write('--prompt', 'The sea', '--temperature', '0')).toMatch(/^The sea[^]{30}\n$/);
+  expect(write('--prompt', 'Xylem')).toMatch(/^gatewise: .*"X" is not one of the 19 that the model knows\n$/);
+  expect(write('--checkpoint', 'sea.txt')).toMatch(/^gatewise: safetensors: .*\n$/);
 });
