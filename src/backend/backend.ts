@@ -13,6 +13,8 @@ export interface DeviceBuffer {
   readonly size: number;
   /** Identifies the contents: no other contents of this or another buffer have the same number (see memo.ts). */
   version: number;
+  /** On WebGPU. */
+  readonly gpuBuffer?: GPUBuffer;
   destroy(): void;
 }
 
@@ -29,6 +31,15 @@ export interface Executable {
     outputs: readonly DeviceBuffer[],
     reads: readonly number[],
   ): Promise<NumberArray>[];
+  /**
+   * As `run`, into commands of the application, which it submits in the order of recording. After the first call with the same
+   * buffers it allocates nothing. On WebGPU. @throws GatewiseError `unsupported` in check mode.
+   */
+  encode?(
+    target: GPUCommandEncoder | GPUComputePassEncoder,
+    args: readonly DeviceBuffer[],
+    outputs: readonly DeviceBuffer[],
+  ): void;
   /**
    * Prefetch: queues the steps that depend on frozen and prefetchable arguments alone. The next run reuses their results if
    * those arguments are unchanged and recomputes them otherwise. Errors surface in that run.
@@ -66,6 +77,11 @@ export interface Backend {
   readonly description: string;
   /** Allocates `size` elements of 4 bytes, zero at first. */
   createBuffer(size: number, dtype: DType): DeviceBuffer;
+  /**
+   * Memory in a buffer of the application, from byte `offset` on, which `destroy` leaves as it is. On WebGPU.
+   * @throws GatewiseError `argument` if kernels cannot bind it.
+   */
+  importBuffer?(gpuBuffer: GPUBuffer, size: number, offset: number): DeviceBuffer;
   write(buffer: DeviceBuffer, data: NumberArray): void;
   read(buffer: DeviceBuffer, size: number, dtype: DType): Promise<NumberArray>;
   /** A new buffer with the present contents of another. */

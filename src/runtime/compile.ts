@@ -22,6 +22,17 @@ export interface Compiled<Args extends readonly unknown[], Result> extends Pick<
 > {
   /** Queues the computation and returns at once; read() the tensors for their values. The caller owns them. */
   (...args: TensorArguments<Args>): MapTree<Result, Value | number, Tensor>;
+  /**
+   * Records the computation into commands of the application: no submit, no readback, and after the first call with the same
+   * tensors no allocation. A pass keeps neither its pipeline nor its bind group 0. The application submits what it records, in
+   * the order of the calls.
+   * @param args Tensors, nested as the arguments of the function. @param outputs Tensors to write, nested as its result.
+   */
+  encode(
+    target: GPUCommandEncoder | GPUComputePassEncoder,
+    args: TensorArguments<Args>,
+    outputs: MapTree<Result, Value | number, Tensor>,
+  ): void;
 }
 
 const isArgumentLeaf = (node: unknown): node is Tensor | HostData =>
@@ -60,6 +71,11 @@ class CompiledFunction<Args extends readonly unknown[]> extends Inspectable<Args
   call(...args: Args): unknown {
     const prepared = this.prepare('call', ...args);
     return prepared.program.call(this.#memory, prepared.args);
+  }
+
+  encode(target: GPUCommandEncoder | GPUComputePassEncoder, args: Args, outputs: unknown): void {
+    const prepared = this.prepare('encode', ...args);
+    prepared.program.encode(target, prepared.args, outputs);
   }
 
   protected prepare(_: string, ...args: Args): Prepared {
@@ -111,6 +127,7 @@ export function compileFunction<Args extends readonly unknown[], Result>(
 ): Compiled<Args, Result> {
   const compiled = new CompiledFunction<TensorArguments<Args>>(memory, fn, owner);
   return Object.assign(compiled.call.bind(compiled), {
+    encode: compiled.encode.bind(compiled),
     plan: compiled.plan.bind(compiled),
     explain: compiled.explain.bind(compiled),
     profile: compiled.profile.bind(compiled),

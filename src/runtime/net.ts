@@ -99,6 +99,21 @@ export class Net extends Inspectable<[x: Tensor | HostData, options?: RunOptions
     return program.call(this.runtime, args) as RunResult;
   }
 
+  /**
+   * Records a run into commands of the application: no submit, no readback, and after the first call with the same tensors no
+   * allocation. See `Compiled.encode`.
+   * @param output Of the shape and dtype that `run` returns. @param options Of tensors.
+   */
+  encode(
+    target: GPUCommandEncoder | GPUComputePassEncoder,
+    x: Tensor,
+    output: Tensor,
+    options: RunOptions = {},
+  ): void {
+    const { program, args } = this.prepare('encode', x, options);
+    program.encode(target, args, { output, states: {} });
+  }
+
   protected prepare(_: string, x: Tensor | HostData, options: RunOptions = {}, withStates = false): Prepared {
     checkOptions('run', options, ['states', 'lengths', 'mask']);
     const { model, layout, precision } = this;

@@ -1,9 +1,9 @@
 // A traced and planned function of named arguments, ready to run, and a cache of such programs by their signatures.
 import type { Backend, DeviceBuffer, Executable } from '../backend/backend.ts';
 import type { TunedKind } from '../backend/tuning.ts';
-import { GatewiseError } from '../core/errors.ts';
+import { GatewiseError, show } from '../core/errors.ts';
 import { LRUCache } from '../core/lru_cache.ts';
-import { sizeOf, type DType, type NumberArray, type Shape } from '../core/shape.ts';
+import { sameShape, sizeOf, type DType, type NumberArray, type Shape } from '../core/shape.ts';
 import { leavesOf, mapTree, type Tree } from '../core/tree.ts';
 import { collapse, walk } from '../core/view.ts';
 import { Value, type Signature } from '../graph/value.ts';
@@ -138,6 +138,51 @@ export class Program {
       this.#outputBuffers(buffers, (i) => outputs[i]),
       reads,
     );
+  }
+
+  /**
+   * Records a run into commands of the application.
+   * @param outputs Tensors for the outputs that are not donated, nested as the trace returned its values.
+   * @throws GatewiseError `argument` for an argument that is not a tensor, or for outputs of other shapes, dtypes or nesting.
+   */
+  encode(target: GPUCommandEncoder | GPUComputePassEncoder, args: NamedArguments, outputs: unknown): void {
+    const executable = this.#executable;
+    if (executable.encode === undefined)
+      throw new GatewiseError(
+        'unsupported',
+        `encode: records GPU commands, and this runtime is on ${this.#backend.description}; call ${this.#name}`,
+      );
+    for (const [name, arg] of Object.entries(args))
+      if (!(arg instanceof Tensor))
+        throw new GatewiseError(
+          'argument',
+          `encode: ${name} must be a tensor, got numbers: make it once by runtime.tensor(), and write() it`,
+        );
+    const buffers = this.#upload(args);
+    const own = this.#outputTensors(outputs).map(({ buffer }) => buffer);
+    executable.encode(
+      target,
+      buffers,
+      this.#outputBuffers(buffers, (i) => own[i]),
+    );
+  }
+
+  /** The tensors of a tree that is nested as the outputs are. */
+  #outputTensors(outputs: unknown): Tensor[] {
+    const isTensor = (node: unknown): node is Tensor => node instanceof Tensor;
+    const given = new Map<string, unknown>();
+    mapTree(outputs, isTensor, (tensor, path) => given.set(path, tensor));
+    const tensors: Tensor[] = [];
+    mapTree(this.#outputs, isNumber, (output, path) => {
+      const { view, dtype } = this.plan.outputs[output];
+      const tensor = given.get(path);
+      const what = `encode: expected a tensor ${dtype} ${show(view.shape)} of this runtime for output ${path === '' ? 'of the program' : path}`;
+      if (!isTensor(tensor)) throw new GatewiseError('argument', `${what}, got ${show(tensor)}`);
+      if (tensor.backend !== this.#backend || tensor.dtype !== dtype || !sameShape(tensor.shape, view.shape))
+        throw new GatewiseError('shape', `${what}, got ${tensor.dtype} ${show(tensor.shape)}`);
+      tensors[output] = tensor;
+    });
+    return tensors;
   }
 
   /** Whether steps may run before all arguments are known. */

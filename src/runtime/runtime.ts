@@ -3,8 +3,18 @@ import type { Backend, CalibrateOptions } from '../backend/backend.ts';
 import { CPUBackend, type Precision } from '../backend/cpu/cpu_backend.ts';
 import { WebGPUBackend } from '../backend/webgpu/webgpu_backend.ts';
 import { GatewiseError } from '../core/errors.ts';
-import { flag, oneOf, option, optional, readOptions, seed, unchecked, withMethods } from '../core/options.ts';
-import type { DType, Shape } from '../core/shape.ts';
+import {
+  flag,
+  nonNegative,
+  oneOf,
+  option,
+  optional,
+  readOptions,
+  seed,
+  unchecked,
+  withMethods,
+} from '../core/options.ts';
+import { checkShape, sizeOf, type DType, type Shape } from '../core/shape.ts';
 import { parseSafetensors } from '../io/safetensors.ts';
 import { checkLayer, type Layer } from '../nn/layer.ts';
 import type { WeightPrecision } from '../ops/weight_precision.ts';
@@ -17,7 +27,7 @@ import { MemoryPool } from './memory_pool.ts';
 import { Net } from './net.ts';
 import { ParameterLayout } from './parameters.ts';
 import type { Memory } from './program.ts';
-import type { Tensor } from './tensor.ts';
+import { Tensor } from './tensor.ts';
 import { localStore, TuningTable, type TuningStore } from './tuning_table.ts';
 
 export interface RuntimeOptions extends AdapterOptions {
@@ -71,6 +81,11 @@ const LOAD = {
   weights: unchecked<Uint8Array | undefined>(),
   precision: oneOf(['float32', 'f16', 'int8'], 'float32'),
 };
+const TENSOR_FROM = {
+  shape: option<Shape>('a list of sizes', Array.isArray),
+  dtype: oneOf<DType>(['f32', 'i32'], 'f32'),
+  offset: nonNegative(0),
+};
 const TENSOR = {
   shape: optional(option<Shape>('a list of sizes', Array.isArray)),
   dtype: optional(oneOf(['f32', 'i32'])),
@@ -106,6 +121,31 @@ export class Runtime implements Memory, Disposable {
     const tensor = this.allocate(host.shape, host.dtype);
     tensor.write(host.data);
     return tensor;
+  }
+
+  /**
+   * A tensor in a buffer of the application, without a copy. The application keeps the buffer alive and owns it: `dispose` leaves
+   * it. Call `markWritten` of the tensor after other commands have written the buffer.
+   * @param gpuBuffer On this runtime's device, with usage STORAGE; `read` also needs COPY_SRC and `write` COPY_DST.
+   * @param options.dtype f32 unless given.
+   * @param options.offset In bytes, a multiple of the device's minStorageBufferOffsetAlignment; 0 unless given. From there on the
+   *   buffer has room for the elements, 4 bytes each, rounded up to 16 bytes.
+   * @throws GatewiseError `unsupported` on the CPU, `argument` if kernels cannot bind the buffer so.
+   */
+  tensorFrom(
+    gpuBuffer: GPUBuffer,
+    options: { readonly shape: Shape; readonly dtype?: DType; readonly offset?: number },
+  ): Tensor {
+    this.#checkAlive();
+    const { shape, dtype, offset } = readOptions('tensorFrom', TENSOR_FROM, options);
+    checkShape('tensorFrom', shape);
+    if (this.backend.importBuffer === undefined)
+      throw new GatewiseError(
+        'unsupported',
+        `tensorFrom: takes a GPUBuffer, and this runtime is on ${this.backend.description}; use tensor()`,
+      );
+    const buffer = this.backend.importBuffer(gpuBuffer, sizeOf(shape), offset);
+    return new Tensor(this.backend, buffer, shape, dtype, () => undefined);
   }
 
   /** Compiles a function of traced values to one of tensors: traced and planned once for each signature of arguments. */

@@ -57,6 +57,19 @@ export class Stream extends Inspectable<[x: Tensor | HostData]> {
   }
 
   /**
+   * Records a push into commands of the application: no submit, no readback, and after the second call with the same tensors no
+   * allocation. The states advance when the commands run, in the order of the calls. See `Compiled.encode`.
+   * @param output (batch, …), as `push` returns it.
+   */
+  encode(target: GPUCommandEncoder | GPUComputePassEncoder, x: Tensor, output: Tensor): void {
+    const { program, args } = this.prepare('encode', x);
+    program.encode(target, args, [output, this.#next]);
+    [this.#states, this.#next] = [this.#next, this.#states];
+    // A prefetch of an earlier push is not for the new states.
+    this.#pushes++;
+  }
+
+  /**
    * Prefetches W_hh·h of the next push once the caller's current work is queued, so that a read() of this push's output comes
    * first. Does nothing if the next push comes earlier.
    */

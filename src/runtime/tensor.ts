@@ -1,5 +1,6 @@
 // A tensor in a backend's memory. Whoever holds it disposes of it.
 import type { Backend, DeviceBuffer } from '../backend/backend.ts';
+import { markWritten } from '../backend/memo.ts';
 import { GatewiseError, show } from '../core/errors.ts';
 import { sizeOf, type DType, type Shape, type NumberArray } from '../core/shape.ts';
 import { toHostTensor, type HostData, type HostTensor } from './host.ts';
@@ -43,6 +44,27 @@ export class Tensor implements Disposable {
       );
     }
     return this.#buffer;
+  }
+
+  /**
+   * The buffer that holds the elements, in row-major order, 4 bytes each: from byte 0 on, or of `tensorFrom` from its offset. It is
+   * the runtime's: bind or copy it until `dispose`, and call `markWritten` if other commands write it.
+   * @throws GatewiseError `unsupported` on the CPU.
+   */
+  get gpuBuffer(): GPUBuffer {
+    const { gpuBuffer } = this.buffer;
+    if (gpuBuffer === undefined)
+      throw new GatewiseError(
+        'unsupported',
+        `tensor ${show(this.shape)}: has no GPUBuffer on ${this.backend.description}; read() it`,
+      );
+    return gpuBuffer;
+  }
+
+  /** Tells that commands of the application write the elements, so that no result is reused that depends on their old values. */
+  markWritten(): void {
+    markWritten([this.buffer]);
+    this.#range = undefined;
   }
 
   /** The range of i32 elements that the host wrote; undefined for f32 and for what a device has computed. */

@@ -1,7 +1,7 @@
 // The resources that launches bind: rows of uniforms, all of a plan in one buffer that is written once, and ranges of storage buffers.
 import { packUniforms } from '../../core/kernel.ts';
 import type { Binding, Dispatch } from './dispatch.ts';
-import { BufferUsage } from './buffers.ts';
+import { BufferUsage, storageBytes, type WebGPUBuffer } from './buffers.ts';
 import type { Pipelines } from './pipelines.ts';
 import type { Launch } from './recording.ts';
 
@@ -35,12 +35,12 @@ export function createLaunches(
   return { launches, uniforms };
 }
 
-/** @param bufferOf The GPU buffer for an index into the plan's buffers. */
+/** @param bufferOf The memory for an index into the plan's buffers. */
 export function createBindGroup(
   device: GPUDevice,
   { dispatch: { kernel, bindings }, pipeline: { layout } }: Launch,
   uniforms: GPUBuffer,
-  bufferOf: (buffer: number) => GPUBuffer,
+  bufferOf: (buffer: number) => WebGPUBuffer,
 ): GPUBindGroup {
   const bound = Object.entries(bindings).map(([name, binding]): GPUBindGroupEntry => ({
     binding: kernel.bindings[name].binding,
@@ -54,6 +54,10 @@ export function createBindGroup(
   });
 }
 
-function resourceOf(buffer: GPUBuffer, { offset, size }: Binding): GPUBufferBinding {
-  return size === undefined ? { buffer, offset: offset * 4 } : { buffer, offset: offset * 4, size: size * 4 };
+function resourceOf(memory: WebGPUBuffer, { offset, size }: Binding): GPUBufferBinding {
+  return {
+    buffer: memory.gpuBuffer,
+    offset: (memory.offset + offset) * 4,
+    size: size === undefined ? storageBytes(memory.size) - offset * 4 : size * 4,
+  };
 }

@@ -20,21 +20,26 @@ export const COMPUTE_STAGE = 0x4;
 
 let lastId = 0;
 
-/** The memory of a tensor. */
+/** The memory of a tensor, or of a temporary. */
 export class WebGPUBuffer implements DeviceBuffer {
+  readonly gpuBuffer: GPUBuffer;
   readonly size: number;
-  readonly buffer: GPUBuffer;
+  /** Elements before the first, in a buffer of the application. */
+  readonly offset: number;
   /** Unique among all buffers; bind groups are cached by it. */
   readonly id: number = ++lastId;
   version: number = newVersion();
+  readonly #isOwned: boolean;
 
-  constructor(buffer: GPUBuffer, size: number) {
-    this.buffer = buffer;
+  constructor(gpuBuffer: GPUBuffer, size: number, { offset = 0, isOwned = true } = {}) {
+    this.gpuBuffer = gpuBuffer;
     this.size = size;
+    this.offset = offset;
+    this.#isOwned = isOwned;
   }
 
   destroy(): void {
-    this.buffer.destroy();
+    if (this.#isOwned) this.gpuBuffer.destroy();
   }
 }
 
@@ -44,14 +49,28 @@ export function asWebGPUBuffer(buffer: DeviceBuffer): WebGPUBuffer {
   return buffer;
 }
 
+/** The buffer. @throws GatewiseError `unsupported` if it is an application's that lacks the usage. */
+export function usable(usage: 'COPY_SRC' | 'COPY_DST', buffer: DeviceBuffer): WebGPUBuffer {
+  const own = asWebGPUBuffer(buffer);
+  if ((own.gpuBuffer.usage & BufferUsage[usage]) === 0)
+    throw new GatewiseError(
+      'unsupported',
+      `the application's buffer of this tensor has no GPUBufferUsage.${usage}; create it with that usage to ${usage === 'COPY_SRC' ? 'read or copy' : 'write'} it`,
+    );
+  return own;
+}
+
 const STORAGE: number = BufferUsage.STORAGE | BufferUsage.COPY_SRC | BufferUsage.COPY_DST;
 
+/** Bytes of `elements` of 4 bytes, rounded up to whole vec4s, since some kernels bind memory as `array<vec4f>`. */
+export const storageBytes = (elements: number): number => Math.max(16, Math.ceil(elements / 4) * 16);
+
 /**
- * A storage buffer for `elements` of 4 bytes, rounded up to whole vec4s, since some kernels bind it as `array<vec4f>`.
+ * Storage for `elements` of 4 bytes.
  * @throws GatewiseError `unsupported` for a size above what the device can bind.
  */
-export function createStorage(device: GPUDevice, elements: number, label: string): GPUBuffer {
-  const size = Math.max(16, Math.ceil(elements / 4) * 16);
+export function createStorage(device: GPUDevice, elements: number, label: string): WebGPUBuffer {
+  const size = storageBytes(elements);
   const limit = Math.min(device.limits.maxBufferSize, device.limits.maxStorageBufferBindingSize);
   if (size > limit) {
     throw new GatewiseError(
@@ -59,5 +78,36 @@ export function createStorage(device: GPUDevice, elements: number, label: string
       `a ${label} of ${size} bytes is above the device's limit of ${limit} bytes a binding; use a smaller batch or a shorter sequence`,
     );
   }
-  return device.createBuffer({ label: `gatewise ${label}`, size, usage: STORAGE });
+  return new WebGPUBuffer(
+    device.createBuffer({ label: `gatewise ${label}`, size, usage: STORAGE }),
+    elements,
+  );
+}
+
+/**
+ * A part of an application's buffer as memory of a tensor. @param offset In bytes.
+ * @throws GatewiseError `argument` if kernels cannot bind it.
+ */
+export function importStorage(
+  { limits }: GPUDevice,
+  gpuBuffer: GPUBuffer,
+  elements: number,
+  offset: number,
+): WebGPUBuffer {
+  const refuse = (problem: string): never => {
+    throw new GatewiseError('argument', `tensorFrom: ${problem}`);
+  };
+  const alignment = limits.minStorageBufferOffsetAlignment;
+  const needed = storageBytes(elements);
+  if ((gpuBuffer.usage & BufferUsage.STORAGE) === 0)
+    refuse('expected a buffer with GPUBufferUsage.STORAGE; create it with that usage');
+  if (!(Number.isInteger(offset) && offset >= 0 && offset % alignment === 0))
+    refuse(`expected an offset in bytes that is a multiple of ${alignment}, got ${offset}`);
+  if (offset + needed > gpuBuffer.size)
+    refuse(
+      `${elements} elements need ${needed} bytes (whole vec4s) from byte ${offset} on, and the buffer has ${gpuBuffer.size}`,
+    );
+  if (needed > limits.maxStorageBufferBindingSize)
+    refuse(`${needed} bytes are above the device's limit of ${limits.maxStorageBufferBindingSize} a binding`);
+  return new WebGPUBuffer(gpuBuffer, elements, { offset: offset / 4, isOwned: false });
 }

@@ -8,7 +8,7 @@ import { dispatch, type Dispatch } from './dispatch.ts';
 import type { Bandwidth, Calibration } from '../../plan/calibration.ts';
 import { describeAdapter, isSoftware } from './device_info.ts';
 import { createBindGroup, createLaunches } from './bindings.ts';
-import { createStorage } from './buffers.ts';
+import { createStorage, type WebGPUBuffer } from './buffers.ts';
 import type { Pipelines } from './pipelines.ts';
 import type { Staging } from './staging.ts';
 import { minSeconds, series, type DeviceTimer, type Measurement, type Repeat } from './timing.ts';
@@ -76,18 +76,19 @@ export async function calibrate(
 ): Promise<Calibration> {
   const software = isSoftware(device);
   const grid = software ? SOFTWARE_GRID : GPU_GRID;
-  const buffers: GPUBuffer[] = [];
+  const owned: { destroy(): void }[] = [];
   try {
     const out = createStorage(device, grid * WORKGROUP, 'calibration');
-    buffers.push(out);
+    owned.push(out);
     const data = await createLargest(device, software ? SOFTWARE_MAX_BYTES : Infinity);
-    buffers.push(data);
+    owned.push(data);
+    const memory = [out, data];
     /** Makes a kernel repeatable: row i of its uniforms repeats its work 2^i times; more repeats take several launches. */
     const repeatOf = (dispatch: Dispatch): Repeat => {
       const { launches, uniforms } = createLaunches(device, pipelines, [dispatch]);
-      buffers.push(uniforms);
+      owned.push(uniforms);
       const [{ rows, pipeline }] = launches;
-      const group = createBindGroup(device, launches[0], uniforms, (index) => buffers[index]);
+      const group = createBindGroup(device, launches[0], uniforms, (index) => memory[index]);
       return (pass, times) => {
         if (times === 0) return;
         const row = Math.min(Math.log2(times), rows.length - 1);
@@ -144,12 +145,12 @@ export async function calibrate(
       roundTripSeconds: Math.min(...roundTrips),
     };
   } finally {
-    for (const buffer of buffers) buffer.destroy();
+    for (const buffer of owned) buffer.destroy();
   }
 }
 
 /** A buffer of the largest of SIZES, up to `maxBytes`, that the device can bind and has memory for. */
-async function createLargest(device: GPUDevice, maxBytes: number): Promise<GPUBuffer> {
+async function createLargest(device: GPUDevice, maxBytes: number): Promise<WebGPUBuffer> {
   const { maxBufferSize, maxStorageBufferBindingSize } = device.limits;
   const limit = Math.min(maxBytes, maxBufferSize, maxStorageBufferBindingSize);
   for (const bytes of SIZES.filter((size) => size <= limit).toReversed()) {
@@ -161,7 +162,7 @@ async function createLargest(device: GPUDevice, maxBytes: number): Promise<GPUBu
 }
 
 /** Seconds from a submit to 4 bytes on the host. */
-async function roundTrip(device: GPUDevice, staging: Staging, source: GPUBuffer): Promise<number> {
+async function roundTrip(device: GPUDevice, staging: Staging, source: WebGPUBuffer): Promise<number> {
   const encoder = device.createCommandEncoder({ label: 'gatewise calibration' });
   const readback = staging.copy(encoder, source, 0, 1, 'f32');
   const commands = encoder.finish();

@@ -71,7 +71,7 @@ export class Checker {
     { buffer, dtype }: Region,
   ): Promise<NumberArray> {
     const source = executable.bufferOf(buffer, external);
-    return this.#staging.fetch(source, source.size / 4, dtype);
+    return this.#staging.fetch(source, source.size, dtype);
   }
 }
 

@@ -6,7 +6,7 @@ import type { DeviceBuffer } from '../backend.ts';
 import type { Choices } from '../tuning.ts';
 import { BindGroups, type ExternalBuffers } from './bind_groups.ts';
 import { createBindGroup, createLaunches } from './bindings.ts';
-import { asWebGPUBuffer, createStorage } from './buffers.ts';
+import { asWebGPUBuffer, createStorage, type WebGPUBuffer } from './buffers.ts';
 import type { Launcher } from './launches.ts';
 import type { Pipelines } from './pipelines.ts';
 import { Recording } from './recording.ts';
@@ -20,7 +20,7 @@ export class WebGPUExecutable {
   readonly #device: GPUDevice;
   readonly #staging: Staging;
   readonly #uniforms: GPUBuffer;
-  readonly #temporaries: readonly (GPUBuffer | undefined)[];
+  readonly #temporaries: readonly (WebGPUBuffer | undefined)[];
   readonly #recording: Recording;
   readonly #bindGroups: BindGroups;
   #disposed = false;
@@ -73,8 +73,7 @@ export class WebGPUExecutable {
   ): Promise<NumberArray>[] {
     const encoder = this.#device.createCommandEncoder({ label: 'gatewise' });
     const pass = encoder.beginComputePass({ label });
-    this.#updateBindGroups(external, runs);
-    this.#recording.record(pass, this.#bindGroups.current, runs);
+    this.record(pass, external, runs);
     pass.end();
     const readbacks = reads.map((index) => {
       const { buffer, view, dtype } = this.plan.outputs[index];
@@ -85,8 +84,15 @@ export class WebGPUExecutable {
     return readbacks.map((readback) => readback.read());
   }
 
-  #updateBindGroups(external: ExternalBuffers, runs: (step: number) => boolean): void {
+  /** Records steps into a pass, `times` over. @param runs Whether to record a step. */
+  record(
+    pass: GPUComputePassEncoder,
+    external: ExternalBuffers,
+    runs: (step: number) => boolean,
+    times: number = 1,
+  ): void {
     this.#bindGroups.update(external, (launch) => runs(this.#recording.stepOf[launch]));
+    for (let i = 0; i < times; i++) this.#recording.record(pass, this.#bindGroups.current, runs);
   }
 
   /** The number of kernel launches of each step. */
@@ -114,13 +120,12 @@ export class WebGPUExecutable {
           'disposed',
           'profile: the profiled program was disposed of; await the profile before dispose()',
         );
-      this.#updateBindGroups(external, runs);
-      for (let i = 0; i < times; i++) this.#recording.record(pass, this.#bindGroups.current, runs);
+      this.record(pass, external, runs, times);
     };
   }
 
-  bufferOf(buffer: number, external: ExternalBuffers): GPUBuffer {
-    return this.#temporaries[buffer] ?? external(buffer).buffer;
+  bufferOf(buffer: number, external: ExternalBuffers): WebGPUBuffer {
+    return this.#temporaries[buffer] ?? external(buffer);
   }
 
   dispose(): void {

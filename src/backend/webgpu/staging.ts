@@ -2,7 +2,7 @@
 import { GatewiseError } from '../../core/errors.ts';
 import type { DType, NumberArray } from '../../core/shape.ts';
 import type { CompletionPolling } from './completion_polling.ts';
-import { BufferUsage, MAP_READ_MODE } from './buffers.ts';
+import { BufferUsage, MAP_READ_MODE, type WebGPUBuffer } from './buffers.ts';
 
 /** A copy to a staging buffer that is recorded in an encoder. */
 export interface Readback {
@@ -12,6 +12,9 @@ export interface Readback {
    */
   read(): Promise<NumberArray>;
 }
+
+/** Where to copy from; its offset in elements. */
+type Source = Pick<WebGPUBuffer, 'gpuBuffer' | 'offset'>;
 
 export type Staging = ReturnType<typeof createStaging>;
 
@@ -35,14 +38,14 @@ export function createStaging(
   /** Records the copy of `size` elements from `source`, starting at element `offset`. */
   const copy = (
     encoder: GPUCommandEncoder,
-    source: GPUBuffer,
+    source: Source,
     offset: number,
     size: number,
     dtype: DType,
   ): Readback => {
     const bytes = size * 4;
     const buffer = acquire(bytes);
-    encoder.copyBufferToBuffer(source, offset * 4, buffer, 0, bytes);
+    encoder.copyBufferToBuffer(source.gpuBuffer, (source.offset + offset) * 4, buffer, 0, bytes);
     return {
       read: async () => {
         try {
@@ -66,7 +69,7 @@ export function createStaging(
   return {
     copy,
     /** Reads the first `size` elements of a buffer after all queued work. */
-    fetch(source: GPUBuffer, size: number, dtype: DType): Promise<NumberArray> {
+    fetch(source: Source, size: number, dtype: DType): Promise<NumberArray> {
       const encoder = device.createCommandEncoder({ label: 'gatewise read' });
       const readback = copy(encoder, source, 0, size, dtype);
       device.queue.submit([encoder.finish()]);

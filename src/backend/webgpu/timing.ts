@@ -123,7 +123,8 @@ export class DeviceTimer {
     repeat(pass, times);
     pass.end();
     if (timestamps !== undefined) encoder.resolveQuerySet(timestamps.querySet, 0, 2, timestamps.buffer, 0);
-    const readback = timestamps && this.#staging.copy(encoder, timestamps.buffer, 0, 4, 'i32');
+    const readback =
+      timestamps && this.#staging.copy(encoder, { gpuBuffer: timestamps.buffer, offset: 0 }, 0, 4, 'i32');
     const commands = encoder.finish();
     await this.#idle();
     const start = performance.now();

@@ -12,7 +12,7 @@ import type { CPUKernel } from '../cpu/kernels/kernel.ts';
 import { markWritten, Memo } from '../memo.ts';
 import type { Choices, TunedKind } from '../tuning.ts';
 import type { ExternalBuffers } from './bind_groups.ts';
-import { asWebGPUBuffer, createStorage, WebGPUBuffer } from './buffers.ts';
+import { createStorage, importStorage, usable, type WebGPUBuffer } from './buffers.ts';
 import { calibrate } from './calibrate.ts';
 import { Checker } from './check.ts';
 import { CompletionPolling } from './completion_polling.ts';
@@ -94,10 +94,12 @@ export class WebGPUBackend implements Backend {
 
   createBuffer(size: number): WebGPUBuffer {
     this.#checkAlive();
-    return new WebGPUBuffer(
-      this.#scoped(() => createStorage(this.device, size, 'tensor')),
-      size,
-    );
+    return this.#scoped(() => createStorage(this.device, size, 'tensor'));
+  }
+
+  importBuffer(gpuBuffer: GPUBuffer, size: number, offset: number): WebGPUBuffer {
+    this.#checkAlive();
+    return importStorage(this.device, gpuBuffer, size, offset);
   }
 
   /** @throws GatewiseError if the device has failed. */
@@ -110,14 +112,15 @@ export class WebGPUBackend implements Backend {
     const words = data instanceof Float64Array ? Float32Array.from(data) : data;
     // Dawn for Node takes no shared memory. A copy by slice() is not shared.
     const own = isShared(words) ? words.slice() : words;
-    this.device.queue.writeBuffer(asWebGPUBuffer(buffer).buffer, 0, own as GPUAllowSharedBufferSource);
+    const { gpuBuffer, offset } = usable('COPY_DST', buffer);
+    this.device.queue.writeBuffer(gpuBuffer, offset * 4, own as GPUAllowSharedBufferSource);
     markWritten([buffer]);
   }
 
   read(buffer: DeviceBuffer, size: number, dtype: DType): Promise<NumberArray> {
     const readNow = async (): Promise<NumberArray> => {
       this.#checkAlive();
-      return this.#staging.fetch(asWebGPUBuffer(buffer).buffer, size, dtype);
+      return this.#staging.fetch(usable('COPY_SRC', buffer), size, dtype);
     };
     return this.#checker === undefined ? readNow() : this.#checker.done.then(readNow);
   }
@@ -125,7 +128,8 @@ export class WebGPUBackend implements Backend {
   copy(source: DeviceBuffer): WebGPUBuffer {
     const copy = this.createBuffer(source.size);
     const encoder = this.device.createCommandEncoder({ label: 'gatewise copy' });
-    encoder.copyBufferToBuffer(asWebGPUBuffer(source).buffer, 0, copy.buffer, 0, copy.buffer.size);
+    const { gpuBuffer, offset } = usable('COPY_SRC', source);
+    encoder.copyBufferToBuffer(gpuBuffer, offset * 4, copy.gpuBuffer, 0, copy.gpuBuffer.size);
     this.device.queue.submit([encoder.finish()]);
     return copy;
   }
@@ -136,24 +140,43 @@ export class WebGPUBackend implements Backend {
     const memo = new Memo(frozen);
     const prefetched = new Memo(prefetchFrom);
     let isFirstRun = true;
+    /** One run by `action`, of the steps whose results are not valid. */
+    const runBy = <T>(
+      args: readonly DeviceBuffer[],
+      outputs: readonly DeviceBuffer[],
+      action: (external: ExternalBuffers, runs: (step: number) => boolean) => T,
+    ): T => {
+      this.#checkAlive();
+      const [memoStale, prefetchStale] = [memo.isStale(args), prefetched.isStale(args)];
+      const runs = (step: number): boolean => {
+        const { memoised, prefetchable } = steps[step];
+        return memoised ? memoStale : !prefetchable || prefetchStale;
+      };
+      const run = (): T => action(externalBuffers(plan, args, outputs), runs);
+      // Later runs repeat the commands of the first one, so errors of validation show in the first.
+      const results = isFirstRun ? this.#scoped(run) : run();
+      isFirstRun = false;
+      memo.remember(args);
+      prefetched.remember(args);
+      markWritten(outputs);
+      return results;
+    };
     return {
-      run: (args, outputs, reads) => {
-        this.#checkAlive();
-        const [memoStale, prefetchStale] = [memo.isStale(args), prefetched.isStale(args)];
-        const runs = (step: number): boolean => {
-          const { memoised, prefetchable } = steps[step];
-          return memoised ? memoStale : !prefetchable || prefetchStale;
-        };
-        const external = externalBuffers(plan, args, outputs);
-        const run = (): Promise<NumberArray>[] =>
-          this.#checker?.run(executable, external, reads, runs) ?? executable.run(external, reads, runs);
-        // Later runs repeat the commands of the first one, so errors of validation show in the first.
-        const results = isFirstRun ? this.#scoped(run) : run();
-        isFirstRun = false;
-        memo.remember(args);
-        prefetched.remember(args);
-        markWritten(outputs);
-        return results;
+      run: (args, outputs, reads) =>
+        runBy(
+          args,
+          outputs,
+          (external, runs) =>
+            this.#checker?.run(executable, external, reads, runs) ?? executable.run(external, reads, runs),
+        ),
+      encode: (target, args, outputs) => {
+        this.#refuseInCheckMode('encode');
+        runBy(args, outputs, (external, runs) => {
+          if (!('beginComputePass' in target)) return executable.record(target, external, runs);
+          const pass = target.beginComputePass({ label: 'gatewise' });
+          executable.record(pass, external, runs);
+          pass.end();
+        });
       },
       prefetch: (args, outputs) => {
         // Check mode waits for the device after each step, so a prefetch would gain nothing.
@@ -214,7 +237,7 @@ export class WebGPUBackend implements Backend {
     return { method, seconds, dispatches: executable.dispatches, calibration };
   }
 
-  /** @throws GatewiseError `unsupported` in check mode, which no measurement can time. */
+  /** @throws GatewiseError `unsupported` in check mode. */
   #refuseInCheckMode(what: string): void {
     if (this.#checker !== undefined)
       throw new GatewiseError(
