@@ -136,11 +136,7 @@ export {
   type WeightLayout,
   type WeightPart,
 } from './io/weight_layouts.ts';
-export {
-  parseSafetensors,
-  serializeSafetensors,
-  type NamedTensor,
-  type SafetensorsFile,
-} from './io/safetensors.ts';
+export { parseSafetensors, serializeSafetensors, type SafetensorsFile } from './io/safetensors.ts';
+export { float32Of, type NamedTensor } from './io/file_dtypes.ts';
 export { GatewiseError, type ErrorCode } from './core/errors.ts';
 export type { DType, Shape } from './core/shape.ts';

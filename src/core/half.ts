@@ -1,5 +1,5 @@
-// Conversion to and from IEEE half precision (f16): 1 bit of sign, 5 of exponent, 10 of mantissa. It equals shaders/lib/half.wgsl
-// bit for bit.
+// Conversion to and from floats of 16 bits: IEEE half precision (f16: 1 bit of sign, 5 of exponent, 10 of mantissa), which equals
+// shaders/lib/half.wgsl bit for bit, and bfloat16 (bf16), the upper half of a float32.
 
 const float = new Float32Array(1);
 const word = new Uint32Array(float.buffer);
@@ -37,4 +37,17 @@ export function halfToNumber(bits: number): number {
   const mantissa = bits & 0x3ff;
   if (exponent === 31) return mantissa === 0 ? sign * Infinity : NaN;
   return exponent === 0 ? sign * mantissa * 2 ** -24 : sign * (1024 + mantissa) * 2 ** (exponent - 25);
+}
+
+/** The bits of the bf16 nearest to `x` as a float32, ties to even, as torch rounds. NaN is preserved. */
+export function bfloat16Bits(x: number): number {
+  float[0] = x;
+  const isNaN = (word[0] & 0x7fffffff) > 0x7f800000;
+  return isNaN ? 0x7fc0 : roundOff(word[0], 16);
+}
+
+/** The number that the bits of a bf16 represent. */
+export function bfloat16ToNumber(bits: number): number {
+  word[0] = bits << 16;
+  return float[0];
 }

@@ -1,7 +1,7 @@
 // Converts the weights of a recurrent layer between frameworks: splits tensors into blocks of one gate, and assembles them again.
 import { GatewiseError, show } from '../core/errors.ts';
 import { sameShape, sizeOf } from '../core/shape.ts';
-import type { NamedTensor } from './safetensors.ts';
+import { isFloat, dtypeText, type NamedTensor } from './file_dtypes.ts';
 import {
   gatesOf,
   type TensorLayout,
@@ -204,14 +204,14 @@ function read(tensors: Tensors, from: WeightLayout, layer: number): { sizes: Siz
     const letters = [...(front === 1 ? ['directions'] : []), ...axesOf(layout, projects).map(inLetters)];
     return refuse(
       from,
-      `tensor ${show(name)}: expected f32 [${letters.join(', ')}]${more}, got ${tensor.dtype} ${show(tensor.shape)}`,
+      `tensor ${show(name)}: expected f32 [${letters.join(', ')}]${more}, got ${dtypeText(tensor)} ${show(tensor.shape)}`,
     );
   };
   for (const one of found) {
     if (!Array.isArray(one.tensor?.shape) || !ArrayBuffer.isView(one.tensor.data))
       refuse(from, `tensor ${show(one.name)}: expected { shape, dtype, data }, got ${show(one.tensor)}`);
-    const { shape, dtype, data } = one.tensor;
-    if (dtype !== 'f32' || shape.length !== front + one.layout.rank) wrong(one);
+    const { shape, data } = one.tensor;
+    if (!isFloat(one.tensor) || shape.length !== front + one.layout.rank) wrong(one);
     if (data.length !== sizeOf(shape)) wrong(one, `, ${sizeOf(shape)} numbers and not ${data.length}`);
   }
   const count = front === 1 ? found[0].tensor.shape[0] : Math.max(...found.map((one) => one.direction)) + 1;

@@ -1,14 +1,9 @@
 // safetensors: 8 bytes with the header's length, a JSON header, then the tensors' bytes.
 // Format: https://github.com/huggingface/safetensors#format. Everything that a header claims is checked.
 import { GatewiseError, show } from '../core/errors.ts';
-import { sizeOf, type DType, type Shape } from '../core/shape.ts';
+import { sizeOf } from '../core/shape.ts';
 import { typedArrayType } from '../core/typed_array.ts';
-
-export interface NamedTensor {
-  readonly shape: Shape;
-  readonly dtype: DType;
-  readonly data: Float32Array | Int32Array;
-}
+import { fileDTypes, type NamedTensor } from './file_dtypes.ts';
 
 export interface SafetensorsFile {
   readonly tensors: ReadonlyMap<string, NamedTensor>;
@@ -19,11 +14,6 @@ export interface SafetensorsFile {
 const ZIP = 0x04034b50;
 /** The longest header that the reference implementation accepts. */
 const MAX_HEADER = 100_000_000;
-const dtypes: ReadonlyMap<unknown, DType> = new Map([
-  ['F32', 'f32'],
-  ['I32', 'i32'],
-]);
-const names: Record<DType, string> = { f32: 'F32', i32: 'I32' };
 
 function refuse(problem: string, cause?: unknown): never {
   throw new GatewiseError('file', `safetensors: ${problem}`, { cause });
@@ -34,7 +24,7 @@ function isRecord(value: unknown): value is Record<string, unknown> {
 }
 
 /**
- * Reads a file of F32 and I32 tensors.
+ * Reads a file. Tensors of other dtypes than `NamedTensor` lists are kept as bytes.
  * @throws GatewiseError `file` where the file is truncated, its header is not what the format says, a tensor's dtype,
  *   shape and bytes disagree, or tensors overlap or leave gaps.
  */
@@ -75,14 +65,21 @@ export function parseSafetensors(bytes: Uint8Array): SafetensorsFile {
   if (end !== bytes.byteLength - start)
     refuse(`the tensors end at byte ${end}, but the file has ${bytes.byteLength - start} bytes of data`);
   const tensors = new Map(
-    entries.map(({ name, dtype, shape, from, to }): [string, NamedTensor] => {
+    entries.map(({ name, stored, shape, from, to }): [string, NamedTensor] => {
       // A copy, so that the data is aligned; not slice(), which for Node's Buffer is a view.
-      const data = new Uint8Array(bytes.subarray(start + from, start + to)).buffer;
-      return [name, { dtype, shape, data: dtype === 'i32' ? new Int32Array(data) : new Float32Array(data) }];
+      const data = new Uint8Array(bytes.subarray(start + from, start + to));
+      const known = knownDType(stored);
+      if (known === undefined) return [name, { dtype: 'other', stored, shape, data }];
+      const dtype = stored.toLowerCase() as NamedTensor['dtype'];
+      return [name, { dtype, shape, data: known.decode(data.buffer) }];
     }),
   );
   return { tensors, metadata };
 }
+
+/** The dtype that a file names so, in upper case, if its elements are read as numbers. */
+const knownDType = (stored: string) =>
+  stored === stored.toUpperCase() ? fileDTypes.get(stored.toLowerCase()) : undefined;
 
 function parseHeader(bytes: Uint8Array): Record<string, unknown> {
   let header: unknown;
@@ -98,12 +95,11 @@ function checkEntry(
   name: string,
   entry: unknown,
   available: number,
-): { name: string; dtype: DType; shape: number[]; from: number; to: number } {
+): { name: string; stored: string; shape: number[]; from: number; to: number } {
   if (!isRecord(entry)) refuse(`tensor ${show(name)} is not described by an object`);
-  const { dtype, shape, data_offsets: offsets } = entry;
-  const known = dtypes.get(dtype);
-  if (known === undefined)
-    refuse(`tensor ${show(name)} has dtype ${show(dtype)}; expected ${[...dtypes.keys()].join(' or ')}`);
+  const { dtype: stored, shape, data_offsets: offsets } = entry;
+  if (typeof stored !== 'string')
+    refuse(`tensor ${show(name)} has dtype ${show(stored)}; expected a name such as F32`);
   const isCount = (n: unknown): n is number => Number.isSafeInteger(n) && (n as number) >= 0;
   if (!Array.isArray(shape) || !shape.every(isCount))
     refuse(`tensor ${show(name)} has shape ${show(shape)}; expected whole numbers`);
@@ -117,11 +113,13 @@ function checkEntry(
     refuse(
       `tensor ${show(name)} claims bytes ${from} to ${to} of ${available}; the file is truncated or damaged`,
     );
-  if (to - from !== 4 * sizeOf(shape))
+  const known = knownDType(stored);
+  const needed = known === undefined ? to - from : known.bytes * sizeOf(shape);
+  if (to - from !== needed)
     refuse(
-      `tensor ${show(name)} of shape ${show(shape)} needs ${4 * sizeOf(shape)} bytes, but claims ${to - from}`,
+      `tensor ${show(name)} of ${stored} and shape ${show(shape)} needs ${needed} bytes, but claims ${to - from}`,
     );
-  return { name, dtype: known, shape, from, to };
+  return { name, stored, shape, from, to };
 }
 
 /** Throws unless metadata is an object of strings. @param what the caller, for the error. */
@@ -144,8 +142,9 @@ function shownMetadata(value: unknown): string {
 }
 
 /**
- * Writes a file; tensors lie in the order given.
- * @throws GatewiseError `argument` where a tensor's data is not of its shape, or it is called `__metadata__`, or where
+ * Writes a file; tensors lie in the order given, each in its dtype. f16 and bf16 are rounded, ties to even, and finite numbers past
+ * 65504 are 65504 in f16.
+ * @throws GatewiseError `argument` where a tensor's data is not of its shape or its dtype not known, or it is called `__metadata__`, or where
  *   metadata is no object of strings.
  */
 export function serializeSafetensors(
@@ -155,19 +154,36 @@ export function serializeSafetensors(
   checkMetadata('safetensors', metadata);
   let end = 0;
   const header: [string, unknown][] = Object.keys(metadata).length > 0 ? [['__metadata__', metadata]] : [];
-  for (const [name, { dtype, shape, data }] of tensors) {
+  const parts: ArrayBufferView[] = [];
+  for (const [name, tensor] of tensors) {
+    const { shape, data } = tensor;
     if (name === '__metadata__')
       throw new GatewiseError(
         'argument',
         'safetensors: "__metadata__" is where a file keeps its metadata; give the tensor another name',
       );
-    if (data.length !== sizeOf(shape))
+    const known = fileDTypes.get(tensor.dtype);
+    if (known === undefined && (tensor.dtype !== 'other' || tensor.stored === undefined))
+      throw new GatewiseError(
+        'argument',
+        `safetensors: tensor ${show(name)} has dtype ${show(tensor.dtype)}; expected ${[...fileDTypes.keys()].join(', ')}, or other with the name in stored`,
+      );
+    if (known !== undefined && data.length !== sizeOf(shape))
       throw new GatewiseError(
         'argument',
         `safetensors: tensor ${show(name)} of shape ${show(shape)} needs ${sizeOf(shape)} numbers, got ${data.length}`,
       );
-    header.push([name, { dtype: names[dtype], shape, data_offsets: [end, end + data.byteLength] }]);
-    end += data.byteLength;
+    const part = known?.encode(data) ?? data;
+    parts.push(part);
+    header.push([
+      name,
+      {
+        dtype: tensor.stored ?? tensor.dtype.toUpperCase(),
+        shape,
+        data_offsets: [end, end + part.byteLength],
+      },
+    ]);
+    end += part.byteLength;
   }
   // Object.fromEntries and not assignment, which for the name `__proto__` would set the prototype.
   const json = new TextEncoder().encode(JSON.stringify(Object.fromEntries(header)));
@@ -177,9 +193,9 @@ export function serializeSafetensors(
   new DataView(bytes.buffer).setBigUint64(0, BigInt(padded), true);
   bytes.set(json, 8);
   let at = 8 + padded;
-  for (const { data } of tensors.values()) {
-    bytes.set(new Uint8Array(data.buffer, data.byteOffset, data.byteLength), at);
-    at += data.byteLength;
+  for (const { buffer, byteOffset, byteLength } of parts) {
+    bytes.set(new Uint8Array(buffer, byteOffset, byteLength), at);
+    at += byteLength;
   }
   return bytes;
 }

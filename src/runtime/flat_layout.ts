@@ -1,7 +1,7 @@
 // Named tensors in one flat tensor: where each lies, and how they are read from a file and written to one.
 import { GatewiseError, show } from '../core/errors.ts';
 import { sameShape, sizeOf, type Shape } from '../core/shape.ts';
-import type { NamedTensor } from '../io/safetensors.ts';
+import { float32Of, isFloat, dtypeText, type NamedTensor } from '../io/file_dtypes.ts';
 
 export interface Entry {
   readonly name: string;
@@ -67,14 +67,16 @@ export class FlatLayout {
         const tensor =
           tensors.get(prefix + name) ??
           refuse(`no tensor ${shown}; the file has ${names || 'none'}; expected f32 ${show(shape)}`);
-        if (tensor.dtype !== 'f32') refuse(`${shown} must be f32 ${show(shape)}, got ${tensor.dtype}`);
+        if (!isFloat(tensor))
+          refuse(`${shown} must be f32, f64, f16 or bf16 ${show(shape)}, got ${dtypeText(tensor)}`);
         if (!sameShape(tensor.shape, shape))
           refuse(
             `${shown} must have shape ${show(shape)}, got ${show(tensor.shape)}; was the file saved from another model?`,
           );
         const size = sizeOf(shape) / parts;
+        const data = float32Of(tensor);
         for (let part = 0; part < parts; part++)
-          flat.set(tensor.data.subarray(part * size, (part + 1) * size), offset + part * stride);
+          flat.set(data.subarray(part * size, (part + 1) * size), offset + part * stride);
       }
       return flat;
     });

@@ -1,7 +1,7 @@
 // The states of a stateful trainer, on the device from step to step, and which rows of the batch start at zero.
 import { GatewiseError } from '../core/errors.ts';
 import { sizeOf } from '../core/shape.ts';
-import type { NamedTensor } from '../io/safetensors.ts';
+import type { NamedTensor } from '../io/file_dtypes.ts';
 import type { Layer } from '../nn/layer.ts';
 import type { Memory, NamedArguments } from './program.ts';
 import { stepsAndBatch } from './sequence_arguments.ts';

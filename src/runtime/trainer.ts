@@ -11,12 +11,8 @@ import {
   withMethods,
   type Complete,
 } from '../core/options.ts';
-import {
-  checkMetadata,
-  parseSafetensors,
-  serializeSafetensors,
-  type NamedTensor,
-} from '../io/safetensors.ts';
+import { checkMetadata, parseSafetensors, serializeSafetensors } from '../io/safetensors.ts';
+import type { NamedTensor } from '../io/file_dtypes.ts';
 import type { Loss } from '../nn/loss.ts';
 import { learningRate, rateAt, type LearningRate, type Optimizer } from '../nn/optimizer.ts';
 import { toHostTensor, type HostData } from './host.ts';
