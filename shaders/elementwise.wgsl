@@ -8,7 +8,7 @@
 struct Params {
   dims: vec4u,                    // the shape, padded with leading 1s
   size: u32,                      // dims.x * dims.y * dims.z * dims.w
-  operands: array<Operand, 11>,   // the outputs, then the inputs
+  operands: array<Operand, 12>,   // the outputs, then the inputs
 }
 
 override WORKGROUP: u32 = 64;
@@ -22,10 +22,11 @@ override RANK: u32 = 4;           // the number of trailing dims in use
 @group(0) @binding(5) var<storage, read> in4: array<f32>;
 @group(0) @binding(6) var<storage, read> in5: array<f32>;
 @group(0) @binding(7) var<storage, read> in6: array<f32>;
-@group(0) @binding(8) var<storage, read_write> out0: array<f32>;
-@group(0) @binding(9) var<storage, read_write> out1: array<f32>;
-@group(0) @binding(10) var<storage, read_write> out2: array<f32>;
-@group(0) @binding(11) var<storage, read_write> out3: array<f32>;
+@group(0) @binding(8) var<storage, read> in7: array<f32>;
+@group(0) @binding(9) var<storage, read_write> out0: array<f32>;
+@group(0) @binding(10) var<storage, read_write> out1: array<f32>;
+@group(0) @binding(11) var<storage, read_write> out2: array<f32>;
+@group(0) @binding(12) var<storage, read_write> out3: array<f32>;
 
 // @splice element
 fn element(at: vec4u) {

@@ -63,6 +63,7 @@ export {
   div,
   equal,
   exp,
+  isfinite,
   less,
   log,
   logsigmoid,

@@ -3,7 +3,17 @@
 import { GatewiseError, show } from '../core/errors.ts';
 
 /** The scalar operations of one operand, of two, and all; scalar_ops.ts defines them. */
-type UnaryOpName = 'neg' | 'exp' | 'log' | 'sqrt' | 'abs' | 'sigmoid' | 'tanh' | 'relu' | 'softplus';
+type UnaryOpName =
+  | 'neg'
+  | 'exp'
+  | 'log'
+  | 'sqrt'
+  | 'abs'
+  | 'sigmoid'
+  | 'tanh'
+  | 'relu'
+  | 'softplus'
+  | 'isfinite';
 type BinaryOpName = 'add' | 'sub' | 'mul' | 'div' | 'maximum' | 'minimum' | 'less' | 'equal';
 export type ScalarOpName = UnaryOpName | BinaryOpName | 'where';
 
@@ -75,6 +85,8 @@ export const tanh: Unary = unary('tanh');
 export const relu: Unary = unary('relu');
 /** log(1 + e^x), finite for every finite x, without cancellation for negative x. */
 export const softplus: Unary = unary('softplus');
+/** 1 where x is neither infinite nor NaN, else 0. Its gradient is 0. */
+export const isfinite: Unary = unary('isfinite');
 /** log(sigmoid(x)) = -softplus(-x), finite for every finite x. */
 export const logsigmoid: Unary = (x) => neg(softplus(neg(x)));
 /** x·x. */

@@ -90,4 +90,9 @@ export const scalarOps: Record<ScalarOpName, ScalarOp> = {
     wgsl: (a) => `softplus(${a})`,
     grad: (d, [a]) => [mul(d, sigmoid(a))],
   },
+  isfinite: {
+    cpu: (a) => (Number.isFinite(a) ? 1 : 0),
+    wgsl: (a) => `select(0.0, 1.0, is_finite(${a}))`,
+    grad: () => [0],
+  },
 };

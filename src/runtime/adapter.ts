@@ -23,7 +23,7 @@ export async function acquireDevice({ gpu, powerPreference }: AdapterOptions): P
   if (source === undefined) {
     throw new GatewiseError(
       'no-adapter',
-      'there is no navigator.gpu: this browser has no WebGPU, or the page is not served over HTTPS or from localhost (in Node, pass { gpu: await nodeGPU() } of gatewise/node)',
+      'there is no navigator.gpu: this browser has no WebGPU, or the page is not served over HTTPS or from localhost (in Node: npm install webgpu, and pass { gpu: await nodeGPU() } with nodeGPU of gatewise/node)',
     );
   }
   const adapter = await source.requestAdapter(powerPreference === undefined ? {} : { powerPreference });

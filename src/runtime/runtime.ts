@@ -31,7 +31,10 @@ import { Tensor } from './tensor.ts';
 import { localStore, TuningTable, type TuningStore } from './tuning_table.ts';
 
 export interface RuntimeOptions extends AdapterOptions {
-  /** Unless given: WebGPU, or the CPU if there is no adapter (see `fallbackReason`). With `webgpu` that is an error. */
+  /**
+   * Unless given: WebGPU, or the CPU if there is no adapter, as the console and `fallbackReason` say. With `webgpu` that is an
+   * error.
+   */
   readonly backend?: 'webgpu' | 'cpu';
   /** A device of the application. `dispose` does not destroy it. */
   readonly device?: GPUDevice;
@@ -200,6 +203,9 @@ export class Runtime implements Memory, Disposable {
   }
 }
 
+/** Whether the console says that a runtime is on the CPU for want of an adapter. */
+let isFallbackTold = false;
+
 /**
  * Creates a runtime on WebGPU, or on the CPU if there is no adapter and `backend` is absent.
  * @throws GatewiseError `no-adapter` if WebGPU is required and there is no adapter.
@@ -227,6 +233,8 @@ export async function createRuntime(options: RuntimeOptions = {}): Promise<Runti
     const optional =
       backend === undefined && !check && error instanceof GatewiseError && error.code === 'no-adapter';
     if (!optional) throw error;
+    if (!isFallbackTold) console.warn(`gatewise: on the CPU, since ${error.message}`);
+    isFallbackTold = true;
     return onCPU(error.message);
   }
 }

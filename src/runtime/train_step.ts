@@ -1,5 +1,5 @@
 // One training step as a graph: forward, loss, backward, clip and update.
-import { add, clamp, div, minimum, mul, sqrt, square } from '../expr/arith.ts';
+import { add, clamp, div, isfinite, minimum, mul, sqrt, square, where } from '../expr/arith.ts';
 import { GatewiseError, show } from '../core/errors.ts';
 import { Expr, inputName } from '../expr/expr.ts';
 import { gradients } from '../graph/autodiff.ts';
@@ -29,6 +29,12 @@ export interface StepRecipe {
   readonly clipValue?: number | undefined;
   /** Scales the gradient of all parameters so that its L2 norm is at most this, as torch's clip_grad_norm_. */
   readonly clipNorm?: number | undefined;
+  /**
+   * What happens where a loss is NaN or infinite. `throw`, unless given, and `skip` leave weights, optimizer and, of a stateful
+   * trainer, the model's states as they are, and so a parameter whose own gradient is not finite; the step counts. `throw` rejects
+   * the step's promise, `skip` resolves it with the loss. `apply` updates everything, as PyTorch does, and resolves it.
+   */
+  readonly onNonFinite?: 'throw' | 'skip' | 'apply';
 }
 
 /** The name of a state of the optimizer as an argument of a step. */
@@ -67,9 +73,11 @@ export function traceStep(
   const gradient = clip(recipe, gradientOf(layout, value, parameters));
   const optimizerStates = optimizer.states.map(optimizerArgument);
   const tensors = [flat, gradient, ...optimizerStates.map((name) => args[name])];
+  const skips = recipe.onNonFinite !== 'apply';
   const carried = stateLayout ? [stateLayout.pack(states)] : [];
+  const kept = skips ? carried.map((next) => where(isfinite(value), next, args['states'])) : carried;
   return {
-    outputs: [value, ...update(optimizer, tensors, scalars), ...carried],
+    outputs: [value, ...update(optimizer, tensors, scalars, skips ? value : undefined), ...kept],
     donate: [undefined, 'weights', ...optimizerStates, ...carried.map(() => 'states')],
   };
 }
@@ -118,17 +126,26 @@ function clip({ clipValue, clipNorm }: StepRecipe, gradient: Value): Value {
   return mul(bounded, minimum(div(clipNorm, add(norm, 1e-6)), 1));
 }
 
-/** One elementwise op for all parameters and optimizer states. @param tensors p, g and the states. */
-function update(optimizer: Optimizer, tensors: readonly Value[], scalars: Value): readonly Value[] {
+/**
+ * One elementwise op for all parameters and optimizer states.
+ * @param tensors p, g and the states.
+ * @param guard If given, nothing changes where it, or an element of g, is NaN or infinite.
+ */
+function update(
+  optimizer: Optimizer,
+  tensors: readonly Value[],
+  scalars: Value,
+  guard: Value | undefined,
+): readonly Value[] {
   const names = ['p', 'g', ...optimizer.states];
   const scalarNames = Object.keys(optimizer.scalars(1, 0));
   const inputs = [...tensors, ...scalarNames.map((_, i) => slice(scalars, 0, i, i + 1))];
+  const isSound =
+    guard && mul(isfinite(Expr.input(inputName(1))), isfinite(Expr.input(inputName(inputs.length))));
   const input = (offset: number) => (name: string, i: number) =>
     [name, Expr.input(inputName(offset + i))] as const;
-  const next = optimizer.update(
-    Object.fromEntries(names.map(input(0))),
-    Object.fromEntries(scalarNames.map(input(names.length))),
-  );
+  const before = Object.fromEntries(names.map(input(0)));
+  const next = optimizer.update(before, Object.fromEntries(scalarNames.map(input(names.length))));
   const results = ['p', ...optimizer.states];
   const missing = results.find((name) => !(next?.[name] instanceof Expr));
   if (missing !== undefined)
@@ -137,8 +154,8 @@ function update(optimizer: Optimizer, tensors: readonly Value[], scalars: Value)
       `trainer: the update of ${optimizer.name} gives ${show(next?.[missing])} as ${show(missing)}; expected expressions for all of ${show(results)}`,
     );
   return elementwise(
-    results.map((name) => next[name]),
-    inputs,
+    results.map((name) => (isSound ? where(isSound, next[name], before[name]) : next[name])),
+    guard === undefined ? inputs : [...inputs, guard],
     [],
     optimizer.name,
   );

@@ -3,6 +3,7 @@ import { GatewiseError, show } from '../core/errors.ts';
 import {
   checkOptions,
   flag,
+  oneOf,
   optional,
   positive,
   readOption,
@@ -53,6 +54,7 @@ const OPTIONS = {
   optimizer: withMethods<Optimizer>('an optimizer such as adam({ lr: 1e-3 }) or sgd({ lr: 0.1 })', 'update'),
   clipValue: optional(positive()),
   clipNorm: optional(positive()),
+  onNonFinite: oneOf(['throw', 'skip', 'apply'], 'throw'),
   seed: seed(0),
   stateful: flag(false),
 };
@@ -118,7 +120,7 @@ export class Trainer extends Inspectable<StepParameters> {
    * Queues one step on a batch and resolves with its loss, before the update. Awaiting is not needed before the next
    * step.
    * @throws GatewiseError at once where the batch does not fit, and `not-finite` (as a rejection) where the loss is NaN or
-   *   infinite.
+   *   infinite and `onNonFinite` is `throw`.
    */
   step(x: Tensor | HostData, y: Tensor | HostData, options: StepOptions = {}): Promise<number> {
     const { program, args } = this.prepare('step', x, y, options);
@@ -130,10 +132,11 @@ export class Trainer extends Inspectable<StepParameters> {
 
   async #checkedLoss(read: Promise<ArrayLike<number>>, step: number, rate: number): Promise<number> {
     const [loss] = Array.from(await read);
-    if (!Number.isFinite(loss)) {
+    const { onNonFinite } = this.#options;
+    if (!Number.isFinite(loss) && onNonFinite === 'throw') {
       throw new GatewiseError(
         'not-finite',
-        `trainer: the loss of step ${step} is ${loss}; expected a finite number. Lower the learning rate (${rate}) or clipNorm (${show(this.#options.clipNorm)}), and look for NaN in the input`,
+        `trainer: the loss of step ${step} is ${loss}; expected a finite number. The step was skipped: the weights are as before. Lower the learning rate (${rate}) or clipNorm (${show(this.#options.clipNorm)}), and look for NaN in the input`,
       );
     }
     return loss;

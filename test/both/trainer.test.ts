@@ -3,6 +3,8 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
 import {
+  abs,
+  add,
   adam,
   adamw,
   createRuntime,
@@ -12,9 +14,11 @@ import {
   Linear,
   mean,
   mse,
+  parseSafetensors,
   rmsprop,
   Sequential,
   sgd,
+  sqrt,
   sum,
   mul,
   type HostData,
@@ -408,6 +412,46 @@ describe(`on ${backend}`, () => {
       await expect(steps[1]).rejects.toThrow(failure('not-finite', message));
       await expect(steps[1]).rejects.toThrow(/learning rate \(0\) or clipNorm \(4\)/);
       expect(await steps[0]).toBeTypeOf('number');
+      net.dispose();
+    });
+
+    const optimizers = {
+      adam: adam({ lr: 0.1, amsgrad: true }),
+      sgd: sgd({ lr: 0.1, momentum: 0.9 }),
+      rmsprop: rmsprop({ lr: 0.1, momentum: 0.9, centered: true }),
+    };
+    test.each(Object.entries(optimizers))('%s: weights and states stay as they are', async (_, optimizer) => {
+      const { net, trainer } = await prepare(new Linear(2, 2), { loss: mse, optimizer });
+      const [x, y] = [[[1, 2]], [[3, 4]]];
+      const tensors = async () => [...parseSafetensors(await trainer.save()).tensors];
+      await trainer.step(x, y);
+      const before = await tensors();
+      await expect(trainer.step([[NaN, 1]], y)).rejects.toThrow(
+        /The step was skipped: the weights are as before/,
+      );
+      expect(await tensors()).toEqual(before);
+      const skipping = net.trainer({ loss: mse, optimizer, onNonFinite: 'skip' });
+      const weights = await net.weights.read();
+      expect(await skipping.step([[Infinity, 1]], y)).toBe(Infinity);
+      expect(await net.weights.read()).toEqual(weights);
+      expect(await trainer.step(x, y)).toBeLessThan(Infinity);
+      const applying = net.trainer({ loss: mse, optimizer, onNonFinite: 'apply' });
+      expect(await applying.step([[NaN, 1]], y)).toBeNaN();
+      expect((await net.weights.read())[0]).toBeNaN();
+      net.dispose();
+    });
+
+    test('a parameter whose gradient is not finite stays as it is, though the loss is finite', async () => {
+      // The root of 0 has an infinite slope.
+      const root: Loss = {
+        name: 'root',
+        targetDType: 'f32',
+        apply: (output, target) => mean(add(sqrt(abs(output)), target)),
+      };
+      const { net, trainer } = await prepare(new Linear(1, 1), { loss: root, optimizer: sgd({ lr: 1 }) });
+      net.weights.write(new Float32Array(net.layout.size));
+      expect(await trainer.step([[1]], [[2]])).toBe(2);
+      expect([...(await net.weights.read())].every((weight) => weight === 0)).toBe(true);
       net.dispose();
     });
 

@@ -65,6 +65,7 @@ describe('every scalar operation', () => {
       [-0.5, 3, 4],
     ],
     neg: [[1.5]],
+    isfinite: [[1.5]],
     exp: [[-2], [1.5]],
     log: [[0.1], [7]],
     sqrt: [[0.25], [7]],

@@ -18,7 +18,7 @@ import {
   shareBindings,
 } from './wgsl_expression.ts';
 
-const inputNames = ['in0', 'in1', 'in2', 'in3', 'in4', 'in5', 'in6'] as const;
+const inputNames = ['in0', 'in1', 'in2', 'in3', 'in4', 'in5', 'in6', 'in7'] as const;
 const outputNames = ['out0', 'out1', 'out2', 'out3'] as const;
 export const MAX_INPUTS: number = inputNames.length;
 export const MAX_OUTPUTS: number = outputNames.length;
