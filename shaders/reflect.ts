@@ -2,7 +2,7 @@
 // its bindings, uniforms, constants, splices and unrolled counts, and gen/lib/NAME.ts for each lib/NAME.wgsl, so that an app
 // downloads shared code once. Comments and indentation stay behind. `--check` compares with the files that exist.
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { dirname, join, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import {
   ArrayInfo,
@@ -165,9 +165,9 @@ const files = new Map<string, string>([
   ...names.map((name) => [`${name}.ts`, reflect(name)] as const),
   ...namesIn(join(folder, 'lib')).map((name) => [`lib/${name}.ts`, library(name)] as const),
 ]);
-const stray = readdirSync(gen, { recursive: true, encoding: 'utf8' }).filter(
-  (file) => file.endsWith('.ts') && !files.has(file),
-);
+const stray = readdirSync(gen, { recursive: true, encoding: 'utf8' })
+  .map((file) => file.replaceAll(sep, '/'))
+  .filter((file) => file.endsWith('.ts') && !files.has(file));
 
 if (process.argv.includes('--check')) {
   const present = (file: string): string => {

@@ -19,7 +19,7 @@ fn nan_min(a: f32, b: f32) -> f32 {
   return select(select(min(a, b), b, is_nan(b)), a, is_nan(a));
 }
 
-/// From e^-|x|, which cannot overflow, so that it is right down to the smallest results. Past -110 they are 0 in float32.
+/// From e^-|x|, which cannot overflow: right down to the smallest normal float32. Past -110 the result is 0.
 fn stable_sigmoid(x: f32) -> f32 {
   let e = exp(max(-abs(x), -110.0));
   return select(select(1.0, e, x < 0.0) / (1.0 + e), x, is_nan(x));

@@ -1,5 +1,6 @@
 // The type of the description that `npm run shaders` generates from a WGSL file: with it, a wrong binding, uniform, constant or
 // splice is a type error. Also writes uniforms in WGSL's memory layout.
+import { GatewiseError } from './errors.ts';
 
 /** The memory layout of a uniform: a scalar or vector, an array or a struct. Offsets and strides are in bytes. */
 export type Layout =
@@ -39,9 +40,13 @@ export function packUniforms(view: DataView, offset: number, layout: Layout, val
       packUniforms(view, offset + member.offset, member.layout, (value as Record<string, unknown>)[name]);
     }
   } else if (layout.kind === 'array') {
-    (value as readonly unknown[]).forEach((item, i) =>
-      packUniforms(view, offset + i * layout.stride, layout.of, item),
-    );
+    const items = value as readonly unknown[];
+    if (items.length > layout.count)
+      throw new GatewiseError(
+        'internal',
+        `uniforms: an array has room for ${layout.count} elements, got ${items.length}`,
+      );
+    items.forEach((item, i) => packUniforms(view, offset + i * layout.stride, layout.of, item));
   } else {
     const words = layout.width === 1 ? [value as number] : (value as readonly number[]);
     words.forEach((word, i) => {

@@ -56,9 +56,9 @@ export class Expr implements Arith<Expr> {
   }
 
   static operation(op: ScalarOpName, operands: readonly (Expr | number)[]): Expr {
-    const { cpu } = scalarOps[op];
-    if (operands.length !== cpu.length)
-      throw new GatewiseError('argument', `${op}: expected ${cpu.length} operands, got ${operands.length}`);
+    const { arity, cpu } = scalarOps[op];
+    if (operands.length !== arity)
+      throw new GatewiseError('argument', `${op}: expected ${arity} operands, got ${operands.length}`);
     const args = operands.map((arg) => (typeof arg === 'number' ? Expr.constant(arg) : expectExpr(op, arg)));
     const values = args.map(constantOf);
     if (values.every((value) => value !== undefined))

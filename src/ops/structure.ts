@@ -206,7 +206,7 @@ export function transpose(x: Value, order?: readonly number[]): Value {
   // A transpose that undoes another one is the input of that one.
   if (x.node?.op.name === transposeOp.name) {
     const { attrs, inputs } = x.node as Node<{ readonly order: readonly number[] }>;
-    if (full.every((axis, i) => attrs.order[axis] === i)) return inputs[0];
+    if (full.length === rank && full.every((axis, i) => attrs.order[axis] === i)) return inputs[0];
   }
   return apply(transposeOp, { order: full }, [x]);
 }

@@ -3,15 +3,18 @@ import { GatewiseError, show } from '../core/errors.ts';
 import { mapTree, type MapTree, type Tree } from '../core/tree.ts';
 import { Value } from '../graph/value.ts';
 import { constant } from '../ops/structure.ts';
-import type { HostData } from './host.ts';
+import type { HostData, TypedArray } from './host.ts';
 import { Inspectable } from './inspectable.ts';
 import { ProgramCache, type Memory, type Prepared } from './program.ts';
 import { Tensor, toArgument, type Argument } from './tensor.ts';
 
-/** Arguments of a compiled function: tensors or host data where the traced function reads values. */
+/** Numbers in nested lists. A list of typed arrays is a list of arguments. */
+type NestedNumbers = number | readonly NestedNumbers[];
+
+/** Arguments of a compiled function: tensors or numbers where the traced function reads values. */
 export type TensorArguments<Args extends readonly unknown[]> = { [K in keyof Args]: TensorTree<Args[K]> };
 type TensorTree<T> = T extends Value
-  ? Tensor | HostData
+  ? Tensor | TypedArray | NestedNumbers
   : T extends object
     ? { [K in keyof T]: TensorTree<T[K]> }
     : T;

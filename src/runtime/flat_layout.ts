@@ -54,11 +54,12 @@ export class FlatLayout {
     const refuse = (problem: string): never => {
       throw new GatewiseError('file', `${what}: ${problem}`);
     };
-    const known = prefixes.flatMap((prefix) => this.entries.map(({ name }) => prefix + name));
-    const expected = new Set(known);
+    const expected = new Set(prefixes.flatMap((prefix) => this.entries.map(({ name }) => prefix + name)));
     const unknown = [...tensors.keys()].find((name) => !expected.has(name));
     if (unknown !== undefined)
-      refuse(`the model has no ${this.#kind} ${show(unknown)}; expected ${known.map(show).join(', ')}`);
+      refuse(
+        `the model has no ${this.#kind} ${show(unknown)}; expected ${this.entries.map(({ name }) => show(prefixes[0] + name)).join(', ')}`,
+      );
     const names = [...tensors.keys()].slice(0, 12).map(show).join(', ');
     return prefixes.map((prefix) => {
       const flat = new Float32Array(this.size);

@@ -1,7 +1,7 @@
 // Host data that is accepted in place of a tensor, and its conversion to shape, dtype and elements.
 import { GatewiseError, show } from '../core/errors.ts';
 import { checkShape, sameShape, sizeOf, type DType, type Shape } from '../core/shape.ts';
-import { typedArrayType } from '../core/typed_array.ts';
+import { isShared, typedArrayType } from '../core/typed_array.ts';
 
 export type TypedArray =
   | Float32Array
@@ -31,8 +31,13 @@ export interface HostTensor {
 const INTEGERS: readonly unknown[] = ['Int32Array', 'BigInt64Array', 'BigUint64Array'];
 
 /** @param shape Another shape with as many elements. @param dtype Instead of the data's own. */
-export function toHostTensor(what: string, value: HostData, shape?: Shape, dtype?: DType): HostTensor {
-  const own = shapeOf(what, value);
+export function toHostTensor(what: string, given: HostData, shape?: Shape, dtype?: DType): HostTensor {
+  const own = shapeOf(what, given);
+  // Other threads can write shared memory, also between a check and its use.
+  const value =
+    typedArrayType(given) !== undefined && isShared(given as TypedArray)
+      ? (given as TypedArray).slice()
+      : given;
   const target = shape ?? own;
   checkShape(what, target);
   if (sizeOf(target) !== sizeOf(own)) {
@@ -64,8 +69,7 @@ function isInteger(value: HostData): boolean {
 
 function shapeOf(what: string, value: HostData): number[] {
   if (typeof value === 'number') return [];
-  if (typedArrayType(value) !== undefined && (value as object).constructor.name !== 'Buffer')
-    return [(value as TypedArray).length];
+  if (typedArrayType(value) !== undefined && !isNodeBuffer(value)) return [(value as TypedArray).length];
   if (!Array.isArray(value)) {
     const expected = 'a tensor, a number, or numbers in nested lists and typed arrays';
     throw new GatewiseError('argument', `${what}: expected ${expected}, got ${describe(value)}`);
@@ -84,12 +88,19 @@ function shapeOf(what: string, value: HostData): number[] {
   return [list.length, ...shapes[0]];
 }
 
+/** Node's Buffer, its polyfills and subclasses: a Uint8Array whose bytes may be those of any numbers. */
+function isNodeBuffer(value: unknown): boolean {
+  const { constructor } = Object(value) as { constructor?: { isBuffer?: (value: unknown) => unknown } };
+  return constructor?.isBuffer?.(value) === true;
+}
+
 /** What is no host data, with advice where its bytes may mean several things. */
 function describe(value: unknown): string {
   const name = (value as object | undefined)?.constructor?.name ?? '';
-  if (name === 'Buffer')
+  if (isNodeBuffer(value))
     return 'a Buffer of bytes; for its float32 numbers pass new Float32Array(new Uint8Array(it).buffer), for a number of each byte new Uint8Array(it)';
-  if (name === 'DataView') return 'a DataView; pass a typed array, such as new Float32Array(it.buffer)';
+  if (name === 'DataView')
+    return 'a DataView; pass a typed array, such as new Float32Array(it.buffer, it.byteOffset, it.byteLength / 4)';
   if (/^(Shared)?ArrayBuffer$/.test(name)) return `${name}; pass a typed array, such as new Float32Array(it)`;
   return show(value);
 }
@@ -97,6 +108,10 @@ function describe(value: unknown): string {
 /** All elements in row-major order. */
 function flatten(value: HostData, size: number): Float64Array {
   const data = new Float64Array(size);
+  if (typedArrayType(value)?.startsWith('Big') === false) {
+    data.set(value as Float32Array);
+    return data;
+  }
   let next = 0;
   const visit = (item: HostData | bigint): void => {
     if (typeof item === 'number' || typeof item === 'bigint') data[next++] = Number(item);

@@ -117,7 +117,11 @@ export class Runtime implements Memory, Disposable {
     return this.#pool.allocate(shape, dtype);
   }
 
-  /** Copies numbers to the backend. @param options.shape for typed arrays. @param options.dtype f32 unless the data is an Int32Array. */
+  /**
+   * Copies numbers to the backend.
+   * @param options.shape Another shape with as many elements, such as that of a typed array.
+   * @param options.dtype Instead of the data's own, which `HostData` tells.
+   */
   tensor(data: HostData, options: { readonly shape?: Shape; readonly dtype?: DType } = {}): Tensor {
     const { shape, dtype } = readOptions('tensor', TENSOR, options);
     const host = toHostTensor('tensor', data, shape, dtype);
@@ -203,9 +207,6 @@ export class Runtime implements Memory, Disposable {
   }
 }
 
-/** Whether the console says that a runtime is on the CPU for want of an adapter. */
-let isFallbackTold = false;
-
 /**
  * Creates a runtime on WebGPU, or on the CPU if there is no adapter and `backend` is absent.
  * @throws GatewiseError `no-adapter` if WebGPU is required and there is no adapter.
@@ -233,8 +234,8 @@ export async function createRuntime(options: RuntimeOptions = {}): Promise<Runti
     const optional =
       backend === undefined && !check && error instanceof GatewiseError && error.code === 'no-adapter';
     if (!optional) throw error;
-    if (!isFallbackTold) console.warn(`gatewise: on the CPU, since ${error.message}`);
-    isFallbackTold = true;
+    // oxlint-disable-next-line no-console -- a fallback must not be silent
+    console.warn(`gatewise: on the CPU, since ${error.message}`);
     return onCPU(error.message);
   }
 }

@@ -63,9 +63,12 @@ export class TrainStates {
   /** The tensor for a batch of so many rows; a new one if it had another number of them. */
   #allocated(batch: number): Tensor {
     if (this.#tensor === undefined || batch !== this.#continues.length) {
+      const { size } = new StateLayout(this.#model.states, batch);
+      // Allocated first: if that throws, the trainer is as it was.
+      const tensor = this.#memory.allocate([size], 'f32');
       this.#tensor?.dispose();
+      this.#tensor = tensor;
       this.#continues = new Float32Array(batch);
-      this.#tensor = this.#memory.allocate([this.#layout.size], 'f32');
     }
     return this.#tensor;
   }

@@ -5,6 +5,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 
 import {
   adam,
+  add,
   createRuntime,
   crossEntropy,
   Embedding,
@@ -13,6 +14,7 @@ import {
   Sequential,
   type HostData,
   type Runtime,
+  type Value,
 } from '../../src/index.ts';
 import { backend } from '../setup/backend.ts';
 
@@ -50,6 +52,11 @@ test('run and push take lists of typed arrays, shared memory and arrays of anoth
   for (const step of steps) pushed.push(...(await stream.push(step).read()));
   const sequence = await net.run([[[1, 2]], [[3, 4]]]).read();
   pushed.forEach((value, i) => expect(value).toBeCloseTo(sequence[i], 6));
+});
+
+test('a compiled function takes a list of typed arrays as a list of arguments', async () => {
+  const total = runtime.compile((parts: readonly Value[]) => add(parts[0], parts[1]));
+  expect([...(await total([Float32Array.of(1, 2), shared([3, 4])]).read())]).toEqual([4, 6]);
 });
 
 test('big integers are tokens and labels', async () => {

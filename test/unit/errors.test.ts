@@ -1,5 +1,5 @@
 // Every mistake of a caller is a GatewiseError with a code, whose message says what was expected and what was given.
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 
 import {
   adam,
@@ -598,7 +598,11 @@ test('WebGPU where it does not exist', async () => {
   await expect(createRuntime({ backend: 'webgpu', gpu: none })).rejects.toThrow(
     failure('no-adapter', /no adapter: .*not supported/),
   );
+  const warn = vi.spyOn(console, 'warn').mockImplementation(() => undefined);
   using fallback = await createRuntime({ gpu: none });
+  expect(warn).toHaveBeenCalledExactlyOnceWith(
+    expect.stringMatching(/^gatewise: on the CPU, since .*no adapter/),
+  );
   expect([fallback.backend.kind, fallback.fallbackReason]).toEqual([
     'cpu',
     expect.stringMatching(/no adapter/),

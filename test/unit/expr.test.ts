@@ -80,7 +80,7 @@ describe('every scalar operation', () => {
   test('has test points', () => expect(Object.keys(points).toSorted()).toEqual(names.toSorted()));
 
   test.each(names)('%s: the derivative equals finite differences', (op) => {
-    const inputs = [x, y, z].slice(0, scalarOps[op].cpu.length);
+    const inputs = [x, y, z].slice(0, scalarOps[op].arity);
     const wrt = ['x', 'y', 'z'].slice(0, inputs.length);
     const root = Expr.operation(op, inputs);
     const parts = derivative([root], [d], wrt);

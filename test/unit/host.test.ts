@@ -111,7 +111,7 @@ describe('elements that are not numbers', () => {
     [{ length: 2 }, /got Object/],
     [
       new DataView(new ArrayBuffer(8)),
-      /got a DataView; pass a typed array, such as new Float32Array\(it\.buffer\)/,
+      /got a DataView; pass a typed array, such as new Float32Array\(it\.buffer, it\.byteOffset, it\.byteLength \/ 4\)/,
     ],
     [new ArrayBuffer(8), /got ArrayBuffer; pass a typed array, such as new Float32Array\(it\)/],
     [
@@ -119,6 +119,15 @@ describe('elements that are not numbers', () => {
       /got a Buffer of bytes; for its float32 numbers pass new Float32Array\(new Uint8Array\(it\)\.buffer\)/,
     ],
     [[Buffer.alloc(8)], /got a Buffer of bytes/],
+    // As a minifier names a polyfill.
+    [
+      Object.assign(
+        new (class t extends Uint8Array {
+          static isBuffer = () => true;
+        })(8),
+      ),
+      /got a Buffer of bytes/,
+    ],
     [undefined, /got nothing/],
     [() => 1, /got function/],
   ])('%o', (value, got) => {

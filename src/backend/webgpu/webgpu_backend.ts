@@ -1,7 +1,6 @@
 // The WebGPU backend: allocates buffers and prepares plans on one GPUDevice, which it owns or which belongs to the application.
 import { GatewiseError } from '../../core/errors.ts';
 import type { DType, NumberArray } from '../../core/shape.ts';
-import { isShared } from '../../core/typed_array.ts';
 import type { Calibration } from '../../plan/calibration.ts';
 import type { Plan } from '../../plan/plan.ts';
 import type { StepTimes } from '../../plan/profile.ts';
@@ -110,10 +109,8 @@ export class WebGPUBackend implements Backend {
   write(buffer: DeviceBuffer, data: NumberArray): void {
     this.#checkAlive();
     const words = data instanceof Float64Array ? Float32Array.from(data) : data;
-    // Dawn for Node takes no shared memory. A copy by slice() is not shared.
-    const own = isShared(words) ? words.slice() : words;
     const { gpuBuffer, offset } = usable('COPY_DST', buffer);
-    this.device.queue.writeBuffer(gpuBuffer, offset * 4, own as GPUAllowSharedBufferSource);
+    this.device.queue.writeBuffer(gpuBuffer, offset * 4, words as GPUAllowSharedBufferSource);
     markWritten([buffer]);
   }
 

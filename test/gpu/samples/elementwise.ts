@@ -27,11 +27,11 @@ import { f32, sample, type Sample } from '../sample.ts';
 const domains: Partial<Record<string, readonly [number, number]>> = { log: [0.1, 3], sqrt: [0.1, 3] };
 const secondDomains: Partial<Record<string, readonly [number, number]>> = { div: [0.5, 2] };
 
-const scalarSamples = Object.entries(scalarOps).map(([op, { cpu }]) => {
+const scalarSamples = Object.entries(scalarOps).map(([op, { arity }]) => {
   const [low, high] = domains[op] ?? [-3, 3];
   const [low2, high2] = secondDomains[op] ?? [low, high];
   const shape = [7, 5];
-  const inputs = [f32(shape, low, high), f32(shape, low2, high2), f32(shape)].slice(0, cpu.length);
+  const inputs = [f32(shape, low, high), f32(shape, low2, high2), f32(shape)].slice(0, arity);
   return sample(`scalar ${op}`, inputs, (...x) => x[0].apply(op as ScalarOpName, x));
 });
 
