@@ -17,8 +17,8 @@ export type TypedArray =
   | BigUint64Array;
 
 /**
- * Numbers on the host: lists nested as the axes of the tensor, the innermost also as typed arrays, or one typed array (of rank 1).
- * Int32Array, BigInt64Array and BigUint64Array are i32, everything else f32, unless another dtype is asked for.
+ * Numbers on the host: nested lists, one level per axis, of which the innermost may be typed arrays; or one typed array (rank 1).
+ * Int32Array, BigInt64Array and BigUint64Array become i32, everything else f32, unless a dtype is given.
  */
 export type HostData = number | TypedArray | readonly HostData[];
 
@@ -84,7 +84,7 @@ function shapeOf(what: string, value: HostData): number[] {
   return [list.length, ...shapes[0]];
 }
 
-/** What is no host data, with advice where its bytes may mean several things. */
+/** Describes a value that is not host data, with advice if its bytes may mean several things. */
 function describe(value: unknown): string {
   const name = (value as object | undefined)?.constructor?.name ?? '';
   if (name === 'Buffer')

@@ -99,7 +99,7 @@ export class Runtime implements Memory, Disposable {
     return this.#pool.allocate(shape, dtype);
   }
 
-  /** Copies numbers to the backend. @param options.shape for typed arrays. @param options.dtype f32 unless the data is an Int32Array. */
+  /** Copies numbers to the backend. @param options.shape Default: as the data. @param options.dtype Default: see `HostData`. */
   tensor(data: HostData, options: { readonly shape?: Shape; readonly dtype?: DType } = {}): Tensor {
     const { shape, dtype } = readOptions('tensor', TENSOR, options);
     const host = toHostTensor('tensor', data, shape, dtype);
