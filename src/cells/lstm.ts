@@ -26,8 +26,8 @@ export const lstmCoupled: Cell = /* @__PURE__ */ defineCell({
 });
 
 /**
- * LSTM whose gates read the cell state (peepholes): Gers, Schraudolph and Schmidhuber, "Learning precise timing with LSTM recurrent
- * networks", JMLR 2002. The output gate reads the new cell state.
+ * LSTM whose gates read the cell state (peepholes): Gers, Schraudolph and Schmidhuber, "Learning precise timing with LSTM
+ * recurrent networks", JMLR 2002. The output gate reads the new cell state.
  */
 export const lstmPeephole: Cell = /* @__PURE__ */ defineCell({
   name: 'lstm_peephole',

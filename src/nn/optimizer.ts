@@ -42,7 +42,7 @@ export const learningRate = /* @__NO_SIDE_EFFECTS__ */ (fallback?: LearningRate)
   return option(`${expected}, or a function of the step`, isRate, fallback);
 };
 
-/** The learning rate of the update that follows `step` updates. @throws GatewiseError `argument` if a schedule returns no valid rate. */
+/** The rate of the update after `step` updates. @throws GatewiseError `argument` if a schedule returns no valid rate. */
 export function rateAt(rate: LearningRate, step: number): number {
   const value = typeof rate === 'number' ? rate : rate(step);
   if (!(Number.isFinite(value) && value >= 0))

@@ -278,8 +278,8 @@ export class RecurrentLayout {
 
   /**
    * The index of a term's matrix among the matrices of all pseudo-layers. Backward, a wavefront layer multiplies by the transpose
-   * of the `ih` of the layer above. The lowest layer forward, and the last layer backward, has no such matrix and never reads one:
-   * it gets a neighbour's, since the packed weights of all pseudo-layers have equal size.
+   * of the `ih` of the layer above. The lowest layer forward, and the last layer backward, has no such matrix and never reads
+   * one: it gets a neighbour's, since the packed weights of all pseudo-layers have equal size.
    */
   matrixAt(pseudoLayer: number, matrix: number, transposed = false): number {
     const { name } = this.matrices[matrix];
