@@ -15,7 +15,7 @@ export interface Builds {
   readonly folder: string;
 }
 
-/** @throws Error with what a program printed last, and what it was to do */
+/** Runs a program. @throws Error with what it was to do, and what it printed last. */
 function run(what: string, program: string, args: readonly string[], cwd: string): string {
   try {
     const env = { ...process.env, VITEST: undefined, NODE_ENV: undefined };
@@ -39,7 +39,7 @@ function resolveCommit(commit: string): string {
   }
 }
 
-/** The commit's files, without a history, and what they depend on: that of the working tree where the lock file is the same. */
+/** Checks out the commit without history. It takes the working tree's dependencies if the lock files are the same. */
 function checkOut(commit: string, folder: string): void {
   mkdirSync(folder);
   const archive = execFileSync('git', ['archive', commit], { cwd: root, maxBuffer: 2 ** 30 });

@@ -24,7 +24,7 @@ export function withRho(
 export type PassEvent =
   /** `done`: 0 to 1. */
   | { readonly kind: 'progress'; readonly text: string; readonly done: number }
-  /** After each workload: all that is left where the browser dies later. */
+  /** After each workload, so that the results survive if the browser dies later. */
   | { readonly kind: 'rows'; readonly results: Results };
 export type Listener = (event: PassEvent) => void;
 
@@ -44,7 +44,7 @@ export async function measurePass(options: PassOptions, listen: Listener): Promi
   const date = new Date().toISOString();
   const progress = (text: string, done: number): void => listen({ kind: 'progress', text, done });
   progress('calibrating the adapter', 0);
-  // On a device of its own, of which nothing is left when others are timed.
+  // On a device of its own, which is gone when others are timed.
   const calibrated = await createRuntime({ ...runtime, backend: 'webgpu' });
   const calibration = await calibrated.calibrate().finally(() => calibrated.dispose());
   const contestants: Contestant[] = [];
@@ -73,7 +73,7 @@ export async function measurePass(options: PassOptions, listen: Listener): Promi
     }
     return results();
   } finally {
-    // The results outlive what one of them throws here.
+    // An error here must not lose the results.
     for (const { name, dispose } of contestants)
       try {
         dispose?.();

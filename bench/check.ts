@@ -1,6 +1,6 @@
-// Whether a contestant's answers are right, before anything is timed, and whether the last one is, afterwards.
+// Checks a contestant's answers before it is timed, and its last answer afterwards.
 //
-// The reference is gatewise's CPU backend in float64, which the tests hold to PyTorch; a product is held to its definition.
+// The reference is gatewise's CPU backend in float64, which the tests hold to PyTorch; for a product it is the definition.
 import * as gatewise from '../src/index.ts';
 import { gatewiseJob } from './contestants/gatewise.ts';
 import type { Job, Variant } from './contestants/contestant.ts';
@@ -12,7 +12,7 @@ import { weightOf, type TaskOf, type Task } from './data.ts';
  */
 export const TOLERANCE = 2e-5;
 
-/** How often a job is run and read for its answers: more than once, since later runs are what is timed. */
+/** How many runs are checked: more than one, since the later runs are those that are timed. */
 export const CHECKED_RUNS = { sequence: 2, stream: 8, training: 4, matmul: 2 } as const;
 
 /** Rows of a batch whose outputs are compared. */
@@ -24,11 +24,11 @@ export interface Reference {
   readonly size: number;
   /** The numbers that an answer is compared by. */
   pick(answer: Float32Array): ArrayLike<number>;
-  /** Of each run, those numbers; of one run where all give the same. */
+  /** These numbers for each run, or for one run if all give the same. */
   readonly expected: readonly ArrayLike<number>[];
 }
 
-/** The answers of a job from its first run on, each read before the next; and the time of the first. */
+/** The answers of a job's first runs, each read before the next run; and the time at which the first was there. */
 export async function answersOf(
   job: Job,
   runs: number,
@@ -60,7 +60,7 @@ export function errorOf(answers: readonly Float32Array[], { size, pick, expected
   return difference / largest;
 }
 
-/** As `errorOf`, of an answer after any number of runs: where runs differ, 0 for numbers and NaN for anything else. */
+/** As `errorOf`, for an answer after any number of runs. If each run has another answer: 0 if it is finite, else NaN. */
 export function lateErrorOf(answer: Float32Array, reference: Reference): number {
   if (reference.expected.length === 1) return errorOf([answer], reference);
   return answer.length === reference.size && answer.every(Number.isFinite) ? 0 : Number.NaN;

@@ -31,7 +31,7 @@ export async function serve(
       port,
       host: 'localhost',
       fs: { allow: [root, ...more] },
-      // Nothing is to be loaded again in the middle of a run.
+      // No reload in the middle of a run.
       hmr: false,
       watch: null,
       // An isolated page has threads, and a clock of 5 µs.
@@ -48,8 +48,8 @@ export async function serve(
 }
 
 /**
- * Opens the page in a browser of its own, and closes that after an action.
- * @throws Error where the page fails, crashes or goes away
+ * Opens the page in a browser of its own, runs an action, and closes the browser.
+ * @throws Error if the page fails, crashes or goes away.
  */
 async function inPage<T>(
   url: string,
@@ -102,7 +102,7 @@ export async function openChrome(builds: Builds | undefined): Promise<Session> {
     const command = { machine, settings, ...compared };
     return inPage(`${url}?${query}&autostart`, command, (_, done) => done, listener);
   };
-  /** Asks a page that measures nothing. */
+  /** Runs an action in a page that does not measure. */
   const ask = <T>(action: (page: Page) => Promise<T>): Promise<T> =>
     inPage(url, { machine }, async (page) => {
       await page.waitForFunction(() => window.gatewisePage !== undefined);

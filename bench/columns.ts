@@ -1,4 +1,4 @@
-// The columns of the tables, on the page and in the terminal: what each number is called, what it is, how it is written.
+// The columns of the tables on the page and in the terminal: the title, the meaning and the format of each number.
 import { OWN, spreadOf, timeOf, type Row } from './results.ts';
 import { formatRho, milliseconds, times } from './speed_table.ts';
 import { isTied, type Summary } from './statistics.ts';
@@ -9,7 +9,7 @@ export interface Column {
   readonly title: string;
   /** What it is, in a sentence or two. */
   readonly help: string;
-  /** Undefined where there is no such number. @param own what gatewise takes on WebGPU, in milliseconds */
+  /** Undefined if there is no such number. @param own The time of gatewise on WebGPU, in milliseconds. */
   text(row: Row, workload: Workload, own: number | undefined): string | undefined;
 }
 
@@ -81,7 +81,7 @@ export const columns: readonly Column[] = [
   },
 ];
 
-/** Those that were timed on a workload, the fastest first, by medians. */
+/** The contestants that were timed on a workload, the fastest first, by medians. */
 export function timedOf(
   workload: Workload,
   rows: readonly Row[],
@@ -104,8 +104,8 @@ export function ranking(workload: Workload, rows: readonly Row[]): string {
 }
 
 /**
- * Who is fastest how often, most often first: `gatewise webgpu in 5 of 8 workloads, TF.js wasm in 3`. Who is tied with the
- * fastest counts as well.
+ * In how many workloads each contestant is fastest, most often first: `gatewise webgpu in 5 of 8 workloads, TF.js wasm in 3`.
+ * A tie with the fastest counts.
  */
 export function fastest(workloads: readonly Workload[], rows: readonly Row[]): string {
   const timed = workloads.map((workload) => timedOf(workload, rows)).filter(({ length }) => length > 0);

@@ -1,4 +1,4 @@
-// The course of a run, in Chrome and in Node: pass after pass, with progress; then tables and files.
+// Runs the benchmark, in Chrome or in Node: pass after pass, with progress; then tables and files.
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join, relative, resolve } from 'node:path';
 
@@ -14,19 +14,19 @@ import { chosenWorkloads, defaultSet, settingsFor } from './selection.ts';
 import { clock } from './speed_table.ts';
 import type { Workload } from './workloads.ts';
 
-/** What a pass is to measure. */
+/** What a pass measures. */
 export interface Choice {
   readonly workloads: readonly Workload[];
   readonly settings: Settings;
   readonly peers: readonly string[];
 }
 
-/** Where passes are run. */
+/** A place that runs passes: Chrome or Node. */
 export interface Session {
   readonly adapter: Adapter;
   /** Measures everything once, prepared anew. */
   pass(choice: Choice, listener: Listener): Promise<Results>;
-  /** What comes after the tables. @returns the chart as SVG, if there is one */
+  /** Prints what follows the tables. @returns The chart as SVG, if there is one. */
   finish(results: Results): Promise<string | void>;
   close?(): Promise<void>;
 }
@@ -62,7 +62,7 @@ function writeJSON(path: string, content: unknown): void {
   writeFileSync(path, `${JSON.stringify(content, undefined, 1)}\n`);
 }
 
-/** @returns whether gatewise is right in all of its rows, and not slower than the commit it is compared with */
+/** @returns Whether all of gatewise's rows are right, and it is not slower than the commit that it is compared with. */
 async function measure(
   options: Options,
   session: Session,
@@ -85,12 +85,12 @@ async function measure(
   try {
     while (measured.length < passes) {
       const pass = measured.length;
-      // Each pass in the other order than the one before.
+      // Each pass reverses the order of the one before.
       const settings = { ...preset, reversed: pass % 2 === 1, passes: 1 };
       const name = passes === 1 ? '' : `pass ${pass + 1} of ${passes}: `;
       const listener: Listener = (event) => {
         if (event.kind === 'progress') return meter.show(name + event.text, (pass + event.done) / passes);
-        // What there is so far outlives whatever ends this process.
+        // The results so far survive the end of this process.
         const merged = mergePasses([...measured, event.results]);
         unfinished = pathOf(merged, '-unfinished.json');
         writeJSON(unfinished, merged);
@@ -116,7 +116,7 @@ async function measure(
   return broken.length === 0 && compared?.slower !== true;
 }
 
-/** Does what the options ask for, and sets the exit code: 1 where gatewise is wrong, or slower than a commit. */
+/** Does what the options ask for, and sets the exit code: 1 if gatewise is wrong, or slower than a commit. */
 export async function bench(
   options: Options,
   open: (builds: Builds | undefined) => Promise<Session>,

@@ -1,4 +1,4 @@
-// Counts what a library asks of WebGPU, by wrapping the API: the same for every contestant.
+// Counts a library's calls of WebGPU by wrapping the API, for every contestant alike.
 
 export interface Counts {
   readonly dispatches: number;
@@ -59,7 +59,7 @@ export class ApiCounter {
     this.#wrap(GPUBuffer, 'destroy', (_, buffer) => alive.delete(buffer));
   }
 
-  /** @param watch sees what a call gave, and on what it was made */
+  /** @param watch Receives the result of a call and the object of the call. */
   #wrap(
     { prototype }: { readonly prototype: object },
     name: string,

@@ -1,6 +1,6 @@
-// The least time that a workload can take on an adapter in the ways that WebGPU has portably: its work over the adapter's
-// measured rates. Whoever computes it has to do so many multiply-adds, move so many bytes, wait for so many steps that
-// need each other, by a launch for each step or by one workgroup for each tile of rows.
+// The floor of a workload: the least time that it can take on an adapter, its work over the adapter's measured rates. Work is
+// multiply-adds, bytes moved, and steps that depend on each other. Such steps run in the faster of the two ways that WebGPU has
+// portably: a launch for each step, or one launch with a workgroup for each tile of rows.
 import { bandwidthFor, type Calibration } from '../src/index.ts';
 import { GATES } from './data.ts';
 import type { RecurrentKind, Workload } from './workloads.ts';
@@ -12,7 +12,7 @@ const HELD_WEIGHTS = 128 * 1024;
 /** Adam reads p, g, m, v of each parameter and writes p, m, v. */
 const ADAM_BYTES = 7 * FLOAT;
 
-/** Seconds of one launch that does so many FLOP and moves so many bytes: what goes on side by side takes as long as the longest. */
+/** Seconds of one launch: the longest of its dispatch, its arithmetic and its memory traffic, which overlap. */
 function launch(calibration: Calibration, flop: number, ...bytes: readonly number[]): number {
   const moving = bytes.reduce((sum, part) => sum + part / bandwidthFor(calibration, part), 0);
   return Math.max(calibration.dispatchSeconds, flop / calibration.flopPerSecond, moving);
@@ -32,7 +32,7 @@ function recurrentStep(
 ): number {
   const { flopPerSecond, oneWorkgroupFlopPerSecond, oneWorkgroupBandwidth, barrierSeconds } = calibration;
   const weights = FLOAT * GATES[cell] * H * H;
-  // A launch for each step.
+  // Either a launch for each step.
   const values = FLOAT * B * H * (GATES[cell] + 2 * STATES[cell]) * directions;
   const ownLaunch = launch(calibration, (2 * weights * B * directions) / FLOAT, weights * directions, values);
   // Or a share of one launch for the whole sequence: a workgroup for each tile of rows, which loads its weights at every

@@ -1,13 +1,13 @@
-// What a run ran on and what it ran, as far as only the command knows: a page is told of neither.
+// The commit and the CPU of a run. Only the command knows them; a page cannot tell.
 import { execFileSync } from 'node:child_process';
 import { cpus } from 'node:os';
 
 import type { Machine } from './results.ts';
 
-/** Put in place by `bench:pack`, beside whose script there is no repository. */
+/** Defined by `bench:pack`, whose script runs without a repository. */
 declare const GATEWISE_COMMIT: string | undefined;
 
-/** @returns undefined where there is no repository, or no git. */
+/** @returns Undefined if there is no repository, or no git. */
 export function describeCommit(): string | undefined {
   if (typeof GATEWISE_COMMIT === 'string') return GATEWISE_COMMIT === '' ? undefined : GATEWISE_COMMIT;
   try {

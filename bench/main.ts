@@ -51,12 +51,12 @@ function fail(error: unknown): void {
   window.gatewiseBench?.({ kind: 'failed', message });
 }
 
-/** Not standard: only in Chromium, and only where it was started so. */
+/** Not standard: only in Chromium, and only if it was started with the flags for it. */
 function heapOf(): Pick<Environment, 'heap'> {
   const collect = 'gc' in globalThis && typeof globalThis.gc === 'function' ? globalThis.gc : undefined;
   const page = performance as Performance & { readonly memory?: { readonly usedJSHeapSize: number } };
   if (collect === undefined || page.memory === undefined) return {};
-  // `memory` is of the moment in which it was asked for.
+  // `memory` is a snapshot of the moment in which it is read.
   return { heap: { collect: () => void collect(), used: () => page.memory?.usedJSHeapSize ?? 0 } };
 }
 

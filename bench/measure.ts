@@ -14,17 +14,17 @@ import type { Task } from './data.ts';
 import type { Row, Settings, Status } from './results.ts';
 import { medianOf, summarize } from './statistics.ts';
 
-/** A run of this many milliseconds is its own slope: the round trip is nothing beside it. */
+/** A run of this many milliseconds or more is its own slope: beside it the round trip is negligible. */
 const LONG_RUN = 1000;
-/** Runs back to back that must all be done. */
+/** Runs back to back that must dispatch as often as this many single runs. */
 const SOME_RUNS = 3;
 const WARM_UP_RUNS = 10;
 const WARM_UP_TIME = 1000;
 const MIN_BURST = 4;
 const MAX_BURST = 256;
-/** Before a turn, so that threads that spin after their work come to rest. */
+/** Milliseconds before a turn, in which threads that spin after their work come to rest. */
 const PAUSE = 20;
-/** Between steps of a stream: half a frame of 10 ms, as audio comes. */
+/** Milliseconds between steps of a stream: half of an audio frame of 10 ms. */
 const STREAM_PAUSE = 5;
 /** Steps of a stream whose median is a sample. */
 const STREAM_STEPS = 8;
@@ -38,7 +38,7 @@ export interface Environment {
   readonly heap?: { collect(): void; used(): number };
 }
 
-/** Told what is being done, and how much of the workload is over, 0 to 1. */
+/** Receives what is being done, and the share of the workload that is done, 0 to 1. */
 export type Report = (text: string, done: number) => void;
 
 /** Why a contestant is not timed although it answered. */
@@ -111,7 +111,7 @@ class Entrant {
     this.#row = { workload: task.name, contestant: name, library, backend, status: 'ok', ...note };
   }
 
-  /** Does its next part, unless one has failed before. @returns whether it came back in time */
+  /** Runs the next part, unless one has failed before. @returns Whether it ended in time. */
   async attempt(action: () => Promise<void>): Promise<boolean> {
     if (this.#row.status !== 'ok') return true;
     try {
@@ -179,8 +179,8 @@ class Entrant {
     await pause(PAUSE);
     await within(this.#settings.deadline, 'a sample', async () => {
       const { job } = this.#entered();
-      // Unseen: a collection and a pause leave caches cold, of code too, and TF.js changes its backend; a short run is not
-      // to pay for that.
+      // An untimed run before short ones: the garbage collection and the pause leave the caches of data and code cold, and TF.js
+      // changes its backend.
       if (this.#burst > 1) await runAndRead(job, 1);
       const start = performance.now();
       const steps: number[] = [];
@@ -209,7 +209,7 @@ class Entrant {
     const begin = performance.now();
     for (let run = 0; run < this.#burst; run++) await job.run();
     const queued = performance.now();
-    // Before the wait: in Node, Dawn polls for results meanwhile, which leaves tens of kilobytes a millisecond.
+    // Read before the wait: in Node, Dawn polls for results meanwhile and leaves tens of kilobytes a millisecond.
     if (heap !== undefined) this.#samples.heap.push((heap.used() - before) / this.#burst);
     await job.read();
     this.#samples.throughput.push((performance.now() - begin - single) / (this.#burst - 1));
@@ -252,7 +252,7 @@ class Entrant {
   }
 
   #check(error: number, when: string): void {
-    // Written so that NaN is wrong.
+    // The comparison is false for NaN, which is wrong.
     if (error <= TOLERANCE) return;
     const note = `${when}differs from the reference by ${error.toPrecision(2)} of its largest number; at most ${TOLERANCE} is right`;
     throw new Refused('wrong', note, error);
@@ -296,7 +296,7 @@ async function burstOf(job: Job, single: number, time: number): Promise<number> 
   return runsAt(((await timeOf(() => runAndRead(job, first))) - single) / (first - 1));
 }
 
-/** @param stuck contestants that did not come back, and from which workload: they are left out, and more are added. */
+/** @param stuck Contestants that exceeded a deadline, and their workload: it skips these, and adds others that do so. */
 export async function measureWorkload(
   contestants: readonly Contestant[],
   task: Task,

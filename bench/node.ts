@@ -1,4 +1,4 @@
-// `npm run bench:node`, and all of what `npm run bench:pack` packs: gatewise's workloads under Dawn, without a browser.
+// `npm run bench:node`, and the script that `npm run bench:pack` packs: gatewise's workloads under Dawn, without a browser.
 import { availableParallelism } from 'node:os';
 import { pathToFileURL } from 'node:url';
 import { getHeapStatistics, setFlagsFromString } from 'node:v8';
@@ -22,7 +22,7 @@ import { describeWorkload } from './workloads.ts';
 
 type NodeOptions = Options & { readonly profile: boolean };
 
-// Chrome rounds timestamps, against pages that spy on each other; here is none.
+// Dawn rounds timestamps by default, so that pages cannot spy on each other; here are no pages.
 const DAWN_FLAGS = ['disable-dawn-features=timestamp_quantization'];
 
 /** Needs no `--expose-gc` on the command line. */

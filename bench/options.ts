@@ -27,7 +27,7 @@ function choices(peers: readonly ContestantKey[]): string {
   ].join('\n');
 }
 
-/** @param peers the contestants that can take part */
+/** @param peers The contestants that can take part. */
 export function benchCommand(name: string, description: string, peers: readonly ContestantKey[]): Command {
   return new Command(name)
     .description(description)

@@ -37,8 +37,8 @@ With an NVIDIA GPU and PyTorch, the same workloads through cuDNN:
     python3 torch_peer.py --workloads out.json --json torch.json
 `;
 
-// The library keeps the optional package's name from bundlers. This one is to see it; the package then looks for its
-// native module in dist/PLATFORM beside the script that it has become a part of.
+// The library hides the optional package's name from bundlers; this plugin shows it to one. The bundled package then looks
+// for its native module in dist/PLATFORM beside the script.
 const bundleDawn: Plugin = {
   name: 'bundle-dawn',
   enforce: 'pre',
@@ -51,7 +51,7 @@ const bundleDawn: Plugin = {
 };
 
 async function bundle(out: string): Promise<void> {
-  // Not before the options are known to be right: it takes a while.
+  // Loaded only after the options are checked, since it takes a while.
   const { build } = await import('vite');
   await build({
     configFile: false,

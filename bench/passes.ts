@@ -1,6 +1,6 @@
-// Several passes of the benchmark as one: each in a page of its own, with everything prepared anew and contestants taking
-// turns the other way round. Samples of one pass share what the machine and the page happened to be like; passes do not,
-// so only the spread over them says how far a rerun may be off.
+// Merges several passes of the benchmark into one result. Each pass has a page of its own, prepares everything anew and reverses
+// the order of turns. Samples of one pass share the state of machine and page; passes do not, so only the spread over passes
+// tells how far a rerun may be off.
 import { withRho } from './benchmark.ts';
 import type { Results, Row, Timing } from './results.ts';
 import { medianOf, together } from './statistics.ts';
@@ -11,7 +11,7 @@ function mergeTimings(timings: readonly Timing[]): Timing {
   return { first, latency: of('latency'), throughput: of('throughput'), script: of('script') };
 }
 
-/** The remarks of all passes, and what differs where it should not. */
+/** The notes of all passes, and what differs although it should not. */
 function noteOf(rows: readonly Row[]): { readonly note?: string } {
   const notes = new Set(rows.flatMap(({ note }) => note ?? []));
   const dispatches = new Set(rows.flatMap(({ counts }) => counts?.dispatches ?? []));
@@ -19,7 +19,7 @@ function noteOf(rows: readonly Row[]): { readonly note?: string } {
   return notes.size === 0 ? {} : { note: [...notes].join('; ') };
 }
 
-/** A row of every pass that has it. What failed in one pass has failed. */
+/** Merges the rows of one contestant and workload. A row that failed in one pass has failed. */
 function mergeRows(rows: readonly Row[], passes: number): Row {
   const bad = rows.findIndex(({ status }) => status !== 'ok');
   if (bad >= 0) {
@@ -46,8 +46,8 @@ const sameIn = ({ adapter, environment, versions, workloads }: Results): string 
   JSON.stringify([adapter.description, environment.agent, versions, workloads.map(({ name }) => name)]);
 
 /**
- * @param passes of the same workloads and contestants, the first one first; a later one may have come to its end early.
- * @throws Error where they ran on different things: a browser may be given another adapter when it starts anew.
+ * @param passes Passes of the same workloads and contestants, in order; a later one may have ended early.
+ * @throws Error if they ran on different things: a browser may get another adapter when it starts anew.
  */
 export function mergePasses(passes: readonly Results[]): Results {
   const [first] = passes;
@@ -55,7 +55,7 @@ export function mergePasses(passes: readonly Results[]): Results {
   const other = passes.find((pass) => sameIn(pass) !== sameIn(first));
   if (other !== undefined)
     throw new Error(`bench: passes must run on the same: ${sameIn(other)} after ${sameIn(first)}`);
-  // That of the pass in which the adapter was fastest: a calibration that was disturbed gives too little.
+  // From the pass in which the adapter was fastest: a disturbed calibration gives rates that are too low.
   const { calibration } = passes.reduce((best, pass) =>
     pass.calibration.flopPerSecond > best.calibration.flopPerSecond ? pass : best,
   );

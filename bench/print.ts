@@ -9,7 +9,7 @@ const KIB = 1024;
 const size = (bytes: number): string =>
   bytes < KIB * KIB ? `${bytes / KIB} KiB` : `${bytes / KIB / KIB} MiB`;
 
-/** What was measured, its rate on the whole device, and in one workgroup of 256 invocations; empty where there is none. */
+/** For each measured quantity its name, its rate on the whole device, and that in one workgroup of 256 invocations; '' for none. */
 export function calibrationLines(
   calibration: Calibration,
 ): readonly (readonly [name: string, device: string, workgroup: string])[] {
@@ -49,7 +49,7 @@ export function printWorkload(workload: Workload, rows: readonly Row[]): string 
   ].join('\n');
 }
 
-/** What it ran on, the calibration, and a table for each workload. */
+/** The adapter and machine, the calibration, and a table for each workload. */
 export function printResults(results: Results): string {
   const { adapter, environment, calibration, versions, workloads, rows } = results;
   return [

@@ -6,7 +6,7 @@ import { OWN, timeOf, type Ratio, type Results } from './results.ts';
 import { milliseconds } from './speed_table.ts';
 import { medianOf } from './statistics.ts';
 
-/** A workload is slower where the whole interval of its ratio lies below this. */
+/** A workload is slower if the whole interval of its ratio lies below this. */
 const SLOWER = 0.95;
 
 /** Student's t over the logarithms of the ratios of each pass: passes pair the times. */
@@ -17,12 +17,12 @@ export function pairedRatio(
   const logs = before.map((time, pass) => Math.log(time / after[pass]));
   if (logs.length === 1) return { ratio: Math.exp(logs[0]) };
   const { mean, sd, ci } = ttest(logs);
-  // Where all passes agree to the last digit the library gives NaN.
+  // If all passes agree to the last digit, the library gives NaN.
   const [low, high] = sd === 0 ? [mean, mean] : ci;
   return { ratio: Math.exp(mean), interval: [Math.exp(low), Math.exp(high)] };
 }
 
-/** @param before the contestant of the earlier commit. Workloads that a pass did not time are left out of it. */
+/** @param before The contestant of the earlier commit. A pass counts for a workload only if it timed both. */
 function ratiosOf(passes: readonly Results[], before: string, after: string): readonly Ratio[] {
   return passes[0].workloads.flatMap((workload) => {
     const pairs = passes.flatMap(({ rows }) => {

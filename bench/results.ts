@@ -8,7 +8,7 @@ import type { SetName, Workload } from './workloads.ts';
 /** `wrong`: the answer differs; `fell back`: a WebGPU contestant that dispatched nothing. Neither is timed. */
 export type Status = 'ok' | 'wrong' | 'fell back' | 'unsupported' | 'failed';
 
-/** Whom the others are compared with. */
+/** The contestant that the others are compared with. */
 export const OWN = 'gatewise webgpu';
 
 /** Times in milliseconds. */
@@ -49,10 +49,10 @@ export function spreadOf({ kind }: Workload, { timing }: Row): Summary | undefin
   return kind === 'stream' ? timing?.latency : timing?.throughput;
 }
 
-/** Its median. */
+/** The median of that time. */
 export const timeOf = (workload: Workload, row: Row): number | undefined => spreadOf(workload, row)?.median;
 
-/** What gatewise takes on WebGPU for a workload. */
+/** The time of gatewise on WebGPU for a workload. */
 export function ownTime(workload: Workload, rows: readonly Row[]): number | undefined {
   const row = rows.find(({ workload: name, contestant }) => name === workload.name && contestant === OWN);
   return row && timeOf(workload, row);
@@ -65,7 +65,7 @@ export interface Adapter {
 
 /** What only the command knows: absent where a person opened the page. */
 export interface Machine {
-  /** Of this repository, as `git describe --always --dirty` has it. */
+  /** The commit of this repository, from `git describe --always --dirty`. */
   readonly commit?: string;
   /** The CPU's model. */
   readonly cpu?: string;
@@ -106,7 +106,7 @@ export interface Results {
   /** Of every contestant, by name. */
   readonly versions: Readonly<Record<string, string>>;
   readonly settings: Settings;
-  /** The contestants that were asked for, where it was not everyone. */
+  /** The contestants that were asked for, if not all. */
   readonly peers?: readonly string[];
   readonly calibration: Calibration;
   readonly workloads: readonly Workload[];
@@ -142,7 +142,7 @@ export interface Settings {
   readonly budget: number;
   /** How long many runs back to back should take; milliseconds. */
   readonly burst: number;
-  /** How long preparing with the first answers, a run or a sample may take: slower contestants are left out from there on. */
+  /** How long preparing with the first answers, a run or a sample may take: slower contestants are skipped from then on. */
   readonly deadline: number;
   /** Whether contestants take turns from the last to the first, as in every other pass. */
   readonly reversed: boolean;
@@ -152,7 +152,7 @@ export interface Settings {
 
 const common = { seed: 1, reversed: false };
 
-/** How long is spent on a workload. `trial` is enough to try the benchmark itself, and no more. */
+/** How much time a workload gets. `trial` is just enough to try the benchmark itself. */
 export const presets: Readonly<Record<'trial' | 'quick' | 'full', Settings>> = {
   trial: { ...common, maxSamples: 3, budget: 50, burst: 40, deadline: 180_000, passes: 1 },
   quick: { ...common, maxSamples: 15, budget: 800, burst: 150, deadline: 300_000, passes: 2 },

@@ -1,4 +1,4 @@
-// What a run is asked to measure: the options of the commands and the page's address, in the same words.
+// The selection of what to measure, with the same words in the options of the commands and in the page's address.
 import { presets, type Settings } from './results.ts';
 import { setNames, workloads, workloadsOf, type SetName, type Workload } from './workloads.ts';
 
@@ -13,7 +13,7 @@ export const contestantKeys = {
 export type ContestantKey = keyof typeof contestantKeys;
 
 export interface Selection {
-  /** Absent: what suits the adapter. */
+  /** Absent: the set that suits the adapter. */
   readonly set?: SetName;
   /** Workloads by name, of any set, in place of those of the set. */
   readonly only: readonly string[];
@@ -64,7 +64,7 @@ export function settingsFor(set: SetName, chosen: readonly Workload[]): Settings
 const listed = <T>(query: URLSearchParams, name: string, parse: (text: string) => T): T[] =>
   query.getAll(name).join().split(',').filter(Boolean).map(parse);
 
-/** What a page's address asks for. @throws Error where it names what there is not. */
+/** The selection in a page's address. @throws Error if it names something that does not exist. */
 export function readSelection(query: URLSearchParams): Selection {
   const set = query.get('set');
   return {

@@ -8,13 +8,13 @@ export function milliseconds(value: number): string {
   return value >= 10 ? value.toFixed(1) : value >= 1 ? value.toFixed(2) : value.toFixed(3);
 }
 
-/** A stretch of minutes: `3:07`. */
+/** Minutes and seconds, as `3:07`. */
 export function clock(milliseconds: number): string {
   const seconds = Math.floor(milliseconds / 1000);
   return `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, '0')}`;
 }
 
-/** How many times as long: 16.3 as `16×`, 2.31 as `2.3×`. */
+/** A ratio of times: 16.3 as `16×`, 2.31 as `2.3×`. */
 export function times(ratio: number): string {
   return `${ratio >= 10 ? Math.round(ratio).toLocaleString('en-US') : ratio.toFixed(ratio >= 1 ? 1 : 2)}×`;
 }
@@ -32,7 +32,7 @@ const SHORT: Readonly<Record<Row['status'], string>> = {
   failed: 'failed',
 };
 
-/** What rows say beside their numbers, each thing once with the workloads that it is about. */
+/** The notes of rows, each once, with the workloads that it concerns. */
 function notesOf({ workloads, rows }: Pick<Results, 'workloads' | 'rows'>): string[] {
   const notes = new Map<string, string[]>();
   for (const { workload: name, contestant, note } of rows) {
@@ -45,8 +45,8 @@ function notesOf({ workloads, rows }: Pick<Results, 'workloads' | 'rows'>): stri
 }
 
 /**
- * Milliseconds by workload and contestant, peers with how many times as long as gatewise they take, gatewise with ρ; below
- * the table what rows say beside that.
+ * Milliseconds by workload and contestant, with the ratio of a peer's time to gatewise's, and gatewise's ρ; below the table the
+ * notes of rows.
  */
 export function speedTable({ workloads, rows, adapter, environment, date, versions }: Results): string {
   const names = [...new Set(rows.map(({ contestant }) => contestant))];

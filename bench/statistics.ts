@@ -27,6 +27,6 @@ export const together = (passes: readonly Summary[]): Summary => ({
   samples: passes.reduce((sum, { samples }) => sum + samples, 0),
 });
 
-/** Whether the spreads overlap, or one is a single sample: then nothing says which of the two is less. */
+/** Whether the spreads overlap, or one is a single sample: then neither is known to be less. */
 export const isTied = (one: Summary, other: Summary): boolean =>
   (one.low <= other.high && other.low <= one.high) || one.samples < 2 || other.samples < 2;

@@ -34,7 +34,7 @@ const stream = (
  * (H → classes), cross-entropy averaged over T · B, Adam. The batch comes from the host, the loss stays on the device.
  */
 const training = (name: string, sets: Sets, [steps, batch, classes, hiddenSize]: Four) => {
-  // High enough that the losses that are checked show a step that was not taken.
+  // High enough that a step that was not taken shows in the checked losses.
   const sizes = { steps, batch, classes, hiddenSize, learningRate: 5e-3 };
   return { kind: 'training' as const, name, sets, cell: 'lstm' as const, ...sizes };
 };
@@ -60,7 +60,7 @@ const anywhere = ['full', 'gpu'] as const;
 
 export const workloads: readonly Workload[] = [
   sequence('sequence-lstm', anywhere, 'lstm', [64, 16, 256, 256]),
-  // A quarter of it: on a software adapter TF.js takes eight seconds for the whole one.
+  // A quarter of the steps: on a software adapter TF.js takes eight seconds for all.
   sequence('sequence-lstm-short', ['quick'], 'lstm', [16, 16, 256, 256]),
   sequence('sequence-gru', anywhere, 'gru', [64, 16, 256, 256]),
   sequence('sequence-rnn', anywhere, 'rnn', [64, 16, 256, 256]),

@@ -1,5 +1,5 @@
-// Measures arithmetic: multiply-adds in registers and nothing else. Each invocation updates two vec4s, which are eight independent
-// dependency chains, by 8192 multiply-adds a round.
+// Measures arithmetic: multiply-adds in registers and nothing else. Each invocation updates two vec4s, which are eight
+// independent dependency chains, by 8192 multiply-adds a round.
 
 struct Params {
   rounds: u32,

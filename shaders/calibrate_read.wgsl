@@ -1,5 +1,5 @@
-// Measures bandwidth for a buffer of a given size: all invocations together read it `rounds` times in vec4s. A workgroup reads 2048
-// contiguous vec4s at a time, eight in each invocation.
+// Measures bandwidth for a buffer of a given size: all invocations together read it `rounds` times in vec4s. A workgroup reads
+// 2048 contiguous vec4s at a time, eight in each invocation.
 
 struct Params {
   rounds: u32,     // rounds * size is below 2^31

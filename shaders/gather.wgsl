@@ -1,5 +1,5 @@
-// Gathers rows of a table: out[i, e] = table[index[i], e], as in the forward pass of an embedding. An index outside the table reads
-// the nearest row. One invocation copies one element.
+// Gathers rows of a table: out[i, e] = table[index[i], e], as in the forward pass of an embedding. An index outside the table
+// reads the nearest row. One invocation copies one element.
 
 // @include lib/linear_id.wgsl
 

@@ -1,5 +1,5 @@
-// The product of matmul.wgsl for adapters with subgroups of four on which loads cost more than arithmetic: the four invocations of
-// a workgroup own adjacent tiles of a row, and each loads a quarter of their common block of a and broadcasts it.
+// The product of matmul.wgsl for adapters with subgroups of four on which loads cost more than arithmetic: the four invocations
+// of a workgroup own adjacent tiles of a row, and each loads a quarter of their common block of a and broadcasts it.
 
 enable subgroups;
 

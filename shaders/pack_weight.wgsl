@@ -1,5 +1,5 @@
-// Packs blocks of a weight matrix for other kernels: packed[q, u] holds weight[4q .. 4q+3, u], as a vec4f, two words of f16 or one
-// word of int8. Rows past the end are 0. One invocation packs one quad.
+// Packs blocks of a weight matrix for other kernels: packed[q, u] holds weight[4q .. 4q+3, u], as a vec4f, two words of f16 or
+// one word of int8. Rows past the end are 0. One invocation packs one quad.
 
 // @include lib/linear_id.wgsl
 // @include lib/half.wgsl

@@ -1,9 +1,9 @@
-// Many steps of a recurrent loop in one launch, forward or backward: a persistent kernel (Diamos et al., "Persistent RNNs", 2016).
-// A workgroup owns ROWS batch rows of a pseudo-layer and all their units. Rows are independent, so nothing crosses workgroups; what a
-// unit reads of other units was written before the last barrier. LANES invocations own neighbouring units, and SPLITS of them share
-// the sum over k of a unit (split-K). With several workgroups along x it is one step, and each workgroup owns some of the units.
-// Weights are streamed from storage memory at each step, or loaded once before the first step, into workgroup memory or into the
-// registers of the invocation that multiplies by them: an array in private memory that only constants index.
+// Many steps of a recurrent loop in one launch, forward or backward: a persistent kernel (Diamos et al., "Persistent RNNs",
+// 2016). A workgroup owns ROWS batch rows of a pseudo-layer and all their units. Rows are independent, so nothing crosses
+// workgroups; what a unit reads of other units was written before the last barrier. LANES invocations own neighbouring units, and
+// SPLITS of them share the sum over k of a unit (split-K). A launch with several workgroups along x does one step: each owns some
+// of the units. Each step streams the weights from storage memory, or the launch loads them once: into workgroup memory, or into
+// the registers of the invocation that multiplies by them, which are an array in private memory that only constants index.
 
 // @include lib/recurrent.wgsl
 

@@ -1,7 +1,7 @@
-// One phase of one step of a recurrent loop, forward or backward, of all pseudo-layers: products of weights and vectors in memory,
-// means over the units of a row, then the cell's update of each unit, fused. An invocation owns UNITS units of ROWS batch rows and
-// all their products, so that nothing leaves the registers between product and update. Most cells have one phase; what a unit reads
-// of other units was written by an earlier phase or step.
+// One phase of one step of a recurrent loop, forward or backward, of all pseudo-layers: products of weights and vectors in
+// memory, means over the units of a row, then the cell's update of each unit, fused. An invocation owns UNITS units of ROWS batch
+// rows and all their products, so that nothing leaves the registers between product and update. Most cells have one phase; what a
+// unit reads of other units was written by an earlier phase or step.
 
 // @include lib/recurrent.wgsl
 

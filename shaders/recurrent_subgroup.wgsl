@@ -1,5 +1,6 @@
 // The phase of recurrent_step.wgsl for adapters with subgroups of four on which loads cost more than arithmetic: the four
-// invocations of a workgroup own neighbouring units of the same rows, and each loads a quarter of the vectors that all of them read.
+// invocations of a workgroup own neighbouring units of the same rows, and each loads a quarter of the vectors that all of them
+// read.
 
 enable subgroups;
 

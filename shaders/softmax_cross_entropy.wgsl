@@ -1,7 +1,7 @@
 // Cross-entropy of a softmax for each row of logits: loss = log(sum of exp) - logits[label]; log_sum, the logarithm, for the
-// backward pass; and counts, 0 for a row whose label is ignore_index, else 1. The loss of an ignored row is 0.
-// With label smoothing s, the target is 1 - s at the label plus s / classes at every class. The largest logit is subtracted first,
-// so that no exp overflows. One invocation computes one row.
+// backward pass; and counts, 0 for a row whose label is ignore_index, else 1. The loss of an ignored row is 0. With label
+// smoothing s, the target is 1 - s at the label plus s / classes at every class. The largest logit is subtracted first, so that
+// no exp overflows. One invocation computes one row.
 
 // @include lib/linear_id.wgsl
 

@@ -1,9 +1,9 @@
-// What the benchmark asks of a library on a backend.
+// The interface of a contestant: a library on a backend.
 import type { Task } from '../data.ts';
 
 export type BackendName = 'webgpu' | 'wasm' | 'cpu';
 
-/** A workload made ready: weights and constant inputs lie where the backend computes. */
+/** A prepared workload: weights and constant inputs are in the backend's memory. */
 export interface Job {
   /** Queues one run. */
   run(): void | Promise<void>;
@@ -12,12 +12,12 @@ export interface Job {
    * the loss of a training step (1), a product. In the library's own layout.
    */
   read(): Promise<Float32Array>;
-  /** Brings what `read` gave into the workload's layout: time first, then rows. Absent where it is so. */
+  /** Brings the result of `read` into the workload's layout: time first, then rows. Absent if it has that layout. */
   readonly arrange?: (values: Float32Array) => Float32Array;
   dispose(): void;
 }
 
-/** Where a library computes something else than PyTorch does. */
+/** How a library's layers differ from PyTorch's. */
 export interface Variant {
   /** Its GRU multiplies by the reset gate before the product. */
   readonly resetBefore?: boolean;
@@ -66,7 +66,7 @@ export async function loadContestant(source: ContestantSource): Promise<Contesta
   }
 }
 
-/** What makes a job of each kind of task. */
+/** A function for each kind of task that makes a job of it. */
 type Makers<L> = {
   readonly [K in Task['kind']]: (library: L, task: Extract<Task, { kind: K }>) => Job | Promise<Job>;
 };
@@ -76,7 +76,7 @@ export const preparing =
   async (task: Task): Promise<Job> =>
     (makers[task.kind] as (library: L, task: Task) => Job | Promise<Job>)(library, task);
 
-/** A job whose runs each give one result, which is freed after the next one. */
+/** A job whose runs give one result each, which the next run frees. */
 export function jobOf<T extends { dispose(): void }>(
   run: () => T,
   read: (result: T) => Promise<ArrayLike<number>>,

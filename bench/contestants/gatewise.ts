@@ -29,7 +29,7 @@ export interface GatewiseJob extends Job {
   profile(): Promise<Profile>;
 }
 
-/** A workload on a runtime. The reference is made of it too, on the CPU in float64, with the variants of peers. */
+/** The job of a workload on a runtime. On the CPU in float64, with the variants of peers, it makes the reference too. */
 export async function gatewiseJob(
   library: Library,
   runtime: Runtime,

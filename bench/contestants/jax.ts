@@ -15,7 +15,7 @@ type JaxArray = JAX.Array;
 const MAX_STEPS = 512;
 /** With gradients, which take several times as many kernels. */
 const MAX_TRAINING_STEPS = 64;
-/** Arrays that jax-js concatenates in one kernel; more of them it appends one lot after the other. */
+/** The most arrays that jax-js concatenates in one kernel; it appends further arrays in more kernels. */
 const CONCATENATED = 8;
 
 /** One layer and direction: (I, G·H), (H, G·H), and twice (G·H). */
@@ -23,7 +23,7 @@ type Layer = Readonly<Record<'weightIh' | 'weightHh' | 'biasIh' | 'biasHh', JaxA
 
 // As in jax-js, every function consumes its arguments: `ref` is one more use of an array.
 
-/** A tensor on the device; a matrix (out, in) as (in, out), so that neighbours in a row are neighbours in memory. */
+/** A tensor on the device. A matrix (out, in) becomes (in, out), so that neighbouring outputs are neighbours in memory. */
 function place({ numpy }: Library, { shape, data }: NamedTensor): JaxArray {
   if (shape.length === 1) return numpy.array(Float32Array.from(data), { shape: [...shape] });
   return numpy.array(swapAxes(data, shape[0], shape[1], 1), { shape: shape.toReversed() });
@@ -72,7 +72,7 @@ function stepOf({ numpy: np, nn }: Library, cell: RecurrentKind): Step {
 
 /**
  * All outputs (T, B, H) over x (T, B, I); `reverse` from the last step to the first. `together` multiplies x of all
- * steps at once, whose gradient jax-js would put together from as many arrays of the whole size as there are steps.
+ * steps at once; jax-js would make the gradient of that from T arrays of the whole size.
  */
 function runLayer(
   library: Library,
@@ -99,7 +99,7 @@ function runLayer(
   return concatenate(library, outputs);
 }
 
-/** As a tree, so that every number is copied a few times only. */
+/** Concatenates as a tree, so that each number is copied only a few times. */
 function concatenate(library: Library, arrays: readonly JaxArray[]): JaxArray {
   if (arrays.length === 1) return arrays[0];
   const lots: JaxArray[] = [];
@@ -182,7 +182,7 @@ function trainingJob(library: Library, task: TaskOf<'training'>): Job {
     const likelihood = nn.logSoftmax(logits, -1).mul(nn.oneHot(labels, classes));
     return likelihood.sum().mul(-1 / rows);
   };
-  // As torch.optim.Adam; what depends on the number of the step comes in `scales`.
+  // As torch.optim.Adam; `scales` has what depends on the number of the step.
   const [beta1, beta2, epsilon] = [0.9, 0.999, 1e-8];
   const train = jit((before: Model, m: Model, v: Model, x: JaxArray, labels: JaxArray, scales: JaxArray) => {
     const [value, gradient] = valueAndGrad(loss)(tree.ref(before), x, labels);

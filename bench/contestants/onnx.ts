@@ -14,7 +14,7 @@ interface Library {
   readonly backend: 'webgpu' | 'wasm';
 }
 
-/** Where every node must run; outputs stay where they come to be. */
+/** Every node must run on the backend, and outputs stay in its memory. */
 const sessionOptions = {
   webgpu: {
     executionProviders: ['webgpu'],
@@ -24,7 +24,7 @@ const sessionOptions = {
   wasm: { executionProviders: ['wasm'] },
 } satisfies Record<Library['backend'], InferenceSession.SessionOptions>;
 
-/** A session that runs a model, and what it gave last. */
+/** A session that runs a model, and its latest outputs. */
 class Model {
   readonly #session: InferenceSession;
   #latest: Readonly<Record<string, Tensor>> = {};
@@ -44,7 +44,7 @@ class Model {
     }
   }
 
-  /** The outputs before are given back when the run is queued, so that they may be its inputs. */
+  /** Frees the previous outputs after the run is queued, since they may be its inputs. */
   async run(feeds: Readonly<Record<string, Tensor>>): Promise<void> {
     const outputs = await this.#session.run(feeds);
     this.#release();
@@ -79,7 +79,7 @@ class Model {
   }
 }
 
-/** A tensor that stays where the backend computes. Needs the device, which the first session makes. */
+/** A tensor in the backend's memory. Needs the device, which the first session makes. */
 async function place({ ort, backend }: Library, data: Float32Array, dims: number[]): Promise<Tensor> {
   if (backend === 'wasm') return new ort.Tensor('float32', data, dims);
   const device = await ort.env.webgpu.device;
@@ -166,7 +166,7 @@ export const onnxWasm: ContestantSource = {
   library: 'ONNX Runtime',
   backend: 'wasm',
   load: () => {
-    // Half of the cores otherwise, four at most. Without isolation the page has no threads.
+    // The default is half of the cores, at most four. Without isolation the page has no threads.
     const threads = crossOriginIsolated ? navigator.hardwareConcurrency : 1;
     return load('wasm', () => import('onnxruntime-web/wasm'), wasmUrl, threads, `SIMD, threads: ${threads}`);
   },

@@ -5,7 +5,7 @@ import { convertWeights, layouts, type NamedTensor } from '../../src/index.ts';
 import type { TaskOf, Weights } from '../data.ts';
 import type { RecurrentKind } from '../workloads.ts';
 
-/** The version since which LSTM, GRU and RNN are as they are. */
+/** The operator set that last changed LSTM, GRU and RNN. */
 const OPSET = 14;
 
 const { AttributeType } = onnx.AttributeProto;
@@ -56,7 +56,7 @@ class Graph {
     this.#initializer.push(...[...converted].map(([name, tensor]) => floats(`${name}${layer}`, tensor)));
     const [directions, , hiddenSize] = converted.get('R')?.shape ?? [];
     const names = [...converted.keys()].map((name) => `${name}${layer}`);
-    // The empty name stands for the lengths of sequences.
+    // The empty name stands for the lengths of sequences, which are absent.
     this.add(operators[cell], [x, ...names, ...(states.length > 0 ? ['', ...states] : [])], outputs, [
       attribute('hidden_size', hiddenSize),
       attribute('direction', directions === 2 ? 'bidirectional' : 'forward'),

@@ -23,14 +23,14 @@ interface Library {
 /** TF.js's GRU resets before the product and has no other. */
 const kinds = { lstm: 'lstm', gru: 'gru_reset_before', rnn: 'rnn' } as const;
 
-/** TF.js's own recurrent activation is a piecewise linear one; to begin with an orthogonal matrix takes it seconds. */
+/** TF.js's default recurrent activation is piecewise linear, and its default orthogonal initial matrix takes seconds. */
 const plain = {
   recurrentActivation: 'sigmoid',
   kernelInitializer: 'zeros',
   recurrentInitializer: 'zeros',
 } as const;
 
-/** A library whose backend is the current one from here on: TF.js has one at a time in a page. */
+/** Makes the library's backend the current one: TF.js has one at a time in a page. */
 function current({ tf, backend }: Library): typeof Core {
   if (tf.getBackend() !== backend) void tf.setBackend(backend); // at once, as it has been initialised
   return tf;
@@ -45,7 +45,7 @@ function fill(
 ): void {
   const tf = current(library);
   layer.build(inputShape);
-  layer.built = true; // not all of them note it themselves, and would build again when they are applied
+  layer.built = true; // some layers do not note it themselves, and would build again when they are applied
   tf.tidy(() =>
     layer.setWeights(weights.map(({ data, shape }) => tf.tensor(new Float32Array(data), [...shape]))),
   );
@@ -97,7 +97,7 @@ function sequenceJob(library: Library, task: TaskOf<'sequence'>): Job {
   return { ...job, arrange: (values) => swapAxes(values, batch, steps, width) };
 }
 
-/** The cell by itself, as a layer of one step would do more. */
+/** The cell by itself: a layer of one step would do more. */
 function streamJob(library: Library, task: TaskOf<'stream'>): Job {
   const { cell, inputSize, hiddenSize } = task;
   const tf = current(library);
@@ -183,7 +183,7 @@ async function load(backend: Library['backend']): Promise<Loaded> {
 
 async function loadWebGPU(tf: typeof Core): Promise<string[]> {
   await import('@tensorflow/tfjs-backend-webgpu');
-  // Or small tensors that come from the host are worked on there.
+  // Otherwise TF.js computes on small tensors from the host on the CPU.
   tf.env().set('WEBGPU_CPU_FORWARD', false);
   return ['WEBGPU_CPU_FORWARD=false'];
 }
@@ -196,7 +196,7 @@ async function loadWasm(tf: typeof Core): Promise<string[]> {
     'tfjs-backend-wasm-threaded-simd.wasm': threadedUrl,
   });
   await tf.setBackend('wasm');
-  // It takes half of the logical cores, four at most, whatever it is asked for.
+  // It takes half of the logical cores, at most four, whatever it is asked for.
   const simd = await tf.env().getAsync('WASM_HAS_SIMD_SUPPORT');
   return [simd === true ? 'SIMD' : 'no SIMD', `threads: ${getThreadsCount()}`];
 }

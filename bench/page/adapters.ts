@@ -1,4 +1,4 @@
-// One adapter for all: whoever asks WebGPU for an adapter gets the fast one, and a contestant that gets another fails.
+// One adapter for all contestants: each request gets the fast one, and a contestant that gets another fails.
 import { describeAdapter, isSoftware } from '../../src/backend/webgpu/device_info.ts';
 import { loadContestant, type Contestant, type ContestantSource } from '../contestants/contestant.ts';
 import type { Adapter } from '../results.ts';
@@ -15,7 +15,7 @@ export interface SharedAdapter {
   load(source: ContestantSource): Promise<Contestant>;
 }
 
-/** Undefined where there is no WebGPU, or no adapter. */
+/** Undefined if there is no WebGPU, or no adapter. */
 export async function shareAdapter(): Promise<SharedAdapter | undefined> {
   // The types know of no browser without it.
   const gpu = navigator.gpu as GPU | undefined;

@@ -12,7 +12,7 @@ const INK = 'var(--ink, #1b2631)';
 const MUTED = 'var(--muted, #58646f)';
 const LINE = 'var(--line, #dfdcd2)';
 
-// Of about the same lightness, told apart with any eyes; in both themes.
+// Colours of about the same lightness, distinct with any colour vision and in both themes.
 const COLORS: Readonly<Record<string, string>> = {
   gatewise: '#1a8a94',
   'TF.js': '#d07a2c',
@@ -37,7 +37,7 @@ const BAR = 19;
 const TITLE = 30;
 const FONT = 'system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", Arial, sans-serif';
 
-/** A time beside gatewise's, and never without its ρ. */
+/** The label of a bar: the time, its ratio to gatewise's, and ρ if there is one. */
 function textOf(row: Row, time: number, own: number | undefined): string {
   const relative = own === undefined || row.contestant === OWN ? [] : [times(time / own)];
   const rho = row.rho === undefined ? [] : [`ρ ${formatRho(row.rho)}`];
@@ -139,7 +139,7 @@ export function drawChart(results: Results): SVGElement {
       Plot.text([LEGEND], { ...above, frameAnchor: 'bottom-left', dy: 42, fill: MUTED }),
     ],
   });
-  // Names of parts, which a picture that is named as a whole must not have.
+  // A picture with a label of its own must not have labelled parts.
   for (const part of svg.querySelectorAll('[aria-label]')) part.removeAttribute('aria-label');
   svg.setAttribute('role', 'img');
   return svg as SVGElement;

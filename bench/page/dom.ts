@@ -1,4 +1,4 @@
-// Elements: to find those of the page, and to make more.
+// Finds elements of the page, and makes more.
 
 export function element<T extends HTMLElement>(id: string, type: new () => T): T {
   const found = document.getElementById(id);
@@ -6,7 +6,7 @@ export function element<T extends HTMLElement>(id: string, type: new () => T): T
   return found;
 }
 
-/** An element with attributes or properties, and with what is in it. */
+/** A new element with properties and content. */
 export function make<K extends keyof HTMLElementTagNameMap>(
   tag: K,
   properties: Partial<HTMLElementTagNameMap[K]>,
@@ -20,6 +20,6 @@ export function make<K extends keyof HTMLElementTagNameMap>(
 export function download(name: string, type: string, content: string): void {
   const link = make('a', { href: URL.createObjectURL(new Blob([content], { type })), download: name });
   link.click();
-  // The download has its own hold on the data once it has begun.
+  // A download that has begun holds the data by itself.
   setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
 }

@@ -1,4 +1,4 @@
-// What the page and the command that runs it say to each other. The page calls; nobody polls it while something is timed.
+// Messages between the page and the command that runs it. The page calls; nothing polls it while something is timed.
 // (A promise of the page cannot be awaited from outside: Chrome forgets some when garbage is collected.)
 import type { PassEvent } from '../benchmark.ts';
 import type { Build } from '../contestants/gatewise.ts';
@@ -11,18 +11,18 @@ export type BenchEvent =
 
 export interface FromCommand {
   readonly machine: Machine;
-  /** In place of those of the set. */
+  /** Replace those of the set. */
   readonly settings?: Settings;
-  /** Contestants of a run against a commit, in place of those of the address; and what `peers` says of them. */
+  /** The contestants of a run against a commit; they replace those of the address. `peers` lists them in the results. */
   readonly builds?: readonly Build[];
   readonly peers?: readonly string[];
 }
 
 declare global {
   interface Window {
-    /** Hears what happens, where the command or a test has put a listener before the page was loaded. */
+    /** The listener that the command or a test puts here before the page loads. */
     gatewiseBench?: (event: BenchEvent) => unknown;
-    /** Put there by the command before the page was loaded. */
+    /** The command puts this here before the page loads. */
     gatewiseCommand?: FromCommand;
     /** For the command, once the page is ready. */
     gatewisePage?: { readonly adapter: Adapter; picture(results: Results): string };

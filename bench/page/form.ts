@@ -1,4 +1,4 @@
-// What to measure, as a form: sending it opens the page anew, with an address that asks for that.
+// The form that asks what to measure. Submitting it opens the page anew, with an address that asks for that.
 import { contestantKeys, type Selection } from '../selection.ts';
 import { describeWorkload, workloads, type SetName } from '../workloads.ts';
 import { element, make } from './dom.ts';

@@ -1,4 +1,4 @@
-// A table for each workload that has been measured, and that of the calibration.
+// A table for each workload that has been measured, and one for the calibration.
 import type { Calibration } from '../../src/index.ts';
 import { columns, ranking, type Column } from '../columns.ts';
 import { calibrationLines } from '../print.ts';

@@ -1,5 +1,5 @@
-// Conversion to IEEE half precision (f16) without the WGSL extension f16. The rounding of pack2x16float is implementation-defined;
-// this equals src/core/half.ts bit for bit.
+// Conversion to IEEE half precision (f16) without the WGSL extension f16. The rounding of pack2x16float is
+// implementation-defined; this equals src/core/half.ts bit for bit.
 
 /// bits / 2^count, rounded to nearest, ties to even.
 fn round_off(bits: u32, count: u32) -> u32 {

@@ -1,4 +1,4 @@
-// The linear index of an invocation in a grid that continues in y, since WebGPU limits x to 65535 workgroups. Workgroups are
+// The linear index of an invocation in a grid that continues in y, since WebGPU limits x to 65535 workgroups. A workgroup has
 // `size` invocations along x.
 
 fn linear_id(id: vec3u, groups: vec3u, size: u32) -> u32 {

@@ -1,5 +1,5 @@
-// The part that the kernels of all matmul variants share: bindings, loads of 4 by 4 blocks, the epilogue and the store. The z of a
-// workgroup is its split of k, of length params.depth; without split-K there is one split.
+// The part that the kernels of all matmul variants share: bindings, loads of 4 by 4 blocks, the epilogue and the store. The z of
+// a workgroup is its split of k, of length params.depth; without split-K there is one split.
 
 // @include lib/nonlinear.wgsl
 // @include lib/operand.wgsl
@@ -29,7 +29,7 @@ const I = 0u;                     // the index of an unrolled block
 @group(0) @binding(6) var<storage, read> in5: array<f32>;
 @group(0) @binding(7) var<storage, read> in6: array<f32>;
 @group(0) @binding(8) var<storage, read_write> out: array<f32>;
-// The same matrices as vec4s, if their layout allows to load four neighbours at once.
+// The same matrices as vec4s, for layouts in which a load can take four neighbours.
 @group(0) @binding(9) var<storage, read> a4: array<vec4f>;
 @group(0) @binding(10) var<storage, read> b4: array<vec4f>;
 // A packed b, in rows of quads along k or n.

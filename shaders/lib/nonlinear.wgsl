@@ -1,5 +1,6 @@
-// sigmoid, tanh and softplus that are finite for every finite input. These, max and min return NaN for NaN, so that an invalid input
-// shows in the loss. WGSL's tanh inherits its accuracy from sinh / cosh and is indeterminate past |x| = 88 (gpuweb issue 4458).
+// sigmoid, tanh and softplus that are finite for every finite input. These, max and min return NaN for NaN, so that an invalid
+// input shows in the loss. WGSL's tanh inherits its accuracy from sinh / cosh and is indeterminate past |x| = 88 (gpuweb issue
+// 4458).
 
 /// A test of the bits, since a compiler may assume that no number is NaN.
 fn is_nan(x: f32) -> bool {
@@ -19,7 +20,7 @@ fn nan_min(a: f32, b: f32) -> f32 {
   return select(select(min(a, b), b, is_nan(b)), a, is_nan(a));
 }
 
-/// From e^-|x|, which cannot overflow: right down to the smallest normal float32. Past -110 the result is 0.
+/// From e^-|x|, which cannot overflow: accurate down to the smallest normal float32. Below x = -110 the result is 0.
 fn stable_sigmoid(x: f32) -> f32 {
   let e = exp(max(-abs(x), -110.0));
   return select(select(1.0, e, x < 0.0) / (1.0 + e), x, is_nan(x));
@@ -34,8 +35,8 @@ fn stable_tanh(x: f32) -> f32 {
   return select(select(sign(x) * magnitude, x * series, abs(x) < 0.5), x, is_nan(x));
 }
 
-/// e^x for x in [-110, 0] to a few units in the last place. The error of WGSL's exp grows with |x|, so x is reduced by a multiple
-/// of log 2, which is subtracted as the sum of two constants (Cody and Waite, "Software manual for the elementary functions", 1980).
+/// e^x for x in [-110, 0] to a few units in the last place. The error of WGSL's exp grows with |x|, so this reduces x by a
+/// multiple of log 2, given as the sum of two constants (Cody and Waite, "Software manual for the elementary functions", 1980).
 fn exp_of_negative(x: f32) -> f32 {
   let k = round(x * 1.44269504);
   return ldexp(exp((x - k * 0.693359375) + k * 2.12194440e-4), i32(k));

@@ -1,5 +1,5 @@
-// The counter-based random number generator Philox4x32-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC 2011).
-// src/core/random.ts gives the same words for the same counter and key.
+// The counter-based random number generator Philox4x32-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC
+// 2011). src/core/random.ts gives the same words for the same counter and key.
 
 /// The high 32 bits of a 64-bit product, for which WGSL has no operation.
 fn multiply_high(a: u32, b: u32) -> u32 {

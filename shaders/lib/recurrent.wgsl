@@ -5,7 +5,7 @@
 // @include lib/packed.wgsl
 
 struct Params {
-  next: u32,      // the first step, counted from 1 in the order of processing; 0 after the last step of the backward loop
+  next: u32,      // the first step, counted from 1 in the order of the forward pass; 0 finishes the backward loop
   count: u32,     // steps of this launch
   stride: i32,    // from one step to the next: 1 forward, -1 backward
   steps: u32,     // T
@@ -40,8 +40,8 @@ fn is_last(layer: u32) -> bool {
   return layer + 1u == LAYERS;
 }
 
-/// The step of a pseudo-layer, counted from 1. In a wavefront a layer is a step behind the one below, backward a step ahead of it:
-/// layers that have not begun, or have ended, are past the last step or at 0.
+/// The step of a pseudo-layer, counted from 1. In a wavefront a layer is a step behind the one below, backward a step ahead of
+/// it. An idle layer gets 0 or, since the difference wraps, a step past the last.
 fn step_of(next: u32, layer: u32) -> u32 {
   return select(next, next - layer, WAVEFRONT);
 }
@@ -97,7 +97,7 @@ fn vector_PHASE_P(base: u32, layer: u32, row: u32, k: u32, lane: u32) -> vec4f {
   return vec4f(states[base + k], states[base + k + 1u], states[base + k + 2u], states[base + k + 3u]);
 }
 
-fn is_live_PHASE_P(next: u32, layer: u32, row: u32) -> bool {     // whether any of it is not 0 for a step that counts
+fn is_live_PHASE_P(next: u32, layer: u32, row: u32) -> bool {     // whether the vector exists and its row is not masked
   return true;
 }
 
@@ -125,8 +125,8 @@ fn quad_at_PHASE(start: u32, quad: u32, matrix: u32, unit: u32) -> u32 {
   return start + (quad * MATRICES_PHASE + matrix) * WIDTH_PHASE + unit;
 }
 
-/// The products of UNITS units and ROWS rows, over every SPLITS-th quad of k. Units and rows past the end read the last one and are
-/// not written. `lane` is the number of the invocation among those that load vectors together.
+/// The products of UNITS units and ROWS rows, over every SPLITS-th quad of k. Units and rows past the end read the last one and
+/// are not written. `lane` is the number of the invocation among those that load vectors together.
 fn products_PHASE(next: u32, layer: u32, row: u32, unit: u32, split: u32, lane: u32) -> array<array<f32, PRODUCTS_PHASE>, ROWS * UNITS> {
   // @unroll R ROWS
   let row_R = min(row + R, params.batch - 1u);
@@ -138,7 +138,7 @@ fn products_PHASE(next: u32, layer: u32, row: u32, unit: u32, split: u32, lane: 
   let unit_U = min(unit + U, WIDTH_PHASE - 1u);
   // @end
   // @unroll P VECTORS_PHASE
-  // Where all rows are masked there is nothing to multiply.
+  // If all rows are masked there is nothing to multiply.
   var live_P = false;
   // @unroll R ROWS
   live_P = live_P || is_live_PHASE_P(next, layer, row_R);
@@ -176,12 +176,12 @@ fn products_PHASE(next: u32, layer: u32, row: u32, unit: u32, split: u32, lane: 
   return product;
 }
 
-/// Whether there is anything to do at a step.
+/// Whether the phase has work at a step; at step 0, only if it finishes the backward loop.
 fn has_PHASE(next: u32) -> bool {
   return next <= params.steps && (next > 0u || FINISHES_PHASE);
 }
 
-/// The update of one unit, or after the backward loop what the gradients of the initial states still lack.
+/// The update of one unit; after the backward loop, what completes the gradients of the initial states.
 fn apply_PHASE(next: u32, layer: u32, row: u32, unit: u32, product: array<f32, PRODUCTS_PHASE>, mean: array<f32, MEANS_PHASE>) {
   if (FINISHES_PHASE && next == 0u) {
     finish_PHASE(next, layer, row, unit, product);

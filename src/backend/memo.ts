@@ -1,5 +1,5 @@
-// Tracks whether the results of memoised and prefetched steps are valid: they are as long as the arguments that the steps depend
-// on are unchanged. A buffer has a version, which is unique and replaced at each write.
+// Tracks whether the results of memoised and prefetched steps are valid: they are as long as no argument that the steps depend
+// on has changed. Each write gives a buffer a new, unique version.
 import type { DeviceBuffer } from './backend.ts';
 
 let versions = 0;

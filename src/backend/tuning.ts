@@ -1,5 +1,5 @@
-// Tuned choices of variants, and the rule that makes a choice from measured times. Steps of one kind (op, size class, layout of
-// the operands) share a choice.
+// Tuned choices of variants: the rule that makes a choice from measured times, and their JSON. Steps of one kind (op, size class,
+// layout of the operands) share a choice.
 
 /** The chosen variant of each kind of step, by `op:kind`. */
 export type Choices = Readonly<Record<string, string>>;

@@ -1,5 +1,5 @@
-// A recurrent cell is one declaration: gates, states, weights and one update. From it come the WGSL of a step, its CPU code and
-// its derivative; input products, the loop over time, stacking and names of parameters are shared by all cells.
+// A recurrent cell is one declaration: gates, states, weights and one update. It gives the WGSL of a step, its CPU code and its
+// derivative. All cells share the input products, the loop over time, stacking and parameter names.
 import { show } from '../core/errors.ts';
 import type { Arith } from '../expr/arith.ts';
 import { checkArgument, checkOrigin, checkUpdate, guarded, readDeclaration } from './check.ts';
@@ -91,7 +91,7 @@ export function defineCell<
     programs.set(key, result);
     return result;
   };
-  // Runs the update, so that its mistakes are thrown here and not at the first use of the cell.
+  // Runs the update now, so that its errors surface here and not at the first use of the cell.
   checkOrigin(fail, parts);
   program({ bias: true, masked: false });
   return { ...parts, program };

@@ -1,4 +1,4 @@
-// Reads a cell's declaration and checks its update. Each mistake is named in the words of the declaration.
+// Reads a cell's declaration and checks its update. Errors use the names of the declaration.
 import { GatewiseError, show } from '../core/errors.ts';
 import { flag, isFloat32, option, readOptions } from '../core/options.ts';
 import { isArith, type Arith } from '../expr/arith.ts';
@@ -7,10 +7,10 @@ import type { CellParts, Fail, GateSpec, Initial, SpecialGate } from './declarat
 import { weightPart } from './places.ts';
 
 const KINDS: readonly unknown[] = ['sum', 'apart', 'late', 'input'];
-/** Names of what the update receives beside its weights, and of parameters that every layer has. */
+/** Names that a weight cannot have: those of the update's other arguments and of every layer's parameters. */
 const RESERVED = ['mean', 'project', 'random', 'weight_ih', 'weight_hh', 'bias_ih', 'bias_hh', 'weight_hr'];
 
-/** Names are printed into WGSL labels and become names of parameters. */
+/** Names appear in comments of the WGSL and become parameter names. */
 const isName = (name: unknown): boolean =>
   typeof name === 'string' && /^[\p{L}_][^\p{Cc}\p{Zl}\p{Zp}]*$/u.test(name);
 
@@ -37,7 +37,7 @@ const DECLARATION = {
   ),
 };
 
-/** A declaration with its defaults, and what throws an error in the cell's name. */
+/** The declaration with defaults filled in, and `fail`, which throws an error that names the cell. */
 export function readDeclaration(
   declaration: CellParts['declaration'],
 ): Omit<CellParts, 'apply'> & { readonly fail: Fail } {
@@ -73,7 +73,7 @@ export function readDeclaration(
   return { name, gates, states, weights, projects, dropsRecurrent, recurrentGates, declaration, fail };
 }
 
-/** The same object, whose missing properties are errors instead of `undefined`. @param missing throws. */
+/** A proxy of `values` on which reading a missing property is an error. @param missing Throws that error. */
 export function guarded<T extends object>(values: T, missing: (key: string) => never): T {
   return new Proxy(values, {
     get(target, key) {
@@ -83,13 +83,13 @@ export function guarded<T extends object>(values: T, missing: (key: string) => n
   });
 }
 
-/** The argument of a function that the update calls. */
+/** Checks the argument of a function that the update calls. @returns The argument. */
 export function checkArgument<T extends Arith<T>>(fail: Fail, name: string, x: T): T {
   if (!isArith(x)) fail(`update calls ${name} with ${show(x)}; expected an expression`);
   return x;
 }
 
-/** The new states that an update returned, in the order of their declaration. */
+/** Checks what an update returned. @returns The new states, in the order of their declaration. */
 export function checkUpdate<T extends Arith<T>>(fail: Fail, states: readonly string[], next: unknown): T[] {
   if (typeof next !== 'object' || next === null || Array.isArray(next))
     return fail(`update returns ${show(next)}; return an object with all of ${show(states)}`);
@@ -113,8 +113,8 @@ export function checkUpdate<T extends Arith<T>>(fail: Fail, states: readonly str
 let checked = 0;
 
 /**
- * Throws if the update uses an expression that it did not receive, such as one that an update of another cell leaked. Inputs
- * are told apart by name, so this run of the update receives inputs whose names are unique.
+ * Throws if the update uses an expression that it did not receive, such as one that the update of another cell leaked. It runs
+ * the update on inputs with unique names, so an input with any other name is foreign.
  */
 export function checkOrigin(fail: Fail, { apply }: Pick<CellParts, 'apply'>): void {
   const own = `update ${checked++} `;

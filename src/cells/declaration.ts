@@ -1,10 +1,13 @@
-// The types of a cell's declaration and of its parts, from which the forward and backward step are generated.
+// Types: a cell's declaration, and the parts from which the forward and backward step are generated.
 import type { Arith } from '../expr/arith.ts';
 
-/** How the update receives a gate's input part W_ih·x + b_ih and its recurrent part W_hh·h + b_hh. */
+/**
+ * How the update receives a gate's input part W_ih·x + b_ih and its recurrent part W_hh·h + b_hh: as a `sum`, `apart`, `late`
+ * (W_hh multiplies a vector that the update computes, not h), or the `input` part alone.
+ */
 export type GateKind = 'sum' | 'apart' | 'late' | 'input';
 
-/** A gate with the way in which the update receives it; a name alone is a gate of kind `sum`. */
+/** A gate and its kind; a name alone is a gate of kind `sum`. */
 export interface SpecialGate<Name extends string = string, Kind extends GateKind = GateKind> {
   readonly name: Name;
   readonly kind: Kind;
@@ -16,14 +19,14 @@ export function apart<const Name extends string>(name: Name): SpecialGate<Name, 
 }
 
 /**
- * A gate that the update calls once as a function: `n(v)` is its input part plus W_hh·v + b_hh for a vector v that the update
- * computes, in place of h. The GRU of Cho et al. (2014) resets before the product so: `n(mul(r, h))`.
+ * A gate that the update calls once, as a function: `n(v)` is its input part plus W_hh·v + b_hh, where v is a vector that the
+ * update computes. In the GRU of Cho et al. (2014) v is the reset h: `n(mul(r, h))`.
  */
 export function late<const Name extends string>(name: Name): SpecialGate<Name, 'late'> {
   return { name, kind: 'late' };
 }
 
-/** A gate of the input part alone, without recurrent weights. */
+/** A gate that is its input part alone; it has no recurrent weights. */
 export function inputOnly<const Name extends string>(name: Name): SpecialGate<Name, 'input'> {
   return { name, kind: 'input' };
 }
@@ -47,7 +50,7 @@ export type GateValues<T, Gates extends readonly GateSpec[]> = {
 export interface Across<T> {
   /** The mean over all units of a row. */
   readonly mean: (x: T) => T;
-  /** The projection W_hr·x: (H) to (P). */
+  /** The projection W_hr·x: (H) to (W). */
   readonly project: (x: T) => T;
   /** Uniform in [0, 1), independent for each call, step, row and unit. The backward pass draws the same numbers again. */
   readonly random: () => T;
@@ -65,15 +68,15 @@ export interface CellDeclaration<
   readonly name: string;
   /** In the order of their rows in `weight_ih` and, for gates with recurrent weights, in `weight_hh`. */
   readonly gates: Gates;
-  /** `h` comes first and feeds the recurrent product. Each is (B, H); `h` of a cell that projects is (B, P). */
+  /** `h` comes first and feeds the recurrent product. Each is (B, H); `h` of a cell that projects is (B, W). */
   readonly states: readonly ['h', ...State[]];
   /** Weights (H), one number per unit, with their initial values by name; a layer's parameters are `NAME_l0` and so on. */
   readonly weights?: Readonly<Record<Weight, Initial>>;
   /** Whether the update projects h with `weight_hr`. */
   readonly projects?: boolean;
   /**
-   * Whether the recurrent product reads h times a mask of its shape: variational dropout. Layers set it by their option
-   * `recurrentDropout`, for any cell.
+   * Variational dropout: whether the recurrent product reads h times a mask of h's shape. The option `recurrentDropout` of a
+   * layer sets it, for any cell.
    */
   readonly dropsRecurrent?: boolean;
   /** New states from gates and previous states; generic, so that it runs on scalar expressions and on tensors. */
@@ -88,7 +91,7 @@ export interface CellDeclaration<
 export interface Source<T> extends Across<T> {
   /** The input part of a gate. */
   readonly input: (gate: number) => T;
-  /** x times the rows of `weight_hh` of the recurrent gate number `part`, plus that part of `bias_hh` where there is one. */
+  /** W_hh·x for the rows of recurrent gate number `part`, plus that part of `bias_hh` if there is one. */
   readonly product: (part: number, x: T) => T;
   readonly state: (state: number) => T;
   readonly weight: (weight: number) => T;
@@ -112,5 +115,5 @@ export interface CellParts {
   readonly declaration: CellDeclaration<readonly GateSpec[], string, string>;
 }
 
-/** Throws an error in the cell's name. */
+/** Throws an error that names the cell. */
 export type Fail = (problem: string) => never;

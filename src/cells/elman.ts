@@ -1,4 +1,4 @@
-// Recurrent units without gates.
+// Cells whose units have no multiplicative gates.
 import { add, mul, relu, tanh } from '../expr/arith.ts';
 import { defineCell, type Cell } from './cell.ts';
 import { inputOnly } from './declaration.ts';
@@ -18,7 +18,7 @@ export const elmanRelu: Cell = /* @__PURE__ */ defineCell({
   update: ({ a }) => ({ h: relu(a) }),
 });
 
-/** Units that see of the past themselves alone: Li et al., "Independently recurrent neural network (IndRNN)", 2018. */
+/** Each unit reads h of itself alone: Li et al., "Independently recurrent neural network (IndRNN)", 2018. */
 export const indrnn: Cell = /* @__PURE__ */ defineCell({
   name: 'indrnn',
   gates: [inputOnly('a')],

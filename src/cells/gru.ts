@@ -33,7 +33,7 @@ export const gruResetBefore: Cell = /* @__PURE__ */ defineCell({
   },
 });
 
-/** One gate for both: Zhou et al., "Minimal gated unit for recurrent neural networks", 2016. */
+/** One gate f for reset and update: Zhou et al., "Minimal gated unit for recurrent neural networks", 2016. */
 export const minimalGatedUnit: Cell = /* @__PURE__ */ defineCell({
   name: 'minimal_gated_unit',
   gates: ['f', late('n')],

@@ -1,4 +1,4 @@
-// Every cell that is declared, for whoever enumerates them: conformance tests, gradient checks, tables.
+// The list of every cell, for code that enumerates them: conformance tests, gradient checks, tables.
 import type { Cell } from './cell.ts';
 import { elmanRelu, elmanTanh, indrnn } from './elman.ts';
 import { gru, gruResetBefore, minimalGatedUnit } from './gru.ts';

@@ -6,8 +6,8 @@ import { apart } from './declaration.ts';
 const EPS = 1e-5;
 
 /**
- * Values of one row, normalised to mean 0 and variance 1 over all units of all of them together.
- * @param mean the cell's mean over units.
+ * Normalises values of one row, each with a number per unit, to mean 0 and variance 1 over all their units together.
+ * @param mean The cell's mean over units.
  */
 export function normalise<T extends Arith<T>>(mean: (x: T) => T, values: readonly T[]): T[] {
   const average = (list: readonly T[]): T =>
@@ -25,8 +25,8 @@ export function normalise<T extends Arith<T>>(mean: (x: T) => T, values: readonl
 
 /**
  * Layer-normalised LSTM: Ba, Kiros and Hinton, "Layer normalization", 2016, equations 20 to 22 of the supplement. The
- * input part and the recurrent part of all four gates are normalised together, the new cell state by itself. The layer's
- * own biases lie within the normalisation; `bias: false` is the paper's cell.
+ * input parts of all four gates are normalised together, so are their recurrent parts, and the new cell state by itself. The
+ * layer's own biases are added before the normalisation; the paper's cell has none (`bias: false`).
  */
 export const lstmLayerNorm: Cell = /* @__PURE__ */ defineCell({
   name: 'lstm_layer_norm',
@@ -66,8 +66,8 @@ export const lstmLayerNorm: Cell = /* @__PURE__ */ defineCell({
 
 /**
  * Layer-normalised GRU: Ba, Kiros and Hinton, "Layer normalization", 2016, the supplement's equations for skip-thoughts.
- * r and z are normalised together, the candidate by itself, input part and recurrent part apart. z is the share of the
- * candidate, as the paper has it. The layer's own biases lie within the normalisation; `bias: false` is the paper's cell.
+ * Input parts and recurrent parts are normalised separately: those of r and z together, that of n by itself. As in the paper, z
+ * weighs the candidate. The layer's own biases are added before the normalisation; the paper's cell has none (`bias: false`).
  */
 export const gruLayerNorm: Cell = /* @__PURE__ */ defineCell({
   name: 'gru_layer_norm',

@@ -26,8 +26,8 @@ export const lstmCoupled: Cell = /* @__PURE__ */ defineCell({
 });
 
 /**
- * LSTM whose gates see the cell state: Gers, Schraudolph and Schmidhuber, "Learning precise timing with LSTM recurrent
- * networks", JMLR 2002. The output gate sees the new one.
+ * LSTM whose gates read the cell state (peepholes): Gers, Schraudolph and Schmidhuber, "Learning precise timing with LSTM
+ * recurrent networks", JMLR 2002. The output gate reads the new cell state.
  */
 export const lstmPeephole: Cell = /* @__PURE__ */ defineCell({
   name: 'lstm_peephole',
@@ -57,19 +57,19 @@ export const lstmProjected: Cell = /* @__PURE__ */ defineCell({
   },
 });
 
-/** The logarithm of what is 0 in float32. */
+/** Its exponential is 0 in float32. */
 const NOTHING = -1000;
 
 /**
  * The scalar LSTM of Beck et al., "xLSTM: extended long short-term memory", 2024, equations 8 to 17: exponential input
- * gate, sigmoid forget gate, normaliser n, and the stabiliser m that keeps the exponentials below 1.
+ * gate, sigmoid forget gate, normaliser n, and the stabiliser m, with which no exponential is above 1.
  */
 export const slstm: Cell = /* @__PURE__ */ defineCell({
   name: 'slstm',
   gates: ['i', 'f', 'z', 'o'],
   states: ['h', 'c', 'n', 'm'],
   update: ({ i, f, z, o }, { c, n, m }) => {
-    // Nothing is kept yet where n is 0: the stabiliser is then i alone, else exp(i - 0) could vanish and leave 0 / 0.
+    // n is 0 before the first step. The stabiliser is then i alone: with m = 0, exp(i - m) could underflow, and h be 0 / 0.
     const empty = equal(n, 0);
     const kept = add(logsigmoid(f), m);
     const stabiliser = where(empty, i, maximum(kept, i));

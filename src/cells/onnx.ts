@@ -10,7 +10,7 @@ import { apart, late } from './declaration.ts';
 export interface ONNXOptions {
   /** `activations` with their `activation_alpha` and `activation_beta`: RNN f; GRU f, g; LSTM f, g, h. */
   readonly activations?: readonly (Activation | string)[];
-  /** Pre-activations are clipped to [-clip, clip]. */
+  /** Clips pre-activations to [-clip, clip]. */
   readonly clip?: number;
 }
 
@@ -18,14 +18,14 @@ export interface ONNXOptions {
 export type ONNXFlag = boolean | 0 | 1;
 
 export interface ONNXGRUOptions extends ONNXOptions {
-  /** `linear_before_reset`: the reset is applied after the recurrent product; false unless given, as in ONNX. */
+  /** `linear_before_reset`: the reset gate multiplies the recurrent product, not h; false unless given, as in ONNX. */
   readonly linearBeforeReset?: ONNXFlag;
 }
 
 export interface ONNXLSTMOptions extends ONNXOptions {
   /** `input_forget`: the forget gate is 1 - i; false unless given. */
   readonly inputForget?: ONNXFlag;
-  /** Whether the operator has the input P; false unless given. */
+  /** Whether the operator has the input P, peephole weights; false unless given. */
   readonly peepholes?: ONNXFlag;
 }
 
@@ -39,7 +39,7 @@ const LSTM = { ...RNN, inputForget: onnxFlag, peepholes: onnxFlag };
 
 type Function = <T extends Arith<T>>(x: T) => T;
 
-/** The clipping of the activations' arguments, then the activations in order. */
+/** The function that clips pre-activations, then the activations in order. */
 function functionsOf(
   what: string,
   defaults: readonly string[],

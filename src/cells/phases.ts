@@ -1,5 +1,5 @@
-// Cuts expressions over a step of a cell into phases. Within a phase every unit works on its own, since what it reads of other
-// units was written by an earlier launch.
+// Cuts the expressions of a cell's step into phases. Within a phase each unit works on its own: an earlier launch has written all
+// that it reads of other units.
 import { constantOf, countOperations, Expr, rewrite } from '../expr/expr.ts';
 import {
   isMean,
@@ -21,7 +21,7 @@ export interface Product {
 
 export interface Term {
   readonly matrix: WeightPart;
-  /** A vector that can be read at every unit. */
+  /** The vector: a product reads it at all units. */
   readonly source: Expr;
   readonly depth: Width;
 }
@@ -39,13 +39,13 @@ export interface Write {
   readonly value: Expr;
 }
 
-/** Computes products, then means in order, then for each unit all values, which it writes last. */
+/** Computes the products, then the means in order, then the values of each unit; writes come last. */
 export interface Phase {
   readonly width: Width;
   readonly products: readonly Product[];
   readonly means: readonly Mean[];
   readonly writes: readonly Write[];
-  /** Instead of `writes` after the backward loop: what the gradients of the initial states still lack. */
+  /** In place of `writes` after the backward loop: completes the gradients of the initial states. */
   readonly finish: readonly Write[];
 }
 
@@ -69,7 +69,7 @@ export interface PhaseRules {
   readonly active: Expr | undefined;
 }
 
-/** A phase in the making. */
+/** A phase under construction. */
 interface Group {
   readonly level: number;
   readonly width: Width;
@@ -81,7 +81,7 @@ interface Group {
   readonly finish: Write[];
 }
 
-/** The first phase that can compute a value: for its own unit, and for any unit from what is in memory. */
+/** The first phase that can compute a value: `own` for its own unit, `all` for every unit from what is in memory. */
 interface Level {
   readonly own: number;
   readonly all: number;
@@ -99,10 +99,10 @@ export class PhaseCutter {
   readonly #groups: Group[] = [];
   readonly #levels = new Map<Expr, Level>();
   readonly #stored = new Map<Expr, StoredValue>();
-  /** Where values lie without their replacement at masked steps. */
+  /** Second places of values that are stored with a replacement at masked steps: here they are without it. */
   readonly #unmasked = new Map<Expr, Place>();
   readonly #queue: Root[] = [];
-  /** The number of products and means. */
+  /** The number of products and means so far. */
   #count = 0;
 
   constructor(rules: PhaseRules) {
@@ -125,7 +125,7 @@ export class PhaseCutter {
       .map(({ level: _level, results: _results, ...phase }) => phase);
   }
 
-  /** Writes all queued values, and those that have to be stored for them. */
+  /** Writes all queued values, and the values that these read from memory. */
   #drain(): void {
     for (let root = this.#queue.shift(); root !== undefined; root = this.#queue.shift())
       this.#write(root, this.#levelOf(root.value).own);
@@ -159,7 +159,7 @@ export class PhaseCutter {
     const all = Math.max(0, ...args.map((level) => level.all));
     if (isMean(expr)) return { own: all, all };
     if (weightPartsOf(expr) === undefined) return { own: Math.max(0, ...args.map(({ own }) => own)), all };
-    // What a product reads at all units was written by an earlier phase.
+    // An earlier phase writes a vector, which a product reads at all units.
     const own = Math.max(...expr.args.map((arg, i) => (isVector(arg) ? 0 : args[i].own + 1)));
     return { own, all: own + 1 };
   }
@@ -172,7 +172,7 @@ export class PhaseCutter {
     return group;
   }
 
-  /** The place of a stored value; a new slot for another one. */
+  /** The place of a value; a new slot if it has none. */
   #placeFor(value: Expr): Place {
     const place = this.#rules.places.get(value) ?? this.#rules.widths.allocate(value);
     this.#rules.places.set(value, place);
@@ -206,7 +206,7 @@ export class PhaseCutter {
     return computed;
   }
 
-  /** The value of a masked step as a group computes it; what is stored there may be its own replacement. */
+  /** A replacement at masked steps, as a group computes it. If it is stored with a replacement itself, it gets a second place. */
   #computeMasked(value: Expr, group: Group): Expr {
     const stored = this.#stored.get(value);
     if (stored?.masked === undefined || stored.level >= group.level) return this.#compute(value, group);
@@ -216,7 +216,7 @@ export class PhaseCutter {
     return place.expr;
   }
 
-  /** Reads a value from memory, where an earlier phase stores it. */
+  /** Has an earlier phase store a value. @returns The value, read from memory. */
   #store(expr: Expr): Expr {
     const stored = this.#stored.get(expr);
     if (stored !== undefined) return stored.place.expr;
@@ -295,6 +295,6 @@ export function movePlaces(phases: readonly Phase[], move: (place: Place) => Pla
   }));
 }
 
-/** FLOP of a phase's means and writes for one unit: each unit computes the mean over all units. */
+/** FLOP of a phase's means and writes, per unit; a mean's expression counts once for each unit. */
 export const operationsOf = ({ means, writes }: Phase): number =>
   countOperations([...means.map(({ of }) => of), ...writes.map(({ value }) => value)]);

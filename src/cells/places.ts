@@ -1,14 +1,14 @@
-// Places: the numbers that a step of a cell reads and writes, relative to one row and unit, and the matrices that a step
-// multiplies vectors of them by. Both are interned objects. Where a place lies in memory is the schedule's to say
-// (ops/recurrent_schedule.ts).
+// Places: the numbers that a cell's step reads and writes, relative to one row and unit; and parts of weight matrices, by which
+// the step multiplies vectors of places. Equal places are one object, and so are equal parts. ops/recurrent_schedule.ts gives a
+// place its address in memory.
 import { Expr, MEAN, topological, type UnitMap } from '../expr/expr.ts';
 import type { Fail } from './declaration.ts';
 
-/** The number of units of a value: H, or P of a projected h. */
+/** The number of units of a value: H, or W of a projected h. */
 export type Width = 'hidden' | 'projection';
 
 interface PlaceTraits {
-  /** What its width is that of: a slot, a state, H units, or an expression it stands for. */
+  /** What sets its width: its slot, its state, H, or the expression that it stands for. */
   readonly width: 'slot' | 'state' | 'hidden' | 'expression';
   /** `unit`: a step reads it at its own unit alone. `vector`: a product reads it at all units, as it lies in memory. */
   readonly read?: 'unit' | 'vector';
@@ -17,7 +17,7 @@ interface PlaceTraits {
 const KINDS = {
   /** A slot of the step's row of the reserve space, whose first slots are the gates' input parts. */
   slot: { width: 'slot', read: 'vector' },
-  /** That slot of the step processed next, and of the layer above at the same step. */
+  /** The same slot of the following step, which the backward pass processes before, and of the layer above at the same step. */
   following: { width: 'slot', read: 'vector' },
   above: { width: 'slot', read: 'vector' },
   /** A state before the step, after it, and h of the layer below after the same step. */
@@ -31,10 +31,10 @@ const KINDS = {
   bias: { width: 'hidden' },
   weight: { width: 'hidden' },
   keep: { width: 'state' },
-  /** A random number, drawn anew by the backward step, and 1 where the step is not masked. */
+  /** A random number, which the backward step draws again; and 1 where the step is not masked, else 0. */
   noise: { width: 'expression', read: 'unit' },
   active: { width: 'expression', read: 'unit' },
-  /** A gradient that has no slot yet, and that of a product at the step processed next and in the layer above. */
+  /** A gradient that has no slot yet; that of a product at the following step, and in the layer above. */
   gradient: { width: 'expression', read: 'vector' },
   gradientNext: { width: 'expression', read: 'vector' },
   gradientAbove: { width: 'expression', read: 'vector' },
@@ -78,7 +78,7 @@ export class Place {
   }
 }
 
-/** The place that an input of a cell's expressions is; undefined for any other expression. */
+/** The place that an expression stands for; undefined if it stands for none. */
 export const placeOf = (expr: Expr): Place | undefined => byExpr.get(expr);
 
 /** The places that expressions read, in the order of first use. */
@@ -88,7 +88,7 @@ export const placesIn = (exprs: readonly Expr[]): Place[] =>
 const H = Place.of('state').expr;
 const DROPPED_H = Expr.operation('mul', [H, Place.of('keep').expr]);
 
-/** Whether a product can read a vector where it lies in memory, or as h times the factors of variational dropout. */
+/** Whether a product can read an expression as its vector: a place in memory, or h times the factors of variational dropout. */
 export const isVector = (expr: Expr): boolean =>
   placeOf(expr)?.traits.read === 'vector' || expr === DROPPED_H;
 
@@ -116,7 +116,7 @@ export function weightPart(matrix: MatrixName, part = 0, transposed = false): We
   return made;
 }
 
-/** The parts of weight matrices whose products with an expression's operands it sums; undefined for other expressions. */
+/** The weight parts of a sum of products, one for each operand; undefined for any other expression. */
 export function weightPartsOf({ kind }: Expr): readonly WeightPart[] | undefined {
   return 'across' in kind && kind.across[0] !== MEAN ? (kind.across as readonly WeightPart[]) : undefined;
 }
@@ -144,7 +144,7 @@ export class Widths {
     return transposed ? { result: columns, depth: rows } : { result: rows, depth: columns };
   }
 
-  /** Says how wide the expression is that a place stands for. */
+  /** Sets the width of a place that stands for an expression. */
   define(place: Place, width: Width | undefined): void {
     this.#known.set(place.expr, width);
   }
@@ -154,7 +154,7 @@ export class Widths {
     return Place.of('slot', this.slots.push(this.at(expr) ?? 'hidden') - 1);
   }
 
-  /** Undefined for what is the same at all units. */
+  /** The width of an expression; undefined if its value is the same at all units. */
   at(expr: Expr): Width | undefined {
     if (!this.#known.has(expr)) this.#known.set(expr, this.#infer(expr));
     return this.#known.get(expr);

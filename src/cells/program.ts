@@ -1,5 +1,5 @@
-// The program of a cell: a step forward and a step backward, each as phases over places, derived from the cell's update by reverse
-// mode. Kernels and the reference run nothing else of a cell.
+// The program of a cell: its forward and its backward step as phases over places. Reverse mode derives the backward step from the
+// cell's update. The kernels and the reference run this program and nothing else of a cell.
 import { add } from '../expr/arith.ts';
 import { cotangents, Expr, rewrite, topological } from '../expr/expr.ts';
 import type { CellParts, Fail } from './declaration.ts';
@@ -25,14 +25,14 @@ import {
   type UpdateProduct,
 } from './update.ts';
 
-/** A product of the update, for the gradient of its weights: the outer product of `gradient` and `source`, summed over rows. */
+/** A product of the update. The gradient of its weights is the outer product of `gradient` and `source`, summed over rows. */
 export interface WeightProduct {
   readonly matrix: MatrixName;
   /** Which gate's rows of the matrix. */
   readonly part: number;
   /** The vector: a slot, a state before the step, or h of the layer below. */
   readonly source: Place;
-  /** Whether it was multiplied by the factors of variational dropout first. */
+  /** Whether the product reads the vector times the factors of variational dropout. */
   readonly dropped: boolean;
   /** The slot that holds the gradient of its result after the backward loop. */
   readonly gradient: number;
@@ -45,7 +45,7 @@ export interface CellProgram {
   /** Whether the backward step or the weights' gradients read activations that the forward step saves. */
   readonly savesActivations: boolean;
   readonly forward: readonly Phase[];
-  /** The forward step without what only a backward step reads. */
+  /** The forward step without the writes that only a backward step reads. */
   readonly inference: readonly Phase[];
   readonly backward: readonly Phase[];
   readonly products: readonly WeightProduct[];
@@ -93,7 +93,7 @@ export function makeProgram(cell: CellParts, options: ProgramOptions, fail: Fail
   };
 }
 
-/** Where values of the forward step lie that a later phase or the backward step may read. */
+/** The places of values of the forward step that a later phase or the backward step may read. */
 type Places = ReadonlyMap<Expr, Place>;
 
 function placeActivations(cell: CellParts, { after, products, gates }: Update, widths: Widths): Places {
@@ -109,7 +109,7 @@ function placeActivations(cell: CellParts, { after, products, gates }: Update, w
     if (placeOf(value) === undefined && !('constant' in value.kind) && !places.has(value))
       places.set(value, Place.of('after', s));
   });
-  // The vector of a product is read again for the gradient of its weights.
+  // The gradient of a product's weights reads its vector again.
   for (const { source } of products)
     if (!isVector(source) && places.get(source)?.kind !== 'slot') places.set(source, widths.allocate(source));
   for (const { map, sum } of products)
@@ -122,7 +122,7 @@ function productIn(value: Expr): Expr {
   return topological([value]).findLast((expr) => weightPartsOf(expr) !== undefined) ?? value;
 }
 
-/** The place of the vector that a product reads; of h before its factors. */
+/** The place of the vector that a product reads; for h times factors, the place of h. */
 const sourcePlace = (source: Expr, saved: Places): Place => saved.get(source) ?? placesIn([source])[0];
 
 const statesIn = (expr: Expr): number[] =>
@@ -134,14 +134,14 @@ type Derivative = ReturnType<typeof differentiate>;
 const OUTPUT = Place.of('output').expr;
 
 /**
- * Whether the gradient of a product's vector is left to the step that is processed next. Through a product with states it needs
- * the gradients of all units; the next step finds them in the reserve space, without a phase of their own.
+ * Whether the step processed next computes the gradient of a product's vector. For a vector of states it needs the gradients of
+ * all units: the step processed next finds them in the reserve space, while this step would need one more phase.
  */
 const isDeferred = ({ source }: UpdateProduct): boolean => isVector(source) && statesIn(source).length > 0;
 
 /** Reverse mode over one step. */
 function differentiate(cell: CellParts, { after, products }: Update, saved: Places) {
-  // What the layer above passes down: the product of its gates' gradients at the same step.
+  // What the layer above passes down: its gates' gradients at the same step, times the transpose of its weight_ih.
   const passed = transposed(products, ({ map }) => map.matrix === 'ih', 'gradientAbove');
   const states = cell.states.map((_, s) => Place.of('state', s).expr);
   const incoming = states.map((state, s) => incomingGradient(state, s, products, s === 0 ? passed : []));
@@ -176,7 +176,7 @@ function differentiate(cell: CellParts, { after, products }: Update, saved: Plac
   };
 }
 
-/** Transposed products with the gradients of some products, which lie in the reserve space of another step or layer. */
+/** Products of transposed weights and the gradients of some products, which lie in the rows of another step or layer. */
 const transposed = (
   products: readonly UpdateProduct[],
   isIncluded: (product: UpdateProduct) => boolean,
@@ -187,8 +187,8 @@ const transposed = (
   );
 
 /**
- * The gradient of a state after the step: the carry, for h the output's, and the products that the step processed before deferred.
- * @param passed What the layer above passes down. With the deferred products of h itself it is one sum.
+ * The gradient of a state after the step: the carry, for h that of the output, and the products that the step processed before
+ * has deferred. @param passed What the layer above passes down: one sum with the deferred products of h.
  */
 function incomingGradient(
   state: Expr,
@@ -241,8 +241,8 @@ function backwardPhases(
 }
 
 /**
- * Chooses slots for the gradients: those of activations that no phase reads any more, else new ones. A slot can be overwritten
- * by its own unit in the phase that reads it last, but not where other units read it.
+ * Chooses a slot for each gradient: that of an activation which no later phase reads, else a new one. In the phase that reads a
+ * slot last, a unit can overwrite its own element, unless other units read the slot in that phase.
  * @returns The slots of places that stand for gradients, and their numbers for each product, input part and weight.
  */
 function assignSlots(
@@ -278,7 +278,7 @@ function assignSlots(
       const gate = gates.find(({ value }) => productIn(value) === sum);
       const input = isInput ? Place.of('slot', map.part) : undefined;
       const slot = assign(derivative.products[v], input, gate && saved.get(gate.value));
-      // The same slot in the rows of the next step and of the layer above.
+      // The same slot in the rows of the following step and of the layer above.
       slots.set(Place.of('gradientNext', v), Place.of('following', slot));
       slots.set(Place.of('gradientAbove', v), Place.of('above', slot));
       return slot;
@@ -304,7 +304,7 @@ function forwardPhases(
   const activations = [...saved].flatMap(([value, to]): Root[] =>
     to.kind === 'slot' && read.has(to) ? [{ to, value, masked: ZERO }] : [],
   );
-  // Both store what a later phase of the step reads in the same slots.
+  // Both forms use the same slots for what a later phase of the step reads.
   const rules: PhaseRules = {
     saved: new Set(saved.keys()),
     places: new Map(saved),

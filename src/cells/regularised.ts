@@ -1,9 +1,9 @@
-// A cell as it is trained with noise: zoneout and variational dropout are other cells, made of the one that is given.
+// Zoneout and variational dropout: each derives a new cell from a given one.
 import { GatewiseError, show } from '../core/errors.ts';
 import { add, less, mul, where } from '../expr/arith.ts';
 import { defineCell, type Cell } from './cell.ts';
 
-/** How likely each state keeps its old value; one number is for all states. */
+/** The probability that a unit keeps its old value: one number for all states, or one for each state by name. */
 export type ZoneoutRates = number | Readonly<Record<string, number>>;
 
 const made = new WeakMap<Cell, Map<string, Cell>>();
@@ -17,8 +17,8 @@ function remember(cell: Cell, key: string, make: () => Cell): Cell {
 }
 
 /**
- * Krueger et al., "Zoneout: regularizing RNNs by randomly preserving hidden activations", 2017: while training each unit
- * of a state keeps its value with that probability; in inference it is the mean of both, weighted so.
+ * Krueger et al., "Zoneout: regularizing RNNs by randomly preserving hidden activations", 2017. In training each unit of a
+ * state keeps its old value with probability `rate`; in inference the state is the expectation, rate · old + (1 - rate) · new.
  */
 export function withZoneout(cell: Cell, rates: ZoneoutRates, training: boolean): Cell {
   const rateOf = (state: string): number => (typeof rates === 'number' ? rates : (rates[state] ?? 0));
@@ -47,7 +47,7 @@ export function withZoneout(cell: Cell, rates: ZoneoutRates, training: boolean):
   );
 }
 
-/** Throws unless rates are probabilities of states that the cell has. */
+/** Throws unless rates are in [0, 1) and name only states of the cell. */
 export function checkZoneout(what: string, cell: Cell, rates: ZoneoutRates): void {
   const list = typeof rates === 'number' ? { zoneout: rates } : rates;
   if (typeof list !== 'object' || list === null)
@@ -70,9 +70,9 @@ export function checkZoneout(what: string, cell: Cell, rates: ZoneoutRates): voi
 }
 
 /**
- * Gal and Ghahramani, "A theoretically grounded application of dropout in recurrent neural networks", 2016: h is dropped
- * in the recurrent product, the same units at every step of a sequence.
- * @param drops false: the cell without it, as it is in inference.
+ * Gal and Ghahramani, "A theoretically grounded application of dropout in recurrent neural networks", 2016: the recurrent
+ * product reads h with some units dropped, the same ones at every step of a sequence.
+ * @param drops False for inference: the cell without the dropout.
  */
 export function withRecurrentDropout(cell: Cell, drops = true): Cell {
   if (cell.dropsRecurrent === drops) return cell;

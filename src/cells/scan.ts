@@ -1,4 +1,4 @@
-// Cells that a parallel scan over time can run: their gates see the input alone, and h' = a·h + b with a and b of the gates.
+// Cells that a parallel scan over time can run: h' = a·h + b, where a and b are functions of gates that read only the input.
 import { GatewiseError } from '../core/errors.ts';
 import { derivative, Expr, inputName, inputsOf, substitute } from '../expr/expr.ts';
 import type { CellParts } from './declaration.ts';

@@ -9,7 +9,7 @@ export interface ProgramOptions {
   readonly bias: boolean;
   /** Whether steps may be masked. */
   readonly masked: boolean;
-  /** Whether pseudo-layers are stacked layers: a step multiplies h of the layer below by `weight_ih` itself. */
+  /** Whether pseudo-layers are stacked layers: a step then multiplies h of the layer below by `weight_ih` itself. */
   readonly wavefront?: boolean;
 }
 
@@ -34,7 +34,7 @@ export interface Update {
   /** The new states. */
   readonly after: readonly Expr[];
   readonly products: readonly UpdateProduct[];
-  /** Of each gate the input part, and its pre-activation or, kept apart, its recurrent part. */
+  /** For each gate its input part, and its pre-activation or, if it is kept apart, its recurrent part. */
   readonly gates: readonly { readonly input: Expr; readonly value: Expr }[];
   readonly draws: number;
 }
@@ -42,7 +42,7 @@ export interface Update {
 const SIZES: Readonly<Record<Width, string>> = { hidden: 'hidden', projection: 'projected' };
 const BELOW = Place.of('below').expr;
 
-/** Whether one sum has both products of a gate: in a wavefront, of gates whose two parts are added. */
+/** Whether a wavefront computes both products of a gate as one sum: if the gate adds its two parts. */
 const isJoint = ({ gates }: CellParts, gate: number): boolean => ['sum', 'late'].includes(gates[gate].kind);
 
 export function traceUpdate(cell: CellParts, { bias, wavefront = false }: ProgramOptions): Update {
@@ -90,7 +90,7 @@ export function traceUpdate(cell: CellParts, { bias, wavefront = false }: Progra
   return { after, products, gates, draws };
 }
 
-/** Throws if the update computes with numbers that float32 has not, or leaves a gate or a weight unread. */
+/** Throws if the update computes with numbers that are not finite in float32, or leaves a gate or a weight unread. */
 export function checkReads(cell: CellParts, { after, gates }: Update, fail: Fail): void {
   const live = new Set(topological(after));
   for (const { kind } of live) {

@@ -1,5 +1,5 @@
-// The counter-based random number generator Philox4x32-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC 2011).
-// Number n is a function of (seed, stream, n), so that numbers can be computed on any backend and in any order.
+// The counter-based random number generator Philox4x32-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC
+// 2011). Number n is a function of (seed, stream, n), so that numbers can be computed on any backend and in any order.
 
 const M0 = 0xd2511f53;
 const M1 = 0xcd9e8d57;

@@ -1,4 +1,4 @@
-// Typed arrays of any realm, such as an iframe's, where `instanceof` says no.
+// Recognises typed arrays of any realm, such as an iframe's, for which `instanceof` is false.
 
 const tag = Object.getOwnPropertyDescriptor(Object.getPrototypeOf(Uint8Array.prototype), Symbol.toStringTag)
   ?.get as (this: unknown) => string | undefined;
@@ -8,7 +8,7 @@ export function typedArrayType(value: unknown): string | undefined {
   return tag.call(value);
 }
 
-/** Whether other threads can write the memory of a typed array meanwhile. */
+/** Whether a typed array lies in shared memory, which other threads can write. */
 export function isShared({ buffer }: ArrayBufferView): boolean {
   return Object.prototype.toString.call(buffer) === '[object SharedArrayBuffer]';
 }

@@ -1,5 +1,5 @@
-// Views: an offset and a stride for each axis, in elements, that address a tensor in a flat buffer. Slices, transposes, broadcasts
-// and most reshapes are views without a copy.
+// Views: an offset and a stride for each axis, in elements, by which a tensor lies in a flat buffer. Slices, transposes,
+// broadcasts and most reshapes are views and need no copy.
 import { sameShape, sizeOf, stridesOf, type Shape } from './shape.ts';
 
 export interface View {

@@ -3,7 +3,7 @@
 //   // @unroll X COUNT … // @end repeats the lines between; X becomes 0u, 1u, … and a part _X of a name becomes _0, _1, …
 // COUNT is a number or a name for which the caller gives a number, which also replaces that of a line `const COUNT = 1u;`.
 // Outer blocks are expanded first, so a count in a block of PHASE may be called GROUPS_PHASE, with one number for each copy.
-// (`npm run shaders` resolves `// @include FILE` before.)
+// `npm run shaders` has resolved `// @include FILE` by then.
 import { GatewiseError } from './errors.ts';
 
 /** The values for the directives of a WGSL file. */

@@ -1,4 +1,4 @@
-// Arithmetic functions for scalar expressions (Expr) and traced tensors (Value). Each dispatches to the `apply` method of its first
+// Arithmetic functions for scalar expressions (Expr) and traced tensors (Value). Each calls the `apply` method of its first
 // operand that is not a number.
 import { GatewiseError, show } from '../core/errors.ts';
 

@@ -1,5 +1,5 @@
-// Compiles expressions to a list of instructions that an interpreter runs in float64. Without generated JavaScript, it works under
-// any content security policy.
+// Compiles expressions to a list of instructions that an interpreter runs in float64. It generates no JavaScript, so it works
+// under any content security policy.
 import { GatewiseError } from '../core/errors.ts';
 import { topological, type Expr } from './expr.ts';
 import { scalarOps, type ScalarOp } from './scalar_ops.ts';

@@ -8,13 +8,13 @@ export type ExprKind =
   | { readonly op: ScalarOpName }
   | { readonly constant: number }
   | { readonly input: string }
-  /** Reaches across units: the sum of linear maps, one for each operand. Whoever evaluates an expression replaces these first. */
+  /** Reaches across units: the sum of linear maps, one for each operand. Code that evaluates an expression replaces it first. */
   | { readonly across: readonly UnitMap[] };
 
 /** A linear map over the units of a row, such as a matrix. Equal maps are one object. */
 export interface UnitMap {
   readonly name: string;
-  /** The transposed map, by which cotangents pass. */
+  /** The transposed map, which maps cotangents back. */
   readonly adjoint: () => UnitMap;
 }
 
@@ -147,7 +147,7 @@ export function inputsOf(roots: readonly Expr[]): string[] {
   return topological(roots).flatMap((expr) => ('input' in expr.kind ? [expr.kind.input] : []));
 }
 
-/** `roots` with each expression replaced for which `replace` returns another one. */
+/** Replaces in `roots` each expression for which `replace` returns another one. */
 export function rewrite(roots: readonly Expr[], replace: (expr: Expr) => Expr | undefined): Expr[] {
   const rewritten = new Map<Expr, Expr>();
   const visit = (expr: Expr): Expr => {

@@ -1,4 +1,5 @@
-// Inputs of nodes as structures: values in nested arguments, and operands by name. Operands by name: inputs may be optional or repeated, and counts give the number for each name, in input order.
+// The inputs of a node as structures. Operands have names; each may be absent or repeated, and counts give the number of inputs
+// for each name, in input order. Nested arguments are flattened to the values in them.
 import { leavesOf, mapTree } from '../core/tree.ts';
 import { applyAll, Value, type Op } from './value.ts';
 

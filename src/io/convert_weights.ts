@@ -13,20 +13,20 @@ import {
 type Tensors = ReadonlyMap<string, NamedTensor>;
 
 /**
- * The weights of one layer, of one direction or two, in another framework's layout, as copies.
+ * Converts the weights of one layer, in one direction or both, to another framework's layout. It copies the numbers.
  *
  *     const parameters = convertWeights(tensors, layouts.keras.lstm, layouts.pytorch.lstm);
  *
- * A layer without biases, peepholes or a projection has none of their tensors. Where `from` keeps one bias, `bias_ih`
- * gets it and `bias_hh` 0; where `to` keeps one, it gets the sum. A forget bias that `from` adds when it runs goes into
- * `bias_hh`, and what `to` adds is taken off, so that the layer computes the same. Rows of gates that the kind
- * does not have are ignored when they are read, and written as 0.
+ * A layer without biases, peepholes or a projection has none of their tensors. If `from` has one bias, it becomes
+ * `bias_ih`, and `bias_hh` is 0; if `to` has one, it gets the sum. `bias_hh` includes a forget bias that `from` adds at run
+ * time, and excludes one that `to` adds, so that the layer computes the same. Rows of gates that the kind does not have
+ * are ignored in `from` and 0 in `to`.
  *
- * @param tensors all tensors of the layer by the names of `from`, and no others but those of PyTorch's other layers.
- * @param layer the number in PyTorch's names, as in `weight_ih_l0`.
- * @throws GatewiseError `file` where a tensor is missing, is unknown or has another shape or dtype; `argument` where
- *   the layouts are of different kinds; `unsupported` where `to` has no place for what the layer has, or where its
- *   peepholes read another state.
+ * @param tensors All tensors of the layer by the names of `from`, and no others but those of PyTorch's other layers.
+ * @param layer The number in PyTorch's names, as in `weight_ih_l0`.
+ * @throws GatewiseError `file` if a tensor is missing, is unknown or has another shape or dtype; `argument` if the
+ *   layouts are of different kinds; `unsupported` if `to` has no place for what the layer has, or if its peepholes read
+ *   another state.
  */
 export function convertWeights(
   tensors: Tensors,
@@ -63,7 +63,7 @@ function checkArguments(tensors: Tensors, from: WeightLayout, to: WeightLayout, 
     fail(`layer must be a whole number of at least 0, got ${show(layer)}`);
 }
 
-/** Peephole weights of gate o fit another cell if it reads the cell state at another time. */
+/** Throws if the peephole of gate o reads the cell state before the step in one layout and after it in the other. */
 function checkPeepholes(directions: readonly Blocks[], from: WeightLayout, to: WeightLayout): void {
   const [before, after] = [from, to].map(({ outputPeephole = 'after' }) => outputPeephole);
   if (before === after || !directions[0].has(keyOf({ part: 'weight_c', gate: 'o' }))) return;
@@ -79,15 +79,15 @@ function refuse(layout: WeightLayout, problem: string): never {
 
 // Blocks --------------------------------------------------------------------------------------------------------------
 
-/** Tensors that a layer has all of or none of. */
+/** A layer has all tensors of a group or none. */
 type Group = 'weights' | 'biases' | 'peepholes' | 'projections';
-/** I inputs, H units, R the size of h, which is H without a projection; '1' is one row. */
+/** The extents of a block: I inputs, H units, R the size of h, which is H without a projection; '1' is one row. */
 type Letter = 'I' | 'H' | 'R' | '1';
 type Sizes = Readonly<Record<Letter, number>>;
 /** The letters whose sizes add up to the length of an axis, such as I and H for TensorFlow's [x; h]. */
 type Axis = readonly Letter[];
 
-/** The group of each part, and the rows and columns of a block of it before it is transposed. */
+/** The group of each part, and the rows and columns of its blocks before transposition. */
 const parts: Readonly<Record<WeightPart, { group: Group; extents: readonly [Letter, Letter] }>> = {
   weight_ih: { group: 'weights', extents: ['H', 'I'] },
   weight_hh: { group: 'weights', extents: ['H', 'R'] },
@@ -102,7 +102,7 @@ const groupOf = (layout: TensorLayout): Group => parts[layout.blocks[0][0].part]
 /** The numbers of one direction, by part and gate, row by row. */
 type Blocks = ReadonlyMap<string, Float32Array>;
 const keyOf = ({ part, gate }: WeightBlock): string => `${part} ${gate}`;
-/** The rows and columns of a tensor, of which a vector has one row. @param projects Whether R may differ from H. */
+/** The rows and columns of a tensor; a vector has one row. @param projects Whether R may differ from H. */
 function gridOf({ transposed, blocks }: TensorLayout, projects = true): [rows: Axis, columns: Axis] {
   const along = (line: readonly WeightBlock[], axis: number): Axis =>
     line.map(({ part }) => {
@@ -119,7 +119,7 @@ const axesOf = (layout: TensorLayout, projects = true): Axis[] =>
 
 const lengthOf = (axis: Axis, sizes: Sizes): number => axis.reduce((sum, letter) => sum + sizes[letter], 0);
 
-/** Such as `I + H` or `4·H`. */
+/** An axis as text, such as `I + H` or `4·H`. */
 const inLetters = (axis: Axis): string =>
   [...new Set(axis)]
     .map((letter) => {
@@ -142,8 +142,8 @@ type Named = ReturnType<typeof namesOf>[number];
 type Found = Named & { readonly tensor: NamedTensor };
 
 /**
- * The blocks of a tensor, but for those of gates that the kind does not have, such as ONNX's f of a coupled LSTM.
- * @returns of each its number of elements, and where element i of it is in the tensor
+ * The blocks of a tensor, except those of gates that the kind does not have, such as f of ONNX's coupled LSTM.
+ * @returns For each block its number of elements, and the index in the tensor of the block's element i.
  */
 function placesOf(
   { kind, directions }: WeightLayout,
@@ -243,7 +243,7 @@ function read(tensors: Tensors, from: WeightLayout, layer: number): { sizes: Siz
   return { sizes, directions };
 }
 
-/** The size of each letter, from an axis on which all others are known. @param axes with their lengths, and what reports a misfit. */
+/** The size of each letter, solved from axes on which only that letter is unknown. @param axes `wrong` reports a misfit. */
 function solveSizes(axes: readonly { axis: Axis; length: number; wrong: () => never }[]): Sizes {
   const sizes: Partial<Record<Letter, number>> = { '1': 1 };
   for (let before = 0; before < Object.keys(sizes).length;) {
@@ -265,7 +265,7 @@ function solveSizes(axes: readonly { axis: Axis; length: number; wrong: () => ne
   return { '1': 1, I, H, R };
 }
 
-/** With both biases of every gate, and a forget bias added to the recurrent one; unchanged if the layer has no biases. */
+/** The blocks with both biases of every gate, the forget bias of `from` added to bias_hh; unchanged if there are no biases. */
 function withBothBiases(from: WeightLayout, blocks: Blocks, { H }: Sizes): Blocks {
   if (![...blocks.keys()].some((key) => key.startsWith('bias'))) return blocks;
   const result = new Map(blocks);

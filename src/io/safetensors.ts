@@ -1,5 +1,5 @@
 // safetensors: 8 bytes with the header's length, a JSON header, then the tensors' bytes.
-// Format: https://github.com/huggingface/safetensors#format. Everything that a header claims is checked.
+// Format: https://github.com/huggingface/safetensors#format. The parser checks every claim of a header.
 import { GatewiseError, show } from '../core/errors.ts';
 import { sizeOf } from '../core/shape.ts';
 import { typedArrayType } from '../core/typed_array.ts';

@@ -8,7 +8,7 @@
 export type WeightKind = 'rnn' | 'lstm' | 'lstm_coupled' | 'gru' | 'gru_reset_before';
 
 /**
- * The blocks that tensors are made of, of one gate each, but for `weight_hr`. I inputs, H units, R the size of h.
+ * The parts of a layer's weights. Tensors consist of blocks of one part and, but for `weight_hr`, one gate. R is the size of h.
  * `bias` is the sum of `bias_ih` and `bias_hh`, where a framework stores only that; `weight_c` are peepholes.
  */
 export type WeightPart =
@@ -33,13 +33,13 @@ export interface TensorLayout {
   readonly transposed: boolean;
   /** Rows of blocks from top to bottom, each from left to right. A bias or a peephole is a row. */
   readonly blocks: readonly (readonly WeightBlock[])[];
-  /** Zeros if it is missing, also if others of its group are present. */
+  /** Whether it may be missing although others of its group are present; it then is zeros. */
   readonly optional?: boolean;
 }
 
 /** Where the two directions of a layer are stored. */
 export type Directions =
-  /** On the first axis of every tensor, also if there is only one direction. */
+  /** On the first axis of every tensor, even if there is only one direction. */
   | { readonly axis: true }
   /** In separate tensors. `layered`: names contain the layer's number, so that the tensors of other layers may be present. */
   | {
@@ -53,7 +53,7 @@ export interface WeightLayout {
   readonly kind: WeightKind;
   readonly directions: Directions;
   readonly tensors: Readonly<Record<string, TensorLayout>>;
-  /** What the framework adds to the forget gate's bias when it runs; 0 unless given. */
+  /** What the framework adds to the forget gate's bias at run time; 0 unless given. */
   readonly forgetBias?: number;
   /** Which cell state the peephole of the gate o reads: the one after the step unless given. */
   readonly outputPeephole?: 'before' | 'after';
@@ -68,7 +68,7 @@ export const gatesOf: Readonly<Record<WeightKind, string>> = {
   gru_reset_before: 'rzn',
 };
 
-/** A line of blocks, one for each gate, of each part. */
+/** For each part a line of blocks, one for each gate. */
 const lines = (parts: readonly WeightPart[], gates: string): WeightBlock[][] =>
   parts.map((part) => [...gates].map((gate) => ({ part, gate })));
 const matrix = (transposed: boolean, blocks: WeightBlock[][]): TensorLayout => ({
@@ -95,7 +95,7 @@ const vector = (parts: readonly WeightPart[], gates: string): TensorLayout => ({
   blocks: [lines(parts, gates).flat()],
 });
 
-/** Tensors of two directions have a prefix. */
+/** The tensors of a layer with two directions have a prefix for each direction. */
 const prefixed = (...prefixes: readonly [string, string]): Directions => ({
   name: (name, _, direction, directions) => (directions === 1 ? name : `${prefixes[direction]}/${name}`),
 });
@@ -182,7 +182,7 @@ export const layouts = {
   pytorch: {
     rnn: pytorch('rnn'),
     lstm: pytorch('lstm'),
-    // For a cell whose gate o reads the old c, which `lstmPeephole` does not.
+    // For a cell whose gate o reads the old c; that of `lstmPeephole` reads the new one.
     lstm_peephole_before: pytorch('lstm', 'before'),
     lstm_coupled: pytorch('lstm_coupled'),
     gru: pytorch('gru'),

@@ -1,4 +1,4 @@
-// What a forward pass is told beside its input, its parameters and its states.
+// The context of a forward pass: random numbers, and lengths or a mask.
 import type { Value } from '../graph/value.ts';
 
 /** Random numbers of one training step: a seed on the device, and a stream for each layer that draws. */
@@ -18,17 +18,17 @@ export class Noise {
 }
 
 export interface Context {
-  /** What dropout and zoneout draw from. Absent: inference, which has none of them. */
+  /** The random numbers of dropout and zoneout; absent in inference. */
   readonly noise?: Noise;
   /**
-   * i32 (B), each 1 to T, in any order: the valid steps of each sequence, as PyTorch's packed sequences have them.
-   * Recurrent layers give 0 past a sequence's end, their reverse direction starts at it.
+   * i32 (B), each 1 to T, in any order: the number of valid steps of each sequence, as in PyTorch's packed sequences.
+   * Recurrent layers output 0 past a sequence's end, and their reverse direction starts there.
    */
   readonly lengths?: Value;
   /**
-   * f32 (T, B), or (B, T) with `batchFirst`; 1 where a step counts and 0 where it is masked, in any pattern, as Keras
-   * has it; any other number counts, too, where `run` and `step` refuse it. A recurrent layer carries its states over a masked step and repeats its output there, in both directions
-   * (inside Keras's Bidirectional the output of a masked step is 0 instead).
+   * f32 (T, B), or (B, T) with `batchFirst`: 1 for steps that count and 0 for masked ones, in any pattern, as in Keras. Layers
+   * treat any other number as 1; `run` and `step` refuse it in host data. A recurrent layer carries its states over a masked
+   * step and repeats its output there, in both directions; Keras's Bidirectional outputs 0 there.
    */
   readonly mask?: Value;
 }

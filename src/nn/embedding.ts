@@ -4,7 +4,7 @@ import type { Value } from '../graph/value.ts';
 import { gather } from '../ops/gather.ts';
 import { parameterOf, type Layer, type LayerResult, type Parameter, type Values } from './layer.ts';
 
-/** x: i32 (…), indices of rows of `weight` (numEmbeddings, embeddingDim), to those rows: f32 (…, embeddingDim). */
+/** Maps x, i32 (…), to the rows of `weight` (numEmbeddings, embeddingDim) with these indices: f32 (…, embeddingDim). */
 export class Embedding implements Layer {
   readonly name = 'Embedding';
   readonly parameters: readonly Parameter[];

@@ -10,7 +10,7 @@ export interface Parameter {
   /** As in PyTorch's `state_dict`. */
   readonly name: string;
   readonly shape: Shape;
-  /** Whether it is a matrix (N, K) that inputs are multiplied by, which a net may store in fewer bits. */
+  /** Whether it is a matrix (N, K) that multiplies inputs, so that a net may store it in fewer bits. */
   readonly quantizable?: boolean;
   /** Draws one element of the initial value. */
   readonly initial: (random: Random) => number;

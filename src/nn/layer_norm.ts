@@ -12,7 +12,7 @@ import { parameterOf, type Layer, type LayerResult, type Parameter, type Values 
 export interface LayerNormOptions {
   /** Added to the variance; 1e-5 unless given. */
   readonly eps?: number;
-  /** Whether there is a `weight`, and a `bias` unless that is false; true unless given. */
+  /** Whether there is a `weight` and, unless `bias` is false, a `bias`; true unless given. */
   readonly elementwiseAffine?: boolean;
   /** Whether there is a `bias` beside the `weight`; true unless given. */
   readonly bias?: boolean;
@@ -21,8 +21,8 @@ export interface LayerNormOptions {
 const OPTIONS = { eps: nonNegative(1e-5), elementwiseAffine: flag(true), bias: flag(true) };
 
 /**
- * x: f32 (…, normalizedShape) to y = (x - mean) / √(variance + eps) · weight + bias of the same shape. Mean and variance are
- * over the last axes, whose sizes are `normalizedShape`; the variance is biased: the mean of (x - mean)².
+ * Maps x, f32 (…, normalizedShape), to y = (x - mean) / √(variance + eps) · weight + bias of the same shape. Mean and variance
+ * are over the last axes, whose sizes are `normalizedShape`; the variance is biased: the mean of (x - mean)².
  */
 export class LayerNorm implements Layer {
   readonly name = 'LayerNorm';

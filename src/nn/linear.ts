@@ -8,7 +8,7 @@ import { parameterOf, uniform, type Layer, type LayerResult, type Parameter, typ
 
 const OPTIONS = { bias: flag(true) };
 
-/** x: (…, inFeatures) to y = x · weightᵀ + bias: (…, outFeatures); weight (outFeatures, inFeatures). */
+/** Maps x (…, inFeatures) to y = x · weightᵀ + bias, (…, outFeatures); weight (outFeatures, inFeatures). */
 export class Linear implements Layer {
   readonly name = 'Linear';
   readonly parameters: readonly Parameter[];

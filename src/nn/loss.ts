@@ -89,7 +89,7 @@ function elementLoss(name: string, of: (output: Value, target: Value) => Value):
   };
 }
 
-/** mask: (leading axes of the target) to 1 or 0 for each element of the target, of the target's shape. */
+/** Broadcasts a mask of the target's leading axes to the target's shape: 1 for elements that count, else 0. */
 function weights(name: string, mask: Value, target: Value): Value {
   expectValue(`${name}: mask`, mask, 'f32');
   if (!sameShape(mask.shape, target.shape.slice(0, mask.shape.length)))

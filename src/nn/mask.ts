@@ -1,4 +1,4 @@
-// The mask (T, B) of a context's lengths or mask.
+// Makes the mask (T, B) of a layer from its context's lengths or mask.
 import { GatewiseError } from '../core/errors.ts';
 import { expectValue, type Value } from '../graph/value.ts';
 import { lengthMask } from '../ops/sequence_mask.ts';

@@ -1,4 +1,4 @@
-// Minimal recurrent layers, whose gates do not see the state: Feng et al., "Were RNNs All We Needed?" (2024). All products of a
+// Minimal recurrent layers, whose gates do not read the state: Feng et al., "Were RNNs All We Needed?" (2024). All products of a
 // layer are one matmul, and the linear recurrence is a parallel scan.
 import type { Cell } from '../cells/cell.ts';
 import { minGRU, minLSTM } from '../cells/min_rnn.ts';
@@ -31,7 +31,7 @@ export class MinRNN extends Recurrent {
     return true;
   }
 
-  /** As a Linear's: there is no recurrent product to go by. */
+  /** PyTorch's range for a Linear, since the layer has no recurrent product. */
   protected override initialOf(width: number): Parameter['initial'] {
     return uniform(1 / Math.sqrt(width));
   }

@@ -26,13 +26,13 @@ export type LearningRate = number | ((step: number) => number);
 
 export interface Optimizer {
   readonly name: string;
-  /** Names of the states, each of one number per parameter element that starts at zero. */
+  /** Names of the states: each has one number per parameter element and starts at zero. */
   readonly states: readonly string[];
   /** The learning rate until `trainer.learningRate` is set. */
   readonly lr: LearningRate;
-  /** Numbers that change from step to step, computed on the host in float64. @param step counts from 1. */
+  /** Numbers that change from step to step, computed on the host in float64. @param step The step, counted from 1. */
   readonly scalars: (step: number, lr: number) => Readonly<Record<string, number>>;
-  /** New p and states. @param values p, g and the states. @param scalars by the names that `scalars` returns. */
+  /** New p and states. @param values p, g and the states. @param scalars By the names that `scalars` returns. */
   readonly update: (values: Scalars, scalars: Scalars) => Scalars;
 }
 
@@ -42,7 +42,7 @@ export const learningRate = /* @__NO_SIDE_EFFECTS__ */ (fallback?: LearningRate)
   return option(`${expected}, or a function of the step`, isRate, fallback);
 };
 
-/** The rate of the update after `step` others. @throws GatewiseError `argument` if a schedule returns no valid rate. */
+/** The rate of the update after `step` updates. @throws GatewiseError `argument` if a schedule returns no valid rate. */
 export function rateAt(rate: LearningRate, step: number): number {
   const value = typeof rate === 'number' ? rate : rate(step);
   if (!(Number.isFinite(value) && value >= 0))
@@ -57,9 +57,9 @@ export interface SGDOptions {
   readonly lr: LearningRate;
   /** 0 unless given. */
   readonly momentum?: number;
-  /** From the second step on the momentum takes in (1 - dampening) times the gradient; 0 unless given. */
+  /** From the second step on, (1 - dampening) times the gradient is added to the momentum; 0 unless given. */
   readonly dampening?: number;
-  /** Times the parameter, added to its gradient (L2); 0 unless given. */
+  /** L2 penalty: weightDecay times the parameter is added to its gradient; 0 unless given. */
   readonly weightDecay?: number;
   /** Nesterov's momentum, which needs a momentum and no dampening; false unless given. */
   readonly nesterov?: boolean;
@@ -109,7 +109,7 @@ export interface RMSpropOptions {
   readonly alpha?: number;
   /** 1e-8 unless given. */
   readonly eps?: number;
-  /** Times the parameter, added to its gradient (L2); 0 unless given. */
+  /** L2 penalty: weightDecay times the parameter is added to its gradient; 0 unless given. */
   readonly weightDecay?: number;
   /** 0 unless given. */
   readonly momentum?: number;
@@ -142,7 +142,7 @@ export function rmsprop(options: RMSpropOptions = {}): Optimizer {
       const gradient = add(g, mul(p, weightDecay));
       const squares = average(square_avg, square(gradient));
       const mean = centered ? average(grad_avg, gradient) : undefined;
-      // The variance, which rounding could make negative.
+      // Rounding could make the variance negative.
       const spread = mean === undefined ? squares : maximum(sub(squares, square(mean)), 0);
       const quotient = div(gradient, add(sqrt(spread), eps));
       const next = momentum === 0 ? quotient : add(mul(buffer, momentum), quotient);
@@ -163,7 +163,7 @@ export interface AdamWOptions {
   readonly betas?: readonly [number, number];
   /** 1e-8 unless given. */
   readonly eps?: number;
-  /** `adam`: times the parameter, added to its gradient (L2); 0 unless given. `adamw`: decoupled; 1e-2 unless given. */
+  /** `adam`: an L2 penalty, as in `sgd`; 0 unless given. `adamw`: decoupled weight decay; 1e-2 unless given. */
   readonly weightDecay?: number;
 }
 

@@ -41,7 +41,7 @@ export class Recurrent implements Layer {
   readonly batchFirst: boolean;
   readonly bidirectional: boolean;
   readonly parameters: readonly Parameter[];
-  /** The cell's states, each (numLayers · directions, B, hiddenSize), h of a cell that projects (…, projSize). */
+  /** The cell's states, each (L·D, B, hiddenSize); a projected h is (L·D, B, projSize). */
   readonly states: readonly State[];
   readonly inputDType = 'f32';
   readonly timeAxis: 0 | 1;
@@ -82,13 +82,13 @@ export class Recurrent implements Layer {
     return false;
   }
 
-  /** Layer, and suffix of names, of pseudo-layer `i`, in PyTorch's order. */
+  /** The layer of pseudo-layer `i`, in PyTorch's order, and the suffix of its parameter names. */
   #placeOf(i: number): [layer: number, suffix: string] {
     const layer = Math.floor(i / this.#directions);
     return [layer, `_l${layer}${i % this.#directions === 1 ? '_reverse' : ''}`];
   }
 
-  /** Draws initial weights, as PyTorch does. @param _width Inputs of the layer. */
+  /** The distribution of initial weights, which is PyTorch's. @param _width The number of inputs of the layer. */
   protected initialOf(_width: number): Parameter['initial'] {
     return uniform(1 / Math.sqrt(this.hiddenSize));
   }
@@ -122,7 +122,7 @@ export class Recurrent implements Layer {
     ];
   }
 
-  /** The cell that runs: with its noise while training. */
+  /** The cell that runs: with zoneout, and in training with variational dropout. */
   #cell({ noise }: Context): Cell {
     const { zoneout, recurrentDropout } = this.options;
     const cell = withZoneout(this.cell, zoneout, noise !== undefined);
@@ -132,9 +132,9 @@ export class Recurrent implements Layer {
   /**
    * @param x (T, B, inputSize), or (B, T, inputSize) with `batchFirst`; (T, inputSize) is one sequence, whose output and
    *   states have no batch either.
-   * @param states the cell's states by name, each of the shape that `states` says; zeros where absent.
-   * @param context lengths or a mask of the sequences; noise for dropout and zoneout while training.
-   * @returns `output` (T, B, directions · H), h of the last layer after each step, and the states after the last step.
+   * @param states The cell's states by name, each of the shape in `this.states`; zeros where absent.
+   * @param context Lengths or a mask of the sequences; in training the random numbers of dropout and zoneout.
+   * @returns `output` (T, B, D·W), h of the last layer after each step, and the states after the last step.
    */
   forward(x: Value, parameters: Values, states: Values = {}, context: Context = {}): LayerResult {
     const { batchFirst, numLayers } = this;
@@ -156,7 +156,7 @@ export class Recurrent implements Layer {
         'unsupported',
         `${this.name}: layers with a cell that draws random numbers cannot share launches; leave out wavefront`,
       );
-    // With dropout between them, layers are parts of the graph of their own.
+    // Dropout between layers, and random numbers within them, split the stack into one op per layer.
     const isApart = noise !== undefined && dropProbability > 0;
     const count = isApart || draws || cell.dropsRecurrent ? 1 : numLayers;
     const directions = this.#directions;
@@ -193,7 +193,7 @@ export class Recurrent implements Layer {
     };
   }
 
-  /** Weights of `count` layers, by names without their suffix. */
+  /** Weights of `count` layers, by parameter name without suffix. */
   #weights(parameters: Values, first: number, count: number): LayerWeights[] {
     return Array.from({ length: count * this.#directions }, (_, i) => {
       const [layer, suffix] = this.#placeOf(first * this.#directions + i);
@@ -212,7 +212,7 @@ export class Recurrent implements Layer {
     return segmentSizes(steps, this.#directions, 0, limits).map(() => noise.stream());
   }
 
-  /** All states of the cell, or undefined where none is given. */
+  /** The initial states, zeros for those that are not given; undefined if none is given. */
   #initial(states: Values, batch: number): Value[] | undefined {
     checkStates(this.name, this, states);
     if (Object.keys(states).length === 0) return undefined;

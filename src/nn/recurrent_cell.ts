@@ -16,11 +16,11 @@ export interface RecurrentCellOptions {
   readonly hiddenSize: number;
   /** Whether there are `bias_ih` and `bias_hh`; true unless given. */
   readonly bias?: boolean;
-  /** The size of a projected h, of cells that project. */
+  /** For cells that project: the size of h. */
   readonly projSize?: number;
 }
 
-/** One step of a cell: x (B, inputSize) and states (B, hiddenSize) to new states, or all without B. Parameter names have no `_l0`. */
+/** One step of a cell: x (B, inputSize) and states (B, hiddenSize) give new states; B may be absent. Names have no `_l0`. */
 export class RecurrentCell implements Layer {
   readonly name: string;
   readonly parameters: readonly Parameter[];
@@ -44,9 +44,9 @@ export class RecurrentCell implements Layer {
   }
 
   /**
+   * Lengths and masks do not apply to a single step.
    * @param x (B, inputSize), or (inputSize) for one row; its states then have no batch axis either.
-   * @param states By name, each (B, hiddenSize), or (B, projSize) for h of a cell that projects; zeros where absent.
-   * Lengths and mask do not apply to a single step.
+   * @param states By name, each (B, hiddenSize), or (B, projSize) for a projected h; zeros where absent.
    * @returns The new h as `output`, and all new states.
    */
   forward(x: Value, parameters: Values, states: Values = {}): LayerResult {

@@ -1,4 +1,4 @@
-// The options of recurrent layers: their table, and the rules between options and with the cell.
+// The options of recurrent layers: their table, and checks of options against each other and against the cell.
 import type { Cell } from '../cells/cell.ts';
 import { checkZoneout, type ZoneoutRates } from '../cells/regularised.ts';
 import { GatewiseError, show } from '../core/errors.ts';
@@ -24,13 +24,13 @@ export interface RecurrentOptions {
   readonly numLayers?: number;
   /** Whether the layers have `bias_ih` and `bias_hh`; true unless given. */
   readonly bias?: boolean;
-  /** Input and output are (B, T, …) instead of (T, B, …); false unless given. The shapes of states are not affected. */
+  /** Input and output are (B, T, …) instead of (T, B, …); false unless given. States keep their shapes. */
   readonly batchFirst?: boolean;
   /** Dropout probability in training of each layer's output, except the last layer's; 0 unless given. */
   readonly dropout?: number;
   /** A second direction runs from the last step to the first; outputs are concatenated by features. False unless given. */
   readonly bidirectional?: boolean;
-  /** The size of h after the projection, below hiddenSize, of cells that project; 0 (no projection) unless given. */
+  /** For cells that project: the size of h, below hiddenSize; 0 (no projection) unless given. */
   readonly projSize?: number;
   /** Variational dropout: probability in training that a unit of h is dropped from W_hh·h, with one mask for all steps. */
   readonly recurrentDropout?: number;
@@ -45,10 +45,10 @@ export interface RecurrentOptions {
   /**
    * Wavefront execution: all layers share each launch over a sequence, each one step behind the layer below. If a layer needs
    * one launch per step, T + numLayers - 1 launches replace numLayers · T; each does more work, and the saved activations of
-   * all layers are in memory at once. Results agree up to rounding. `'auto'`, unless given, chooses it without
-   * `recompute` where a launch takes longer than such a step, as measured by a `runtime.calibrate()` that precedes the first run
-   * on the shape. `true` requires one direction, no dropout, zoneout or recurrentDropout, a cell without random numbers,
-   * and weights in float32 or f16.
+   * all layers are in memory at once. Results agree up to rounding. `'auto'`, the default, uses it if `runtime.calibrate()`,
+   * called before the first run on a shape, has measured that a launch takes longer than such a step, and never with
+   * `recompute`. `true` requires one direction, no dropout, zoneout or recurrentDropout, a cell without random numbers, and
+   * weights in float32 or f16.
    */
   readonly wavefront?: boolean | 'auto';
 }
@@ -133,7 +133,7 @@ function checkRecurrentDropout(name: string, cell: Cell): void {
     );
 }
 
-/** The first option in use that draws random numbers between the steps of two layers or within a step, in training. */
+/** The first option in use with which no wavefront runs: in training it draws random numbers between layers or in a step. */
 function wavefrontHindrance({ dropout, zoneout, recurrentDropout }: FullOptions): string | undefined {
   const rates = {
     dropout: [dropout],

@@ -5,7 +5,7 @@ import { reshape } from '../ops/structure.ts';
 import type { Context } from './context.ts';
 import type { Layer, LayerResult, Values } from './layer.ts';
 
-/** The place of an axis in a layer's input and output, and in its states. */
+/** The position of an inserted axis in a layer's input and output, and in its states. */
 interface Axes {
   readonly input: number;
   readonly state: number;
@@ -31,7 +31,7 @@ export function checkSequence(
   return rank === 3 ? 'batch' : 'alone';
 }
 
-/** Runs `forward` on an input and states without a batch, with a batch of 1. */
+/** Runs `forward`, which expects a batch, on an input and states without one. */
 export function withoutBatch(
   layer: Layer,
   axes: Axes,
@@ -50,7 +50,7 @@ export function withoutBatch(
 
 /**
  * Runs `forward` on x and states with an axis of size 1 inserted, and removes that axis from its results.
- * @param layer The one that reads the result, with a batch of `batch`. @param kind What errors say of a state.
+ * @param layer The layer that `forward` runs, with a batch of `batch`. @param kind Describes a state in errors.
  */
 export function withAxis(
   layer: Layer,

@@ -99,8 +99,8 @@ function swiftShaderFolder(): string | undefined {
 }
 
 /**
- * Loads the browser's copy of the Vulkan loader, which Dawn then finds by its name if the system has none. `process.dlopen` throws,
- * since the library is no Node addon, but RTLD_NODELETE keeps it loaded.
+ * Loads the browser's copy of the Vulkan loader, which Dawn then finds by its name if the system has none. `process.dlopen`
+ * throws, since the library is no Node addon, but RTLD_NODELETE keeps it loaded.
  */
 function preloadVulkan(path: string): void {
   if (!existsSync(path)) return;

@@ -1,4 +1,4 @@
-// Gradient checkpointing: intermediate results of a function are discarded after the forward pass and recomputed from its inputs
+// Gradient checkpointing: discards a function's intermediate results after the forward pass and recomputes them from its inputs
 // in the backward pass (Chen et al., "Training deep nets with sublinear memory cost", 2016).
 import { vjp } from '../graph/autodiff.ts';
 import { apply, applyAll, defineOp, type Op, type Value } from '../graph/value.ts';

@@ -35,7 +35,7 @@ export const compositeOp: Op<CompositeAttrs> = /* @__PURE__ */ defineOp({
       [...inputs, ...arrived.map(({ d }) => d)],
       wanted.map((input) => inputs[input]),
       (values, limits) => {
-        // The second trace's forward nodes are merged with those of the first.
+        // The planner merges the forward nodes of this second trace with those of the first.
         const own = values.slice(0, inputs.length);
         const given = outputs.map((): Value | undefined => undefined);
         arrived.forEach(({ output }, i) => (given[output] = values[inputs.length + i]));

@@ -42,8 +42,9 @@ export function fakeQuantize(weight: Value, precision: WeightPrecision): Value {
 }
 
 /**
- * A product with the weights (N, K) rounded to `precision`. Over `columns`, `x · weightᵀ`: x (…, K), the result (…, N). Over
- * `rows`, `x · weight`: x (…, N), the result (…, K).
+ * The product of x and the weights (N, K), rounded to `precision`.
+ * @param over The axis of the weights that the product sums over: `columns` is x (…, K) · weightᵀ to (…, N), `rows` is
+ *   x (…, N) · weight to (…, K).
  * @throws GatewiseError as `fakeQuantize` and `matmul` do.
  */
 export function weightProduct(

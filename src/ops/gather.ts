@@ -43,9 +43,9 @@ export const scatterOp: Op<{ readonly rows: number }> = /* @__PURE__ */ defineOp
 });
 
 /**
- * Rows of `table` (V, E) by `index`, of any shape: (…, E). Indices must be in 0 to V - 1, which each call checks: host data
- * element by element, a tensor created from host data by its minimum and maximum. A tensor that a compiled function returned
- * is not checked; its invalid indices are clamped to the nearest row and have no gradient.
+ * The rows of `table` (V, E) at the indices `index` (…): (…, E). Indices must be 0 to V - 1. Each call checks host data element
+ * by element, and a tensor created from host data by its minimum and maximum. It cannot check a tensor that a compiled
+ * function returned: an invalid index there reads the nearest row and has no gradient.
  */
 export function gather(table: Value, index: Value): Value {
   expectValue('gather: table', table, 'f32');

@@ -32,7 +32,7 @@ export function matmulOperands<T>(
   return { a, b, packed: words, scale, extras };
 }
 
-/** Shapes (M, K) and (K, N) of a product. */
+/** The sizes of a product (M, K) · (K, N). */
 export function matmulSizes(
   { packed }: MatmulAttrs,
   [a, b]: readonly Pick<Signature, 'shape'>[],

@@ -106,7 +106,7 @@ export const recurrentOp: Op<RecurrentAttrs> = /* @__PURE__ */ defineOp({
       ),
     );
     if (layout.isInference) return [undefined, undefined, undefined, ...finals];
-    // Step t is the first of one direction and the last of the other.
+    // Time 0 is the first step of one direction and the last of the other.
     const doneAtFirst = (p: number): number => (layout.isReverse(p) ? steps : 1);
     const first = pseudoLayers - layout.outputs;
     const output = inStates(
@@ -169,7 +169,7 @@ export const recurrentBackwardOp: Op<RecurrentAttrs> = /* @__PURE__ */ defineOp(
 /** Outputs of `recurrent` that inference does not read: the reserve space and the states of all times. */
 export const TRAINING_OUTPUTS = [0, 1] as const;
 
-/** Inference form: states of two times are in memory, and initial states known to be zero are omitted. */
+/** The inference form of a loop: it keeps the states of two times and omits initial states that are known to be zero. */
 export function inferenceForm({ attrs, inputs }: Node<RecurrentAttrs>): readonly Value[] {
   const operands = operandsOf(attrs.operands, inputs);
   const initial = operands.initial.every(isZero) ? [] : operands.initial;

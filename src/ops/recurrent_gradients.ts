@@ -12,9 +12,9 @@ import {
 } from './recurrent_schedule.ts';
 import { concat, reshape, slice, sum, transpose, zeros } from './structure.ts';
 
-/** Everything that the operand gradients are computed from. */
+/** What the operand gradients are computed from. */
 interface Parts {
-  /** (P, T, B, row): the gradients, in the slots of their values. */
+  /** (P, T, B, row): the gradients, in the slots that the cell program assigns to them. */
   readonly dReserve: Value;
   /** All states, before and after each step. */
   readonly states: Value;
@@ -80,7 +80,7 @@ function statesOf({ layout, states, steps, batch }: Parts, p: number, s: number,
   return reshape(slice(states, 0, start, start + steps * batch * width), [steps * batch, width]);
 }
 
-/** The vectors that multiply a matrix, (T·B, depth). */
+/** The vectors that a product multiplies by its matrix: (T·B, depth). */
 function sourceOf(parts: Parts, p: number, { source, dropped, matrix }: WeightProduct): Value {
   const { attrs, layout, operands, steps, batch } = parts;
   if (source.kind === 'slot') {
@@ -127,7 +127,7 @@ function matrixGradient(
   return concat(pieces);
 }
 
-/** Whether a part's only product follows that of the part before in the reserve space and has the same source. */
+/** Whether two adjacent parts have one product each, with the same source and with adjacent slots for their gradients. */
 function isNext(before: readonly WeightProduct[], own: readonly WeightProduct[]): boolean {
   if (before.length !== 1 || own.length !== 1) return false;
   const [[one], [other]] = [before, own];
@@ -162,7 +162,7 @@ function rowsGradient(parts: Parts, each: readonly number[]): Value {
   return concat([...each.map((p) => factorsGradient(parts, p)), ...(mask > 0 ? [zeros([mask])] : [])]);
 }
 
-/** Where a product took h times the factors: h times the gradient of that vector, summed over the steps. */
+/** The gradient of the factors: h times the gradient of h ∘ factors, summed over the products that read it and the steps. */
 function factorsGradient(parts: Parts, p: number): Value {
   const { attrs, layout, operands, steps, batch } = parts;
   const { hidden } = attrs;

@@ -58,7 +58,7 @@ export interface RecurrentLayersArguments {
   readonly recompute: boolean | number;
   /** Whether all layers share each launch (a wavefront); `auto` asks the target. */
   readonly wavefront: boolean | 'auto';
-  /** Whether a parallel scan runs the cell, whose h' must be a·h + b with a and b of the input alone, and a in [0, 1]. */
+  /** Whether a parallel scan runs the cell. h' must be a·h + b, where a and b depend on the input alone and a is in [0, 1]. */
   readonly scan: boolean;
 }
 
@@ -183,7 +183,7 @@ function runLayer(
   const stacked = weights.length > directions;
   const eachDirection = <T>(make: (direction: number) => T): T[] =>
     Array.from({ length: directions }, (_, direction) => make(direction));
-  // Sums the gradients of both directions before those of other readers, so `recompute` does not change the result's bits.
+  // `enter` sums the gradients of both directions before those of other readers, so `recompute` does not change any bits.
   const pieces = sizes.length === 1 ? [enter(x)] : split(x, sizes);
   const masks = mask && split(mask, sizes);
   const outputs: Value[][] = eachDirection(() => []);
@@ -217,7 +217,7 @@ function runLayer(
   return { output: reshape(output, [steps, batch, -1]), finals: states };
 }
 
-/** Random streams that no other op of the model uses, for segments that the target adds to those requested. */
+/** The distance between the random streams of segments that the target adds; a model's ops use far fewer streams. */
 const SEGMENT_STREAMS = 2 ** 16;
 
 /** The random stream of a segment. */

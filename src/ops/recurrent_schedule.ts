@@ -3,9 +3,9 @@
 //
 // P pseudo-layers (the directions of a layer, or stacked layers in a wavefront), T steps, B rows; H units, or W of a state.
 //   reserve  (P, T, B, row)            gate pre-activations, then what else the backward pass reads: cuDNN's reserve space
-//   states   per state (P, N, B, W)    training: N = T + 1 times, the second direction's from T down to 0; inference: a ring of
-//                                      two, and after a single step that step's alone
-//   carry    per state (P, B, W)       gradients of states, from step to step; in inference the initial states of a single step
+//   states   per state (P, N, B, W)    the states at N times. Training: N = T + 1; the second direction runs from T down to 0.
+//                                      Inference: a ring of N = min(2, T) times
+//   carry    per state (P, B, W)       backward: gradients of states, passed from step to step; forward: the initial states
 //   output   (T, B, D, W)              h of every step; in a wavefront D = 1, the last layer's h
 //   vectors  (P, gates·H + weights·H)  bias_hh, then the weights of one number per unit
 //   rows     (P, B, W) variational dropout's factors of h, then the mask (P, T, B)
@@ -90,7 +90,7 @@ export interface Address {
   readonly offset: number;
   /** Index on the time axis, counted in processing order, relative to the step. */
   readonly step: 0 | 1;
-  /** How that count maps to time: `mirrored` reverses it in the second direction, `ring` wraps around. */
+  /** How that index maps to memory: `mirrored` reverses it in the second direction, `ring` wraps around. */
   readonly order: 'forward' | 'mirrored' | 'ring';
   /** The pseudo-layer, relative to the reader: -1 is the layer below, 0 itself, 1 the layer above. */
   readonly layer: -1 | 0 | 1;
@@ -147,7 +147,7 @@ export class RecurrentLayout {
     return this.width(this.program.stateWidths[state]);
   }
 
-  /** Elements of the `rows` tensor before the mask, per batch row, and in total. */
+  /** Elements of the `rows` tensor per batch row, without the mask. */
   get factorsPerRow(): number {
     return this.#attrs.cell.dropsRecurrent ? this.pseudoLayers * this.stateWidth(0) : 0;
   }
@@ -172,8 +172,9 @@ export class RecurrentLayout {
   }
 
   /**
-   * The first pseudo-layer's steps in processing order. The backward pass ends with step -1, which finishes the gradients of the
-   * initial states. In a wavefront each layer is one step behind the layer below: see `stepOf`.
+   * The waves of a pass, in processing order: in wave n the first pseudo-layer is at step n. A wavefront has more waves than
+   * steps, since each layer is one step behind the layer below (`stepOf`). The backward pass ends with wave -1, which finishes
+   * the gradients of the initial states.
    */
   waves(steps: number, backward: boolean): number[] {
     const count = steps + (this.isWavefront ? this.pseudoLayers - 1 : 0);
@@ -276,9 +277,9 @@ export class RecurrentLayout {
   }
 
   /**
-   * Indices of a term's matrix, over all pseudo-layers. Backward, a wavefront layer multiplies by the transpose of the `ih` of
-   * the layer above. The lowest layer forward, and the last layer backward, has no such matrix and never reads one: it gets a
-   * neighbour's, since the packed weights of all pseudo-layers have equal size.
+   * The index of a term's matrix among the matrices of all pseudo-layers. Backward, a wavefront layer multiplies by the transpose
+   * of the `ih` of the layer above. The lowest layer forward, and the last layer backward, has no such matrix and never reads
+   * one: it gets a neighbour's, since the packed weights of all pseudo-layers have equal size.
    */
   matrixAt(pseudoLayer: number, matrix: number, transposed = false): number {
     const { name } = this.matrices[matrix];
@@ -316,7 +317,7 @@ export function stridesOf(
   return { base: valueOf(base) + offset, ...strides };
 }
 
-/** The index on a time axis of `extent` elements that a pseudo-layer reads at a count. */
+/** The index on a time axis of `times` entries at which a pseudo-layer is after `count` of its steps. */
 export function timeIndex({ order }: Address, pseudoLayer: number, count: number, times: number): number {
   if (order === 'ring') return count % times;
   return order === 'mirrored' && pseudoLayer > 0 ? times - 1 - count : count;

@@ -16,7 +16,7 @@ export interface RecurrentWeights {
   readonly hh?: Value;
   /** `bias_hh` (G·H). */
   readonly bias?: Value;
-  /** `weight_hr` (P, H), for cells with a projection. */
+  /** `weight_hr` (W of h, H), for cells with a projection. */
   readonly hr?: Value;
   /** Weights of one number per unit (H), under the cell's names. */
   readonly units?: Readonly<Record<string, Value>>;
@@ -143,7 +143,7 @@ export function recurrentSequence(cell: Cell, args: SequenceArguments): Sequence
  * Runs a cell over a sequence in one direction.
  * @param products (T, B, G·H): the input part of every gate's pre-activation, its bias included.
  * @param weight W_hh (G·H, H), rows in the order of the cell's gates.
- * @param initial (S, B, H): the states before the first step, in the cell's order.
+ * @param initial (S, B, H): the cell's S states before the first step, in the cell's order.
  * @param bias b_hh (G·H), added to the recurrent part.
  * @returns `output` (T, B, H), h after each step, and `final` (S, B, H), the states after the last.
  */

@@ -107,7 +107,7 @@ class Lowering {
   /** Where a step reads a source: in place if the kernel can, else in a dense copy. */
   #read({ base, view }: Source, canReadStrided: boolean): Placement {
     const constant = constantValue(base);
-    // A constant that is broadcast is filled in the shape of the view; another one once, in its own shape.
+    // A broadcast constant is filled in the shape of the view, any other constant once in its own shape.
     const isBroadcastConstant = constant !== undefined && !isDense(view);
     if (constant !== undefined && !isBroadcastConstant && !this.#filled.has(base)) {
       this.#filled.add(base);

@@ -1,5 +1,5 @@
-// Assigns storage to the values of the graph. A piece of a concat lies inside the storage of the concat if its kernel can write
-// it there; any other value has a storage of its own.
+// Assigns storages to the values of the graph. A piece of a concat lies inside the storage of the concat if the kernel that
+// computes the piece can write there; any other value has a storage of its own.
 import { denseView, isDense, reshapeView, sliceView, type View } from '../core/view.ts';
 import { sizeOf, type DType, type Shape } from '../core/shape.ts';
 import type { Value } from '../graph/value.ts';

@@ -1,4 +1,4 @@
-// Plans and profiles as text tables: one line a step, then totals of a run and of the memoised steps.
+// Plans and profiles as text tables: one line per step, then the totals of a run and of the memoised steps.
 import type { BufferSpec } from './memory.ts';
 import type { Plan, Step } from './plan.ts';
 import type { Region } from './target.ts';

@@ -1,5 +1,5 @@
-// Graph passes that run before planning: composite ops are decomposed, common subexpressions merged, nodes legalized for the
-// target's kernels, and dead nodes dropped.
+// Graph passes before planning: they decompose composite ops, merge common subexpressions, legalize nodes for the target's
+// kernels and drop dead nodes.
 import { GatewiseError, show } from '../core/errors.ts';
 import { sameShape } from '../core/shape.ts';
 import { isArith } from '../expr/arith.ts';

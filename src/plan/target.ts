@@ -1,4 +1,4 @@
-// What the planner and a backend share: operands in memory, and what the planner knows of the backend: how the kernel of each op
+// The contract between the planner and a backend: operands in memory, and the traits of each op's kernel, which say how it
 // addresses memory, what can be fused into it, and how it rewrites nodes. A backend's kernels add the code that runs them.
 import { GatewiseError } from '../core/errors.ts';
 import type { DType } from '../core/shape.ts';

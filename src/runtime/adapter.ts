@@ -1,4 +1,4 @@
-// Requests a WebGPU device with the adapter's largest buffers, bindings and workgroups, and with timestamps and subgroups if it has them.
+// Requests a WebGPU device with the adapter's limits for buffers, bindings and workgroups, and its timestamps and subgroups.
 import { GatewiseError } from '../core/errors.ts';
 
 /** Features that are used if the adapter has them. */

@@ -1,4 +1,4 @@
-// runtime.compile: a function over traced values becomes one that takes and gives tensors, planned once per signature.
+// runtime.compile: turns a function over traced values into one over tensors, planned once per signature.
 import { GatewiseError, show } from '../core/errors.ts';
 import { mapTree, type MapTree, type Tree } from '../core/tree.ts';
 import { Value } from '../graph/value.ts';
@@ -48,7 +48,7 @@ const isNumbers = (list: readonly unknown[]): boolean =>
 const isResultLeaf = (node: unknown): node is Value | number =>
   node instanceof Value || typeof node === 'number';
 
-/** Each argument on its own: a list of arguments that are all numbers is not a list of numbers. */
+/** Maps the leaves of each argument. The list of arguments itself is never a leaf, even if all are numbers. */
 function mapEach(args: readonly unknown[], visit: (leaf: unknown, path: string) => unknown): unknown[] {
   return args.map((arg, i) => mapTree(arg, isArgumentLeaf, visit, String(i)));
 }
@@ -104,7 +104,7 @@ class CompiledFunction<Args extends readonly unknown[]> extends Inspectable<Args
 
   #trace(args: Args, values: readonly Value[]): Tree<Value> {
     let next = 0;
-    // `args` with a value in the place of each leaf, which is what fn was declared with.
+    // `args` with a traced value in place of each leaf, as `fn` declares its parameters.
     const traced = mapEach(args, () => values[next++]) as never;
     return mapTree<Value | number, Value>(this.#fn(...traced), isResultLeaf, (leaf) => {
       if (leaf instanceof Value) return leaf;

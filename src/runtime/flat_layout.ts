@@ -1,4 +1,4 @@
-// Named tensors in one flat tensor: where each lies, and how they are read from a file and written to one.
+// The layout of named tensors in one flat tensor, and their conversion to and from the tensors of a file.
 import { GatewiseError, show } from '../core/errors.ts';
 import { sameShape, sizeOf, type Shape } from '../core/shape.ts';
 import { float32Of, isFloat, dtypeText, type NamedTensor } from '../io/file_dtypes.ts';
@@ -7,7 +7,7 @@ export interface Entry {
   readonly name: string;
   readonly shape: Shape;
   readonly offset: number;
-  /** Its elements lie in so many contiguous parts of equal size, which start `stride` elements apart. */
+  /** The number of contiguous parts of equal size that its elements form; the parts start `stride` elements apart. */
   readonly parts: number;
   readonly stride: number;
 }
@@ -24,7 +24,7 @@ export class FlatLayout {
     this.size = size;
   }
 
-  /** The tensors of a file. @param prefix Of their names. */
+  /** The named tensors, for a file. @param prefix Comes before each name. */
   toTensors(flat: ArrayLike<number>, prefix = ''): Map<string, NamedTensor> {
     const all = Float32Array.from(flat);
     return new Map(
@@ -43,7 +43,7 @@ export class FlatLayout {
   /**
    * Flat data from the tensors of a file.
    * @param what The caller, for errors.
-   * @param prefixes Of the names in the file; one result for each.
+   * @param prefixes Prefixes of the names in the file; each gives one result.
    * @throws GatewiseError `file` if a tensor is missing, unknown, or of another shape or dtype.
    */
   fromTensors(

@@ -1,5 +1,5 @@
-// grad and valueAndGrad: functions over traced values become functions that give gradients, to be compiled or nested
-// into others.
+// grad and valueAndGrad turn a function over traced values into one that returns gradients, which can be compiled or nested in
+// another.
 import { GatewiseError, show } from '../core/errors.ts';
 import { leavesOf, mapTree } from '../core/tree.ts';
 import { gradients } from '../graph/autodiff.ts';
@@ -9,8 +9,8 @@ import { constant, zeros } from '../ops/structure.ts';
 const isValue = (node: unknown): node is Value => node instanceof Value;
 
 /**
- * The function that gives `fn`'s value and the gradient with respect to its first argument, nested as that argument is.
- * @param fn from traced values to a scalar; its first argument is a value, or lists and objects of values.
+ * A function that returns `fn`'s value and its gradient with respect to the first argument, nested like that argument.
+ * @param fn Maps traced values to a scalar; its first argument is a value, or lists and objects of values.
  */
 export function valueAndGrad<First, Rest extends readonly unknown[]>(
   fn: (first: First, ...rest: Rest) => Value,
@@ -32,7 +32,7 @@ export function valueAndGrad<First, Rest extends readonly unknown[]>(
   };
 }
 
-/** The function that gives the gradient of `fn` with respect to its first argument. */
+/** A function that returns the gradient of `fn` with respect to its first argument. */
 export function grad<First, Rest extends readonly unknown[]>(
   fn: (first: First, ...rest: Rest) => Value,
 ): (first: First, ...rest: Rest) => First {

@@ -17,8 +17,8 @@ export type TypedArray =
   | BigUint64Array;
 
 /**
- * Numbers on the host: lists nested as the axes of the tensor, the innermost also as typed arrays, or one typed array (of rank 1).
- * Int32Array, BigInt64Array and BigUint64Array are i32, everything else f32, unless another dtype is asked for.
+ * Numbers on the host: nested lists, one level per axis, of which the innermost may be typed arrays; or one typed array (rank 1).
+ * Int32Array, BigInt64Array and BigUint64Array become i32, everything else f32, unless a dtype is given.
  */
 export type HostData = number | TypedArray | readonly HostData[];
 
@@ -88,13 +88,13 @@ function shapeOf(what: string, value: HostData): number[] {
   return [list.length, ...shapes[0]];
 }
 
-/** Node's Buffer, its polyfills and subclasses: a Uint8Array whose bytes may be those of any numbers. */
+/** Whether it is Node's Buffer, a polyfill or a subclass of it: a Uint8Array whose bytes may be those of any numbers. */
 function isNodeBuffer(value: unknown): boolean {
   const { constructor } = Object(value) as { constructor?: { isBuffer?: (value: unknown) => unknown } };
   return constructor?.isBuffer?.(value) === true;
 }
 
-/** What is no host data, with advice where its bytes may mean several things. */
+/** Describes a value that is not host data, with advice if its bytes may mean several things. */
 function describe(value: unknown): string {
   const name = (value as object | undefined)?.constructor?.name ?? '';
   if (isNodeBuffer(value))

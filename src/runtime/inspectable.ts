@@ -1,4 +1,4 @@
-// What everything that has a plan offers (nets, trainers, streams and compiled functions): the plan, its text, a profile, tuning.
+// The methods of everything that has a plan (nets, trainers, streams, compiled functions): plan, explain, profile and tune.
 import type { TunedKind } from '../backend/tuning.ts';
 import type { Plan } from '../plan/plan.ts';
 import type { Profile } from '../plan/profile.ts';
@@ -20,9 +20,9 @@ export abstract class Inspectable<Args extends readonly unknown[]> implements Di
   }
 
   /**
-   * What each step takes on such arguments, and on a GPU the least that it could take: see `printProfile`. It calibrates first,
-   * and repeats each step for some 50 ms, in which nothing else should run on the device. Weights, states, optimizer, step
-   * count and random numbers stay what they are.
+   * Measures the time of each step for such arguments; on a GPU the profile also has each step's floor. `printProfile` prints
+   * it. Calibrates first, and repeats each step for some 50 ms, during which nothing else should run on the device. Weights,
+   * states, optimizer, step count and random numbers do not change.
    * @throws GatewiseError `unsupported` (as a rejection) with `check: true`.
    */
   async profile(...args: Args): Promise<Profile> {
@@ -31,10 +31,10 @@ export abstract class Inspectable<Args extends readonly unknown[]> implements Di
   }
 
   /**
-   * Measures which kernels are fastest on this device for the steps of such a plan, and uses them from the next run on, here
-   * and in all that is planned later. Each kind of step is measured once; results are stored as `createRuntime` says. Nothing
-   * else should run on the device meanwhile. Weights and states stay what they are. On the CPU there is nothing to measure.
-   * @returns what was measured: nothing if all was known.
+   * Measures which kernel variants are fastest on this device for the steps of such a plan. The next run and all later plans use
+   * them. It measures each kind of step once and stores the result (option `tuning` of `createRuntime`). Nothing else should run
+   * on the device meanwhile. Weights and states do not change. On the CPU there is nothing to measure.
+   * @returns The kinds of steps that it measured: none if all were known.
    * @throws GatewiseError `unsupported` (as a rejection) with `check: true` or `tuning: false`.
    */
   async tune(...args: Args): Promise<readonly TunedKind[]> {

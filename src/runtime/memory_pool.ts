@@ -1,5 +1,5 @@
-// Tensors on a backend, from memory that disposed tensors of the same size and dtype gave back: a loop that disposes of its
-// tensors allocates nothing after its first turn, and the bind groups of its buffers stay valid.
+// The memory pool of a backend: a new tensor takes the buffer of a disposed one of the same size and dtype. So a loop that
+// disposes of its tensors allocates nothing after its first iteration, and the bind groups of its buffers stay valid.
 import type { Backend, DeviceBuffer } from '../backend/backend.ts';
 import { sizeOf, type DType, type Shape } from '../core/shape.ts';
 import { Tensor } from './tensor.ts';

@@ -32,7 +32,7 @@ interface RunResult {
   readonly states: Record<string, Tensor>;
 }
 
-/** Its plans, profiles and tuning are those of `run`. */
+/** `plan`, `explain`, `profile` and `tune` are about `run`. */
 export class Net extends Inspectable<[x: Tensor | HostData, options?: RunOptions]> implements NetContext {
   readonly runtime: Memory;
   readonly model: Layer;
@@ -154,7 +154,7 @@ export class Net extends Inspectable<[x: Tensor | HostData, options?: RunOptions
 
   /**
    * Trains the weights in place.
-   * @throws GatewiseError `unsupported` where they were loaded with precision `int8`.
+   * @throws GatewiseError `unsupported` if they were loaded with precision `int8`.
    */
   trainer(options: TrainerOptions): Trainer {
     this.#checkAlive();

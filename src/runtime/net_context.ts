@@ -1,4 +1,4 @@
-// What a stream and a trainer see of a net.
+// The parts of a net that its streams and trainers use.
 import type { Layer } from '../nn/layer.ts';
 import type { WeightPrecision } from '../ops/weight_precision.ts';
 import type { ParameterLayout } from './parameters.ts';
@@ -9,7 +9,7 @@ export interface NetContext {
   readonly runtime: Memory;
   readonly model: Layer;
   readonly layout: ParameterLayout;
-  /** What weight matrices are rounded to where they are multiplied by. */
+  /** The precision to which weight matrices are rounded in products. */
   readonly precision: WeightPrecision;
   /** All parameters, flat. */
   readonly weights: Tensor;

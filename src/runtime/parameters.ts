@@ -12,7 +12,7 @@ import { FlatLayout } from './flat_layout.ts';
 export class ParameterLayout extends FlatLayout {
   readonly #layer: Layer;
 
-  /** @param alignment Each parameter starts at a multiple of this many elements, as the backend binds it. */
+  /** @param alignment Each parameter starts at a multiple of this many elements, so that the backend can bind it. */
   constructor(layer: Layer, alignment: number) {
     let size = 0;
     const entries = layer.parameters.map(({ name, shape }) => {
@@ -34,7 +34,7 @@ export class ParameterLayout extends FlatLayout {
     );
   }
 
-  /** Parameters with the matrices rounded to `precision`, as they are stored for the kernels. */
+  /** The parameters, with the quantizable matrices rounded to `precision`. */
   quantize(parameters: Values, precision: WeightPrecision): Values {
     if (precision === 'float32') return parameters;
     return Object.fromEntries(

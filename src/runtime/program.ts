@@ -12,13 +12,13 @@ import { printPlan } from '../plan/print.ts';
 import { profileOf, type Profile } from '../plan/profile.ts';
 import { rangeWithout, Tensor, type Argument } from './tensor.ts';
 
-/** Memory of a backend. */
+/** Allocates tensors on a backend. */
 export interface Memory {
   readonly backend: Backend;
   allocate(shape: Shape, dtype: DType): Tensor;
 }
 
-/** Arguments by name. Errors call them so. */
+/** Arguments by name; errors use these names. */
 export type NamedArguments = Readonly<Record<string, Argument>>;
 
 /** A program and what to run it with. */
@@ -34,7 +34,7 @@ export interface Traced {
 }
 
 export interface ProgramOptions {
-  /** What errors call the program. */
+  /** The program's name in errors. */
   readonly name: string;
   /** In the plan's order. Only their shapes and dtypes are read. */
   readonly args: Readonly<Record<string, Signature>>;
@@ -58,7 +58,7 @@ export class ProgramCache {
     this.#backend = backend;
   }
 
-  /** The program for arguments of these names, dtypes and shapes, traced and planned at the first use, and the arguments. */
+  /** The program for arguments of these names, dtypes and shapes, and the arguments. The first use traces and plans it. */
   prepare(options: ProgramOptions & { readonly args: NamedArguments }): Prepared {
     const { name, args, variant = '' } = options;
     const signature = Object.entries(args).map(
@@ -81,7 +81,7 @@ export class Program {
   readonly #backend: Backend;
   readonly #name: string;
   readonly #argumentNames: readonly string[];
-  /** The numbers of the outputs, nested as the trace returned its values; the traced graph is not retained. */
+  /** The indices of the outputs, nested as the trace returned its values; the traced graph is not retained. */
   readonly #outputs: Tree<number>;
   /** For each output, the position of the argument whose memory it replaces. */
   readonly #donate: readonly (number | undefined)[];
@@ -273,7 +273,7 @@ export class Program {
     });
   }
 
-  /** Checks elements that are indices or lengths. Those of a tensor cannot be read here: its smallest and largest are checked. */
+  /** Checks that indices or lengths are valid: of host data each element, of a tensor, which is on the device, its range. */
   #check(name: string, arg: Argument, { kind, limit, except, view }: IndexLimit): void {
     const least = kind === 'index' ? 0 : 1;
     const refuse = (found: string, hint = ''): never => {

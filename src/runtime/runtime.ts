@@ -117,11 +117,7 @@ export class Runtime implements Memory, Disposable {
     return this.#pool.allocate(shape, dtype);
   }
 
-  /**
-   * Copies numbers to the backend.
-   * @param options.shape Another shape with as many elements, such as that of a typed array.
-   * @param options.dtype Instead of the data's own, which `HostData` tells.
-   */
+  /** Copies numbers to the backend. @param options.shape Default: as the data. @param options.dtype Default: see `HostData`. */
   tensor(data: HostData, options: { readonly shape?: Shape; readonly dtype?: DType } = {}): Tensor {
     const { shape, dtype } = readOptions('tensor', TENSOR, options);
     const host = toHostTensor('tensor', data, shape, dtype);

@@ -7,7 +7,7 @@ import { broadcast, concat, slice } from '../ops/structure.ts';
 import type { HostData } from './host.ts';
 import { Tensor, toArgument, type Argument } from './tensor.ts';
 
-/** At most one of the two. Without them every step of every sequence counts. */
+/** Lengths or a mask, not both. Without them every step of every sequence counts. */
 export interface SequenceOptions {
   /**
    * (B): the number of valid steps of each sequence, 1 to T, in any order; later steps are padding. A recurrent layer outputs
@@ -21,7 +21,7 @@ export interface SequenceOptions {
   readonly mask?: Tensor | HostData;
 }
 
-/** By the names of a layer's context. */
+/** The arguments of a program, named as in a layer's context. */
 export interface SequenceArguments {
   readonly input: Argument;
   /** i32 (B). */
@@ -63,7 +63,7 @@ export function stepsAndBatch(
   { inputDType, ignoresPadding, timeAxis = 0 }: Layer,
   { shape }: Argument,
 ): [steps: number, batch: number] {
-  // Only for models of the library's layers is it known that features have the last axis.
+  // Only models of the library's own layers are known to have their features on the last axis.
   if (shape.length < (inputDType === 'f32' && ignoresPadding === true ? 3 : 2))
     throw new GatewiseError(
       'shape',
@@ -104,7 +104,7 @@ export function toLengths(what: string, value: Tensor | HostData, batch: number,
 
 /**
  * Which steps count, as f32 (T, B), or (B, T) where time is axis 1.
- * @param value of that shape, 1 where a step counts and 0 where it does not. The elements of a tensor are not checked.
+ * @param value Of that shape, 1 where a step counts and 0 where it does not. The elements of a tensor are not checked.
  */
 export function toMask(
   what: string,
@@ -138,8 +138,8 @@ export interface Truncation {
 }
 
 /**
- * How many steps can be left out because they are padding in every sequence, if any. The longest length is rounded up to a power
- * of two, so that batches of one shape need few plans, and one further step stays, which is padding in every row.
+ * The truncation for a batch; undefined if no steps are known to be padding in every sequence. It rounds the longest length up
+ * to a power of two, so that batches of one shape need few plans, and keeps one further step, which is padding in every row.
  */
 export function truncationOf(
   { timeAxis, ignoresPadding }: Layer,
@@ -161,7 +161,7 @@ export function truncate(sequence: Value, truncation: Truncation | undefined): V
   return truncation === undefined ? sequence : slice(sequence, truncation.axis, 0, truncation.length);
 }
 
-/** An output of T steps. Those that were left out repeat the last one, which is padding as well. */
+/** The output for all T steps: those that were left out repeat the last computed one, which is padding as well. */
 export function extend(output: Value, truncation: Truncation | undefined): Value {
   if (truncation === undefined) return output;
   const { axis, length, steps } = truncation;

@@ -1,4 +1,4 @@
-// All states of a model in one flat tensor. States lie in the model's order. Consecutive states of as many layers form a matrix
+// All states of a model in one flat tensor, in the model's order. Consecutive states with the same number of layers form a matrix
 // with a row for each layer, so that all states of a layer are contiguous.
 import { sizeOf } from '../core/shape.ts';
 import type { Value } from '../graph/value.ts';
@@ -54,7 +54,7 @@ export class StateLayout extends FlatLayout {
   }
 }
 
-/** The first axis of a state, if that is not the batch, counts layers. */
+/** The number of layers of a state: the size of its first axis, or 1 if that axis is the batch. */
 function layersOf({ shape }: State): number {
   const [one, two] = [shape(1), shape(2)];
   return one.length > 0 && one[0] === two[0] ? one[0] : 1;

@@ -14,7 +14,7 @@ import { StateLayout } from './state_layout.ts';
 import { clearRows, rowsOf } from './states.ts';
 import { toArgument, type Tensor } from './tensor.ts';
 
-/** Its plans, profiles and tuning are those of `push`. */
+/** `plan`, `explain`, `profile` and `tune` are about `push`. */
 export class Stream extends Inspectable<[x: Tensor | HostData]> {
   readonly batch: number;
   readonly #net: NetContext;
@@ -44,7 +44,7 @@ export class Stream extends Inspectable<[x: Tensor | HostData]> {
 
   /**
    * Feeds one step and returns the model's output for it, (batch, …), without waiting; read() it for the values.
-   * @param x one step's input: (batch) tokens or (batch, I) features. With a batch of 1, one token or (I) features do.
+   * @param x One step's input: (batch) tokens or (batch, I) features. With a batch of 1 also one token or (I) features.
    */
   push(x: Tensor | HostData): Tensor {
     const { program, args } = this.prepare('push', x);
@@ -114,7 +114,7 @@ export class Stream extends Inspectable<[x: Tensor | HostData]> {
   /**
    * Sets states to zero, without waiting.
    * @param rows Rows of the batch, from 0; the others continue unchanged. All unless given.
-   * @throws GatewiseError `argument` where a row is not in the batch.
+   * @throws GatewiseError `argument` if a row is not in the batch.
    */
   reset(rows?: number | readonly number[]): void {
     this.#checkAlive('reset');
@@ -136,7 +136,7 @@ export class Stream extends Inspectable<[x: Tensor | HostData]> {
     program.run(args, []);
   }
 
-  /** Copies of the states as they are after the last push, by name. The caller owns them. */
+  /** Copies of the states after the last push, by name. The caller owns them. */
   states(): Record<string, Tensor> {
     this.#checkAlive('states');
     return this.#copy('states', (states) => this.#layout.unpack(states)) as Record<string, Tensor>;
@@ -159,7 +159,7 @@ export class Stream extends Inspectable<[x: Tensor | HostData]> {
   }
 
   /**
-   * The states as they are after the last push, as safetensors in float32. @param metadata strings to store beside them.
+   * The states after the last push, as safetensors in float32. @param metadata Strings to store beside them.
    */
   async save(metadata: Readonly<Record<string, string>> = {}): Promise<Uint8Array<ArrayBuffer>> {
     this.#checkAlive('save');
@@ -174,8 +174,8 @@ export class Stream extends Inspectable<[x: Tensor | HostData]> {
 
   /**
    * Restores states that `save` wrote, here or on another machine.
-   * @returns the metadata of the file.
-   * @throws GatewiseError `file` where it is of another model or batch; the states then stay what they were.
+   * @returns The metadata of the file.
+   * @throws GatewiseError `file` if it is from another model or batch; the states then do not change.
    */
   restore(bytes: Uint8Array): Readonly<Record<string, string>> {
     this.#checkAlive('restore');

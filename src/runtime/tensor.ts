@@ -1,4 +1,4 @@
-// A tensor in a backend's memory. Whoever holds it disposes of it.
+// A tensor in a backend's memory. Its owner disposes of it.
 import type { Backend, DeviceBuffer } from '../backend/backend.ts';
 import { markWritten } from '../backend/memo.ts';
 import { GatewiseError, show } from '../core/errors.ts';
@@ -8,7 +8,7 @@ import { toHostTensor, type HostData, type HostTensor } from './host.ts';
 /** Returns the memory of tensors that were garbage collected without dispose(). */
 const collected = new FinalizationRegistry<() => void>((release) => release());
 
-/** The two smallest and two largest distinct elements. The second ones are infinite if all elements are equal. */
+/** The two smallest and the two largest distinct elements, so that one number can be excepted; infinite if there is no second. */
 export interface NumberRange {
   readonly smallest: number;
   readonly secondSmallest: number;
@@ -74,7 +74,7 @@ export class Tensor implements Disposable {
 
   /**
    * Writes all elements, in row-major order.
-   * @throws GatewiseError `shape` where there are more or fewer numbers, `dtype` for an i32 tensor and other than whole numbers.
+   * @throws GatewiseError `shape` for more or fewer numbers, `dtype` for other than whole numbers in an i32 tensor.
    */
   write(numbers: HostData): void {
     const { data } = toHostTensor(`write to tensor ${show(this.shape)}`, numbers, this.shape, this.dtype);
@@ -87,7 +87,7 @@ export class Tensor implements Disposable {
     return this.backend.read(this.buffer, sizeOf(this.shape), this.dtype);
   }
 
-  /** The only element. @throws GatewiseError `shape` where there are more. */
+  /** The only element. @throws GatewiseError `shape` if there are more. */
   async item(): Promise<number> {
     if (sizeOf(this.shape) !== 1)
       throw new GatewiseError(

@@ -38,7 +38,7 @@ export class TrainStates {
     this.#memory = memory;
   }
 
-  /** `states` and `continues` as arguments of a step on such an input. @param given The caller's, which are refused. */
+  /** `states` and `continues` as arguments of a step on such an input. @param given States of the caller, which are refused. */
   arguments(input: Argument, given: GivenStates | undefined): NamedArguments {
     if (given !== undefined)
       throw new GatewiseError(
@@ -60,7 +60,7 @@ export class TrainStates {
     return new StateLayout(this.#model.states, this.#continues.length);
   }
 
-  /** The tensor for a batch of so many rows; a new one if it had another number of them. */
+  /** The tensor for a batch of this many rows; a new one if the number has changed. */
   #allocated(batch: number): Tensor {
     if (this.#tensor === undefined || batch !== this.#continues.length) {
       const { size } = new StateLayout(this.#model.states, batch);
@@ -73,12 +73,12 @@ export class TrainStates {
     return this.#tensor;
   }
 
-  /** Call this when a step has been queued. */
+  /** Records that a step has been queued: all rows now continue. */
   advance(): void {
     this.#continues.fill(1);
   }
 
-  /** @param rows of the batch; all unless given. */
+  /** @param rows Rows of the batch; all unless given. */
   reset(rows?: number | readonly number[]): void {
     for (const row of rowsOf('resetStates', rows, this.#continues.length)) this.#continues[row] = 0;
   }
@@ -99,7 +99,7 @@ export class TrainStates {
     return tensors;
   }
 
-  /** Checks states from a file. @returns what writes them to the device. */
+  /** Checks states from a file. @returns A function that writes them to the device. */
   restorer(file: ReadonlyMap<string, NamedTensor>, prefix: string): () => void {
     if (file.size === 0) return () => this.reset();
     const [first] = this.#model.states;

@@ -45,7 +45,7 @@ export const optimizerArgument = (state: string): string => `optimizer ${state}`
  * @param args `weights`, the optimizer's states, `scalars`, `input`, `target`, `noise`, `lengths` or `mask`, given states of
  *   the model, or for a stateful trainer all `states`, flat, and `continues`, (B): 0 for rows that start at zero, else 1.
  * @param truncation The steps of input and target that are computed; all where absent.
- * @returns the loss, then what replaces the weights, the optimizer's states and, with `continues`, `states`.
+ * @returns The loss, then the new weights, the optimizer's new states and, with `continues`, the new `states`.
  */
 export function traceStep(
   { model, layout, precision }: Pick<NetContext, 'model' | 'layout' | 'precision'>,

@@ -61,11 +61,11 @@ const OPTIONS = {
 
 type StepParameters = [x: Tensor | HostData, y: Tensor | HostData, options?: StepOptions];
 
-/** Its plans, profiles and tuning are those of `step`; nothing is trained by them. */
+/** `plan`, `explain`, `profile` and `tune` are about `step`; they train nothing. */
 export class Trainer extends Inspectable<StepParameters> {
   readonly #net: NetContext;
   readonly #options: Complete<typeof OPTIONS>;
-  /** Each flat, as the weights. */
+  /** Each flat, like the weights. */
   readonly #optimizerStates: readonly Tensor[];
   /** The model's states between steps; undefined unless stateful. */
   readonly #states: TrainStates | undefined;
@@ -117,10 +117,9 @@ export class Trainer extends Inspectable<StepParameters> {
   }
 
   /**
-   * Queues one step on a batch and resolves with its loss, before the update. Awaiting is not needed before the next
-   * step.
-   * @throws GatewiseError at once where the batch does not fit, and `not-finite` (as a rejection) where the loss is NaN or
-   *   infinite and `onNonFinite` is `throw`.
+   * Queues one training step and resolves with its loss before the update. The next step can be queued without awaiting it.
+   * @throws GatewiseError at once if the batch does not fit, and `not-finite` (as a rejection) if the loss is NaN or infinite and
+   *   `onNonFinite` is `throw`.
    */
   step(x: Tensor | HostData, y: Tensor | HostData, options: StepOptions = {}): Promise<number> {
     const { program, args } = this.prepare('step', x, y, options);
@@ -145,7 +144,7 @@ export class Trainer extends Inspectable<StepParameters> {
   /**
    * With `stateful`: the next step starts at zero states, and its batch may have another size.
    * @param rows Rows of the batch, from 0, that start at zero; the others continue. All unless given.
-   * @throws GatewiseError `argument` where a row is not in the batch, `unsupported` without `stateful`.
+   * @throws GatewiseError `argument` if a row is not in the batch, `unsupported` without `stateful`.
    */
   resetStates(rows?: number | readonly number[]): void {
     this.#checkAlive('resetStates');
@@ -270,9 +269,9 @@ export class Trainer extends Inspectable<StepParameters> {
   }
 }
 
-/** In a checkpoint, what comes before a parameter's name: nothing for its value, then a prefix for each state of the optimizer. */
+/** The prefixes of parameter names in a checkpoint: none for the weights, then one for each state of the optimizer. */
 const prefixesOf = ({ states }: Optimizer): string[] => ['', ...states.map((state) => `optimizer.${state}.`)];
-/** In a checkpoint, what comes before the name of a state of the model. */
+/** The prefix of the names of the model's states in a checkpoint. */
 const STATE_PREFIX = 'state.';
 
 /** A seed of up to 53 bits as 32 bits: its low word, xored with a multiple of its high word. */

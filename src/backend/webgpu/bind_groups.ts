@@ -1,5 +1,5 @@
 // The bind groups of a plan's launches. A launch needs one bind group for each set of GPU buffers that its arguments and outputs
-// may be in. Launches that bind the same arguments and outputs are looked up together, and only if one of these buffers changed.
+// may be in. Launches that bind the same arguments and outputs form a group, looked up only if one of its buffers has changed.
 import { LRUCache } from '../../core/lru_cache.ts';
 import type { WebGPUBuffer } from './buffers.ts';
 

@@ -1,11 +1,11 @@
-// The resources that launches bind: rows of uniforms, all of a plan in one buffer that is written once, and ranges of storage buffers.
+// Launches with what they bind: one buffer per plan that holds all rows of uniforms, written once, and ranges of storage buffers.
 import { packUniforms } from '../../core/kernel.ts';
 import type { Binding, Dispatch } from './dispatch.ts';
 import { BufferUsage, storageBytes, type WebGPUBuffer } from './buffers.ts';
 import type { Pipelines } from './pipelines.ts';
 import type { Launch } from './recording.ts';
 
-/** Creates the pipelines of dispatches, and a buffer of their uniforms, each row at an offset that WebGPU can bind dynamically. */
+/** Creates the pipelines of dispatches and a buffer of their uniforms, each row at an offset that WebGPU can bind dynamically. */
 export function createLaunches(
   device: GPUDevice,
   pipelines: Pipelines,

@@ -1,6 +1,6 @@
-// Makes a browser notice at once that the GPU has finished. Browsers poll the device only now and then: Chrome 2 ms after the last
-// command and then every millisecond, Firefox every 100 ms (its bug 1870699). Each command makes them poll, so while a result is
-// awaited this sends a few that do nothing.
+// Makes a browser notice at once that the GPU has finished. Browsers poll the device only now and then: Chrome 2 ms after the
+// last command and then every millisecond, Firefox every 100 ms (its bug 1870699). Each command makes them poll, so while a
+// result is awaited this sends a few that do nothing.
 
 /** Error scopes at the start of a wait: their round trips together take about as long as Chrome waits before its first poll. */
 const SCOPES_PER_WAIT = 8;

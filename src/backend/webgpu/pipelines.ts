@@ -1,4 +1,4 @@
-// Compute pipelines, created once for each kernel, template and set of constants and cached for the lifetime of the device.
+// Compute pipelines, one for each kernel, set of values for its template and set of constants, cached while the device lives.
 import { GatewiseError } from '../../core/errors.ts';
 import { expand } from '../../core/wgsl_template.ts';
 import type { Dispatch } from './dispatch.ts';

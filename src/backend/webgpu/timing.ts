@@ -1,5 +1,5 @@
-// Measures how long work takes on the device. The work is repeated in one pass until the resolution of the clocks does not matter;
-// the clock is the device's timestamps or the wall clock.
+// Measures how long work takes on the device, by the device's timestamps or the wall clock. It repeats the work in one pass until
+// the resolution of these clocks does not matter.
 import { GatewiseError } from '../../core/errors.ts';
 import { BufferUsage } from './buffers.ts';
 import type { Staging } from './staging.ts';

@@ -1,4 +1,4 @@
-// The linear scan's reference: plain loops, column by column, with the state in float64.
+// The reference of the linear scan and of its gradient: plain loops, column by column, with the state in float64.
 import type { View } from '../../../core/view.ts';
 import { evaluator } from '../../../expr/evaluate.ts';
 import { inputName } from '../../../expr/expr.ts';

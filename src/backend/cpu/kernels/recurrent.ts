@@ -36,7 +36,7 @@ interface Elements {
 
 type Tensors = Readonly<Partial<Record<TensorName, Operand | undefined>>> & { readonly reserve: Operand };
 
-/** Whether initial states are zero and not in memory, or are read from the arguments, as the carry of a single step. */
+/** Where the loop reads the initial states: in `states`, nowhere since they are zero, or in the argument (a single step). */
 type Initial = 'in memory' | 'zero' | 'as given';
 
 /** Resolves a place in a step; undefined if the step, layer or tensor does not exist, so that the value is 0. */

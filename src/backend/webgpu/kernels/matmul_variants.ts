@@ -90,7 +90,7 @@ const uniformsOf = ({ m, n, k, a, b }: Product, { results, depth }: Goal) => ({
 });
 
 /**
- * The parts that the launches of all variants share. The matrices are bound with the element types by which the kernel loads them.
+ * The parts that the launches of all variants share. Each matrix is bound with the element type by which the kernel loads it.
  * @param loadA The WGSL of `load_a`. @param aLayout The layout of `a` as `load_a` reads it.
  */
 const launchOf = (product: Product, goal: Goal, loadA: string, aLayout = product.aLayout) => {

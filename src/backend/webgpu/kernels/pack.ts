@@ -20,7 +20,7 @@ export const pack = defineKernel(packOp, {
     const { result, value } = STORES[precision];
     return blocks.map(({ input, count, depth, units, source, target, scale }) =>
       dispatch(pack_weight, {
-        // The input behind the matrices exists with int8 alone.
+        // The input after the matrices exists only with int8.
         bindings: { weight: inputs[input], [result]: packed, largest: inputs[matrices] },
         splices: {
           store: `fn store(quad: u32, four: vec4f, column: u32) {\n  ${result}[quad] = ${value};\n}`,

@@ -1,4 +1,4 @@
-// Helpers for kernels with a spliced expression: the uniforms of strided operands, shared bindings, and the WGSL of the expression.
+// Helpers for kernels with a spliced expression: uniforms of strided operands, shared bindings, the expression in WGSL, grids.
 import { collapse, transposeView, walk, type View } from '../../../core/view.ts';
 import { type Expr, inputPosition } from '../../../expr/expr.ts';
 import { toWGSL } from '../../../expr/wgsl.ts';
@@ -26,8 +26,8 @@ export function operandUniform(view: View): OperandUniform {
 }
 
 /**
- * The WGSL of the element index of an operand at `at`. It leaves out axes of stride 0, factors of 1 and an offset of 0, so views that
- * differ in these have different pipelines. @param row The operand's row in `params.operands`.
+ * The WGSL of the element index of an operand at `at`. It leaves out axes of stride 0, factors of 1 and an offset of 0, so views
+ * that differ in these have different pipelines. @param row The operand's row in `params.operands`.
  */
 export function indexText(row: number, { strides, offset, shape }: View): string {
   const axes = ['x', 'y', 'z', 'w'].slice(4 - shape.length);
@@ -48,8 +48,8 @@ export function isOneLaunch(views: readonly View[]): boolean {
 }
 
 /**
- * Divides views of one shape into blocks that one launch can address. Adjacent axes are merged where all views allow it. If more than
- * MAX_AXES remain, there is a launch for each index of the smallest ones; the last launch has the largest offsets.
+ * Divides views of one shape into blocks that one launch can address. It merges adjacent axes where all views allow it. If more
+ * than MAX_AXES remain, there is a launch for each index of the smallest ones; the last launch has the largest offsets.
  * @returns The views of each launch.
  */
 export function launchesOf(views: readonly View[]): View[][] {
@@ -69,8 +69,8 @@ export function launchesOf(views: readonly View[]): View[][] {
 }
 
 /**
- * Assigns each region a binding. Regions of one buffer share a binding, and an input in the buffer of an output uses the binding of
- * the output, since WebGPU does not allow to bind a buffer twice if one binding is writable.
+ * Assigns each region a binding. Regions of one buffer share a binding, and an input in the buffer of an output uses that of the
+ * output: WebGPU forbids two bindings of a buffer if one of them is writable.
  */
 export function shareBindings<Name extends string>(
   inputs: readonly Region[],

@@ -1,5 +1,5 @@
-// The launch geometry of the recurrent kernels: rows, units and splits of k per invocation and per workgroup, and whether stacked
-// layers share launches.
+// The launch geometry of the recurrent kernels: rows, units and splits of k per invocation and per workgroup, the steps of a
+// launch, and whether stacked layers share launches.
 import type { WavefrontStep } from '../../../../graph/value.ts';
 import { floorSeconds } from '../../../../plan/calibration.ts';
 import { chooseTile, type DeviceInfo } from '../../device_info.ts';

@@ -35,7 +35,7 @@ export interface Loop {
   readonly precision: WeightPrecision;
   /** Quads of one pseudo-layer's packed weights. */
   readonly quadsPerLayer: number;
-  /** Whether initial states are zero and not in memory, or are read from the arguments, as the carry of a single step. */
+  /** Where the loop reads the initial states: in `states`, nowhere since they are zero, or in the argument (a single step). */
   readonly initial: 'in memory' | 'zero' | 'as given';
 }
 
