@@ -34,8 +34,11 @@ export interface Layer {
   readonly timeAxis: 0 | 1 | undefined;
   /** Whether the output at a step depends on no later step, which streams require; true where absent. */
   readonly causal?: boolean;
-  /** Whether the output has a row for each step of the input; true where absent. */
-  readonly perStep?: boolean;
+  /**
+   * Whether the output has a row for each step of the input. Where absent, shapes tell, and a trainer with lengths or a mask asks
+   * for it if they do not.
+   */
+  readonly perStep?: boolean | undefined;
   /**
    * Whether steps that are padding in every row can be cut off the input: no other output depends on them or on their number,
    * and the output is the same at each of them. False where absent.
@@ -48,6 +51,10 @@ export interface Layer {
    */
   forward(x: Value, parameters: Values, states?: Values, context?: Context): LayerResult;
 }
+
+/** Whether the output has a row for each step; undefined if a layer of one's own does not say. Layers of the library have one. */
+export const perStepOf = ({ perStep, ignoresPadding }: Layer): boolean | undefined =>
+  perStep ?? (ignoresPadding === true ? true : undefined);
 
 export interface LayerResult {
   readonly output: Value;

@@ -31,6 +31,7 @@ export class LayerNorm implements Layer {
   readonly inputDType = 'f32';
   readonly timeAxis = undefined;
   readonly ignoresPadding: boolean;
+  readonly perStep = true;
   readonly normalizedShape: Shape;
   readonly eps: number;
   readonly elementwiseAffine: boolean;

@@ -7,6 +7,7 @@ import type { Context } from './context.ts';
 import {
   checkLayer,
   checkStates,
+  perStepOf,
   type Layer,
   type LayerResult,
   type Parameter,
@@ -22,7 +23,7 @@ export class Sequential implements Layer {
   readonly inputDType: DType | undefined;
   readonly timeAxis: 0 | 1 | undefined;
   readonly causal: boolean;
-  readonly perStep: boolean;
+  readonly perStep: boolean | undefined;
   readonly ignoresPadding: boolean;
 
   constructor(layers: readonly Layer[]) {
@@ -45,7 +46,8 @@ export class Sequential implements Layer {
       );
     this.timeAxis = [...axes][0];
     this.causal = layers.every(({ causal = true }) => causal);
-    this.perStep = layers.every(({ perStep = true }) => perStep);
+    const perStep = layers.map(perStepOf);
+    this.perStep = perStep.includes(false) ? false : perStep.includes(undefined) ? undefined : true;
     this.ignoresPadding = layers.every(({ ignoresPadding = false }) => ignoresPadding);
   }
 

@@ -5,7 +5,7 @@ import { Expr, inputName } from '../expr/expr.ts';
 import { gradients } from '../graph/autodiff.ts';
 import type { Signature, Value } from '../graph/value.ts';
 import { Noise, type Context } from '../nn/context.ts';
-import type { Layer, Values } from '../nn/layer.ts';
+import { perStepOf, type Layer, type Values } from '../nn/layer.ts';
 import type { Loss } from '../nn/loss.ts';
 import type { Optimizer } from '../nn/optimizer.ts';
 import { elementwise } from '../ops/elementwise.ts';
@@ -88,14 +88,23 @@ export const hasSameSteps = (a: Signature, b: Signature): boolean =>
 
 /** The loss's mask, (T, B) or (B, T). Undefined unless steps are masked and the target has elements for each step. */
 function stepMask(
-  { timeAxis, perStep }: Layer,
+  model: Layer,
   { lengths, mask }: Context,
   x: Value,
-  ...stepwise: readonly Value[]
+  output: Value,
+  target: Value,
 ): Value | undefined {
+  const { name, timeAxis } = model;
+  const perStep = perStepOf(model);
+  if (lengths === undefined && mask === undefined) return undefined;
   // With one output for each sequence the layers have applied the lengths, and every element of the target counts.
-  if (perStep === false) return undefined;
-  if (!stepwise.every((value) => hasSameSteps(value, x))) return undefined;
+  if (perStep === false || !hasSameSteps(output, x) || !hasSameSteps(target, x)) return undefined;
+  const [steps, batch] = x.shape;
+  if (perStep === undefined && steps === batch)
+    throw new GatewiseError(
+      'unsupported',
+      `step: with lengths or a mask and as many steps as sequences (${steps}), the output ${show(output.shape)} of ${name} may have a row for each step or for each sequence; declare perStep: true or false in the layer of your own`,
+    );
   if (lengths === undefined) return mask;
   return timeAxis === 1 ? transpose(lengthMask(lengths, x.shape[1])) : lengthMask(lengths, x.shape[0]);
 }
