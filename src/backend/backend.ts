@@ -75,6 +75,8 @@ export interface Backend {
   readonly kind: string;
   /** The name of the adapter or engine, for people. */
   readonly description: string;
+  /** Whether the garbage collector frees buffers that nothing refers to. */
+  readonly isGarbageCollected?: boolean;
   /** Allocates `size` elements of 4 bytes, zero at first. */
   createBuffer(size: number, dtype: DType): DeviceBuffer;
   /**

@@ -46,6 +46,11 @@ export interface RuntimeOptions extends AdapterOptions {
    */
   readonly precision?: Precision;
   /**
+   * The most bytes of freed tensors that a GPU runtime keeps for new ones. Unless given: as many as its tensors ever had in use at
+   * once, and at least 16 MiB.
+   */
+  readonly freeBytes?: number;
+  /**
    * Where results of `tune()` are stored between visits: the page's `localStorage` unless given. False: kernels are chosen
    * by device and sizes alone, and `tune()` is refused.
    */
@@ -73,6 +78,7 @@ const RUNTIME = {
   check: flag(false),
   precision: oneOf(['float32', 'float64'], 'float32'),
   tuning: unchecked<RuntimeOptions['tuning']>(),
+  freeBytes: optional(nonNegative()),
 };
 const TUNING = {
   store: optional(
@@ -104,11 +110,11 @@ export class Runtime implements Memory, Disposable {
   #disposed = false;
 
   /** Made by `createRuntime`. */
-  constructor(backend: Backend, table: TuningTable | undefined, fallbackReason?: string) {
+  constructor(backend: Backend, table: TuningTable | undefined, freeBytes?: number, fallbackReason?: string) {
     this.backend = backend;
     this.#table = table;
     this.fallbackReason = fallbackReason;
-    this.#pool = new MemoryPool(backend);
+    this.#pool = new MemoryPool(backend, freeBytes);
   }
 
   /** A tensor of uninitialised memory. */
@@ -148,7 +154,7 @@ export class Runtime implements Memory, Disposable {
         `tensorFrom: takes a GPUBuffer, and this runtime is on ${this.backend.description}; use tensor()`,
       );
     const buffer = this.backend.importBuffer(gpuBuffer, sizeOf(shape), offset);
-    return new Tensor(this.backend, buffer, shape, dtype, () => undefined);
+    return new Tensor(this.backend, buffer, shape, dtype);
   }
 
   /** Compiles a function of traced values to one of tensors: traced and planned once for each signature of arguments. */
@@ -208,7 +214,11 @@ export class Runtime implements Memory, Disposable {
  * @throws GatewiseError `no-adapter` if WebGPU is required and there is no adapter.
  */
 export async function createRuntime(options: RuntimeOptions = {}): Promise<Runtime> {
-  const { backend, device, check, precision, tuning } = readOptions('createRuntime', RUNTIME, options);
+  const { backend, device, check, precision, tuning, freeBytes } = readOptions(
+    'createRuntime',
+    RUNTIME,
+    options,
+  );
   const refuse = (problem: string): never => {
     throw new GatewiseError('argument', `createRuntime: ${problem}`);
   };
@@ -219,9 +229,10 @@ export async function createRuntime(options: RuntimeOptions = {}): Promise<Runti
   if (backend === 'cpu' && device !== undefined)
     refuse("a device was given with backend: 'cpu'; leave out one of them");
   const table = tableFor(tuning);
-  const onCPU = (reason?: string): Runtime => new Runtime(new CPUBackend(precision), table, reason);
+  const onCPU = (reason?: string): Runtime =>
+    new Runtime(new CPUBackend(precision), table, freeBytes, reason);
   const onGPU = (own: GPUDevice, ownsDevice: boolean): Runtime =>
-    new Runtime(new WebGPUBackend({ device: own, ownsDevice, check, tuning: table }), table);
+    new Runtime(new WebGPUBackend({ device: own, ownsDevice, check, tuning: table }), table, freeBytes);
   if (backend === 'cpu') return onCPU();
   if (device !== undefined) return onGPU(device, false);
   try {

@@ -23,16 +23,16 @@ export class Tensor implements Disposable {
   readonly backend: Backend;
   #buffer: DeviceBuffer | undefined;
   #range: NumberRange | undefined;
-  readonly #release: () => void;
+  readonly #release: (() => void) | undefined;
 
-  /** Made by a runtime; `release` takes the memory back. */
-  constructor(backend: Backend, buffer: DeviceBuffer, shape: Shape, dtype: DType, release: () => void) {
+  /** Made by a runtime. @param release Takes the memory back. Default: the garbage collector or the application frees it. */
+  constructor(backend: Backend, buffer: DeviceBuffer, shape: Shape, dtype: DType, release?: () => void) {
     this.backend = backend;
     this.shape = shape;
     this.dtype = dtype;
     this.#buffer = buffer;
     this.#release = release;
-    collected.register(this, release, this);
+    if (release !== undefined) collected.register(this, release, this);
   }
 
   /** The memory. @throws GatewiseError `disposed` after dispose. */
@@ -105,7 +105,7 @@ export class Tensor implements Disposable {
   dispose(): void {
     if (this.#buffer === undefined) return;
     collected.unregister(this);
-    this.#release();
+    this.#release?.();
     this.#buffer = undefined;
   }
 

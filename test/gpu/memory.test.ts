@@ -111,3 +111,35 @@ test('a command that the device refuses rejects the read', async () => {
   };
   await expect(run()).rejects.toThrow(GatewiseError);
 });
+
+const liveBytes = (): number => [...live].reduce((sum, { size }) => sum + size, 0);
+
+test('tensors of many sizes that are disposed of at once leave as much memory as was in use at once', () => {
+  const before = liveBytes();
+  for (let i = 0; i < 200; i++) runtime.tensor(new Float32Array(1e6 + 1000 * i)).dispose();
+  expect(liveBytes() - before).toBeLessThan(16 * 2 ** 20 + 5e6);
+  const held = Array.from({ length: 20 }, () => runtime.tensor(new Float32Array(1e6)));
+  const peak = liveBytes();
+  for (const tensor of held) tensor.dispose();
+  expect(liveBytes()).toBeGreaterThan(peak - 17 * 2 ** 20);
+  const again = Array.from({ length: 15 }, () => runtime.tensor(new Float32Array(1e6)));
+  expect(liveBytes()).toBeLessThanOrEqual(peak);
+  expect(new Set(again.map(({ gpuBuffer }) => gpuBuffer)).size).toBe(15);
+});
+
+test('an application limits the free memory', async () => {
+  const own = await createRuntime({ device, freeBytes: 0 });
+  const before = liveBytes();
+  own.tensor(new Float32Array(1e6)).dispose();
+  expect(liveBytes()).toBe(before);
+  own.dispose();
+});
+
+test('results of many sizes that are read leave few staging buffers', async () => {
+  const before = liveBytes();
+  for (let i = 0; i < 12; i++) {
+    using tensor = runtime.tensor(new Float32Array(1e6 * 1.5 ** (i / 2)));
+    await tensor.read();
+  }
+  expect(liveBytes() - before).toBeLessThan(2 * 4e6 * 1.5 ** 5.5 + 2 * 16 * 2 ** 20);
+});

@@ -39,6 +39,7 @@ export function runStep(
 
 export class CPUBackend implements Backend {
   readonly kind = 'cpu';
+  readonly isGarbageCollected = true;
   readonly description: string;
   readonly target: Target<CPUKernel>;
   readonly #precision: Precision;

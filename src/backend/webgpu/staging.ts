@@ -4,6 +4,9 @@ import type { DType, NumberArray } from '../../core/shape.ts';
 import type { CompletionPolling } from './completion_polling.ts';
 import { BufferUsage, MAP_READ_MODE, type WebGPUBuffer } from './buffers.ts';
 
+/** Staging buffers that are kept for later reads, in bytes; one is kept whatever its size. */
+const FREE_BYTES = 16 * 2 ** 20;
+
 /** A copy to a staging buffer that is recorded in an encoder. */
 export interface Readback {
   /**
@@ -35,6 +38,17 @@ export function createStaging(
     return device.createBuffer({ label: 'gatewise readback', size, usage });
   };
 
+  /** Keeps a buffer for later reads, and destroys those that were read first beyond FREE_BYTES. */
+  const give = (buffer: GPUBuffer): void => {
+    free.push(buffer);
+    let bytes = free.reduce((sum, { size }) => sum + size, 0);
+    while (free.length > 1 && bytes > FREE_BYTES) {
+      const [oldest] = free.splice(0, 1);
+      bytes -= oldest.size;
+      oldest.destroy();
+    }
+  };
+
   /** Records the copy of `size` elements from `source`, starting at element `offset`. */
   const copy = (
     encoder: GPUCommandEncoder,
@@ -58,7 +72,7 @@ export function createStaging(
         }
         const copied = buffer.getMappedRange(0, bytes).slice(0);
         buffer.unmap();
-        free.push(buffer);
+        give(buffer);
         const failed = failure();
         if (failed !== undefined) throw failed;
         return dtype === 'i32' ? new Int32Array(copied) : new Float32Array(copied);
