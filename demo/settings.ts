@@ -69,7 +69,7 @@ export function parseCell(text: string): CellName {
   return cell;
 }
 
-/** Settings from texts by name, such as an address's query or a file's metadata. @param defaults For absent names. */
+/** Parses settings from texts by name, such as an address's query or a file's metadata. @param defaults For absent names. */
 export function parseSettings(
   text: (name: keyof Settings) => string | undefined,
   defaults: Settings,
