@@ -38,7 +38,7 @@ export interface Environment {
   readonly heap?: { collect(): void; used(): number };
 }
 
-/** Receives what is being done, and the share of the workload that is done, 0 to 1. */
+/** Receives the current activity, and the share of the workload that is done, 0 to 1. */
 export type Report = (text: string, done: number) => void;
 
 /** Why a contestant is not timed although it answered. */
@@ -58,7 +58,7 @@ class Overdue extends Error {}
 
 const pause = (time: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, time));
 
-/** @throws Overdue after the deadline. The action goes on: nobody can stop it. */
+/** @throws Overdue after the deadline. The action continues, since it cannot be stopped. */
 async function within<T>(deadline: number, what: string, action: () => Promise<T>): Promise<T> {
   let timer: ReturnType<typeof setTimeout> | undefined;
   const late = new Promise<never>((_, reject) => {

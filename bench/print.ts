@@ -9,7 +9,7 @@ const KIB = 1024;
 const size = (bytes: number): string =>
   bytes < KIB * KIB ? `${bytes / KIB} KiB` : `${bytes / KIB / KIB} MiB`;
 
-/** For each measured quantity its name, its rate on the whole device, and that in one workgroup of 256 invocations; '' for none. */
+/** Each measured quantity: its name, its rate on the whole device and in one workgroup of 256 invocations; '' if there is none. */
 export function calibrationLines(
   calibration: Calibration,
 ): readonly (readonly [name: string, device: string, workgroup: string])[] {

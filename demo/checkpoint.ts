@@ -1,4 +1,4 @@
-// What a checkpoint says of itself beside its tensors: enough to build the same model again, and to know its text.
+// The metadata of a checkpoint: enough to build the same model again, and to recognise its text.
 import { GatewiseError, parseSafetensors } from '../src/index.ts';
 import { Smoothed } from './meter.ts';
 import { DEFAULTS, NUMBERS, parseSettings, type Settings } from './settings.ts';
@@ -40,7 +40,7 @@ export function checkpointMetadata(
   };
 }
 
-/** @throws GatewiseError `file` where it is no checkpoint of a character model. */
+/** @throws GatewiseError `file` if it is no checkpoint of a character model. */
 export function readCheckpoint(bytes: Uint8Array): Checkpoint {
   const { metadata } = parseSafetensors(bytes);
   if (metadata['kind'] !== FORMAT) {
@@ -71,7 +71,7 @@ function parseVocabulary(text: string): string[] {
   return parsed;
 }
 
-/** @throws GatewiseError `file` where the checkpoint learned another text than this. */
+/** @throws GatewiseError `file` if the checkpoint learned another text than this. */
 export function checkText({ text, vocabulary }: Checkpoint, corpus: Corpus): void {
   if (text.hash !== corpus.hash) {
     throw new GatewiseError(
@@ -87,7 +87,7 @@ export function checkText({ text, vocabulary }: Checkpoint, corpus: Corpus): voi
   }
 }
 
-/** How settings that were asked for differ from a checkpoint's, in words; undefined where they do not. */
+/** How the wanted settings differ from a checkpoint's, in words; undefined if they do not. */
 export function settingsConflict({ settings }: Checkpoint, wanted: Partial<Settings>): string | undefined {
   const names = SETTINGS.filter((name) => wanted[name] !== undefined && wanted[name] !== settings[name]);
   if (names.length === 0) return undefined;

@@ -1,4 +1,4 @@
-// Where a training saves: at one path, and where that fails in the folder for temporary files, so that nothing is lost.
+// The file that a training saves to. If writing fails, it saves in the folder for temporary files, so that nothing is lost.
 import { closeSync, existsSync, openSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
@@ -11,7 +11,7 @@ export class CheckpointFile {
   readonly #spare: string;
   #saved: string | undefined;
 
-  /** @throws GatewiseError `file` where nothing can be written at `path`. */
+  /** @throws GatewiseError `file` if nothing can be written at `path`. */
   constructor(path: string) {
     this.#path = path;
     this.#spare = join(tmpdir(), `${process.pid}-${basename(path)}`);
@@ -25,7 +25,7 @@ export class CheckpointFile {
     }
   }
 
-  /** Where the last `write` has saved, if it could. */
+  /** The path that the last `write` has saved to; undefined if it could not. */
   get saved(): string | undefined {
     return this.#saved;
   }
@@ -49,7 +49,7 @@ export class CheckpointFile {
   }
 }
 
-/** Written beside and renamed, so that a crash while writing leaves the last one whole. */
+/** Writes a file beside `path` and renames it, so that a crash while writing leaves the last checkpoint whole. */
 function replace(path: string, bytes: Uint8Array): void {
   try {
     writeFileSync(partOf(path), bytes);

@@ -1,4 +1,4 @@
-// Figures as people say them.
+// Durations and shares in words.
 
 export function duration(seconds: number): string {
   const whole = Math.floor(seconds);

@@ -1,4 +1,4 @@
-// The page: wires the controls to a session in a worker, and shows what it tells. It trains as soon as it is open.
+// The page: wires the controls to a session in a worker, and shows the session's events. It trains as soon as it is open.
 //
 // The address presets it: ?cell=gru&hidden=64&layers=1&embedding=32&batch=16&sequence=64&lr=0.005&seed=1, and
 // &backend=cpu or webgpu, &steps=200 to stop there, &temperature=0.8. For scripts and tests `window.gatewise` has the
@@ -18,7 +18,7 @@ interface Exposed {
   readonly adapter: string;
   /** Nats per character of each step since the last start, reset or load, in order. */
   readonly losses: readonly number[];
-  /** How many steps the checkpoint had that was loaded, else 0: losses[0] is of the step behind it. */
+  /** The number of steps of the loaded checkpoint, else 0: losses[0] belongs to the step after it. */
   readonly firstStep: number;
   readonly smoothedLoss: number;
   readonly charactersPerSecond: number | undefined;
@@ -68,7 +68,7 @@ const session = remote<Session>(worker);
 let state: State = 'starting';
 let ready = false;
 let begun: Begun | undefined;
-/** What is used now: as begun, but for the learning rate. */
+/** The settings in use: those of the last `begin`, except the learning rate, which can change later. */
 let used: Settings | undefined;
 let losses: number[] = [];
 let latest: StepResult | undefined;
@@ -130,7 +130,7 @@ const view: SessionView = {
     link.href = URL.createObjectURL(new Blob([bytes]));
     link.download = name;
     link.click();
-    // The download has its own hold on the data once it has begun.
+    // A download that has begun holds the data by itself.
     setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
   },
   onError: (failure) => {
@@ -160,7 +160,7 @@ window.gatewise = {
   },
 };
 
-/** From the address: which backend, and where to stop. */
+/** The backend and the step to stop at, from the address. */
 function readOptions(): { backend: 'webgpu' | 'cpu' | undefined; steps: number } {
   const backend = query.get('backend');
   const steps = Number(query.get('steps') ?? Infinity);
@@ -224,7 +224,7 @@ function hideError(): void {
   element('alert', HTMLElement).hidden = true;
 }
 
-/** Whether the fields say something else than what is trained, or something wrong. */
+/** Whether the fields differ from the settings in use, or are invalid. */
 function settingsChanged(): boolean {
   const wanted = form.get();
   const now = used;
@@ -235,7 +235,7 @@ function settingsChanged(): boolean {
   );
 }
 
-/** Goes on; where nothing has been learned yet, with the settings of the form. */
+/** Continues the training; before its first step, with the settings of the form. */
 function start(): void {
   const wanted = form.get();
   const fresh = begun?.steps === 0 && latest === undefined;
@@ -330,7 +330,7 @@ function wire(): void {
   });
 }
 
-/** The settings of the address, or what they are where the address is wrong, which it says. */
+/** The settings in the address. If these are wrong, it shows an error and returns the defaults. */
 function presetSettings(defaults: Settings): Settings {
   try {
     return parseSettings((name) => query.get(name) ?? undefined, defaults);
@@ -342,7 +342,7 @@ function presetSettings(defaults: Settings): Settings {
 
 function main(): void {
   serve(worker, view);
-  // What the session does not catch itself, such as a worker that cannot be loaded.
+  // For errors that the session cannot catch, such as a worker that does not load.
   worker.addEventListener('error', ({ message }) => {
     view.onState('failed');
     showError({ code: undefined, message: message ?? 'The worker of this page could not be started.' });

@@ -1,10 +1,10 @@
-// What is shown of a training: its smoothed loss, and how fast it goes. Nothing here is an estimate but the smoothing.
+// The figures of a training: smoothed loss and speed. All but the smoothing is measured.
 import { GatewiseError } from '../src/index.ts';
 
 const LONGEST_MEMORY = 50;
 const SPEED_WINDOW_SECONDS = 10;
 
-/** A running mean that forgets: over about the last quarter of the steps at first, over the last 50 later. */
+/** A moving mean: at first over about the last quarter of the steps, later over the last 50. */
 export class Smoothed {
   #value = NaN;
   #count = 0;
@@ -22,7 +22,7 @@ export class Smoothed {
     return this.#value;
   }
 
-  /** For a checkpoint, to go on from exactly. */
+  /** For a checkpoint: `parse` restores the mean exactly. */
   toString(): string {
     return JSON.stringify([this.#count === 0 ? 0 : this.#value, this.#count]);
   }
@@ -50,13 +50,13 @@ export class Speedometer {
     return this.#seconds;
   }
 
-  /** Training goes on from now. */
+  /** Training starts or continues now. */
   start(now: number): void {
     this.#last = now;
     this.#marks.push({ seconds: this.#seconds, characters: this.#characters });
   }
 
-  /** A step has come back. @param now in milliseconds. */
+  /** Counts a step whose loss has arrived. @param now In milliseconds. */
   add(characters: number, now: number): void {
     this.#seconds += (now - (this.#last ?? now)) / 1000;
     this.#last = now;

@@ -1,4 +1,4 @@
-// The two sides of a worker call each other's methods by messages: in order, with plain data, and without an answer.
+// The two sides of a worker call each other's methods by messages: in order, with plain data, and without return values.
 
 /** A worker, or from within it the global scope. */
 interface Port {
@@ -13,7 +13,7 @@ export type OneWay<T> = {
   [K in keyof T]: T[K] extends (...args: infer Args) => unknown ? (...args: Args) => void : never;
 };
 
-/** Stands for the object that the other side serves. */
+/** A proxy for the object that the other side serves. */
 export function remote<T>(port: Port): OneWay<T> {
   const get =
     (_: object, method: string | symbol): Method =>
@@ -22,7 +22,7 @@ export function remote<T>(port: Port): OneWay<T> {
   return new Proxy({}, { get }) as OneWay<T>;
 }
 
-/** Runs what the other side calls. */
+/** Runs the methods that the other side calls. */
 export function serve<T extends OneWay<T>>(port: Port, target: T): void {
   port.addEventListener('message', ({ data }: MessageEvent<[keyof T, Parameters<Method>]>) => {
     const [method, args] = data;

@@ -1,4 +1,4 @@
-// Text from a model: each character is drawn by the model's own odds, and fed back in.
+// Text from a model: draws each character from the model's distribution, and feeds it back.
 import { Random } from '../src/core/random.ts';
 import type { Net, Stream } from '../src/index.ts';
 import type { Vocabulary } from './text.ts';
@@ -6,7 +6,7 @@ import type { Vocabulary } from './text.ts';
 export interface SampleOptions {
   /** How many characters. */
   readonly length: number;
-  /** Below 1 safer than the model's own odds, above 1 wilder; 0 always takes the likeliest. */
+  /** 1 draws from the model's own distribution; below 1 is safer, above 1 wilder, and 0 always takes the likeliest. */
   readonly temperature: number;
   readonly seed: number;
   /** What the model reads before it writes. */
@@ -21,11 +21,11 @@ export function draw(logits: ArrayLike<number>, temperature: number, random: Ran
   const odds = Array.from(logits, (logit) => Math.exp((logit - logits[best]) / temperature));
   let left = random.uniform() * odds.reduce((sum, odd) => sum + odd, 0);
   const drawn = odds.findIndex((odd) => (left -= odd) < 0);
-  // Rounding can leave a crumb behind the last.
+  // Rounding can leave a small rest after the last index.
   return drawn < 0 ? best : drawn;
 }
 
-/** Writes with one net; its stream, and so the memory of its states, is made once. */
+/** Writes with one net, by one stream, so that the memory of the states is allocated once. */
 export class Sampler implements Disposable {
   readonly #stream: Stream;
   readonly #vocabulary: Vocabulary;
@@ -36,8 +36,8 @@ export class Sampler implements Disposable {
   }
 
   /**
-   * Character by character, as they are drawn; the model begins with no memory, behind a line break and the prompt.
-   * @throws GatewiseError `argument` where it does not know a character of the prompt.
+   * Yields each character when it is drawn. The model starts at zero states and first reads a line break and the prompt.
+   * @throws GatewiseError `argument` if it does not know a character of the prompt.
    */
   async *write({ length, temperature, seed, prompt = '' }: SampleOptions): AsyncGenerator<string> {
     const random = new Random(seed);

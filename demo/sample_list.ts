@@ -46,7 +46,7 @@ export class SampleList {
     };
   }
 
-  /** The first sample stays, and of the others every second: early and late are both still there. */
+  /** Keeps the first sample, and every second of the others, so that early and late ones stay. */
   #thin(): void {
     const { children } = this.#list;
     if (children.length < MAX_SAMPLES) return;

@@ -1,5 +1,5 @@
-// One training at a time: reads its text, starts and stops it, and takes samples between its steps. The page has it in
-// a worker (`session_worker.ts`), so all that goes in and out is plain data.
+// A session runs one training at a time: it reads the text, starts and stops the training, and takes samples between its steps.
+// The page runs it in a worker (`session_worker.ts`), so arguments and events are plain data.
 import { createRuntime, GatewiseError, type Runtime } from '../src/index.ts';
 import { BOOK_NAME, BOOK_URL } from './book.ts';
 import { checkpointName, readCheckpoint, type Checkpoint } from './checkpoint.ts';
@@ -9,7 +9,7 @@ import { baselinesOf, readCorpus, type Baselines, type Corpus } from './text.ts'
 import { Training, type StepResult } from './training.ts';
 
 const SAMPLE_LENGTH = 180;
-// A sample every few seconds of training, and rarer where it takes long: at most a sixth of the time goes into writing.
+// Seconds of training between samples. Slow samples are rarer, so that writing takes at most about a sixth of the time.
 const SAMPLE_SECONDS = 6;
 const SAMPLE_SHARE = 6;
 
@@ -18,7 +18,7 @@ export type State = 'starting' | 'running' | 'paused' | 'done' | 'failed';
 /** What is trained now. */
 export interface Begun {
   readonly settings: Settings;
-  /** More than 0 where it goes on from a checkpoint. */
+  /** More than 0 if it continues from a checkpoint. */
   readonly steps: number;
   readonly text: { readonly name: string; readonly characters: number; readonly baselines: Baselines };
   readonly parameters: number;
@@ -30,12 +30,12 @@ export interface Begun {
   };
 }
 
-/** What a session tells the page. */
+/** The page, as a session sees it: the events that it receives. */
 export interface SessionView {
-  /** It has a text and a device: `begin` may be called. */
+  /** The session has a text and a device: `begin` may be called. */
   onReady(backend: string): void;
   onState(state: State): void;
-  /** Another model, or the same one anew. */
+  /** A new training has begun, of another model or of the same one anew. */
   onBegin(begun: Begun): void;
   onStep(result: StepResult): void;
   /** A sample begins, of the characters that come until `onSampleEnd`. */
@@ -50,7 +50,7 @@ export interface SessionView {
 
 export interface SessionOptions {
   readonly backend: 'webgpu' | 'cpu' | undefined;
-  /** It stops at this step, until `start` is called again. */
+  /** The session stops at this step, until `start` is called again. */
   readonly steps: number;
 }
 
@@ -65,9 +65,9 @@ export class Session {
   #stopping = false;
   /** The step to stop at. */
   #lastStep = Infinity;
-  /** The training that runs; never rejects. */
+  /** Settles when the training has stopped; never rejects. */
   #loop: Promise<void> = Promise.resolve();
-  /** What the user asked for, one after the other; never rejects. */
+  /** Settles when all tasks that the user asked for are done; never rejects. */
   #tasks: Promise<void> = Promise.resolve();
 
   constructor(view: SessionView) {
@@ -84,32 +84,32 @@ export class Session {
     });
   }
 
-  /** A new model on the text there is. */
+  /** Trains a new model on the current text. */
   begin(settings: Settings): Promise<void> {
     return this.#enqueue(async () => {
       if (this.#corpus !== undefined) await this.#begin(this.#corpus, settings);
     });
   }
 
-  /** A new model on another text. */
+  /** Trains a new model on another text. */
   learn(file: File, settings: Settings): Promise<void> {
     return this.#enqueue(async () => {
       await this.#begin(this.#readText(file.name, await file.text()), settings);
     });
   }
 
-  /** Goes on from a checkpoint. */
+  /** Continues from a checkpoint. */
   load(file: File): Promise<void> {
     return this.#enqueue(async () => {
       const checkpoint = readCheckpoint(new Uint8Array(await file.arrayBuffer()));
-      // The book is always at hand, another text only if it is the one that is open.
+      // The book can be read again; of other texts only the open one is here.
       const isBook = checkpoint.text.name === BOOK_NAME && this.#corpus?.name !== BOOK_NAME;
       const corpus = isBook ? await this.#readBook() : this.#corpus;
       if (corpus !== undefined) await this.#begin(corpus, checkpoint.settings, checkpoint);
     });
   }
 
-  /** Goes on; behind the step to stop at, without another such step. */
+  /** Continues; after the step to stop at, without end. */
   start(): Promise<void> {
     return this.#enqueue(async () => {
       if (this.#state === 'done') this.#lastStep = Infinity;
@@ -122,7 +122,7 @@ export class Session {
     return this.#enqueue(async () => {
       if (this.#state !== 'running') return;
       await this.#halt();
-      // It may have come to its end, or to an error, on the way.
+      // Meanwhile the training may have ended or failed.
       if (this.#state === 'running') this.#set('paused');
     });
   }
@@ -172,12 +172,12 @@ export class Session {
     return this.#tasks;
   }
 
-  /** A new model on a text, in place of the one there is. It runs, unless the user has paused. */
+  /** Replaces the training by one of a new model on a text. It runs, unless the user has paused. */
   async #begin(corpus: Corpus, settings: Settings, checkpoint?: Checkpoint): Promise<void> {
     const paused = this.#state === 'paused';
     await this.#halt();
     const runtime = await this.#openRuntime();
-    // Made before the old one goes: what cannot be trained leaves everything as it was.
+    // Made before the old one is disposed of: if it fails, everything stays as it was.
     const training = await Training.create(runtime, corpus, settings, checkpoint);
     this.#training?.dispose();
     this.#training = training;
@@ -213,7 +213,7 @@ export class Session {
     const sample = async (): Promise<void> => {
       interval = Math.max(SAMPLE_SECONDS, SAMPLE_SHARE * (await this.#sample(training)));
     };
-    // The first sample shows where it begins: with nothing.
+    // The first sample shows an untrained model.
     if (sampleFirst) await sample();
     while (training.steps < this.#lastStep && !this.#stopping) {
       const due = speedometer.seconds + interval;
@@ -225,7 +225,7 @@ export class Session {
     if (training.steps >= this.#lastStep) this.#set('done');
   }
 
-  /** @returns the seconds it took from the first character on: before it, kernels may have to be compiled, once. */
+  /** @returns The seconds from the first character on: before that, kernels may be compiled, which happens once. */
   async #sample(training: Training): Promise<number> {
     this.#view.onSample();
     const options = { length: SAMPLE_LENGTH, temperature: this.#temperature, seed: training.steps };
@@ -242,17 +242,17 @@ export class Session {
     return start === undefined ? 0 : (performance.now() - start) / 1000;
   }
 
-  /** What was asked for cannot be had: whatever ran before goes on as it was. */
+  /** Reports that a task has failed: the training that ran before continues. */
   #refuse(error: unknown): void {
     if (this.#training === undefined || isLost(error)) return this.#fail(error);
-    // Where it was not halted yet, it still runs.
+    // If the task had halted the training, it starts again; else it still runs.
     if (this.#state === 'running' && this.#stopping) this.#go(this.#training, false);
     this.#view.onError(failureOf(error));
   }
 
   #fail(error: unknown): void {
     if (isLost(error)) {
-      // Nothing of it can be used again; the next `begin` asks for a new device.
+      // Nothing on a lost device can be used again; the next `begin` asks for a new one.
       this.#runtime?.dispose();
       this.#runtime = undefined;
       this.#training = undefined;

@@ -1,4 +1,4 @@
-// What can be chosen: one table for the controls of the page, its address and the options of the terminal.
+// The settings: one table for the controls of the page, its address and the options of the terminal.
 import { GatewiseError } from '../src/core/errors.ts';
 
 export const CELLS = ['lstm', 'gru', 'rnn'] as const;
@@ -35,7 +35,7 @@ export const NUMBERS: Readonly<Record<NumberSetting, NumberRange>> = {
   seed: { label: 'Seed', min: 0, max: Number.MAX_SAFE_INTEGER, whole: true },
 };
 
-/** Chosen by trying: what learns most in ten minutes on a software adapter with two cores. */
+/** Found by trial: these learn most in ten minutes on a software adapter with two cores. */
 export const DEFAULTS: Settings = {
   cell: 'lstm',
   hidden: 128,
@@ -47,10 +47,10 @@ export const DEFAULTS: Settings = {
   seed: 1,
 };
 
-/** The CPU backend is plain loops, made to be right and not to be fast: a model that it can still learn in front of one's eyes. */
+/** The CPU backend is a slow reference: these make a model so small that one can watch it learn there. */
 export const CPU_DEFAULTS: Settings = { ...DEFAULTS, hidden: 64, batch: 8, sequence: 32 };
 
-/** Text to a setting's number. @throws GatewiseError `argument` where it is not one, or out of range. */
+/** Parses a setting's number. @throws GatewiseError `argument` if it is not a number, or out of range. */
 export function parseNumber(name: NumberSetting, text: string): number {
   const { label, min, max, whole } = NUMBERS[name];
   const value = text.trim() === '' ? NaN : Number(text);
@@ -69,7 +69,7 @@ export function parseCell(text: string): CellName {
   return cell;
 }
 
-/** Settings from texts by name, such as an address's query or a file's metadata. @param defaults what is absent. */
+/** Parses settings from texts by name, such as an address's query or a file's metadata. @param defaults For absent names. */
 export function parseSettings(
   text: (name: keyof Settings) => string | undefined,
   defaults: Settings,

@@ -1,7 +1,7 @@
 // The controls of the settings, made from the table of settings.
 import { CELLS, NUMBERS, parseCell, parseNumber, type NumberSetting, type Settings } from './settings.ts';
 
-// What a field steps by; any number in range may be typed.
+// The steps of the arrow keys; any number in range may be typed.
 const STEPS: Partial<Record<NumberSetting, number>> = {
   hidden: 16,
   embedding: 8,
@@ -46,7 +46,7 @@ export class SettingsForm {
     for (const [name, value] of Object.entries(settings)) this.#field(name).value = String(value);
   }
 
-  /** Undefined where a field is not what it must be. */
+  /** The settings in the fields; undefined if one is invalid. */
   get(): Settings | undefined {
     if (!this.#form.checkValidity()) return undefined;
     const numbers = (Object.keys(NUMBERS) as NumberSetting[]).map((name) => [
@@ -56,7 +56,7 @@ export class SettingsForm {
     return { cell: parseCell(this.#field('cell').value), ...Object.fromEntries(numbers) };
   }
 
-  /** As `get`, and points at the field that is wrong. */
+  /** As `get`, and points at an invalid field. */
   demand(): Settings | undefined {
     return this.#form.reportValidity() ? this.get() : undefined;
   }
@@ -65,7 +65,7 @@ export class SettingsForm {
     this.#form.addEventListener('input', changed);
   }
 
-  /** By its button, or by Enter in a field. */
+  /** Calls back on a submit by the button, or by Enter in a field. */
   onSubmit(submitted: () => void): void {
     this.#form.addEventListener('submit', (event) => {
       event.preventDefault();
@@ -74,7 +74,7 @@ export class SettingsForm {
   }
 }
 
-/** The arrow keys go in useful steps, where the browser's own would count by one. */
+/** Makes the arrow keys change a number by a useful step; the browser's own step is 1. */
 function stepBy(event: KeyboardEvent, input: HTMLInputElement, step: number): void {
   const direction = { ArrowUp: 1, ArrowDown: -1 }[event.key];
   if (direction === undefined) return;

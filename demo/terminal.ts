@@ -44,7 +44,7 @@ export async function openRuntime(backend: BackendName | undefined): Promise<Run
   }
 }
 
-/** @param option that names the file. @throws GatewiseError `file` where it cannot be read. */
+/** @param option The option that names the file. @throws GatewiseError `file` if it cannot be read. */
 export function readBytes(option: string, path: string): Uint8Array {
   try {
     return new Uint8Array(readFileSync(path));
@@ -54,7 +54,7 @@ export function readBytes(option: string, path: string): Uint8Array {
   }
 }
 
-/** What the system says of a file, in words. */
+/** An error of the file system, in words. */
 export function troubleWith(path: string, error: unknown): string {
   if (!(error instanceof Error && 'code' in error)) throw error;
   if (error.code === 'ENOENT') return `there is no ${path}`;
@@ -62,7 +62,7 @@ export function troubleWith(path: string, error: unknown): string {
   return `${path} fails with ${error.message}`;
 }
 
-/** Runs a command; what goes wrong is one line, unless it is a fault of the program. */
+/** Runs a command. A GatewiseError prints one line, any other error, a bug, its stack. */
 export function run(main: () => Promise<void>): void {
   main().catch((error: unknown) => {
     console.error(error instanceof GatewiseError ? `gatewise: ${error.message}` : error);

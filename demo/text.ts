@@ -2,18 +2,18 @@
 import { Random } from '../src/core/random.ts';
 import { GatewiseError } from '../src/index.ts';
 
-/** Stands for every character that is too rare to learn, or that a model has never met. */
+/** Stands for each character that is too rare to learn, or that a model does not know. */
 export const PLACEHOLDER = '\uFFFD';
 const PLACEHOLDER_POINT = PLACEHOLDER.charCodeAt(0);
 const MAX_CHARACTERS = 96;
 const CODE_POINTS = 0x11_0000;
-// Weights are drawn from the streams 0, 1, 2, … of a seed, one a parameter: these must not be among them.
+// The random stream of batches. Weights use the streams 0, 1, 2, … of a seed, one per parameter, so this is none of them.
 const BATCH_STREAM = 0x6261_7463;
 const WORDS_PER_BLOCK = 4;
 // A power of two: how many UTF-16 units are read between two reports of progress.
 const PROGRESS_EVERY = 2 ** 22;
 
-/** Told how much of the work is done, from 0 to 1. */
+/** Receives the share of the work that is done, from 0 to 1. */
 export type OnProgress = (share: number) => void;
 
 /** The characters a model knows, and the token of each: its place in the list. */
@@ -49,7 +49,7 @@ export class Vocabulary {
     return this.characters.length;
   }
 
-  /** @throws GatewiseError where a character is unknown and there is no placeholder. */
+  /** @throws GatewiseError if a character is unknown and there is no placeholder. */
   encode(text: string, onProgress?: OnProgress): Int32Array {
     const tokens = new Int32Array(text.length);
     let count = 0;
@@ -91,13 +91,13 @@ function scan(text: string, visit: (point: number) => void, onProgress?: OnProgr
 /** A text that a model can learn. */
 export interface Corpus {
   readonly name: string;
-  /** Tells texts apart; a checkpoint names the text it learned by it. */
+  /** Identifies a text: a checkpoint stores the hash of the text that it learned. */
   readonly hash: string;
   readonly vocabulary: Vocabulary;
   readonly tokens: Int32Array;
 }
 
-/** @throws GatewiseError where the text is too short, or is not text. */
+/** @throws GatewiseError if the text is too short, or is not text. */
 export function readCorpus(name: string, content: string, onProgress?: OnProgress): Corpus {
   const text = content.replace(/^\uFEFF/, '').replaceAll('\r\n', '\n');
   if (text.includes('\0'))
@@ -113,7 +113,7 @@ export function readCorpus(name: string, content: string, onProgress?: OnProgres
   return { name, hash: hashOf(text), vocabulary, tokens };
 }
 
-/** Length and FNV-1a of the UTF-16 units: short, the same everywhere, and no more than a name. */
+/** Length and FNV-1a of the UTF-16 units: short and the same everywhere, but no proof against forgery. */
 function hashOf(text: string): string {
   let hash = 0x811c9dc5;
   for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193);
@@ -127,7 +127,7 @@ export class Batches {
   readonly batch: number;
   readonly seed: number;
 
-  /** @param sequence characters in a window, T. @param batch windows side by side, B. */
+  /** @param sequence Characters in a window, T. @param batch Windows side by side, B. */
   constructor(tokens: Int32Array, sequence: number, batch: number, seed: number) {
     if (tokens.length <= sequence) {
       throw new GatewiseError(
@@ -158,13 +158,13 @@ export class Batches {
   }
 }
 
-/** What simpler guesses would cost, in nats per character: how a loss is read. */
+/** The losses of simpler predictors, in nats per character, to compare a loss with. */
 export interface Baselines {
-  /** Every character equally likely. */
+  /** All characters are equally likely. */
   readonly uniform: number;
-  /** Knowing how often each character occurs. */
+  /** The predictor knows how often each character occurs. */
   readonly frequency: number;
-  /** Knowing how often each character follows the one before it. */
+  /** The predictor knows how often each character follows the one before it. */
   readonly pairs: number;
 }
 

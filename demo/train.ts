@@ -1,4 +1,4 @@
-// `npm run train`: trains a character model in the terminal, with checkpoints; goes on from the last one after Ctrl-C.
+// `npm run train`: trains a character model in the terminal, with checkpoints; after Ctrl-C it resumes from the last one.
 import { existsSync } from 'node:fs';
 import { basename } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -75,7 +75,7 @@ function readText(file: string | undefined): Corpus {
   return readCorpus(name, new TextDecoder().decode(readBytes('--file', path)));
 }
 
-/** The checkpoint at `path`, if there is one and it is wanted. @param given the settings named on the command line. */
+/** The checkpoint at `path`, if there is one and it is wanted. @param given The settings named on the command line. */
 function lastCheckpoint(path: string, fresh: boolean, given: Partial<Settings>): Checkpoint | undefined {
   if (fresh || !existsSync(path)) return undefined;
   const checkpoint = readCheckpoint(readBytes('--checkpoint', path));
@@ -89,7 +89,7 @@ function lastCheckpoint(path: string, fresh: boolean, given: Partial<Settings>):
   return checkpoint;
 }
 
-/** A progress bar in a terminal; elsewhere lines, one an interval. */
+/** A progress bar in a terminal; elsewhere a line for each interval. */
 class Progress {
   readonly #bars: MultiBar | undefined;
   readonly #bar: ReturnType<MultiBar['create']> | undefined;
@@ -115,14 +115,14 @@ class Progress {
       console.log(`step ${step}/${this.#total}  loss ${loss}  ${perSecond} chars/s  ${left} left`);
   }
 
-  /** Above the bar. */
+  /** Prints text above the bar. */
   say(text: string): void {
     if (this.#bars === undefined) console.log(text);
     else this.#bars.log(`${text}\n`);
   }
 
   stop(): void {
-    // What was said since the last turn of the bar is still to be written.
+    // The bar prints pending text at its next update, so this makes one.
     this.#bars?.update();
     this.#bars?.stop();
   }
@@ -184,7 +184,7 @@ async function main(): Promise<void> {
 
   const stop = new AbortController();
   process.on('SIGINT', () => {
-    // The second time it is meant at once.
+    // A second Ctrl-C ends the process at once.
     if (stop.signal.aborted) process.exit(130);
     stop.abort();
   });

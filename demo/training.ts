@@ -1,4 +1,4 @@
-// One model learning one text: what the page and the terminal have in common.
+// The training of one model on one text, for the page and the terminal.
 import { adam, crossEntropy, type Net, type Runtime, type Trainer } from '../src/index.ts';
 import { checkpointMetadata, checkText, type Checkpoint } from './checkpoint.ts';
 import { Smoothed, Speedometer } from './meter.ts';
@@ -8,8 +8,8 @@ import type { Settings } from './settings.ts';
 import { Batches, type Corpus } from './text.ts';
 
 const CLIP_NORM = 1;
-// Steps in flight: two keep any device busy while the page takes in the loss of the first; quick steps need more, up
-// to this much work ahead, which is also how long Pause may have to wait.
+// Steps in flight: two keep any device busy while the page handles the loss of the first. Short steps need more, up to
+// AHEAD_SECONDS of work, which is also how long Pause may have to wait.
 const MIN_AHEAD = 2;
 const MAX_AHEAD = 32;
 const AHEAD_SECONDS = 0.1;
@@ -47,7 +47,7 @@ export class Training implements Disposable {
     this.sampler = new Sampler(net, corpus.vocabulary);
   }
 
-  /** @param checkpoint to go on from; its text must be `corpus` and its settings `settings`. */
+  /** @param checkpoint To continue from; its text must be `corpus` and its settings `settings`. */
   static async create(
     runtime: Runtime,
     corpus: Corpus,
@@ -70,7 +70,7 @@ export class Training implements Disposable {
     }
   }
 
-  /** As begun, but for the learning rate, which may have been changed since. */
+  /** The settings of `create`, except the learning rate, which may have changed since. */
   get settings(): Settings {
     return this.#settings;
   }
@@ -97,15 +97,15 @@ export class Training implements Disposable {
   #step(): Promise<number> {
     const { x, y } = this.#batches.at(this.#trainer.steps);
     const shape = [this.#batches.sequence, this.#batches.batch];
-    // What is queued has its data already, so the memory can serve the next step.
+    // The queue runs this step before any later upload, so the next step can reuse the memory.
     using inputs = this.#runtime.tensor(x, { shape });
     using targets = this.#runtime.tensor(y, { shape });
     return this.#trainer.step(inputs, targets);
   }
 
   /**
-   * Trains, and yields each loss in order. Steps are queued ahead while `more` says so; when it says no, those in
-   * flight are waited for, so that behind the loop nothing is left running.
+   * Trains, and yields each loss in order. It queues steps ahead as long as `more` returns true, then waits for those in
+   * flight, so that after the loop nothing runs any more.
    */
   async *run(more: () => boolean): AsyncGenerator<StepResult> {
     const onCPU = this.#runtime.backend.kind === 'cpu';
@@ -116,7 +116,7 @@ export class Training implements Disposable {
       while (true) {
         while (inFlight.length < ahead && more()) {
           const loss = this.#step();
-          // Looked at in its turn; until then a failure must not count as unhandled.
+          // Awaited in its turn; until then a failure must not count as unhandled.
           loss.catch(() => undefined);
           inFlight.push({ step: this.#trainer.steps, loss });
         }
@@ -134,7 +134,7 @@ export class Training implements Disposable {
         }
         const smoothed = this.#smoothed.add(loss);
         yield { step: next.step, loss, smoothed, seconds, charactersPerSecond };
-        // The CPU backend works within step(): without a break nothing else would ever have its turn.
+        // The CPU backend works within step(), so this lets other tasks of the event loop run.
         if (onCPU) await new Promise((resolve) => setTimeout(resolve));
       }
     } finally {
@@ -142,7 +142,7 @@ export class Training implements Disposable {
     }
   }
 
-  /** All that is needed to go on as if nothing had happened. Only between two `run`s. */
+  /** A checkpoint from which a training continues as if uninterrupted. Only between two `run`s. */
   save(): Promise<Uint8Array<ArrayBuffer>> {
     return this.#trainer.save(checkpointMetadata(this.settings, this.corpus, this.#smoothed));
   }

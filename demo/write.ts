@@ -32,7 +32,7 @@ async function main(): Promise<void> {
   const { checkpoint: path, backend, ...options } = commandLine().parse().opts<Options>();
   const { settings, vocabulary: characters, bytes } = readCheckpoint(readBytes('--checkpoint', path));
   const vocabulary = new Vocabulary(characters);
-  // As the model reads it, with the placeholder for what it does not know.
+  // The prompt as the model reads it, with the placeholder for characters that it does not know.
   const prompt = vocabulary.decode(vocabulary.encode(options.prompt));
   using runtime = await openRuntime(backend);
   const model = buildModel(settings, vocabulary.size);

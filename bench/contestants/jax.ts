@@ -112,7 +112,7 @@ function checkSteps(steps: number, most: number): void {
   if (steps > most) throw new Unsupported(`no time loop: ${steps} steps in one program, ${most} are tried`);
 }
 
-/** Submits its work now: jax-js defers it until an array is read, and drops what is disposed before. */
+/** Submits the work of an array now: jax-js defers it until a read, and drops the work of arrays that are disposed before. */
 const submit = async (array: JaxArray): Promise<void> => void (await array.ref.gpuBuffer());
 
 const jobOf = (run: () => JaxArray, ...free: readonly (() => void)[]): Job =>

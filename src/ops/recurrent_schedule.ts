@@ -96,7 +96,7 @@ export interface Address {
   readonly layer: -1 | 0 | 1;
 }
 
-/** The offsets of pieces that lie one behind the other, and their total size. */
+/** The offsets of contiguous pieces, and their total size. */
 function offsetsOf(sizes: readonly number[]): { readonly before: readonly number[]; readonly all: number } {
   let all = 0;
   const before = sizes.map((size) => {

@@ -30,7 +30,7 @@ export interface SequenceArguments {
   readonly products: readonly Value[];
   /**
    * Whether the pseudo-layers are stacked layers, lowest first, instead of directions. They share each launch, each one step
-   * behind the layer below. Such cells may not use random numbers or variational dropout.
+   * behind the layer below. The cell may then use neither random numbers nor variational dropout.
    */
   readonly wavefront?: boolean;
   readonly weights: readonly RecurrentWeights[];

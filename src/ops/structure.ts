@@ -231,7 +231,7 @@ export function slice(
   return split(x, sizes, at)[from > 0 ? 1 : 0];
 }
 
-/** Splits one axis into parts of one size, the last of which may be smaller, or of the given sizes; as torch.split. */
+/** Splits one axis, as torch.split: into parts of the given sizes, or of one size, of which the last may be smaller. */
 export function split(x: Value, sizes: number | readonly number[], axis = 0): Value[] {
   const at = normalizeAxis('split', axis, x.shape.length);
   const size = x.shape[at];

@@ -21,7 +21,7 @@ export interface FusedNode {
   readonly attrs: unknown;
   readonly sources: readonly Source[];
   readonly outputs: readonly Value[];
-  /** The shape in which the op writes its output, if it differs from the output's shape: that of the fused producer. */
+  /** The shape in which the op, a fused producer, writes its output, if it differs from the output's shape. */
   readonly resultShape?: Shape;
   /** What the node computes, for printed plans. */
   readonly label: string;
@@ -117,7 +117,7 @@ class Fusion {
 
   /**
    * Replaces sources by the elementwise expressions that produce them, as long as a producer has no other reader and the
-   * kernel can address the result. @param values The values behind the sources.
+   * kernel can address the result. @param values The values that the sources stand for.
    */
   #absorb(start: Body, values: readonly Value[], limits: ExpressionLimits) {
     const graph = this.#graph;

@@ -3,7 +3,7 @@
 import type { Lowered, LoweredStep } from './lower.ts';
 import type { Storage } from './placement.ts';
 
-/** Steps of which some are memoised or prefetchable. */
+/** A lowered graph in which some steps are memoised or prefetchable. */
 export interface Memoised extends Lowered {
   /** The storages of the results of these steps: their contents outlive a run, so no other storage shares their buffers. */
   readonly retainedStorages: ReadonlySet<Storage>;

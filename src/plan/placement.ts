@@ -82,7 +82,7 @@ export class Placements {
     }
   }
 
-  /** The value with memory of its own that a piece is a reshape of, if nothing else reads it. */
+  /** The value with memory of its own of which a piece is a reshape; undefined if other nodes read it too. */
   #sourceOf(value: Value): Value | undefined {
     if (this.#graph.useCount(value) !== 1) return undefined;
     const { node } = value;

@@ -15,7 +15,7 @@ export interface Graph {
 /** Returns values in place of a node's outputs, or undefined to leave it. @param node `original` with rewritten inputs. */
 type Rule = (node: Node, original: Node) => readonly Value[] | undefined;
 
-/** Applies a rule to every node, producers first, and to the new nodes behind the values that the rule returns. */
+/** Applies a rule to every node, producers first, and to the new nodes that produce the values which the rule returns. */
 function rewrite({ nodes, outputs }: Graph, rule: Rule): Graph {
   const replaced = new Map<Value, Value>();
   const rewritten = new Set<Value>();

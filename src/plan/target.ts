@@ -73,7 +73,7 @@ export interface Target<Kernel extends KernelTraits = KernelTraits> {
   readonly limits: TargetLimits;
 }
 
-/** The target of a backend with these kernels, of which a later one replaces an earlier one of the same op. */
+/** The target of a backend with these kernels. Of two kernels for one op the later one counts. */
 export function targetWith<Kernel extends KernelTraits & { readonly op: Op }>(
   backend: string,
   kernels: readonly Kernel[],

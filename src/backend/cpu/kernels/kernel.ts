@@ -10,7 +10,7 @@ export interface Operand {
   readonly view: View;
 }
 
-/** The elements of a dense tensor, and what is behind it in its array. */
+/** The part of a dense tensor's array that starts at its first element; it may be longer than the tensor. */
 export const elementsOf = ({ data, view }: Operand): NumberArray => data.subarray(view.offset);
 
 export interface CPUKernel<Attrs = unknown> extends KernelTraits<Attrs> {
