@@ -16,6 +16,8 @@ export interface BufferSpec {
   /** Elements of 4 bytes. */
   readonly size: number;
   readonly label: string;
+  /** Of a temporary, whether its contents outlive a run. */
+  readonly isRetained: boolean;
 }
 
 const isWhole = ({ storage, view }: Placement): boolean =>
@@ -136,7 +138,7 @@ export function assignBuffers(
   const assigned = new Map<Storage, number>();
   const add = (storage: Storage, kind: Pick<BufferSpec, 'kind' | 'index'>): void => {
     const { size, dtype, label } = storage;
-    assigned.set(storage, buffers.push({ ...kind, size, dtype, label }) - 1);
+    assigned.set(storage, buffers.push({ ...kind, size, dtype, label, isRetained: isRetained(storage) }) - 1);
   };
   const storagesOf = steps.map((step) =>
     [...step.inputs, ...step.outputs, ...step.scratch].map(({ storage }) => root(storage)),

@@ -48,11 +48,16 @@ export interface ProgramOptions {
 }
 
 /** Least recently used programs beyond this number are freed, and planned again when they are needed. */
-const MAX_PROGRAMS = 16;
+const MAX_PROGRAMS = 256;
+/** Bytes of device memory that belong to single programs of a cache, beyond which the least recently used are freed as well. */
+const MAX_PROGRAM_BYTES = 256 * 2 ** 20;
 
 export class ProgramCache {
   readonly #backend: Backend;
-  readonly #programs = new LRUCache<Program>(MAX_PROGRAMS, (program) => program.dispose());
+  readonly #programs = new LRUCache<Program>(MAX_PROGRAMS, (program) => program.dispose(), {
+    of: (program) => program.ownBytes,
+    limit: MAX_PROGRAM_BYTES,
+  });
 
   constructor(backend: Backend) {
     this.#backend = backend;
@@ -110,6 +115,13 @@ export class Program {
     });
     this.#executable = backend.prepare(this.plan);
     this.#uploads = names.map(() => undefined);
+  }
+
+  /** Bytes of device memory that no other program uses: results that outlive a run, and arguments from the host. */
+  get ownBytes(): number {
+    const retained = this.plan.buffers.filter(({ kind, isRetained }) => kind === 'temporary' && isRetained);
+    const uploads = this.#uploads.filter((buffer) => buffer !== undefined);
+    return [...retained, ...uploads].reduce((sum, { size }) => sum + 4 * size, 0);
   }
 
   /** Queues a run and returns new tensors for the outputs, nested as the trace returned its values. */

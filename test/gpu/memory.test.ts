@@ -143,3 +143,48 @@ test('results of many sizes that are read leave few staging buffers', async () =
   }
   expect(liveBytes() - before).toBeLessThan(2 * 4e6 * 1.5 ** 5.5 + 2 * 16 * 2 ** 20);
 });
+
+test('plans of many lengths share temporaries, and are planned once', async () => {
+  const net = await runtime.load(
+    new Sequential([new LSTM({ inputSize: 8, hiddenSize: 16 }), new Linear(16, 4)]),
+  );
+  const LONGEST = 40;
+  const run = async (steps: number): Promise<readonly number[]> => {
+    using x = runtime.tensor(
+      Float32Array.from({ length: steps * 4 * 8 }, (_, i) => Math.sin(i)),
+      { shape: [steps, 4, 8] },
+    );
+    using output = net.run(x);
+    return [...(await output.read())];
+  };
+  const uniforms = (): number => [...live].filter(({ label }) => label === 'gatewise uniforms').length;
+  const temporaries = (): number =>
+    [...live].reduce((sum, { label, size }) => sum + (label === 'gatewise temporary' ? size : 0), 0);
+  const last = await run(LONGEST);
+  const ofLongest = temporaries();
+  expect(ofLongest).toBeGreaterThan(0);
+  const results: (readonly number[])[] = [];
+  for (let steps = 1; steps <= LONGEST; steps++) results.push(await run(steps));
+  expect(results.at(-1)).toEqual(last);
+  expect(temporaries()).toBe(ofLongest);
+  const plans = uniforms();
+  for (let steps = 1; steps <= LONGEST; steps++) expect(await run(steps)).toEqual(results[steps - 1]);
+  expect(uniforms()).toBe(plans);
+  net.dispose();
+  expect(temporaries()).toBe(0);
+});
+
+test('commands that an application has recorded and not submitted stay valid when a larger plan takes the temporaries', async () => {
+  const net = await runtime.load(new LSTM({ inputSize: 8, hiddenSize: 16 }));
+  const small = runtime.tensor(new Float32Array(2 * 8).fill(1), { shape: [2, 1, 8] });
+  const large = runtime.tensor(new Float32Array(64 * 4 * 8).fill(1), { shape: [64, 4, 8] });
+  const expected = await net.run(small).read();
+  const output = runtime.tensor(new Float32Array(2 * 16), { shape: [2, 1, 16] });
+  const encoder = device.createCommandEncoder();
+  net.encode(encoder, small, output);
+  await net.run(large).read();
+  device.pushErrorScope('validation');
+  device.queue.submit([encoder.finish()]);
+  expect(await device.popErrorScope()).toBeNull();
+  expect(await output.read()).toEqual(expected);
+});

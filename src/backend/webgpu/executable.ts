@@ -10,6 +10,7 @@ import { asWebGPUBuffer, createStorage, type WebGPUBuffer } from './buffers.ts';
 import type { Launcher } from './launches.ts';
 import type { Pipelines } from './pipelines.ts';
 import { Recording } from './recording.ts';
+import type { SharedTemporaries, TemporarySizes } from './shared_temporaries.ts';
 import type { Staging } from './staging.ts';
 import type { Clock, DeviceTimer, Repeat } from './timing.ts';
 
@@ -20,7 +21,13 @@ export class WebGPUExecutable {
   readonly #device: GPUDevice;
   readonly #staging: Staging;
   readonly #uniforms: GPUBuffer;
-  readonly #temporaries: readonly (WebGPUBuffer | undefined)[];
+  /** By index into the plan's buffers: the temporaries whose contents outlive a run. */
+  readonly #retained: readonly (WebGPUBuffer | undefined)[];
+  readonly #shared: SharedTemporaries;
+  readonly #sizes: TemporarySizes;
+  /** By index into the plan's buffers: the number of a shared temporary. */
+  readonly #sharedIndex = new Map<number, number>();
+  #sharedVersion: number;
   readonly #recording: Recording;
   readonly #bindGroups: BindGroups;
   #disposed = false;
@@ -30,6 +37,7 @@ export class WebGPUExecutable {
     device: GPUDevice,
     pipelines: Pipelines,
     staging: Staging,
+    shared: SharedTemporaries,
     plan: Plan,
     launcher: Launcher,
     choices: Choices = {},
@@ -37,6 +45,7 @@ export class WebGPUExecutable {
     this.plan = plan;
     this.#device = device;
     this.#staging = staging;
+    this.#shared = shared;
     // Dispatches come before any allocation: if a step has no kernel, this throws and leaves nothing to free.
     this.variants = plan.steps.map((step) => launcher.variantOf(step, choices));
     const dispatches = plan.steps.map((step, i) => launcher.dispatchesOf(step, this.variants[i]));
@@ -44,8 +53,18 @@ export class WebGPUExecutable {
     const bound = new Set(
       dispatches.flat().flatMap(({ bindings }) => Object.values(bindings).map(({ buffer }) => buffer)),
     );
-    this.#temporaries = plan.buffers.map(({ kind, size, label }, i) =>
-      kind === 'temporary' && bound.has(i) ? createStorage(device, size, label) : undefined,
+    const temporaries = [...plan.buffers.keys()].filter(
+      (index) => plan.buffers[index].kind === 'temporary' && bound.has(index),
+    );
+    const sharable = temporaries
+      .filter((index) => !plan.buffers[index].isRetained)
+      .toSorted((a, b) => plan.buffers[b].size - plan.buffers[a].size);
+    sharable.forEach((index, n) => this.#sharedIndex.set(index, n));
+    this.#sizes = sharable.map((index) => plan.buffers[index].size);
+    shared.reserve(this.#sizes);
+    this.#sharedVersion = shared.version;
+    this.#retained = plan.buffers.map(({ size, label, isRetained }, index) =>
+      isRetained && temporaries.includes(index) ? createStorage(device, size, label) : undefined,
     );
     const { launches, uniforms } = createLaunches(device, pipelines, dispatches.flat());
     this.#uniforms = uniforms;
@@ -91,6 +110,10 @@ export class WebGPUExecutable {
     runs: (step: number) => boolean,
     times: number = 1,
   ): void {
+    if (this.#sharedVersion !== this.#shared.version) {
+      this.#bindGroups.clear();
+      this.#sharedVersion = this.#shared.version;
+    }
     this.#bindGroups.update(external, (launch) => runs(this.#recording.stepOf[launch]));
     for (let i = 0; i < times; i++) this.#recording.record(pass, this.#bindGroups.current, runs);
   }
@@ -125,13 +148,15 @@ export class WebGPUExecutable {
   }
 
   bufferOf(buffer: number, external: ExternalBuffers): WebGPUBuffer {
-    return this.#temporaries[buffer] ?? external(buffer);
+    const shared = this.#sharedIndex.get(buffer);
+    return shared === undefined ? (this.#retained[buffer] ?? external(buffer)) : this.#shared.at(shared);
   }
 
   dispose(): void {
     this.#disposed = true;
     this.#uniforms.destroy();
-    for (const buffer of this.#temporaries) buffer?.destroy();
+    for (const buffer of this.#retained) buffer?.destroy();
+    this.#shared.release(this.#sizes);
     this.#bindGroups.clear();
   }
 }

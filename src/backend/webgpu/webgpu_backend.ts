@@ -21,6 +21,7 @@ import { targetOf, webgpuKernels } from './kernels/index.ts';
 import type { WebGPUKernel } from './kernels/kernel.ts';
 import { Launcher } from './launches.ts';
 import { createPipelines, type Pipelines } from './pipelines.ts';
+import { SharedTemporaries } from './shared_temporaries.ts';
 import { createStaging, type Staging } from './staging.ts';
 import { DeviceTimer } from './timing.ts';
 import { tuneKinds, untunedKinds } from './tune.ts';
@@ -50,6 +51,7 @@ export class WebGPUBackend implements Backend {
   readonly #launcher: Launcher;
   readonly #polling: CompletionPolling;
   readonly #staging: Staging;
+  readonly #temporaries: SharedTemporaries;
   /** In check mode. */
   readonly #checker: Checker | undefined;
   #calibration: Promise<Calibration> | undefined;
@@ -73,6 +75,7 @@ export class WebGPUBackend implements Backend {
     this.#launcher = new Launcher(info, this.target);
     this.#pipelines = createPipelines(device, (error) => (this.#failure ??= error));
     this.#polling = new CompletionPolling(device);
+    this.#temporaries = new SharedTemporaries(device);
     this.#staging = createStaging(device, this.#polling, () => this.#failure);
     if (options.check) this.#checker = new Checker(this.#staging, options.reference ?? referenceTarget);
     // On a device of the application uncaptured errors may be its own; those of this library contain its label.
@@ -168,6 +171,7 @@ export class WebGPUBackend implements Backend {
         ),
       encode: (target, args, outputs) => {
         this.#refuseInCheckMode('encode');
+        this.#temporaries.markEncoded();
         runBy(args, outputs, (external, runs) => {
           if (!('beginComputePass' in target)) return executable.record(target, external, runs);
           const pass = target.beginComputePass({ label: 'gatewise' });
@@ -205,7 +209,16 @@ export class WebGPUBackend implements Backend {
 
   #createExecutable(plan: Plan, choices: Choices): WebGPUExecutable {
     return this.#scoped(
-      () => new WebGPUExecutable(this.device, this.#pipelines, this.#staging, plan, this.#launcher, choices),
+      () =>
+        new WebGPUExecutable(
+          this.device,
+          this.#pipelines,
+          this.#staging,
+          this.#temporaries,
+          plan,
+          this.#launcher,
+          choices,
+        ),
     );
   }
 
