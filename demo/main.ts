@@ -6,7 +6,8 @@
 import { Chart } from './chart.ts';
 import { failureOf, type Failure } from './failure.ts';
 import { duration, timesRead } from './format.ts';
-import { remote, serve } from './remote.ts';
+import { SESSION, VIEW } from './protocol.ts';
+import { remote, serve, type OneWay } from './remote.ts';
 import { SampleList, type SampleEntry } from './sample_list.ts';
 import type { Begun, Session, SessionView, State } from './session.ts';
 import { CPU_DEFAULTS, DEFAULTS, parseSettings, type Settings } from './settings.ts';
@@ -33,6 +34,7 @@ declare global {
 const SHOW_EVERY_MS = 200;
 const FAILURES: Readonly<Record<string, string>> = {
   'not-finite': 'The training has run away. Lower the learning rate, then press Reset.',
+  device: 'The device has failed. Press Reset to start over on a new one.',
   'device-lost': 'The device was lost. Press Reset to start over on a new one.',
   'no-adapter':
     'There is no WebGPU to run on. Without ?backend=webgpu in the address, this page uses the CPU.',
@@ -62,14 +64,17 @@ const buttons = Object.fromEntries(
   ['toggle', 'reset', 'save', 'load', 'open', 'apply'].map((id) => [id, element(id, HTMLButtonElement)]),
 );
 
-const worker = new Worker(new URL('./session_worker.ts', import.meta.url), { type: 'module' });
-const session = remote<Session>(worker);
+const temperature = element('temperature', HTMLInputElement);
 
+let worker: Worker | undefined;
+let session: OneWay<Session>;
 let state: State = 'starting';
 let ready = false;
 let begun: Begun | undefined;
 /** The settings in use: those of the last `begin`, except the learning rate, which can change later. */
 let used: Settings | undefined;
+/** The learning rate, where it was set since a model was asked for last. */
+let rate: number | undefined;
 let losses: number[] = [];
 let latest: StepResult | undefined;
 let sample: SampleEntry | undefined;
@@ -78,34 +83,37 @@ let shownAt = 0;
 const view: SessionView = {
   onReady: (backend) => {
     ready = true;
-    session.begin(presetSettings(backend === 'cpu' ? CPU_DEFAULTS : DEFAULTS));
+    hideError();
+    const wanted = begun === undefined ? undefined : form.get();
+    begin(wanted ?? presetSettings(backend === 'cpu' ? CPU_DEFAULTS : DEFAULTS));
   },
   onState: (next) => {
     state = next;
     root.dataset['state'] = state;
     text('status', statusText());
     buttons['toggle'].textContent = state === 'running' ? 'Pause' : 'Start';
-    buttons['toggle'].disabled = state === 'failed';
-    buttons['save'].disabled = begun === undefined || state === 'failed';
-    for (const id of ['reset', 'load', 'open']) buttons[id].disabled = !ready;
+    buttons['toggle'].disabled = !ready || state === 'failed';
+    buttons['save'].disabled = !ready || begun === undefined || state === 'failed';
+    buttons['reset'].disabled = !ready && state !== 'failed';
+    for (const id of ['load', 'open']) buttons[id].disabled = !ready;
     show();
   },
   onBegin: (next) => {
     begun = next;
-    used = next.settings;
+    used = { ...next.settings, lr: rate ?? next.settings.lr };
     losses = [];
     latest = undefined;
     root.dataset['steps'] = String(next.steps);
     chart.reset(next.text.baselines);
     samples.clear();
-    form.set(next.settings);
+    form.set(used);
     noteSettings();
     showAdapter(next);
     text('plan-summary', `${next.parameters.toLocaleString('en')} parameters`);
     text('plan', next.plan);
     text('text-name', next.text.name);
     const address = new URL(location.href);
-    for (const [name, value] of Object.entries(next.settings)) address.searchParams.set(name, String(value));
+    for (const [name, value] of Object.entries(used)) address.searchParams.set(name, String(value));
     history.replaceState(null, '', address);
     show();
   },
@@ -153,7 +161,7 @@ window.gatewise = {
     return begun?.steps ?? 0;
   },
   get smoothedLoss() {
-    return latest?.smoothed ?? NaN;
+    return latest?.smoothed ?? begun?.smoothed ?? NaN;
   },
   get charactersPerSecond() {
     return latest?.charactersPerSecond;
@@ -235,11 +243,35 @@ function settingsChanged(): boolean {
   );
 }
 
+/** A session in a worker of its own, in place of the one there is. */
+function open(): void {
+  worker?.terminate();
+  const opened = new Worker(new URL('./session_worker.ts', import.meta.url), { type: 'module' });
+  worker = opened;
+  session = remote<Session>(opened, SESSION);
+  serve(opened, view, VIEW);
+  // For errors that the session cannot catch, such as a worker that does not load.
+  opened.addEventListener('error', ({ message }) => {
+    opened.terminate();
+    ready = false;
+    view.onState('failed');
+    showError({ code: undefined, message: message ?? 'The worker of this page could not be started.' });
+  });
+  view.onState('starting');
+  session.open(readOptions());
+  setTemperature();
+}
+
+function begin(settings: Settings): void {
+  rate = undefined;
+  session.begin(settings);
+}
+
 /** Continues the training; before its first step, with the settings of the form. */
 function start(): void {
   const wanted = form.get();
   const fresh = begun?.steps === 0 && latest === undefined;
-  if (fresh && wanted !== undefined && settingsChanged()) session.begin(wanted);
+  if (fresh && wanted !== undefined && settingsChanged()) begin(wanted);
   session.start();
 }
 
@@ -247,7 +279,8 @@ function startOver(): void {
   const wanted = form.demand();
   if (wanted === undefined) return;
   hideError();
-  session.begin(wanted);
+  if (ready) begin(wanted);
+  else open();
 }
 
 function noteSettings(): void {
@@ -262,10 +295,23 @@ function noteSettings(): void {
 }
 
 function take(file: File): void {
+  if (!ready) {
+    const when = state === 'failed' ? 'after Reset' : 'in a moment';
+    return showError(
+      { code: undefined, message: `${file.name} was not read.` },
+      `This page is not ready for files. Try again ${when}.`,
+    );
+  }
   hideError();
+  rate = undefined;
   if (file.name.endsWith('.safetensors')) return session.load(file);
   const wanted = form.demand();
   if (wanted !== undefined) session.learn(file, wanted);
+}
+
+function setTemperature(): void {
+  session.setTemperature(temperature.valueAsNumber);
+  text('temperature-value', temperature.valueAsNumber.toFixed(2));
 }
 
 function wire(): void {
@@ -293,19 +339,14 @@ function wire(): void {
     });
   }
 
-  const temperature = element('temperature', HTMLInputElement);
-  const setTemperature = (): void => {
-    session.setTemperature(temperature.valueAsNumber);
-    text('temperature-value', temperature.valueAsNumber.toFixed(2));
-  };
   temperature.value = query.get('temperature') ?? temperature.value;
   temperature.addEventListener('input', setTemperature);
-  setTemperature();
 
   form.onChange(() => {
     const lr = form.get()?.lr;
     if (used !== undefined && lr !== undefined && lr !== used.lr) {
       used = { ...used, lr };
+      rate = lr;
       session.setLearningRate(lr);
     }
     noteSettings();
@@ -341,15 +382,9 @@ function presetSettings(defaults: Settings): Settings {
 }
 
 function main(): void {
-  serve(worker, view);
-  // For errors that the session cannot catch, such as a worker that does not load.
-  worker.addEventListener('error', ({ message }) => {
-    view.onState('failed');
-    showError({ code: undefined, message: message ?? 'The worker of this page could not be started.' });
-  });
   form.set(DEFAULTS);
   wire();
-  session.open(readOptions());
+  open();
 }
 
 main();

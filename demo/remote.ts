@@ -13,19 +13,25 @@ export type OneWay<T> = {
   [K in keyof T]: T[K] extends (...args: infer Args) => unknown ? (...args: Args) => void : never;
 };
 
+/** All methods of `T` by name; only these can be called from the other side. */
+export type MethodNames<T> = Readonly<Record<keyof T, true>>;
+
 /** A proxy for the object that the other side serves. */
-export function remote<T>(port: Port): OneWay<T> {
-  const get =
-    (_: object, method: string | symbol): Method =>
+export function remote<T>(port: Port, names: MethodNames<T>): OneWay<T> {
+  const post =
+    (name: string): Method =>
     (...args) =>
-      port.postMessage([method, args]);
-  return new Proxy({}, { get }) as OneWay<T>;
+      port.postMessage([name, args]);
+  return Object.fromEntries(Object.keys(names).map((name) => [name, post(name)])) as OneWay<T>;
 }
 
-/** Runs the methods that the other side calls. */
-export function serve<T extends OneWay<T>>(port: Port, target: T): void {
-  port.addEventListener('message', ({ data }: MessageEvent<[keyof T, Parameters<Method>]>) => {
-    const [method, args] = data;
-    (target[method] as Method)(...args);
+/** Runs the methods that the other side calls. A failure becomes an uncaught error on this side, which a worker's page hears of. */
+export function serve<T extends OneWay<T>>(port: Port, target: T, names: MethodNames<T>): void {
+  const call = async ([name, args]: [keyof T, unknown[]]): Promise<void> => {
+    if (!Object.hasOwn(names, name)) throw new Error(`remote: no method is named ${String(name)}`);
+    await (target[name] as Method)(...args);
+  };
+  port.addEventListener('message', ({ data }) => {
+    call(data).catch((error: unknown) => reportError(error));
   });
 }

@@ -20,6 +20,8 @@ export interface Begun {
   readonly settings: Settings;
   /** More than 0 if it continues from a checkpoint. */
   readonly steps: number;
+  /** The smoothed loss behind those steps; NaN without any. */
+  readonly smoothed: number;
   readonly text: { readonly name: string; readonly characters: number; readonly baselines: Baselines };
   readonly parameters: number;
   readonly plan: string;
@@ -78,8 +80,9 @@ export class Session {
   open(options: SessionOptions): Promise<void> {
     return this.#enqueue(async () => {
       this.#options = options;
-      const [{ backend }, book] = await Promise.all([this.#openRuntime(), this.#readBook()]);
-      this.#corpus = book;
+      // One after the other: of two at once the second would go on where the first has failed.
+      const { backend } = await this.#openRuntime();
+      this.#corpus = await this.#readBook();
       this.#view.onReady(backend.kind);
     });
   }
@@ -143,8 +146,11 @@ export class Session {
     this.#temperature = temperature;
   }
 
-  setLearningRate(lr: number): void {
-    if (this.#training !== undefined) this.#training.learningRate = lr;
+  /** Of the model that was asked for last. */
+  setLearningRate(lr: number): Promise<void> {
+    return this.#enqueue(async () => {
+      if (this.#training !== undefined) this.#training.learningRate = lr;
+    });
   }
 
   async #openRuntime(): Promise<Runtime> {
@@ -177,7 +183,7 @@ export class Session {
     const paused = this.#state === 'paused';
     await this.#halt();
     const runtime = await this.#openRuntime();
-    // Made before the old one is disposed of: if it fails, everything stays as it was.
+    // Made before the old one is disposed of: if it is refused, everything stays as it was, unless the device itself fails.
     const training = await Training.create(runtime, corpus, settings, checkpoint);
     this.#training?.dispose();
     this.#training = training;
@@ -187,6 +193,7 @@ export class Session {
     this.#view.onBegin({
       settings,
       steps: training.steps,
+      smoothed: training.smoothedLoss,
       text: { name: corpus.name, characters: corpus.tokens.length, baselines: baselinesOf(corpus) },
       parameters: training.net.parameterCount,
       plan: training.explain(),
@@ -242,7 +249,7 @@ export class Session {
     return start === undefined ? 0 : (performance.now() - start) / 1000;
   }
 
-  /** Reports that a task has failed: the training that ran before continues. */
+  /** Reports that a task has failed: the training that ran before continues if the device still works. */
   #refuse(error: unknown): void {
     if (this.#training === undefined || isLost(error)) return this.#fail(error);
     // If the task had halted the training, it starts again; else it still runs.
@@ -267,6 +274,7 @@ export class Session {
   }
 }
 
+/** Whether the device is of no use any more: a runtime whose device has failed once, such as for want of memory, stays so. */
 function isLost(error: unknown): boolean {
-  return error instanceof GatewiseError && error.code === 'device-lost';
+  return error instanceof GatewiseError && (error.code === 'device-lost' || error.code === 'device');
 }

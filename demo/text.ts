@@ -10,7 +10,7 @@ const CODE_POINTS = 0x11_0000;
 // The random stream of batches. Weights use the streams 0, 1, 2, … of a seed, one per parameter, so this is none of them.
 const BATCH_STREAM = 0x6261_7463;
 const WORDS_PER_BLOCK = 4;
-// A power of two: how many UTF-16 units are read between two reports of progress.
+// How many UTF-16 units are read between two reports of progress.
 const PROGRESS_EVERY = 2 ** 22;
 
 /** Receives the share of the work that is done, from 0 to 1. */
@@ -80,8 +80,12 @@ export class Vocabulary {
 
 /** Visits the characters of a text by their code points. */
 function scan(text: string, visit: (point: number) => void, onProgress?: OnProgress): void {
+  let due = 0;
   for (let i = 0; i < text.length; i++) {
-    if (i % PROGRESS_EVERY === 0) onProgress?.(i / text.length);
+    if (i >= due) {
+      onProgress?.(i / text.length);
+      due += PROGRESS_EVERY;
+    }
     const point = text.codePointAt(i) ?? 0;
     if (point > 0xffff) i++;
     visit(point);

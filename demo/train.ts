@@ -10,6 +10,7 @@ import { GatewiseError } from '../src/index.ts';
 import { BOOK_NAME, BOOK_URL } from './book.ts';
 import { checkpointName, readCheckpoint, settingsConflict, type Checkpoint } from './checkpoint.ts';
 import { CheckpointFile } from './checkpoint_file.ts';
+import { duration } from './format.ts';
 import {
   CELLS,
   DEFAULTS,
@@ -126,13 +127,6 @@ class Progress {
     this.#bars?.update();
     this.#bars?.stop();
   }
-}
-
-function duration(seconds: number): string {
-  const whole = Math.round(seconds);
-  if (whole < 60) return `${whole} s`;
-  if (whole < 3600) return `${Math.floor(whole / 60)} min ${whole % 60} s`;
-  return `${Math.floor(whole / 3600)} h ${Math.floor((whole % 3600) / 60)} min`;
 }
 
 async function writeSample(training: Training, { sample, temperature }: Options): Promise<string> {

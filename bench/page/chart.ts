@@ -142,6 +142,14 @@ export function drawChart(results: Results): SVGElement {
   // A picture with a label of its own must not have labelled parts.
   for (const part of svg.querySelectorAll('[aria-label]')) part.removeAttribute('aria-label');
   svg.setAttribute('role', 'img');
+  // The chart in words, for whom it is read aloud.
+  const words = shown.map(({ name }) => {
+    const drawn = bars.filter(({ workload }) => workload === name);
+    return `${name}: ${drawn.map(({ contestant, text }) => `${contestant} ${text}`).join('; ')}.`;
+  });
+  const description = document.createElementNS('http://www.w3.org/2000/svg', 'desc');
+  description.textContent = words.join(' ');
+  svg.prepend(description);
   return svg as SVGElement;
 }
 

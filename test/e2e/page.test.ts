@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 import type { AxeResults, RunOptions } from 'axe-core';
-import { chromium, type Browser, type Page } from 'playwright-core';
+import { chromium, type Browser, type Page, type Route } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 
 import { parseSafetensors } from '../../src/index.ts';
@@ -56,8 +56,8 @@ afterEach(async () => {
   if (complaints.length > 0) throw new Error(`the page complains: ${complaints.join('\n')}`);
 });
 
-/** Opens the page; errors of any kind that it prints are kept, and make the test fail. */
-async function open(query: string): Promise<void> {
+/** Opens the page, `book` answering when it fetches its text; errors of any kind that it prints are kept, and make the test fail. */
+async function open(query: string, book?: (route: Route) => Promise<void>): Promise<void> {
   page = await browser.newPage({ acceptDownloads: true });
   complaints = [];
   // The milliseconds of each task that blocks the page for more than 50.
@@ -71,6 +71,7 @@ async function open(query: string): Promise<void> {
   page.on('console', (message) => {
     if (['error', 'warning'].includes(message.type())) complaints.push(message.text());
   });
+  if (book !== undefined) await page.route('**/data.txt*', book);
   await page.goto(`${address}?${query}`);
   await page.waitForFunction(() => 'gatewise' in window, null, WAIT);
 }
@@ -185,6 +186,8 @@ test('a checkpoint that was saved is loaded, and goes on as if nothing had happe
     buffer: file,
   });
   await page.waitForFunction((steps) => window.gatewise.firstStep === steps, saved.length, WAIT);
+  const [smoothed] = JSON.parse(metadata['smoothed_loss']!) as [number, number];
+  expect(await page.evaluate(() => window.gatewise.smoothedLoss)).toBe(smoothed);
   await expect.poll(() => page.getByLabel('Hidden size').inputValue()).toBe('16');
   await button('Start').click();
   await stepsReach(10);
@@ -291,6 +294,71 @@ test('works on the CPU, and says why', async () => {
   const curve = await losses();
   expect(curve).toHaveLength(20);
   expect(curve.at(-1)).toBeLessThan(curve[0]!);
+});
+
+test('takes no file before it is ready, and says so', async () => {
+  let answer = (): void => undefined;
+  const answered = new Promise<void>((resolve) => (answer = resolve));
+  await open(`${SMALL}&seed=1`, async (route) => {
+    await answered;
+    await route.continue();
+  });
+  await drop('waves.txt', 'the sea rolls on; '.repeat(60));
+  await page.getByRole('alert').getByText('waves.txt was not read').waitFor(WAIT);
+  answer();
+  await stepsReach(2);
+  expect(await page.locator('#text-name').textContent()).toBe('Moby Dick');
+  expect(await page.getByRole('alert').isVisible()).toBe(false);
+});
+
+test('Reset opens the page once more where its book could not be fetched', async () => {
+  let tries = 0;
+  await open(`${SMALL}&seed=1`, (route) =>
+    tries++ === 0 ? route.fulfill({ status: 500 }) : route.continue(),
+  );
+  await page.getByRole('alert').getByText('could not be fetched: 500').waitFor(WAIT);
+  await drop('a.safetensors', '');
+  await page.getByRole('alert').getByText('Try again after Reset').waitFor(WAIT);
+  await button('Reset').click();
+  await stepsReach(2);
+  expect(await page.getByRole('alert').isVisible()).toBe(false);
+});
+
+test('a learning rate that is set while a model is being made is that of the model', async () => {
+  await open(`${SMALL}&seed=1`);
+  await stepsReach(2);
+  await page.evaluate(() => {
+    document.getElementById('reset')?.click();
+    const field = document.querySelector<HTMLInputElement>('[name=lr]')!;
+    field.value = '0.02';
+    field.dispatchEvent(new Event('input', { bubbles: true }));
+  });
+  await page.waitForURL(/lr=0\.02/, WAIT);
+  expect(await page.getByLabel('Learning rate').inputValue()).toBe('0.02');
+  const downloading = page.waitForEvent('download');
+  await button('Save').click();
+  const path = await (await downloading).path();
+  expect(parseSafetensors(new Uint8Array(readFileSync(path))).metadata['lr']).toBe('0.02');
+});
+
+test('an error in the worker ends its session, and Reset makes another', async () => {
+  await open(`${SMALL}&seed=1`);
+  await stepsReach(2);
+  await page.workers()[0]!.evaluate(() => {
+    setTimeout(() => {
+      throw new Error('a fault of the worker');
+    });
+  });
+  await stateIs('failed');
+  await page.getByRole('alert').getByText('a fault of the worker').waitFor(WAIT);
+  const before = (await losses()).length;
+  await page.waitForTimeout(300);
+  expect(await losses()).toHaveLength(before);
+  complaints = complaints.filter((complaint) => !complaint.includes('a fault of the worker'));
+  await page.getByLabel('Hidden size').fill('24');
+  await button('Reset').click();
+  await page.waitForURL(/hidden=24/, WAIT);
+  await stepsReach(2);
 });
 
 test('says in plain words what is wrong', async () => {

@@ -79,6 +79,7 @@ test('Ctrl-C saves, the same command goes on, and the result is that of an unint
   const whole = await train([...files, ...small, ...short, '--checkpoint', 'whole.safetensors']);
   expect(whole.output).toMatch(/Adapter +WebGPU: .*\n/);
   expect(whole.output).toMatch(/GRU, 1 × 16.*parameters/);
+  expect(whole.output).toMatch(new RegExp(`step ${STEPS}/${STEPS} .* chars/s  0:00 left\n`));
   expect(whole.output).toMatch(new RegExp(`Done at step ${STEPS},`));
   expect(whole.code).toBe(0);
 

@@ -36,6 +36,12 @@ describe('vocabulary', () => {
     );
   });
 
+  test('tells how far it is, also where characters of two UTF-16 units lie across the marks', () => {
+    const shares: number[] = [];
+    Vocabulary.of(`a${'😀'.repeat(2 ** 22 + 1)}`, 96, (share) => shares.push(share));
+    expect(shares.map((share) => share.toFixed(3))).toEqual(['0.000', '0.500', '1.000']);
+  });
+
   test('refuses unknown characters where it has no placeholder', () => {
     expect(() => Vocabulary.of('abc').encode('abd')).toThrow(/"d" is not one of the 3/);
     expect(() => Vocabulary.of('abc').decode([3])).toThrow(/below 3, got 3/);
