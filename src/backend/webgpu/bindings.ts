@@ -1,7 +1,8 @@
 // The resources that launches bind: rows of uniforms, all of a plan in one buffer that is written once, and ranges of storage buffers.
 import { packUniforms } from '../../core/kernel.ts';
 import type { Binding, Dispatch } from './dispatch.ts';
-import { BufferUsage, storageBytes, type WebGPUBuffer } from './buffers.ts';
+import { storageBytes, type WebGPUBuffer } from './buffers.ts';
+import { BufferUsage } from './flags.ts';
 import type { Pipelines } from './pipelines.ts';
 import type { Launch } from './recording.ts';
 

@@ -2,7 +2,8 @@
 import { GatewiseError } from '../../core/errors.ts';
 import type { DType, NumberArray } from '../../core/shape.ts';
 import type { CompletionPolling } from './completion_polling.ts';
-import { BufferUsage, MAP_READ_MODE, type WebGPUBuffer } from './buffers.ts';
+import type { WebGPUBuffer } from './buffers.ts';
+import { BufferUsage, MAP_READ_MODE } from './flags.ts';
 
 /** A copy to a staging buffer that is recorded in an encoder. */
 export interface Readback {

@@ -1,7 +1,7 @@
 // Measures how long work takes on the device. The work is repeated in one pass until the resolution of the clocks does not matter;
 // the clock is the device's timestamps or the wall clock.
 import { GatewiseError } from '../../core/errors.ts';
-import { BufferUsage } from './buffers.ts';
+import { BufferUsage } from './flags.ts';
 import type { Staging } from './staging.ts';
 
 /** Timestamps of the device at both ends of a pass; or slopes: the wall clock less the time of an empty pass. */
