@@ -1,17 +1,8 @@
 // Cuts expressions over a step of a cell into phases. Within a phase every unit works on its own, since what it reads of other
 // units was written by an earlier launch.
 import { constantOf, countOperations, Expr, rewrite } from '../expr/expr.ts';
-import {
-  isMean,
-  isVector,
-  Place,
-  placeOf,
-  placesIn,
-  weightPartsOf,
-  type WeightPart,
-  type Width,
-  type Widths,
-} from './places.ts';
+import { isMean, isVector, Place, placeOf, placesIn, weightPartsOf, type WeightPart } from './places.ts';
+import type { Width, Widths } from './widths.ts';
 
 /** A sum of matrix-vector products. */
 export interface Product {

@@ -12,8 +12,9 @@
 //   scales   (P, rows of all matrices) int8: the largest magnitude of each row
 import type { Cell } from '../cells/cell.ts';
 import { operationsOf, type Phase, type Term } from '../cells/phases.ts';
-import type { MatrixName, Place, Width } from '../cells/places.ts';
+import type { MatrixName, Place } from '../cells/places.ts';
 import type { CellProgram } from '../cells/program.ts';
+import type { Width } from '../cells/widths.ts';
 import { GatewiseError } from '../core/errors.ts';
 import type { OperandCounts, Operands } from '../graph/operands.ts';
 import type { WeightPrecision } from './weight_precision.ts';
