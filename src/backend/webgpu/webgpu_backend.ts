@@ -20,12 +20,12 @@ import { describeAdapter, deviceInfoOf } from './device_info.ts';
 import { externalBuffers, WebGPUExecutable } from './executable.ts';
 import { targetOf, webgpuKernels } from './kernels/index.ts';
 import type { WebGPUKernel } from './kernels/kernel.ts';
+import { sharesLaunches } from './kernels/recurrent/wavefront.ts';
 import { Launcher } from './launches.ts';
 import { createPipelines, type Pipelines } from './pipelines.ts';
 import { createStaging, type Staging } from './staging.ts';
 import { DeviceTimer } from './timing.ts';
 import { tuneKinds, untunedKinds } from './tune.ts';
-import { sharesLaunches } from './kernels/recurrent/geometry.ts';
 
 export interface WebGPUBackendOptions {
   readonly device: GPUDevice;
