@@ -11,11 +11,12 @@ const INT8 =
 
 export const fakeQuantize = defineKernel(fakeQuantizeOp, {
   dispatches: ({ attrs: { precision }, inputs: [weight, largest], outputs: [out] }) => {
-    // There is no `largest` with f16.
     const size = sizeOf(out.view.shape);
     return [
       dispatch(fake_quantize, {
-        bindings: { weight, out, largest },
+        bindings: { weight, out },
+        // With int8 alone.
+        optional: { largest },
         splices: precision === 'int8' ? { rounded: INT8 } : {},
         uniforms: { columns: out.view.shape[1], size },
         workgroups: gridFor(size, 64),
