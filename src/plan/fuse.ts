@@ -125,7 +125,9 @@ class Fusion {
       position,
       views: graph.resolve(value).viewChain,
     }));
-    for (const { value, position, views } of pending) {
+    // The inputs of an absorbed producer join the list.
+    for (let next = 0; next < pending.length; next++) {
+      const { value, position, views } = pending[next];
       const { base, isOnlyUse } = graph.resolve(value);
       const producer = base.node;
       if (isOp(producer, constantOp)) {

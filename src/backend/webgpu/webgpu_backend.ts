@@ -163,12 +163,10 @@ export class WebGPUBackend implements Backend {
     };
     return {
       run: (args, outputs, reads) =>
-        runBy(
-          args,
-          outputs,
-          (external, runs) =>
-            this.#checker?.run(executable, external, reads, runs) ?? executable.run(external, reads, runs),
-        ),
+        runBy(args, outputs, (external, runs) => {
+          if (this.#checker !== undefined) return this.#checker.run(executable, external, reads, runs);
+          return executable.run(external, reads, runs);
+        }),
       encode: (target, args, outputs) => {
         this.#refuseInCheckMode('encode');
         runBy(args, outputs, (external, runs) => {
