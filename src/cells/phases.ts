@@ -163,13 +163,6 @@ export class PhaseCutter {
     return group;
   }
 
-  /** The place of a stored value; a new slot for another one. */
-  #placeFor(value: Expr): Place {
-    const place = this.#rules.places.get(value) ?? this.#rules.widths.allocate(value);
-    this.#rules.places.set(value, place);
-    return place;
-  }
-
   #write({ to, value, masked, finish = false }: Root, level: number): void {
     const { active, widths } = this.#rules;
     const width = widths.at(value) ?? widths.at(to.expr) ?? 'hidden';
@@ -201,7 +194,7 @@ export class PhaseCutter {
   #computeMasked(value: Expr, group: Group): Expr {
     const stored = this.#stored.get(value);
     if (stored?.masked === undefined || stored.level >= group.level) return this.#compute(value, group);
-    const place = this.#unmasked.get(value) ?? this.#placeFor(value);
+    const place = this.#unmasked.get(value) ?? this.#rules.widths.allocate(value);
     if (!this.#unmasked.has(value)) this.#queue.push({ to: place, value });
     this.#unmasked.set(value, place);
     return place.expr;
@@ -211,8 +204,10 @@ export class PhaseCutter {
   #store(expr: Expr): Expr {
     const stored = this.#stored.get(expr);
     if (stored !== undefined) return stored.place.expr;
-    const place = this.#placeFor(expr);
-    const isAlways = placeOf(expr) !== undefined || this.#rules.always.has(expr);
+    const { places, widths, always } = this.#rules;
+    const place = places.get(expr) ?? widths.allocate(expr);
+    places.set(expr, place);
+    const isAlways = placeOf(expr) !== undefined || always.has(expr);
     const masked = isAlways ? undefined : Expr.constant(0);
     this.#stored.set(expr, { place, level: this.#levelOf(expr).own, masked });
     this.#queue.push({ to: place, value: expr, masked });
