@@ -4,8 +4,19 @@ import type { Arith } from '../expr/arith.ts';
 /** How the update receives a gate's input part W_ih·x + b_ih and its recurrent part W_hh·h + b_hh. */
 export type GateKind = 'sum' | 'apart' | 'late' | 'input';
 
-/** A gate with the way in which the update receives it; a name alone is a gate of kind `sum`. */
-export interface SpecialGate<Name extends string = string, Kind extends GateKind = GateKind> {
+/** A gate with the way in which the update receives it. */
+export interface Gate {
+  readonly name: string;
+  readonly kind: GateKind;
+}
+
+type SpecialKind = Exclude<GateKind, 'sum'>;
+
+/** A gate of a declaration that is not of kind `sum`; a name alone is one. */
+export interface SpecialGate<
+  Name extends string = string,
+  Kind extends SpecialKind = SpecialKind,
+> extends Gate {
   readonly name: Name;
   readonly kind: Kind;
 }
@@ -29,7 +40,7 @@ export function inputOnly<const Name extends string>(name: Name): SpecialGate<Na
 }
 
 export type GateSpec = string | SpecialGate;
-type NamesOf<Gates extends readonly GateSpec[], Kind extends GateKind> = Extract<
+type NamesOf<Gates extends readonly GateSpec[], Kind extends SpecialKind> = Extract<
   Gates[number],
   SpecialGate<string, Kind>
 >['name'];
@@ -99,7 +110,7 @@ export interface Source<T> extends Across<T> {
 /** A cell without its generated program. */
 export interface CellParts {
   readonly name: string;
-  readonly gates: readonly SpecialGate[];
+  readonly gates: readonly Gate[];
   readonly states: readonly string[];
   readonly weights: readonly { readonly name: string; readonly initial: Initial }[];
   readonly projects: boolean;
