@@ -4,7 +4,7 @@
 import * as gatewise from '../src/index.ts';
 import { gatewiseJob } from './contestants/gatewise.ts';
 import type { Job, Variant } from './contestants/contestant.ts';
-import { weightOf, type TaskOf, type Task } from './data.ts';
+import { weightOf, type MatmulTask, type TrainingTask, type Task } from './data.ts';
 
 /**
  * Relative to the largest number expected. Float32 stays far below it in any order of summation; float16 does not, nor
@@ -26,6 +26,8 @@ export interface Reference {
   pick(answer: Float32Array): ArrayLike<number>;
   /** These numbers for each run, or for one run if all give the same. */
   readonly expected: readonly ArrayLike<number>[];
+  /** Whether every run gives the same. */
+  readonly repeats: boolean;
 }
 
 /** The answers of a job's first runs, each read before the next run; and the time at which the first was there. */
@@ -45,12 +47,15 @@ export async function answersOf(
 }
 
 /** The largest difference, relative to the largest number expected; NaN where an answer has NaN. */
-export function errorOf(answers: readonly Float32Array[], { size, pick, expected }: Reference): number {
+export function errorOf(
+  answers: readonly Float32Array[],
+  { size, pick, expected, repeats }: Reference,
+): number {
   let [largest, difference] = [0, 0];
   answers.forEach((answer, run) => {
     if (answer.length !== size) throw new Error(`expected ${size} numbers, got ${answer.length}`);
     const numbers = pick(answer);
-    const right = expected[expected.length === 1 ? 0 : run];
+    const right = expected[repeats ? 0 : run];
     for (let k = 0; k < right.length; k++) {
       largest = Math.max(largest, Math.abs(right[k]));
       // Math.max keeps NaN.
@@ -62,7 +67,7 @@ export function errorOf(answers: readonly Float32Array[], { size, pick, expected
 
 /** As `errorOf`, for an answer after any number of runs. If each run has another answer: 0 if it is finite, else NaN. */
 export function lateErrorOf(answer: Float32Array, reference: Reference): number {
-  if (reference.expected.length === 1) return errorOf([answer], reference);
+  if (reference.repeats) return errorOf([answer], reference);
   return answer.length === reference.size && answer.every(Number.isFinite) ? 0 : Number.NaN;
 }
 
@@ -94,7 +99,7 @@ const withColumn = (
   });
 
 /** The same training with one trained bias per gate: the weight of an input that is always 1. */
-function withOneBias(task: TaskOf<'training'>): TaskOf<'training'> {
+function withOneBias(task: TrainingTask): TrainingTask {
   const weight = weightOf(task.weights, 'weight_ih_l0');
   const [input, recurrent] = ['ih', 'hh'].map((part) => weightOf(task.weights, `bias_${part}_l0`).data);
   const data = withColumn(weight.data, task.classes, (row) => input[row] + recurrent[row]);
@@ -123,13 +128,13 @@ export async function makeReference(task: Task, variant: Variant): Promise<Refer
       const input = rowsOf(task.input, batch, inputSize, rows);
       const expected = await answersTo({ ...task, batch: rows.length, input });
       const pick = (answer: Float32Array): Float32Array => rowsOf(answer, batch, width, rows);
-      return { size: steps * batch * width, pick, expected };
+      return { size: steps * batch * width, pick, expected, repeats: true };
     }
     case 'stream':
-      return { size: task.hiddenSize, pick: whole, expected: await answersTo(task) };
+      return { size: task.hiddenSize, pick: whole, expected: await answersTo(task), repeats: false };
     case 'training': {
       const expected = await answersTo(variant.oneBias === true ? withOneBias(task) : task);
-      return { size: 1, pick: whole, expected };
+      return { size: 1, pick: whole, expected, repeats: false };
     }
   }
 }
@@ -138,7 +143,7 @@ export async function makeReference(task: Task, variant: Variant): Promise<Refer
  * Every row of a product at once, by Freivalds' check: (A · B) · v beside A · (B · v) for random signs v. Rounding errors
  * add up like a random walk, so both are divided by √N.
  */
-function productReference({ rows, inner, columns, a, b }: TaskOf<'matmul'>): Reference {
+function productReference({ rows, inner, columns, a, b }: MatmulTask): Reference {
   const random = new gatewise.Random(PROBE_SEED, 0);
   const signs = Float64Array.from({ length: columns }, () => (random.integer(2) === 0 ? -1 : 1));
   const times = (matrix: Float32Array, height: number, x: Float64Array): Float64Array =>
@@ -149,5 +154,5 @@ function productReference({ rows, inner, columns, a, b }: TaskOf<'matmul'>): Ref
     });
   const v = signs.map((sign) => sign / Math.sqrt(columns));
   const expected = [times(a, rows, times(b, inner, v))];
-  return { size: rows * columns, pick: (answer) => times(answer, rows, v), expected };
+  return { size: rows * columns, pick: (answer) => times(answer, rows, v), expected, repeats: true };
 }

@@ -1,13 +1,45 @@
 // The numbers of a workload, the same for every contestant: drawn from a seed, weights under PyTorch's names.
 import { Random, type NamedTensor } from '../src/index.ts';
-import type { RecurrentKind, Workload } from './workloads.ts';
+import type {
+  MatmulWorkload,
+  RecurrentKind,
+  SequenceWorkload,
+  StreamWorkload,
+  TrainingWorkload,
+  Workload,
+} from './workloads.ts';
 
 /** Tensors by name: `weight_ih_l0`, `bias_hh_l0_reverse`, …; of a linear layer `weight` (classes, H) and `bias` (classes). */
 export type Weights = ReadonlyMap<string, NamedTensor>;
 
+export interface SequenceTask extends SequenceWorkload {
+  readonly weights: Weights;
+  /** (T, B, I). */
+  readonly input: Float32Array;
+}
+
+export interface StreamTask extends StreamWorkload {
+  readonly weights: Weights;
+  /** (I) of each step, repeated from the first on. */
+  readonly inputs: readonly Float32Array[];
+}
+
+export interface TrainingTask extends TrainingWorkload {
+  readonly weights: Weights;
+  readonly linear: Weights;
+  /** One-hot characters (T, B, classes), and as labels (T, B) the characters that follow. */
+  readonly input: Float32Array;
+  readonly labels: Int32Array;
+}
+
+export interface MatmulTask extends MatmulWorkload {
+  /** (M, K) and (K, N). */
+  readonly a: Float32Array;
+  readonly b: Float32Array;
+}
+
 /** A workload with its numbers. */
-export type Task = ReturnType<typeof makeTask>;
-export type TaskOf<Kind extends Task['kind']> = Extract<Task, { readonly kind: Kind }>;
+export type Task = SequenceTask | StreamTask | TrainingTask | MatmulTask;
 
 export const GATES = { lstm: 4, gru: 3, rnn: 1 } as const;
 const STREAM_INPUTS = 16;
@@ -60,19 +92,17 @@ function recurrentWeights(
   return weights;
 }
 
-export function makeTask(workload: Workload, seed: number) {
+export function makeTask(workload: Workload, seed: number): Task {
   const random = new Random(seed, 0);
   switch (workload.kind) {
     case 'sequence': {
       const { cell, steps, batch, inputSize, hiddenSize, numLayers, bidirectional } = workload;
       const weights = recurrentWeights(random, cell, [inputSize, hiddenSize], numLayers, bidirectional);
-      // (T, B, I)
       return { ...workload, weights, input: draw(random, steps * batch * inputSize, 1) };
     }
     case 'stream': {
       const { cell, inputSize, hiddenSize } = workload;
       const weights = recurrentWeights(random, cell, [inputSize, hiddenSize]);
-      // (I) of each step, repeated from the first on.
       const inputs = Array.from({ length: STREAM_INPUTS }, () => draw(random, inputSize, 1));
       return { ...workload, weights, inputs };
     }
@@ -85,7 +115,6 @@ export function makeTask(workload: Workload, seed: number) {
         ['bias', tensor(random, [classes], scale)],
       ]);
       const characters = Int32Array.from({ length: (steps + 1) * batch }, () => random.integer(classes));
-      // One-hot characters (T, B, classes), and as labels (T, B) the characters that follow.
       const input: Float32Array = new Float32Array(steps * batch * classes);
       for (let i = 0; i < steps * batch; i++) input[i * classes + characters[i]] = 1;
       return { ...workload, weights, linear, input, labels: characters.slice(batch) };

@@ -6,55 +6,76 @@ export type RecurrentKind = 'lstm' | 'gru' | 'rnn';
 export const setNames = ['quick', 'full', 'gpu', 'trial'] as const;
 export type SetName = (typeof setNames)[number];
 
+interface Named {
+  readonly name: string;
+  readonly sets: readonly SetName[];
+}
+
+type Sizes<Names extends string> = Readonly<Record<Names, number>>;
+
+/** All outputs of a sequence, (T, B, D·H), from zero states. */
+export interface SequenceWorkload
+  extends Named, Sizes<'steps' | 'batch' | 'inputSize' | 'hiddenSize' | 'numLayers'> {
+  readonly kind: 'sequence';
+  readonly cell: RecurrentKind;
+  readonly bidirectional: boolean;
+}
+
+/** One step of one sequence: the input comes from the host, the state stays on the device, the output (H) is read back. */
+export interface StreamWorkload extends Named, Sizes<'inputSize' | 'hiddenSize'> {
+  readonly kind: 'stream';
+  readonly cell: RecurrentKind;
+}
+
+/**
+ * A training step of a character model: LSTM(classes → H) over one-hot characters (T, B, classes), a linear layer
+ * (H → classes), cross-entropy averaged over T · B, Adam. The batch comes from the host, the loss stays on the device.
+ */
+export interface TrainingWorkload
+  extends Named, Sizes<'steps' | 'batch' | 'classes' | 'hiddenSize' | 'learningRate'> {
+  readonly kind: 'training';
+  readonly cell: 'lstm';
+}
+
+/** A matrix product (M, K) · (K, N) of operands on the device. */
+export interface MatmulWorkload extends Named, Sizes<'rows' | 'inner' | 'columns'> {
+  readonly kind: 'matmul';
+}
+
+export type Workload = SequenceWorkload | StreamWorkload | TrainingWorkload | MatmulWorkload;
+
 type Sets = readonly SetName[];
 type Four = readonly [number, number, number, number];
 
-/** All outputs of a sequence, (T, B, D·H), from zero states. */
 const sequence = (
   name: string,
   sets: Sets,
   cell: RecurrentKind,
   [steps, batch, inputSize, hiddenSize]: Four,
   { numLayers = 1, bidirectional = false } = {},
-) => {
+): SequenceWorkload => {
   const sizes = { steps, batch, inputSize, hiddenSize, numLayers, bidirectional };
-  return { kind: 'sequence' as const, name, sets, cell, ...sizes };
+  return { kind: 'sequence', name, sets, cell, ...sizes };
 };
 
-/** One step of one sequence: the input comes from the host, the state stays on the device, the output (H) is read back. */
 const stream = (
   name: string,
   sets: Sets,
   cell: RecurrentKind,
   [inputSize, hiddenSize]: readonly [number, number],
-) => ({ kind: 'stream' as const, name, sets, cell, inputSize, hiddenSize });
+): StreamWorkload => ({ kind: 'stream', name, sets, cell, inputSize, hiddenSize });
 
-/**
- * A training step of a character model: LSTM(classes → H) over one-hot characters (T, B, classes), a linear layer
- * (H → classes), cross-entropy averaged over T · B, Adam. The batch comes from the host, the loss stays on the device.
- */
-const training = (name: string, sets: Sets, [steps, batch, classes, hiddenSize]: Four) => {
+const training = (name: string, sets: Sets, [steps, batch, classes, hiddenSize]: Four): TrainingWorkload => {
   // High enough that a step that was not taken shows in the checked losses.
   const sizes = { steps, batch, classes, hiddenSize, learningRate: 5e-3 };
-  return { kind: 'training' as const, name, sets, cell: 'lstm' as const, ...sizes };
+  return { kind: 'training', name, sets, cell: 'lstm', ...sizes };
 };
 
-/** A matrix product (M, K) · (K, N) of operands on the device. */
-const matmul = (name: string, sets: Sets, [rows, inner, columns]: readonly [number, number, number]) => ({
-  kind: 'matmul' as const,
-  name,
-  sets,
-  rows,
-  inner,
-  columns,
-});
-
-export type SequenceWorkload = Readonly<ReturnType<typeof sequence>>;
-export type Workload =
-  | SequenceWorkload
-  | Readonly<ReturnType<typeof stream>>
-  | Readonly<ReturnType<typeof training>>
-  | Readonly<ReturnType<typeof matmul>>;
+const matmul = (
+  name: string,
+  sets: Sets,
+  [rows, inner, columns]: readonly [number, number, number],
+): MatmulWorkload => ({ kind: 'matmul', name, sets, rows, inner, columns });
 
 const anywhere = ['full', 'gpu'] as const;
 

@@ -122,8 +122,7 @@ export {
 } from './plan/calibration.ts';
 export { countDispatches } from './backend/webgpu/launches.ts';
 export type { Plan } from './plan/plan.ts';
-export { printPlan } from './plan/print.ts';
-export { printProfile } from './plan/print.ts';
+export { printPlan, printProfile } from './plan/print.ts';
 export type { Profile, ProfileStep } from './plan/profile.ts';
 export type { TunedKind, Tuning } from './backend/tuning.ts';
 

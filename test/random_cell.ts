@@ -90,7 +90,7 @@ export function randomCell(seed: number): Cell {
   };
   const declaration: CellDeclaration<readonly GateSpec[], string, string> = {
     name: `random_${seed}`,
-    gates: recipe.gates,
+    gates: recipe.gates.map(({ name, kind }) => (kind === 'sum' ? name : { name, kind })),
     states: ['h', ...recipe.states],
     weights: recipe.hasWeight ? { u: 'uniform' } : {},
     projects: recipe.projects,

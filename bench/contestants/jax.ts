@@ -3,7 +3,7 @@ import packageJson from '../node_modules/@jax-js/jax/package.json' with { type: 
 import type * as JAX from '@jax-js/jax';
 
 import type { NamedTensor } from '../../src/index.ts';
-import type { TaskOf, Weights } from '../data.ts';
+import type { MatmulTask, SequenceTask, StreamTask, TrainingTask, Weights } from '../data.ts';
 import { swapAxes, weightOf } from '../data.ts';
 import type { RecurrentKind } from '../workloads.ts';
 import { jobOf as resultJob, preparing, Unsupported, type ContestantSource, type Job } from './contestant.ts';
@@ -118,7 +118,7 @@ const submit = async (array: JaxArray): Promise<void> => void (await array.ref.g
 const jobOf = (run: () => JaxArray, ...free: readonly (() => void)[]): Job =>
   resultJob(run, (array) => array.ref.data(), free, submit);
 
-function sequenceJob(library: Library, task: TaskOf<'sequence'>): Job {
+function sequenceJob(library: Library, task: SequenceTask): Job {
   const { cell, steps, batch, inputSize, numLayers, bidirectional } = task;
   const { numpy: np, jit, tree } = library;
   const suffixes = bidirectional ? ['', '_reverse'] : [''];
@@ -143,7 +143,7 @@ function sequenceJob(library: Library, task: TaskOf<'sequence'>): Job {
   );
 }
 
-function streamJob(library: Library, task: TaskOf<'stream'>): Job {
+function streamJob(library: Library, task: StreamTask): Job {
   const { cell, inputSize, hiddenSize } = task;
   const { numpy: np, jit, tree } = library;
   const layer = placeLayer(library, task.weights, 'l0');
@@ -164,7 +164,7 @@ function streamJob(library: Library, task: TaskOf<'stream'>): Job {
   );
 }
 
-function trainingJob(library: Library, task: TaskOf<'training'>): Job {
+function trainingJob(library: Library, task: TrainingTask): Job {
   const { cell, steps, batch, classes, hiddenSize, learningRate } = task;
   const { numpy: np, nn, jit, tree, valueAndGrad } = library;
   checkSteps(steps, MAX_TRAINING_STEPS);
@@ -216,7 +216,7 @@ function trainingJob(library: Library, task: TaskOf<'training'>): Job {
   );
 }
 
-function matmulJob({ numpy: np, jit, tree }: Library, { a, b, rows, inner, columns }: TaskOf<'matmul'>): Job {
+function matmulJob({ numpy: np, jit, tree }: Library, { a, b, rows, inner, columns }: MatmulTask): Job {
   const left = np.array(Float32Array.from(a), { shape: [rows, inner] });
   const right = np.array(Float32Array.from(b), { shape: [inner, columns] });
   const product = jit((x: JaxArray, y: JaxArray) => np.matmul(x, y));

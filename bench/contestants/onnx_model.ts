@@ -2,7 +2,7 @@
 import { onnx } from 'onnx-proto';
 
 import { convertWeights, layouts, type NamedTensor } from '../../src/index.ts';
-import type { TaskOf, Weights } from '../data.ts';
+import type { SequenceTask, StreamTask, Weights } from '../data.ts';
 import type { RecurrentKind } from '../workloads.ts';
 
 /** The operator set that last changed LSTM, GRU and RNN. */
@@ -72,7 +72,7 @@ class Graph {
 }
 
 /** `X` (T, B, I) to `Y`, the last layer's as ONNX has it: (T, D, B, H). */
-export function sequenceModel(task: TaskOf<'sequence'>): Uint8Array {
+export function sequenceModel(task: SequenceTask): Uint8Array {
   const { cell, weights, steps, batch, inputSize, hiddenSize, numLayers, bidirectional } = task;
   const directions = bidirectional ? 2 : 1;
   const graph = new Graph();
@@ -90,7 +90,7 @@ export function sequenceModel(task: TaskOf<'sequence'>): Uint8Array {
 }
 
 /** One step: `X` (1, 1, I) and the states by the names of `streamStates` to `Y` (1, 1, 1, H) and the next states. */
-export function streamModel({ cell, weights, inputSize, hiddenSize }: TaskOf<'stream'>): Uint8Array {
+export function streamModel({ cell, weights, inputSize, hiddenSize }: StreamTask): Uint8Array {
   const states = streamStates(cell);
   const [before, after] = [0, 1].map((which) => states.map((names) => names[which]));
   const graph = new Graph();

@@ -7,7 +7,7 @@ import type { Scalar, Tensor, Variable } from '@tensorflow/tfjs-core';
 import type { layers } from '@tensorflow/tfjs-layers';
 
 import { convertWeights, layouts, type NamedTensor } from '../../src/index.ts';
-import type { TaskOf, Weights } from '../data.ts';
+import type { MatmulTask, SequenceTask, StreamTask, TrainingTask, Weights } from '../data.ts';
 import { swapAxes, weightOf } from '../data.ts';
 import type { RecurrentKind } from '../workloads.ts';
 import { jobOf as resultJob, preparing, type ContestantSource, type Job, type Loaded } from './contestant.ts';
@@ -77,7 +77,7 @@ function jobOf(library: Library, run: () => Tensor, free: () => void): Job {
   return { run: first(job.run), read: first(job.read), dispose: first(job.dispose) };
 }
 
-function sequenceJob(library: Library, task: TaskOf<'sequence'>): Job {
+function sequenceJob(library: Library, task: SequenceTask): Job {
   const { cell, steps, batch, inputSize, hiddenSize, numLayers, bidirectional } = task;
   const tf = current(library);
   const width = hiddenSize * (bidirectional ? 2 : 1);
@@ -98,7 +98,7 @@ function sequenceJob(library: Library, task: TaskOf<'sequence'>): Job {
 }
 
 /** The cell by itself: a layer of one step would do more. */
-function streamJob(library: Library, task: TaskOf<'stream'>): Job {
+function streamJob(library: Library, task: StreamTask): Job {
   const { cell, inputSize, hiddenSize } = task;
   const tf = current(library);
   const { lstmCell, gruCell, simpleRNNCell } = library.layers;
@@ -120,7 +120,7 @@ function streamJob(library: Library, task: TaskOf<'stream'>): Job {
   );
 }
 
-function trainingJob(library: Library, task: TaskOf<'training'>): Job {
+function trainingJob(library: Library, task: TrainingTask): Job {
   const { cell, steps, batch, classes, hiddenSize, learningRate } = task;
   const tf = current(library);
   const recurrent = recurrentLayer(library, cell, hiddenSize, false);
@@ -154,7 +154,7 @@ function trainingJob(library: Library, task: TaskOf<'training'>): Job {
   );
 }
 
-function matmulJob(library: Library, { a, b, rows, inner, columns }: TaskOf<'matmul'>): Job {
+function matmulJob(library: Library, { a, b, rows, inner, columns }: MatmulTask): Job {
   const tf = current(library);
   const [left, right] = [tf.tensor2d(a, [rows, inner]), tf.tensor2d(b, [inner, columns])];
   return jobOf(

@@ -3,7 +3,7 @@ import { GatewiseError, show } from '../core/errors.ts';
 import { flag, isFloat32, option, readOptions } from '../core/options.ts';
 import { isArith, type Arith } from '../expr/arith.ts';
 import { Expr, inputsOf, MEAN } from '../expr/expr.ts';
-import type { CellParts, Fail, GateSpec, Initial, SpecialGate } from './declaration.ts';
+import type { CellParts, Fail, Gate, GateSpec, Initial } from './declaration.ts';
 import { weightPart } from './places.ts';
 
 const KINDS: readonly unknown[] = ['sum', 'apart', 'late', 'input'];
@@ -46,7 +46,7 @@ export function readDeclaration(
     throw new GatewiseError('argument', `${what}: ${problem}`);
   };
   const { name, states, projects, dropsRecurrent, ...given } = readOptions(what, DECLARATION, declaration);
-  const gates = given.gates.map((gate, i): SpecialGate => {
+  const gates = given.gates.map((gate, i): Gate => {
     const own = typeof gate === 'string' ? ({ name: gate, kind: 'sum' } as const) : gate;
     if (!isName(own?.name) || !KINDS.includes(own.kind))
       fail(`gate ${i} must be a name, or apart, late or inputOnly of one, got ${show(gate)}`);

@@ -7,8 +7,19 @@ import type { Arith } from '../expr/arith.ts';
  */
 export type GateKind = 'sum' | 'apart' | 'late' | 'input';
 
-/** A gate and its kind; a name alone is a gate of kind `sum`. */
-export interface SpecialGate<Name extends string = string, Kind extends GateKind = GateKind> {
+/** A gate with the way in which the update receives it. */
+export interface Gate {
+  readonly name: string;
+  readonly kind: GateKind;
+}
+
+type SpecialKind = Exclude<GateKind, 'sum'>;
+
+/** A gate of a declaration that is not of kind `sum`; a name alone is one. */
+export interface SpecialGate<
+  Name extends string = string,
+  Kind extends SpecialKind = SpecialKind,
+> extends Gate {
   readonly name: Name;
   readonly kind: Kind;
 }
@@ -32,7 +43,7 @@ export function inputOnly<const Name extends string>(name: Name): SpecialGate<Na
 }
 
 export type GateSpec = string | SpecialGate;
-type NamesOf<Gates extends readonly GateSpec[], Kind extends GateKind> = Extract<
+type NamesOf<Gates extends readonly GateSpec[], Kind extends SpecialKind> = Extract<
   Gates[number],
   SpecialGate<string, Kind>
 >['name'];
@@ -102,7 +113,7 @@ export interface Source<T> extends Across<T> {
 /** A cell without its generated program. */
 export interface CellParts {
   readonly name: string;
-  readonly gates: readonly SpecialGate[];
+  readonly gates: readonly Gate[];
   readonly states: readonly string[];
   readonly weights: readonly { readonly name: string; readonly initial: Initial }[];
   readonly projects: boolean;

@@ -39,24 +39,32 @@ const LSTM = { ...RNN, inputForget: onnxFlag, peepholes: onnxFlag };
 
 type Function = <T extends Arith<T>>(x: T) => T;
 
-/** The function that clips pre-activations, then the activations in order. */
+interface Functions {
+  /** The argument of an activation, clipped. */
+  readonly clipped: Function;
+  /** The activations in order. */
+  readonly functions: readonly Function[];
+}
+
 function functionsOf(
   what: string,
   defaults: readonly string[],
   { activations = defaults, clip }: Complete<typeof RNN>,
-): Function[] {
+): Functions {
   if (!Array.isArray(activations) || activations.length !== defaults.length)
     throw new GatewiseError(
       'argument',
       `${what}: expected ${defaults.length} activations for one direction, got ${show(activations)}`,
     );
   const functions = (activations as readonly (Activation | string)[]).map((given) => activation(what, given));
-  return [(x) => (clip === undefined ? x : clamp(x, -clip, clip)), ...functions];
+  return { clipped: (x) => (clip === undefined ? x : clamp(x, -clip, clip)), functions };
 }
 
 /** h' = f(x W + h R + b). */
 export function onnxRNN(options: ONNXOptions = {}): Cell {
-  const [clipped, f] = functionsOf('onnxRNN', ['Tanh'], readOptions('onnxRNN', RNN, options));
+  const read = readOptions('onnxRNN', RNN, options);
+  const { clipped, functions } = functionsOf('onnxRNN', ['Tanh'], read);
+  const [f] = functions;
   return defineCell({
     name: 'onnx_rnn',
     gates: ['a'],
@@ -68,7 +76,8 @@ export function onnxRNN(options: ONNXOptions = {}): Cell {
 /** Gates r, z, n. */
 export function onnxGRU(options: ONNXGRUOptions = {}): Cell {
   const read = readOptions('onnxGRU', GRU, options);
-  const [clipped, f, g] = functionsOf('onnxGRU', ['Sigmoid', 'Tanh'], read);
+  const { clipped, functions } = functionsOf('onnxGRU', ['Sigmoid', 'Tanh'], read);
+  const [f, g] = functions;
   const mix = <T extends Arith<T>>(z: T, candidate: T, h: T): { h: T } => {
     const keep = f(clipped(z));
     return { h: add(mul(sub(1, keep), candidate), mul(keep, h)) };
@@ -93,7 +102,8 @@ export function onnxGRU(options: ONNXGRUOptions = {}): Cell {
 export function onnxLSTM(options: ONNXLSTMOptions = {}): Cell {
   const read = readOptions('onnxLSTM', LSTM, options);
   const { inputForget, peepholes } = read;
-  const [clipped, f, g, h] = functionsOf('onnxLSTM', ['Sigmoid', 'Tanh', 'Tanh'], read);
+  const { clipped, functions } = functionsOf('onnxLSTM', ['Sigmoid', 'Tanh', 'Tanh'], read);
+  const [f, g, h] = functions;
   const peepholesOf = inputForget ? ['i', 'o'] : ['i', 'f', 'o'];
   return defineCell({
     name: `onnx_lstm${inputForget ? '_coupled' : ''}${peepholes ? '_peephole' : ''}`,

@@ -1,17 +1,8 @@
 // Cuts the expressions of a cell's step into phases. Within a phase each unit works on its own: an earlier launch has written all
 // that it reads of other units.
 import { constantOf, countOperations, Expr, rewrite } from '../expr/expr.ts';
-import {
-  isMean,
-  isVector,
-  Place,
-  placeOf,
-  placesIn,
-  weightPartsOf,
-  type WeightPart,
-  type Width,
-  type Widths,
-} from './places.ts';
+import { isMean, isVector, Place, placeOf, placesIn, weightPartsOf, type WeightPart } from './places.ts';
+import type { Width, Widths } from './widths.ts';
 
 /** A sum of matrix-vector products. */
 export interface Product {
@@ -172,13 +163,6 @@ export class PhaseCutter {
     return group;
   }
 
-  /** The place of a value; a new slot if it has none. */
-  #placeFor(value: Expr): Place {
-    const place = this.#rules.places.get(value) ?? this.#rules.widths.allocate(value);
-    this.#rules.places.set(value, place);
-    return place;
-  }
-
   #write({ to, value, masked, finish = false }: Root, level: number): void {
     const { active, widths } = this.#rules;
     const width = widths.at(value) ?? widths.at(to.expr) ?? 'hidden';
@@ -210,7 +194,7 @@ export class PhaseCutter {
   #computeMasked(value: Expr, group: Group): Expr {
     const stored = this.#stored.get(value);
     if (stored?.masked === undefined || stored.level >= group.level) return this.#compute(value, group);
-    const place = this.#unmasked.get(value) ?? this.#placeFor(value);
+    const place = this.#unmasked.get(value) ?? this.#rules.widths.allocate(value);
     if (!this.#unmasked.has(value)) this.#queue.push({ to: place, value });
     this.#unmasked.set(value, place);
     return place.expr;
@@ -220,8 +204,10 @@ export class PhaseCutter {
   #store(expr: Expr): Expr {
     const stored = this.#stored.get(expr);
     if (stored !== undefined) return stored.place.expr;
-    const place = this.#placeFor(expr);
-    const isAlways = placeOf(expr) !== undefined || this.#rules.always.has(expr);
+    const { places, widths, always } = this.#rules;
+    const place = places.get(expr) ?? widths.allocate(expr);
+    places.set(expr, place);
+    const isAlways = placeOf(expr) !== undefined || always.has(expr);
     const masked = isAlways ? undefined : Expr.constant(0);
     this.#stored.set(expr, { place, level: this.#levelOf(expr).own, masked });
     this.#queue.push({ to: place, value: expr, masked });

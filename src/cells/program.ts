@@ -4,16 +4,7 @@ import { add } from '../expr/arith.ts';
 import { cotangents, Expr, rewrite, topological } from '../expr/expr.ts';
 import type { CellParts, Fail } from './declaration.ts';
 import { PhaseCutter, movePlaces, readsOf, type Phase, type PhaseRules, type Root } from './phases.ts';
-import {
-  isVector,
-  type MatrixName,
-  Place,
-  placeOf,
-  placesIn,
-  weightPartsOf,
-  type Width,
-  Widths,
-} from './places.ts';
+import { isVector, type MatrixName, Place, placeOf, placesIn, weightPartsOf } from './places.ts';
 import {
   checkReads,
   checkWidths,
@@ -24,6 +15,7 @@ import {
   type Update,
   type UpdateProduct,
 } from './update.ts';
+import { type Width, Widths } from './widths.ts';
 
 /** A product of the update. The gradient of its weights is the outer product of `gradient` and `source`, summed over rows. */
 export interface WeightProduct {

@@ -2,7 +2,8 @@
 import { add } from '../expr/arith.ts';
 import { Expr, MEAN, topological } from '../expr/expr.ts';
 import type { CellParts, Fail, Source } from './declaration.ts';
-import { Place, weightPart, type WeightPart, type Width, type Widths } from './places.ts';
+import { Place, weightPart, type WeightPart } from './places.ts';
+import type { Width, Widths } from './widths.ts';
 
 export interface ProgramOptions {
   /** Whether there is a `bias_hh`. */

@@ -1,7 +1,6 @@
-// The inputs of a node as structures. Operands have names; each may be absent or repeated, and counts give the number of inputs
-// for each name, in input order. Nested arguments are flattened to the values in them.
-import { leavesOf, mapTree } from '../core/tree.ts';
-import { applyAll, Value, type Op } from './value.ts';
+// The inputs of a node by name. Each operand may be absent or repeated; counts give the number of inputs for each name, in input
+// order.
+import { applyAll, type Op, type Value } from './value.ts';
 
 export type OperandCounts<Name extends string = string> = Readonly<Record<Name, number>>;
 export type Operands<Name extends string, T> = Readonly<Record<Name, readonly T[]>>;
@@ -37,18 +36,4 @@ export function applyNamed<Name extends string, Attrs extends { readonly operand
   operands: Operands<Name, Value>,
 ): readonly Value[] {
   return applyAll(op, { ...attrs, operands: countOperands(operands) } as Attrs, listOperands(operands));
-}
-
-const isValue = (node: unknown): node is Value => node instanceof Value;
-
-/** The values in nested arguments, in order, and the function that puts others in their places. */
-export function flattenValues<T>(tree: T): {
-  readonly values: readonly Value[];
-  readonly restore: (values: readonly Value[]) => T;
-} {
-  const restore = (values: readonly Value[]): T => {
-    let next = 0;
-    return mapTree(tree, isValue, (leaf: unknown) => (isValue(leaf) ? values[next++] : leaf)) as T;
-  };
-  return { values: leavesOf(tree, isValue).filter(isValue), restore };
 }

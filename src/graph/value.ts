@@ -207,6 +207,12 @@ export function defineOp<Attrs>(
   return { tolerance: EXACT, ...op };
 }
 
+/** Whether a node, or a step of a plan, applies an op. */
+export const isOp = <Attrs, Applied extends Pick<Node, 'op' | 'attrs'>>(
+  node: Applied | undefined,
+  op: Op<Attrs>,
+): node is Applied & Pick<Node<Attrs>, 'op' | 'attrs'> => node?.op.name === op.name;
+
 /** All outputs of a new node. */
 export function applyAll<Attrs>(op: Op<Attrs>, attrs: Attrs, inputs: readonly Value[]): readonly Value[] {
   return new Node(op, attrs, inputs, op.infer(attrs, inputs)).outputs;

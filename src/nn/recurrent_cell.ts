@@ -63,9 +63,9 @@ export class RecurrentCell implements Layer {
       return withoutBatch(this, axes, x, states, {}, (row, before) => this.forward(row, parameters, before));
     const entries = Object.entries(parameters).map(([name, value]) => [`${name}_l0`, value]);
     const own = Object.fromEntries(entries) as Values;
-    const after = withAxis(this.#layer, '', axes, x, states, x.shape[0], (sequence, before) =>
-      this.#layer.forward(sequence, own, before),
-    ).states;
+    const forward = (sequence: Value, before: Values): LayerResult =>
+      this.#layer.forward(sequence, own, before);
+    const after = withAxis(this.#layer, x, states, forward, { axes, batch: x.shape[0] }).states;
     return { output: after['h'], states: after };
   }
 }

@@ -45,26 +45,32 @@ export function withoutBatch(
       'shape',
       `${layer.name}: lengths or a mask were given for one sequence without a batch, ${show(x.shape)}; give the input a batch of 1`,
     );
-  return withAxis(layer, ' of one sequence without a batch', axes, x, states, 1, forward);
+  return withAxis(layer, x, states, forward, { axes, batch: 1, kind: 'of one sequence without a batch' });
+}
+
+interface InsertedAxis {
+  readonly axes: Axes;
+  /** The batch that the layer sees. */
+  readonly batch: number;
+  /** What errors say of a state. */
+  readonly kind?: string;
 }
 
 /**
  * Runs `forward` on x and states with an axis of size 1 inserted, and removes that axis from its results.
- * @param layer The layer that `forward` runs, with a batch of `batch`. @param kind Describes a state in errors.
+ * @param layer The layer that `forward` runs.
  */
 export function withAxis(
   layer: Layer,
-  kind: string,
-  axes: Axes,
   x: Value,
   states: Values,
-  batch: number,
   forward: Forward,
+  { axes, batch, kind }: InsertedAxis,
 ): LayerResult {
   const add = (value: Value, axis: number): Value => reshape(value, value.shape.toSpliced(axis, 0, 1));
   const drop = (value: Value, axis: number): Value => reshape(value, value.shape.toSpliced(axis, 1));
   for (const { name, shape } of layer.states) {
-    const what = `${layer.name}: state ${show(name)}${kind}`;
+    const what = `${layer.name}: state ${show(name)}${kind === undefined ? '' : ` ${kind}`}`;
     if (states[name] !== undefined)
       expectValue(what, states[name], 'f32', shape(batch).toSpliced(axes.state, 1));
   }

@@ -52,16 +52,27 @@ export const elementwiseOp: Op<ElementwiseAttrs> = /* @__PURE__ */ defineOp({
   tolerance: { absolute: 1e-6, relative: 2e-5 },
 });
 
-/**
- * Evaluates expressions over `in0`… at every element. Inputs broadcast to one shape; unread inputs are dropped.
- * @param what Names the operation in errors.
- */
+/** Evaluates expressions over `in0`… at every element. Inputs broadcast to one shape; unread inputs are dropped. */
 export function elementwise(
   exprs: readonly Expr[],
   inputs: readonly Value[],
   atLeast: Shape = [],
   label?: string,
-  what: string = label ?? 'elementwise',
+): readonly Value[] {
+  return evaluated(exprs, inputs, { atLeast, label, what: label ?? 'elementwise' });
+}
+
+interface Evaluation {
+  readonly atLeast?: Shape;
+  readonly label?: string | undefined;
+  /** Names the operation in errors. */
+  readonly what: string;
+}
+
+function evaluated(
+  exprs: readonly Expr[],
+  inputs: readonly Value[],
+  { atLeast = [], label, what }: Evaluation,
 ): readonly Value[] {
   inputs.forEach((input) => expectValue(what, input, 'f32'));
   const shape = broadcastShapes(what, [atLeast, ...inputs.map((input) => input.shape)]);
@@ -91,5 +102,5 @@ tensorArithmetic.apply = (op, args) => {
   const values = args.filter((arg): arg is Value => typeof arg !== 'number');
   let next = 0;
   const operands = args.map((arg) => (typeof arg === 'number' ? arg : Expr.input(inputName(next++))));
-  return elementwise([Expr.operation(op, operands)], values, [], undefined, op)[0];
+  return evaluated([Expr.operation(op, operands)], values, { what: op })[0];
 };

@@ -2,7 +2,8 @@
 // Kernels that read packed weights replace it by packing.
 import { GatewiseError, show } from '../core/errors.ts';
 import { abs } from '../expr/arith.ts';
-import { apply, defineOp, expectValue, type Op, type Value } from '../graph/value.ts';
+import { apply, defineOp, expectValue, isOp, type Op, type Value } from '../graph/value.ts';
+import { isTransposed, resolveViews } from '../graph/views.ts';
 import { matmul } from './matmul.ts';
 import { max } from './structure.ts';
 import { checkWeightPrecision, type PackedPrecision, type WeightPrecision } from './weight_precision.ts';
@@ -54,4 +55,24 @@ export function weightProduct(
   over: 'columns' | 'rows' = 'columns',
 ): Value {
   return matmul(x, fakeQuantize(weight, precision), { transposeB: over === 'columns' });
+}
+
+/** The weights that a quantized value was rounded from. */
+export interface QuantizedWeight {
+  readonly precision: PackedPrecision;
+  readonly weight: Value;
+  /** With int8, the largest magnitude of each row. */
+  readonly scales: readonly Value[];
+  /** Whether the value is the transpose. */
+  readonly transposed: boolean;
+}
+
+/** The weights that a value, or its transpose, was rounded from; undefined if the value is neither. */
+export function quantizedWeight(value: Value): QuantizedWeight | undefined {
+  const source = resolveViews(value);
+  const { node } = source.base;
+  const transposed = isTransposed(source);
+  if (!isOp(node, fakeQuantizeOp) || transposed === undefined) return undefined;
+  const [weight, ...scales] = node.inputs;
+  return { precision: node.attrs.precision, weight, scales, transposed };
 }

@@ -2,7 +2,7 @@
 import { GatewiseError, show } from '../core/errors.ts';
 import { sizeOf } from '../core/shape.ts';
 import { countOperations, Expr } from '../expr/expr.ts';
-import { apply, defineOp, expectValue, type Op, type Signature, type Value } from '../graph/value.ts';
+import { apply, defineOp, expectValue, isOp, type Op, type Signature, type Value } from '../graph/value.ts';
 import { reshape, transpose, transposeOp } from './structure.ts';
 import type { PackedPrecision } from './weight_precision.ts';
 
@@ -59,7 +59,7 @@ export const matmulOp: Op<MatmulAttrs> = /* @__PURE__ */ defineOp({
     const [a, b] = node.inputs;
     if (d === undefined) return [];
     // The gradient of a transposed operand is computed in the operand's stored layout, which avoids a transpose.
-    const isTransposed = (x: Value): boolean => x.node?.op.name === transposeOp.name;
+    const isTransposed = (x: Value): boolean => isOp(x.node, transposeOp);
     const dA = isTransposed(a) ? transpose(matmul(b, transpose(d))) : matmul(d, transpose(b));
     const dB = isTransposed(b) ? transpose(matmul(transpose(d), a)) : matmul(transpose(a), d);
     return [dA, dB];

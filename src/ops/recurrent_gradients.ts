@@ -7,6 +7,7 @@ import {
   loopOperands,
   RecurrentLayout,
   stridesOf,
+  type Matrix,
   type RecurrentAttrs,
   type RecurrentOperands,
 } from './recurrent_schedule.ts';
@@ -41,6 +42,8 @@ export function recurrentGradients(
     weights: each.flatMap((p) =>
       layout.matrices.slice(0, layout.matricesOf(p)).map((matrix) => matrixGradient(parts, p, matrix)),
     ),
+    packed: operands.packed.map(() => undefined),
+    scales: operands.scales.map(() => undefined),
     vectors: operands.vectors.map(() => concat(each.flatMap((p) => vectorGradients(parts, p)))),
     rows: operands.rows.map(() => (attrs.cell.dropsRecurrent ? rowsGradient(parts, each) : undefined)),
     seed: operands.seed.map(() => undefined),
@@ -100,11 +103,7 @@ function sourceOf(parts: Parts, p: number, { source, dropped, matrix }: WeightPr
 const sumOf = (values: readonly Value[]): Value => values.reduce((a, b) => add(a, b));
 
 /** The gradient of a matrix, part by part; adjacent parts with one source share one matmul. */
-function matrixGradient(
-  parts: Parts,
-  p: number,
-  { name, shape: [rows, columns] }: RecurrentLayout['matrices'][number],
-): Value {
+function matrixGradient(parts: Parts, p: number, { name, shape: [rows, columns] }: Matrix): Value {
   const { attrs, layout } = parts;
   const height = name === 'hr' ? rows : attrs.hidden;
   const runs: WeightProduct[][][] = [];

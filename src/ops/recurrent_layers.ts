@@ -3,18 +3,15 @@
 import { scanStep } from '../cells/scan.ts';
 import type { Cell } from '../cells/cell.ts';
 import { GatewiseError } from '../core/errors.ts';
-import { sizeOf } from '../core/shape.ts';
 import { add, where } from '../expr/arith.ts';
 import type { Expr } from '../expr/expr.ts';
-import { flattenValues } from '../graph/operands.ts';
-import type { Signature, TargetLimits, Value, WavefrontStep } from '../graph/value.ts';
-import { resolveViews } from '../graph/views.ts';
+import type { Signature, TargetLimits, Value } from '../graph/value.ts';
+import { flattenValues } from '../graph/value_tree.ts';
 import { checkpoint, enter } from './checkpoint.ts';
 import { composite } from './composite.ts';
-import { fakeQuantizeOp, type FakeQuantizeAttrs } from './fake_quantize.ts';
+import { quantizedWeight } from './fake_quantize.ts';
 import { linearScanOf } from './linear_scan.ts';
 import { matmul } from './matmul.ts';
-import { flopOf, RecurrentLayout } from './recurrent_schedule.ts';
 import {
   recurrentSequence,
   type RecurrentWeights,
@@ -23,16 +20,12 @@ import {
 } from './recurrent_sequence.ts';
 import { segmentSizes } from './segments.ts';
 import { broadcast, concat, reshape, slice, split, zeros } from './structure.ts';
-import { QUAD_WORDS, type WeightPrecision } from './weight_precision.ts';
+import { wavefrontStep, type LayerMatrices } from './wavefront.ts';
 
 /** Weights of one layer in one direction, under PyTorch's names without the suffix. */
-export interface LayerWeights {
-  /** (G·H, I of this layer). */
-  readonly weight_ih: Value;
-  readonly weight_hh?: Value;
+export interface LayerWeights extends LayerMatrices {
   readonly bias_ih?: Value;
   readonly bias_hh?: Value;
-  readonly weight_hr?: Value;
   /** Weights of one number per unit, each (H). */
   readonly [unit: string]: Value | undefined;
 }
@@ -121,7 +114,7 @@ function runsAsWavefront(
 ): boolean {
   const [steps, batch] = x.shape;
   if (weights.length === 1 || steps === 1 || wavefront === false || directions === 2) return false;
-  const isInt8 = precisionOf(weights[0].weight_ih) === 'int8';
+  const isInt8 = quantizedWeight(weights[0].weight_ih)?.precision === 'int8';
   if (wavefront === true && isInt8)
     throw new GatewiseError(
       'unsupported',
@@ -130,41 +123,8 @@ function runsAsWavefront(
   if (wavefront === true) return true;
   // Recomputation bounds what one layer saves, but a wavefront saves for all layers at once. Wavefront kernels read no int8.
   if (recompute !== false || isInt8) return false;
-  return prefersWavefront(wavefrontStep(cell, weights, { hidden, batch, masked: mask !== undefined }));
-}
-
-/** The cost of one backward wavefront step. @param weights One entry per layer, lowest first. */
-export function wavefrontStep(
-  cell: Cell,
-  weights: readonly LayerWeights[],
-  { hidden, batch, masked }: { readonly hidden: number; readonly batch: number; readonly masked: boolean },
-): WavefrontStep {
-  const [, { weight_ih, weight_hh, weight_hr, bias_ih }] = weights;
-  const layout = new RecurrentLayout({
-    cell,
-    hidden,
-    projection: weight_hr?.shape[0] ?? 0,
-    pseudoLayers: weights.length,
-    wavefront: true,
-    inference: false,
-    bias: bias_ih !== undefined,
-    masked,
-  });
-  const own = packedBytes(weight_hh) + packedBytes(weight_hr);
-  return {
-    flop: weights.length * batch * flopOf(layout, layout.phases(true)),
-    bytes: weights.length * (own + packedBytes(weight_ih)),
-    layerBytes: own,
-  };
-}
-
-/** Bytes of a matrix in the packed layout that the kernels read. */
-const packedBytes = (matrix: Value | undefined): number =>
-  matrix === undefined ? 0 : QUAD_WORDS[precisionOf(matrix)] * sizeOf(matrix.shape);
-
-function precisionOf(matrix: Value): WeightPrecision {
-  const { node } = resolveViews(matrix).base;
-  return node?.op.name === fakeQuantizeOp.name ? (node.attrs as FakeQuantizeAttrs).precision : 'float32';
+  const given = { bias: weights[0].bias_ih !== undefined, masked: mask !== undefined };
+  return prefersWavefront(wavefrontStep(cell, weights, { hidden, batch, ...given }));
 }
 
 /** Runs one layer in all its directions, or several layers of one direction as a wavefront. */

@@ -12,8 +12,9 @@
 //   scales   (P, rows of all matrices) int8: the largest magnitude of each row
 import type { Cell } from '../cells/cell.ts';
 import { operationsOf, type Phase, type Term } from '../cells/phases.ts';
-import type { MatrixName, Place, Width } from '../cells/places.ts';
+import type { MatrixName, Place } from '../cells/places.ts';
 import type { CellProgram } from '../cells/program.ts';
+import type { Width } from '../cells/widths.ts';
 import { GatewiseError } from '../core/errors.ts';
 import type { OperandCounts, Operands } from '../graph/operands.ts';
 import type { WeightPrecision } from './weight_precision.ts';
@@ -96,8 +97,18 @@ export interface Address {
   readonly layer: -1 | 0 | 1;
 }
 
+export interface Matrix {
+  readonly name: MatrixName;
+  readonly shape: readonly [rows: number, columns: number];
+}
+
 /** The offsets of contiguous pieces, and their total size. */
-function offsetsOf(sizes: readonly number[]): { readonly before: readonly number[]; readonly all: number } {
+interface Offsets {
+  readonly before: readonly number[];
+  readonly all: number;
+}
+
+function offsetsOf(sizes: readonly number[]): Offsets {
   let all = 0;
   const before = sizes.map((size) => {
     all += size;
@@ -260,16 +271,15 @@ export class RecurrentLayout {
   }
 
   /** Names and shapes of one pseudo-layer's matrices. `ih` is last; a wavefront's lowest layer has none. */
-  get matrices(): { readonly name: MatrixName; readonly shape: readonly [number, number] }[] {
+  get matrices(): readonly Matrix[] {
     const { cell, hidden, projection } = this.#attrs;
     const gates = cell.recurrentGates.length;
     const width = this.stateWidth(0);
-    const shapes: Partial<Record<MatrixName, readonly [number, number]>> = {
-      ...(gates > 0 && { hh: [gates * hidden, width] }),
-      ...(cell.projects && { hr: [projection, hidden] }),
-      ...(this.isWavefront && { ih: [cell.gates.length * hidden, width] }),
-    };
-    return Object.entries(shapes).map(([name, shape]) => ({ name: name as MatrixName, shape }));
+    const matrices: Matrix[] = [];
+    if (gates > 0) matrices.push({ name: 'hh', shape: [gates * hidden, width] });
+    if (cell.projects) matrices.push({ name: 'hr', shape: [projection, hidden] });
+    if (this.isWavefront) matrices.push({ name: 'ih', shape: [cell.gates.length * hidden, width] });
+    return matrices;
   }
 
   matricesOf(pseudoLayer: number): number {
@@ -289,7 +299,7 @@ export class RecurrentLayout {
   }
 
   /** Row offsets of the matrices of one pseudo-layer, and their total. */
-  get matrixRows(): ReturnType<typeof offsetsOf> {
+  get matrixRows(): Offsets {
     return offsetsOf(this.matrices.map(({ shape: [rows] }) => rows));
   }
 }

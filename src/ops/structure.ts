@@ -5,7 +5,7 @@ import { broadcastShapes, checkShape, normalizeAxis, sameShape, sizeOf, type Sha
 import { broadcastView, reshapeView, sliceView, transposeView, type View } from '../core/view.ts';
 import { div, equal, mul } from '../expr/arith.ts';
 import { countOperations, Expr } from '../expr/expr.ts';
-import { apply, applyAll, defineOp, expectValue, type Node, type Op, type Value } from '../graph/value.ts';
+import { apply, applyAll, defineOp, expectValue, isOp, type Op, type Value } from '../graph/value.ts';
 
 export const reshapeOp: Op<{ readonly shape: Shape }> = /* @__PURE__ */ defineOp({
   name: 'reshape',
@@ -190,7 +190,7 @@ export function reshape(x: Value, shape: Shape): Value {
   const full = shape.map((n) => (n === -1 ? sizeOf(x.shape) / given : n));
   if (sameShape(full, x.shape)) return x;
   // A reshape of a reshape is one reshape.
-  const source = x.node?.op.name === reshapeOp.name ? x.node.inputs[0] : x;
+  const source = isOp(x.node, reshapeOp) ? x.node.inputs[0] : x;
   return sameShape(full, source.shape) ? source : apply(reshapeOp, { shape: full }, [source]);
 }
 
@@ -204,8 +204,8 @@ export function transpose(x: Value, order?: readonly number[]): Value {
   const full = order?.map((axis) => normalizeAxis('transpose', axis, rank)) ?? swapped;
   if (sameShape(full, axes)) return x;
   // A transpose that undoes another one is the input of that one.
-  if (x.node?.op.name === transposeOp.name) {
-    const { attrs, inputs } = x.node as Node<{ readonly order: readonly number[] }>;
+  if (isOp(x.node, transposeOp)) {
+    const { attrs, inputs } = x.node;
     if (full.length === rank && full.every((axis, i) => attrs.order[axis] === i)) return inputs[0];
   }
   return apply(transposeOp, { order: full }, [x]);
@@ -283,8 +283,8 @@ export function zeros(shape: Shape): Value {
 /** Whether the graph shows that all elements of a value are 0. */
 export function isZero({ node, index }: Value): boolean {
   if (node === undefined) return false;
-  if (node.op.name === constantOp.name) return (node.attrs as { readonly value: number }).value === 0;
-  if (node.op.name === concatOp.name) return node.inputs.every(isZero);
+  if (isOp(node, constantOp)) return node.attrs.value === 0;
+  if (isOp(node, concatOp)) return node.inputs.every(isZero);
   return node.op.view !== undefined && isZero(node.inputs[node.op.viewOf?.(index) ?? 0]);
 }
 

@@ -4,7 +4,7 @@ import { GatewiseError } from '../core/errors.ts';
 import { sizeOf, type Shape } from '../core/shape.ts';
 import { denseView, reshapeView, sameView, transposeView, type View } from '../core/view.ts';
 import { constantOf, Expr, inputName, substitute } from '../expr/expr.ts';
-import { Value, type Node, type Op } from '../graph/value.ts';
+import { isOp, type Node, type Op, Value } from '../graph/value.ts';
 import { compactInputs, elementwiseOp, type ElementwiseAttrs } from '../ops/elementwise.ts';
 import { PRODUCT } from '../ops/matmul.ts';
 import { constantOp, reduceOp, type ReduceAttrs } from '../ops/structure.ts';
@@ -26,9 +26,6 @@ export interface FusedNode {
   /** What the node computes, for printed plans. */
   readonly label: string;
 }
-
-export const isOp = <Attrs>(node: Node | undefined, op: Op<Attrs>): node is Node<Attrs> & Node =>
-  node?.op.name === op.name;
 
 /** Expressions over sources, `in0`…, into which the producers of the sources can be fused. */
 interface Body {
@@ -128,7 +125,9 @@ class Fusion {
       position,
       views: graph.resolve(value).viewChain,
     }));
-    for (const { value, position, views } of pending) {
+    // The inputs of an absorbed producer join the list.
+    for (let next = 0; next < pending.length; next++) {
+      const { value, position, views } = pending[next];
       const { base, isOnlyUse } = graph.resolve(value);
       const producer = base.node;
       if (isOp(producer, constantOp)) {

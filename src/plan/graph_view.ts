@@ -1,7 +1,7 @@
 // The graph as the planner reads it: the number of uses of each value, and each view resolved to the value that owns its memory.
 import { sizeOf } from '../core/shape.ts';
 import { denseView, isDense, type View } from '../core/view.ts';
-import type { Node, Value } from '../graph/value.ts';
+import { isOp, type Node, type Value } from '../graph/value.ts';
 import { concatOp } from '../ops/structure.ts';
 import type { Graph } from './rewrite.ts';
 
@@ -68,7 +68,7 @@ export class GraphView implements Graph {
       const base = node.outputs[inside.output];
       return { base, view: inside.view(denseView(base.shape)), viewChain: [inside.view], isOnlyUse: false };
     }
-    if (node.op.name === concatOp.name) return this.#resolveContiguous(value, node) ?? ownMemory;
+    if (isOp(node, concatOp)) return this.#resolveContiguous(value, node) ?? ownMemory;
     const { view: viewOp, viewOf = () => 0 } = node.op;
     if (viewOp === undefined) return ownMemory;
     const source = viewOf(value.index);

@@ -3,7 +3,7 @@
 import { sameShape } from '../core/shape.ts';
 import { sameView, type View } from '../core/view.ts';
 import { Expr, inputName } from '../expr/expr.ts';
-import type { Op } from '../graph/value.ts';
+import { isOp, type Op } from '../graph/value.ts';
 import { elementwiseOp, type ElementwiseAttrs } from '../ops/elementwise.ts';
 import type { LoweredStep } from './lower.ts';
 import type { Placement, Storage } from './placement.ts';
@@ -22,9 +22,9 @@ export function joinCopies(steps: readonly LoweredStep[], target: Target): Lower
   return groups.map((group) => (group.length === 1 ? group[0] : join(group)));
 }
 
-function isCopy({ op, attrs }: LoweredStep): boolean {
-  if (op.name !== elementwiseOp.name) return false;
-  const { exprs } = attrs as ElementwiseAttrs;
+function isCopy(step: LoweredStep): boolean {
+  if (!isOp(step, elementwiseOp)) return false;
+  const { exprs } = step.attrs;
   return exprs.length === 1 && 'input' in exprs[0].kind;
 }
 

@@ -4,11 +4,11 @@ import { GatewiseError } from '../core/errors.ts';
 import { sizeOf } from '../core/shape.ts';
 import { denseView, isDense, reshapeView, sameView, type View } from '../core/view.ts';
 import { Expr, inputName } from '../expr/expr.ts';
-import type { Op, Value } from '../graph/value.ts';
+import { isOp, type Op, type Value } from '../graph/value.ts';
 import { copyOp } from '../ops/copy.ts';
 import { elementwiseOp, type ElementwiseAttrs } from '../ops/elementwise.ts';
 import { concatOp, constantOp, emptyOp, gapOp } from '../ops/structure.ts';
-import { fuse, isOp, type FusedNode, type Source } from './fuse.ts';
+import { fuse, type FusedNode, type Source } from './fuse.ts';
 import type { GraphView } from './graph_view.ts';
 import type { Placed, Target } from './target.ts';
 import {
@@ -89,8 +89,8 @@ class Lowering {
   run(): Lowered {
     for (const node of this.#nodes) {
       if (node.op.view !== undefined) this.#lowerView(node);
-      else if (node.op.name === concatOp.name) this.#lowerConcat(node);
-      else if (node.op.name !== constantOp.name && !isUninitialized(node.outputs[0])) this.#lowerKernel(node);
+      else if (isOp(node, concatOp)) this.#lowerConcat(node);
+      else if (!isOp(node, constantOp) && !isUninitialized(node.outputs[0])) this.#lowerKernel(node);
     }
     const { outputs, donations } = this.#placeOutputs();
     return { steps: this.#steps, outputs, donations };

@@ -2,7 +2,7 @@
 // computes the piece can write there; any other value has a storage of its own.
 import { denseView, isDense, reshapeView, sliceView, type View } from '../core/view.ts';
 import { sizeOf, type DType, type Shape } from '../core/shape.ts';
-import type { Value } from '../graph/value.ts';
+import { isOp, type Value } from '../graph/value.ts';
 import { concatOp, gapOp, reshapeOp } from '../ops/structure.ts';
 import type { FusedNode } from './fuse.ts';
 import type { GraphView } from './graph_view.ts';
@@ -43,7 +43,7 @@ export class Placements {
     const producers = new Map(nodes.flatMap((node) => node.outputs.map((output) => [output, node] as const)));
     // Outer concats come first, so that an inner one, as a piece, already has its placement.
     for (const node of nodes.toReversed()) {
-      if (node.op.name === concatOp.name && graph.resolve(node.outputs[0]).base === node.outputs[0])
+      if (isOp(node, concatOp) && graph.resolve(node.outputs[0]).base === node.outputs[0])
         this.#placePieces(node, producers);
     }
   }
@@ -62,7 +62,7 @@ export class Placements {
   }
 
   #placePieces({ outputs: [concat], sources }: FusedNode, producers: ReadonlyMap<Value, FusedNode>): void {
-    const hasGaps = sources.some(({ base }) => base.node?.op.name === gapOp.name);
+    const hasGaps = sources.some(({ base }) => isOp(base.node, gapOp));
     const whole = this.of(concat, () => ({ ...newStorage(concat), hasGaps }));
     for (const { value, view } of pieceViews(concat, whole.view)) {
       const source = this.#sourceOf(value);
@@ -74,8 +74,7 @@ export class Placements {
       const canWriteStrided = writesStrided(producer, this.#target);
       if (producer.outputs.length > 1 && !canWriteStrided) continue;
       const piece: Placement = { ...whole, view: inside };
-      const canWrite =
-        canWriteStrided || producer.op.name === concatOp.name || isAligned(piece, this.#target);
+      const canWrite = canWriteStrided || isOp(producer, concatOp) || isAligned(piece, this.#target);
       const mustShareInput =
         producer.op.inPlace?.(producer.attrs, producer.sources.length).some(({ must }) => must) === true;
       if (canWrite && !mustShareInput) this.#placements.set(source, piece);
@@ -87,7 +86,7 @@ export class Placements {
     if (this.#graph.useCount(value) !== 1) return undefined;
     const { node } = value;
     if (node === undefined) return undefined;
-    if (node.op.name === reshapeOp.name) return this.#sourceOf(node.inputs[0]);
+    if (isOp(node, reshapeOp)) return this.#sourceOf(node.inputs[0]);
     return node.op.view === undefined && this.#graph.resolve(value).base === value ? value : undefined;
   }
 }

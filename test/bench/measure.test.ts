@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 
 import { Unsupported, type Contestant, type Job } from '../../bench/contestants/contestant.ts';
 import { ApiCounter, type GPUClasses } from '../../bench/counters.ts';
-import { makeTask, type TaskOf } from '../../bench/data.ts';
+import { makeTask, type MatmulTask } from '../../bench/data.ts';
 import { measureWorkload, type Report } from '../../bench/measure.ts';
 import { presets, type Row, type Settings } from '../../bench/results.ts';
 
@@ -34,7 +34,7 @@ const classes = standIns as unknown as GPUClasses;
 const dispatch = (): void => new Pass().dispatchWorkgroups();
 
 const workload = { kind: 'matmul', name: 'product', sets: [], rows: 2, inner: 3, columns: 2 } as const;
-const task = makeTask(workload, 1) as TaskOf<'matmul'>;
+const task = makeTask(workload, 1) as MatmulTask;
 const right = Float32Array.from({ length: 4 }, (_, i) =>
   [0, 1, 2].reduce((sum, k) => sum + task.a[Math.floor(i / 2) * 3 + k]! * task.b[k * 2 + (i % 2)]!, 0),
 );

@@ -4,8 +4,8 @@ import { expect, test } from 'vitest';
 import { countDispatches, createRuntime, LSTM, lstm, mse, sgd, Value } from '../../src/index.ts';
 import type { WebGPUBackend } from '../../src/backend/webgpu/webgpu_backend.ts';
 import { deviceInfoOf, SOFTWARE_DEVICE } from '../../src/backend/webgpu/device_info.ts';
-import { sharesLaunches } from '../../src/backend/webgpu/kernels/recurrent/geometry.ts';
-import { wavefrontStep } from '../../src/ops/recurrent_layers.ts';
+import { sharesLaunches } from '../../src/backend/webgpu/kernels/recurrent/wavefront.ts';
+import { wavefrontStep } from '../../src/ops/wavefront.ts';
 import { loopsOf } from '../loops.ts';
 import { normalTensor } from '../normal.ts';
 import { BATCH, INPUTS, stackedLayer, STEPS } from '../stacked_layer.ts';
@@ -38,8 +38,9 @@ test('without the option a layer runs as a wavefront where the calibration of th
   const target = deviceInfoOf(backend.device);
   const answers = [4, 512].map((hidden) => {
     const matrix = new Value({ shape: [4 * hidden, hidden], dtype: 'f32' });
-    const layer = { weight_ih: matrix, weight_hh: matrix, bias_ih: matrix };
-    const step = wavefrontStep(lstm, [layer, layer, layer], { hidden, batch: 1, masked: false });
+    const layer = { weight_ih: matrix, weight_hh: matrix };
+    const size = { hidden, batch: 1, bias: true, masked: false };
+    const step = wavefrontStep(lstm, [layer, layer, layer], size);
     return sharesLaunches(target, calibration, step);
   });
   expect(await planned(4)).toEqual(answers[0] ? [3, 3] : [1, 1, 1, 1, 1, 1]);

@@ -106,7 +106,7 @@ describe('bind groups', () => {
     const { groups, made } = setUp();
     const update = (five: number, six: number): { made: string[]; current: unknown[] } => {
       made.length = 0;
-      groups.update(at(five, six));
+      groups.update(at(five, six), () => true);
       return { made: [...made], current: [...groups.current] };
     };
     const first = ['0', '1 1', '2 1 2', '3 1'];
@@ -121,11 +121,11 @@ describe('bind groups', () => {
 
   test('of buffers that were not used for long are dropped', () => {
     const { groups, made } = setUp();
-    for (let i = 0; i < 100; i++) groups.update(at(i, 0));
+    for (let i = 0; i < 100; i++) groups.update(at(i, 0), () => true);
     made.length = 0;
-    for (let i = 99; i >= 40; i--) groups.update(at(i, 0));
+    for (let i = 99; i >= 40; i--) groups.update(at(i, 0), () => true);
     expect(made).toEqual([]);
-    groups.update(at(0, 0));
+    groups.update(at(0, 0), () => true);
     expect(made).not.toEqual([]);
   });
 });

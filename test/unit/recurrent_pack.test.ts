@@ -125,7 +125,7 @@ test.each(allCells.flatMap((cell) => [true, false].map((masked) => [cell.name, m
     const attrs = { cell, hidden: 5, projection: 3, pseudoLayers: 1, bias: true, masked } as const;
     const order = [false, true].map((inference) => {
       const layout = new RecurrentLayout({ ...attrs, wavefront: false, inference });
-      return packingOf(layout, false).phases.map((vectors) =>
+      return packingOf(layout, false).phases.map(({ vectors }) =>
         vectors.map(({ start, depth, reads }) => [start, depth, reads.map(({ term }) => term.matrix)]),
       );
     });

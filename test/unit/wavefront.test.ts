@@ -18,7 +18,7 @@ import { targetOf, webgpuKernels } from '../../src/backend/webgpu/kernels/index.
 import { fakeQuantize } from '../../src/ops/fake_quantize.ts';
 import type { WeightPrecision } from '../../src/ops/weight_precision.ts';
 import { GPU_DEVICE, SOFTWARE_DEVICE } from '../../src/backend/webgpu/device_info.ts';
-import { sharesLaunches } from '../../src/backend/webgpu/kernels/recurrent/geometry.ts';
+import { sharesLaunches } from '../../src/backend/webgpu/kernels/recurrent/wavefront.ts';
 import { loopsOf } from '../loops.ts';
 import { planOf } from '../webgpu_plan.ts';
 

@@ -45,11 +45,11 @@ export class BindGroups {
     }));
   }
 
-  /** Updates `current` for a run. @param isLaunched Whether the run includes a launch; by default all of them. */
-  update(bufferOf: ExternalBuffers, isLaunched?: (launch: number) => boolean): void {
+  /** Updates `current` for a run. @param isLaunched Whether the run includes a launch. */
+  update(bufferOf: ExternalBuffers, isLaunched: (launch: number) => boolean): void {
     for (const group of this.#groups) {
       const { launches, cache } = group;
-      if (isLaunched !== undefined && !launches.some(isLaunched)) continue;
+      if (!launches.some(isLaunched)) continue;
       if (!updateIds(group, bufferOf)) continue;
       const bindGroups = cache.get(String(group.ids), () =>
         launches.map((launch) => this.#make(launch, bufferOf)),

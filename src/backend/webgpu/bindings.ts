@@ -1,7 +1,8 @@
 // Launches with what they bind: one buffer per plan that holds all rows of uniforms, written once, and ranges of storage buffers.
 import { packUniforms } from '../../core/kernel.ts';
 import type { Binding, Dispatch } from './dispatch.ts';
-import { BufferUsage, storageBytes, type WebGPUBuffer } from './buffers.ts';
+import { storageBytes, type WebGPUBuffer } from './buffers.ts';
+import { BufferUsage } from './flags.ts';
 import type { Pipelines } from './pipelines.ts';
 import type { Launch } from './recording.ts';
 

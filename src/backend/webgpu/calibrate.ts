@@ -84,8 +84,8 @@ export async function calibrate(
     owned.push(data);
     const memory = [out, data];
     /** Makes a kernel repeatable: row i of its uniforms repeats its work 2^i times; more repeats take several launches. */
-    const repeatOf = (dispatch: Dispatch): Repeat => {
-      const { launches, uniforms } = createLaunches(device, pipelines, [dispatch]);
+    const repeatOf = (kernel: Dispatch): Repeat => {
+      const { launches, uniforms } = createLaunches(device, pipelines, [kernel]);
       owned.push(uniforms);
       const [{ rows, pipeline }] = launches;
       const group = createBindGroup(device, launches[0], uniforms, (index) => memory[index]);
@@ -95,14 +95,14 @@ export async function calibrate(
         pass.setPipeline(pipeline.pipeline);
         for (let done = 0; done < times; done += 2 ** row) {
           pass.setBindGroup(0, group, rows, row, 1);
-          pass.dispatchWorkgroups(...dispatch.workgroups);
+          pass.dispatchWorkgroups(...kernel.workgroups);
         }
       };
     };
     const method = await timer.chooseClock(repeatOf(arithmetic(grid)));
     const measurements: Measurement[] = [];
-    const start = async (dispatch: Dispatch): Promise<Measurement> => {
-      const measurement = await timer.start(repeatOf(dispatch), method);
+    const start = async (kernel: Dispatch): Promise<Measurement> => {
+      const measurement = await timer.start(repeatOf(kernel), method);
       measurements.push(measurement);
       return measurement;
     };

@@ -1,4 +1,5 @@
 // Kernel launches as data: the kernel, its bindings, uniforms, constants and grid. Nothing here touches a device.
+import { GatewiseError } from '../../core/errors.ts';
 import type { Kernel } from '../../core/kernel.ts';
 import type { Template } from '../../core/wgsl_template.ts';
 import { viewEnd } from '../../core/view.ts';
@@ -28,8 +29,8 @@ export interface Binding {
 type Bound = Region | Binding;
 
 /**
- * A dispatch whose bindings, uniforms, constants, splices and counts are checked against the kernel's types. Bindings that are
- * undefined are left out.
+ * A dispatch whose bindings, uniforms, constants, splices and counts are checked against the kernel's types.
+ * @throws GatewiseError `internal` for a binding that is undefined and not optional.
  */
 export function dispatch<
   B extends string,
@@ -41,6 +42,8 @@ export function dispatch<
   kernel: Kernel<B, U, C, S, N>,
   launch: {
     readonly bindings: Readonly<Partial<Record<B, Bound | undefined>>>;
+    /** Further bindings, left out where undefined. */
+    readonly optional?: Readonly<Partial<Record<B, Bound | undefined>>>;
     readonly uniforms: U | readonly U[];
     readonly workgroups: readonly [number, number, number];
     readonly constants?: Readonly<Partial<Record<C, number>>>;
@@ -51,11 +54,14 @@ export function dispatch<
     readonly loop?: object;
   },
 ): Dispatch {
-  const { bindings, uniforms, workgroups, constants = {}, loop } = launch;
+  const { bindings, optional = {}, uniforms, workgroups, constants = {}, loop } = launch;
   const { splices = {}, counts = {}, readOnly = [] } = launch;
-  const bound = Object.entries<Bound | undefined>(bindings).flatMap(([name, region]) =>
-    region === undefined ? [] : [[name, bindingOf(region)] as const],
-  );
+  const present = Object.entries<Bound | undefined>(optional).filter(([, bound]) => bound !== undefined);
+  const bound = [...Object.entries<Bound | undefined>(bindings), ...present].map(([name, region]) => {
+    if (region === undefined)
+      throw new GatewiseError('internal', `${kernel.name}: nothing to bind to ${name}`);
+    return [name, bindingOf(region)] as const;
+  });
   return {
     kernel: kernel as Kernel,
     template: { splices, counts, readOnly } as Template,

@@ -2,7 +2,7 @@
 import { GatewiseError } from '../../core/errors.ts';
 import { expand } from '../../core/wgsl_template.ts';
 import type { Dispatch } from './dispatch.ts';
-import { COMPUTE_STAGE } from './buffers.ts';
+import { COMPUTE_STAGE } from './flags.ts';
 
 export interface Pipeline {
   readonly pipeline: GPUComputePipeline;

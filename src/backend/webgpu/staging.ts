@@ -2,7 +2,8 @@
 import { GatewiseError } from '../../core/errors.ts';
 import type { DType, NumberArray } from '../../core/shape.ts';
 import type { CompletionPolling } from './completion_polling.ts';
-import { BufferUsage, MAP_READ_MODE, type WebGPUBuffer } from './buffers.ts';
+import type { WebGPUBuffer } from './buffers.ts';
+import { BufferUsage, MAP_READ_MODE } from './flags.ts';
 
 /** Staging buffers that are kept for later reads, in bytes; one is kept whatever its size. */
 const FREE_BYTES = 16 * 2 ** 20;
@@ -19,14 +20,20 @@ export interface Readback {
 /** Where to copy from; its offset in elements. */
 type Source = Pick<WebGPUBuffer, 'gpuBuffer' | 'offset'>;
 
-export type Staging = ReturnType<typeof createStaging>;
+export interface Staging {
+  /** Records the copy of `size` elements from `source`, starting at element `offset`. */
+  copy(encoder: GPUCommandEncoder, source: Source, offset: number, size: number, dtype: DType): Readback;
+  /** Reads the first `size` elements of a buffer after all queued work. */
+  fetch(source: Source, size: number, dtype: DType): Promise<NumberArray>;
+  dispose(): void;
+}
 
 /** @param failure The first error of the device, if there was one. */
 export function createStaging(
   device: GPUDevice,
   polling: CompletionPolling,
   failure: () => GatewiseError | undefined,
-) {
+): Staging {
   const free: GPUBuffer[] = [];
 
   /** A free buffer of at least `bytes` that is not much larger, or a new one. */
@@ -49,14 +56,7 @@ export function createStaging(
     }
   };
 
-  /** Records the copy of `size` elements from `source`, starting at element `offset`. */
-  const copy = (
-    encoder: GPUCommandEncoder,
-    source: Source,
-    offset: number,
-    size: number,
-    dtype: DType,
-  ): Readback => {
+  const copy: Staging['copy'] = (encoder, source, offset, size, dtype) => {
     const bytes = size * 4;
     const buffer = acquire(bytes);
     encoder.copyBufferToBuffer(source.gpuBuffer, (source.offset + offset) * 4, buffer, 0, bytes);
@@ -82,14 +82,13 @@ export function createStaging(
 
   return {
     copy,
-    /** Reads the first `size` elements of a buffer after all queued work. */
-    fetch(source: Source, size: number, dtype: DType): Promise<NumberArray> {
+    fetch(source, size, dtype) {
       const encoder = device.createCommandEncoder({ label: 'gatewise read' });
       const readback = copy(encoder, source, 0, size, dtype);
       device.queue.submit([encoder.finish()]);
       return readback.read();
     },
-    dispose(): void {
+    dispose() {
       for (const buffer of free.splice(0)) buffer.destroy();
     },
   };

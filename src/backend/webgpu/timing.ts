@@ -1,7 +1,7 @@
 // Measures how long work takes on the device, by the device's timestamps or the wall clock. It repeats the work in one pass until
 // the resolution of these clocks does not matter.
 import { GatewiseError } from '../../core/errors.ts';
-import { BufferUsage } from './buffers.ts';
+import { BufferUsage } from './flags.ts';
 import type { Staging } from './staging.ts';
 
 /** Timestamps of the device at both ends of a pass; or slopes: the wall clock less the time of an empty pass. */

@@ -19,13 +19,13 @@ import { describeAdapter, deviceInfoOf } from './device_info.ts';
 import { externalBuffers, WebGPUExecutable } from './executable.ts';
 import { targetOf, webgpuKernels } from './kernels/index.ts';
 import type { WebGPUKernel } from './kernels/kernel.ts';
+import { sharesLaunches } from './kernels/recurrent/wavefront.ts';
 import { Launcher } from './launches.ts';
 import { createPipelines, type Pipelines } from './pipelines.ts';
 import { SharedTemporaries } from './shared_temporaries.ts';
 import { createStaging, type Staging } from './staging.ts';
 import { DeviceTimer } from './timing.ts';
 import { tuneKinds, untunedKinds } from './tune.ts';
-import { sharesLaunches } from './kernels/recurrent/geometry.ts';
 
 export interface WebGPUBackendOptions {
   readonly device: GPUDevice;
@@ -163,12 +163,10 @@ export class WebGPUBackend implements Backend {
     };
     return {
       run: (args, outputs, reads) =>
-        runBy(
-          args,
-          outputs,
-          (external, runs) =>
-            this.#checker?.run(executable, external, reads, runs) ?? executable.run(external, reads, runs),
-        ),
+        runBy(args, outputs, (external, runs) => {
+          if (this.#checker !== undefined) return this.#checker.run(executable, external, reads, runs);
+          return executable.run(external, reads, runs);
+        }),
       encode: (target, args, outputs) => {
         this.#refuseInCheckMode('encode');
         this.#temporaries.markEncoded();

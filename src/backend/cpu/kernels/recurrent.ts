@@ -45,11 +45,12 @@ type Locate = (place: Place, step: StepRow) => Elements | undefined;
 function locator(layout: RecurrentLayout, tensors: Tensors, initial: Initial): Locate {
   const [, steps, batch] = tensors.reserve.view.shape;
   const sizes = { steps, batch, times: layout.stateTimes(steps) };
-  const known = new Map<Place, { address: Address; strides: Strides } | undefined>();
+  const known = new Map<Place, { readonly address: Address; readonly strides: Strides }>();
   const addressOf = (place: Place) => {
-    if (known.has(place)) return known.get(place);
+    const cached = known.get(place);
+    if (cached !== undefined) return cached;
     const address = layout.addressOf(place);
-    const numeric = address && { address, strides: stridesOf(address, sizes) };
+    const numeric = { address, strides: stridesOf(address, sizes) };
     known.set(place, numeric);
     return numeric;
   };
@@ -58,9 +59,7 @@ function locator(layout: RecurrentLayout, tensors: Tensors, initial: Initial): L
       if (initial === 'as given') return locate(Place.of('carry', place.index), step);
       if (initial === 'zero' && step.order === 0) return undefined;
     }
-    const found = addressOf(place);
-    if (found === undefined) return undefined;
-    const { address, strides } = found;
+    const { address, strides } = addressOf(place);
     const times = address.tensor === 'states' ? sizes.times : steps;
     const tensor = tensors[address.tensor];
     const layer = step.layer + address.layer;

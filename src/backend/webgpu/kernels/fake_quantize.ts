@@ -1,9 +1,6 @@
 // Fake quantization: rounded weights as an f32 tensor, for kernels that do not read packed weights.
 import { sizeOf } from '../../../core/shape.ts';
-import type { Value } from '../../../graph/value.ts';
-import { isTransposed, resolveViews } from '../../../graph/views.ts';
-import { fakeQuantizeOp, type FakeQuantizeAttrs } from '../../../ops/fake_quantize.ts';
-import type { PackedPrecision } from '../../../ops/weight_precision.ts';
+import { fakeQuantizeOp } from '../../../ops/fake_quantize.ts';
 import { fake_quantize } from '../../../../shaders/gen/fake_quantize.ts';
 import { dispatch } from '../dispatch.ts';
 import { defineKernel } from './kernel.ts';
@@ -14,11 +11,12 @@ const INT8 =
 
 export const fakeQuantize = defineKernel(fakeQuantizeOp, {
   dispatches: ({ attrs: { precision }, inputs: [weight, largest], outputs: [out] }) => {
-    // There is no `largest` with f16.
     const size = sizeOf(out.view.shape);
     return [
       dispatch(fake_quantize, {
-        bindings: { weight, out, largest },
+        bindings: { weight, out },
+        // With int8 alone.
+        optional: { largest },
         splices: precision === 'int8' ? { rounded: INT8 } : {},
         uniforms: { columns: out.view.shape[1], size },
         workgroups: gridFor(size, 64),
@@ -26,22 +24,3 @@ export const fakeQuantize = defineKernel(fakeQuantizeOp, {
     ];
   },
 });
-
-/** The weights that a quantized value, or its transpose, was rounded from; undefined for any other value. */
-export function quantizedWeight(value: Value):
-  | {
-      readonly precision: PackedPrecision;
-      readonly weight: Value;
-      /** With int8, the largest magnitude of each row. */
-      readonly scales: readonly Value[];
-      readonly transposed: boolean;
-    }
-  | undefined {
-  const source = resolveViews(value);
-  const { node } = source.base;
-  const transposed = isTransposed(source);
-  if (node?.op.name !== fakeQuantizeOp.name || transposed === undefined) return undefined;
-  const { precision } = node.attrs as FakeQuantizeAttrs;
-  const [weight, ...scales] = node.inputs;
-  return { precision, weight, scales, transposed };
-}

@@ -102,7 +102,8 @@ function scanDispatches(
     };
     return dispatch(linear_scan, {
       ...launch(access),
-      bindings: { ...bindings, aggregates: chunkSums && bindWhole(chunkSums) },
+      bindings,
+      optional: { aggregates: chunkSums && bindWhole(chunkSums) },
       splices,
       workgroups: [x, y, chunks],
     });

@@ -1,10 +1,10 @@
 // The matmul kernel of WebGPU (its variants are in matmul_variants.ts). Its legalization packs a weight of f16 or int8 precision
 // in a separate step, which is memoised while weights are frozen; the kernels unpack it as they load it.
 import { apply } from '../../../graph/value.ts';
+import { quantizedWeight } from '../../../ops/fake_quantize.ts';
 import { matmulOp, matmulSizes } from '../../../ops/matmul.ts';
 import { packOp } from '../../../ops/pack.ts';
 import { QUAD_WORDS, quadsOf } from '../../../ops/weight_precision.ts';
-import { quantizedWeight } from './fake_quantize.ts';
 import { defineKernel } from './kernel.ts';
 import { MAX_MATMUL_EXTRAS } from './matmul_launch.ts';
 import { matmulDispatches, matmulVariants, splitsFor } from './matmul_variants.ts';

@@ -10,6 +10,7 @@ import { chooseTile, type DeviceInfo } from '../device_info.ts';
 import { bindWhole, dispatch, type Dispatch } from '../dispatch.ts';
 import { sizeClass, variantNames, type Variants } from './kernel.ts';
 import { finalResults, partialResults, productOf, type Product, type Results } from './matmul_launch.ts';
+import { WEIGHT_TEXT } from './weight_text.ts';
 import { gridFor } from './wgsl_expression.ts';
 
 /** Where a launch writes its results, and how it splits the sums over k. */
@@ -32,8 +33,17 @@ interface RegisterTile {
 const tiles = (...list: readonly (readonly [rows: number, columns: number])[]): readonly RegisterTile[] =>
   list.map(([rows, columns]) => ({ rows, columns }));
 const REGISTER_TILES = tiles([16, 16], [16, 8], [8, 8], [8, 4], [4, 4]);
-const SUBGROUP_TILES = [32, 16, 8, 4].flatMap((rows) =>
-  (rows === 32 ? [16] : [16, 8, 4]).map((columns) => ({ rows, columns })),
+const SUBGROUP_TILES = tiles(
+  [32, 16],
+  [16, 16],
+  [16, 8],
+  [16, 4],
+  [8, 16],
+  [8, 8],
+  [8, 4],
+  [4, 16],
+  [4, 8],
+  [4, 4],
 );
 
 /** The counts of a kernel whose invocations own such a tile. */
@@ -69,13 +79,6 @@ function bestTile(
   return allowed.reduce((best, other) => (other.cost < best.cost ? other : best));
 }
 
-/** For each precision of a packed b, its binding and the WGSL of a quad. */
-const PACKED = {
-  float32: undefined,
-  f16: { name: 'b_halves', quad: 'from_halves(b_halves[at])' },
-  int8: { name: 'b_bytes', quad: 'from_bytes(b_bytes[at])' },
-} as const;
-
 /** The uniforms of `shaders/lib/matmul.wgsl`. */
 const uniformsOf = ({ m, n, k, a, b }: Product, { results, depth }: Goal) => ({
   m,
@@ -95,17 +98,20 @@ const uniformsOf = ({ m, n, k, a, b }: Product, { results, depth }: Goal) => ({
  */
 const launchOf = (product: Product, goal: Goal, loadA: string, aLayout = product.aLayout) => {
   const { a, b, bLayout, precision } = product;
-  const packed = PACKED[precision];
-  const loadB = packed !== undefined && bLayout === 'along_n' ? 'b_padded_along_n' : `b_${bLayout}`;
+  const { bindings, unpacked } = WEIGHT_TEXT[precision];
+  const isPacked = precision !== 'float32';
+  const loadB = isPacked && bLayout === 'along_n' ? 'b_padded_along_n' : `b_${bLayout}`;
   return {
     bindings: {
       [aLayout === 'strided' ? 'a' : 'a4']: bindWhole(a),
-      [packed?.name ?? (bLayout === 'strided' ? 'b' : 'b4')]: bindWhole(b),
+      [bLayout === 'strided' ? 'b' : bindings.matmul]: bindWhole(b),
       ...goal.results.bindings,
     },
     splices: {
       ...goal.results.splices,
-      ...(packed && { b_quad: `fn b_quad(at: u32) -> vec4f {\n  return ${packed.quad};\n}` }),
+      ...(isPacked && {
+        b_quad: `fn b_quad(at: u32) -> vec4f {\n  return ${unpacked(`${bindings.matmul}[at]`)};\n}`,
+      }),
       load: `${loadA}\n\nfn load_b(k: u32, n: u32) -> mat4x4f {\n  return ${loadB}(k, n);\n}`,
     },
     uniforms: uniformsOf(product, goal),

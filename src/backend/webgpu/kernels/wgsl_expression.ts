@@ -1,4 +1,5 @@
 // Helpers for kernels with a spliced expression: uniforms of strided operands, shared bindings, the expression in WGSL, grids.
+import { GatewiseError } from '../../../core/errors.ts';
 import { collapse, transposeView, walk, type View } from '../../../core/view.ts';
 import { type Expr, inputPosition } from '../../../expr/expr.ts';
 import { toWGSL } from '../../../expr/wgsl.ts';
@@ -91,7 +92,12 @@ export function shareBindings<Name extends string>(
   };
   outputs.forEach((region, i) => bind(region, outputNames[i]));
   inputs.forEach((region, i) => bind(region, inputNames[i]));
-  return { bindings, nameOf: ({ buffer }) => String(byBuffer.get(buffer)) };
+  const nameOf = ({ buffer }: Region): string => {
+    const name = byBuffer.get(buffer);
+    if (name === undefined) throw new GatewiseError('internal', `buffer ${buffer} of a launch is not bound`);
+    return name;
+  };
+  return { bindings, nameOf };
 }
 
 /**

@@ -1,7 +1,5 @@
-// The launch geometry of the recurrent kernels: rows, units and splits of k per invocation and per workgroup, the steps of a
-// launch, and whether stacked layers share launches.
-import type { WavefrontStep } from '../../../../graph/value.ts';
-import { floorSeconds } from '../../../../plan/calibration.ts';
+// The launch geometry of the recurrent kernels: rows, units and splits of k per invocation and per workgroup, and the steps of a
+// launch.
 import { chooseTile, type DeviceInfo } from '../../device_info.ts';
 
 interface Tile {
@@ -151,19 +149,3 @@ const STREAMED_BYTES = 512 * 1024;
 
 /** Whether one workgroup streams all weights per step faster than a launch per step takes. */
 export const streamsWell = (bytes: number): boolean => bytes <= STREAMED_BYTES;
-
-/** The share of the device's calibrated peak that a kernel typically reaches; a floor assumes the whole peak. */
-const KERNEL_SHARE = 1 / 3;
-
-/** Whether a wavefront is faster: true if a step of all layers costs no more than a launch. False without a calibration. */
-export function sharesLaunches(
-  { software }: DeviceInfo,
-  calibration: Parameters<typeof floorSeconds>[1] | undefined,
-  { flop, bytes, layerBytes }: WavefrontStep,
-): boolean {
-  if (calibration === undefined) return false;
-  // A layer whose weights one workgroup streams well runs as one persistent launch, not one launch per step.
-  const runsByStep = software || !streamsWell(layerBytes);
-  const { seconds } = floorSeconds({ dispatches: 0, flop, bytes }, calibration);
-  return runsByStep && seconds / KERNEL_SHARE <= calibration.dispatchSeconds;
-}

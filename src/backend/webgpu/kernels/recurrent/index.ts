@@ -2,6 +2,7 @@
 // form if nothing reads the saved activations, and splits a stream's single step so that one part is prefetched.
 import { applyNamed, operandsOf } from '../../../../graph/operands.ts';
 import type { Node, Value } from '../../../../graph/value.ts';
+import { quantizedWeight } from '../../../../ops/fake_quantize.ts';
 import {
   inferenceForm,
   recurrentBackwardOp,
@@ -11,7 +12,6 @@ import {
 import { RecurrentLayout, type RecurrentAttrs } from '../../../../ops/recurrent_schedule.ts';
 import { concat } from '../../../../ops/structure.ts';
 import type { WeightPrecision } from '../../../../ops/weight_precision.ts';
-import { quantizedWeight } from '../fake_quantize.ts';
 import { defineKernel } from '../kernel.ts';
 import { packWeights } from './packing.ts';
 import { prefetchedStep } from './prefetch.ts';

@@ -22,8 +22,14 @@ export interface VectorReads {
   readonly start: number;
 }
 
+/** A phase, and the vectors that its products read. */
+export interface PackedPhase {
+  readonly phase: Phase;
+  readonly vectors: readonly VectorReads[];
+}
+
 export interface Packing {
-  readonly phases: readonly (readonly VectorReads[])[];
+  readonly phases: readonly PackedPhase[];
   readonly quadsPerLayer: number;
 }
 
@@ -47,15 +53,16 @@ function matricesByVector({ products }: Phase): (readonly MatrixRead[])[] {
 
 export function packingOf(layout: RecurrentLayout, backward: boolean): Packing {
   let quadsPerLayer = 0;
-  const phases = layout.phases(backward).map((phase) =>
-    matricesByVector(phase).map((reads): VectorReads => {
+  const phases = layout.phases(backward).map((phase) => ({
+    phase,
+    vectors: matricesByVector(phase).map((reads): VectorReads => {
       const [{ term }] = reads;
       const depth = layout.width(term.depth);
       const start = quadsPerLayer;
       quadsPerLayer += quadsOf(depth) * reads.length * layout.width(phase.width);
       return { source: term.source, depth, reads, start };
     }),
-  );
+  }));
   return { phases, quadsPerLayer };
 }
 
@@ -66,7 +73,7 @@ export const quadsOfSplit = (vectors: readonly VectorReads[], splits: number): n
 /** Quads of weights, over all phases, that one such invocation reads per unit. */
 export const quadsPerInvocation = (phases: Packing['phases'], splits: number): number =>
   phases.reduce(
-    (sum, vectors) => sum + vectors.flatMap(({ reads }) => reads).length * quadsOfSplit(vectors, splits),
+    (sum, { vectors }) => sum + vectors.flatMap(({ reads }) => reads).length * quadsOfSplit(vectors, splits),
     0,
   );
 
@@ -82,7 +89,7 @@ export function packWeights(
   const { pseudoLayers } = layout;
   const quads = Math.max(1, pseudoLayers * packing.quadsPerLayer);
   const layers = Array.from({ length: pseudoLayers }, (_, layer) =>
-    joinBlocks(blocksOf(layout, layout.phases(backward), packing, layer)),
+    joinBlocks(blocksOf(layout, packing, layer)),
   );
   const attrs: PackAttrs = {
     precision,
@@ -94,15 +101,10 @@ export function packWeights(
 }
 
 /** The blocks of a pseudo-layer's matrices, in the order in which a pass reads them. */
-function blocksOf(
-  layout: RecurrentLayout,
-  phases: readonly Phase[],
-  packing: Packing,
-  layer: number,
-): PackBlocks[] {
-  return phases.flatMap((phase, p) => {
+function blocksOf(layout: RecurrentLayout, packing: Packing, layer: number): PackBlocks[] {
+  return packing.phases.flatMap(({ phase, vectors }) => {
     const units = layout.width(phase.width);
-    return packing.phases[p].flatMap(({ reads, depth, start }) =>
+    return vectors.flatMap(({ reads, depth, start }) =>
       reads.map(({ term }, i): PackBlocks => {
         const { matrix, part, transposed } = matrixOf(layout, term);
         const [, columns] = layout.matrices[matrix].shape;

@@ -12,15 +12,9 @@ import {
   type RecurrentLayout,
 } from '../../../../ops/recurrent_schedule.ts';
 import type { WeightPrecision } from '../../../../ops/weight_precision.ts';
+import { WEIGHT_TEXT } from '../weight_text.ts';
 import type { Residence } from './geometry.ts';
-import type { VectorReads } from './packing.ts';
-
-/** For each precision of packed weights: their binding, the type of a quad, and the WGSL that unpacks it. */
-export const PACKED = {
-  float32: { binding: 'weight', type: 'vec4f', unpacked: 'quad' },
-  f16: { binding: 'halves', type: 'vec2u', unpacked: 'from_halves(quad)' },
-  int8: { binding: 'bytes', type: 'u32', unpacked: 'from_bytes(quad)' },
-} as const;
+import type { PackedPhase, VectorReads } from './packing.ts';
 
 /** One pass of a recurrent loop, forward or backward. */
 export interface Loop {
@@ -29,9 +23,7 @@ export interface Loop {
   readonly backward: boolean;
   readonly steps: number;
   readonly batch: number;
-  readonly phases: readonly Phase[];
-  /** The vectors that the products of each phase read. */
-  readonly vectors: ReadonlyMap<Phase, readonly VectorReads[]>;
+  readonly phases: readonly PackedPhase[];
   readonly precision: WeightPrecision;
   /** Quads of one pseudo-layer's packed weights. */
   readonly quadsPerLayer: number;
@@ -154,9 +146,9 @@ const indent = (lines: readonly string[], by = '  '): string =>
   lines.map((line) => `${by}${line}`).join('\n');
 
 /** The WGSL of the phases of a launch; names in the n-th phase end in _n. */
-export function phasesWGSL(loop: Loop, phases: readonly Phase[], launch: LaunchText): string {
+export function phasesWGSL(loop: Loop, phases: readonly PackedPhase[], launch: LaunchText): string {
   const { attrs, layout, precision } = loop;
-  const { binding, type, unpacked } = PACKED[precision];
+  const { bindings, type, unpacked } = WEIGHT_TEXT[precision];
   const mask = attrs.masked ? layout.addressOf(Place.of('active')) : undefined;
   return `// The cell "${attrs.cell.name}".
 const WAVEFRONT = ${layout.isWavefront};
@@ -169,19 +161,18 @@ fn is_active(layer: u32, order: u32, row: u32) -> bool {
 alias Packed = ${type};
 
 fn packed_at(at: u32) -> Packed {
-  return ${binding}[at];
+  return ${bindings.recurrent}[at];
 }
 
 fn unpacked(quad: Packed) -> vec4f {
-  return ${unpacked};
+  return ${unpacked('quad')};
 }
 
 ${phases.map((phase, index) => phaseText(loop, phase, launch, index)).join('\n\n')}`;
 }
 
-function phaseText(loop: Loop, phase: Phase, launch: LaunchText, index: number): string {
+function phaseText(loop: Loop, { phase, vectors }: PackedPhase, launch: LaunchText, index: number): string {
   const { products, means, writes, finish } = phase;
-  const vectors = loop.vectors.get(phase) ?? [];
   const targets = vectors.flatMap(({ reads }) => reads.map(({ product }) => `${product}u`));
   const step = 'next: u32, layer: u32, row: u32';
   const args = `${step}, unit: u32, product: array<f32, PRODUCTS_${index}>`;

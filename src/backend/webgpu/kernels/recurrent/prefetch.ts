@@ -3,7 +3,7 @@
 import { add } from '../../../../expr/arith.ts';
 import { Expr, inputName } from '../../../../expr/expr.ts';
 import { operandsOf } from '../../../../graph/operands.ts';
-import type { Node, Value } from '../../../../graph/value.ts';
+import { isOp, type Node, type Value } from '../../../../graph/value.ts';
 import { compactInputs, elementwise } from '../../../../ops/elementwise.ts';
 import { matmul } from '../../../../ops/matmul.ts';
 import type { RecurrentAttrs } from '../../../../ops/recurrent_schedule.ts';
@@ -81,16 +81,16 @@ export function prefetchedStep({
 /** The input products (1, B, G·H), at the start of the rows of a reserve (1, 1, B, row). */
 function inputProducts(reserve: Value, width: number): Value {
   // Uses the product that the reserve was built from, if available, so that expressions can be fused into it.
-  const made = reserve.node?.op.name === reshapeOp.name ? reserve.node.inputs[0] : reserve;
+  const made = isOp(reserve.node, reshapeOp) ? reserve.node.inputs[0] : reserve;
   if (made.shape.at(-1) === width) return made;
-  const [product] = made.node?.op.name === concatOp.name ? made.node.inputs : [];
+  const [product] = isOp(made.node, concatOp) ? made.node.inputs : [];
   return product?.shape.at(-1) === width ? product : slice(reserve, 3, 0, width);
 }
 
 /** Splits a flat value into the pieces of one size that it was concatenated from, if they have that size. */
 function piecesOf(flat: Value, count: number, size: number): readonly Value[] {
   const { node } = flat;
-  const isConcat = node?.op.name === concatOp.name && node.inputs.every(({ shape }) => shape[0] === size);
+  const isConcat = isOp(node, concatOp) && node.inputs.every(({ shape }) => shape[0] === size);
   if (isConcat && node.inputs.length === count) return node.inputs;
   return Array.from({ length: count }, (_, i) => slice(flat, 0, i * size, (i + 1) * size));
 }

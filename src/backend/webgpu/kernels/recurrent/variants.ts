@@ -23,6 +23,7 @@ import type { DeviceInfo } from '../../device_info.ts';
 import { dispatch, type Dispatch } from '../../dispatch.ts';
 import { copyDispatch } from '../elementwise.ts';
 import { sizeClass, variantNames, type Variants } from '../kernel.ts';
+import { WEIGHT_TEXT } from '../weight_text.ts';
 import {
   registersGeometry,
   splitGeometry,
@@ -34,24 +35,26 @@ import {
   type GroupGeometry,
   type LoopSize,
 } from './geometry.ts';
-import { packingOf, quadsOfSplit, quadsPerInvocation } from './packing.ts';
-import { PACKED, phasesWGSL, type LaunchText, type Loop } from './phases_wgsl.ts';
+import { packingOf, quadsOfSplit, quadsPerInvocation, type PackedPhase } from './packing.ts';
+import { phasesWGSL, type LaunchText, type Loop } from './phases_wgsl.ts';
 
 /** WebGPU's default limit for each axis of a launch. */
 const MAX_WORKGROUPS = 65535;
 
 /** A loop, and the tensors that its launches bind, by the kernels' names. The packed weights are apart: some phases read none. */
 interface BoundLoop extends Loop {
-  readonly regions: Readonly<Record<string, Region | undefined>>;
-  readonly weights: Readonly<Record<string, Region | undefined>>;
+  readonly regions: Regions;
+  readonly weights: Regions;
 }
+
+/** The bindings of all three kernels, which include one library. */
+type Regions = Readonly<Partial<Record<keyof typeof recurrent_step.bindings, Region | undefined>>>;
 
 function loopOf({ attrs, inputs, outputs }: Placed<RecurrentAttrs>, backward: boolean): BoundLoop {
   const [reserve, second, output] = outputs;
   const [, steps, batch] = reserve.view.shape;
   const layout = new RecurrentLayout(attrs);
-  const phases = layout.phases(backward);
-  const packing = packingOf(layout, backward);
+  const { phases, quadsPerLayer } = packingOf(layout, backward);
   const operands = operandsOf(attrs.operands, inputs);
   const { packed: precision = 'float32' } = attrs;
   const given = operands.initial.at(0);
@@ -72,9 +75,8 @@ function loopOf({ attrs, inputs, outputs }: Placed<RecurrentAttrs>, backward: bo
     steps,
     batch,
     phases,
-    vectors: new Map(phases.map((phase, p) => [phase, packing.phases[p]])),
     precision,
-    quadsPerLayer: packing.quadsPerLayer,
+    quadsPerLayer,
     initial,
     regions: {
       reserve,
@@ -83,28 +85,34 @@ function loopOf({ attrs, inputs, outputs }: Placed<RecurrentAttrs>, backward: bo
       rows: operands.rows.at(0),
       seed: operands.seed.at(0),
     },
-    weights: { [PACKED[precision].binding]: operands.packed.at(0), largest: operands.scales.at(0) },
+    weights: {
+      [WEIGHT_TEXT[precision].bindings.recurrent]: operands.packed.at(0),
+      largest: operands.scales.at(0),
+    },
   };
 }
 
 /** The uniforms of each step of some phases, in processing order. The backward loop may have a finishing step. */
-const stepUniforms = ({ layout, steps, batch, backward }: Loop, phases: readonly Phase[]) => {
-  const last = phases.some(({ finish }) => finish.length > 0);
+const stepUniforms = ({ layout, steps, batch, backward }: Loop, phases: readonly PackedPhase[]) => {
+  const last = phases.some(({ phase }) => phase.finish.length > 0);
   const waves = layout.waves(steps, backward).filter((wave) => wave >= 0 || last);
   return waves.map((wave) => ({ next: wave + 1, count: 1, stride: 1, steps, batch }));
 };
 
 /** Bindings, spliced text and unroll counts for a launch of some phases. */
-function launchParts(loop: BoundLoop, phases: readonly Phase[], text: LaunchText, splits: number = 1) {
-  const all = phases.map((phase) => loop.vectors.get(phase) ?? []);
-  const counts = all.flatMap((vectors, i) => [
+function launchParts(loop: BoundLoop, phases: readonly PackedPhase[], text: LaunchText, splits: number = 1) {
+  const counts = phases.flatMap(({ vectors }, i) => [
     [`VECTORS_${i}`, vectors.length] as const,
     [`MATRICES_${i}`, vectors[0]?.reads.length ?? 0] as const,
     [`COPIES_${i}`, text.residence === 'registers' ? quadsOfSplit(vectors, splits) : 1] as const,
   ]);
-  const reads = all.some((vectors) => vectors.length > 0);
+  const reads = phases.some(({ vectors }) => vectors.length > 0);
+  const { reserve, states, ...others } = loop.regions;
   return {
-    bindings: { ...loop.regions, ...(reads && loop.weights) },
+    bindings: { reserve, states },
+    // The cell and the form of the loop decide which there are. A CPU's plan, whose launches `countDispatches` counts too, packs
+    // no weights.
+    optional: { ...others, ...(reads && loop.weights) },
     readOnly: loop.backward ? (['states', 'output'] as const) : (['carry'] as const),
     splices: { phases: phasesWGSL(loop, phases, text) },
     counts: Object.fromEntries(counts) as Record<`${'VECTORS' | 'MATRICES' | 'COPIES'}_${number}`, number>,
@@ -119,18 +127,17 @@ function checkRows({ attrs, batch }: Loop, rows: number): void {
     );
 }
 
-function sizeOf({ layout, phases, vectors, batch, precision, quadsPerLayer }: Loop): LoopSize {
+function sizeOf({ layout, phases, batch, precision, quadsPerLayer }: Loop): LoopSize {
   const words = QUAD_WORDS[precision];
-  const all = [...vectors.values()];
   const most = (list: readonly number[]): number => Math.max(1, ...list);
   return {
-    width: most(phases.map(({ width }) => layout.width(width))),
-    products: most(phases.map(({ products }) => products.length)),
-    depth: most(all.flat().map(({ depth }) => depth)),
+    width: most(phases.map(({ phase }) => layout.width(phase.width))),
+    products: most(phases.map(({ phase }) => phase.products.length)),
+    depth: most(phases.flatMap(({ vectors }) => vectors.map(({ depth }) => depth))),
     batch,
     pseudoLayers: layout.pseudoLayers,
     bytes: 4 * words * quadsPerLayer,
-    wordsPerInvocation: (splits) => words * quadsPerInvocation(all, splits),
+    wordsPerInvocation: (splits) => words * quadsPerInvocation(phases, splits),
   };
 }
 
@@ -139,12 +146,13 @@ function tiledLaunches(loop: BoundLoop, device: DeviceInfo, lanes: number, toget
   const { layout, batch } = loop;
   const { pseudoLayers } = layout;
   const turn = {};
-  return loop.phases.map((phase) => {
+  return loop.phases.map((own) => {
+    const { phase } = own;
     const width = layout.width(phase.width);
     const size = { products: phase.products.length, width, batch, pseudoLayers };
     const { rows, units } = stepTile(device, size);
     checkRows(loop, rows);
-    const { counts, ...parts } = launchParts(loop, [phase], {
+    const { counts, ...parts } = launchParts(loop, [own], {
       residence: 'streamed',
       together,
       turnsOf: () => 1,
@@ -152,7 +160,7 @@ function tiledLaunches(loop: BoundLoop, device: DeviceInfo, lanes: number, toget
     const launch = {
       ...parts,
       counts: { ROWS: rows, UNITS: units, PHASES: 1, ...counts },
-      uniforms: stepUniforms(loop, [phase]),
+      uniforms: stepUniforms(loop, [own]),
       workgroups: [Math.ceil(width / (units * lanes)), Math.ceil(batch / rows), pseudoLayers] as const,
       loop: turn,
     };
@@ -165,7 +173,7 @@ function tiledLaunches(loop: BoundLoop, device: DeviceInfo, lanes: number, toget
 /** A launch of the kernel whose invocations share sums. @param groups Workgroups that share the units of a row. */
 function groupLaunch(
   loop: BoundLoop,
-  phases: readonly Phase[],
+  phases: readonly PackedPhase[],
   { lanes, splits, rows, residence }: GroupGeometry,
   groups: number,
   uniforms: ReturnType<typeof stepUniforms>,
@@ -175,7 +183,7 @@ function groupLaunch(
   checkRows(loop, rows);
   const turnsOf = ({ width }: Phase): number => Math.ceil(layout.width(width) / (lanes * groups));
   const { counts, ...parts } = launchParts(loop, phases, { residence, together: false, turnsOf }, splits);
-  const products = Math.max(1, ...phases.map((phase) => phase.products.length));
+  const products = Math.max(1, ...phases.map(({ phase }) => phase.products.length));
   return dispatch(recurrent_persistent, {
     ...parts,
     constants: {
@@ -202,11 +210,12 @@ function groupLaunch(
 /** One launch per step and phase, with sums shared inside a workgroup. */
 function splitLaunches(loop: BoundLoop, device: DeviceInfo): Dispatch[] {
   const turn = {};
-  return loop.phases.map((phase) => {
+  return loop.phases.map((own) => {
+    const { phase } = own;
     const size = { ...sizeOf(loop), products: Math.max(1, phase.products.length) };
     const geometry = splitGeometry(device, size);
     const groups = Math.ceil(loop.layout.width(phase.width) / geometry.lanes);
-    return groupLaunch(loop, [phase], geometry, groups, stepUniforms(loop, [phase]), turn);
+    return groupLaunch(loop, [own], geometry, groups, stepUniforms(loop, [own]), turn);
   });
 }
 
@@ -216,7 +225,7 @@ function persistentLaunches(loop: BoundLoop, geometry: GroupGeometry | undefined
     throw new GatewiseError('internal', 'recurrent: the weights do not fit where the variant keeps them');
   const { layout, phases, backward, steps, batch } = loop;
   const uniforms = stepUniforms(loop, phases);
-  const size = stepsPerLaunch(uniforms.length, flopOf(layout, phases), geometry);
+  const size = stepsPerLaunch(uniforms.length, flopOf(layout, layout.phases(backward)), geometry);
   const launches = Array.from({ length: Math.ceil(uniforms.length / size) }, (_, i) => {
     const own = uniforms.slice(i * size, (i + 1) * size);
     return { next: own[0].next, count: own.length, stride: backward ? -1 : 1, steps, batch };
