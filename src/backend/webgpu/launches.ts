@@ -35,7 +35,10 @@ export class Launcher {
   }
 }
 
-/** The number of kernel launches of a step. @param device A GPU by default. @param variant The device's default if omitted. */
+/**
+ * The number of kernel launches of a step of a plan for WebGPU. @param device A GPU by default. @param variant The device's default
+ * if omitted.
+ */
 export function countDispatches(step: Step, device?: DeviceInfo, variant?: string): number {
   return new Launcher(device)
     .dispatchesOf(step, variant)
