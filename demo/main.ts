@@ -132,6 +132,10 @@ const view: SessionView = {
   },
   onCharacter: (character) => sample?.add(character),
   onSampleEnd: () => sample?.done(),
+  onCompile: ({ compiled, total }) => {
+    if (state === 'running')
+      text('status', compiled < total ? `Compiling kernels: ${compiled} of ${total}` : statusText());
+  },
   onReading: (name, share) => text('status', `Reading ${name}: ${Math.floor(100 * share)} %`),
   onSaved: (name, bytes) => {
     const link = document.createElement('a');

@@ -23,6 +23,7 @@ export const VIEW: MethodNames<SessionView> = {
   onCharacter: true,
   onSampleEnd: true,
   onReading: true,
+  onCompile: true,
   onSaved: true,
   onError: true,
 };

@@ -32,6 +32,8 @@ export class Sampler implements Disposable {
 
   constructor(net: Net, vocabulary: Vocabulary) {
     this.#stream = net.stream();
+    // Its kernels compile first, so that the first sample is written while those of the training compile.
+    this.#stream.plan(0);
     this.#vocabulary = vocabulary;
   }
 

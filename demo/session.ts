@@ -1,6 +1,6 @@
 // A session runs one training at a time: it reads the text, starts and stops the training, and takes samples between its steps.
 // The page runs it in a worker (`session_worker.ts`), so arguments and events are plain data.
-import { createRuntime, GatewiseError, type Runtime } from '../src/index.ts';
+import { createRuntime, GatewiseError, type CompileProgress, type Runtime } from '../src/index.ts';
 import { BOOK_NAME, BOOK_URL } from './book.ts';
 import { checkpointName, readCheckpoint, type Checkpoint } from './checkpoint.ts';
 import { failureOf, type Failure } from './failure.ts';
@@ -46,6 +46,8 @@ export interface SessionView {
   onSampleEnd(): void;
   /** How much of a text is read, from 0 to 1. */
   onReading(name: string, share: number): void;
+  /** Of the pipelines that the device compiles now, how many are compiled. */
+  onCompile(progress: CompileProgress): void;
   onSaved(name: string, bytes: Uint8Array<ArrayBuffer>): void;
   onError(failure: Failure): void;
 }
@@ -155,7 +157,10 @@ export class Session {
 
   async #openRuntime(): Promise<Runtime> {
     const { backend } = this.#options;
-    this.#runtime ??= await createRuntime(backend === undefined ? {} : { backend });
+    this.#runtime ??= await createRuntime({
+      ...(backend === undefined ? {} : { backend }),
+      onCompile: (progress) => this.#view.onCompile(progress),
+    });
     return this.#runtime;
   }
 

@@ -2,6 +2,7 @@
 // gatewise: recurrent nets on WebGPU, run and trained. Everything public.
 export { createRuntime, type LoadOptions, type Runtime, type RuntimeOptions } from './runtime/runtime.ts';
 export type { CalibrateOptions } from './backend/backend.ts';
+export type { CompileProgress } from './backend/webgpu/pipelines.ts';
 export type { Compiled } from './runtime/compile.ts';
 export { grad, valueAndGrad } from './runtime/grad.ts';
 export type { HostData } from './runtime/host.ts';

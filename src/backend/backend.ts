@@ -18,7 +18,7 @@ export interface DeviceBuffer {
   destroy(): void;
 }
 
-/** A prepared plan: pipelines are compiled and temporaries allocated. */
+/** A prepared plan: pipelines are compiled or being compiled, and temporaries allocated. */
 export interface Executable {
   /**
    * Queues one run and returns at once.
@@ -84,6 +84,8 @@ export interface Backend {
    * @throws GatewiseError `argument` if kernels cannot bind it.
    */
   importBuffer?(gpuBuffer: GPUBuffer, size: number, offset: number): DeviceBuffer;
+  /** Submits all work that waits for a pipeline, so that the application's own commands come after it. On WebGPU. */
+  flush?(): void;
   write(buffer: DeviceBuffer, data: NumberArray): void;
   read(buffer: DeviceBuffer, size: number, dtype: DType): Promise<NumberArray>;
   /** A new buffer with the present contents of another. */

@@ -1,6 +1,7 @@
 // The runtime: a backend, and all that runs on it.
 import type { Backend, CalibrateOptions } from '../backend/backend.ts';
 import { CPUBackend, type Precision } from '../backend/cpu/cpu_backend.ts';
+import type { CompileProgress } from '../backend/webgpu/pipelines.ts';
 import { WebGPUBackend } from '../backend/webgpu/webgpu_backend.ts';
 import { GatewiseError } from '../core/errors.ts';
 import {
@@ -51,6 +52,11 @@ export interface RuntimeOptions extends AdapterOptions {
    */
   readonly freeBytes?: number;
   /**
+   * Called as the device compiles the pipelines of a plan, first with none compiled. The work that needs them waits meanwhile, and
+   * no call blocks.
+   */
+  readonly onCompile?: (progress: CompileProgress) => void;
+  /**
    * Where results of `tune()` are stored between visits: the page's `localStorage` unless given. False: kernels are chosen
    * by device and sizes alone, and `tune()` is refused.
    */
@@ -79,6 +85,9 @@ const RUNTIME = {
   precision: oneOf(['float32', 'float64'], 'float32'),
   tuning: unchecked<RuntimeOptions['tuning']>(),
   freeBytes: optional(nonNegative()),
+  onCompile: optional(
+    option<NonNullable<RuntimeOptions['onCompile']>>('a function', (f) => typeof f === 'function'),
+  ),
 };
 const TUNING = {
   store: optional(
@@ -214,7 +223,7 @@ export class Runtime implements Memory, Disposable {
  * @throws GatewiseError `no-adapter` if WebGPU is required and there is no adapter.
  */
 export async function createRuntime(options: RuntimeOptions = {}): Promise<Runtime> {
-  const { backend, device, check, precision, tuning, freeBytes } = readOptions(
+  const { backend, device, check, precision, tuning, freeBytes, onCompile } = readOptions(
     'createRuntime',
     RUNTIME,
     options,
@@ -232,7 +241,11 @@ export async function createRuntime(options: RuntimeOptions = {}): Promise<Runti
   const onCPU = (reason?: string): Runtime =>
     new Runtime(new CPUBackend(precision), table, freeBytes, reason);
   const onGPU = (own: GPUDevice, ownsDevice: boolean): Runtime =>
-    new Runtime(new WebGPUBackend({ device: own, ownsDevice, check, tuning: table }), table, freeBytes);
+    new Runtime(
+      new WebGPUBackend({ device: own, ownsDevice, check, tuning: table, onCompile }),
+      table,
+      freeBytes,
+    );
   if (backend === 'cpu') return onCPU();
   if (device !== undefined) return onGPU(device, false);
   try {

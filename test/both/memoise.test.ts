@@ -197,25 +197,25 @@ describe('memoised steps run', () => {
       using runtime = await createRuntime({ backend: 'webgpu' });
       using net = await runtime.load(model(), { seed: 1 });
       const dispatched = vi.spyOn(GPUComputePassEncoder.prototype, 'dispatchWorkgroups');
-      const count = (action: () => unknown): number => {
+      const count = async (action: () => unknown): Promise<number> => {
         dispatched.mockClear();
         action();
+        await runtime.backend.idle();
         return dispatched.mock.calls.length;
       };
       const memoised = memoisedLaunches(net.plan(tokens));
       expect(memoised).toBeGreaterThanOrEqual(2);
       const run = (): void => net.run(tokens).dispose();
-      const [first, each] = [count(run), count(run)];
-      expect([first, count(run)]).toEqual([each + memoised, each]);
+      const [first, each] = [await count(run), await count(run)];
+      expect([first, await count(run)]).toEqual([each + memoised, each]);
       const trainer = net.trainer({ loss: crossEntropy, optimizer: adam() });
       const plan = trainer.plan(tokens, tokens);
       const packs = plan.steps.filter(({ op }) => op.name === packOp.name);
       expect(packs.map((step) => step.memoised)).toEqual([false, false, false, false]);
       const step = (): void => void trainer.step(tokens, tokens);
-      const [training, again] = [count(step), count(step)];
+      const [training, again] = [await count(step), await count(step)];
       expect(training - again).toBe(memoisedLaunches(plan));
-      expect([count(run), count(run)]).toEqual([each + memoised, each]);
-      await runtime.backend.idle();
+      expect([await count(run), await count(run)]).toEqual([each + memoised, each]);
     },
   );
 

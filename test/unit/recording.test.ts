@@ -3,10 +3,20 @@ import { describe, expect, test } from 'vitest';
 
 import { BindGroups } from '../../src/backend/webgpu/bind_groups.ts';
 import { WebGPUBuffer } from '../../src/backend/webgpu/buffers.ts';
+import type { Pipeline } from '../../src/backend/webgpu/pipelines.ts';
 import { Recording, type Launch } from '../../src/backend/webgpu/recording.ts';
 
 /** A fake of an object that only a device can make. */
 const fake = <T>(name: string): T => name as unknown as T;
+
+const pipelines = new Map<string, Pipeline>();
+
+/** The one compiled pipeline of a name. */
+function pipelineOf(name: string): Pipeline {
+  const known = pipelines.get(name) ?? ({ compiled: name, isCompiled: true } as unknown as Pipeline);
+  pipelines.set(name, known);
+  return known;
+}
 
 function launch(name: string, rows: number[], loop?: object): Launch {
   return {
@@ -19,7 +29,7 @@ function launch(name: string, rows: number[], loop?: object): Launch {
       workgroups: [rows.length, 2, 3],
       ...(loop === undefined ? {} : { loop }),
     },
-    pipeline: { pipeline: fake(name), layout: fake('layout') },
+    pipeline: pipelineOf(name),
     rows: Uint32Array.from(rows),
   };
 }
@@ -96,7 +106,10 @@ describe('bind groups', () => {
     return { groups, made };
   }
   /** Buffers that differ in size. */
-  const buffers = Array.from({ length: 200 }, (_, size) => new WebGPUBuffer(fake('buffer'), size));
+  const buffers = Array.from(
+    { length: 200 },
+    (_, size) => new WebGPUBuffer(fake('buffer'), size, () => undefined),
+  );
   const at =
     (five: number, six: number) =>
     (index: number): WebGPUBuffer =>

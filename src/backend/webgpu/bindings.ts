@@ -30,7 +30,7 @@ export function createLaunches(
       next += rowBytes(dispatch);
       return offset;
     });
-    return { dispatch, pipeline: pipelines(dispatch), rows: Uint32Array.from(rows) };
+    return { dispatch, pipeline: pipelines.of(dispatch), rows: Uint32Array.from(rows) };
   });
   uniforms.unmap();
   return { launches, uniforms };

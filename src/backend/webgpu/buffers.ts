@@ -15,17 +15,14 @@ export class WebGPUBuffer implements DeviceBuffer {
   /** Unique among all buffers; bind groups are cached by it. */
   readonly id: number = ++lastId;
   version: number = newVersion();
-  readonly #isOwned: boolean;
+  readonly destroy: () => void;
 
-  constructor(gpuBuffer: GPUBuffer, size: number, { offset = 0, isOwned = true } = {}) {
+  /** @param destroy Frees the memory; nothing does for a buffer of the application. */
+  constructor(gpuBuffer: GPUBuffer, size: number, destroy: () => void, offset = 0) {
     this.gpuBuffer = gpuBuffer;
     this.size = size;
+    this.destroy = destroy;
     this.offset = offset;
-    this.#isOwned = isOwned;
-  }
-
-  destroy(): void {
-    if (this.#isOwned) this.gpuBuffer.destroy();
   }
 }
 
@@ -52,10 +49,15 @@ const STORAGE: number = BufferUsage.STORAGE | BufferUsage.COPY_SRC | BufferUsage
 export const storageBytes = (elements: number): number => Math.max(16, Math.ceil(elements / 4) * 16);
 
 /**
- * Storage for `elements` of 4 bytes.
+ * Storage for `elements` of 4 bytes. @param destroy Frees it, now unless given.
  * @throws GatewiseError `unsupported` for a size above what the device can bind.
  */
-export function createStorage(device: GPUDevice, elements: number, label: string): WebGPUBuffer {
+export function createStorage(
+  device: GPUDevice,
+  elements: number,
+  label: string,
+  destroy = (gpuBuffer: GPUBuffer): void => gpuBuffer.destroy(),
+): WebGPUBuffer {
   const size = storageBytes(elements);
   const limit = Math.min(device.limits.maxBufferSize, device.limits.maxStorageBufferBindingSize);
   if (size > limit) {
@@ -64,10 +66,8 @@ export function createStorage(device: GPUDevice, elements: number, label: string
       `a ${label} of ${size} bytes is above the device's limit of ${limit} bytes a binding; use a smaller batch or a shorter sequence`,
     );
   }
-  return new WebGPUBuffer(
-    device.createBuffer({ label: `gatewise ${label}`, size, usage: STORAGE }),
-    elements,
-  );
+  const gpuBuffer = device.createBuffer({ label: `gatewise ${label}`, size, usage: STORAGE });
+  return new WebGPUBuffer(gpuBuffer, elements, () => destroy(gpuBuffer));
 }
 
 /**
@@ -95,5 +95,5 @@ export function importStorage(
     );
   if (needed > limits.maxStorageBufferBindingSize)
     refuse(`${needed} bytes are above the device's limit of ${limits.maxStorageBufferBindingSize} a binding`);
-  return new WebGPUBuffer(gpuBuffer, elements, { offset: offset / 4, isOwned: false });
+  return new WebGPUBuffer(gpuBuffer, elements, () => undefined, offset / 4);
 }

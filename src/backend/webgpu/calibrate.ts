@@ -84,25 +84,26 @@ export async function calibrate(
     owned.push(data);
     const memory = [out, data];
     /** Makes a kernel repeatable: row i of its uniforms repeats its work 2^i times; more repeats take several launches. */
-    const repeatOf = (kernel: Dispatch): Repeat => {
+    const repeatOf = async (kernel: Dispatch): Promise<Repeat> => {
       const { launches, uniforms } = createLaunches(device, pipelines, [kernel]);
       owned.push(uniforms);
       const [{ rows, pipeline }] = launches;
+      await pipeline.compiling;
       const group = createBindGroup(device, launches[0], uniforms, (index) => memory[index]);
       return (pass, times) => {
         if (times === 0) return;
         const row = Math.min(Math.log2(times), rows.length - 1);
-        pass.setPipeline(pipeline.pipeline);
+        pass.setPipeline(pipeline.compiled);
         for (let done = 0; done < times; done += 2 ** row) {
           pass.setBindGroup(0, group, rows, row, 1);
           pass.dispatchWorkgroups(...kernel.workgroups);
         }
       };
     };
-    const method = await timer.chooseClock(repeatOf(arithmetic(grid)));
+    const method = await timer.chooseClock(await repeatOf(arithmetic(grid)));
     const measurements: Measurement[] = [];
     const start = async (kernel: Dispatch): Promise<Measurement> => {
-      const measurement = await timer.start(repeatOf(kernel), method);
+      const measurement = await timer.start(await repeatOf(kernel), method);
       measurements.push(measurement);
       return measurement;
     };

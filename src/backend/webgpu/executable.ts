@@ -118,6 +118,11 @@ export class WebGPUExecutable {
     for (let i = 0; i < times; i++) this.#recording.record(pass, this.#bindGroups.current, runs);
   }
 
+  /** Settles when the device has compiled all pipelines; undefined if it has. */
+  get compiling(): Promise<void> | undefined {
+    return this.#recording.compiling;
+  }
+
   /** The number of kernel launches of each step. */
   get dispatches(): number[] {
     return this.#recording.dispatches;
@@ -128,6 +133,7 @@ export class WebGPUExecutable {
    * ones. Repeats of an in-place step change the values that it computes, which does not change its time.
    */
   async time(timer: DeviceTimer, clock: Clock, external: ExternalBuffers): Promise<number[]> {
+    await this.compiling;
     const seconds: number[] = [];
     for (const step of this.plan.steps.keys())
       seconds.push(await timer.medianSeconds(this.repeatOf(step, external), clock));

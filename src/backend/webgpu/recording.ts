@@ -17,7 +17,9 @@ export class Recording {
   /** The step of each launch. */
   readonly stepOf: readonly number[];
   /** The pipeline of each launch. */
-  readonly #pipelines: readonly GPUComputePipeline[];
+  readonly #pipelines: readonly Pipeline[];
+  /** Whether all pipelines are known to be compiled. */
+  #isCompiled = false;
   /** The grid of each launch. */
   readonly #workgroups: readonly Dispatch['workgroups'][];
   /** The launch of each dispatch call. */
@@ -30,7 +32,7 @@ export class Recording {
   constructor(steps: readonly (readonly Launch[])[]) {
     this.launches = steps.flat();
     this.stepOf = steps.flatMap((step, i) => step.map(() => i));
-    this.#pipelines = this.launches.map(({ pipeline }) => pipeline.pipeline);
+    this.#pipelines = this.launches.map(({ pipeline }) => pipeline);
     this.#workgroups = this.launches.map(({ dispatch }) => dispatch.workgroups);
     let first = 0;
     for (const step of steps) {
@@ -41,6 +43,15 @@ export class Recording {
       first += step.length;
       this.#starts.push(this.#order.length);
     }
+  }
+
+  /** Settles when all pipelines are compiled; undefined if they are. */
+  get compiling(): Promise<void> | undefined {
+    if (this.#isCompiled) return undefined;
+    const compiling = this.#pipelines.filter(({ isCompiled }) => !isCompiled);
+    this.#isCompiled = compiling.length === 0;
+    if (this.#isCompiled) return undefined;
+    return Promise.all(compiling.map((pipeline) => pipeline.compiling)).then(() => undefined);
   }
 
   /** The number of kernel launches of each step. */
@@ -54,14 +65,14 @@ export class Recording {
     groups: readonly GPUBindGroup[],
     runs: (step: number) => boolean,
   ): void {
-    let current: GPUComputePipeline | undefined;
+    let current: Pipeline | undefined;
     for (let step = 0; step + 1 < this.#starts.length; step++) {
       if (!runs(step)) continue;
       const end = this.#starts[step + 1];
       for (let i = this.#starts[step]; i < end; i++) {
         const launch = this.#order[i];
         const pipeline = this.#pipelines[launch];
-        if (pipeline !== current) pass.setPipeline(pipeline);
+        if (pipeline !== current) pass.setPipeline(pipeline.compiled);
         current = pipeline;
         pass.setBindGroup(0, groups[launch], this.#offsets[i]);
         const workgroups = this.#workgroups[launch];

@@ -54,6 +54,7 @@ export async function tuneKinds(
       for (const name of names) {
         const executable = make(singleStep, { [kind]: name });
         executables.push(executable);
+        await executable.compiling;
         const repeat = executable.repeatOf(0, external);
         clock ??= await timer.chooseClock(repeat);
         seconds[name] = await timer.estimate(repeat);

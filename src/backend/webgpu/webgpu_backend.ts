@@ -21,7 +21,8 @@ import { targetOf, webgpuKernels } from './kernels/index.ts';
 import type { WebGPUKernel } from './kernels/kernel.ts';
 import { sharesLaunches } from './kernels/recurrent/wavefront.ts';
 import { Launcher } from './launches.ts';
-import { createPipelines, type Pipelines } from './pipelines.ts';
+import { Pipelines, type CompileProgress } from './pipelines.ts';
+import { QueueTimeline } from './queue_timeline.ts';
 import { SharedTemporaries } from './shared_temporaries.ts';
 import { createStaging, type Staging } from './staging.ts';
 import { DeviceTimer } from './timing.ts';
@@ -35,6 +36,8 @@ export interface WebGPUBackendOptions {
   readonly check: boolean;
   /** The tuned choices of variants. If undefined, each step runs in the default variant for the device. */
   readonly tuning: TuningMemory | undefined;
+  /** Called as the device compiles pipelines. */
+  readonly onCompile?: ((progress: CompileProgress) => void) | undefined;
   /** The backend's kernels by default. */
   readonly kernels?: readonly WebGPUKernel[];
   /** The CPU kernels that check mode compares with; those of the CPU backend by default. */
@@ -47,6 +50,7 @@ export class WebGPUBackend implements Backend {
   readonly device: GPUDevice;
   readonly #options: WebGPUBackendOptions;
   readonly #pipelines: Pipelines;
+  readonly #timeline = new QueueTimeline();
   readonly target: Target<WebGPUKernel>;
   readonly #launcher: Launcher;
   readonly #polling: CompletionPolling;
@@ -73,7 +77,11 @@ export class WebGPUBackend implements Backend {
       sharesLaunches(info, this.#planCalibration, step),
     );
     this.#launcher = new Launcher(info, this.target);
-    this.#pipelines = createPipelines(device, (error) => (this.#failure ??= error));
+    this.#pipelines = new Pipelines(
+      device,
+      (error) => (this.#failure ??= error),
+      (progress) => options.onCompile?.(progress),
+    );
     this.#polling = new CompletionPolling(device);
     this.#temporaries = new SharedTemporaries(device);
     this.#staging = createStaging(device, this.#polling, () => this.#failure);
@@ -96,7 +104,18 @@ export class WebGPUBackend implements Backend {
 
   createBuffer(size: number): WebGPUBuffer {
     this.#checkAlive();
-    return this.#scoped(() => createStorage(this.device, size, 'tensor'));
+    const destroy = (gpuBuffer: GPUBuffer): void => this.#enqueue(() => gpuBuffer.destroy());
+    return this.#scoped(() => createStorage(this.device, size, 'tensor', destroy));
+  }
+
+  /** Acts in the order of the device's queue. A failure of what had to wait shows in the next operation. */
+  #enqueue(act: () => void): void {
+    const done = this.#timeline.enqueue(act);
+    if (done instanceof Promise) done.catch((error: GatewiseError) => (this.#failure ??= error));
+  }
+
+  flush(): void {
+    this.#timeline.flush();
   }
 
   importBuffer(gpuBuffer: GPUBuffer, size: number, offset: number): WebGPUBuffer {
@@ -111,26 +130,33 @@ export class WebGPUBackend implements Backend {
 
   write(buffer: DeviceBuffer, data: NumberArray): void {
     this.#checkAlive();
-    const words = data instanceof Float64Array ? Float32Array.from(data) : data;
+    const given = data instanceof Float64Array ? Float32Array.from(data) : data;
+    // The caller may change its numbers before a write that has to wait.
+    const words = this.#timeline.isWaiting && given === data ? given.slice() : given;
     const { gpuBuffer, offset } = usable('COPY_DST', buffer);
-    this.device.queue.writeBuffer(gpuBuffer, offset * 4, words as GPUAllowSharedBufferSource);
-    markWritten([buffer]);
+    this.#enqueue(() => {
+      this.device.queue.writeBuffer(gpuBuffer, offset * 4, words as GPUAllowSharedBufferSource);
+      markWritten([buffer]);
+    });
   }
 
   read(buffer: DeviceBuffer, size: number, dtype: DType): Promise<NumberArray> {
     const readNow = async (): Promise<NumberArray> => {
       this.#checkAlive();
-      return this.#staging.fetch(usable('COPY_SRC', buffer), size, dtype);
+      const source = usable('COPY_SRC', buffer);
+      return this.#timeline.enqueue(() => this.#staging.fetch(source, size, dtype));
     };
     return this.#checker === undefined ? readNow() : this.#checker.done.then(readNow);
   }
 
   copy(source: DeviceBuffer): WebGPUBuffer {
     const copy = this.createBuffer(source.size);
-    const encoder = this.device.createCommandEncoder({ label: 'gatewise copy' });
     const { gpuBuffer, offset } = usable('COPY_SRC', source);
-    encoder.copyBufferToBuffer(gpuBuffer, offset * 4, copy.gpuBuffer, 0, copy.gpuBuffer.size);
-    this.device.queue.submit([encoder.finish()]);
+    this.#enqueue(() => {
+      const encoder = this.device.createCommandEncoder({ label: 'gatewise copy' });
+      encoder.copyBufferToBuffer(gpuBuffer, offset * 4, copy.gpuBuffer, 0, copy.gpuBuffer.size);
+      this.device.queue.submit([encoder.finish()]);
+    });
     return copy;
   }
 
@@ -162,14 +188,24 @@ export class WebGPUBackend implements Backend {
       return results;
     };
     return {
-      run: (args, outputs, reads) =>
-        runBy(args, outputs, (external, runs) => {
-          if (this.#checker !== undefined) return this.#checker.run(executable, external, reads, runs);
-          return executable.run(external, reads, runs);
-        }),
+      run: (args, outputs, reads) => {
+        const checker = this.#checker;
+        if (checker !== undefined)
+          return runBy(args, outputs, (external, runs) => checker.run(executable, external, reads, runs));
+        this.#checkAlive();
+        const results = this.#timeline.enqueue(
+          () => runBy(args, outputs, (external, runs) => executable.run(external, reads, runs)),
+          executable.compiling,
+        );
+        if (!(results instanceof Promise)) return results;
+        results.catch((error: GatewiseError) => (this.#failure ??= error));
+        return reads.map(async (_, i) => (await results)[i]);
+      },
       encode: (target, args, outputs) => {
         this.#refuseInCheckMode('encode');
         this.#temporaries.markEncoded();
+        // The commands come after all that has been asked for before.
+        this.#timeline.flush();
         runBy(args, outputs, (external, runs) => {
           if (!('beginComputePass' in target)) return executable.record(target, external, runs);
           const pass = target.beginComputePass({ label: 'gatewise' });
@@ -179,12 +215,16 @@ export class WebGPUBackend implements Backend {
       },
       prefetch: (args, outputs) => {
         // Check mode waits for the device after each step, so a prefetch would gain nothing.
-        if (this.#failure !== undefined || this.#checker !== undefined || !prefetched.isStale(args)) return;
-        const memoStale = memo.isStale(args);
-        const runs = (step: number): boolean => (steps[step].memoised ? memoStale : steps[step].prefetchable);
-        executable.run(externalBuffers(plan, args, outputs), [], runs, 'gatewise prefetch');
-        memo.remember(args);
-        prefetched.remember(args);
+        if (this.#checker !== undefined) return;
+        this.#enqueue(() => {
+          if (this.#failure !== undefined || !prefetched.isStale(args)) return;
+          const memoStale = memo.isStale(args);
+          const runs = (step: number): boolean =>
+            steps[step].memoised ? memoStale : steps[step].prefetchable;
+          executable.run(externalBuffers(plan, args, outputs), [], runs, 'gatewise prefetch');
+          memo.remember(args);
+          prefetched.remember(args);
+        });
       },
       time: (args, outputs) =>
         memo.suspend(() =>
@@ -197,7 +237,7 @@ export class WebGPUBackend implements Backend {
           return variant === undefined ? { dispatches } : { dispatches, variant };
         }),
       tune: (args, outputs) => this.#tune(plan, externalBuffers(plan, args, outputs)),
-      dispose: () => executable.dispose(),
+      dispose: () => this.#enqueue(() => executable.dispose()),
     };
   }
 
@@ -281,6 +321,7 @@ export class WebGPUBackend implements Backend {
   /** Runs a measurement after all earlier ones have ended, so that they do not disturb each other. */
   #exclusively<T>(measure: (timer: DeviceTimer) => Promise<T>): Promise<T> {
     const result = this.#measurements.then(async () => {
+      await this.#timeline.settled();
       this.#checkAlive();
       const timer = new DeviceTimer(this.device, this.#staging, () => this.idle());
       try {
@@ -317,6 +358,7 @@ export class WebGPUBackend implements Backend {
 
   async idle(): Promise<void> {
     await this.#checker?.done;
+    await this.#timeline.settled();
     await this.#polling.during(this.device.queue.onSubmittedWorkDone());
     this.#checkAlive();
   }
@@ -324,6 +366,8 @@ export class WebGPUBackend implements Backend {
   dispose(): void {
     this.#disposed = true;
     this.#failure = new GatewiseError('disposed', 'runtime: used after dispose(); create a new one');
+    // What waits is refused now; memory is freed.
+    this.#timeline.flush();
     this.device.removeEventListener('uncapturederror', this.#onError);
     this.#staging.dispose();
     if (this.#options.ownsDevice) this.device.destroy();

@@ -56,6 +56,12 @@ const blocksOf = ({ rows, columns }: RegisterTile): { ROW_BLOCKS: number; COLUMN
 const LOAD_COST = 8;
 
 /**
+ * The cost of compiling a kernel on a software adapter for each result of its tile, in multiply-adds: some 1 ms, which is
+ * 1.5e6 of them, over thirty launches. Large tiles pay off in large products alone.
+ */
+const SOFTWARE_COMPILE_COST = 50_000;
+
+/**
  * The tile with the least cost, including results past the edges and loads, among those whose invocations fill the device; if
  * none does, among those with the most invocations.
  * @param sharing The number of invocations that own adjacent tiles of a row and load `a` together.
@@ -63,7 +69,7 @@ const LOAD_COST = 8;
  */
 function bestTile(
   tiles: readonly RegisterTile[],
-  { m, n }: Product,
+  { m, n, k }: Product,
   splits: number,
   device: DeviceInfo,
   sharing: number,
@@ -71,7 +77,9 @@ function bestTile(
   const candidates = tiles.map(({ rows, columns }) => {
     const width = columns * sharing;
     const count = Math.ceil(m / rows) * Math.ceil(n / width);
-    return { rows, columns, count, cost: count * (rows * width + LOAD_COST * (rows + width)) };
+    const perTurn = rows * width + LOAD_COST * (rows + width);
+    const compile = device.software ? SOFTWARE_COMPILE_COST * rows * columns : 0;
+    return { rows, columns, count, cost: k * count * perTurn + compile };
   });
   const filling = candidates.filter(({ count }) => count * sharing * splits >= device.parallelism);
   const maxCount = Math.max(...candidates.map(({ count }) => count));

@@ -1,6 +1,7 @@
 // The layout of a recurrent loop's packed weights: phase, then vector, then quad of k over all matrices that multiply the vector,
 // then unit. Adjacent invocations own adjacent units, so their loads of quads are contiguous.
 import type { Phase, Term } from '../../../../cells/phases.ts';
+import { placesIn } from '../../../../cells/places.ts';
 import { inputsOf, type Expr } from '../../../../expr/expr.ts';
 import { apply, type Value } from '../../../../graph/value.ts';
 import { packOp, type PackAttrs, type PackBlocks } from '../../../../ops/pack.ts';
@@ -64,6 +65,35 @@ export function packingOf(layout: RecurrentLayout, backward: boolean): Packing {
     }),
   }));
   return { phases, quadsPerLayer };
+}
+
+/**
+ * The vectors as kernels read them: those that follow each other in memory, as their weights do, are one longer vector, so that the
+ * loop over k is compiled once. So are the gradients of the gates whose sum over k is dh.
+ */
+export function joinVectors(layout: RecurrentLayout, { phase, vectors }: PackedPhase): PackedPhase {
+  const joined: VectorReads[] = [];
+  for (const vector of vectors) {
+    const before = joined.at(-1);
+    if (before === undefined || !isContinued(layout, before, vector)) joined.push(vector);
+    else joined[joined.length - 1] = { ...before, depth: before.depth + vector.depth };
+  }
+  return { phase, vectors: joined };
+}
+
+/** Whether `next` begins in memory where `vector` ends, and adds to the same products. */
+function isContinued(layout: RecurrentLayout, vector: VectorReads, next: VectorReads): boolean {
+  const [places, nextPlaces] = [vector, next].map(({ source }) => placesIn([source]));
+  // A factor of variational dropout has an address of its own.
+  if (places.length > 1 || nextPlaces.length > 1 || places[0].kind !== nextPlaces[0].kind) return false;
+  const [address, nextAddress] = [places[0], nextPlaces[0]].map((place) => layout.addressOf(place));
+  const end = { ...address, offset: address.offset + vector.depth };
+  const productsOf = ({ reads }: VectorReads): string => reads.map(({ product }) => product).join();
+  return (
+    vector.depth % 4 === 0 &&
+    productsOf(vector) === productsOf(next) &&
+    JSON.stringify(end) === JSON.stringify(nextAddress)
+  );
 }
 
 /** Quads of the longest vector per invocation, if `splits` invocations share each sum over k. */

@@ -35,7 +35,7 @@ import {
   type GroupGeometry,
   type LoopSize,
 } from './geometry.ts';
-import { packingOf, quadsOfSplit, quadsPerInvocation, type PackedPhase } from './packing.ts';
+import { joinVectors, packingOf, quadsOfSplit, quadsPerInvocation, type PackedPhase } from './packing.ts';
 import { phasesWGSL, type LaunchText, type Loop } from './phases_wgsl.ts';
 
 /** WebGPU's default limit for each axis of a launch. */
@@ -54,7 +54,9 @@ function loopOf({ attrs, inputs, outputs }: Placed<RecurrentAttrs>, backward: bo
   const [reserve, second, output] = outputs;
   const [, steps, batch] = reserve.view.shape;
   const layout = new RecurrentLayout(attrs);
-  const { phases, quadsPerLayer } = packingOf(layout, backward);
+  const packing = packingOf(layout, backward);
+  const phases = packing.phases.map((phase) => joinVectors(layout, phase));
+  const { quadsPerLayer } = packing;
   const operands = operandsOf(attrs.operands, inputs);
   const { packed: precision = 'float32' } = attrs;
   const given = operands.initial.at(0);
