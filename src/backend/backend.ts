@@ -84,8 +84,11 @@ export interface Backend {
    * @throws GatewiseError `argument` if kernels cannot bind it.
    */
   importBuffer?(gpuBuffer: GPUBuffer, size: number, offset: number): DeviceBuffer;
-  /** Submits all work that waits for a pipeline, so that the application's own commands come after it. On WebGPU. */
-  flush?(): void;
+  /**
+   * Tells that commands of the application use a buffer from now on: all work that waits for a pipeline is submitted, and work on
+   * this buffer no longer waits, so that the application's commands come after it. On WebGPU.
+   */
+  share?(buffer: DeviceBuffer): void;
   write(buffer: DeviceBuffer, data: NumberArray): void;
   read(buffer: DeviceBuffer, size: number, dtype: DType): Promise<NumberArray>;
   /** A new buffer with the present contents of another. */

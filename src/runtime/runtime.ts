@@ -52,8 +52,8 @@ export interface RuntimeOptions extends AdapterOptions {
    */
   readonly freeBytes?: number;
   /**
-   * Called as the device compiles the pipelines of a plan, first with none compiled. The work that needs them waits meanwhile, and
-   * no call blocks.
+   * Called as the device compiles the pipelines of a plan, first with none compiled. The work that needs them waits meanwhile; only
+   * `encode` and work on memory that the application uses too block until they are compiled.
    */
   readonly onCompile?: (progress: CompileProgress) => void;
   /**

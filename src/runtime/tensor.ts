@@ -58,7 +58,7 @@ export class Tensor implements Disposable {
         'unsupported',
         `tensor ${show(this.shape)}: has no GPUBuffer on ${this.backend.description}; read() it`,
       );
-    this.backend.flush?.();
+    this.backend.share?.(this.buffer);
     return gpuBuffer;
   }
 

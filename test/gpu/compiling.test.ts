@@ -22,7 +22,8 @@ test('onCompile counts the pipelines of a plan, and no pipeline is compiled by a
 });
 
 test('writes, runs, reads and disposals keep the order of the calls', async () => {
-  using runtime = await createRuntime({ backend: 'webgpu', tuning: false });
+  // No memory is pooled, so that a disposal destroys its buffer.
+  using runtime = await createRuntime({ backend: 'webgpu', tuning: false, freeBytes: 0 });
   using x = runtime.tensor([1, 2, 3]);
   const double = runtime.compile((value: Value) => mul(value, 2));
   const numbers = Float32Array.of(10, 20, 30);
@@ -42,6 +43,29 @@ test('writes, runs, reads and disposals keep the order of the calls', async () =
     [10, 20, 30],
     [7, 7, 7],
   ]);
+});
+
+test('work on a buffer of the application comes before commands that the application submits next', async () => {
+  const adapter = await navigator.gpu.requestAdapter();
+  const device = await adapter?.requestDevice();
+  if (device === undefined) throw new Error('expected a device');
+  using runtime = await createRuntime({ device, tuning: false });
+  const usage = GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST;
+  const gpuBuffer = device.createBuffer({ size: 16, usage });
+  const own = runtime.tensorFrom(gpuBuffer, { shape: [4] });
+  own.write([1, 2, 3, 4]);
+  const quadruple = runtime.compile((value: Value) => mul(value, 4));
+  const result = quadruple(own);
+  device.queue.writeBuffer(gpuBuffer, 0, Float32Array.of(9, 9, 9, 9));
+  expect(Array.from(await result.read())).toEqual([4, 8, 12, 16]);
+
+  const shared = runtime.tensor([1, 2, 3, 4]);
+  const handle = shared.gpuBuffer;
+  const quintuple = runtime.compile((value: Value) => mul(value, 5));
+  const other = quintuple(shared);
+  device.queue.writeBuffer(handle, 0, Float32Array.of(9, 9, 9, 9));
+  expect(Array.from(await other.read())).toEqual([5, 10, 15, 20]);
+  device.destroy();
 });
 
 test('what waits when the runtime is disposed of is refused', async () => {

@@ -16,6 +16,8 @@ export class WebGPUBuffer implements DeviceBuffer {
   readonly id: number = ++lastId;
   version: number = newVersion();
   readonly destroy: () => void;
+  /** Whether commands of the application may use the memory. */
+  isShared = false;
 
   /** @param destroy Frees the memory; nothing does for a buffer of the application. */
   constructor(gpuBuffer: GPUBuffer, size: number, destroy: () => void, offset = 0) {
@@ -95,5 +97,7 @@ export function importStorage(
     );
   if (needed > limits.maxStorageBufferBindingSize)
     refuse(`${needed} bytes are above the device's limit of ${limits.maxStorageBufferBindingSize} a binding`);
-  return new WebGPUBuffer(gpuBuffer, elements, () => undefined, offset / 4);
+  const imported = new WebGPUBuffer(gpuBuffer, elements, () => undefined, offset / 4);
+  imported.isShared = true;
+  return imported;
 }

@@ -43,7 +43,7 @@ export class Pipeline {
     return this.#compiled !== undefined;
   }
 
-  /** The pipeline, for which the caller waits if it is not compiled yet. */
+  /** The pipeline. The call blocks until it is compiled. */
   get compiled(): GPUComputePipeline {
     return (this.#compiled ??= this.#device.createComputePipeline(this.#descriptor));
   }
@@ -126,13 +126,13 @@ export class Pipelines {
   }
 
   #count({ compiling }: Pipeline): void {
-    const tell = (): void => this.#onCompile({ compiled: this.#compiled, total: this.#total });
     this.#total++;
-    tell();
+    this.#onCompile({ compiled: this.#compiled, total: this.#total });
     void compiling.then(() => {
       this.#compiled++;
-      tell();
+      const progress = { compiled: this.#compiled, total: this.#total };
       if (this.#compiled === this.#total) this.#compiled = this.#total = 0;
+      this.#onCompile(progress);
     });
   }
 

@@ -11,7 +11,7 @@ import type { CPUKernel } from '../cpu/kernels/kernel.ts';
 import { markWritten, Memo } from '../memo.ts';
 import type { Choices, TunedKind } from '../tuning.ts';
 import type { ExternalBuffers } from './bind_groups.ts';
-import { createStorage, importStorage, usable, type WebGPUBuffer } from './buffers.ts';
+import { asWebGPUBuffer, createStorage, importStorage, usable, type WebGPUBuffer } from './buffers.ts';
 import { calibrate } from './calibrate.ts';
 import { Checker } from './check.ts';
 import { CompletionPolling } from './completion_polling.ts';
@@ -104,17 +104,33 @@ export class WebGPUBackend implements Backend {
 
   createBuffer(size: number): WebGPUBuffer {
     this.#checkAlive();
-    const destroy = (gpuBuffer: GPUBuffer): void => this.#enqueue(() => gpuBuffer.destroy());
+    const destroy = (gpuBuffer: GPUBuffer): void => this.#act([], () => gpuBuffer.destroy());
     return this.#scoped(() => createStorage(this.device, size, 'tensor', destroy));
   }
 
-  /** Acts in the order of the device's queue. A failure of what had to wait shows in the next operation. */
-  #enqueue(act: () => void): void {
-    const done = this.#timeline.enqueue(act);
+  /**
+   * Acts in the order of the device's queue, and waits for pipelines, but not if the application may use what the action touches:
+   * its own commands could come first. @param compiling Settles when the action's pipelines are compiled.
+   */
+  #enqueue<T>(
+    touched: readonly DeviceBuffer[],
+    act: () => T,
+    compiling?: Promise<void>,
+  ): T | Promise<Awaited<T>> {
+    if (!touched.some((buffer) => asWebGPUBuffer(buffer).isShared))
+      return this.#timeline.enqueue(act, compiling);
+    this.#timeline.flush();
+    return act();
+  }
+
+  /** As `#enqueue`, of an action without a result. A failure of one that had to wait shows in the next operation. */
+  #act(touched: readonly DeviceBuffer[], act: () => void): void {
+    const done = this.#enqueue(touched, act);
     if (done instanceof Promise) done.catch((error: GatewiseError) => (this.#failure ??= error));
   }
 
-  flush(): void {
+  share(buffer: DeviceBuffer): void {
+    asWebGPUBuffer(buffer).isShared = true;
     this.#timeline.flush();
   }
 
@@ -134,7 +150,7 @@ export class WebGPUBackend implements Backend {
     // The caller may change its numbers before a write that has to wait.
     const words = this.#timeline.isWaiting && given === data ? given.slice() : given;
     const { gpuBuffer, offset } = usable('COPY_DST', buffer);
-    this.#enqueue(() => {
+    this.#act([buffer], () => {
       this.device.queue.writeBuffer(gpuBuffer, offset * 4, words as GPUAllowSharedBufferSource);
       markWritten([buffer]);
     });
@@ -144,7 +160,7 @@ export class WebGPUBackend implements Backend {
     const readNow = async (): Promise<NumberArray> => {
       this.#checkAlive();
       const source = usable('COPY_SRC', buffer);
-      return this.#timeline.enqueue(() => this.#staging.fetch(source, size, dtype));
+      return this.#enqueue([buffer], () => this.#staging.fetch(source, size, dtype));
     };
     return this.#checker === undefined ? readNow() : this.#checker.done.then(readNow);
   }
@@ -152,7 +168,7 @@ export class WebGPUBackend implements Backend {
   copy(source: DeviceBuffer): WebGPUBuffer {
     const copy = this.createBuffer(source.size);
     const { gpuBuffer, offset } = usable('COPY_SRC', source);
-    this.#enqueue(() => {
+    this.#act([source], () => {
       const encoder = this.device.createCommandEncoder({ label: 'gatewise copy' });
       encoder.copyBufferToBuffer(gpuBuffer, offset * 4, copy.gpuBuffer, 0, copy.gpuBuffer.size);
       this.device.queue.submit([encoder.finish()]);
@@ -193,7 +209,8 @@ export class WebGPUBackend implements Backend {
         if (checker !== undefined)
           return runBy(args, outputs, (external, runs) => checker.run(executable, external, reads, runs));
         this.#checkAlive();
-        const results = this.#timeline.enqueue(
+        const results = this.#enqueue(
+          [...args, ...outputs],
           () => runBy(args, outputs, (external, runs) => executable.run(external, reads, runs)),
           executable.compiling,
         );
@@ -216,7 +233,7 @@ export class WebGPUBackend implements Backend {
       prefetch: (args, outputs) => {
         // Check mode waits for the device after each step, so a prefetch would gain nothing.
         if (this.#checker !== undefined) return;
-        this.#enqueue(() => {
+        this.#act([...args, ...outputs], () => {
           if (this.#failure !== undefined || !prefetched.isStale(args)) return;
           const memoStale = memo.isStale(args);
           const runs = (step: number): boolean =>
@@ -237,7 +254,7 @@ export class WebGPUBackend implements Backend {
           return variant === undefined ? { dispatches } : { dispatches, variant };
         }),
       tune: (args, outputs) => this.#tune(plan, externalBuffers(plan, args, outputs)),
-      dispose: () => this.#enqueue(() => executable.dispose()),
+      dispose: () => this.#act([], () => executable.dispose()),
     };
   }
 

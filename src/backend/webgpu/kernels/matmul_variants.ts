@@ -56,12 +56,6 @@ const blocksOf = ({ rows, columns }: RegisterTile): { ROW_BLOCKS: number; COLUMN
 const LOAD_COST = 8;
 
 /**
- * The cost of compiling a kernel on a software adapter for each result of its tile, in multiply-adds: some 1 ms, which is
- * 1.5e6 of them, over thirty launches. Large tiles pay off in large products alone.
- */
-const SOFTWARE_COMPILE_COST = 50_000;
-
-/**
  * The tile with the least cost, including results past the edges and loads, among those whose invocations fill the device; if
  * none does, among those with the most invocations.
  * @param sharing The number of invocations that own adjacent tiles of a row and load `a` together.
@@ -69,7 +63,7 @@ const SOFTWARE_COMPILE_COST = 50_000;
  */
 function bestTile(
   tiles: readonly RegisterTile[],
-  { m, n, k }: Product,
+  { m, n }: Product,
   splits: number,
   device: DeviceInfo,
   sharing: number,
@@ -77,9 +71,7 @@ function bestTile(
   const candidates = tiles.map(({ rows, columns }) => {
     const width = columns * sharing;
     const count = Math.ceil(m / rows) * Math.ceil(n / width);
-    const perTurn = rows * width + LOAD_COST * (rows + width);
-    const compile = device.software ? SOFTWARE_COMPILE_COST * rows * columns : 0;
-    return { rows, columns, count, cost: k * count * perTurn + compile };
+    return { rows, columns, count, cost: count * (rows * width + LOAD_COST * (rows + width)) };
   });
   const filling = candidates.filter(({ count }) => count * sharing * splits >= device.parallelism);
   const maxCount = Math.max(...candidates.map(({ count }) => count));
