@@ -96,7 +96,7 @@ export class Renderer {
       attributes: [
         { shaderLocation: 0, offset: 0, format: 'float32x2' },
         { shaderLocation: 1, offset: 8, format: 'float32x2' },
-        { shaderLocation: 2, offset: 20, format: 'float32' },
+        { shaderLocation: 2, offset: 28, format: 'float32' },
       ],
     };
     this.#pipelines = { streak: pipeline('streak', [particle]), ring: pipeline('ring', []) };

@@ -29,7 +29,8 @@ ${SCENE_WGSL}
   if (i >= arrayLength(&particles)) { return; }
   let particle = particles[i];
   let seen = f32((scene.frame + i) % ${SIGHT_EVERY}u == 0u);
-  let way = seen * (scene.targets[i % arrayLength(&scene.targets)].position - particle.position);
+  let goal = scene.targets[i % arrayLength(&scene.targets)].position + particle.home;
+  let way = seen * (goal - particle.position);
   let at = ${SENSES}u * i;
   senses[at] = way.x;
   senses[at + 1u] = way.y;
@@ -53,12 +54,19 @@ ${SCENE_WGSL}
 
 export type SwarmPass = 'sense' | 'advance';
 
+/** The farthest home. */
+const SPREAD = 0.3;
+/** The narrowest and the widest orbit. */
+const RADII = [0.06, 0.4] as const;
+
 /** A particle at rest somewhere in a view, as its buffer has it. @param view Half its width and half its height. */
 export function someParticle(random: Random, view: Point): number[] {
   const position = [random.uniform(-view.x, view.x), random.uniform(-view.y, view.y)];
-  // The square root spreads the orbits over a disc.
-  const radius = 0.06 + 0.44 * Math.sqrt(random.uniform(0, 1));
-  return [...position, 0, 0, radius, random.uniform(0, 1) < 0.5 ? -1 : 1];
+  // The square root spreads the homes evenly over a disc.
+  const [distance, angle] = [SPREAD * Math.sqrt(random.uniform(0, 1)), random.uniform(0, 2 * Math.PI)];
+  const home = [distance * Math.cos(angle), distance * Math.sin(angle)];
+  const direction = random.uniform(0, 1) < 0.5 ? -1 : 1;
+  return [...position, 0, 0, ...home, random.uniform(...RADII), direction];
 }
 
 export class Swarm {

@@ -1,4 +1,4 @@
-// A rule that steers a particle into its orbit about the target. It knows all: where the target is in every frame, and its velocity.
+// A rule that steers a particle into its orbit. It knows all: where its goal is in every frame, and its velocity.
 // The controller learns to do the same from what a particle senses. Only the training uses this.
 import type { Swarm } from './swarm.ts';
 import { ACTIONS, DRAG, PARTICLE_WGSL, SCENE_WGSL, STRONGEST, WORKGROUP } from './world.ts';
@@ -14,16 +14,16 @@ ${SCENE_WGSL}
   let i = id.x;
   if (i >= arrayLength(&particles)) { return; }
   let particle = particles[i];
-  let goal = scene.targets[i % arrayLength(&scene.targets)];
-  let way = goal.position - particle.position;
+  let aim = scene.targets[i % arrayLength(&scene.targets)];
+  let way = aim.position + particle.home - particle.position;
   let distance = max(length(way), 0.01);
   let inward = way / distance;
   let along = particle.direction * vec2f(-inward.y, inward.x);
-  let speed = 0.35 + 1.1 * particle.radius;
+  let speed = 0.4 + 1.2 * particle.radius;
   let approach = clamp(2.5 * (distance - particle.radius), -1.0, 1.5);
-  let wanted = goal.velocity + speed * along + approach * inward;
+  let wanted = aim.velocity + speed * along + approach * inward;
   let centripetal = speed * speed / max(distance, particle.radius) * inward;
-  let acceleration = 5.0 * (wanted - particle.velocity) + ${DRAG} * wanted + centripetal;
+  let acceleration = 4.0 * (wanted - particle.velocity) + ${DRAG} * wanted + centripetal;
   let action = acceleration / ${STRONGEST};
   let lesson = action / max(1.0, length(action));
   lessons[${ACTIONS}u * i] = lesson.x;

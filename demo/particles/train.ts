@@ -17,7 +17,7 @@ import { ACTIONS, PARTICLE_BYTES, SENSES, type Point } from './world.ts';
 
 const PARTICLES = 256;
 const FRAMES = 32;
-const PIECES = Number(process.argv[2] ?? 1500);
+const PIECES = Number(process.argv[2] ?? 1600);
 /** In each piece one particle of so many starts anew. */
 const NEW_EVERY = 10;
 const VIEWS: readonly Point[] = [

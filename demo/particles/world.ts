@@ -3,23 +3,23 @@
 
 /** Seconds of a frame. */
 export const STEP = 1 / 60;
-/** A particle sees the target in one frame of so many; in between it has only the memory of its GRU. */
+/** A particle sees its goal in one frame of so many; in between it has only the memory of its GRU. */
 export const SIGHT_EVERY = 16;
 /** The length of the acceleration that an action of length 1 asks for; longer actions count as 1. */
 export const STRONGEST = 8;
 /** The acceleration against a velocity of 1. */
 export const DRAG = 0.8;
 
-/** Numbers in an observation: the way to the target (2), whether it is seen, the velocity (2), the orbit's radius and direction. */
+/** Numbers in an observation: the way to the goal (2), whether it is seen, the velocity (2), the orbit's radius and direction. */
 export const SENSES = 7;
 /** Numbers in an action: an acceleration. */
 export const ACTIONS = 2;
 
 /** Bytes of a particle in its buffer. */
-export const PARTICLE_BYTES = 24;
-/** The orbit is where a particle likes to be: its radius, and its direction, 1 or -1. */
+export const PARTICLE_BYTES = 32;
+/** A particle likes to circle about its goal, which is off the target by `home`; `direction` is 1 or -1. */
 export const PARTICLE_WGSL = /* wgsl */ `
-struct Particle { position: vec2f, velocity: vec2f, radius: f32, direction: f32 }`;
+struct Particle { position: vec2f, velocity: vec2f, home: vec2f, radius: f32, direction: f32 }`;
 
 /** Bytes of the scene before its targets, and of each of these. */
 export const SCENE_BYTES = 8;
