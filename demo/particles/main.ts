@@ -39,8 +39,10 @@ const memory = element('memory', HTMLInputElement);
 const controls = [toggle, count, memory];
 
 let loop: Loop | undefined;
+let failed = false;
 
 function fail(title: string, message: string): void {
+  failed = true;
   loop?.stop();
   const alert = element('alert', HTMLElement);
   const strong = document.createElement('strong');
@@ -66,15 +68,14 @@ async function fetchWeights(): Promise<Uint8Array> {
   return new Uint8Array(await response.arrayBuffer());
 }
 
-async function main(): Promise<void> {
-  const device = await requestDevice();
-  if (device === undefined) return;
+async function run(device: GPUDevice): Promise<void> {
   device.addEventListener('uncapturederror', ({ error }) => fail('The device has failed.', error.message));
   void device.lost.then(({ message }) => fail('The device was lost. Reload the page.', message));
   const runtime = await createRuntime({ device });
   const net = await runtime.load(controller(), { weights: await fetchWeights() });
   const context = canvas.getContext('webgpu');
   if (context === null) throw new Error('the canvas has no context for WebGPU');
+  if (failed) return;
 
   const renderer = new Renderer(device, context);
   const stage = new Stage(canvas, look);
@@ -83,7 +84,7 @@ async function main(): Promise<void> {
   let frames = 0;
 
   function gather(): Flock {
-    const gathered = new Flock(device!, runtime, net, Number(count.value), stage.half);
+    const gathered = new Flock(device, runtime, net, Number(count.value), stage.half);
     gathered.memory = memory.checked;
     renderer.show(gathered.swarm);
     element('plan', HTMLElement).textContent = gathered.stream.explain(gathered.senses);
@@ -92,11 +93,11 @@ async function main(): Promise<void> {
 
   /** A frame: one encoder, one submit. */
   function frame(): void {
-    const encoder = device!.createCommandEncoder();
+    const encoder = device.createCommandEncoder();
     target.advance(stage.half, stage.pointer);
     flock.encode(encoder, target);
     renderer.encode(encoder);
-    device!.queue.submit([encoder.finish()]);
+    device.queue.submit([encoder.finish()]);
     frames++;
   }
 
@@ -104,20 +105,20 @@ async function main(): Promise<void> {
   function look(): void {
     renderer.look(stage.half, stage.pixel, stage.look(flock.swarm.count));
     if (loop?.running) return;
-    const encoder = device!.createCommandEncoder();
+    const encoder = device.createCommandEncoder();
     renderer.encode(encoder);
-    device!.queue.submit([encoder.finish()]);
+    device.queue.submit([encoder.finish()]);
   }
 
   loop = new Loop(device, frame, (rate) => {
-    element('rate', HTMLElement).textContent = rate === undefined ? '–' : rate.toFixed(0);
+    element('rate', HTMLElement).textContent = rate === undefined ? '–' : rate.toFixed(rate < 10 ? 1 : 0);
   });
-  const run = (running: boolean): void => {
+  const play = (running: boolean): void => {
     if (running) loop?.start();
     else loop?.stop();
     toggle.textContent = running ? 'Pause' : 'Start';
   };
-  toggle.addEventListener('click', () => run(loop?.running !== true));
+  toggle.addEventListener('click', () => play(loop?.running !== true));
   memory.addEventListener('change', () => {
     flock.memory = memory.checked;
   });
@@ -127,7 +128,7 @@ async function main(): Promise<void> {
     look();
   });
   for (const control of controls) control.disabled = false;
-  run(!matchMedia('(prefers-reduced-motion: reduce)').matches);
+  play(!matchMedia('(prefers-reduced-motion: reduce)').matches);
 
   window.particles = {
     device,
@@ -139,6 +140,11 @@ async function main(): Promise<void> {
       return frames;
     },
   };
+}
+
+async function main(): Promise<void> {
+  const device = await requestDevice();
+  if (device !== undefined) await run(device);
 }
 
 main().catch((error: unknown) =>

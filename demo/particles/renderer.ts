@@ -6,7 +6,6 @@ import { PARTICLE_BYTES, SCENE_WGSL, type Point } from './world.ts';
 const STREAK = 0.045;
 const CODE = /* wgsl */ `
 ${SCENE_WGSL}
-// Colours are premultiplied by nothing yet: the fragment shaders do that.
 struct View { scale: vec2f, pixel: f32, opacity: f32, left: vec4f, right: vec4f, target_color: vec4f }
 @group(0) @binding(0) var<uniform> view: View;
 @group(0) @binding(1) var<storage, read> scene: Scene;

@@ -1,8 +1,6 @@
 // The canvas as a place in the world: its size, its colours, and where the pointer is.
-import type { Look } from './renderer.ts';
+import type { Color, Look } from './renderer.ts';
 import type { Point } from './world.ts';
-
-type Color = Look['colors'][number];
 
 export class Stage {
   /** Half the width and half the height of what is shown; the shorter is 1. */

@@ -1,4 +1,5 @@
-// Makes the weights of the controller: `npx tsx demo/particles/train.ts` (some minutes on a software adapter).
+// Makes the weights of the controller: `npx tsx demo/particles/train.ts` (five minutes on a software
+// adapter); the number of pieces may follow.
 //
 // Imitation on the learner's own paths (DAgger; Ross, Gordon, Bagnell 2011): the controller steers particles through the same
 // simulation as in the page, a teacher that knows all says what it would have done in each frame, and the trainer lowers the mean

@@ -179,7 +179,11 @@ test('pauses, goes on, and shows other numbers of particles', async () => {
   await button('Start').click();
   await framesReach(before + 3);
   await choose(1000);
-  await page.waitForFunction(() => /^\d+$/.test(document.getElementById('rate')!.textContent), null, WAIT);
+  await page.waitForFunction(
+    () => /^\d+(\.\d)?$/.test(document.getElementById('rate')!.textContent),
+    null,
+    WAIT,
+  );
 });
 
 test('stands still at first for whoever wants less motion', async () => {
