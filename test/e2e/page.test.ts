@@ -1,16 +1,14 @@
 // The demo page as a visitor meets it: served by `npm start`, opened in headless Chrome.
-import { spawn, type ChildProcess } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-import type { AxeResults, RunOptions } from 'axe-core';
 import { chromium, type Browser, type Page, type Route } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 
 import { parseSafetensors } from '../../src/index.ts';
 import { browserArguments, findBrowser } from '../setup/browser.mjs';
+import { serveDemo, violationsOf } from './demo_pages.ts';
 
 declare global {
   interface Window {
@@ -18,37 +16,25 @@ declare global {
   }
 }
 
-const root = join(import.meta.dirname, '../..');
 const WAIT = { timeout: 60_000 };
 // Small enough to take a step in a few milliseconds on a software adapter.
 const SMALL = 'hidden=16&embedding=8&batch=4&sequence=16&lr=0.01';
 
-let server: ChildProcess;
+let server: Awaited<ReturnType<typeof serveDemo>>;
 let browser: Browser;
-let address: string;
 let page: Page;
 let complaints: string[];
 
 beforeAll(async () => {
-  server = spawn(process.execPath, ['demo/start.mjs', '--port', '0'], {
-    cwd: root,
-    stdio: ['ignore', 'pipe', 'inherit'],
-  });
   const executablePath = findBrowser();
   if (executablePath === undefined) throw new Error('page: expected a browser, found none');
   browser = await chromium.launch({ executablePath, args: browserArguments() });
-  address = await new Promise<string>((resolve, reject) => {
-    server.stdout?.on('data', (chunk) => {
-      const url = /http:\S+/.exec(String(chunk))?.[0];
-      if (url !== undefined) resolve(url);
-    });
-    server.on('exit', (code) => reject(new Error(`npm start ended with ${code}`)));
-  });
+  server = await serveDemo();
 });
 
 afterAll(async () => {
   await browser?.close();
-  server?.kill();
+  server?.stop();
 });
 
 afterEach(async () => {
@@ -72,7 +58,7 @@ async function open(query: string, book?: (route: Route) => Promise<void>): Prom
     if (['error', 'warning'].includes(message.type())) complaints.push(message.text());
   });
   if (book !== undefined) await page.route('**/data.txt*', book);
-  await page.goto(`${address}?${query}`);
+  await page.goto(`${server.address}?${query}`);
   await page.waitForFunction(() => 'gatewise' in window, null, WAIT);
 }
 
@@ -382,13 +368,6 @@ test.each(['light', 'dark'] as const)(
     await page.getByText('How a step runs').click();
     expect(await page.locator('#plan').textContent()).toMatch(/dispatches/);
     expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBe(360);
-    await page.addScriptTag({ path: createRequire(import.meta.url).resolve('axe-core/axe.min.js') });
-    const { violations } = await page.evaluate(async () => {
-      const { axe } = window as unknown as { axe: { run: (options: RunOptions) => Promise<AxeResults> } };
-      return axe.run({});
-    });
-    expect(violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(' ')}`)).toEqual(
-      [],
-    );
+    expect(await violationsOf(page)).toEqual([]);
   },
 );
