@@ -28,7 +28,15 @@ const nodeTests = {
 export default defineConfig({
   plugins: [recurrentCases(root)],
   build: {
-    lib: { entry: { index: `${root}/src/index.ts`, node: `${root}/src/node/index.ts` }, formats: ['es'] },
+    lib: {
+      entry: {
+        index: `${root}/src/index.ts`,
+        ...Object.fromEntries(
+          ['node', 'tools', 'train'].map((name) => [name, `${root}/src/${name}/index.ts`]),
+        ),
+      },
+      formats: ['es'],
+    },
     target: 'es2023',
     outDir: `${root}/dist`,
     emptyOutDir: true,

@@ -1,9 +1,9 @@
 // Checks a contestant's answers before it is timed, and its last answer afterwards.
 //
 // The reference is gatewise's CPU backend in float64, which the tests hold to PyTorch; for a product it is the definition.
-import * as gatewise from '../src/index.ts';
 import { gatewiseJob } from './contestants/gatewise.ts';
 import type { Job, Variant } from './contestants/contestant.ts';
+import { library } from './contestants/own_library.ts';
 import { weightOf, type MatmulTask, type TrainingTask, type Task } from './data.ts';
 
 /**
@@ -112,10 +112,10 @@ function withOneBias(task: TrainingTask): TrainingTask {
 
 export async function makeReference(task: Task, variant: Variant): Promise<Reference> {
   if (task.kind === 'matmul') return productReference(task);
-  using runtime = await gatewise.createRuntime({ backend: 'cpu', precision: 'float64' });
+  using runtime = await library.createRuntime({ backend: 'cpu', precision: 'float64' });
   const whole = (answer: Float32Array): ArrayLike<number> => answer;
   const answersTo = async (asked: Task): Promise<readonly Float32Array[]> => {
-    const job = await gatewiseJob(gatewise, runtime, asked, variant);
+    const job = await gatewiseJob(library, runtime, asked, variant);
     const { answers } = await answersOf(job, asked.kind === 'sequence' ? 1 : CHECKED_RUNS[asked.kind]);
     job.dispose();
     return answers;
@@ -144,7 +144,7 @@ export async function makeReference(task: Task, variant: Variant): Promise<Refer
  * add up like a random walk, so both are divided by √N.
  */
 function productReference({ rows, inner, columns, a, b }: MatmulTask): Reference {
-  const random = new gatewise.Random(PROBE_SEED, 0);
+  const random = new library.Random(PROBE_SEED, 0);
   const signs = Float64Array.from({ length: columns }, () => (random.integer(2) === 0 ? -1 : 1));
   const times = (matrix: Float32Array, height: number, x: Float64Array): Float64Array =>
     Float64Array.from({ length: height }, (_, row) => {

@@ -1,7 +1,7 @@
 // The floor of a workload: the least time that it can take on an adapter, its work over the adapter's measured rates. Work is
 // multiply-adds, bytes moved, and steps that depend on each other. Such steps run in the faster of the two ways that WebGPU has
 // portably: a launch for each step, or one launch with a workgroup for each tile of rows.
-import { bandwidthFor, type Calibration } from '../src/index.ts';
+import { bandwidthFor, type Calibration } from '../src/plan/calibration.ts';
 import { GATES } from './data.ts';
 import type { RecurrentKind, Workload } from './workloads.ts';
 

@@ -24,7 +24,7 @@ import type { SetName } from './workloads.ts';
 const NO_WEBGPU =
   'This browser gives no WebGPU adapter, so there is nothing to compare. Chrome, Edge and Safari have WebGPU; on Linux Chrome may want --enable-unsafe-webgpu. The page has to come from localhost or over HTTPS.';
 
-const importLibrary = () => import('../src/index.ts');
+const importLibrary = async () => (await import('./contestants/own_library.ts')).library;
 /** In the order of the tables. */
 const sources = [
   gatewise('webgpu', importLibrary),

@@ -6,12 +6,12 @@ import { runInNewContext } from 'node:vm';
 
 import webgpuPackage from 'webgpu/package.json' with { type: 'json' };
 
-import * as library from '../src/index.ts';
 import { nodeGPU } from '../src/node/index.ts';
 import type { Builds } from './against.ts';
 import { measurePass } from './benchmark.ts';
 import { bench, main, type Session } from './command.ts';
 import { gatewise, gatewiseBuild, gatewiseJob } from './contestants/gatewise.ts';
+import { library } from './contestants/own_library.ts';
 import { ApiCounter } from './counters.ts';
 import { makeTask } from './data.ts';
 import { describeMachine } from './machine.ts';

@@ -1,5 +1,6 @@
 // Text from a model: draws each character from the model's distribution, and feeds it back.
 import { Random } from '../src/core/random.ts';
+import * as tools from '../src/tools/index.ts';
 import type { Net, Stream } from '../src/index.ts';
 import type { Vocabulary } from './text.ts';
 
@@ -33,7 +34,7 @@ export class Sampler implements Disposable {
   constructor(net: Net, vocabulary: Vocabulary) {
     this.#stream = net.stream();
     // Its kernels compile first, so that the first sample is written while those of the training compile.
-    this.#stream.plan(0);
+    tools.plan(this.#stream, 0);
     this.#vocabulary = vocabulary;
   }
 

@@ -1,5 +1,7 @@
 // The training of one model on one text, for the page and the terminal.
-import { adam, crossEntropy, type Net, type Runtime, type Trainer } from '../src/index.ts';
+import { adam, crossEntropy, Trainer } from '../src/train/index.ts';
+import * as tools from '../src/tools/index.ts';
+import { type Net, type Runtime } from '../src/index.ts';
 import { checkpointMetadata, checkText, type Checkpoint } from './checkpoint.ts';
 import { Smoothed, Speedometer } from './meter.ts';
 import { buildModel } from './model.ts';
@@ -43,7 +45,7 @@ export class Training implements Disposable {
     this.corpus = corpus;
     this.#settings = settings;
     this.#batches = new Batches(corpus.tokens, sequence, batch, seed);
-    this.#trainer = net.trainer({ loss: crossEntropy, optimizer: adam({ lr }), clipNorm: CLIP_NORM });
+    this.#trainer = new Trainer(net, { loss: crossEntropy, optimizer: adam({ lr }), clipNorm: CLIP_NORM });
     this.sampler = new Sampler(net, corpus.vocabulary);
   }
 
@@ -153,7 +155,7 @@ export class Training implements Disposable {
     const shape = [this.#batches.sequence, this.#batches.batch];
     using inputs = this.#runtime.tensor(x, { shape });
     using targets = this.#runtime.tensor(y, { shape });
-    return this.#trainer.explain(inputs, targets);
+    return tools.explain(this.#trainer, inputs, targets);
   }
 
   dispose(): void {

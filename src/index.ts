@@ -4,13 +4,11 @@ export { createRuntime, type LoadOptions, type Runtime, type RuntimeOptions } fr
 export type { CalibrateOptions } from './backend/backend.ts';
 export type { CompileProgress } from './backend/webgpu/pipelines.ts';
 export type { Compiled } from './runtime/compile.ts';
-export { grad, valueAndGrad } from './runtime/grad.ts';
 export type { HostData } from './runtime/host.ts';
 export type { Net, RunOptions } from './runtime/net.ts';
 export type { Stream } from './runtime/stream.ts';
 export { Tensor } from './runtime/tensor.ts';
 export type { TuningStore } from './runtime/tuning_table.ts';
-export type { StepOptions, Trainer, TrainerOptions } from './runtime/trainer.ts';
 
 export { Noise, type Context } from './nn/context.ts';
 export { Dropout } from './nn/dropout.ts';
@@ -20,19 +18,6 @@ export { LayerNorm, type LayerNormOptions } from './nn/layer_norm.ts';
 export { Random } from './core/random.ts';
 export { Linear } from './nn/linear.ts';
 export { MinGRU, MinLSTM, type MinRNN, type MinRNNOptions } from './nn/min_rnn.ts';
-export { bceWithLogits, crossEntropy, crossEntropyWith, mse, type Loss } from './nn/loss.ts';
-export {
-  adam,
-  adamw,
-  rmsprop,
-  sgd,
-  type AdamOptions,
-  type AdamWOptions,
-  type LearningRate,
-  type Optimizer,
-  type RMSpropOptions,
-  type SGDOptions,
-} from './nn/optimizer.ts';
 export { GRU, LSTM, Recurrent, RNN, type RNNOptions } from './nn/recurrent.ts';
 export {
   GRUCell,
@@ -97,7 +82,6 @@ export {
   type SequenceResult,
 } from './ops/recurrent_sequence.ts';
 export { sequenceMask } from './ops/sequence_mask.ts';
-export { softmaxCrossEntropy, type CrossEntropyOptions } from './ops/softmax_cross_entropy.ts';
 export {
   broadcast,
   chunk,
@@ -112,20 +96,7 @@ export {
   transpose,
   zeros,
 } from './ops/structure.ts';
-export {
-  bandwidthFor,
-  floorSeconds,
-  type Bandwidth,
-  type Bound,
-  type Calibration,
-  type Floor,
-  type Work,
-} from './plan/calibration.ts';
-export { countDispatches } from './backend/webgpu/launches.ts';
-export type { Plan } from './plan/plan.ts';
-export { printPlan, printProfile } from './plan/print.ts';
-export type { Profile, ProfileStep } from './plan/profile.ts';
-export type { TunedKind, Tuning } from './backend/tuning.ts';
+export type { Calibration } from './plan/calibration.ts';
 
 export { convertWeights } from './io/convert_weights.ts';
 export {

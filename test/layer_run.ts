@@ -3,7 +3,8 @@ import { Random } from '../src/core/random.ts';
 import type { Shape } from '../src/core/shape.ts';
 import { Noise, type Context } from '../src/nn/context.ts';
 import type { Recurrent } from '../src/nn/recurrent.ts';
-import { add, mul, sum, valueAndGrad, type Runtime, type Tensor, type Value } from '../src/index.ts';
+import { valueAndGrad } from '../src/train/index.ts';
+import { add, mul, sum, type Runtime, type Tensor, type Value } from '../src/index.ts';
 
 export interface Numbers {
   readonly shape: Shape;

@@ -1,5 +1,5 @@
 // The recurrent loops of a plan.
-import type { Plan } from '../src/index.ts';
+import type { Plan } from '../src/tools/index.ts';
 
 /** The number of pseudo-layers of each loop: directions, or the layers of a wavefront. */
 export const loopsOf = ({ steps }: Pick<Plan, 'steps'>): number[] =>

@@ -1,5 +1,6 @@
 // Reads a recurrent case (test/fixtures/README.md), runs it through the public layers on a runtime, and compares it with
 // the results of an independent implementation.
+import { valueAndGrad } from '../src/train/index.ts';
 import {
   add,
   GatewiseError,
@@ -9,7 +10,6 @@ import {
   parseSafetensors,
   RNN,
   sum,
-  valueAndGrad,
   type Context,
   type NamedTensor,
   type Recurrent,

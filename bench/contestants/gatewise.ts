@@ -1,12 +1,11 @@
-// gatewise itself, by its public entry points only, so that builds of other commits can take part (`--against`).
+// gatewise itself, by its public entry points only.
 import packageJson from '../../package.json' with { type: 'json' };
-import type * as Gatewise from '../../src/index.ts';
-import type { Layer, NamedTensor, Profile, Runtime, RuntimeOptions, Tensor } from '../../src/index.ts';
+import type { Layer, NamedTensor, Runtime, RuntimeOptions, Tensor } from '../../src/index.ts';
+import type { Profile } from '../../src/tools/index.ts';
 import type { Task, Weights } from '../data.ts';
 import type { SequenceWorkload } from '../workloads.ts';
 import { jobOf, type ContestantSource, type Job, type Variant } from './contestant.ts';
-
-export type Library = typeof Gatewise;
+import { importBuild, type Library } from './library.ts';
 
 type Sizes = Pick<SequenceWorkload, 'cell' | 'inputSize' | 'hiddenSize'> &
   Partial<Pick<SequenceWorkload, 'numLayers' | 'bidirectional'>> & { readonly bias?: boolean };
@@ -46,7 +45,7 @@ export async function gatewiseJob(
       const weights = library.serializeSafetensors(task.weights);
       const net = await runtime.load(layerOf(library, task, variant), { weights });
       const x = runtime.tensor(task.input, { shape: [task.steps, task.batch, task.inputSize] });
-      const [run, profile] = [() => net.run(x), () => net.profile(x)];
+      const [run, profile] = [() => net.run(x), () => library.profile(net, x)];
       return jobFor(run, profile, [x, net]);
     }
     case 'stream': {
@@ -58,7 +57,7 @@ export async function gatewiseJob(
       // One step from zero states; the profile leaves out carrying the states over.
       const profile = async (): Promise<Profile> => {
         using x = runtime.tensor(task.inputs[0], { shape: [1, 1, task.inputSize] });
-        return await net.profile(x);
+        return await library.profile(net, x);
       };
       return jobFor(push, profile, [net]);
     }
@@ -73,7 +72,7 @@ export async function gatewiseJob(
       const file = new Map([...prefixed('0', task.weights), ...prefixed('1', task.linear)]);
       const net = await runtime.load(model, { weights: library.serializeSafetensors(file) });
       const optimizer = library.adam({ lr: learningRate });
-      const trainer = net.trainer({ loss: library.crossEntropy, optimizer });
+      const trainer = new library.Trainer(net, { loss: library.crossEntropy, optimizer });
       // As in an application, each step's batch comes from the host.
       const inputsOf = (): Tensor => runtime.tensor(task.input, { shape: [steps, batch, inputSize] });
       const labelsOf = (): Tensor => runtime.tensor(task.labels, { shape: [steps, batch] });
@@ -88,7 +87,7 @@ export async function gatewiseJob(
         profile: async () => {
           using inputs = inputsOf();
           using labels = labelsOf();
-          return await trainer.profile(inputs, labels);
+          return await library.profile(trainer, inputs, labels);
         },
         dispose: () => [trainer, net].forEach((one) => one.dispose()),
       };
@@ -97,7 +96,7 @@ export async function gatewiseJob(
       const a = runtime.tensor(task.a, { shape: [task.rows, task.inner] });
       const b = runtime.tensor(task.b, { shape: [task.inner, task.columns] });
       const product = runtime.compile(library.matmul);
-      const [run, profile] = [() => product(a, b), () => product.profile(a, b)];
+      const [run, profile] = [() => product(a, b), () => library.profile(product, a, b)];
       return jobFor(run, profile, [a, b, product]);
     }
   }
@@ -134,4 +133,4 @@ export interface Build {
 }
 
 export const gatewiseBuild = ({ url, commit }: Build, options?: RuntimeOptions): ContestantSource =>
-  gatewise('webgpu', () => import(/* @vite-ignore */ url) as Promise<Library>, options, commit);
+  gatewise('webgpu', () => importBuild(url), options, commit);

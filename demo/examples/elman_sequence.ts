@@ -6,6 +6,7 @@
 // A loop in the function is a chain in the graph, so its gradient runs back through time by itself. The built-in
 // cell does the same with one product for the inputs of all steps and one kernel a step; both must give the same
 // numbers.
+import { valueAndGrad } from '../../src/train/index.ts';
 import {
   add,
   elmanTanh,
@@ -19,7 +20,6 @@ import {
   sum,
   tanh,
   transpose,
-  valueAndGrad,
   zeros,
   type Runtime,
   type Value,

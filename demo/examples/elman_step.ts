@@ -8,7 +8,8 @@
 //   ∂loss/∂W_yh = (y − t)·h = −0.0175,
 //   ∂loss/∂W_hx = (y − t)·W_yh·(1 − h²)·x = −0.0298,
 //   ∂loss/∂W_hh = the same with h₀ in the place of x = 0.
-import { add, mul, square, sub, tanh, valueAndGrad, type Runtime, type Value } from '../../src/index.ts';
+import { valueAndGrad } from '../../src/train/index.ts';
+import { add, mul, square, sub, tanh, type Runtime, type Value } from '../../src/index.ts';
 import { main } from './support/main.ts';
 
 interface Weights {

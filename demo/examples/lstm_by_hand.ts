@@ -9,6 +9,8 @@
 // prepares first (it packs its weights, and multiplies the inputs of all steps at once) and then needs one kernel a
 // step. A GPU pays for every kernel it is sent, so the dispatches of the plans are counted, for one step and for a
 // sequence.
+import { countDispatches, type Plan } from '../../src/tools/index.ts';
+import * as tools from '../../src/tools/index.ts';
 import {
   add,
   concat,
@@ -20,9 +22,7 @@ import {
   sigmoid,
   slice,
   chunk,
-  countDispatches,
   tanh,
-  type Plan,
   type Runtime,
   type Tensor,
   type Value,
@@ -141,12 +141,12 @@ export async function lstmByHand(
   return {
     separate: await read(
       ways.separate(x, states, weights.separate),
-      ways.separate.plan(x, states, weights.separate),
+      tools.plan(ways.separate, x, states, weights.separate),
     ),
-    fused: await read(ways.fused(x, states, weights.fused), ways.fused.plan(x, states, weights.fused)),
+    fused: await read(ways.fused(x, states, weights.fused), tools.plan(ways.fused, x, states, weights.fused)),
     builtIn: await read(
       ways.builtIn(x, states, weights.builtIn),
-      ways.builtIn.plan(x, states, weights.builtIn),
+      tools.plan(ways.builtIn, x, states, weights.builtIn),
     ),
   };
 }

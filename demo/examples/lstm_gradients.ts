@@ -6,7 +6,8 @@
 //   output.sum().backward()
 //
 // The file holds PyTorch's weights, its input and the gradients that it found.
-import { LSTM, parseSafetensors, sum, valueAndGrad, type Runtime, type Value } from '../../src/index.ts';
+import { valueAndGrad } from '../../src/train/index.ts';
+import { LSTM, parseSafetensors, sum, type Runtime, type Value } from '../../src/index.ts';
 import { main } from './support/main.ts';
 
 const FILE = new URL('../../test/fixtures/teaching/lstm_10_20_sum.safetensors', import.meta.url);

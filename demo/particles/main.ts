@@ -1,6 +1,7 @@
 // The page: it asks for a device of its own, gives it to gatewise, and on each frame records all its passes and submits them once.
 //
 // For scripts and tests `window.particles` has what `Exposed` lists.
+import * as tools from '../../src/tools/index.ts';
 import { createRuntime, Random } from '../../src/index.ts';
 import { controller, WEIGHTS_URL } from './controller.ts';
 import { Flock } from './flock.ts';
@@ -87,7 +88,7 @@ async function run(device: GPUDevice): Promise<void> {
     const gathered = new Flock(device, runtime, net, Number(count.value), stage.half);
     gathered.memory = memory.checked;
     renderer.show(gathered.swarm);
-    element('plan', HTMLElement).textContent = gathered.stream.explain(gathered.senses);
+    element('plan', HTMLElement).textContent = tools.explain(gathered.stream, gathered.senses);
     return gathered;
   }
 

@@ -8,7 +8,8 @@
 import { writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 
-import { adam, createRuntime, mse, Random } from '../../src/index.ts';
+import { adam, mse, Trainer } from '../../src/train/index.ts';
+import { createRuntime, Random } from '../../src/index.ts';
 import { nodeGPU } from '../../src/node/index.ts';
 import { controller, WEIGHTS_URL } from './controller.ts';
 import { someParticle, Swarm } from './swarm.ts';
@@ -59,7 +60,7 @@ const lessons = runtime.tensor(new Float32Array(FRAMES * PARTICLES * ACTIONS), {
 const net = await runtime.load(controller(), { seed: 1 });
 const stream = net.stream({ batch: PARTICLES });
 const lr = (step: number): number => 1e-2 * Math.min(1, (step + 1) / 50) * (1 - step / PIECES) + 1e-5;
-const trainer = net.trainer({ loss: mse, optimizer: adam({ lr }), clipNorm: 1, stateful: true });
+const trainer = new Trainer(net, { loss: mse, optimizer: adam({ lr }), clipNorm: 1, stateful: true });
 
 let frame = 0;
 function play(time: number): void {

@@ -41,11 +41,6 @@ export interface Executable {
     outputs: readonly DeviceBuffer[],
   ): void;
   /**
-   * Prefetch: queues the steps that depend on frozen and prefetchable arguments alone. The next run reuses their results if
-   * those arguments are unchanged and recomputes them otherwise. Errors surface in that run.
-   */
-  prefetch(args: readonly DeviceBuffer[], outputs: readonly DeviceBuffer[]): void;
-  /**
    * Times each step by itself, over many repeats. Arguments, outputs and temporaries hold arbitrary values afterwards, so pass
    * buffers that nothing else uses. @param outputs A buffer for each output.
    */
@@ -75,6 +70,8 @@ export interface Backend {
   readonly kind: string;
   /** The name of the adapter or engine, for people. */
   readonly description: string;
+  /** Whether work runs beside the caller's thread, so that what is queued early is done early. */
+  readonly isConcurrent?: boolean;
   /** Whether the garbage collector frees buffers that nothing refers to. */
   readonly isGarbageCollected?: boolean;
   /** Allocates `size` elements of 4 bytes, zero at first. */

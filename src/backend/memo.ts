@@ -1,4 +1,4 @@
-// Tracks whether the results of memoised and prefetched steps are valid: they are as long as no argument that the steps depend
+// Tracks whether results that are kept from an earlier run (of memoised steps, or prefetched) are valid: they are as long as no argument that they depend
 // on has changed. Each write gives a buffer a new, unique version.
 import type { DeviceBuffer } from './backend.ts';
 

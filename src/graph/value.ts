@@ -113,6 +113,21 @@ export interface TargetLimits {
   readonly prefersWavefront: (step: WavefrontStep) => boolean;
 }
 
+/** How many inputs and outputs one elementwise launch may have. */
+export interface ExpressionSize {
+  readonly inputs: number;
+  readonly outputs: number;
+}
+
+/** What `split` can ask about a node. */
+export interface SplitUse {
+  /** Whether an input is known before the others. */
+  readonly isKnown: (input: number) => boolean;
+  /** Whether a node or the caller reads this output. */
+  readonly reads: (output: number) => boolean;
+  readonly limits: ExpressionSize;
+}
+
 /** The cost of one backward step of stacked recurrent layers; backward products are larger than forward ones. */
 export interface WavefrontStep {
   readonly flop: number;
@@ -146,6 +161,11 @@ export interface Op<Attrs = unknown> {
   readonly viewOf?: (output: number) => number;
   /** Of composite ops: the outputs in terms of other ops, traced at plan time. */
   readonly decompose?: (attrs: Attrs, inputs: readonly Value[], limits: TargetLimits) => readonly Value[];
+  /**
+   * For partial evaluation: the outputs in a form in which nodes of their own compute what depends on known inputs alone; undefined
+   * if there is nothing such.
+   */
+  readonly split?: (node: Node<Attrs>, use: SplitUse) => readonly Value[] | undefined;
   /** Whether each output equals the input that it views, and only the gradients differ. */
   readonly isIdentity?: boolean;
   /** Whether the planner resolves the op by copies, fills or nothing at all, so that no backend has a kernel for it. */

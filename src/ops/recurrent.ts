@@ -14,6 +14,7 @@ import {
   stridesOf,
   type RecurrentAttrs,
 } from './recurrent_schedule.ts';
+import { stepInParts } from './recurrent_step.ts';
 import { concat, empty, isZero, reshape, zeros } from './structure.ts';
 
 function costOf(
@@ -142,6 +143,12 @@ export const recurrentOp: Op<RecurrentAttrs> = /* @__PURE__ */ defineOp({
     });
     const [dReserve, dInitial] = applyNamed(recurrentBackwardOp, attrs, backward);
     return listOperands(recurrentGradients(attrs, operands, { dReserve, states, dInitial }));
+  },
+  split: (node, { isKnown, reads, limits }) => {
+    // The second input, after the reserve, contains the initial states.
+    const isAhead = node.attrs.operands.initial > 0 && isKnown(1) && !isKnown(0);
+    const isUnread = TRAINING_OUTPUTS.every((output) => !reads(output));
+    return isAhead && isUnread ? stepInParts(node, limits) : undefined;
   },
   tolerance: { absolute: 2e-5, relative: 1e-4 },
 });

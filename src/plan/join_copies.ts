@@ -32,8 +32,7 @@ function isCopy(step: LoweredStep): boolean {
 function canJoin(group: readonly LoweredStep[], step: LoweredStep, limits: ExpressionLimits): boolean {
   const all = [...group, step];
   if (all.length > limits.outputs || !all.every(isCopy)) return false;
-  if (all.some((one) => one.memoised !== step.memoised || one.prefetchable !== step.prefetchable))
-    return false;
+  if (all.some((one) => one.memoised !== step.memoised)) return false;
   const storages = (pick: (of: LoweredStep) => readonly Placement[]): Set<Storage> =>
     new Set(all.flatMap((one) => pick(one).map(({ storage }) => storage)));
   const [read, written] = [storages(({ inputs }) => inputs), storages(({ outputs }) => outputs)];

@@ -26,8 +26,6 @@ export interface LoweredStep extends Placed<unknown, Placement> {
   readonly label: string;
   /** The step runs only if a frozen argument that it depends on has changed. */
   readonly memoised?: boolean;
-  /** The step depends on frozen and prefetchable arguments alone. */
-  readonly prefetchable?: boolean;
 }
 
 export interface Lowered {

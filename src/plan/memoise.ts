@@ -1,36 +1,21 @@
-// Memoisation and prefetch. A step that depends on frozen arguments and constants alone is memoised: it runs again only after one
-// of these arguments has changed. A step that depends on prefetchable arguments as well can run before the rest of a run.
+// Memoisation. A step that depends on frozen arguments and constants alone is memoised: it runs again only after one of these
+// arguments has changed.
 import type { Lowered, LoweredStep } from './lower.ts';
 import type { Storage } from './placement.ts';
 
-/** A lowered graph in which some steps are memoised or prefetchable. */
+/** A lowered graph in which some steps are memoised. */
 export interface Memoised extends Lowered {
   /** The storages of the results of these steps: their contents outlive a run, so no other storage shares their buffers. */
   readonly retainedStorages: ReadonlySet<Storage>;
 }
 
-/**
- * Marks the memoised and the prefetchable steps.
- * @param frozen Arguments that rarely change, such as weights during inference.
- * @param prefetchable Arguments that are known before the others of a run.
- */
-export function memoise(
-  lowered: Lowered,
-  frozen: readonly number[],
-  prefetchable: readonly number[],
-): Memoised {
-  const { steps } = lowered;
+/** Marks the memoised steps. @param frozen Arguments that rarely change, such as weights during inference. */
+export function memoise(lowered: Lowered, frozen: readonly number[]): Memoised {
   const memoised = dependentOn(lowered, frozen);
-  const retained = prefetchable.length === 0 ? memoised : dependentOn(lowered, [...frozen, ...prefetchable]);
   return {
     ...lowered,
-    steps: steps.map((step) =>
-      Object.assign({}, step, {
-        memoised: memoised.has(step),
-        prefetchable: retained.has(step) && !memoised.has(step),
-      }),
-    ),
-    retainedStorages: new Set([...retained].flatMap((step) => step.outputs.map(({ storage }) => storage))),
+    steps: lowered.steps.map((step) => Object.assign({}, step, { memoised: memoised.has(step) })),
+    retainedStorages: new Set([...memoised].flatMap((step) => step.outputs.map(({ storage }) => storage))),
   };
 }
 

@@ -124,7 +124,7 @@ export function shareInPlace(lowered: Memoised): {
 /**
  * Assigns each storage to a buffer, in which it begins at element 0.
  * @param root The storage whose memory a storage uses.
- * @param retainedStorages Results of memoised and prefetchable steps: each has a buffer of its own.
+ * @param retainedStorages Results of memoised steps: each has a buffer of its own.
  */
 export function assignBuffers(
   steps: readonly LoweredStep[],

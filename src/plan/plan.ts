@@ -19,23 +19,24 @@ export interface Step extends Placed {
   readonly cost: Cost;
   /** The step depends on frozen arguments alone: it runs in the first run, and again after one of them has changed. */
   readonly memoised: boolean;
-  /** The step depends on frozen and prefetchable arguments alone, so it can run before the others are known. */
-  readonly prefetchable: boolean;
 }
 
 export interface Plan {
   readonly buffers: readonly BufferSpec[];
   readonly steps: readonly Step[];
-  readonly arguments: readonly Signature[];
+  readonly arguments: readonly (Signature & Named)[];
   /** The buffer of each argument; undefined for an argument that no step reads. */
   readonly argumentBuffers: readonly (number | undefined)[];
-  readonly outputs: readonly Region[];
+  readonly outputs: readonly (Region & Named)[];
   /** Frozen arguments that memoised steps read. */
   readonly frozen: readonly number[];
-  /** Arguments that prefetchable steps depend on; empty without such steps. */
-  readonly prefetchFrom: readonly number[];
   /** The parts of arguments that steps read as indices or lengths, each with its valid range. */
   readonly indexLimits: readonly IndexLimit[];
+}
+
+/** The name of an argument or an output: its place in the nested arguments or results, such as `states.1.h`. */
+interface Named {
+  readonly name: string;
 }
 
 /** A part of an argument that a step reads as indices or lengths, and the valid range of its elements. */
@@ -52,8 +53,8 @@ export interface PlanOptions {
   readonly donate?: Donate;
   /** Arguments that rarely change, such as weights during inference. Steps that depend on nothing else are memoised. */
   readonly frozen?: readonly number[];
-  /** Arguments known before the others of a run. Steps that depend on these and frozen ones can be prefetched. */
-  readonly prefetchable?: readonly number[];
+  /** The names of arguments and outputs; `arg0`, `out0` and so on unless given. */
+  readonly names?: { readonly args: readonly string[]; readonly outputs: readonly string[] };
 }
 
 /**
@@ -63,10 +64,9 @@ export interface PlanOptions {
 export function makePlan(
   args: readonly Value[],
   outputs: readonly Value[],
-  { target, donate = [], frozen = [], prefetchable = [] }: PlanOptions,
+  { target, donate = [], frozen = [], names }: PlanOptions,
 ): Plan {
-  const known = prefetchable.length === 0 ? [] : [...frozen, ...prefetchable].map((index) => args[index]);
-  const graph = new GraphView(optimise(outputs, target, new Set(known)));
+  const graph = new GraphView(optimise(outputs, target));
   const unbound = [...graph.nodes.flatMap(({ inputs }) => inputs), ...outputs].find(
     (value) => value.node === undefined && !args.includes(value),
   );
@@ -75,7 +75,7 @@ export function makePlan(
       'argument',
       `compile: the function uses a traced value of shape [${unbound.shape.join(', ')}] that is not one of its arguments; pass it in`,
     );
-  const memoised = memoise(lower(graph, args, donate, target), frozen, prefetchable);
+  const memoised = memoise(lower(graph, args, donate, target), frozen);
   const joined = { ...memoised, steps: joinCopies(memoised.steps, target) };
   const { steps, outputs: results, root } = shareInPlace(joined);
   const { buffers, bufferOf } = assignBuffers(steps, results, root, joined.retainedStorages);
@@ -87,23 +87,30 @@ export function makePlan(
   const read = steps.flatMap((step) => (step.memoised === true ? step.inputs : []));
   return {
     buffers,
-    steps: steps.map((step) => ({
-      memoised: false,
-      prefetchable: false,
-      ...step,
-      inputs: step.inputs.map(region),
-      outputs: step.outputs.map(region),
-      scratch: step.scratch.map(region),
-      cost: costOf(step),
-    })),
-    arguments: args.map(({ shape, dtype }) => ({ shape, dtype })),
+    steps: steps.map((step): Step => {
+      const { op, attrs, label, memoised = false, inputs, outputs: written, scratch } = step;
+      const regions = (placements: readonly Placement[]): Region[] => placements.map(region);
+      const cost = costOf(step);
+      return {
+        op,
+        attrs,
+        label,
+        memoised,
+        cost,
+        inputs: regions(inputs),
+        outputs: regions(written),
+        scratch: regions(scratch),
+      };
+    }),
+    arguments: args.map(({ shape, dtype }, i) => ({ name: names?.args[i] ?? `arg${i}`, shape, dtype })),
     argumentBuffers: args.map((_, index) => {
       const buffer = buffers.findIndex((spec) => spec.kind === 'argument' && spec.index === index);
       return buffer < 0 ? undefined : buffer;
     }),
-    outputs: results.map(region),
+    outputs: results.map((result, i) =>
+      Object.assign(region(result), { name: names?.outputs[i] ?? `out${i}` }),
+    ),
     frozen: frozen.filter((index) => read.some(({ storage }) => storage.external?.index === index)),
-    prefetchFrom: steps.some((step) => step.prefetchable === true) ? [...frozen, ...prefetchable] : [],
     indexLimits: indexLimitsOf(graph, args),
   };
 }

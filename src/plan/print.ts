@@ -1,12 +1,14 @@
 // Plans and profiles as text tables: one line per step, then the totals of a run and of the memoised steps.
-import type { BufferSpec } from './memory.ts';
 import type { Plan, Step } from './plan.ts';
 import type { Region } from './target.ts';
 import type { Profile, ProfileStep } from './profile.ts';
 import { quantity, stepName, tableLines } from './table.ts';
 
-const bufferName = (spec: BufferSpec, i: number): string =>
-  spec.kind === 'temporary' ? `t${i}` : `${spec.kind === 'argument' ? 'arg' : 'out'}${spec.index}`;
+/** Arguments and outputs have their own names. */
+function bufferName({ arguments: args, outputs, buffers }: Plan, buffer: number): string {
+  const { kind, index = 0 } = buffers[buffer];
+  return kind === 'temporary' ? `t${buffer}` : (kind === 'argument' ? args : outputs)[index].name;
+}
 
 /** How a backend runs a step. */
 export interface LaunchedStep {
@@ -38,8 +40,7 @@ export function printPlan(plan: Plan, launched: readonly LaunchedStep[]): string
   const steps = plan.steps.map((step, i): Printed => ({ ...step, ...launched[i] }));
   const hasVariants = steps.some(({ variant }) => variant !== undefined);
   const variantCell = (text = ''): string[] => (hasVariants ? [text] : []);
-  const region = ({ buffer, view }: Region): string =>
-    `${bufferName(plan.buffers[buffer], buffer)}[${view.shape.join('×')}]`;
+  const region = ({ buffer, view }: Region): string => `${bufferName(plan, buffer)}[${view.shape.join('×')}]`;
   const rows = steps.map((step, i) => [
     String(i),
     stepName(step.op.name, step.label, step),
@@ -55,7 +56,7 @@ export function printPlan(plan: Plan, launched: readonly LaunchedStep[]): string
     ...costCells(steps.filter((step) => step.memoised === memoised)),
   ];
   const header = ['step', 'op', ...variantCell('variant'), 'buffers', 'dispatches', 'FLOP', 'bytes'];
-  const frozen = plan.frozen.map((index) => `arg${index}`).join(' or ');
+  const frozen = plan.frozen.map((index) => plan.arguments[index].name).join(' or ');
   const when = frozen === '' ? 'once' : `at first and when ${frozen} changes`;
   const footer = [
     total('total', false),
@@ -65,7 +66,7 @@ export function printPlan(plan: Plan, launched: readonly LaunchedStep[]): string
   const temporary = plan.buffers.filter(({ kind }) => kind === 'temporary');
   const bytes = totalOf(temporary, ({ size }) => 4 * size);
   const memory = plan.buffers
-    .map((spec, i) => `${bufferName(spec, i)} ${quantity(4 * spec.size, 'B')}`)
+    .map((spec, i) => `${bufferName(plan, i)} ${quantity(4 * spec.size, 'B')}`)
     .join(', ');
   return [...lines, `${temporary.length} temporary buffers, ${quantity(bytes, 'B')}: ${memory}`].join('\n');
 }

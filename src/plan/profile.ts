@@ -21,8 +21,6 @@ export interface ProfileStep {
   readonly op: string;
   /** The step runs in the first run, and again only after a frozen argument has changed. */
   readonly memoised: boolean;
-  /** The step can run before all arguments of a run are known; it then adds nothing to the latency of that run. */
-  readonly prefetchable: boolean;
   /** Kernel launches; 1 on the CPU. */
   readonly dispatches: number;
   readonly flop: number;
@@ -50,13 +48,22 @@ export interface Profile {
 /** The profile of a plan from measured times. @param device The description of the backend's device. */
 export function profileOf(plan: Plan, times: StepTimes, device: string): Profile {
   const { method, calibration } = times;
-  const steps = plan.steps.map(({ label, op, cost, memoised, prefetchable }, i): ProfileStep => {
+  const steps = plan.steps.map(({ label, op, cost, memoised }, i): ProfileStep => {
     const [seconds, dispatches] = [times.seconds[i], times.dispatches[i]];
-    const measured = { label, op: op.name, memoised, prefetchable, dispatches, ...cost, seconds };
+    const measured = { label, op: op.name, memoised, dispatches, ...cost, seconds };
     if (calibration === undefined) return measured;
     const floor = floorSeconds(measured, calibration);
     return { ...measured, floorSeconds: floor.seconds, bound: floor.bound, rho: floor.seconds / seconds };
   });
   const seconds = steps.reduce((sum, step) => (step.memoised ? sum : sum + step.seconds), 0);
   return { steps, seconds, method, device };
+}
+
+/** The profile of plans that run one after the other. */
+export function joinProfiles(profiles: readonly Profile[]): Profile {
+  return {
+    ...profiles[0],
+    steps: profiles.flatMap(({ steps }) => steps),
+    seconds: profiles.reduce((sum, { seconds }) => sum + seconds, 0),
+  };
 }

@@ -16,7 +16,7 @@ export interface Graph {
 type Rule = (node: Node, original: Node) => readonly Value[] | undefined;
 
 /** Applies a rule to every node, producers first, and to the new nodes that produce the values which the rule returns. */
-function rewrite({ nodes, outputs }: Graph, rule: Rule): Graph {
+export function rewrite({ nodes, outputs }: Graph, rule: Rule): Graph {
   const replaced = new Map<Value, Value>();
   const rewritten = new Set<Value>();
   const result: Node[] = [];
@@ -40,7 +40,7 @@ function rewrite({ nodes, outputs }: Graph, rule: Rule): Graph {
 }
 
 /** Common subexpression elimination: merges nodes of one op with equal attributes and inputs. Identity nodes are dropped. */
-function mergeEqual(graph: Graph): Graph {
+export function mergeEqual(graph: Graph): Graph {
   const ids = new Map<object, number>();
   const idOf = (item: object): number => {
     const id = ids.get(item) ?? ids.size;
@@ -77,20 +77,15 @@ function eliminateDead({ nodes, outputs }: Graph): Graph {
   return { nodes: nodes.filter((node) => needed.has(node)), outputs };
 }
 
-/** Rewrites each node into the form that the target's kernel of its op runs best. @param prefetchable See `optimise`. */
-function legalize(graph: Graph, target: Target, prefetchable: ReadonlySet<Value>): Graph {
+/** Rewrites each node into the form that the target's kernel of its op runs best. */
+function legalize(graph: Graph, target: Target): Graph {
   const read = new Set([...graph.nodes.flatMap(({ inputs }) => inputs), ...graph.outputs]);
   const computed = new Set(graph.nodes.flatMap(({ outputs }) => outputs));
-  /** Values that depend on prefetchable arguments alone. */
-  const available = new Set(prefetchable);
   return rewrite(graph, (node, original) => {
-    if (node.inputs.every((input) => available.has(input)))
-      node.outputs.forEach((output) => available.add(output));
     if (isResolvedByPlan(node)) return undefined;
     const use: NodeUse = {
       // Outputs of a node that a legalization made are not in the graph, so they count as read.
       reads: (output) => read.has(original.outputs[output]) || !computed.has(original.outputs[output]),
-      isPrefetchable: (input) => prefetchable.size > 0 && available.has(node.inputs[input]),
     };
     return target.kernel(node.op).legalize?.(node, use);
   });
@@ -117,11 +112,8 @@ export function decompose(graph: Graph, { limits }: Pick<Target, 'limits'>): Gra
   });
 }
 
-/**
- * The graph of `outputs` after all passes for a target.
- * @param prefetchable Arguments, frozen ones included, that are known before the others of a run; empty without prefetch.
- */
-export function optimise(outputs: readonly Value[], target: Target, prefetchable: ReadonlySet<Value>): Graph {
+/** The graph of `outputs` after all passes for a target. */
+export function optimise(outputs: readonly Value[], target: Target): Graph {
   const merged = eliminateDead(mergeEqual(decompose({ nodes: nodesOf(outputs), outputs }, target)));
-  return eliminateDead(mergeEqual(legalize(merged, target, prefetchable)));
+  return eliminateDead(mergeEqual(legalize(merged, target)));
 }

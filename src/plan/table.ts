@@ -13,13 +13,9 @@ export function quantity(value: number, unit = ''): string {
   return `${text} ${PREFIXES[power + 3]}${unit}`.trimEnd();
 }
 
-/** The cell that names a step: whether it is memoised or prefetchable, its op and its label. */
-export function stepName(
-  op: string,
-  label: string,
-  { memoised, prefetchable }: { readonly memoised: boolean; readonly prefetchable: boolean },
-): string {
-  return `${memoised ? 'memoised: ' : prefetchable ? 'prefetchable: ' : ''}${label.startsWith(op) ? label : `${op}: ${label}`}`;
+/** The cell that names a step: whether it is memoised, its op and its label. */
+export function stepName(op: string, label: string, { memoised }: { readonly memoised: boolean }): string {
+  return `${memoised ? 'memoised: ' : ''}${label.startsWith(op) ? label : `${op}: ${label}`}`;
 }
 
 /** The lines of a table, header first. @param textColumns The number of leading columns that are flush left. */

@@ -3,7 +3,7 @@
 import { GatewiseError } from '../core/errors.ts';
 import type { DType } from '../core/shape.ts';
 import type { View } from '../core/view.ts';
-import type { Node, Op, Signature, TargetLimits, Value } from '../graph/value.ts';
+import type { ExpressionSize, Node, Op, Signature, TargetLimits, Value } from '../graph/value.ts';
 
 /**
  * The most bytes of one tensor of a recurrent loop: half of WebGPU's default maxStorageBufferBindingSize of 128 MiB. All backends
@@ -28,10 +28,8 @@ export interface Placed<Attrs = unknown, Operand = Region> {
 }
 
 /** The limits of a kernel that evaluates an expression over its inputs. */
-export interface ExpressionLimits {
-  /** The numbers of inputs and outputs of one launch, and of distinct buffers among them. */
-  readonly inputs: number;
-  readonly outputs: number;
+export interface ExpressionLimits extends ExpressionSize {
+  /** The number of distinct buffers among the inputs and outputs of one launch. */
   readonly buffers: number;
   /** Whether one launch can address all these views, which share a shape. @param axes The axes that it reduces, if any. */
   readonly canAddress: (views: readonly View[], axes?: readonly number[]) => boolean;
@@ -41,8 +39,6 @@ export interface ExpressionLimits {
 export interface NodeUse {
   /** Whether a node or the caller reads this output. */
   readonly reads: (output: number) => boolean;
-  /** Whether an input depends on frozen and prefetchable arguments alone. */
-  readonly isPrefetchable: (input: number) => boolean;
 }
 
 /** What the planner knows of a kernel. By default a kernel reads and writes dense tensors. */

@@ -4,8 +4,8 @@ import { mapTree, type MapTree, type Tree } from '../core/tree.ts';
 import { Value } from '../graph/value.ts';
 import { constant } from '../ops/structure.ts';
 import type { HostData, TypedArray } from './host.ts';
-import { Inspectable } from './inspectable.ts';
-import { ProgramCache, type Memory, type Prepared } from './program.ts';
+import { PREPARE, Program, type Planned, type Prepared } from './program.ts';
+import type { Memory } from './specialization.ts';
 import { Tensor, toArgument, type Argument } from './tensor.ts';
 
 /** Numbers in nested lists. A list of typed arrays is a list of arguments. */
@@ -19,10 +19,8 @@ type TensorTree<T> = T extends Value
     ? { [K in keyof T]: TensorTree<T[K]> }
     : T;
 
-export interface Compiled<Args extends readonly unknown[], Result> extends Pick<
-  Inspectable<TensorArguments<Args>>,
-  'plan' | 'explain' | 'profile' | 'tune' | 'dispose'
-> {
+export interface Compiled<Args extends readonly unknown[], Result>
+  extends Planned<TensorArguments<Args>>, Disposable {
   /** Queues the computation and returns at once; read() the tensors for their values. The caller owns them. */
   (...args: TensorArguments<Args>): MapTree<Result, Value | number, Tensor>;
   /**
@@ -36,6 +34,7 @@ export interface Compiled<Args extends readonly unknown[], Result> extends Pick<
     args: TensorArguments<Args>,
     outputs: MapTree<Result, Value | number, Tensor>,
   ): void;
+  dispose(): void;
 }
 
 const isArgumentLeaf = (node: unknown): node is Tensor | HostData =>
@@ -48,79 +47,25 @@ const isNumbers = (list: readonly unknown[]): boolean =>
 const isResultLeaf = (node: unknown): node is Value | number =>
   node instanceof Value || typeof node === 'number';
 
-/** Maps the leaves of each argument. The list of arguments itself is never a leaf, even if all are numbers. */
-function mapEach(args: readonly unknown[], visit: (leaf: unknown, path: string) => unknown): unknown[] {
-  return args.map((arg, i) => mapTree(arg, isArgumentLeaf, visit, String(i)));
+/** The arguments of a function by position: `arg0`, `arg1`, … */
+function argumentsOf(name: string, args: readonly unknown[]): Readonly<Record<string, unknown>> {
+  const toLeaf = (leaf: unknown, path: string): Argument => {
+    if (!isArgumentLeaf(leaf))
+      throw new GatewiseError('argument', `${name}: ${path} must be a tensor or numbers, got ${show(leaf)}`);
+    return toArgument(`${name}: ${path}`, leaf);
+  };
+  return Object.fromEntries(
+    args.map((arg, i) => [`arg${i}`, mapTree(arg, isArgumentLeaf, toLeaf, `arg${i}`)]),
+  );
 }
 
-class CompiledFunction<Args extends readonly unknown[]> extends Inspectable<Args> {
-  readonly #memory: Memory;
-  readonly #fn: (...args: never) => unknown;
-  readonly #name: string;
-  readonly #owner: Set<Disposable>;
-  readonly #programs: ProgramCache;
-  #disposed = false;
-
-  constructor(memory: Memory, fn: (...args: never) => unknown, owner: Set<Disposable>) {
-    super();
-    this.#memory = memory;
-    this.#fn = fn;
-    this.#name = fn.name === '' ? 'compiled function' : fn.name;
-    this.#owner = owner;
-    this.#programs = new ProgramCache(memory.backend);
-    owner.add(this);
-  }
-
-  call(...args: Args): unknown {
-    const prepared = this.prepare('call', ...args);
-    return prepared.program.call(this.#memory, prepared.args);
-  }
-
-  encode(target: GPUCommandEncoder | GPUComputePassEncoder, args: Args, outputs: unknown): void {
-    const prepared = this.prepare('encode', ...args);
-    prepared.program.encode(target, prepared.args, outputs);
-  }
-
-  protected prepare(_: string, ...args: Args): Prepared {
-    const name = this.#name;
-    if (this.#disposed)
-      throw new GatewiseError('disposed', `${name}: called after dispose(); compile it again`);
-    const leaves: Argument[] = [];
-    const structure = mapEach(args, (leaf, path) => {
-      if (!isArgumentLeaf(leaf))
-        throw new GatewiseError(
-          'argument',
-          `${name}: argument ${path} must be a tensor or numbers, got ${show(leaf)}`,
-        );
-      return leaves.push(toArgument(`${name}: argument ${path}`, leaf));
-    });
-    return this.#programs.prepare({
-      name,
-      args: Object.fromEntries(leaves.map((leaf, i) => [`argument ${i}`, leaf])),
-      variant: JSON.stringify(structure),
-      trace: (values) => ({ outputs: this.#trace(args, Object.values(values)) }),
-    });
-  }
-
-  #trace(args: Args, values: readonly Value[]): Tree<Value> {
-    let next = 0;
-    // `args` with a traced value in place of each leaf, as `fn` declares its parameters.
-    const traced = mapEach(args, () => values[next++]) as never;
-    return mapTree<Value | number, Value>(this.#fn(...traced), isResultLeaf, (leaf) => {
-      if (leaf instanceof Value) return leaf;
-      if (typeof leaf === 'number') return constant(leaf);
-      throw new GatewiseError(
-        'argument',
-        `${this.#name}: expected traced values as the result, got ${show(leaf)}`,
-      );
-    }) as Tree<Value>;
-  }
-
-  dispose(): void {
-    this.#disposed = true;
-    this.#owner.delete(this);
-    this.#programs.clear();
-  }
+/** The values that a function returned. A number becomes a constant. */
+function resultOf(name: string, result: unknown): Tree<Value> {
+  return mapTree(result, isResultLeaf, (leaf) => {
+    if (leaf instanceof Value) return leaf;
+    if (typeof leaf === 'number') return constant(leaf);
+    throw new GatewiseError('argument', `${name}: expected traced values as the result, got ${show(leaf)}`);
+  }) as Tree<Value>;
 }
 
 export function compileFunction<Args extends readonly unknown[], Result>(
@@ -128,13 +73,34 @@ export function compileFunction<Args extends readonly unknown[], Result>(
   fn: (...args: Args) => Result,
   owner: Set<Disposable>,
 ): Compiled<Args, Result> {
-  const compiled = new CompiledFunction<TensorArguments<Args>>(memory, fn, owner);
-  return Object.assign(compiled.call.bind(compiled), {
-    encode: compiled.encode.bind(compiled),
-    plan: compiled.plan.bind(compiled),
-    explain: compiled.explain.bind(compiled),
-    profile: compiled.profile.bind(compiled),
-    tune: compiled.tune.bind(compiled),
-    dispose: compiled.dispose.bind(compiled),
+  const name = fn.name === '' ? 'compiled function' : fn.name;
+  const program = new Program<Readonly<Record<string, unknown>>>(memory, {
+    name,
+    trace: (args) => ({ outputs: { out: resultOf(name, fn(...(Object.values(args) as never))) } }),
+  });
+  const prepare = (_: string, ...args: TensorArguments<Args>): Prepared =>
+    program.prepare(argumentsOf(name, args), undefined);
+  const call = (...args: TensorArguments<Args>): unknown => {
+    const { out } = program.call(argumentsOf(name, args), undefined) as { readonly out: unknown };
+    return out;
+  };
+  const dispose = (): void => {
+    owner.delete(compiled);
+    program.dispose();
+  };
+  const compiled = Object.assign(call, {
+    [PREPARE]: (...given: Parameters<typeof prepare>) => [prepare(...given)],
+    encode: (
+      target: GPUCommandEncoder | GPUComputePassEncoder,
+      args: TensorArguments<Args>,
+      out: unknown,
+    ): void => {
+      const { specialization, args: leaves } = prepare('encode', ...args);
+      specialization.encode(target, leaves, { out });
+    },
+    dispose,
+    [Symbol.dispose]: dispose,
   }) as Compiled<Args, Result>;
+  owner.add(compiled);
+  return compiled;
 }

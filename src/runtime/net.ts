@@ -4,23 +4,23 @@ import { checkOptions, readOptions, size } from '../core/options.ts';
 import { sizeOf } from '../core/shape.ts';
 import { checkMetadata, serializeSafetensors } from '../io/safetensors.ts';
 import type { Layer } from '../nn/layer.ts';
-import type { WeightPrecision } from '../ops/weight_precision.ts';
 import type { HostData } from './host.ts';
-import { Inspectable } from './inspectable.ts';
+import type { LoadedModel } from './loaded_model.ts';
 import type { NetContext } from './net_context.ts';
-import type { ParameterLayout } from './parameters.ts';
-import { ProgramCache, type Memory, type Prepared } from './program.ts';
+import { PREPARE, Program, type Planned, type Prepared } from './program.ts';
 import {
   extend,
   sequenceArguments,
   truncate,
   truncationOf,
+  type SequenceArguments,
   type SequenceOptions,
+  type Truncation,
 } from './sequence_arguments.ts';
-import { givenStates, tracedStates, type GivenStates } from './states.ts';
+import { givenStates, type GivenStates, type StateArguments } from './states.ts';
 import { Stream } from './stream.ts';
-import type { Tensor } from './tensor.ts';
-import { Trainer, type TrainerOptions } from './trainer.ts';
+import { StreamPrograms } from './stream_programs.ts';
+import type { Argument, Tensor } from './tensor.ts';
 
 export interface RunOptions extends SequenceOptions {
   /** States before the first step, by name (an LSTM's `h` and `c`; in a Sequential `1.h`); zeros where absent. */
@@ -32,37 +32,42 @@ interface RunResult {
   readonly states: Record<string, Tensor>;
 }
 
-/** `plan`, `explain`, `profile` and `tune` are about `run`. */
-export class Net extends Inspectable<[x: Tensor | HostData, options?: RunOptions]> implements NetContext {
-  readonly runtime: Memory;
+/** The arguments of a run. */
+type RunArguments = SequenceArguments & { readonly weights: Argument; readonly states: StateArguments };
+
+/** What the graph of a run depends on besides. */
+interface RunStatics {
+  readonly withStates: boolean;
+  readonly truncation: Truncation | undefined;
+}
+
+export class Net implements Planned<[x: Tensor | HostData, options?: RunOptions]>, Disposable {
   readonly model: Layer;
-  readonly layout: ParameterLayout;
-  readonly precision: WeightPrecision;
-  readonly programs: ProgramCache;
-  readonly dependents = new Set<Disposable>();
+  /** @internal */
+  readonly context: NetContext;
   readonly #weights: Tensor;
+  readonly #program: Program<RunArguments, RunStatics>;
   readonly #owner: Set<Disposable>;
 
-  /** Made by `runtime.load`. */
-  constructor(
-    runtime: Memory,
-    { model, precision }: Pick<NetContext, 'model' | 'precision'>,
-    layout: ParameterLayout,
-    weights: Tensor,
-    owner: Set<Disposable>,
-  ) {
-    super();
-    this.programs = new ProgramCache(runtime.backend);
-    this.runtime = runtime;
-    this.model = model;
-    this.layout = layout;
-    this.precision = precision;
+  /** Made by `runtime.load`. @internal */
+  constructor(loaded: LoadedModel, weights: Tensor, owner: Set<Disposable>) {
+    const alive = (): Tensor => this.weights;
+    this.model = loaded.model;
+    this.context = {
+      ...loaded,
+      get weights() {
+        return alive();
+      },
+      streamPrograms: new StreamPrograms(loaded),
+      dependents: new Set(),
+    };
     this.#weights = weights;
+    this.#program = runProgram(loaded);
     this.#owner = owner;
     owner.add(this);
   }
 
-  /** All parameters, flat; the trainer updates them in place. */
+  /** All parameters, flat; the trainer updates them in place. @internal */
   get weights(): Tensor {
     this.#checkAlive();
     return this.#weights;
@@ -78,7 +83,7 @@ export class Net extends Inspectable<[x: Tensor | HostData, options?: RunOptions
 
   /** Elements of all parameters. */
   get parameterCount(): number {
-    return this.layout.entries.reduce((sum, { shape }) => sum + sizeOf(shape), 0);
+    return this.context.layout.entries.reduce((sum, { shape }) => sum + sizeOf(shape), 0);
   }
 
   /**
@@ -95,8 +100,8 @@ export class Net extends Inspectable<[x: Tensor | HostData, options?: RunOptions
   }
 
   #run(x: Tensor | HostData, options: RunOptions, withStates: boolean): RunResult {
-    const { program, args } = this.prepare('run', x, options, withStates);
-    return program.call(this.runtime, args) as RunResult;
+    const { specialization, args } = this.#prepare(x, options, withStates);
+    return specialization.call(this.context.runtime, args) as RunResult;
   }
 
   /**
@@ -110,36 +115,22 @@ export class Net extends Inspectable<[x: Tensor | HostData, options?: RunOptions
     output: Tensor,
     options: RunOptions = {},
   ): void {
-    const { program, args } = this.prepare('encode', x, options);
-    program.encode(target, args, { output, states: {} });
+    const { specialization, args } = this.#prepare(x, options, false);
+    specialization.encode(target, args, { output });
   }
 
-  protected prepare(_: string, x: Tensor | HostData, options: RunOptions = {}, withStates = false): Prepared {
+  #prepare(x: Tensor | HostData, options: RunOptions, withStates: boolean): Prepared {
     checkOptions('run', options, ['states', 'lengths', 'mask']);
-    const { model, layout, precision } = this;
-    const { input, ...sequences } = sequenceArguments('run', model, x, options);
+    const { model, weights } = this;
+    const sequences = sequenceArguments('run', model, x, options);
     const states = givenStates('run', model, options.states);
-    const args = { weights: this.weights, input, ...states, ...sequences };
-    const truncation = truncationOf(model, { input, ...sequences });
-    return this.programs.prepare({
-      name: 'run',
-      args,
-      variant: `${withStates} ${truncation?.length}`,
-      frozen: ['weights'],
-      trace: ({ weights, input: whole, lengths, mask, ...others }) => {
-        const parameters = layout.quantize(layout.unpack(weights), precision);
-        const context = { ...(lengths && { lengths }), ...(mask && { mask }) };
-        const initial = tracedStates(model, others);
-        const result = model.forward(truncate(whole, truncation), parameters, initial, context);
-        const names = withStates ? model.states.map(({ name }) => name) : [];
-        return {
-          outputs: {
-            output: extend(result.output, truncation),
-            states: Object.fromEntries(names.map((name) => [name, result.states[name]])),
-          },
-        };
-      },
-    });
+    const truncation = truncationOf(model, sequences);
+    return this.#program.prepare({ weights, ...sequences, states }, { withStates, truncation });
+  }
+
+  /** @internal */
+  [PREPARE](_: string, x: Tensor | HostData, options: RunOptions = {}): readonly Prepared[] {
+    return [this.#prepare(x, options, false)];
   }
 
   /**
@@ -149,22 +140,13 @@ export class Net extends Inspectable<[x: Tensor | HostData, options?: RunOptions
   stream(options: { readonly batch?: number } = {}): Stream {
     const { batch } = readOptions('stream', { batch: size(1) }, options);
     this.#checkAlive();
-    return new Stream(this, batch);
-  }
-
-  /**
-   * Trains the weights in place.
-   * @throws GatewiseError `unsupported` if they were loaded with precision `int8`.
-   */
-  trainer(options: TrainerOptions): Trainer {
-    this.#checkAlive();
-    return new Trainer(this, options);
+    return new Stream(this.context, batch);
   }
 
   /** The weights as safetensors, with PyTorch's names and shapes. @param metadata strings to store beside them. */
   async save(metadata: Readonly<Record<string, string>> = {}): Promise<Uint8Array<ArrayBuffer>> {
     checkMetadata('save', metadata);
-    return serializeSafetensors(this.layout.toTensors(await this.weights.read()), {
+    return serializeSafetensors(this.context.layout.toTensors(await this.weights.read()), {
       format: 'pt',
       ...metadata,
     });
@@ -172,9 +154,35 @@ export class Net extends Inspectable<[x: Tensor | HostData, options?: RunOptions
 
   /** Frees the weights, the plans, and the streams and trainers of this net. */
   dispose(): void {
+    const { dependents, streamPrograms } = this.context;
     this.#owner.delete(this);
-    for (const dependent of this.dependents) dependent[Symbol.dispose]();
-    this.programs.clear();
+    for (const dependent of dependents) dependent[Symbol.dispose]();
+    this.#program.dispose();
+    streamPrograms.dispose();
     this.#weights.dispose();
   }
+
+  [Symbol.dispose](): void {
+    this.dispose();
+  }
+}
+
+/** The output of a model for whole sequences, and if asked its final states. */
+function runProgram({ runtime, model, layout, precision }: LoadedModel): Program<RunArguments, RunStatics> {
+  return new Program(runtime, {
+    name: 'run',
+    frozen: ['weights'],
+    trace: ({ weights, input, states, lengths, mask }, { withStates, truncation }) => {
+      const parameters = layout.quantize(layout.unpack(weights), precision);
+      const context = { ...(lengths && { lengths }), ...(mask && { mask }) };
+      const result = model.forward(truncate(input, truncation), parameters, states, context);
+      const names = withStates ? model.states.map(({ name }) => name) : [];
+      return {
+        outputs: {
+          output: extend(result.output, truncation),
+          states: Object.fromEntries(names.map((name) => [name, result.states[name]])),
+        },
+      };
+    },
+  });
 }

@@ -1,19 +1,13 @@
 // The parts of a net that its streams and trainers use.
-import type { Layer } from '../nn/layer.ts';
-import type { WeightPrecision } from '../ops/weight_precision.ts';
-import type { ParameterLayout } from './parameters.ts';
-import type { Memory, ProgramCache } from './program.ts';
+import type { LoadedModel } from './loaded_model.ts';
+import type { StreamPrograms } from './stream_programs.ts';
 import type { Tensor } from './tensor.ts';
 
-export interface NetContext {
-  readonly runtime: Memory;
-  readonly model: Layer;
-  readonly layout: ParameterLayout;
-  /** The precision to which weight matrices are rounded in products. */
-  readonly precision: WeightPrecision;
-  /** All parameters, flat. */
+export interface NetContext extends LoadedModel {
+  /** All parameters, flat; a trainer updates them in place. @throws GatewiseError `disposed` after the net's dispose. */
   readonly weights: Tensor;
-  readonly programs: ProgramCache;
+  /** Shared by all streams of the net. */
+  readonly streamPrograms: StreamPrograms;
   /** Streams and trainers that are disposed of with the net. */
   readonly dependents: Set<Disposable>;
 }

@@ -27,7 +27,7 @@ import { toHostTensor, type HostData } from './host.ts';
 import { MemoryPool } from './memory_pool.ts';
 import { Net } from './net.ts';
 import { ParameterLayout } from './parameters.ts';
-import type { Memory } from './program.ts';
+import type { Memory } from './specialization.ts';
 import { Tensor } from './tensor.ts';
 import { localStore, TuningTable, type TuningStore } from './tuning_table.ts';
 
@@ -178,7 +178,7 @@ export class Runtime implements Memory, Disposable {
     const { seed, weights, precision } = readOptions('load', LOAD, options);
     const layout = new ParameterLayout(model, this.backend.target.alignment);
     const flat = weights === undefined ? layout.initial(seed) : weightsOf(layout, weights);
-    const net = new Net(this, { model, precision }, layout, this.tensor(flat), this.#owned);
+    const net = new Net({ runtime: this, model, layout, precision }, this.tensor(flat), this.#owned);
     // Rejects if the upload failed.
     await this.backend.idle();
     return net;

@@ -1,4 +1,4 @@
-// The states of a model: as named arguments of a program, and by rows of the batch.
+// The states of a model: as arguments of a program, and by rows of the batch.
 import { GatewiseError, show } from '../core/errors.ts';
 import { sizeOf } from '../core/shape.ts';
 import { where } from '../expr/arith.ts';
@@ -6,17 +6,16 @@ import type { Value } from '../graph/value.ts';
 import { checkStates, type Layer, type State, type Values } from '../nn/layer.ts';
 import { reshape } from '../ops/structure.ts';
 import type { HostData } from './host.ts';
-import type { NamedArguments } from './program.ts';
-import { Tensor, toArgument } from './tensor.ts';
+import { Tensor, toArgument, type Argument } from './tensor.ts';
 
 /** States by name, as a caller gives them. */
 export type GivenStates = Readonly<Record<string, Tensor | HostData>>;
 
-/** The name of a state as an argument of a program. */
-const stateArgument = (state: string): string => `state ${state}`;
+/** States as arguments of a program, by name. */
+export type StateArguments = Readonly<Record<string, Argument>>;
 
-/** The given states as arguments. @throws GatewiseError `argument` if the model has no such state. */
-export function givenStates(what: string, model: Layer, states: GivenStates = {}): NamedArguments {
+/** The given states as arguments, by name. @throws GatewiseError `argument` if the model has no such state. */
+export function givenStates(what: string, model: Layer, states: GivenStates = {}): StateArguments {
   if (typeof states !== 'object' || states === null || Array.isArray(states) || states instanceof Tensor)
     throw new GatewiseError(
       'argument',
@@ -24,20 +23,7 @@ export function givenStates(what: string, model: Layer, states: GivenStates = {}
     );
   checkStates(`${what}: ${model.name}`, model, states);
   return Object.fromEntries(
-    Object.entries(states).map(([name, state]) => [
-      stateArgument(name),
-      toArgument(`${what}: state ${name}`, state, 'f32'),
-    ]),
-  );
-}
-
-/** The given states among the traced arguments of a program, by their own names. */
-export function tracedStates({ states }: Layer, args: Values): Values {
-  return Object.fromEntries(
-    states.flatMap(({ name }) => {
-      const value = args[stateArgument(name)];
-      return value === undefined ? [] : [[name, value]];
-    }),
+    Object.entries(states).map(([name, state]) => [name, toArgument(`${what}: state ${name}`, state, 'f32')]),
   );
 }
 

@@ -1,33 +1,42 @@
 // Streaming: one step at a time, with the states on the device.
+import { Memo } from '../backend/memo.ts';
 import { GatewiseError, show } from '../core/errors.ts';
-import type { Tree } from '../core/tree.ts';
-import type { Value } from '../graph/value.ts';
 import { checkMetadata, parseSafetensors, serializeSafetensors } from '../io/safetensors.ts';
 import type { Layer } from '../nn/layer.ts';
 import { Sequential } from '../nn/sequential.ts';
-import { reshape } from '../ops/structure.ts';
 import type { HostData } from './host.ts';
-import { Inspectable } from './inspectable.ts';
 import type { NetContext } from './net_context.ts';
-import type { Prepared, Program } from './program.ts';
+import { PREPARE, type Planned, type Prepared } from './program.ts';
+import type { Specialization } from './specialization.ts';
 import { StateLayout } from './state_layout.ts';
-import { clearRows, rowsOf } from './states.ts';
-import { toArgument, type Tensor } from './tensor.ts';
+import { rowsOf } from './states.ts';
+import type { StepSignature } from './stream_programs.ts';
+import { toArgument, type Argument, type Tensor } from './tensor.ts';
 
-/** `plan`, `explain`, `profile` and `tune` are about `push`. */
-export class Stream extends Inspectable<[x: Tensor | HostData]> {
+/** What weights and states alone give of the next push. */
+interface Prefetched {
+  readonly specialization: Specialization;
+  readonly tensors: readonly Tensor[];
+  /** Valid for the present weights and states? */
+  readonly memo: Memo;
+}
+
+export class Stream implements Planned<[x: Tensor | HostData]>, Disposable {
   readonly batch: number;
   readonly #net: NetContext;
   readonly #layout: StateLayout;
   /** A push reads `#states` and writes `#next`; then the two are swapped. */
   #states: Tensor;
   #next: Tensor;
+  #prefetched: Prefetched | undefined;
   #disposed = false;
   #pushes = 0;
 
-  /** Made by `net.stream` and `fork`. @param states The initial states, which the stream then owns; zeros unless given. */
+  /**
+   * Made by `net.stream` and `fork`. @param states The initial states, which the stream then owns; zeros unless given.
+   * @internal
+   */
   constructor(net: NetContext, batch: number, states?: Tensor) {
-    super();
     checkStreams(net.model);
     this.#net = net;
     this.batch = batch;
@@ -47,12 +56,13 @@ export class Stream extends Inspectable<[x: Tensor | HostData]> {
    * @param x One step's input: (batch) tokens or (batch, I) features. With a batch of 1 also one token or (I) features.
    */
   push(x: Tensor | HostData): Tensor {
-    const { program, args } = this.prepare('push', x);
-    const { view, dtype } = program.plan.outputs[0];
+    const [first, { specialization, args }] = this.#parts('push', x);
+    if (first !== undefined && this.#isStale(first)) this.#run(first);
+    const { view, dtype } = specialization.plan.outputs[0];
     const output = this.#net.runtime.allocate(view.shape, dtype);
-    program.run(args, [output.buffer, this.#next.buffer]);
-    [this.#states, this.#next] = [this.#next, this.#states];
-    if (program.hasPrefetch) this.#prefetch(program);
+    specialization.run(args, [output.buffer, this.#next.buffer]);
+    this.#advance();
+    if (first !== undefined) this.#prefetch(first);
     return output;
   }
 
@@ -62,28 +72,81 @@ export class Stream extends Inspectable<[x: Tensor | HostData]> {
    * @param output (batch, …), as `push` returns it.
    */
   encode(target: GPUCommandEncoder | GPUComputePassEncoder, x: Tensor, output: Tensor): void {
-    const { program, args } = this.prepare('encode', x);
-    program.encode(target, args, [output, this.#next]);
+    const [first, { specialization, args }] = this.#parts('encode', x);
+    first?.specialization.encode(target, this.#known, { prefetched: first.tensors });
+    specialization.encode(target, args, { output, states: this.#next });
+    this.#advance();
+  }
+
+  #advance(): void {
     [this.#states, this.#next] = [this.#next, this.#states];
     // A prefetch of an earlier push is not for the new states.
     this.#pushes++;
   }
 
   /**
-   * Prefetches W_hh·h of the next push once the caller's current work is queued, so that a read() of this push's output comes
-   * first. Does nothing if the next push comes earlier.
+   * Prefetches once the caller's current work is queued, so that a read() of this push's output comes first. Does nothing if the
+   * next push comes earlier.
    */
-  #prefetch(program: Program): void {
-    const pushes = ++this.#pushes;
+  #prefetch(first: Prefetched): void {
+    const pushes = this.#pushes;
     setTimeout(() => {
       if (this.#disposed || pushes !== this.#pushes) return;
-      program.prefetch({ weights: this.#net.weights, states: this.#states }, [undefined, this.#next.buffer]);
+      try {
+        this.#run(first);
+      } catch (error) {
+        // A device that has failed says so in the next call; nobody could catch it here.
+        if (!(error instanceof GatewiseError)) throw error;
+      }
     }, 0);
   }
 
-  protected prepare(method: string, x: Tensor | HostData): Prepared {
+  #isStale({ memo }: Prefetched): boolean {
+    return memo.isStale(this.#known.map(({ buffer }) => buffer));
+  }
+
+  #run({ specialization, tensors, memo }: Prefetched): void {
+    const args = this.#known;
+    specialization.run(
+      args,
+      tensors.map(({ buffer }) => buffer),
+    );
+    memo.remember(args.map(({ buffer }) => buffer));
+  }
+
+  /** The two programs of a push; the first is undefined if all of a push needs the input. */
+  #parts(method: string, x: Tensor | HostData): readonly [Prefetched | undefined, Prepared] {
     this.#checkAlive(method);
-    const { model, layout, precision, weights, programs } = this.#net;
+    const { weights, streamPrograms } = this.#net;
+    const [input, step] = this.#step(method, x);
+    const given = { weights, states: this.#states };
+    const { specialization } = streamPrograms.prefetch.prepare(given, step);
+    if (this.#prefetched?.specialization !== specialization) {
+      this.#dropPrefetched();
+      const tensors = specialization.plan.outputs.map(({ view, dtype }) =>
+        this.#net.runtime.allocate(view.shape, dtype),
+      );
+      this.#prefetched = { specialization, tensors, memo: new Memo([0, 1]) };
+    }
+    const { tensors } = this.#prefetched;
+    const prepared = streamPrograms.push.prepare({ ...given, input, prefetched: tensors }, step);
+    return [tensors.length === 0 ? undefined : this.#prefetched, prepared];
+  }
+
+  /** @internal */
+  [PREPARE](method: string, x: Tensor | HostData): readonly Prepared[] {
+    const [first, push] = this.#parts(method, x);
+    const { specialization } = first ?? {};
+    return specialization ? [{ specialization, args: this.#known }, push] : [push];
+  }
+
+  /** What is known of a push before its input. */
+  get #known(): readonly [weights: Tensor, states: Tensor] {
+    return [this.#net.weights, this.#states];
+  }
+
+  #step(method: string, x: Tensor | HostData): readonly [Argument, StepSignature] {
+    const { model } = this.#net;
     const { batch } = this;
     const input = toArgument(`${method}: input`, x, model.inputDType);
     const features = model.inputDType === 'i32' ? 0 : 1;
@@ -97,18 +160,7 @@ export class Stream extends Inspectable<[x: Tensor | HostData]> {
     // Layers without an axis of time, such as LSTMCell, take (B, …).
     const axes = model.timeAxis === undefined ? [batch] : model.timeAxis === 0 ? [1, batch] : [batch, 1];
     const shape = [...axes, ...input.shape.slice(unbatched ? 0 : 1)];
-    return programs.prepare({
-      name: 'push',
-      args: { weights, input, states: this.#states },
-      frozen: ['weights'],
-      prefetchable: ['states'],
-      trace: ({ weights: flat, input: step, states }) => {
-        const parameters = layout.quantize(layout.unpack(flat), precision);
-        const result = model.forward(reshape(step, shape), parameters, this.#layout.unpack(states));
-        const output = reshape(result.output, [batch, ...result.output.shape.slice(axes.length)]);
-        return { outputs: [output, this.#layout.pack(result.states)] };
-      },
-    });
+    return [input, { batch, shape, input: { shape: input.shape, dtype: input.dtype } }];
   }
 
   /**
@@ -122,40 +174,26 @@ export class Stream extends Inspectable<[x: Tensor | HostData]> {
       this.#states.write(new Float32Array(this.#layout.size));
       return;
     }
-    const data = new Float32Array(this.batch).fill(1);
-    for (const row of rowsOf('reset', rows, this.batch)) data[row] = 0;
-    const { model, programs } = this.#net;
-    const { program, args } = programs.prepare({
-      name: 'reset',
-      args: { continues: { shape: [this.batch], dtype: 'f32', data }, states: this.#states },
-      trace: ({ continues, states }) => {
-        const cleared = clearRows('reset', model.states, this.#layout.unpack(states), continues);
-        return { outputs: this.#layout.pack(cleared), donate: ['states'] };
-      },
-    });
-    program.run(args, []);
+    const { batch } = this;
+    const data = new Float32Array(batch).fill(1);
+    for (const row of rowsOf('reset', rows, batch)) data[row] = 0;
+    const continues = { shape: [batch], dtype: 'f32', data } as const;
+    this.#net.streamPrograms.reset.update({ continues, states: this.#states }, batch);
   }
 
   /** Copies of the states after the last push, by name. The caller owns them. */
   states(): Record<string, Tensor> {
     this.#checkAlive('states');
-    return this.#copy('states', (states) => this.#layout.unpack(states)) as Record<string, Tensor>;
+    const { unpack } = this.#net.streamPrograms;
+    return unpack.call({ states: this.#states }, this.batch) as Record<string, Tensor>;
   }
 
   /** A second stream that starts from this one's states. Afterwards the two are independent. */
   fork(): Stream {
     this.#checkAlive('fork');
-    return new Stream(this.#net, this.batch, this.#copy('fork', (states) => states) as Tensor);
-  }
-
-  #copy(name: string, outputsOf: (states: Value) => Tree<Value>): unknown {
-    const { programs, runtime } = this.#net;
-    const { program, args } = programs.prepare({
-      name,
-      args: { states: this.#states },
-      trace: ({ states }) => ({ outputs: outputsOf(states) }),
-    });
-    return program.call(runtime, args);
+    const { copy } = this.#net.streamPrograms;
+    const { states } = copy.call({ states: this.#states }, undefined) as { readonly states: Tensor };
+    return new Stream(this.#net, this.batch, states);
   }
 
   /**
@@ -211,6 +249,16 @@ export class Stream extends Inspectable<[x: Tensor | HostData]> {
     this.#net.dependents.delete(this);
     this.#states.dispose();
     this.#next.dispose();
+    this.#dropPrefetched();
+  }
+
+  [Symbol.dispose](): void {
+    this.dispose();
+  }
+
+  #dropPrefetched(): void {
+    for (const tensor of this.#prefetched?.tensors ?? []) tensor.dispose();
+    this.#prefetched = undefined;
   }
 }
 

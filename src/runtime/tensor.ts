@@ -141,6 +141,11 @@ export function rangeWithout(
 /** An argument of a program. */
 export type Argument = Tensor | HostTensor;
 
+/** Whether a node of nested arguments is an argument. */
+export const isArgument = (node: unknown): node is Argument =>
+  node instanceof Tensor ||
+  (typeof node === 'object' && node !== null && typeof (node as Partial<HostTensor>).dtype === 'string');
+
 /** A tensor as it is; host data as shape and numbers of the wanted dtype. */
 export function toArgument(what: string, value: Tensor | HostData, dtype?: DType): Argument {
   if (!(value instanceof Tensor)) return toHostTensor(what, value, undefined, dtype);

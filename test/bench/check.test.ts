@@ -12,7 +12,7 @@ import {
 import { gatewiseJob } from '../../bench/contestants/gatewise.ts';
 import { makeTask, weightOf, type Task } from '../../bench/data.ts';
 import { workloads, workloadsOf } from '../../bench/workloads.ts';
-import * as gatewise from '../../src/index.ts';
+import { library as gatewise } from '../../bench/contestants/own_library.ts';
 
 const taskOf = <K extends Task['kind']>(_: K, name: string): Extract<Task, { kind: K }> =>
   makeTask(

@@ -10,7 +10,7 @@ import { gatewiseJob } from '../../bench/contestants/gatewise.ts';
 import { makeTask } from '../../bench/data.ts';
 import type { Results, Row } from '../../bench/results.ts';
 import { workloadsOf } from '../../bench/workloads.ts';
-import * as gatewise from '../../src/index.ts';
+import { library as gatewise } from '../../bench/contestants/own_library.ts';
 import { nodeGPU } from '../../src/node/index.ts';
 import { root, run, start, succeed, type Ended } from './fixtures.ts';
 

@@ -2,14 +2,12 @@
 // and draws that several phases of a step read.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
+import { crossEntropy, mse, valueAndGrad } from '../../src/train/index.ts';
 import {
-  crossEntropy,
   createRuntime,
-  mse,
   Recurrent,
   slstm,
   sum,
-  valueAndGrad,
   type Runtime,
   type Value,
   type Values,

@@ -3,6 +3,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
 import { philox, unitUniform } from '../../src/core/random.ts';
+import { valueAndGrad } from '../../src/train/index.ts';
 import type { Value } from '../../src/index.ts';
 import {
   createRuntime,
@@ -15,7 +16,6 @@ import {
   Sequential,
   sum,
   transpose,
-  valueAndGrad,
   type Runtime,
 } from '../../src/index.ts';
 import { backend } from '../setup/backend.ts';

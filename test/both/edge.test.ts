@@ -95,7 +95,7 @@ describe(`on ${backend}`, () => {
     for (const index of [2, -1]) {
       const use = (): unknown => pick([[1], [2]], Int32Array.of(0, index));
       expect(use).toThrow(failure('argument'));
-      expect(use).toThrow(`element 1 of argument 1 is the index ${index}; expected 0 to 1`);
+      expect(use).toThrow(`element 1 of arg1 is the index ${index}; expected 0 to 1`);
     }
   });
 

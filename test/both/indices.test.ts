@@ -1,12 +1,11 @@
 // Indices that are sliced, concatenated or transposed before they are used, and indices that are out of range.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
+import { grad, softmaxCrossEntropy } from '../../src/train/index.ts';
 import {
   createRuntime,
   gather,
   GatewiseError,
-  grad,
-  softmaxCrossEntropy,
   sum,
   type Runtime,
   type Tensor,
@@ -79,8 +78,8 @@ describe(`on ${backend}`, () => {
       [1, 0],
       [9, 2],
     ]);
-    expect(() => use(1, 2, 9, 2)).toThrow('element 1 of argument 2 is the index 2; expected 0 to 1');
-    expect(() => use(1, 0, 9, 10)).toThrow('element 3 of argument 2 is the index 10; expected 0 to 9');
+    expect(() => use(1, 2, 9, 2)).toThrow('element 1 of arg2 is the index 2; expected 0 to 1');
+    expect(() => use(1, 0, 9, 10)).toThrow('element 3 of arg2 is the index 10; expected 0 to 9');
   });
 
   test('an index is refused through a copy and a concat', () => {
@@ -89,7 +88,7 @@ describe(`on ${backend}`, () => {
       return gather(t, concat([turned, slice(i, 0, 0, 1)], 0));
     });
     expect(() => pick(table(3), Int32Array.of(0, 1, 3, 2))).toThrow(
-      'element 2 of argument 1 is the index 3; expected 0 to 2',
+      'element 2 of arg1 is the index 3; expected 0 to 2',
     );
   });
 
@@ -104,7 +103,7 @@ describe(`on ${backend}`, () => {
     const pick = runtime.compile((t: Value, i: Value) => gather(t, i));
     expect(await numbers(pick(table(4), onDevice(3, 0, 2)))).toEqual([3, 0, 2]);
     expect(() => pick(table(4), onDevice(99, -5))).toThrow(
-      'argument 1 is a tensor of indices from -5 to 99; expected 0 to 3',
+      'arg1 is a tensor of indices from -5 to 99; expected 0 to 3',
     );
     expect(() => pick(table(4), onDevice(0, 4))).toThrow(GatewiseError);
     expect(() => pick(table(4), onDevice(0, -1))).toThrow(GatewiseError);

@@ -1,13 +1,14 @@
 // Layer normalization on both backends against PyTorch's values and gradients, and what it costs.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
+import { valueAndGrad } from '../../src/train/index.ts';
+import * as tools from '../../src/tools/index.ts';
 import type { Value } from '../../src/index.ts';
 import {
   createRuntime,
   LayerNorm,
   mul,
   sum,
-  valueAndGrad,
   type Runtime,
   type Shape,
   type Values,
@@ -110,13 +111,13 @@ describe(`on ${backend}`, () => {
     const forward = runtime.compile((x: Value, weight: Value, bias: Value) => {
       return layer.forward(x, { weight, bias }).output;
     });
-    expect(forward.plan(x, weight, bias).steps.map(({ op }) => op.name)).toEqual([
+    expect(tools.plan(forward, x, weight, bias).steps.map(({ op }) => op.name)).toEqual([
       'reduce',
       'reduce',
       'elementwise',
     ]);
     // The forward steps, the cotangent, which a product needs as a tensor, and the five.
-    const { steps } = runtime.compile(differentiate(layer)).plan({ x, weight, bias }, x);
+    const { steps } = tools.plan(runtime.compile(differentiate(layer)), { x, weight, bias }, x);
     expect(steps.map(({ label }) => label)).toHaveLength(9);
   });
 });

@@ -4,23 +4,21 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
 import { Random } from '../../src/core/random.ts';
 import { sizeOf } from '../../src/core/shape.ts';
+import { adam, grad, mse, valueAndGrad, Trainer } from '../../src/train/index.ts';
+import * as tools from '../../src/tools/index.ts';
 import {
-  adam,
   add,
   createRuntime,
-  grad,
   Linear,
   linearScan,
   MinGRU,
   MinLSTM,
-  mse,
   mul,
   parseSafetensors,
   Sequential,
   serializeSafetensors,
   square,
   sum,
-  valueAndGrad,
   type Context,
   type ErrorCode,
   type Layer,
@@ -477,7 +475,7 @@ describe(`on ${backend}`, () => {
         first.map((value) => [t === 0 ? value : random.uniform(-1, 1), t === 0 ? 1 : 0]),
       );
       const targets = inputs.map(() => first.map((value) => [value]));
-      const trainer = net.trainer({ loss: mse, optimizer: adam({ lr: 0.02 }) });
+      const trainer = new Trainer(net, { loss: mse, optimizer: adam({ lr: 0.02 }) });
       const losses: number[] = [];
       for (let i = 0; i < 60; i++) losses.push(await trainer.step(inputs, targets));
       expect(losses[0]).toBeGreaterThan(0.7);
@@ -490,22 +488,24 @@ describe(`on ${backend}`, () => {
       const layer = make(kind, { ...SIZES, numLayers: layers });
       const net = await runtime.load(layer);
       const trained = await runtime.load(new Sequential([layer]));
-      const trainer = trained.trainer({ loss: mse, optimizer: adam() });
+      const trainer = new Trainer(trained, { loss: mse, optimizer: adam() });
       const zeros = (steps: number, batch: number, width: number): Tensor =>
         runtime.tensor(new Float32Array(steps * batch * width), { shape: [steps, batch, width] });
-      const runs = [64, 200, 2000].map((steps) => dispatchCount(net.plan(zeros(steps, 2, INPUTS))));
+      const runs = [64, 200, 2000].map((steps) => dispatchCount(tools.plan(net, zeros(steps, 2, INPUTS))));
       // A product, and a scan of two dispatches on a GPU.
       const each = runtime.backend.kind === 'webgpu' ? 3 : 2;
       expect(runs).toEqual([each * layers, each * layers, each * layers]);
-      const short = dispatchCount(net.plan(zeros(1, 2, INPUTS)));
+      const short = dispatchCount(tools.plan(net, zeros(1, 2, INPUTS)));
       expect(short).toBe(2 * layers);
-      const wide = net.plan(zeros(200, 4000, INPUTS));
+      const wide = tools.plan(net, zeros(200, 4000, INPUTS));
       expect(dispatchCount(wide)).toBe(2 * layers);
-      expect(dispatchCount(net.plan(zeros(200, 8, INPUTS)), SOFTWARE_DEVICE)).toBe(2 * layers);
+      expect(dispatchCount(tools.plan(net, zeros(200, 8, INPUTS)), SOFTWARE_DEVICE)).toBe(2 * layers);
       // Both are long enough for the split-K variant of the products.
       const lines = [1000, 4000].map(
         (steps) =>
-          trainer.explain(zeros(steps, 2, INPUTS), zeros(steps, 2, HIDDEN)).match(/ total +(\d+)/)?.[1],
+          tools
+            .explain(trainer, zeros(steps, 2, INPUTS), zeros(steps, 2, HIDDEN))
+            .match(/ total +(\d+)/)?.[1],
       );
       expect(lines[0]).toBeDefined();
       expect(lines[1]).toBe(lines[0]);

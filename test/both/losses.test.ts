@@ -3,16 +3,13 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
 import {
   bceWithLogits,
-  createRuntime,
   crossEntropy,
   crossEntropyWith,
   mse,
   valueAndGrad,
-  type HostData,
   type Loss,
-  type Runtime,
-  type Value,
-} from '../../src/index.ts';
+} from '../../src/train/index.ts';
+import { createRuntime, type HostData, type Runtime, type Value } from '../../src/index.ts';
 import { toHostTensor } from '../../src/runtime/host.ts';
 import lossCases from '../fixtures/losses.json' with { type: 'json' };
 import { backend } from '../setup/backend.ts';
@@ -121,7 +118,7 @@ describe(`on ${backend}`, () => {
     expect(() => loss(logits, runtime.tensor(Int32Array.of(-100, -100)))).not.toThrow();
     expect(() => loss(logits, runtime.tensor(Int32Array.of(-100, 0)))).not.toThrow();
     expect(() => loss(logits, Int32Array.of(1, -99))).toThrow(
-      'element 1 of argument 1 is the index -99; expected 0 to 1 or -100',
+      'element 1 of arg1 is the index -99; expected 0 to 1 or -100',
     );
     expect(() => loss(logits, Int32Array.of(2, 1))).toThrow('index 2; expected 0 to 1 or -100');
     const inTensor =

@@ -1,10 +1,10 @@
 // Memoised steps run again when the weights change, whatever changes them and wherever they lie in memory.
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
 
+import { adam, crossEntropy, Trainer } from '../../src/train/index.ts';
+import * as tools from '../../src/tools/index.ts';
 import {
-  adam,
   createRuntime,
-  crossEntropy,
   Embedding,
   Linear,
   LSTM,
@@ -60,7 +60,7 @@ describe.each(backend === 'cpu' ? [false] : [false, true])(`${backend}, check %s
     const first = await outputOf(net);
     expect(await outputOf(net)).toEqual(first);
 
-    const trainer = net.trainer({ loss: crossEntropy, optimizer: adam({ lr: 0.1 }) });
+    const trainer = new Trainer(net, { loss: crossEntropy, optimizer: adam({ lr: 0.1 }) });
     const checkpoint = await trainer.save();
     await trainer.step(tokens, tokens);
     const trained = await outputOf(net);
@@ -80,7 +80,7 @@ describe.each(backend === 'cpu' ? [false] : [false, true])(`${backend}, check %s
     using net = await runtime.load(model(), { seed: 2 });
     const longer = [...tokens, ...tokens];
     const stream = net.stream({ batch: 2 });
-    const trainer = net.trainer({ loss: crossEntropy, optimizer: adam({ lr: 0.1 }) });
+    const trainer = new Trainer(net, { loss: crossEntropy, optimizer: adam({ lr: 0.1 }) });
     // The second plan does not run after every change.
     for (const inputs of [[tokens, longer], [tokens], [longer, tokens]]) {
       for (const x of inputs) expect(await outputOf(net, x)).toEqual(await expectedOf(net, x));
@@ -101,11 +101,10 @@ describe.each(backend === 'cpu' ? [false] : [false, true])(`${backend}, check %s
 
   describe('a step runs again when its argument has other contents', () => {
     /** (w · w) · x, of which w · w is memoised. */
-    const program = (): Program =>
-      new Program(runtime.backend, {
+    const program = () =>
+      new Program<{ readonly w: Tensor; readonly x: Tensor }>(runtime, {
         name: 'memoised',
-        args: { w: { shape: [2, 2], dtype: 'f32' }, x: { shape: [2, 2], dtype: 'f32' } },
-        trace: ({ w, x }) => ({ outputs: matmul(matmul(w, w), x) }),
+        trace: ({ w, x }) => ({ outputs: { y: matmul(matmul(w, w), x) } }),
         frozen: ['w'],
       });
     const identity = [
@@ -114,11 +113,10 @@ describe.each(backend === 'cpu' ? [false] : [false, true])(`${backend}, check %s
     ];
     const scaled = (factor: number): Tensor =>
       runtime.tensor(identity.map((row) => row.map((value) => factor * value)));
-    const run = async (of: Program, w: Tensor): Promise<number[]> => {
+    const run = async (of: ReturnType<typeof program>, w: Tensor): Promise<number[]> => {
       using x = runtime.tensor(identity);
-      using output = runtime.allocate([2, 2], 'f32');
-      of.run({ w, x }, [output.buffer]);
-      return Array.from(await output.read());
+      const { y } = of.call({ w, x }, undefined) as { readonly y: Tensor };
+      return Array.from(await y.read());
     };
     const times = (factor: number): number[] => [factor, 0, 0, factor];
 
@@ -148,13 +146,12 @@ describe.each(backend === 'cpu' ? [false] : [false, true])(`${backend}, check %s
     test('where a run overwrites its argument', async () => {
       const tested = program();
       const w = scaled(1);
-      const doubled = new Program(runtime.backend, {
+      const doubled = new Program<{ readonly w: Tensor }>(runtime, {
         name: 'double',
-        args: { w },
-        trace: (args) => ({ outputs: args.w.apply('mul', [args.w, 2]), donate: ['w'] }),
+        trace: (args) => ({ outputs: { w: args.w.apply('mul', [args.w, 2]) }, donated: ['w'] }),
       });
       expect(await run(tested, w)).toEqual(times(1));
-      doubled.run({ w }, [w.buffer]);
+      doubled.update({ w }, undefined);
       expect(await run(tested, w)).toEqual(times(4));
       tested.dispose();
       doubled.dispose();
@@ -165,9 +162,9 @@ describe.each(backend === 'cpu' ? [false] : [false, true])(`${backend}, check %s
     using net = await runtime.load(model(), { seed: 5 });
     using x = runtime.tensor(tokens, { dtype: 'i32' });
     const first = await outputOf(net);
-    const trainer = net.trainer({ loss: crossEntropy, optimizer: adam({ lr: 0.1 }) });
+    const trainer = new Trainer(net, { loss: crossEntropy, optimizer: adam({ lr: 0.1 }) });
     // The weights change while the profile uses copies of them.
-    const profile = net.profile(x);
+    const profile = tools.profile(net, x);
     await trainer.step(tokens, tokens);
     const meanwhile = await outputOf(net);
     const { steps, seconds } = await profile;
@@ -203,13 +200,13 @@ describe('memoised steps run', () => {
         await runtime.backend.idle();
         return dispatched.mock.calls.length;
       };
-      const memoised = memoisedLaunches(net.plan(tokens));
+      const memoised = memoisedLaunches(tools.plan(net, tokens));
       expect(memoised).toBeGreaterThanOrEqual(2);
       const run = (): void => net.run(tokens).dispose();
       const [first, each] = [await count(run), await count(run)];
       expect([first, await count(run)]).toEqual([each + memoised, each]);
-      const trainer = net.trainer({ loss: crossEntropy, optimizer: adam() });
-      const plan = trainer.plan(tokens, tokens);
+      const trainer = new Trainer(net, { loss: crossEntropy, optimizer: adam() });
+      const plan = tools.plan(trainer, tokens, tokens);
       const packs = plan.steps.filter(({ op }) => op.name === packOp.name);
       expect(packs.map((step) => step.memoised)).toEqual([false, false, false, false]);
       const step = (): void => void trainer.step(tokens, tokens);
@@ -228,7 +225,7 @@ describe('memoised steps run', () => {
       net.run(tokens).dispose();
       return rounded.mock.calls.length;
     };
-    const matrices = net.plan(tokens).steps.filter(({ op }) => op.name === fakeQuantizeOp.name).length;
+    const matrices = tools.plan(net, tokens).steps.filter(({ op }) => op.name === fakeQuantizeOp.name).length;
     expect(matrices).toBeGreaterThan(0);
     expect([run(), run()]).toEqual([matrices, 0]);
     net.weights.write(await net.weights.read());

@@ -1,6 +1,7 @@
 // sigmoid, tanh and softplus are finite and right for every finite float32, alone and inside a cell, on both backends.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
+import { valueAndGrad } from '../../src/train/index.ts';
 import {
   add,
   createRuntime,
@@ -17,7 +18,6 @@ import {
   softplus,
   sum,
   tanh,
-  valueAndGrad,
   type Runtime,
   type Value,
 } from '../../src/index.ts';

@@ -1,15 +1,14 @@
 // Layers of one's own with one output for each sequence: lengths reach the layer, and the loss counts every element of the target.
 import { afterAll, beforeAll, expect, test } from 'vitest';
 
+import { mse, sgd, Trainer } from '../../src/train/index.ts';
 import {
   createRuntime,
   LSTM,
   Linear,
-  mse,
   Random,
   reshape,
   Sequential,
-  sgd,
   slice,
   type Context,
   type Layer,
@@ -54,7 +53,10 @@ function numbers(seed: number, size: number): Float32Array {
 const lengths = [4, 1, 3, 2];
 
 async function lossOf(model: Layer, steps = STEPS): Promise<number> {
-  const trainer = (await runtime.load(model, { seed: 5 })).trainer({ loss: mse, optimizer: sgd({ lr: 0 }) });
+  const trainer = new Trainer(await runtime.load(model, { seed: 5 }), {
+    loss: mse,
+    optimizer: sgd({ lr: 0 }),
+  });
   const x = runtime.tensor(numbers(1, steps * BATCH * WIDTH), { shape: [steps, BATCH, WIDTH] });
   const y = runtime.tensor(numbers(2, BATCH * WIDTH), { shape: [BATCH, WIDTH] });
   return trainer.step(x, y, { lengths });

@@ -1,6 +1,7 @@
 // RNNCell, LSTMCell and GRUCell, called step by step, against their layers with the same weights, forward and backward.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
+import { valueAndGrad } from '../../src/train/index.ts';
 import type { Value } from '../../src/index.ts';
 import {
   add,
@@ -16,7 +17,6 @@ import {
   RNNCell,
   slice,
   sum,
-  valueAndGrad,
   type Layer,
   type Runtime,
   type Values,

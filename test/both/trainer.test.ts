@@ -3,31 +3,34 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
 import {
-  abs,
-  add,
   adam,
   adamw,
-  createRuntime,
   crossEntropy,
+  mse,
+  rmsprop,
+  sgd,
+  type Loss,
+  type Optimizer,
+  type TrainerOptions,
+  Trainer,
+} from '../../src/train/index.ts';
+import {
+  abs,
+  add,
+  createRuntime,
   div,
   GRU,
   Linear,
   mean,
-  mse,
   parseSafetensors,
-  rmsprop,
   Sequential,
-  sgd,
   sqrt,
   sum,
   mul,
   type HostData,
   type Layer,
-  type Loss,
   type Net,
-  type Optimizer,
   type Runtime,
-  type Trainer,
 } from '../../src/index.ts';
 import { failure } from '../failure.ts';
 import optimizerRuns from '../fixtures/optimizers.json' with { type: 'json' };
@@ -66,16 +69,16 @@ describe(`on ${backend}`, () => {
 
   async function prepare(
     model: Layer,
-    options: Parameters<Net['trainer']>[0],
+    options: TrainerOptions,
     seed = 3,
   ): Promise<{ net: Net; trainer: Trainer }> {
     const net = await runtime.load(model, { seed });
-    return { net, trainer: net.trainer(options) };
+    return { net, trainer: new Trainer(net, options) };
   }
 
   /** All weights of a net, in the order of its parameters. */
   const weightsOf = async (net: Net): Promise<number[]> => {
-    const tensors = net.layout.toTensors(await net.weights.read());
+    const tensors = net.context.layout.toTensors(await net.weights.read());
     return [...tensors.values()].flatMap(({ data }) => Array.from(data));
   };
 
@@ -118,7 +121,7 @@ describe(`on ${backend}`, () => {
         ...(clipValue !== null && { clipValue }),
         ...(clipNorm !== null && { clipNorm }),
       });
-      const flat = new Float32Array(net.layout.size);
+      const flat = new Float32Array(net.context.layout.size);
       flat.set(p0);
       runtime.backend.write(net.weights.buffer, flat);
       for (const [i, g] of grads.entries()) {
@@ -158,9 +161,9 @@ describe(`on ${backend}`, () => {
     });
 
     test('two trainers of one net have their own settings', async () => {
-      const step = async (options: Parameters<Net['trainer']>[0][]): Promise<number[]> => {
+      const step = async (options: TrainerOptions[]): Promise<number[]> => {
         const net = await runtime.load(new Linear(1, 2, { bias: false }), { seed: 1 });
-        for (const each of options) await net.trainer(each).step([[1]], [[3, -4]]);
+        for (const each of options) await new Trainer(net, each).step([[1]], [[3, -4]]);
         const weights = await weightsOf(net);
         net.dispose();
         return weights;
@@ -213,7 +216,7 @@ describe(`on ${backend}`, () => {
         loss,
         optimizer: sgd({ lr: 0 }),
       });
-      const identity = new Float32Array(net.layout.size);
+      const identity = new Float32Array(net.context.layout.size);
       for (let i = 0; i < size; i++) identity[i * size + i] = 1;
       runtime.backend.write(net.weights.buffer, identity);
       const value = await trainer.step(x, y);
@@ -266,7 +269,7 @@ describe(`on ${backend}`, () => {
     net.dispose();
   });
 
-  const options = (): Parameters<Net['trainer']>[0] => ({
+  const options = (): TrainerOptions => ({
     loss: crossEntropy,
     optimizer: adam({ lr: 0.02 }),
     clipNorm: 1,
@@ -430,12 +433,12 @@ describe(`on ${backend}`, () => {
         /The step was skipped: the weights are as before/,
       );
       expect(await tensors()).toEqual(before);
-      const skipping = net.trainer({ loss: mse, optimizer, onNonFinite: 'skip' });
+      const skipping = new Trainer(net, { loss: mse, optimizer, onNonFinite: 'skip' });
       const weights = await net.weights.read();
       expect(await skipping.step([[Infinity, 1]], y)).toBe(Infinity);
       expect(await net.weights.read()).toEqual(weights);
       expect(await trainer.step(x, y)).toBeLessThan(Infinity);
-      const applying = net.trainer({ loss: mse, optimizer, onNonFinite: 'apply' });
+      const applying = new Trainer(net, { loss: mse, optimizer, onNonFinite: 'apply' });
       expect(await applying.step([[NaN, 1]], y)).toBeNaN();
       expect((await net.weights.read())[0]).toBeNaN();
       net.dispose();
@@ -449,7 +452,7 @@ describe(`on ${backend}`, () => {
         apply: (output, target) => mean(add(sqrt(abs(output)), target)),
       };
       const { net, trainer } = await prepare(new Linear(1, 1), { loss: root, optimizer: sgd({ lr: 1 }) });
-      net.weights.write(new Float32Array(net.layout.size));
+      net.weights.write(new Float32Array(net.context.layout.size));
       expect(await trainer.step([[1]], [[2]])).toBe(2);
       expect([...(await net.weights.read())].every((weight) => weight === 0)).toBe(true);
       net.dispose();
@@ -465,7 +468,7 @@ describe(`on ${backend}`, () => {
 
     test.each(cellNames)('%s with NaN weights, as after a run that diverged', async (cell) => {
       const { net, trainer } = await prepare(tokenModel(cell), options());
-      runtime.backend.write(net.weights.buffer, new Float32Array(net.layout.size).fill(NaN));
+      runtime.backend.write(net.weights.buffer, new Float32Array(net.context.layout.size).fill(NaN));
       const [{ x, y }] = countingBatches(1);
       await expect(trainer.step(x, y)).rejects.toThrow(failure('not-finite', /loss of step 1 is NaN/));
       net.dispose();

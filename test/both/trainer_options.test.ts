@@ -3,26 +3,28 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
 import {
   adam,
-  createRuntime,
   crossEntropy,
+  mse,
+  sgd,
+  type Loss,
+  type TrainerOptions,
+  Trainer,
+} from '../../src/train/index.ts';
+import {
+  createRuntime,
   Dropout,
   Embedding,
   GatewiseError,
   GRU,
   Linear,
   LSTM,
-  mse,
   mul,
   Sequential,
-  sgd,
   sum,
   type Context,
   type Layer,
-  type Loss,
   type Net,
   type Runtime,
-  type Trainer,
-  type TrainerOptions,
   type Value,
   type Values,
 } from '../../src/index.ts';
@@ -74,7 +76,7 @@ describe(`on ${backend}`, () => {
     test("are called with the step's number from 0 on, until a number replaces them", async () => {
       using net = await load(new Linear(1, 1, { bias: false }));
       const asked: number[] = [];
-      const trainer = net.trainer({
+      const trainer = new Trainer(net, {
         loss: dot,
         optimizer: sgd({ lr: (step) => (asked.push(step), 1 / (1 + step)) }),
       });
@@ -91,9 +93,9 @@ describe(`on ${backend}`, () => {
     test('continue after a checkpoint', async () => {
       using net = await load(new Linear(1, 1, { bias: false }));
       const options = { loss: dot, optimizer: sgd({ lr: (step: number) => 1 / (1 + step) }) };
-      const one = net.trainer(options);
+      const one = new Trainer(net, options);
       await moves(net, one, 3);
-      const other = net.trainer(options);
+      const other = new Trainer(net, options);
       other.load(await one.save());
       expect(other.learningRate).toBe(1 / 4);
       expect(await moves(net, other, 1)).toEqual(close([1 / 4]));
@@ -104,7 +106,7 @@ describe(`on ${backend}`, () => {
       async (rate) => {
         using net = await load(new Linear(1, 1, { bias: false }));
         const optimizer = sgd({ lr: (step) => (step < 1 ? 1 : (rate as number)) });
-        const trainer = net.trainer({ loss: dot, optimizer });
+        const trainer = new Trainer(net, { loss: dot, optimizer });
         await trainer.step([[1]], [[1]]);
         const before = await weightsOf(net);
         expect(() => trainer.step([[1]], [[1]])).toThrow(
@@ -120,7 +122,7 @@ describe(`on ${backend}`, () => {
     const update = async (options: Partial<TrainerOptions>): Promise<number[]> => {
       using net = await load(new Linear(1, 2, { bias: false }));
       const before = await weightsOf(net);
-      await net.trainer({ loss: dot, optimizer: sgd({ lr: 1 }), ...options }).step([[1]], [[4, -0.3]]);
+      await new Trainer(net, { loss: dot, optimizer: sgd({ lr: 1 }), ...options }).step([[1]], [[4, -0.3]]);
       return (await weightsOf(net)).slice(0, 2).map((w, i) => before[i] - w);
     };
     expect(await update({ clipValue: 0.4 })).toEqual(close([0.4, -0.3]));
@@ -156,7 +158,7 @@ describe(`on ${backend}`, () => {
         const { arrange } = models[name];
         const train = async (by: number): Promise<{ losses: number[]; weights: number[] }> => {
           using net = await load(character(name));
-          const trainer = net.trainer({ loss: crossEntropy, optimizer: adam({ lr: 0.1 }) });
+          const trainer = new Trainer(net, { loss: crossEntropy, optimizer: adam({ lr: 0.1 }) });
           const batch = [arrange(padded(x, by)), arrange(padded(y, by))] as const;
           const losses = [
             await trainer.step(...batch, { lengths }),
@@ -178,7 +180,7 @@ describe(`on ${backend}`, () => {
       async (name) => {
         const { arrange } = models[name];
         using net = await load(character(name));
-        const trainer = net.trainer({ loss: crossEntropy, optimizer: sgd({ lr: 0 }) });
+        const trainer = new Trainer(net, { loss: crossEntropy, optimizer: sgd({ lr: 0 }) });
         let total = 0;
         for (const [b, length] of lengths.entries()) {
           const alone = (rows: number[][]): number[][] =>
@@ -220,7 +222,7 @@ describe(`on ${backend}`, () => {
     test('reach the layers', async () => {
       const recorder = new ContextRecorder(1, 2);
       using net = await load(recorder);
-      const trainer = net.trainer({ loss: mse, optimizer: sgd({ lr: 0 }) });
+      const trainer = new Trainer(net, { loss: mse, optimizer: sgd({ lr: 0 }) });
       const input = x.map((row) => row.map((token) => [token]));
       const target = x.map((row) => row.map(() => [0, 0]));
       await trainer.step(input, target, { lengths });
@@ -244,7 +246,7 @@ describe(`on ${backend}`, () => {
         }
       }
       using net = await load(new Sum(1, 2));
-      const trainer = net.trainer({ loss: mse, optimizer: sgd({ lr: 0 }) });
+      const trainer = new Trainer(net, { loss: mse, optimizer: sgd({ lr: 0 }) });
       const input = x.map((row) => row.map((token) => [token]));
       const target = x[0].map(() => [1, 2]);
       expect(await trainer.step(input, target, { lengths })).toBe(await trainer.step(input, target));
@@ -253,7 +255,7 @@ describe(`on ${backend}`, () => {
     test('are refused for a loss that takes no mask', async () => {
       using net = await load(character('time first'));
       const plain: Loss = { ...crossEntropy, apply: (output, target) => crossEntropy.apply(output, target) };
-      const trainer = net.trainer({ loss: plain, optimizer: adam() });
+      const trainer = new Trainer(net, { loss: plain, optimizer: adam() });
       expect(() => trainer.step(x, y, { lengths })).toThrow(
         failure(
           'unsupported',
@@ -266,7 +268,7 @@ describe(`on ${backend}`, () => {
 
   test('a step starts from the given states', async () => {
     using net = await load(new GRU({ inputSize: 2, hiddenSize: 3 }));
-    const trainer = net.trainer({ loss: mse, optimizer: sgd({ lr: 0 }) });
+    const trainer = new Trainer(net, { loss: mse, optimizer: sgd({ lr: 0 }) });
     const at = (value: number): number[][][] =>
       Array.from({ length: 2 }, (_, t) => Array.from({ length: 2 }, (__, b) => [value + t, b - value]));
     const target = [0, 1].map(() => [0, 1].map(() => [0.1, 0.2, 0.3]));
@@ -302,7 +304,7 @@ describe(`on ${backend}`, () => {
     };
     const run = async (options: Partial<TrainerOptions>, steps = 4): Promise<number[]> => {
       using net = await load(model());
-      return await train(net.trainer({ loss: crossEntropy, optimizer: adam(), ...options }), steps);
+      return await train(new Trainer(net, { loss: crossEntropy, optimizer: adam(), ...options }), steps);
     };
 
     test('the same seed gives the same losses bit for bit, another seed others', async () => {
@@ -317,7 +319,7 @@ describe(`on ${backend}`, () => {
 
     test('each training step draws other numbers, and run draws none', async () => {
       using net = await load(model());
-      const trainer = net.trainer({ loss: crossEntropy, optimizer: sgd({ lr: 0 }) });
+      const trainer = new Trainer(net, { loss: crossEntropy, optimizer: sgd({ lr: 0 }) });
       expect(new Set(await train(trainer, 5)).size).toBe(5);
       const output = async (): Promise<number[]> => Array.from(await net.run(x).read());
       expect(await output()).toEqual(await output());
@@ -326,12 +328,12 @@ describe(`on ${backend}`, () => {
     test('a checkpoint continues with the same draws', async () => {
       const options = { loss: crossEntropy, optimizer: adam(), seed: 9 };
       using one = await load(model());
-      const first = one.trainer(options);
+      const first = new Trainer(one, options);
       await train(first, 3);
       const bytes = await first.save();
       const rest = await train(first, 3);
       using other = await load(model(), 77);
-      const second = other.trainer(options);
+      const second = new Trainer(other, options);
       second.load(bytes);
       expect(await train(second, 3)).toEqual(rest);
       expect(await second.save()).toEqual(await first.save());
@@ -340,7 +342,7 @@ describe(`on ${backend}`, () => {
 
   test('a batch that does not fit is refused before anything runs', async () => {
     using net = await load(new GRU({ inputSize: 2, hiddenSize: 3 }));
-    const trainer = net.trainer({ loss: mse, optimizer: adam() });
+    const trainer = new Trainer(net, { loss: mse, optimizer: adam() });
     expect(() => trainer.step([[[1, 2]]], [[[1, 2, 3]]], { lengths: [2] })).toThrow(GatewiseError);
     expect(trainer.steps).toBe(0);
   });

@@ -1,15 +1,14 @@
 // Truncated back-propagation through time: a stateful trainer against a loop that carries the states by hand.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
+import { adam, crossEntropy, mse, Trainer } from '../../src/train/index.ts';
+import * as tools from '../../src/tools/index.ts';
 import {
-  adam,
   createRuntime,
-  crossEntropy,
   Embedding,
   GRU,
   Linear,
   LSTM,
-  mse,
   parseSafetensors,
   Sequential,
   type HostData,
@@ -17,7 +16,6 @@ import {
   type Net,
   type Runtime,
   type Tensor,
-  type Trainer,
 } from '../../src/index.ts';
 import { Random } from '../../src/core/random.ts';
 import { failure } from '../failure.ts';
@@ -61,7 +59,7 @@ describe(`on ${backend}`, () => {
   const options = () => ({ loss: crossEntropy, optimizer: adam({ lr: 0.05 }), clipNorm: 1 });
   const prepare = async (name: ModelName, stateful: boolean): Promise<{ net: Net; trainer: Trainer }> => {
     const net = await runtime.load(character(name), { seed: 4 });
-    return { net, trainer: net.trainer({ ...options(), stateful }) };
+    return { net, trainer: new Trainer(net, { ...options(), stateful }) };
   };
   const weightsOf = async (net: Net): Promise<number[]> => Array.from(await net.weights.read());
   const close = (numbers: readonly number[], digits = 4): number[] =>
@@ -147,12 +145,12 @@ describe(`on ${backend}`, () => {
 
   test('resetStates clears NaN', async () => {
     const { net } = await prepare('LSTM', true);
-    const trainer = net.trainer({ ...options(), stateful: true, onNonFinite: 'apply' });
+    const trainer = new Trainer(net, { ...options(), stateful: true, onNonFinite: 'apply' });
     const [{ x, y }] = pieces(1);
     const flat = await net.weights.read();
-    runtime.backend.write(net.weights.buffer, new Float32Array(net.layout.size).fill(NaN));
+    runtime.backend.write(net.weights.buffer, new Float32Array(net.context.layout.size).fill(NaN));
     expect(await trainer.step(x, y)).toBeNaN();
-    const fresh = net.trainer({ ...options(), stateful: true });
+    const fresh = new Trainer(net, { ...options(), stateful: true });
     runtime.backend.write(net.weights.buffer, flat);
     const expected = await fresh.step(x, y);
     runtime.backend.write(net.weights.buffer, flat);
@@ -181,9 +179,9 @@ describe(`on ${backend}`, () => {
     const other = await prepare('LSTM', true);
     const awaited: number[] = [];
     for (const { x, y } of data) {
-      other.trainer.explain(x, y);
+      tools.explain(other.trainer, x, y);
       awaited.push(await other.trainer.step(x, y));
-      other.trainer.explain(x, y);
+      tools.explain(other.trainer, x, y);
     }
     expect(queued).toEqual(awaited);
     one.net.dispose();
@@ -257,10 +255,10 @@ describe(`on ${backend}`, () => {
       const batch = [[[[1, 2]]], [[[1, 2, 3]]]] as const;
       using net = await runtime.load(model(3));
       const recipe = { loss: mse, optimizer: adam() };
-      const trainer = net.trainer({ ...recipe, stateful: true });
+      const trainer = new Trainer(net, { ...recipe, stateful: true });
       await trainer.step(...(batch as unknown as [number[][][], number[][][]]));
       const bytes = await trainer.save();
-      const plain = net.trainer(recipe);
+      const plain = new Trainer(net, recipe);
       const before = await plain.save();
       expect(() => plain.load(bytes)).toThrow(
         failure('file', /holds states of the model, .*make the trainer with stateful: true/),

@@ -1,10 +1,9 @@
 // Inputs without a batch axis, as in PyTorch: the results of a batch of one, without that axis.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
+import { adam, crossEntropy, mse, Trainer } from '../../src/train/index.ts';
 import {
-  adam,
   createRuntime,
-  crossEntropy,
   Embedding,
   GRU,
   GRUCell,
@@ -13,7 +12,6 @@ import {
   LSTMCell,
   MinGRU,
   MinLSTM,
-  mse,
   RNN,
   Sequential,
   type Layer,
@@ -106,7 +104,7 @@ describe(`on ${backend}`, () => {
         [batchOfOne(x), batchOfOne(output), within],
       ] as const) {
         using fresh = await runtime.load(layer, { seed: 1 });
-        const trainer = fresh.trainer({ loss: mse, optimizer: adam({ lr: 0.1 }) });
+        const trainer = new Trainer(fresh, { loss: mse, optimizer: adam({ lr: 0.1 }) });
         await trainer.step(normalTensor(runtime, 1, input), normalTensor(runtime, 2, target), {
           states: own,
         });
@@ -122,7 +120,7 @@ describe(`on ${backend}`, () => {
     const [alone, batch] = [net.run([1, 5, 2]), net.run([[1], [5], [2]])];
     expect(alone.shape).toEqual([3, 6]);
     expect(Array.from(await alone.read())).toEqual(close(await batch.read()));
-    const trainer = net.trainer({ loss: crossEntropy, optimizer: adam() });
+    const trainer = new Trainer(net, { loss: crossEntropy, optimizer: adam() });
     expect(await trainer.step([1, 5, 2], [5, 2, 1])).toBeGreaterThan(0);
   });
 

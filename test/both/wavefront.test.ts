@@ -1,15 +1,9 @@
 // Wavefronts against layers that run one after the other: outputs, states, gradients and loops.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
-import {
-  createRuntime,
-  Dropout,
-  mse,
-  Sequential,
-  sgd,
-  type RunOptions,
-  type Runtime,
-} from '../../src/index.ts';
+import { mse, sgd, Trainer } from '../../src/train/index.ts';
+import * as tools from '../../src/tools/index.ts';
+import { createRuntime, Dropout, Sequential, type RunOptions, type Runtime } from '../../src/index.ts';
 import { loopsOf } from '../loops.ts';
 import { normalNumbers, normalTensor } from '../normal.ts';
 import { backend } from '../setup/backend.ts';
@@ -44,12 +38,12 @@ describe(`on ${backend}`, () => {
       const results = [];
       for (const wavefront of [false, true]) {
         const net = await runtime.load(stackedLayer(kind, { wavefront }), { seed: 4 });
-        expect(loopsOf(net.plan(x, options))).toEqual(wavefront ? [3] : [1, 1, 1]);
+        expect(loopsOf(tools.plan(net, x, options))).toEqual(wavefront ? [3] : [1, 1, 1]);
         const { output, states } = net.runWithStates(x, options);
         const read = [await output.read()];
         for (const state of Object.values(states)) read.push(await state.read());
-        const trainer = net.trainer({ loss: mse, optimizer: sgd({ lr: 0.5 }) });
-        expect(loopsOf(trainer.plan(x, y, options))).toEqual(wavefront ? [3] : [1, 1, 1]);
+        const trainer = new Trainer(net, { loss: mse, optimizer: sgd({ lr: 0.5 }) });
+        expect(loopsOf(tools.plan(trainer, x, y, options))).toEqual(wavefront ? [3] : [1, 1, 1]);
         const losses = [await trainer.step(x, y, options), await trainer.step(x, y, options)];
         results.push([...read, losses, await net.weights.read()]);
         net.dispose();
@@ -70,9 +64,9 @@ describe(`on ${backend}`, () => {
     const weights = [];
     for (const own of [{ wavefront: false }, { wavefront: true, recompute: 4 }]) {
       const net = await runtime.load(stackedLayer('LSTM', own), { seed: 4 });
-      const trainer = net.trainer({ loss: mse, optimizer: sgd({ lr: 0.5 }) });
+      const trainer = new Trainer(net, { loss: mse, optimizer: sgd({ lr: 0.5 }) });
       // Two segments, each computed twice.
-      expect(loopsOf(trainer.plan(x, y))).toEqual(own.wavefront ? [3, 3, 3, 3] : [1, 1, 1]);
+      expect(loopsOf(tools.plan(trainer, x, y))).toEqual(own.wavefront ? [3, 3, 3, 3] : [1, 1, 1]);
       await trainer.step(x, y);
       weights.push(await net.weights.read());
       net.dispose();
@@ -85,7 +79,7 @@ describe(`on ${backend}`, () => {
     const outputs = [];
     for (const wavefront of [false, true]) {
       const net = await runtime.load(stackedLayer('GRU', { wavefront }), { seed: 4, precision: 'f16' });
-      expect(loopsOf(net.plan(x))).toEqual(wavefront ? [3] : [1, 1, 1]);
+      expect(loopsOf(tools.plan(net, x))).toEqual(wavefront ? [3] : [1, 1, 1]);
       outputs.push(await net.run(x).read());
     }
     expect(furthest(outputs[0], outputs[1])).toBeLessThan(1e-5);
@@ -110,8 +104,8 @@ describe(`on ${backend}`, () => {
           seed: 4,
         },
       );
-      const trainer = net.trainer({ loss: mse, optimizer: sgd({ lr: 0.5 }), seed: 9 });
-      expect(loopsOf(trainer.plan(x, y))).toEqual(wavefront ? [3] : [1, 1, 1]);
+      const trainer = new Trainer(net, { loss: mse, optimizer: sgd({ lr: 0.5 }), seed: 9 });
+      expect(loopsOf(tools.plan(trainer, x, y))).toEqual(wavefront ? [3] : [1, 1, 1]);
       losses.push([await trainer.step(x, y), await trainer.step(x, y)]);
     }
     expect(furthest(losses[0], losses[1])).toBeLessThan(1e-6);

@@ -1,10 +1,10 @@
 // A net in a browser: training steps and a stream against the CPU, and a profile.
 import { afterAll, beforeAll, expect, test } from 'vitest';
 
+import { adam, crossEntropy, Trainer } from '../../src/train/index.ts';
+import * as tools from '../../src/tools/index.ts';
 import {
-  adam,
   createRuntime,
-  crossEntropy,
   Dropout,
   Embedding,
   Linear,
@@ -40,7 +40,7 @@ afterAll(() => {
 test('training steps with lengths, dropout and clipping give the losses and weights of the CPU', async () => {
   const train = async (runtime: Runtime): Promise<[losses: number[], weights: number[]]> => {
     using net = await runtime.load(model(), { seed: 3 });
-    using trainer = net.trainer({
+    using trainer = new Trainer(net, {
       loss: crossEntropy,
       optimizer: adam({ lr: 0.01 }),
       clipNorm: 0.5,
@@ -78,7 +78,7 @@ test('a calibration and a profile use the same method, timestamps only where the
   const hasTimestamps = adapter?.features.has('timestamp-query') === true;
   expect(hasTimestamps ? ['timestamps', 'slopes'] : ['slopes']).toContain(method);
   using net = await gpu.load(model());
-  const profile = await net.profile(gpu.tensor(tokens, { dtype: 'i32' }));
+  const profile = await tools.profile(net, gpu.tensor(tokens, { dtype: 'i32' }));
   expect(profile.method).toBe(method);
   expect(profile.steps.length).toBeGreaterThan(0);
   for (const { seconds } of profile.steps) {

@@ -67,7 +67,6 @@ export class Float32Backend implements Backend {
           return Promise.resolve(memory(buffer).slice(view.offset, view.offset + sizeOf(view.shape)));
         });
       },
-      prefetch: () => undefined,
       time: () => Promise.reject(new Error('the float32 backend times nothing')),
       launched: () => plan.steps.map(() => ({ dispatches: 1 })),
       tune: () => Promise.resolve([]),

@@ -2,17 +2,17 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
 import { allCells } from '../../src/cells/index.ts';
+import { adam, mse, Trainer } from '../../src/train/index.ts';
+import { countDispatches, type Plan } from '../../src/tools/index.ts';
+import * as tools from '../../src/tools/index.ts';
 import {
-  adam,
   add,
   apart,
-  countDispatches,
   createRuntime,
   defineCell,
   late,
   Linear,
   lstm,
-  mse,
   mul,
   Recurrent,
   Sequential,
@@ -21,7 +21,6 @@ import {
   tanh,
   type Cell,
   type Layer,
-  type Plan,
   type Runtime,
 } from '../../src/index.ts';
 import { SOFTWARE_DEVICE } from '../../src/backend/webgpu/device_info.ts';
@@ -100,10 +99,10 @@ describe('on the device', () => {
   /** Dispatches per time step, forward and backward, in the plan of a training step. */
   async function perStep(cell: Cell): Promise<number> {
     const net = await runtime.load(modelOf(cell));
-    const trainer = net.trainer({ loss: mse, optimizer: adam({ lr: 1e-2 }) });
+    const trainer = new Trainer(net, { loss: mse, optimizer: adam({ lr: 1e-2 }) });
     const planOf = (steps: number): Plan => {
       const { x, y } = batchOf(steps);
-      return trainer.plan(x, y);
+      return tools.plan(trainer, x, y);
     };
     const [few, many] = [7, 12].map((steps) =>
       planOf(steps).steps.reduce((total, step) => total + countDispatches(step, SOFTWARE_DEVICE), 0),
@@ -119,7 +118,7 @@ describe('on the device', () => {
   ] as const)('%s trains', async (_, cell, dispatches) => {
     expect(await perStep(cell)).toBe(dispatches);
     const net = await runtime.load(modelOf(cell), { seed: 1 });
-    const trainer = net.trainer({ loss: mse, optimizer: adam({ lr: 2e-2 }) });
+    const trainer = new Trainer(net, { loss: mse, optimizer: adam({ lr: 2e-2 }) });
     const { x, y } = batchOf(7);
     const losses: number[] = [];
     for (let i = 0; i < 60; i++) losses.push(await trainer.step(x, y));

@@ -1,7 +1,8 @@
 // Check mode compares every step with its CPU reference.
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 
-import { createRuntime, GatewiseError, valueAndGrad, type Runtime } from '../../src/index.ts';
+import { valueAndGrad } from '../../src/train/index.ts';
+import { createRuntime, GatewiseError, type Runtime } from '../../src/index.ts';
 import { add, mul, square, tanh } from '../../src/expr/arith.ts';
 import { apply, type Op, type Value } from '../../src/graph/value.ts';
 import { referenceTarget } from '../../src/backend/cpu/kernels/index.ts';

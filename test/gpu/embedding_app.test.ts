@@ -248,12 +248,12 @@ describe('encode', () => {
     const encode = (input: unknown, output: unknown) => () =>
       double.encode(encoder, [input as Tensor], output as Tensor);
     expect(encode([1, 2], x)).toThrow(
-      failure('argument', /argument 0 must be a tensor, got numbers: make it once/),
+      failure('argument', /arg0 must be a tensor, got numbers: make it once/),
     );
     expect(encode(x, runtime.tensor([1]))).toThrow(
       failure('shape', /expected a tensor f32 \[2\] .*, got f32 \[1\]/),
     );
-    expect(encode(x, { y: x })).toThrow(failure('argument', /for output of the program, got nothing/));
+    expect(encode(x, { y: x })).toThrow(failure('argument', /for out, got nothing/));
     const other = await createRuntime({ device });
     expect(encode(x, other.tensor([1, 2]))).toThrow(failure('shape', /of this runtime/));
     other.dispose();

@@ -1,7 +1,8 @@
 // A sequence whose reserve space is too large for one tensor.
 import { expect, test } from 'vitest';
 
-import { adam, createRuntime, LSTM, mse, type Layer } from '../../src/index.ts';
+import { adam, mse, Trainer } from '../../src/train/index.ts';
+import { createRuntime, LSTM, type Layer } from '../../src/index.ts';
 import { webgpuTarget } from '../../src/backend/webgpu/kernels/index.ts';
 import { segmentSizes } from '../../src/ops/segments.ts';
 import { normalTensor } from '../normal.ts';
@@ -20,7 +21,7 @@ test('in segments, stored and recomputed activations give the same bits', async 
   const results = [];
   for (const recompute of [false, true]) {
     const net = await runtime.load(make(recompute), { seed: 1 });
-    const trainer = net.trainer({ loss: mse, optimizer: adam({ lr: 0.01 }) });
+    const trainer = new Trainer(net, { loss: mse, optimizer: adam({ lr: 0.01 }) });
     const loss = await trainer.step(x, y);
     results.push([loss, ...(await net.weights.read())]);
     net.dispose();

@@ -1,10 +1,9 @@
 // Buffers are freed on dispose, and bind groups are reused: counted on the test's own device.
 import { afterEach, beforeEach, expect, test } from 'vitest';
 
+import { adam, crossEntropy, Trainer } from '../../src/train/index.ts';
 import {
-  adam,
   createRuntime,
-  crossEntropy,
   Embedding,
   GatewiseError,
   Linear,
@@ -61,7 +60,7 @@ test('a disposed trainer leaves no buffers behind', async () => {
   const net = await runtime.load(model());
   const after: number[] = [];
   for (let i = 0; i < 3; i++) {
-    const trainer = net.trainer(options);
+    const trainer = new Trainer(net, options);
     await trainer.step(tokens, tokens);
     trainer.dispose();
     after.push(live.size);
@@ -70,7 +69,7 @@ test('a disposed trainer leaves no buffers behind', async () => {
 });
 
 test('batches that stay on the device are bound once', async () => {
-  const trainer = (await runtime.load(model())).trainer(options);
+  const trainer = new Trainer(await runtime.load(model()), options);
   const batches = Array.from({ length: 20 }, () => runtime.tensor(tokens, { dtype: 'i32' }));
   const epoch = async (): Promise<number> => {
     const before = groups;

@@ -39,7 +39,7 @@ describe("an application's own device", () => {
     const x = one.tensor([1, 2, 3]);
     const compiled = other.compile((x: Value) => sum(x));
     expect(() => compiled(x)).toThrow(
-      /argument 0 is a tensor of another runtime; read\(\) it there and pass the data/,
+      /arg0 is a tensor of another runtime; read\(\) it there and pass the data/,
     );
     expect(await compiled(await x.read()).item()).toBe(6);
     one.dispose();

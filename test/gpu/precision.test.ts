@@ -1,10 +1,9 @@
 // Nets with f16 or int8 weights: their distance from float32, streams, training and files.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
+import { adam, crossEntropy, sgd, Trainer } from '../../src/train/index.ts';
 import {
-  adam,
   createRuntime,
-  crossEntropy,
   GRU,
   Linear,
   LSTM,
@@ -13,7 +12,6 @@ import {
   parseSafetensors,
   Random,
   Sequential,
-  sgd,
   type Layer,
   type Runtime,
   type Tensor,
@@ -123,7 +121,7 @@ describe('training with f16', () => {
 
   async function train(precision: WeightPrecision): Promise<{ losses: number[]; weights: number[] }> {
     using net = await gpu.load(model(), { seed: 4, precision });
-    using trainer = net.trainer({ loss: crossEntropy, optimizer: adam({ lr: 0.03 }) });
+    using trainer = new Trainer(net, { loss: crossEntropy, optimizer: adam({ lr: 0.03 }) });
     const losses: number[] = [];
     for (let i = 0; i < 50; i++) losses.push(await trainer.step(inputs, targets));
     const { tensors } = parseSafetensors(await net.save());
@@ -144,7 +142,7 @@ describe('training with f16', () => {
 
   test('a step passes check mode', async () => {
     using net = await checked.load(model(), { seed: 4, precision: 'f16' });
-    using trainer = net.trainer({ loss: crossEntropy, optimizer: sgd({ lr: 0.1 }), clipNorm: 1 });
+    using trainer = new Trainer(net, { loss: crossEntropy, optimizer: sgd({ lr: 0.1 }), clipNorm: 1 });
     expect(await trainer.step(inputs, targets)).toBeGreaterThan(1.3);
   });
 });

@@ -1,7 +1,8 @@
 // Kernels do not read past their operands in a buffer.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
-import { createRuntime, grad, type Runtime } from '../../src/index.ts';
+import { grad } from '../../src/train/index.ts';
+import { createRuntime, type Runtime } from '../../src/index.ts';
 import { add, mul, square, tanh } from '../../src/expr/arith.ts';
 import type { Value } from '../../src/graph/value.ts';
 import { gather } from '../../src/ops/gather.ts';

@@ -3,17 +3,20 @@ import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vite
 
 import {
   adam,
-  createRuntime,
   crossEntropy,
   crossEntropyWith,
+  rmsprop,
+  sgd,
+  type Optimizer,
+  Trainer,
+} from '../../src/train/index.ts';
+import {
+  createRuntime,
   Dropout,
   Embedding,
   Linear,
   LSTM,
-  rmsprop,
   Sequential,
-  sgd,
-  type Optimizer,
   type Runtime,
 } from '../../src/index.ts';
 import { countingBatches, TOKENS, tokenModel, type CellName } from '../token_model.ts';
@@ -61,7 +64,7 @@ describe('the cost of a step', () => {
     '%s: one submit, and no GPU object after the second step',
     async (_, cell, optimizer, clipNorm) => {
       using net = await runtime.load(tokenModel(cell));
-      const trainer = net.trainer({ loss: crossEntropy, optimizer, ...(clipNorm && { clipNorm }) });
+      const trainer = new Trainer(net, { loss: crossEntropy, optimizer, ...(clipNorm && { clipNorm }) });
       const data = countingBatches(8);
       const first = count();
       await trainer.step(data[0].x, data[0].y);
@@ -94,7 +97,7 @@ describe('the cost of a step', () => {
       new Linear(7, TOKENS),
     ]);
     using net = await runtime.load(model);
-    const trainer = net.trainer({
+    const trainer = new Trainer(net, {
       loss: crossEntropyWith({ ignoreIndex: 0, labelSmoothing: 0.1 }),
       optimizer: rmsprop({
         lr: (step) => 1e-3 / (1 + step),
@@ -128,7 +131,7 @@ describe('the cost of a step', () => {
 
   test('also with tensors as arguments', async () => {
     using net = await runtime.load(tokenModel('LSTM'));
-    const trainer = net.trainer({ loss: crossEntropy, optimizer: adam() });
+    const trainer = new Trainer(net, { loss: crossEntropy, optimizer: adam() });
     const [{ x, y }] = countingBatches(1);
     const onDevice = (rows: number[][]): ReturnType<Runtime['tensor']> =>
       runtime.tensor(Int32Array.from(rows.flat()), { shape: [rows.length, rows[0].length] });

@@ -1,21 +1,19 @@
 // Calibrations and profiles are complete and have no side effects. No test depends on how fast anything is.
 import { afterAll, beforeAll, expect, test } from 'vitest';
 
+import { adam, mse, Trainer } from '../../src/train/index.ts';
+import { printProfile, type Profile } from '../../src/tools/index.ts';
+import * as tools from '../../src/tools/index.ts';
 import {
-  adam,
   createRuntime,
   Dropout,
   Linear,
   LSTM,
-  mse,
-  printProfile,
   Sequential,
   tanh,
   type Calibration,
   type GatewiseError,
-  type Profile,
   type Runtime,
-  type Trainer,
   type Value,
 } from '../../src/index.ts';
 
@@ -85,17 +83,17 @@ test('a calibration is complete, plain data, and made once', async () => {
 test("a net's profile has the steps of its plan", async () => {
   const net = await runtime.load(model());
   const x = runtime.tensor(steps.data, { shape: steps.shape });
-  const profile = await net.profile(x);
+  const profile = await tools.profile(net, x);
   expectSound(profile, calibration.method);
   expect(profile.device).toBe(runtime.backend.description);
-  const expected = net.plan(x).steps.map((step) => {
+  const expected = tools.plan(net, x).steps.map((step) => {
     const { flop, bytes } = step.cost;
     return { label: step.label, op: step.op.name, flop, bytes };
   });
   expect(profile.steps).toMatchObject(expected);
   // The printed plan shows the same steps.
-  const printed = net
-    .explain(x)
+  const printed = tools
+    .explain(net, x)
     .split('\n')
     .slice(1, 1 + expected.length);
   profile.steps.forEach(({ dispatches }, i) => expect(printed[i]).toMatch(new RegExp(` ${dispatches}  `)));
@@ -105,7 +103,7 @@ test("a net's profile has the steps of its plan", async () => {
 
 test('a compiled function has a profile', async () => {
   const compiled = runtime.compile((x: Value) => tanh(x));
-  const profile = await compiled.profile([1, 2, 3]);
+  const profile = await tools.profile(compiled, [1, 2, 3]);
   expectSound(profile, calibration.method);
   expect(profile.steps.map(({ op }) => op)).toEqual(['elementwise']);
 });
@@ -115,16 +113,18 @@ test('a profile of a stream does not change its states', async () => {
   const [profiled, plain] = [net.stream(), net.stream()];
   const step = [1, 2, 3, 4, 5];
   for (const stream of [profiled, plain]) stream.push(step);
-  const profile = await profiled.profile(step);
+  const profile = await tools.profile(profiled, step);
   expectSound(profile, calibration.method);
-  expect(profile.steps.map(({ label }) => label)).toEqual(plain.plan(step).steps.map(({ label }) => label));
+  expect(profile.steps.map(({ label }) => label)).toEqual(
+    tools.plan(plain, step).steps.map(({ label }) => label),
+  );
   expect(await profiled.push(step).read()).toEqual(await plain.push(step).read());
 });
 
 /** Losses of four steps and the checkpoint after them. @param between Runs before the third step. */
 async function train(on: Runtime, between: (trainer: Trainer) => Promise<void>): Promise<unknown> {
   const net = await on.load(model(), { seed: 3 });
-  const trainer = net.trainer({ loss: mse, optimizer: adam(), clipNorm: 1, seed: 5, stateful: true });
+  const trainer = new Trainer(net, { loss: mse, optimizer: adam(), clipNorm: 1, seed: 5, stateful: true });
   const [x, y] = [steps, targets].map(({ data, shape }) => on.tensor(data, { shape }));
   const losses: number[] = [];
   for (let step = 0; step < 4; step++) {
@@ -139,7 +139,7 @@ test('a profile of a trainer does not change it', async () => {
   const profiled = await train(runtime, async (trainer) => {
     const before = trainer.steps;
     const [x, y] = [steps, targets].map(({ data, shape }) => runtime.tensor(data, { shape }));
-    const profile = await trainer.profile(x, y);
+    const profile = await tools.profile(trainer, x, y);
     expectSound(profile, calibration.method);
     expect(profile.steps.map(({ op }) => op)).toContain('recurrent_backward');
     expect(trainer.steps).toBe(before);
@@ -150,7 +150,7 @@ test('a profile of a trainer does not change it', async () => {
 test('dispose during a profile rejects it, and the runtime stays usable', async () => {
   const net = await runtime.load(model());
   const x = runtime.tensor(steps.data, { shape: steps.shape });
-  const profile = net.profile(x);
+  const profile = tools.profile(net, x);
   net.dispose();
   await expect(profile).rejects.toThrow(failsWith('disposed'));
   expect(await (await runtime.load(model())).run(x).read()).toHaveLength(7 * 3 * 2);
@@ -160,7 +160,7 @@ test('concurrent profiles work, also of tensors that are disposed meanwhile, and
   const compiled = runtime.compile((x: Value) => tanh(x));
   const profileTwo = async (): Promise<void> => {
     const x = runtime.tensor([1, 2, 3]);
-    const both = [compiled.profile(x), compiled.profile(x)];
+    const both = [tools.profile(compiled, x), tools.profile(compiled, x)];
     x.dispose();
     for (const profile of await Promise.all(both)) expectSound(profile, calibration.method);
   };
@@ -204,7 +204,7 @@ test.each([
   expectWhole(found);
   expect(found.method).toBe('slopes');
   const net = await borrowed.load(model());
-  expectSound(await net.profile(borrowed.tensor(steps.data, { shape: steps.shape })), 'slopes');
+  expectSound(await tools.profile(net, borrowed.tensor(steps.data, { shape: steps.shape })), 'slopes');
   borrowed.dispose();
   device.destroy();
 });
@@ -213,7 +213,7 @@ test('check mode refuses a profile', async () => {
   using checked = await createRuntime({ backend: 'webgpu', check: true });
   const net = await checked.load(model());
   const x = checked.tensor(steps.data, { shape: steps.shape });
-  await expect(net.profile(x)).rejects.toThrow(failsWith('unsupported'));
+  await expect(tools.profile(net, x)).rejects.toThrow(failsWith('unsupported'));
   expect(await net.run(x).read()).toHaveLength(7 * 3 * 2);
 });
 
@@ -222,7 +222,7 @@ test('a profile on the CPU uses the clock and has no floor; the CPU cannot be ca
   const plain = await train(cpu, async () => undefined);
   const profiled = await train(cpu, async (trainer) => {
     const [x, y] = [steps, targets].map(({ data, shape }) => cpu.tensor(data, { shape }));
-    const profile = await trainer.profile(x, y);
+    const profile = await tools.profile(trainer, x, y);
     expect(profile).toMatchObject({ method: 'clock', device: cpu.backend.description });
     for (const step of profile.steps) {
       expect(step.seconds).toBeGreaterThan(0);

@@ -1,13 +1,13 @@
 // Tuning chooses and stores a variant for each kind of step and changes no result. No test depends on which is fastest.
 import { expect, test } from 'vitest';
 
+import { adam, mse, Trainer } from '../../src/train/index.ts';
+import * as tools from '../../src/tools/index.ts';
 import {
-  adam,
   createRuntime,
   Linear,
   LSTM,
   matmul,
-  mse,
   Sequential,
   tanh,
   type GatewiseError,
@@ -47,7 +47,7 @@ async function runOf(runtime: Runtime): Promise<ArrayLike<number>> {
 }
 
 const shownBy = (runtime: Runtime): string | undefined =>
-  variantIn(runtime.compile(product).explain(...operands(runtime)));
+  variantIn(tools.explain(runtime.compile(product), ...operands(runtime)));
 
 /** The variant that `explain` shows. */
 function variantIn(text: string): string | undefined {
@@ -60,7 +60,7 @@ test('a variant is measured, used and stored, and the next runtime uses it at on
   const compiled = runtime.compile(product);
   const args = operands(runtime);
   const before = await compiled(...args).read();
-  const [found, ...more] = await compiled.tune(...args);
+  const [found, ...more] = await tools.tune(compiled, ...args);
   expect(more).toEqual([]);
   expect(found.kind).toBe(KIND);
   expect(Object.keys(found.seconds).length).toBeGreaterThan(1);
@@ -69,10 +69,10 @@ test('a variant is measured, used and stored, and the next runtime uses it at on
 
   expect(runtime.tuning).toEqual({ [runtime.backend.description]: { [KIND]: found.variant } });
   expect(JSON.parse(store.text ?? '')).toEqual(runtime.tuning);
-  expect(variantIn(compiled.explain(...args))).toBe(found.variant);
+  expect(variantIn(tools.explain(compiled, ...args))).toBe(found.variant);
   const after = await compiled(...args).read();
   before.forEach((x, i) => expect(after[i]).toBeCloseTo(x, 5));
-  expect(await compiled.tune(...args)).toEqual([]);
+  expect(await tools.tune(compiled, ...args)).toEqual([]);
 
   using next = await createRuntime({ backend: 'webgpu', tuning: { store } });
   expect(next.tuning).toEqual(runtime.tuning);
@@ -106,15 +106,15 @@ test('tuning a net, a stream and a trainer does not change their weights and sta
   const pushed = runtime.tensor(step.data, { shape: step.shape });
   stream.push(pushed);
   other.push(pushed);
-  const trainer = net.trainer({ loss: mse, optimizer: adam({ lr: 0.01 }) });
-  const plain = twin.trainer({ loss: mse, optimizer: adam({ lr: 0.01 }) });
+  const trainer = new Trainer(net, { loss: mse, optimizer: adam({ lr: 0.01 }) });
+  const plain = new Trainer(twin, { loss: mse, optimizer: adam({ lr: 0.01 }) });
   await trainer.step(input, target);
   await plain.step(input, target);
 
   const found = [
-    ...(await net.tune(input)),
-    ...(await stream.tune(pushed)),
-    ...(await trainer.tune(input, target)),
+    ...(await tools.tune(net, input)),
+    ...(await tools.tune(stream, pushed)),
+    ...(await tools.tune(trainer, input, target)),
   ];
   expect(new Set(found.map(({ kind }) => kind)).size).toBe(found.length);
   expect(found.some(({ kind }) => kind.startsWith('recurrent:'))).toBe(true);
@@ -131,16 +131,18 @@ test('tuning a net, a stream and a trainer does not change their weights and sta
 
 test('a runtime without tuning refuses tune', async () => {
   using off = await createRuntime({ backend: 'webgpu', tuning: false });
-  await expect(off.compile(product).tune(...operands(off))).rejects.toEqual(failsWith('unsupported'));
+  await expect(tools.tune(off.compile(product), ...operands(off))).rejects.toEqual(failsWith('unsupported'));
   expect(off.tuning).toEqual({});
   using checked = await createRuntime({ backend: 'webgpu', check: true });
-  await expect(checked.compile(product).tune(...operands(checked))).rejects.toEqual(failsWith('unsupported'));
+  await expect(tools.tune(checked.compile(product), ...operands(checked))).rejects.toEqual(
+    failsWith('unsupported'),
+  );
 });
 
 test('dispose during tuning rejects it', async () => {
   using runtime = await createRuntime({ backend: 'webgpu', tuning: { store: storeOf() } });
   const compiled = runtime.compile(product);
-  const started = compiled.tune(...operands(runtime));
+  const started = tools.tune(compiled, ...operands(runtime));
   compiled.dispose();
   await expect(started).rejects.toEqual(failsWith('disposed'));
 });

@@ -1,7 +1,10 @@
 // When layers run as a wavefront: with the option, and by the calibration of the device.
 import { expect, test } from 'vitest';
 
-import { countDispatches, createRuntime, LSTM, lstm, mse, sgd, Value } from '../../src/index.ts';
+import { mse, sgd, Trainer } from '../../src/train/index.ts';
+import { countDispatches } from '../../src/tools/index.ts';
+import * as tools from '../../src/tools/index.ts';
+import { createRuntime, LSTM, lstm, Value } from '../../src/index.ts';
 import type { WebGPUBackend } from '../../src/backend/webgpu/webgpu_backend.ts';
 import { deviceInfoOf, SOFTWARE_DEVICE } from '../../src/backend/webgpu/device_info.ts';
 import { sharesLaunches } from '../../src/backend/webgpu/kernels/recurrent/wavefront.ts';
@@ -14,7 +17,7 @@ test('a wavefront takes T + L - 1 launches, and one each for the input product a
   using runtime = await createRuntime({ backend: 'webgpu' });
   const x = normalTensor(runtime, 1, [STEPS, BATCH, INPUTS]);
   const launches = async (wavefront: boolean): Promise<number> => {
-    const { steps } = (await runtime.load(stackedLayer('LSTM', { wavefront }))).plan(x);
+    const { steps } = tools.plan(await runtime.load(stackedLayer('LSTM', { wavefront })), x);
     return steps
       .filter(({ memoised }) => !memoised)
       .reduce((total, step) => total + countDispatches(step, SOFTWARE_DEVICE), 0);
@@ -30,8 +33,8 @@ test('without the option a layer runs as a wavefront where the calibration of th
     const net = await runtime.load(new LSTM({ inputSize: INPUTS, hiddenSize, numLayers: 3 }));
     const x = normalTensor(runtime, 1, [STEPS, 1, INPUTS]);
     const y = normalTensor(runtime, 2, [STEPS, 1, hiddenSize]);
-    const trainer = net.trainer({ loss: mse, optimizer: sgd({ lr: 0.1 }) });
-    return [net.plan(x), trainer.plan(x, y)].flatMap(loopsOf);
+    const trainer = new Trainer(net, { loss: mse, optimizer: sgd({ lr: 0.1 }) });
+    return [tools.plan(net, x), tools.plan(trainer, x, y)].flatMap(loopsOf);
   };
   expect(await planned(4)).toEqual([1, 1, 1, 1, 1, 1]);
   const calibration = await runtime.calibrate();

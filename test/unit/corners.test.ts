@@ -1,6 +1,7 @@
 // Cases that random tests do not reach: a draw that several phases of a step read, and mistakes that are refused at once.
 import { describe, expect, test } from 'vitest';
 
+import { valueAndGrad } from '../../src/train/index.ts';
 import {
   createRuntime,
   defineCell,
@@ -11,7 +12,6 @@ import {
   Recurrent,
   sub,
   sum,
-  valueAndGrad,
   where,
   mul,
   type Value,

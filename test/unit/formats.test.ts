@@ -3,7 +3,8 @@ import { readFileSync } from 'node:fs';
 
 import { expect, test } from 'vitest';
 
-import { adam, createRuntime, crossEntropy, Embedding, Linear, LSTM, Sequential } from '../../src/index.ts';
+import { adam, crossEntropy, Trainer } from '../../src/train/index.ts';
+import { createRuntime, Embedding, Linear, LSTM, Sequential } from '../../src/index.ts';
 import type { Net, Runtime } from '../../src/index.ts';
 
 const bytes = (name: string): Buffer => readFileSync(new URL(`../fixtures/formats/${name}`, import.meta.url));
@@ -51,7 +52,7 @@ interface Trained {
 test("a stateful trainer's checkpoint", async () => {
   using runtime = await createRuntime({ backend: 'cpu' });
   const net = await load(runtime, 'weights.st');
-  const trainer = net.trainer({ loss: crossEntropy, optimizer: adam({ lr: 0.1 }), stateful: true });
+  const trainer = new Trainer(net, { loss: crossEntropy, optimizer: adam({ lr: 0.1 }), stateful: true });
   expect(trainer.load(bytes('trainer.st'))).toMatchObject({ note: 'trainer' });
   expect(trainer.steps).toBe(2);
   expect(await trainer.save({ note: 'trainer' })).toEqual(Uint8Array.from(bytes('trainer.st')));

@@ -7,14 +7,8 @@ import { apply, type Op, Value } from '../../src/graph/value.ts';
 import { elementwiseOp } from '../../src/ops/elementwise.ts';
 import { allOps } from '../../src/ops/index.ts';
 import { sum } from '../../src/ops/structure.ts';
-import {
-  createRuntime,
-  grad,
-  GatewiseError,
-  valueAndGrad,
-  type Runtime,
-  type Tensor,
-} from '../../src/index.ts';
+import { grad, valueAndGrad } from '../../src/train/index.ts';
+import { createRuntime, GatewiseError, type Runtime, type Tensor } from '../../src/index.ts';
 import { samples } from '../gpu/samples/index.ts';
 import { dataOf, f32, outputsOf, type Sample } from '../gpu/sample.ts';
 

@@ -18,6 +18,8 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   io: ['core'],
   node: ['core'],
   runtime: ['core', 'expr', 'cells', 'graph', 'ops', 'plan', 'backend', 'nn', 'io'],
+  tools: ['core', 'backend', 'plan', 'runtime'],
+  train: ['core', 'expr', 'graph', 'ops', 'nn', 'io', 'runtime'],
   index: ['core', 'expr', 'cells', 'graph', 'ops', 'plan', 'backend', 'nn', 'io', 'runtime'],
   'shaders/gen': ['core'],
 };

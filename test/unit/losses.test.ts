@@ -3,14 +3,13 @@ import { afterAll, expect, test } from 'vitest';
 
 import {
   bceWithLogits,
-  createRuntime,
   crossEntropy,
   crossEntropyWith,
   mse,
   valueAndGrad,
   type Loss,
-  type Value,
-} from '../../src/index.ts';
+} from '../../src/train/index.ts';
+import { createRuntime, type Value } from '../../src/index.ts';
 import { Random } from '../../src/core/random.ts';
 
 const runtime = await createRuntime({ backend: 'cpu', precision: 'float64' });

@@ -1,21 +1,19 @@
 // The work for sequences of different lengths does not grow with the padding.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
+import { crossEntropy, mse, sgd, Trainer } from '../../src/train/index.ts';
+import { countDispatches, type Plan } from '../../src/tools/index.ts';
+import * as tools from '../../src/tools/index.ts';
 import {
-  countDispatches,
   createRuntime,
-  crossEntropy,
   Dropout,
   Embedding,
   LayerNorm,
   Linear,
   LSTM,
   MinGRU,
-  mse,
   Sequential,
-  sgd,
   type Layer,
-  type Plan,
   type Runtime,
 } from '../../src/index.ts';
 import { deviceLengths } from '../device_lengths.ts';
@@ -69,8 +67,8 @@ describe('the work', () => {
         ? x
         : runtime.tensor(new Float32Array(BATCH * steps * width), { shape: [...shape, width] });
       const options = { lengths: LENGTHS };
-      const trainer = net.trainer({ loss: isText ? crossEntropy : mse, optimizer: sgd({ lr: 0.1 }) });
-      return [net.plan(x, options), trainer.plan(x, y, options)];
+      const trainer = new Trainer(net, { loss: isText ? crossEntropy : mse, optimizer: sgd({ lr: 0.1 }) });
+      return [tools.plan(net, x, options), tools.plan(trainer, x, y, options)];
     });
     for (const [run, step] of plans.slice(1)) {
       expect(dispatchesOf(run)).toBe(dispatchesOf(plans[0][0]));
@@ -83,7 +81,7 @@ describe('the work', () => {
   test('is that of the longest sequence, rounded up, in few plans; lengths in a tensor work too', async () => {
     using net = await runtime.load(new LSTM(sizes));
     const x = runtime.tensor(new Float32Array(100 * BATCH * 3), { shape: [100, BATCH, 3] });
-    const plans = Array.from({ length: 100 }, (_, i) => net.plan(x, { lengths: [1, i + 1, 1] }));
+    const plans = Array.from({ length: 100 }, (_, i) => tools.plan(net, x, { lengths: [1, i + 1, 1] }));
     const distinct = [...new Set(plans)];
     // 1, 2, 4, 8, 16, 32, 64 and all 100.
     expect(distinct.length).toBe(8);
@@ -92,7 +90,7 @@ describe('the work', () => {
       expect(stepsOf(plan)).toBeLessThanOrEqual(2 * i + 2);
     });
     const tensor = runtime.tensor(Int32Array.of(1, 4, 2));
-    expect(net.plan(x, { lengths: tensor })).toBe(net.plan(x, { lengths: [4, 4, 4] }));
-    expect(stepsOf(net.plan(x, { lengths: deviceLengths(runtime, LENGTHS) }))).toBe(100);
+    expect(tools.plan(net, x, { lengths: tensor })).toBe(tools.plan(net, x, { lengths: [4, 4, 4] }));
+    expect(stepsOf(tools.plan(net, x, { lengths: deviceLengths(runtime, LENGTHS) }))).toBe(100);
   });
 });

@@ -4,12 +4,11 @@ import { afterAll, describe, expect, test } from 'vitest';
 import { allCells } from '../../src/cells/index.ts';
 import { halfBits, halfToNumber } from '../../src/core/half.ts';
 import { Value } from '../../src/graph/value.ts';
+import { crossEntropy, grad, sgd, Trainer } from '../../src/train/index.ts';
 import {
   add,
   createRuntime,
-  crossEntropy,
   Embedding,
-  grad,
   GRUCell,
   Linear,
   LSTM,
@@ -18,7 +17,6 @@ import {
   Random,
   Recurrent,
   Sequential,
-  sgd,
   sum,
   weightProduct,
   type Layer,
@@ -185,7 +183,7 @@ describe('what is refused', () => {
 
   test('a trainer of int8 weights', async () => {
     using net = await cpu.load(new LSTM({ inputSize: 2, hiddenSize: 3 }), { precision: 'int8' });
-    expect(() => net.trainer({ loss: crossEntropy, optimizer: sgd({ lr: 1 }) })).toThrow(
+    expect(() => new Trainer(net, { loss: crossEntropy, optimizer: sgd({ lr: 1 }) })).toThrow(
       failure(
         'unsupported',
         /trainer: .*precision 'int8', which is for inference; load it with 'f16' or 'float32'/,

@@ -329,7 +329,7 @@ describe.each([
 
   test.each([0, 3, 99, -3])('refuses a length of %d', (length) => {
     expect(() => run(Int32Array.of(2, length))).toThrow(
-      failure('argument', new RegExp(`element 1 of argument \\d is the length ${length}; expected 1 to 2$`)),
+      failure('argument', new RegExp(`element 1 of arg\\d is the length ${length}; expected 1 to 2$`)),
     );
     expect(() => run(runtime.tensor(Int32Array.of(2, length)))).toThrow(
       failure('argument', /is a tensor of lengths from -?\d+ to \d+; expected 1 to 2\. A tensor is checked/),

@@ -8,10 +8,13 @@ import { createRuntime, defineCell, mul, tanh, type Cell } from '../../src/index
 import { Value, type Node } from '../../src/graph/value.ts';
 import { matmul } from '../../src/ops/matmul.ts';
 import { recurrentSequence, type RecurrentWeights } from '../../src/ops/recurrent_sequence.ts';
-import { prefetchedStep } from '../../src/backend/webgpu/kernels/recurrent/prefetch.ts';
+import { stepInParts } from '../../src/ops/recurrent_step.ts';
 import type { RecurrentAttrs } from '../../src/ops/recurrent_schedule.ts';
 import { reshape } from '../../src/ops/structure.ts';
 import { planOf } from '../webgpu_plan.ts';
+import { MAX_INPUTS, MAX_OUTPUTS } from '../../src/backend/webgpu/kernels/elementwise.ts';
+import { webgpuTarget } from '../../src/backend/webgpu/kernels/index.ts';
+import { partialEvaluation } from '../../src/plan/partial_evaluation.ts';
 
 const [batch, hidden] = [3, 5];
 /** The width of h. */
@@ -51,7 +54,7 @@ function parts(cell: Cell, bias: boolean, values: readonly Value[]): readonly Va
   const { products, weights, initial } = argumentsOf(cell, bias, values);
   const { output } = recurrentSequence(cell, { products: [products], weights: [weights], initial });
   const loop = output.node as Node<RecurrentAttrs> | undefined;
-  const made = loop && prefetchedStep(loop);
+  const made = loop && stepInParts(loop, { inputs: MAX_INPUTS, outputs: MAX_OUTPUTS });
   return made && [reshape(made[2], [batch, hidden]), ...made.slice(3)];
 }
 const traced = (cell: Cell, bias: boolean): Value[] =>
@@ -102,28 +105,34 @@ test.each([...inParts, own].flatMap((cell) => [true, false].map((bias) => [cell.
   },
 );
 
-test('the product of the states is prefetchable, and no other step writes to its result', () => {
+test('partial evaluation leaves the product of the input and the update to the second part', () => {
   for (const cell of inParts) {
     const [given, ...rest] = traced(cell, true);
     const [x, w] = [
       [batch, 4],
       [4, given.shape[2]],
     ].map((shape) => new Value({ shape, dtype: 'f32' }));
-    const args = [x, w, ...rest];
-    const weights = [...args.keys()].slice(1, args.length - cell.states.length);
-    const states = [...args.keys()].slice(args.length - cell.states.length);
-    const products = reshape(matmul(x, w), given.shape);
-    const plan = planOf(args, loopOf(cell, true, [products, ...rest]), {
-      frozen: weights,
-      prefetchable: states,
-    });
-    const prefetchable = plan.steps.filter((step) => step.prefetchable);
-    expect(prefetchable.map(({ op }) => op.name)).toContain('matmul');
-    const reserved = new Set(prefetchable.flatMap(({ outputs }) => outputs.map(({ buffer }) => buffer)));
-    const others = plan.steps.filter((step) => !step.prefetchable).flatMap(({ outputs }) => outputs);
-    expect(others.filter(({ buffer }) => reserved.has(buffer))).toEqual([]);
-    expect(plan.prefetchFrom).toEqual([...weights, ...states]);
-    // The input product and the update.
-    expect(plan.steps.filter((step) => !step.prefetchable && !step.memoised)).toHaveLength(2);
+    const weights = [w, ...rest.slice(0, rest.length - cell.states.length)];
+    const states = rest.slice(rest.length - cell.states.length);
+    const outputs = loopOf(cell, true, [reshape(matmul(x, w), given.shape), ...rest]);
+    const parts = partialEvaluation(outputs, weights, states, webgpuTarget);
+    const first = planOf([...weights, ...states], parts.residuals);
+    expect(first.steps.map(({ op }) => op.name)).toContain('matmul');
+    const residuals = parts.residuals.map((value) => new Value(value));
+    const args = [x, ...weights, ...states, ...residuals];
+    const frozen = [...weights.keys()].map((i) => i + 1);
+    const second = planOf(args, parts.rest(residuals), { frozen });
+    expect(second.steps.filter(({ memoised }) => !memoised)).toHaveLength(2);
   }
+});
+
+test('partial evaluation finds nothing to do before the input where the loop has several steps', () => {
+  const [cell] = inParts;
+  const [, ...rest] = traced(cell, true);
+  const products = new Value({ shape: [2, batch, cell.gates.length * hidden], dtype: 'f32' });
+  const { weights, initial } = argumentsOf(cell, true, [products, ...rest]);
+  const { output } = recurrentSequence(cell, { products: [products], weights: [weights], initial });
+  const parts = partialEvaluation([output], rest.slice(0, 2), initial, webgpuTarget);
+  expect(parts.residuals).toEqual([]);
+  expect(planOf([products, ...rest], parts.rest([])).steps.map(({ op }) => op.name)).toContain('recurrent');
 });

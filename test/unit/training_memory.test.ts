@@ -1,7 +1,10 @@
 // The memory that a recurrent layer saves for its backward pass, in bytes per step, row and unit.
 import { expect, test } from 'vitest';
 
-import { createRuntime, GRU, LSTM, mse, RNN, sgd, type Layer, type Plan } from '../../src/index.ts';
+import { mse, sgd, Trainer } from '../../src/train/index.ts';
+import { type Plan } from '../../src/tools/index.ts';
+import * as tools from '../../src/tools/index.ts';
+import { createRuntime, GRU, LSTM, RNN, type Layer } from '../../src/index.ts';
 
 const [STEPS, BATCH, HIDDEN] = [64, 2, 64];
 
@@ -29,10 +32,10 @@ test.each<[string, Layer, number]>([
 ])('%s', async (_, layer, most) => {
   using runtime = await createRuntime({ backend: 'cpu' });
   const net = await runtime.load(layer);
-  const trainer = net.trainer({ loss: mse, optimizer: sgd({ lr: 0.1 }) });
+  const trainer = new Trainer(net, { loss: mse, optimizer: sgd({ lr: 0.1 }) });
   const tensor = (size: number) =>
     runtime.tensor(new Float32Array(STEPS * BATCH * size), { shape: [STEPS, BATCH, size] });
-  const perElement = savedBytes(trainer.plan(tensor(4), tensor(HIDDEN))) / (STEPS * BATCH * HIDDEN);
+  const perElement = savedBytes(tools.plan(trainer, tensor(4), tensor(HIDDEN))) / (STEPS * BATCH * HIDDEN);
   // There is one state more than steps.
   expect(perElement).toBeLessThanOrEqual(most * (1 + 1 / STEPS));
   expect(perElement).toBeGreaterThanOrEqual(most);
@@ -45,6 +48,6 @@ test.each<[string, Layer]>([
   using runtime = await createRuntime({ backend: 'cpu' });
   const net = await runtime.load(layer);
   const x = runtime.tensor(new Float32Array(STEPS * BATCH * 4), { shape: [STEPS, BATCH, 4] });
-  const step = net.plan(x).steps.find(({ op }) => op.name === 'recurrent');
+  const step = tools.plan(net, x).steps.find(({ op }) => op.name === 'recurrent');
   expect(step?.outputs[1].view.shape).toEqual([2 * BATCH * HIDDEN * layer.states.length]);
 });

@@ -1,6 +1,7 @@
 // The choices of tuning, and their store, which may have any contents, fail, or be shared with another page.
 import { describe, expect, test } from 'vitest';
 
+import * as tools from '../../src/tools/index.ts';
 import { createRuntime, matmul, Value, type TuningStore } from '../../src/index.ts';
 import { GPU_DEVICE } from '../../src/backend/webgpu/device_info.ts';
 import { printPlan } from '../../src/plan/print.ts';
@@ -128,7 +129,7 @@ describe('on the CPU', () => {
   test('there is nothing to tune', async () => {
     using runtime = await createRuntime({ backend: 'cpu', tuning: { store: new FakeStore() } });
     const product = runtime.compile(matmul);
-    expect(await product.tune([[1, 2]], [[3], [4]])).toEqual([]);
+    expect(await tools.tune(product, [[1, 2]], [[3], [4]])).toEqual([]);
     expect(runtime.tuning).toEqual({});
     expect(await product([[1, 2]], [[3], [4]]).read()).toEqual(Float32Array.of(11));
   });

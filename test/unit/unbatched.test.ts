@@ -1,7 +1,8 @@
 // Errors where a batch is needed.
 import { expect, test } from 'vitest';
 
-import { adam, createRuntime, LSTM, mse } from '../../src/index.ts';
+import { adam, mse, Trainer } from '../../src/train/index.ts';
+import { createRuntime, LSTM } from '../../src/index.ts';
 
 const sizes = { inputSize: 3, hiddenSize: 5 };
 
@@ -15,7 +16,7 @@ test('options about rows of a batch refuse an input without one', async () => {
     failure(/run: with lengths expected input \(T, B, …\), got \[1, 3\]/),
   );
   expect(() => net.run(x, { mask: [1] })).toThrow(failure(/with a mask expected input \(T, B, …\)/));
-  const trainer = net.trainer({ loss: mse, optimizer: adam(), stateful: true });
+  const trainer = new Trainer(net, { loss: mse, optimizer: adam(), stateful: true });
   expect(() => trainer.step(x, y)).toThrow(
     failure(/a stateful trainer expects input \(T, B, …\), got \[1, 3\]/),
   );

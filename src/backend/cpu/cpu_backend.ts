@@ -95,8 +95,6 @@ export class CPUBackend implements Backend {
           return Promise.resolve(memory(buffer).slice(view.offset, view.offset + sizeOf(view.shape)));
         });
       },
-      // Everything runs on the caller's thread, so a prefetch would only move the time.
-      prefetch: () => undefined,
       time: (args, outputs) => {
         const memory = memoryOf(args, outputs);
         return memo.suspend(async () => ({

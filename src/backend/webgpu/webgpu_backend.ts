@@ -46,6 +46,7 @@ export interface WebGPUBackendOptions {
 
 export class WebGPUBackend implements Backend {
   readonly kind = 'webgpu';
+  readonly isConcurrent = true;
   readonly description: string;
   readonly device: GPUDevice;
   readonly #options: WebGPUBackendOptions;
@@ -178,9 +179,8 @@ export class WebGPUBackend implements Backend {
 
   prepare(plan: Plan): Executable {
     const executable = this.#createExecutable(plan, this.#choices);
-    const { steps, frozen, prefetchFrom } = plan;
+    const { steps, frozen } = plan;
     const memo = new Memo(frozen);
-    const prefetched = new Memo(prefetchFrom);
     let isFirstRun = true;
     /** One run by `action`, of the steps whose results are not valid. */
     const runBy = <T>(
@@ -189,17 +189,13 @@ export class WebGPUBackend implements Backend {
       action: (external: ExternalBuffers, runs: (step: number) => boolean) => T,
     ): T => {
       this.#checkAlive();
-      const [memoStale, prefetchStale] = [memo.isStale(args), prefetched.isStale(args)];
-      const runs = (step: number): boolean => {
-        const { memoised, prefetchable } = steps[step];
-        return memoised ? memoStale : !prefetchable || prefetchStale;
-      };
+      const isStale = memo.isStale(args);
+      const runs = (step: number): boolean => isStale || !steps[step].memoised;
       const run = (): T => action(externalBuffers(plan, args, outputs), runs);
       // Later runs repeat the commands of the first one, so errors of validation show in the first.
       const results = isFirstRun ? this.#scoped(run) : run();
       isFirstRun = false;
       memo.remember(args);
-      prefetched.remember(args);
       markWritten(outputs);
       return results;
     };
@@ -230,23 +226,8 @@ export class WebGPUBackend implements Backend {
           pass.end();
         });
       },
-      prefetch: (args, outputs) => {
-        // Check mode waits for the device after each step, so a prefetch would gain nothing.
-        if (this.#checker !== undefined) return;
-        this.#act([...args, ...outputs], () => {
-          if (this.#failure !== undefined || !prefetched.isStale(args)) return;
-          const memoStale = memo.isStale(args);
-          const runs = (step: number): boolean =>
-            steps[step].memoised ? memoStale : steps[step].prefetchable;
-          executable.run(externalBuffers(plan, args, outputs), [], runs, 'gatewise prefetch');
-          memo.remember(args);
-          prefetched.remember(args);
-        });
-      },
       time: (args, outputs) =>
-        memo.suspend(() =>
-          prefetched.suspend(() => this.#time(executable, externalBuffers(plan, args, outputs))),
-        ),
+        memo.suspend(() => this.#time(executable, externalBuffers(plan, args, outputs))),
       launched: () =>
         executable.dispatches.map((dispatches, i) => {
           const { names = [] } = this.#launcher.variantsOf(steps[i]) ?? {};

@@ -1,4 +1,4 @@
-import { grad } from '../../../src/runtime/grad.ts';
+import { grad } from '../../../src/train/grad.ts';
 import { sample, type Sample } from '../sample.ts';
 import { checkpointed, checkpointInputs } from './shared/checkpointed.ts';
 

@@ -2,7 +2,7 @@ import { mul, square } from '../../../src/expr/arith.ts';
 import { checkpoint } from '../../../src/ops/checkpoint.ts';
 import { matmul } from '../../../src/ops/matmul.ts';
 import { reshape } from '../../../src/ops/structure.ts';
-import { grad } from '../../../src/runtime/grad.ts';
+import { grad } from '../../../src/train/grad.ts';
 import { f32, sample, type Sample } from '../sample.ts';
 import { checkpointed, checkpointInputs } from './shared/checkpointed.ts';
 

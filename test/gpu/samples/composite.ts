@@ -3,7 +3,7 @@ import type { Value } from '../../../src/graph/value.ts';
 import { composite } from '../../../src/ops/composite.ts';
 import { matmul } from '../../../src/ops/matmul.ts';
 import { sum } from '../../../src/ops/structure.ts';
-import { grad } from '../../../src/runtime/grad.ts';
+import { grad } from '../../../src/train/grad.ts';
 import { f32, sample, type Sample } from '../sample.ts';
 
 /** x and tanh(x · w) + x · w. */

@@ -4,7 +4,7 @@ import { fakeQuantize, weightProduct } from '../../../src/ops/fake_quantize.ts';
 import { matmul } from '../../../src/ops/matmul.ts';
 import { concat, constant, slice, sum, transpose } from '../../../src/ops/structure.ts';
 import type { PackedPrecision } from '../../../src/ops/weight_precision.ts';
-import { grad } from '../../../src/runtime/grad.ts';
+import { grad } from '../../../src/train/grad.ts';
 import { f32, roundingSample, sample, type Sample } from '../sample.ts';
 import { packedPrecisions } from './shared/packed_precisions.ts';
 

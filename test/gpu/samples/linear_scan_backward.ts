@@ -3,7 +3,7 @@ import type { Value } from '../../../src/graph/value.ts';
 import { applyAll } from '../../../src/graph/value.ts';
 import { linearScan, linearScanBackwardOp } from '../../../src/ops/linear_scan.ts';
 import { concat, sum } from '../../../src/ops/structure.ts';
-import { grad } from '../../../src/runtime/grad.ts';
+import { grad } from '../../../src/train/grad.ts';
 import { f32, sample, type Sample } from '../sample.ts';
 import { gated, gatedStep, scan, scanCases, scanInputs, scanName, scanShapes } from './shared/scan.ts';
 

@@ -8,7 +8,7 @@ import { recurrentBackwardOp } from '../../../src/ops/recurrent.ts';
 import { loopOperands, type RecurrentOperands } from '../../../src/ops/recurrent_schedule.ts';
 import type { SequenceResult } from '../../../src/ops/recurrent_sequence.ts';
 import { slice, sum } from '../../../src/ops/structure.ts';
-import { grad } from '../../../src/runtime/grad.ts';
+import { grad } from '../../../src/train/grad.ts';
 import { loopOf } from '../../recurrent_packing.ts';
 import { runFused, type RunSize } from '../../recurrent_run.ts';
 import { f32, roundingSample, sample, type Sample } from '../sample.ts';

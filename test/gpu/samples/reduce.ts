@@ -15,7 +15,7 @@ import {
   sum,
   transpose,
 } from '../../../src/ops/structure.ts';
-import { grad } from '../../../src/runtime/grad.ts';
+import { grad } from '../../../src/train/grad.ts';
 import { f32, sample, type Sample } from '../sample.ts';
 
 const reduceShapes: readonly (readonly [shape: Shape, axes: readonly number[]])[] = [

@@ -3,7 +3,7 @@ import type { Value } from '../../../src/graph/value.ts';
 import { apply } from '../../../src/graph/value.ts';
 import { gather, scatterOp } from '../../../src/ops/gather.ts';
 import { sum, transpose } from '../../../src/ops/structure.ts';
-import { grad } from '../../../src/runtime/grad.ts';
+import { grad } from '../../../src/train/grad.ts';
 import { f32, i32, sample, type Sample } from '../sample.ts';
 import { tables } from './shared/table_sizes.ts';
 

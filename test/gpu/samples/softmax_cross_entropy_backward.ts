@@ -2,7 +2,7 @@ import { mul } from '../../../src/expr/arith.ts';
 import type { Value } from '../../../src/graph/value.ts';
 import { softmaxCrossEntropy } from '../../../src/ops/softmax_cross_entropy.ts';
 import { mean, sum } from '../../../src/ops/structure.ts';
-import { grad } from '../../../src/runtime/grad.ts';
+import { grad } from '../../../src/train/grad.ts';
 import { f32, i32, sample, type Sample } from '../sample.ts';
 import { logitShapes } from './shared/logit_shapes.ts';
 

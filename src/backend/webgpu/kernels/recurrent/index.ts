@@ -1,5 +1,5 @@
-// The recurrent loops on WebGPU: their variants and their legalization. Legalizing packs the weights, selects the inference
-// form if nothing reads the saved activations, and splits a stream's single step so that one part is prefetched.
+// The recurrent loops on WebGPU: their variants and their legalization. Legalizing packs the weights and selects the inference
+// form if nothing reads the saved activations.
 import { applyNamed, operandsOf } from '../../../../graph/operands.ts';
 import type { Node, Value } from '../../../../graph/value.ts';
 import { quantizedWeight } from '../../../../ops/fake_quantize.ts';
@@ -14,19 +14,12 @@ import { concat } from '../../../../ops/structure.ts';
 import type { WeightPrecision } from '../../../../ops/weight_precision.ts';
 import { defineKernel } from '../kernel.ts';
 import { packWeights } from './packing.ts';
-import { prefetchedStep } from './prefetch.ts';
 import { loopDispatches, loopVariants } from './variants.ts';
 
 export const recurrent = defineKernel(recurrentOp, {
   legalize: (node, use) => {
-    const { operands, inference } = node.attrs;
     const isUnread = TRAINING_OUTPUTS.every((output) => !use.reads(output));
-    if (isUnread && !inference) {
-      // The second input, after the reserve, contains the initial states.
-      const isPrefetched = operands.initial > 0 && use.isPrefetchable(1) && !use.isPrefetchable(0);
-      return (isPrefetched ? prefetchedStep(node) : undefined) ?? inferenceForm(node);
-    }
-    return packed(node, false);
+    return isUnread && !node.attrs.inference ? inferenceForm(node) : packed(node, false);
   },
   variants: (placed, device) => loopVariants(placed, device, false),
   dispatches: (placed, device, variant) => loopDispatches(placed, device, variant, false),

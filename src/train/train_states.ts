@@ -3,11 +3,18 @@ import { GatewiseError } from '../core/errors.ts';
 import { sizeOf } from '../core/shape.ts';
 import type { NamedTensor } from '../io/file_dtypes.ts';
 import type { Layer } from '../nn/layer.ts';
-import type { Memory, NamedArguments } from './program.ts';
-import { stepsAndBatch } from './sequence_arguments.ts';
-import { StateLayout } from './state_layout.ts';
-import { batchAxis, rowsOf, type GivenStates } from './states.ts';
-import type { Argument, Tensor } from './tensor.ts';
+import type { Memory } from '../runtime/specialization.ts';
+import { stepsAndBatch } from '../runtime/sequence_arguments.ts';
+import { StateLayout } from '../runtime/state_layout.ts';
+import { batchAxis, rowsOf, type GivenStates } from '../runtime/states.ts';
+import type { Argument, Tensor } from '../runtime/tensor.ts';
+
+interface StatefulArguments {
+  /** (B), as `#continues`. */
+  readonly continues: Argument;
+  /** All states, flat. */
+  readonly states: Tensor;
+}
 
 export class TrainStates {
   readonly #model: Layer;
@@ -39,7 +46,7 @@ export class TrainStates {
   }
 
   /** `states` and `continues` as arguments of a step on such an input. @param given States of the caller, which are refused. */
-  arguments(input: Argument, given: GivenStates | undefined): NamedArguments {
+  arguments(input: Argument, given: GivenStates | undefined): StatefulArguments {
     if (given !== undefined)
       throw new GatewiseError(
         'argument',

@@ -1,24 +1,23 @@
-// Splits a single step of a cell in two: W_hh·h, which does not depend on the input and is prefetched, and the short rest: the
-// input product and one expression per unit.
-import { add } from '../../../../expr/arith.ts';
-import { Expr, inputName } from '../../../../expr/expr.ts';
-import { operandsOf } from '../../../../graph/operands.ts';
-import { isOp, type Node, type Value } from '../../../../graph/value.ts';
-import { compactInputs, elementwise } from '../../../../ops/elementwise.ts';
-import { matmul } from '../../../../ops/matmul.ts';
-import type { RecurrentAttrs } from '../../../../ops/recurrent_schedule.ts';
-import { concatOp, reshape, reshapeOp, slice } from '../../../../ops/structure.ts';
-import { MAX_INPUTS, MAX_OUTPUTS } from '../elementwise.ts';
+// Splits a single step of a cell in two: W_hh·h, which does not depend on the input, and the short rest: the input product and one
+// expression per unit.
+import { add } from '../expr/arith.ts';
+import { Expr, inputName } from '../expr/expr.ts';
+import { operandsOf } from '../graph/operands.ts';
+import { isOp, type ExpressionSize, type Node, type Value } from '../graph/value.ts';
+import { compactInputs, elementwise } from './elementwise.ts';
+import { matmul } from './matmul.ts';
+import type { RecurrentAttrs } from './recurrent_schedule.ts';
+import { concatOp, reshape, reshapeOp, slice } from './structure.ts';
 
 /**
  * The outputs of a single step of one pseudo-layer, without those that only training reads.
- * @returns undefined if the update needs more than products of h with weights, or if a kernel would bind too many tensors.
+ * @param limits Of an elementwise launch.
+ * @returns undefined if the update needs more than products of h with weights, or exceeds the limits.
  */
-export function prefetchedStep({
-  attrs,
-  inputs,
-  outputs,
-}: Node<RecurrentAttrs>): readonly Value[] | undefined {
+export function stepInParts(
+  { attrs, inputs, outputs }: Node<RecurrentAttrs>,
+  limits: ExpressionSize,
+): readonly Value[] | undefined {
   const { cell, bias, masked, hidden, pseudoLayers } = attrs;
   const operands = operandsOf(attrs.operands, inputs);
   const [reserve] = operands.reserve;
@@ -71,7 +70,7 @@ export function prefetchedStep({
   // h is both the output and one of the states.
   const exprs = [after[0], ...after];
   const { used } = compactInputs(exprs, read);
-  if (used.length > MAX_INPUTS || exprs.length > MAX_OUTPUTS) return undefined;
+  if (used.length > limits.inputs || exprs.length > limits.outputs) return undefined;
   const results = elementwise(exprs, read, [batch, hidden], `step of ${cell.name}`);
   const [, , output, ...finals] = outputs;
   // Nothing reads the first two outputs.

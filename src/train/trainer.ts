@@ -14,17 +14,22 @@ import {
 } from '../core/options.ts';
 import { checkMetadata, parseSafetensors, serializeSafetensors } from '../io/safetensors.ts';
 import type { NamedTensor } from '../io/file_dtypes.ts';
-import type { Loss } from '../nn/loss.ts';
-import { learningRate, rateAt, type LearningRate, type Optimizer } from '../nn/optimizer.ts';
-import { toHostTensor, type HostData } from './host.ts';
-import { Inspectable } from './inspectable.ts';
-import type { NetContext } from './net_context.ts';
-import { ProgramCache, type NamedArguments, type Prepared } from './program.ts';
-import { sequenceArguments, truncationOf, type SequenceOptions } from './sequence_arguments.ts';
-import { givenStates, type GivenStates } from './states.ts';
-import { toArgument, type Tensor } from './tensor.ts';
+import type { Loss } from './loss.ts';
+import { learningRate, rateAt, type LearningRate, type Optimizer } from './optimizer.ts';
+import { toHostTensor, type HostData } from '../runtime/host.ts';
+import type { Net } from '../runtime/net.ts';
+import type { NetContext } from '../runtime/net_context.ts';
+import { PREPARE, Program, type Planned, type Prepared } from '../runtime/program.ts';
+import {
+  sequenceArguments,
+  truncationOf,
+  type SequenceOptions,
+  type Truncation,
+} from '../runtime/sequence_arguments.ts';
+import { givenStates, type GivenStates } from '../runtime/states.ts';
+import { toArgument, type Tensor } from '../runtime/tensor.ts';
 import { TrainStates } from './train_states.ts';
-import { optimizerArgument, hasSameSteps, traceStep, type StepRecipe } from './train_step.ts';
+import { hasSameSteps, traceStep, type StepArguments, type StepRecipe } from './train_step.ts';
 
 /**
  * `lengths` or `mask` go to the model's layers, and to the loss if there is a target for each step. Labels of masked steps must
@@ -61,8 +66,12 @@ const OPTIONS = {
 
 type StepParameters = [x: Tensor | HostData, y: Tensor | HostData, options?: StepOptions];
 
-/** `plan`, `explain`, `profile` and `tune` are about `step`; they train nothing. */
-export class Trainer extends Inspectable<StepParameters> {
+/** What the graph of a step depends on besides. */
+interface StepStatics {
+  readonly truncation: Truncation | undefined;
+}
+
+export class Trainer implements Planned<StepParameters>, Disposable {
   readonly #net: NetContext;
   readonly #options: Complete<typeof OPTIONS>;
   /** Each flat, like the weights. */
@@ -70,15 +79,18 @@ export class Trainer extends Inspectable<StepParameters> {
   /** The model's states between steps; undefined unless stateful. */
   readonly #states: TrainStates | undefined;
   readonly #lossValue: Tensor;
-  readonly #programs: ProgramCache;
+  readonly #program: Program<StepArguments, StepStatics>;
   #learningRate: LearningRate;
   #steps = 0;
   #disposed = false;
 
-  /** Made by `net.trainer`. */
-  constructor(net: NetContext, options: TrainerOptions) {
-    super();
+  /**
+   * Trains the weights of a net in place.
+   * @throws GatewiseError `unsupported` if they were loaded with precision `int8`.
+   */
+  constructor({ context: net }: Net, options: TrainerOptions) {
     this.#options = readOptions('trainer', OPTIONS, options);
+    const [size] = net.weights.shape;
     const { optimizer, stateful } = this.#options;
     if (net.layout.entries.length === 0)
       throw new GatewiseError('unsupported', `trainer: ${net.model.name} has no parameters to train`);
@@ -88,11 +100,14 @@ export class Trainer extends Inspectable<StepParameters> {
         "trainer: the net was loaded with precision 'int8', which is for inference; load it with 'f16' or 'float32' to train",
       );
     this.#net = net;
-    this.#programs = new ProgramCache(net.runtime.backend);
+    this.#program = new Program(net.runtime, {
+      name: 'step',
+      trace: (args, { truncation }) => traceStep(net, this.#options, args, truncation),
+    });
     this.#learningRate = optimizer.lr;
     this.#states = stateful ? new TrainStates(net.model, net.runtime) : undefined;
-    this.#optimizerStates = optimizer.states.map(() => net.runtime.allocate([net.layout.size], 'f32'));
-    for (const tensor of this.#optimizerStates) tensor.write(new Float32Array(net.layout.size));
+    this.#optimizerStates = optimizer.states.map(() => net.runtime.allocate([size], 'f32'));
+    for (const tensor of this.#optimizerStates) tensor.write(new Float32Array(size));
     this.#lossValue = net.runtime.allocate([], 'f32');
     net.dependents.add(this);
   }
@@ -122,9 +137,9 @@ export class Trainer extends Inspectable<StepParameters> {
    *   `onNonFinite` is `throw`.
    */
   step(x: Tensor | HostData, y: Tensor | HostData, options: StepOptions = {}): Promise<number> {
-    const { program, args } = this.prepare('step', x, y, options);
+    const { specialization, args } = this.#prepare('step', x, y, options);
     const rate = this.learningRate;
-    const [loss] = program.run(args, [this.#lossValue.buffer], [0]);
+    const [loss] = specialization.run(args, [this.#lossValue.buffer], [0]);
     this.#states?.advance();
     return this.#checkedLoss(loss, ++this.#steps, rate);
   }
@@ -156,44 +171,37 @@ export class Trainer extends Inspectable<StepParameters> {
     this.#states.reset(rows);
   }
 
-  protected prepare(
-    method: string,
-    x: Tensor | HostData,
-    y: Tensor | HostData,
-    options: StepOptions = {},
-  ): Prepared {
+  /** @internal */
+  [PREPARE](method: string, ...args: StepParameters): readonly Prepared[] {
+    return [this.#prepare(method, ...args)];
+  }
+
+  #prepare(method: string, x: Tensor | HostData, y: Tensor | HostData, options: StepOptions = {}): Prepared {
     this.#checkAlive(method);
     checkOptions('step', options, ['lengths', 'mask', 'states']);
     const net = this.#net;
     const { loss, optimizer, seed } = this.#options;
     const step = this.#steps + 1;
     const scalars = Object.values(optimizer.scalars(step, this.learningRate));
-    const { input, ...sequences } = sequenceArguments('step', net.model, x, options);
-    const states =
-      this.#states?.arguments(input, options.states) ?? givenStates('step', net.model, options.states);
+    const sequences = sequenceArguments('step', net.model, x, options);
+    const { input } = sequences;
+    const { states, ...continues } = this.#states?.arguments(input, options.states) ?? {
+      states: givenStates('step', net.model, options.states),
+    };
     const target = toArgument('step: target', y, loss.targetDType);
-    const args: NamedArguments = {
+    const args: StepArguments = {
       weights: net.weights,
-      ...Object.fromEntries(
-        optimizer.states.map((name, i) => [optimizerArgument(name), this.#optimizerStates[i]]),
-      ),
+      optimizer: Object.fromEntries(optimizer.states.map((name, i) => [name, this.#optimizerStates[i]])),
       scalars: toHostTensor('trainer', scalars),
-      input,
       target,
       noise: { shape: [2], dtype: 'i32', data: Int32Array.of(seedWord(seed), step) },
       ...sequences,
-      ...states,
+      states,
+      ...continues,
     };
-    const truncation =
-      loss.ignoresPadding === true && hasSameSteps(target, input)
-        ? truncationOf(net.model, { input, ...sequences })
-        : undefined;
-    return this.#programs.prepare({
-      name: 'step',
-      args,
-      variant: `${truncation?.length}`,
-      trace: (values) => traceStep(net, this.#options, values, truncation),
-    });
+    const truncates = loss.ignoresPadding === true && hasSameSteps(target, input);
+    const truncation = truncates ? truncationOf(net.model, sequences) : undefined;
+    return this.#program.prepare(args, { truncation });
   }
 
   /**
@@ -262,10 +270,14 @@ export class Trainer extends Inspectable<StepParameters> {
   dispose(): void {
     this.#disposed = true;
     this.#net.dependents.delete(this);
-    this.#programs.clear();
+    this.#program.dispose();
     this.#lossValue.dispose();
     this.#states?.dispose();
     for (const tensor of this.#optimizerStates) tensor.dispose();
+  }
+
+  [Symbol.dispose](): void {
+    this.dispose();
   }
 }
 

@@ -2,21 +2,23 @@
 import { add, clamp, div, isfinite, minimum, mul, sqrt, square, where } from '../expr/arith.ts';
 import { GatewiseError, show } from '../core/errors.ts';
 import { Expr, inputName } from '../expr/expr.ts';
+import type { MapTree } from '../core/tree.ts';
 import { gradients } from '../graph/autodiff.ts';
-import type { Signature, Value } from '../graph/value.ts';
+import { Value, type Signature } from '../graph/value.ts';
 import { Noise, type Context } from '../nn/context.ts';
 import { perStepOf, type Layer, type Values } from '../nn/layer.ts';
-import type { Loss } from '../nn/loss.ts';
-import type { Optimizer } from '../nn/optimizer.ts';
+import type { Loss } from './loss.ts';
+import type { Optimizer } from './optimizer.ts';
 import { elementwise } from '../ops/elementwise.ts';
 import { lengthMask } from '../ops/sequence_mask.ts';
 import { constant, slice, sum, transpose, zeros } from '../ops/structure.ts';
-import type { NetContext } from './net_context.ts';
-import type { ParameterLayout } from './parameters.ts';
-import type { Traced } from './program.ts';
-import { truncate, type Truncation } from './sequence_arguments.ts';
-import { StateLayout } from './state_layout.ts';
-import { clearRows, tracedStates } from './states.ts';
+import type { NetContext } from '../runtime/net_context.ts';
+import type { ParameterLayout } from '../runtime/parameters.ts';
+import { truncate, type SequenceArguments, type Truncation } from '../runtime/sequence_arguments.ts';
+import type { Traced } from '../runtime/specialization.ts';
+import { StateLayout } from '../runtime/state_layout.ts';
+import { clearRows, type StateArguments } from '../runtime/states.ts';
+import type { Argument } from '../runtime/tensor.ts';
 
 /** What a step minimises, and how. */
 export interface StepRecipe {
@@ -37,48 +39,65 @@ export interface StepRecipe {
   readonly onNonFinite?: 'throw' | 'skip' | 'apply';
 }
 
-/** The name of a state of the optimizer as an argument of a step. */
-export const optimizerArgument = (state: string): string => `optimizer ${state}`;
+/** The arguments of a step. */
+export type StepArguments = SequenceArguments & {
+  readonly weights: Argument;
+  /** The optimizer's states by name, each flat like the weights. */
+  readonly optimizer: Readonly<Record<string, Argument>>;
+  /** The optimizer's scalars of this step. */
+  readonly scalars: Argument;
+  readonly target: Argument;
+  /** The seed and the number of the step. */
+  readonly noise: Argument;
+  /** Given states of the model by name, or for a stateful trainer all states, flat. */
+  readonly states: Argument | StateArguments;
+  /** Of a stateful trainer, (B): 0 for rows that start at zero, else 1. */
+  readonly continues?: Argument;
+};
 
 /**
  * Traces a step.
- * @param args `weights`, the optimizer's states, `scalars`, `input`, `target`, `noise`, `lengths` or `mask`, given states of
- *   the model, or for a stateful trainer all `states`, flat, and `continues`, (B): 0 for rows that start at zero, else 1.
  * @param truncation The steps of input and target that are computed; all where absent.
- * @returns The loss, then the new weights, the optimizer's new states and, with `continues`, the new `states`.
+ * @returns The loss and, donated, the new weights, the optimizer's new states and, with `continues`, the new `states`.
  */
 export function traceStep(
   { model, layout, precision }: Pick<NetContext, 'model' | 'layout' | 'precision'>,
   recipe: StepRecipe,
-  args: Values,
+  args: MapTree<StepArguments, Argument, Value>,
   truncation?: Truncation,
 ): Traced {
   const { loss, optimizer } = recipe;
-  const { weights: flat, scalars, noise, lengths, mask, continues } = args;
-  const x = truncate(args['input'], truncation);
-  const target = truncate(args['target'], truncation);
+  const { weights, scalars, noise, lengths, mask, states: given, continues } = args;
+  const x = truncate(args.input, truncation);
+  const target = truncate(args.target, truncation);
   const context: Context = {
     noise: new Noise(noise),
     ...(lengths && { lengths }),
     ...(mask && { mask }),
   };
-  const stateLayout = continues && new StateLayout(model.states, continues.shape[0]);
+  const carried = given instanceof Value && continues !== undefined ? { flat: given, continues } : undefined;
+  const stateLayout = carried && new StateLayout(model.states, carried.continues.shape[0]);
   const initial = stateLayout
-    ? clearRows('trainer', model.states, stateLayout.unpack(args['states']), continues)
-    : tracedStates(model, args);
-  const parameters = layout.unpack(flat);
+    ? clearRows('trainer', model.states, stateLayout.unpack(carried.flat), carried.continues)
+    : (given as Values);
+  const parameters = layout.unpack(weights);
   const stored = layout.quantize(parameters, precision);
   const { output, states } = model.forward(x, stored, initial, context);
   const value = applyLoss(loss, output, target, stepMask(model, context, x, output, target));
   const gradient = clip(recipe, gradientOf(layout, value, parameters));
-  const optimizerStates = optimizer.states.map(optimizerArgument);
-  const tensors = [flat, gradient, ...optimizerStates.map((name) => args[name])];
+  const tensors = [weights, gradient, ...optimizer.states.map((name) => args.optimizer[name])];
   const skips = recipe.onNonFinite !== 'apply';
-  const carried = stateLayout ? [stateLayout.pack(states)] : [];
-  const kept = skips ? carried.map((next) => where(isfinite(value), next, args['states'])) : carried;
+  const [next, ...moments] = update(optimizer, tensors, scalars, skips ? value : undefined);
+  const after = stateLayout?.pack(states);
+  const kept = after && carried && skips ? where(isfinite(value), after, carried.flat) : after;
   return {
-    outputs: [value, ...update(optimizer, tensors, scalars, skips ? value : undefined), ...kept],
-    donate: [undefined, 'weights', ...optimizerStates, ...carried.map(() => 'states')],
+    outputs: {
+      loss: value,
+      weights: next,
+      optimizer: Object.fromEntries(optimizer.states.map((name, i) => [name, moments[i]])),
+      ...(kept && { states: kept }),
+    },
+    donated: ['weights', 'optimizer', 'states'],
   };
 }
 
