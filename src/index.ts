@@ -75,7 +75,6 @@ export type { WeightPrecision } from './ops/weight_precision.ts';
 export { linearScan, type LinearScanOptions } from './ops/linear_scan.ts';
 export {
   recurrent,
-  recurrentNaive,
   recurrentSequence,
   type RecurrentWeights,
   type SequenceArguments,

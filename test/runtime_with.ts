@@ -1,6 +1,7 @@
 // Runtimes whose WebGPU backend has other kernels.
 import type { CPUKernel } from '../src/backend/cpu/kernels/kernel.ts';
 import { hostTarget, referenceKernels } from '../src/backend/cpu/kernels/index.ts';
+import { Checker } from '../src/backend/webgpu/check.ts';
 import { webgpuKernels } from '../src/backend/webgpu/kernels/index.ts';
 import type { WebGPUKernel } from '../src/backend/webgpu/kernels/kernel.ts';
 import { WebGPUBackend } from '../src/backend/webgpu/webgpu_backend.ts';
@@ -15,10 +16,12 @@ export async function runtimeWith(
   const backend = new WebGPUBackend({
     device: device ?? (await acquireDevice({})),
     ownsDevice: device === undefined,
-    check: reference.length > 0,
     tuning: undefined,
     kernels: [...webgpuKernels, ...kernels],
-    reference: hostTarget([...referenceKernels, ...reference]),
+    checker:
+      reference.length === 0
+        ? undefined
+        : (staging) => new Checker(staging, hostTarget([...referenceKernels, ...reference])),
   });
   return new Runtime(backend, undefined);
 }

@@ -168,7 +168,7 @@ export function recurrent(
   return { output: reshape(output, [steps, batch, hidden]), final: concat(finals) };
 }
 
-/** One step of a cell, composed of the graph's ops: the new states, each (B, W). `recurrentNaive` repeats it. */
+/** One step of a cell, composed of the graph's ops: the new states, each (B, W). */
 export function stepNaive(
   cell: Cell,
   input: Value,
@@ -200,26 +200,4 @@ export function stepNaive(
     project: (x) => matmul(x, weights.hr ?? missing('weight_hr'), { transposeB: true }),
     random: () => (draw.random ?? (() => missing('random numbers')))(),
   });
-}
-
-/** All steps of a cell in one direction, composed of the graph's ops: the reference for the fused kernel. */
-export function recurrentNaive(
-  cell: Cell,
-  products: Value,
-  weight: Value,
-  initial: Value,
-  bias?: Value,
-): { output: Value; final: Value } {
-  const [steps, batch, width] = products.shape;
-  const hidden = width / cell.gates.length;
-  let states = cell.states.map((_, s) => reshape(slice(initial, 0, s, s + 1), [batch, hidden]));
-  const outputs = Array.from({ length: steps }, (_, t) => {
-    const input = reshape(slice(products, 0, t, t + 1), [batch, width]);
-    states = stepNaive(cell, input, states, { hh: weight, ...(bias === undefined ? {} : { bias }) });
-    return reshape(states[0], [1, batch, hidden]);
-  });
-  return {
-    output: concat(outputs),
-    final: concat(states.map((state) => reshape(state, [1, batch, hidden]))),
-  };
 }

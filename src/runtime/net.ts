@@ -128,7 +128,6 @@ export class Net implements Planned<[x: Tensor | HostData, options?: RunOptions]
     return this.#program.prepare({ weights, ...sequences, states }, { withStates, truncation });
   }
 
-  /** @internal */
   [PREPARE](_: string, x: Tensor | HostData, options: RunOptions = {}): readonly Prepared[] {
     return [this.#prepare(x, options, false)];
   }

@@ -1,7 +1,8 @@
 // The runtime: a backend, and all that runs on it.
 import type { Backend, CalibrateOptions } from '../backend/backend.ts';
-import { CPUBackend, type Precision } from '../backend/cpu/cpu_backend.ts';
+import type { Precision } from '../backend/cpu/cpu_backend.ts';
 import type { CompileProgress } from '../backend/webgpu/pipelines.ts';
+import type { Staging } from '../backend/webgpu/staging.ts';
 import { WebGPUBackend } from '../backend/webgpu/webgpu_backend.ts';
 import { GatewiseError } from '../core/errors.ts';
 import {
@@ -27,7 +28,6 @@ import { toHostTensor, type HostData } from './host.ts';
 import { MemoryPool } from './memory_pool.ts';
 import { Net } from './net.ts';
 import { ParameterLayout } from './parameters.ts';
-import type { Memory } from './specialization.ts';
 import { Tensor } from './tensor.ts';
 import { localStore, TuningTable, type TuningStore } from './tuning_table.ts';
 
@@ -109,7 +109,7 @@ const TENSOR = {
   dtype: optional(oneOf(['f32', 'i32'])),
 };
 
-export class Runtime implements Memory, Disposable {
+export class Runtime implements Disposable {
   readonly backend: Backend;
   /** Why the runtime is on the CPU, if WebGPU was tried and there is none. */
   readonly fallbackReason: string | undefined;
@@ -118,7 +118,7 @@ export class Runtime implements Memory, Disposable {
   readonly #owned = new Set<Disposable>();
   #disposed = false;
 
-  /** Made by `createRuntime`. */
+  /** Made by `createRuntime`. @internal */
   constructor(backend: Backend, table: TuningTable | undefined, freeBytes?: number, fallbackReason?: string) {
     this.backend = backend;
     this.#table = table;
@@ -126,7 +126,7 @@ export class Runtime implements Memory, Disposable {
     this.#pool = new MemoryPool(backend, freeBytes);
   }
 
-  /** A tensor of uninitialised memory. */
+  /** A tensor of uninitialised memory. @internal */
   allocate(shape: Shape, dtype: DType): Tensor {
     this.#checkAlive();
     return this.#pool.allocate(shape, dtype);
@@ -238,18 +238,21 @@ export async function createRuntime(options: RuntimeOptions = {}): Promise<Runti
   if (backend === 'cpu' && device !== undefined)
     refuse("a device was given with backend: 'cpu'; leave out one of them");
   const table = tableFor(tuning);
-  const onCPU = (reason?: string): Runtime =>
-    new Runtime(new CPUBackend(precision), table, freeBytes, reason);
-  const onGPU = (own: GPUDevice, ownsDevice: boolean): Runtime =>
-    new Runtime(
-      new WebGPUBackend({ device: own, ownsDevice, check, tuning: table, onCompile }),
-      table,
-      freeBytes,
-    );
+  // An application loads the CPU backend only where it runs on it.
+  const onCPU = async (reason?: string): Promise<Runtime> => {
+    const { CPUBackend } = await import('../backend/cpu/cpu_backend.ts');
+    return new Runtime(new CPUBackend(precision), table, freeBytes, reason);
+  };
+  const onGPU = async (own: GPUDevice, ownsDevice: boolean): Promise<Runtime> => {
+    const { Checker } = check ? await import('../backend/webgpu/check.ts') : {};
+    const checker = Checker && ((staging: Staging) => new Checker(staging));
+    const gpu = new WebGPUBackend({ device: own, ownsDevice, checker, tuning: table, onCompile });
+    return new Runtime(gpu, table, freeBytes);
+  };
   if (backend === 'cpu') return onCPU();
   if (device !== undefined) return onGPU(device, false);
   try {
-    return onGPU(await acquireDevice(options), true);
+    return await onGPU(await acquireDevice(options), true);
   } catch (error) {
     const optional =
       backend === undefined && !check && error instanceof GatewiseError && error.code === 'no-adapter';

@@ -133,7 +133,6 @@ export class Stream implements Planned<[x: Tensor | HostData]>, Disposable {
     return [tensors.length === 0 ? undefined : this.#prefetched, prepared];
   }
 
-  /** @internal */
   [PREPARE](method: string, x: Tensor | HostData): readonly Prepared[] {
     const [first, push] = this.#parts(method, x);
     const { specialization } = first ?? {};

@@ -19,13 +19,16 @@ export interface NumberRange {
 export class Tensor implements Disposable {
   readonly shape: Shape;
   readonly dtype: DType;
-  /** The backend it belongs to. */
+  /** The backend it belongs to. @internal */
   readonly backend: Backend;
   #buffer: DeviceBuffer | undefined;
   #range: NumberRange | undefined;
   readonly #release: (() => void) | undefined;
 
-  /** Made by a runtime. @param release Takes the memory back. Default: the garbage collector or the application frees it. */
+  /**
+   * Made by a runtime. @param release Takes the memory back. Default: the garbage collector or the application frees it.
+   * @internal
+   */
   constructor(backend: Backend, buffer: DeviceBuffer, shape: Shape, dtype: DType, release?: () => void) {
     this.backend = backend;
     this.shape = shape;
@@ -35,7 +38,7 @@ export class Tensor implements Disposable {
     if (release !== undefined) collected.register(this, release, this);
   }
 
-  /** The memory. @throws GatewiseError `disposed` after dispose. */
+  /** The memory. @throws GatewiseError `disposed` after dispose. @internal */
   get buffer(): DeviceBuffer {
     if (this.#buffer === undefined) {
       throw new GatewiseError(
@@ -68,7 +71,7 @@ export class Tensor implements Disposable {
     this.#range = undefined;
   }
 
-  /** The range of i32 elements that the host wrote; undefined for f32 and for what a device has computed. */
+  /** The range of i32 elements that the host wrote; undefined for f32 and for what a device has computed. @internal */
   get range(): NumberRange | undefined {
     return this.#range;
   }

@@ -88,28 +88,29 @@ export class Trainer implements Planned<StepParameters>, Disposable {
    * Trains the weights of a net in place.
    * @throws GatewiseError `unsupported` if they were loaded with precision `int8`.
    */
-  constructor({ context: net }: Net, options: TrainerOptions) {
+  constructor(net: Net, options: TrainerOptions) {
+    const { context } = net;
     this.#options = readOptions('trainer', OPTIONS, options);
-    const [size] = net.weights.shape;
+    const [size] = context.weights.shape;
     const { optimizer, stateful } = this.#options;
-    if (net.layout.entries.length === 0)
-      throw new GatewiseError('unsupported', `trainer: ${net.model.name} has no parameters to train`);
-    if (net.precision === 'int8')
+    if (context.layout.entries.length === 0)
+      throw new GatewiseError('unsupported', `trainer: ${context.model.name} has no parameters to train`);
+    if (context.precision === 'int8')
       throw new GatewiseError(
         'unsupported',
         "trainer: the net was loaded with precision 'int8', which is for inference; load it with 'f16' or 'float32' to train",
       );
-    this.#net = net;
-    this.#program = new Program(net.runtime, {
+    this.#net = context;
+    this.#program = new Program(context.runtime, {
       name: 'step',
-      trace: (args, { truncation }) => traceStep(net, this.#options, args, truncation),
+      trace: (args, { truncation }) => traceStep(context, this.#options, args, truncation),
     });
     this.#learningRate = optimizer.lr;
-    this.#states = stateful ? new TrainStates(net.model, net.runtime) : undefined;
-    this.#optimizerStates = optimizer.states.map(() => net.runtime.allocate([size], 'f32'));
+    this.#states = stateful ? new TrainStates(context.model, context.runtime) : undefined;
+    this.#optimizerStates = optimizer.states.map(() => context.runtime.allocate([size], 'f32'));
     for (const tensor of this.#optimizerStates) tensor.write(new Float32Array(size));
-    this.#lossValue = net.runtime.allocate([], 'f32');
-    net.dependents.add(this);
+    this.#lossValue = context.runtime.allocate([], 'f32');
+    context.dependents.add(this);
   }
 
   /** The rate of the next step. Setting a number or a schedule replaces the optimizer's from the next step on. */
@@ -171,7 +172,6 @@ export class Trainer implements Planned<StepParameters>, Disposable {
     this.#states.reset(rows);
   }
 
-  /** @internal */
   [PREPARE](method: string, ...args: StepParameters): readonly Prepared[] {
     return [this.#prepare(method, ...args)];
   }

@@ -81,6 +81,21 @@ test('is imported by name in Node', () => {
   expect(printed).toBe('function function argument');
 });
 
+test('every entry is imported in Node, without a DOM, and its parts fit together', () => {
+  const printed = runNode(
+    'entries.js',
+    `import { createRuntime, LSTM } from 'gatewise';
+     import { explain } from 'gatewise/tools';
+     import { Trainer, mse, sgd } from 'gatewise/train';
+     const runtime = await createRuntime({ backend: 'cpu' });
+     const net = await runtime.load(new LSTM({ inputSize: 1, hiddenSize: 1 }));
+     const trainer = new Trainer(net, { loss: mse, optimizer: sgd({ lr: 1 }) });
+     await trainer.step([[[1]]], [[[2]]]);
+     console.log(typeof document, trainer.steps, explain(trainer, [[[1]]], [[[2]]]).split('\\n')[0]);`,
+  );
+  expect(printed).toMatch(/^undefined 1 step +op/);
+});
+
 test('gatewise/node names the optional package where it is missing, and finds an adapter where it is installed', () => {
   const code = `import { GatewiseError } from 'gatewise';
     import { nodeGPU } from 'gatewise/node';
@@ -108,7 +123,20 @@ test.each([
     join(project, 'consumer.ts'),
     `import { createRuntime, GatewiseError, LSTM } from 'gatewise';
      import { nodeGPU, type NodeGPUOptions } from 'gatewise/node';
+     import { explain, type Plan } from 'gatewise/tools';
+     import { adam, mse, Trainer } from 'gatewise/train';
 
+     export async function train(): Promise<string> {
+       const runtime = await createRuntime();
+       const net = await runtime.load(new LSTM({ inputSize: 1, hiddenSize: 2 }));
+       const trainer = new Trainer(net, { loss: mse, optimizer: adam() });
+       // @ts-expect-error a step takes an input and a target
+       explain(trainer, [[[1]]]);
+       // @ts-expect-error what only the library uses is not declared
+       runtime.allocate([1], 'f32');
+       return explain(net, [[[1]]]) + explain(trainer, [[[1]]], [[[1, 2]]]);
+     }
+     export type Steps = Plan['steps'];
      const options: NodeGPUOptions = { software: true };
      export const gpu: Promise<GPU> = nodeGPU(options);
      export const lstm = new LSTM({ inputSize: 10, hiddenSize: 20 });
@@ -173,7 +201,10 @@ test('a bundler drops unused exports', async () => {
 });
 
 test('a bundle for a page imports nothing from Node', async () => {
-  const code = await bundle('all', "import * as gatewise from 'gatewise'; globalThis.gatewise = gatewise;");
+  const code = await bundle(
+    'all',
+    "import * as core from 'gatewise'; import * as tools from 'gatewise/tools'; import * as train from 'gatewise/train'; globalThis.all = { core, tools, train };",
+  );
   expect(code).toContain('GatewiseError');
   expect(code).not.toMatch(/["']node:|from ?["']webgpu["']|require\(/);
 });

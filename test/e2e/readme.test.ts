@@ -27,7 +27,7 @@ function withPrograms(programs: readonly string[], use: (folder: string) => stri
       noEmit: true,
       noUnusedLocals: false,
       typeRoots: [join(root, 'node_modules/@types'), join(root, 'node_modules')],
-      paths: { gatewise: [join(root, 'src/index.ts')], 'gatewise/node': [join(root, 'src/node/index.ts')] },
+      paths: { gatewise: [join(root, 'src/index.ts')], 'gatewise/*': [join(root, 'src/*/index.ts')] },
     };
     const config = { extends: join(root, 'tsconfig.json'), compilerOptions, include: ['*.ts'] };
     writeFileSync(join(folder, 'tsconfig.json'), JSON.stringify(config));

@@ -69,14 +69,13 @@ function expectSound(profile: Profile, method: Profile['method']): void {
 test('a calibration is complete, plain data, and made once', async () => {
   expectWhole(calibration);
   expect(JSON.parse(JSON.stringify(calibration))).toEqual(calibration);
-  const promise = runtime.calibrate();
-  expect(runtime.calibrate()).toBe(promise);
-  expect(await promise).toBe(calibration);
-  const again = runtime.calibrate({ again: true });
-  expect(again).not.toBe(promise);
-  expect(runtime.calibrate()).toBe(again);
+  expect(await Promise.all([runtime.calibrate(), runtime.calibrate()])).toEqual([calibration, calibration]);
+  expect(await runtime.calibrate()).toBe(calibration);
   // On a busy machine it may use another clock than the first.
-  calibration = await again;
+  const again = await runtime.calibrate({ again: true });
+  expect(again).not.toBe(calibration);
+  expect(await runtime.calibrate()).toBe(again);
+  calibration = again;
   expectWhole(calibration);
 });
 
@@ -115,9 +114,11 @@ test('a profile of a stream does not change its states', async () => {
   for (const stream of [profiled, plain]) stream.push(step);
   const profile = await tools.profile(profiled, step);
   expectSound(profile, calibration.method);
-  expect(profile.steps.map(({ label }) => label)).toEqual(
-    tools.plan(plain, step).steps.map(({ label }) => label),
-  );
+  // First the product that is prefetched.
+  expect(profile.steps.map(({ label }) => label)).toEqual([
+    'matmul',
+    ...tools.plan(plain, step).steps.map(({ label }) => label),
+  ]);
   expect(await profiled.push(step).read()).toEqual(await plain.push(step).read());
 });
 

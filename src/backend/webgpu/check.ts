@@ -6,6 +6,7 @@ import { walk } from '../../core/view.ts';
 import type { Step } from '../../plan/plan.ts';
 import type { Region, Target } from '../../plan/target.ts';
 import { runStep } from '../cpu/cpu_backend.ts';
+import { referenceTarget } from '../cpu/kernels/index.ts';
 import type { CPUKernel } from '../cpu/kernels/kernel.ts';
 import type { ExternalBuffers } from './bind_groups.ts';
 import type { WebGPUExecutable } from './executable.ts';
@@ -18,7 +19,8 @@ export class Checker {
   readonly #staging: Staging;
   readonly #reference: Target<CPUKernel>;
 
-  constructor(staging: Staging, reference: Target<CPUKernel>) {
+  /** @param reference The CPU kernels to compare with. */
+  constructor(staging: Staging, reference: Target<CPUKernel> = referenceTarget) {
     this.#staging = staging;
     this.#reference = reference;
   }

@@ -3,17 +3,13 @@ import { GatewiseError } from '../../core/errors.ts';
 import type { DType, NumberArray } from '../../core/shape.ts';
 import type { Calibration } from '../../plan/calibration.ts';
 import type { Plan } from '../../plan/plan.ts';
-import type { StepTimes } from '../../plan/profile.ts';
 import type { Target } from '../../plan/target.ts';
 import type { Backend, CalibrateOptions, DeviceBuffer, Executable, TuningMemory } from '../backend.ts';
-import { referenceTarget } from '../cpu/kernels/index.ts';
-import type { CPUKernel } from '../cpu/kernels/kernel.ts';
 import { markWritten, Memo } from '../memo.ts';
-import type { Choices, TunedKind } from '../tuning.ts';
+import type { Choices } from '../tuning.ts';
 import type { ExternalBuffers } from './bind_groups.ts';
 import { asWebGPUBuffer, createStorage, importStorage, usable, type WebGPUBuffer } from './buffers.ts';
-import { calibrate } from './calibrate.ts';
-import { Checker } from './check.ts';
+import type { Checker } from './check.ts';
 import { CompletionPolling } from './completion_polling.ts';
 import { describeAdapter, deviceInfoOf } from './device_info.ts';
 import { externalBuffers, WebGPUExecutable } from './executable.ts';
@@ -21,27 +17,24 @@ import { targetOf, webgpuKernels } from './kernels/index.ts';
 import type { WebGPUKernel } from './kernels/kernel.ts';
 import { sharesLaunches } from './kernels/recurrent/wavefront.ts';
 import { Launcher } from './launches.ts';
+import type { Measurements } from './measurements.ts';
 import { Pipelines, type CompileProgress } from './pipelines.ts';
 import { QueueTimeline } from './queue_timeline.ts';
 import { SharedTemporaries } from './shared_temporaries.ts';
 import { createStaging, type Staging } from './staging.ts';
-import { DeviceTimer } from './timing.ts';
-import { tuneKinds, untunedKinds } from './tune.ts';
 
 export interface WebGPUBackendOptions {
   readonly device: GPUDevice;
   /** Whether `dispose` destroys the device. */
   readonly ownsDevice: boolean;
-  /** Whether to run each step on the CPU as well, and throw if the results differ. */
-  readonly check: boolean;
+  /** Makes what runs each step on the CPU as well, and throws if the results differ. */
+  readonly checker?: ((staging: Staging) => Checker) | undefined;
   /** The tuned choices of variants. If undefined, each step runs in the default variant for the device. */
   readonly tuning: TuningMemory | undefined;
   /** Called as the device compiles pipelines. */
   readonly onCompile?: ((progress: CompileProgress) => void) | undefined;
   /** The backend's kernels by default. */
   readonly kernels?: readonly WebGPUKernel[];
-  /** The CPU kernels that check mode compares with; those of the CPU backend by default. */
-  readonly reference?: Target<CPUKernel>;
 }
 
 export class WebGPUBackend implements Backend {
@@ -59,11 +52,9 @@ export class WebGPUBackend implements Backend {
   readonly #temporaries: SharedTemporaries;
   /** In check mode. */
   readonly #checker: Checker | undefined;
-  #calibration: Promise<Calibration> | undefined;
   /** The calibration that plans may use: set by `calibrate`, not by a profile, so that a profile does not change later plans. */
   #planCalibration: Calibration | undefined;
-  /** Settles with the latest measurement. Measurements run one at a time. */
-  #measurements: Promise<unknown> = Promise.resolve();
+  #loadedMeasurements: Promise<Measurements> | undefined;
   /** The first error of the device, or of its use after `dispose`. The next operation throws it. */
   #failure: GatewiseError | undefined;
   #disposed = false;
@@ -86,7 +77,7 @@ export class WebGPUBackend implements Backend {
     this.#polling = new CompletionPolling(device);
     this.#temporaries = new SharedTemporaries(device);
     this.#staging = createStaging(device, this.#polling, () => this.#failure);
-    if (options.check) this.#checker = new Checker(this.#staging, options.reference ?? referenceTarget);
+    this.#checker = options.checker?.(this.#staging);
     // On a device of the application uncaptured errors may be its own; those of this library contain its label.
     device.addEventListener('uncapturederror', this.#onError);
     void device.lost.then(({ reason, message }) => {
@@ -227,14 +218,20 @@ export class WebGPUBackend implements Backend {
         });
       },
       time: (args, outputs) =>
-        memo.suspend(() => this.#time(executable, externalBuffers(plan, args, outputs))),
+        memo.suspend(async () => {
+          this.#refuseInCheckMode('profile');
+          return (await this.#measurements).time(executable, externalBuffers(plan, args, outputs));
+        }),
       launched: () =>
         executable.dispatches.map((dispatches, i) => {
           const { names = [] } = this.#launcher.variantsOf(steps[i]) ?? {};
           const variant = names.length > 1 ? executable.variants[i] : undefined;
           return variant === undefined ? { dispatches } : { dispatches, variant };
         }),
-      tune: (args, outputs) => this.#tune(plan, externalBuffers(plan, args, outputs)),
+      tune: async (args, outputs) => {
+        this.#refuseInCheckMode('tune');
+        return (await this.#measurements).tune(plan, externalBuffers(plan, args, outputs));
+      },
       dispose: () => this.#act([], () => executable.dispose()),
     };
   }
@@ -258,31 +255,6 @@ export class WebGPUBackend implements Backend {
     );
   }
 
-  async #tune(plan: Plan, external: ExternalBuffers): Promise<readonly TunedKind[]> {
-    this.#refuseInCheckMode('tune');
-    const { tuning } = this.#options;
-    if (tuning === undefined)
-      throw new GatewiseError(
-        'unsupported',
-        'tune: the runtime was created with tuning: false; create one without it',
-      );
-    return this.#exclusively(async (timer) => {
-      const kinds = untunedKinds(plan, this.#launcher, this.#choices);
-      const make = (part: Plan, choices: Choices): WebGPUExecutable => this.#createExecutable(part, choices);
-      const tuned = await tuneKinds(timer, plan, kinds, make, external);
-      tuning.add(this.description, Object.fromEntries(tuned.map(({ kind, variant }) => [kind, variant])));
-      return tuned;
-    });
-  }
-
-  async #time(executable: WebGPUExecutable, external: ExternalBuffers): Promise<StepTimes> {
-    this.#refuseInCheckMode('profile');
-    const calibration = await this.#calibrateOnce();
-    const { method } = calibration;
-    const seconds = await this.#exclusively((timer) => executable.time(timer, method, external));
-    return { method, seconds, dispatches: executable.dispatches, calibration };
-  }
-
   /** @throws GatewiseError `unsupported` in check mode. */
   #refuseInCheckMode(what: string): void {
     if (this.#checker !== undefined)
@@ -292,44 +264,31 @@ export class WebGPUBackend implements Backend {
       );
   }
 
-  calibrate({ again = false }: CalibrateOptions = {}): Promise<Calibration> {
-    if (again) this.#calibration = undefined;
-    const result = this.#calibrateOnce();
-    // The caller handles a rejection of the returned promise.
-    result.then(
-      (calibration) => (this.#planCalibration = calibration),
-      () => undefined,
-    );
-    return result;
+  async calibrate({ again }: CalibrateOptions = {}): Promise<Calibration> {
+    const calibration = await (await this.#measurements).calibrate(again);
+    this.#planCalibration = calibration;
+    return calibration;
   }
 
-  /** The calibration of the device, measured on the first call and again after a failure. */
-  #calibrateOnce(): Promise<Calibration> {
-    if (this.#calibration !== undefined) return this.#calibration;
-    const result = this.#exclusively((timer) =>
-      calibrate(this.device, this.#pipelines, this.#staging, timer),
+  get #measurements(): Promise<Measurements> {
+    this.#loadedMeasurements ??= import('./measurements.ts').then(
+      (module) =>
+        new module.Measurements({
+          device: this.device,
+          description: this.description,
+          pipelines: this.#pipelines,
+          staging: this.#staging,
+          launcher: this.#launcher,
+          tuning: this.#options.tuning,
+          createExecutable: (plan, choices) => this.#createExecutable(plan, choices),
+          settled: async () => {
+            await this.#timeline.settled();
+            this.#checkAlive();
+          },
+          idle: () => this.idle(),
+        }),
     );
-    this.#calibration = result;
-    result.catch(() => {
-      if (this.#calibration === result) this.#calibration = undefined;
-    });
-    return result;
-  }
-
-  /** Runs a measurement after all earlier ones have ended, so that they do not disturb each other. */
-  #exclusively<T>(measure: (timer: DeviceTimer) => Promise<T>): Promise<T> {
-    const result = this.#measurements.then(async () => {
-      await this.#timeline.settled();
-      this.#checkAlive();
-      const timer = new DeviceTimer(this.device, this.#staging, () => this.idle());
-      try {
-        return await measure(timer);
-      } finally {
-        timer.dispose();
-      }
-    });
-    this.#measurements = result.catch(() => undefined);
-    return result;
+    return this.#loadedMeasurements;
   }
 
   /** Runs an action within error scopes; an error becomes the failure of the device. */
