@@ -29,6 +29,13 @@ export function mapTree<Leaf, To>(
   return visit(tree as Leaf, path);
 }
 
+/** A list as a tree in which the only item of a list has the list's own name. */
+export const joined = <T>(list: readonly T[]): T | readonly T[] => (list.length === 1 ? list[0] : list);
+
+/** The list of which `joined` made a tree. */
+export const listOf = <T extends object>(tree: T | readonly T[]): readonly T[] =>
+  Array.isArray(tree) ? (tree as readonly T[]) : [tree as T];
+
 /** The leaves of a tree, in order. */
 export function leavesOf<Leaf>(tree: unknown, isLeaf: (node: unknown) => node is Leaf): Leaf[] {
   const leaves: Leaf[] = [];

@@ -66,6 +66,8 @@ export interface Target<Kernel extends KernelTraits = KernelTraits> {
   kernel(op: Op): Kernel;
   /** Dense operands begin at a multiple of this number of elements. */
   readonly alignment: number;
+  /** The most bytes of one tensor. */
+  readonly bindingBytes: number;
   readonly limits: TargetLimits;
 }
 
@@ -75,10 +77,12 @@ export function targetWith<Kernel extends KernelTraits & { readonly op: Op }>(
   kernels: readonly Kernel[],
   alignment: number,
   prefersWavefront: TargetLimits['prefersWavefront'] = () => false,
+  bindingBytes = Infinity,
 ): Target<Kernel> {
   const byOp = new Map(kernels.map((kernel) => [kernel.op.name, kernel]));
   return {
     alignment,
+    bindingBytes,
     limits: { tensorBytes: TENSOR_BYTES, prefersWavefront },
     kernel: (op) => {
       const kernel = byOp.get(op.name);

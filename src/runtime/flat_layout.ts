@@ -16,10 +16,8 @@ export class FlatLayout {
   readonly entries: readonly Entry[];
   /** Elements of the flat tensor. */
   readonly size: number;
-  readonly #kind: 'parameter' | 'state';
 
-  constructor(kind: 'parameter' | 'state', entries: readonly Entry[], size: number) {
-    this.#kind = kind;
+  constructor(entries: readonly Entry[], size: number) {
     this.entries = entries;
     this.size = size;
   }
@@ -40,46 +38,56 @@ export class FlatLayout {
     );
   }
 
-  /**
-   * Flat data from the tensors of a file.
-   * @param what The caller, for errors.
-   * @param prefixes Prefixes of the names in the file; each gives one result.
-   * @throws GatewiseError `file` if a tensor is missing, unknown, or of another shape or dtype.
-   */
+  /** Flat data from the tensors of a file, which must be there. @param refuse Throws an error of the caller. */
   fromTensors(
-    what: string,
     tensors: ReadonlyMap<string, NamedTensor>,
-    prefixes: readonly string[] = [''],
-  ): Float32Array[] {
-    const refuse = (problem: string): never => {
-      throw new GatewiseError('file', `${what}: ${problem}`);
-    };
-    const expected = new Set(prefixes.flatMap((prefix) => this.entries.map(({ name }) => prefix + name)));
-    const unknown = [...tensors.keys()].find((name) => !expected.has(name));
-    if (unknown !== undefined)
-      refuse(
-        `the model has no ${this.#kind} ${show(unknown)}; expected ${this.entries.map(({ name }) => show(prefixes[0] + name)).join(', ')}`,
-      );
+    prefix: string,
+    refuse: (problem: string) => never,
+  ): Float32Array {
     const names = [...tensors.keys()].slice(0, 12).map(show).join(', ');
-    return prefixes.map((prefix) => {
-      const flat = new Float32Array(this.size);
-      for (const { name, shape, offset, parts, stride } of this.entries) {
-        const shown = show(prefix + name);
-        const tensor =
-          tensors.get(prefix + name) ??
-          refuse(`no tensor ${shown}; the file has ${names || 'none'}; expected f32 ${show(shape)}`);
-        if (!isFloat(tensor))
-          refuse(`${shown} must be f32, f64, f16 or bf16 ${show(shape)}, got ${dtypeText(tensor)}`);
-        if (!sameShape(tensor.shape, shape))
-          refuse(
-            `${shown} must have shape ${show(shape)}, got ${show(tensor.shape)}; was the file saved from another model?`,
-          );
-        const size = sizeOf(shape) / parts;
-        const data = float32Of(tensor);
-        for (let part = 0; part < parts; part++)
-          flat.set(data.subarray(part * size, (part + 1) * size), offset + part * stride);
-      }
-      return flat;
-    });
+    const flat = new Float32Array(this.size);
+    for (const { name, shape, offset, parts, stride } of this.entries) {
+      const shown = show(prefix + name);
+      const tensor =
+        tensors.get(prefix + name) ??
+        refuse(`no tensor ${shown}; the file has ${names || 'none'}; expected f32 ${show(shape)}`);
+      if (!isFloat(tensor))
+        refuse(`${shown} must be f32, f64, f16 or bf16 ${show(shape)}, got ${dtypeText(tensor)}`);
+      if (!sameShape(tensor.shape, shape))
+        refuse(
+          `${shown} must have shape ${show(shape)}, got ${show(tensor.shape)}; was the file saved from another model?`,
+        );
+      const size = sizeOf(shape) / parts;
+      const data = float32Of(tensor);
+      for (let part = 0; part < parts; part++)
+        flat.set(data.subarray(part * size, (part + 1) * size), offset + part * stride);
+    }
+    return flat;
   }
+}
+
+/**
+ * The flat data of several layouts from the tensors of a file.
+ * @param what The caller, for errors.
+ * @param prefixes Prefixes of the names in the file; each gives one result with data for each layout.
+ * @throws GatewiseError `file` if a tensor is missing, unknown, or of another shape or dtype.
+ */
+export function flatsFromTensors(
+  what: string,
+  kind: 'parameter' | 'state',
+  layouts: readonly FlatLayout[],
+  tensors: ReadonlyMap<string, NamedTensor>,
+  prefixes: readonly string[] = [''],
+): Float32Array[][] {
+  const refuse = (problem: string): never => {
+    throw new GatewiseError('file', `${what}: ${problem}`);
+  };
+  const names = layouts.flatMap(({ entries }) => entries.map(({ name }) => name));
+  const expected = new Set(prefixes.flatMap((prefix) => names.map((name) => prefix + name)));
+  const unknown = [...tensors.keys()].find((name) => !expected.has(name));
+  if (unknown !== undefined)
+    refuse(
+      `the model has no ${kind} ${show(unknown)}; expected ${names.map((name) => show(prefixes[0] + name)).join(', ')}`,
+    );
+  return prefixes.map((prefix) => layouts.map((layout) => layout.fromTensors(tensors, prefix, refuse)));
 }

@@ -2,6 +2,7 @@
 import { GatewiseError } from '../core/errors.ts';
 import { checkOptions, readOptions, size } from '../core/options.ts';
 import { sizeOf } from '../core/shape.ts';
+import { joined, listOf } from '../core/tree.ts';
 import { checkMetadata, serializeSafetensors } from '../io/safetensors.ts';
 import type { Layer } from '../nn/layer.ts';
 import type { HostData } from './host.ts';
@@ -33,7 +34,10 @@ interface RunResult {
 }
 
 /** The arguments of a run. */
-type RunArguments = SequenceArguments & { readonly weights: Argument; readonly states: StateArguments };
+type RunArguments = SequenceArguments & {
+  readonly weights: Argument | readonly Argument[];
+  readonly states: StateArguments;
+};
 
 /** What the graph of a run depends on besides. */
 interface RunStatics {
@@ -45,13 +49,14 @@ export class Net implements Planned<[x: Tensor | HostData, options?: RunOptions]
   readonly model: Layer;
   /** @internal */
   readonly context: NetContext;
-  readonly #weights: Tensor;
+  readonly #weights: readonly Tensor[];
   readonly #program: Program<RunArguments, RunStatics>;
   readonly #owner: Set<Disposable>;
+  #disposed = false;
 
   /** Made by `runtime.load`. @internal */
-  constructor(loaded: LoadedModel, weights: Tensor, owner: Set<Disposable>) {
-    const alive = (): Tensor => this.weights;
+  constructor(loaded: LoadedModel, weights: readonly Tensor[], owner: Set<Disposable>) {
+    const alive = (): readonly Tensor[] => this.#alive;
     this.model = loaded.model;
     this.context = {
       ...loaded,
@@ -67,14 +72,13 @@ export class Net implements Planned<[x: Tensor | HostData, options?: RunOptions]
     owner.add(this);
   }
 
-  /** All parameters, flat; the trainer updates them in place. @internal */
-  get weights(): Tensor {
+  get #alive(): readonly Tensor[] {
     this.#checkAlive();
     return this.#weights;
   }
 
   #checkAlive(): void {
-    if (this.#weights.isDisposed)
+    if (this.#disposed)
       throw new GatewiseError(
         'disposed',
         `${this.model.name}: the net was used after dispose(); load it again`,
@@ -121,7 +125,8 @@ export class Net implements Planned<[x: Tensor | HostData, options?: RunOptions]
 
   #prepare(x: Tensor | HostData, options: RunOptions, withStates: boolean): Prepared {
     checkOptions('run', options, ['states', 'lengths', 'mask']);
-    const { model, weights } = this;
+    const { model } = this;
+    const weights = joined(this.#alive);
     const sequences = sequenceArguments('run', model, x, options);
     const states = givenStates('run', model, options.states);
     const truncation = truncationOf(model, sequences);
@@ -145,7 +150,8 @@ export class Net implements Planned<[x: Tensor | HostData, options?: RunOptions]
   /** The weights as safetensors, with PyTorch's names and shapes. @param metadata strings to store beside them. */
   async save(metadata: Readonly<Record<string, string>> = {}): Promise<Uint8Array<ArrayBuffer>> {
     checkMetadata('save', metadata);
-    return serializeSafetensors(this.context.layout.toTensors(await this.weights.read()), {
+    const flats = await Promise.all(this.#alive.map((flat) => flat.read()));
+    return serializeSafetensors(this.context.layout.toTensors(flats), {
       format: 'pt',
       ...metadata,
     });
@@ -154,11 +160,12 @@ export class Net implements Planned<[x: Tensor | HostData, options?: RunOptions]
   /** Frees the weights, the plans, and the streams and trainers of this net. */
   dispose(): void {
     const { dependents, streamPrograms } = this.context;
+    this.#disposed = true;
     this.#owner.delete(this);
     for (const dependent of dependents) dependent[Symbol.dispose]();
     this.#program.dispose();
     streamPrograms.dispose();
-    this.#weights.dispose();
+    for (const flat of this.#weights) flat.dispose();
   }
 
   [Symbol.dispose](): void {
@@ -172,7 +179,7 @@ function runProgram({ runtime, model, layout, precision }: LoadedModel): Program
     name: 'run',
     frozen: ['weights'],
     trace: ({ weights, input, states, lengths, mask }, { withStates, truncation }) => {
-      const parameters = layout.quantize(layout.unpack(weights), precision);
+      const parameters = layout.quantize(layout.unpack(listOf(weights)), precision);
       const context = { ...(lengths && { lengths }), ...(mask && { mask }) };
       const result = model.forward(truncate(input, truncation), parameters, states, context);
       const names = withStates ? model.states.map(({ name }) => name) : [];

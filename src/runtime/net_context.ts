@@ -4,8 +4,8 @@ import type { StreamPrograms } from './stream_programs.ts';
 import type { Tensor } from './tensor.ts';
 
 export interface NetContext extends LoadedModel {
-  /** All parameters, flat; a trainer updates them in place. @throws GatewiseError `disposed` after the net's dispose. */
-  readonly weights: Tensor;
+  /** All parameters, in flat tensors; a trainer updates them in place. @throws GatewiseError `disposed` after the net's dispose. */
+  readonly weights: readonly Tensor[];
   /** Shared by all streams of the net. */
   readonly streamPrograms: StreamPrograms;
   /** Streams and trainers that are disposed of with the net. */

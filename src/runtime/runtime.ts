@@ -176,9 +176,10 @@ export class Runtime implements Disposable {
   async load(model: Layer, options: LoadOptions = {}): Promise<Net> {
     checkLayer('load', model);
     const { seed, weights, precision } = readOptions('load', LOAD, options);
-    const layout = new ParameterLayout(model, this.backend.target.alignment);
-    const flat = weights === undefined ? layout.initial(seed) : weightsOf(layout, weights);
-    const net = new Net({ runtime: this, model, layout, precision }, this.tensor(flat), this.#owned);
+    const layout = new ParameterLayout(model, this.backend.target);
+    const flats = weights === undefined ? layout.initial(seed) : weightsOf(layout, weights);
+    const tensors = flats.map((flat) => this.tensor(flat));
+    const net = new Net({ runtime: this, model, layout, precision }, tensors, this.#owned);
     // Rejects if the upload failed.
     await this.backend.idle();
     return net;
@@ -269,7 +270,7 @@ function tableFor(tuning: RuntimeOptions['tuning'] = {}): TuningTable | undefine
   return new TuningTable(store);
 }
 
-function weightsOf(layout: ParameterLayout, file: Uint8Array): Float32Array {
+function weightsOf(layout: ParameterLayout, file: Uint8Array): Float32Array[] {
   const { tensors, metadata } = parseSafetensors(file);
   // A trainer's checkpoint also holds the states of the optimizer and of the model.
   const isWeight = (name: string): boolean => !('optimizer' in metadata && /^(optimizer|state)\./.test(name));

@@ -29,7 +29,7 @@ export class StateLayout extends FlatLayout {
         return entry;
       });
     });
-    super('state', entries.flat(), size);
+    super(entries.flat(), size);
     this.#stacks = entries;
   }
 

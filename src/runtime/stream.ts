@@ -1,6 +1,7 @@
 // Streaming: one step at a time, with the states on the device.
 import { Memo } from '../backend/memo.ts';
 import { GatewiseError, show } from '../core/errors.ts';
+import { joined } from '../core/tree.ts';
 import { checkMetadata, parseSafetensors, serializeSafetensors } from '../io/safetensors.ts';
 import type { Layer } from '../nn/layer.ts';
 import { Sequential } from '../nn/sequential.ts';
@@ -8,6 +9,7 @@ import type { HostData } from './host.ts';
 import type { NetContext } from './net_context.ts';
 import { PREPARE, type Planned, type Prepared } from './program.ts';
 import type { Specialization } from './specialization.ts';
+import { flatsFromTensors } from './flat_layout.ts';
 import { StateLayout } from './state_layout.ts';
 import { rowsOf } from './states.ts';
 import type { StepSignature } from './stream_programs.ts';
@@ -117,7 +119,8 @@ export class Stream implements Planned<[x: Tensor | HostData]>, Disposable {
   /** The two programs of a push; the first is undefined if all of a push needs the input. */
   #parts(method: string, x: Tensor | HostData): readonly [Prefetched | undefined, Prepared] {
     this.#checkAlive(method);
-    const { weights, streamPrograms } = this.#net;
+    const { streamPrograms } = this.#net;
+    const weights = joined(this.#net.weights);
     const [input, step] = this.#step(method, x);
     const given = { weights, states: this.#states };
     const { specialization } = streamPrograms.prefetch.prepare(given, step);
@@ -126,7 +129,7 @@ export class Stream implements Planned<[x: Tensor | HostData]>, Disposable {
       const tensors = specialization.plan.outputs.map(({ view, dtype }) =>
         this.#net.runtime.allocate(view.shape, dtype),
       );
-      this.#prefetched = { specialization, tensors, memo: new Memo([0, 1]) };
+      this.#prefetched = { specialization, tensors, memo: new Memo([...this.#known.keys()]) };
     }
     const { tensors } = this.#prefetched;
     const prepared = streamPrograms.push.prepare({ ...given, input, prefetched: tensors }, step);
@@ -140,8 +143,8 @@ export class Stream implements Planned<[x: Tensor | HostData]>, Disposable {
   }
 
   /** What is known of a push before its input. */
-  get #known(): readonly [weights: Tensor, states: Tensor] {
-    return [this.#net.weights, this.#states];
+  get #known(): readonly Tensor[] {
+    return [...this.#net.weights, this.#states];
   }
 
   #step(method: string, x: Tensor | HostData): readonly [Argument, StepSignature] {
@@ -234,7 +237,8 @@ export class Stream implements Planned<[x: Tensor | HostData]>, Disposable {
       refuse(
         `the file is of a stream of batch ${savedBatch}; expected ${this.batch}, the batch of this stream`,
       );
-    this.#states.write(this.#layout.fromTensors('restore', tensors)[0]);
+    const [[states]] = flatsFromTensors('restore', 'state', [this.#layout], tensors);
+    this.#states.write(states);
     return metadata;
   }
 

@@ -4,6 +4,7 @@ import { Value, type Signature } from '../graph/value.ts';
 import { partialEvaluation, type PartialEvaluation } from '../plan/partial_evaluation.ts';
 import { reshape } from '../ops/structure.ts';
 import type { Shape } from '../core/shape.ts';
+import { listOf } from '../core/tree.ts';
 import type { LoadedModel } from './loaded_model.ts';
 import { Program } from './program.ts';
 import { StateLayout } from './state_layout.ts';
@@ -20,7 +21,7 @@ export interface StepSignature {
 }
 
 interface StreamArguments {
-  readonly weights: Argument;
+  readonly weights: Argument | readonly Argument[];
   /** All states, flat. */
   readonly states: Argument;
 }
@@ -85,18 +86,18 @@ export class StreamPrograms implements Disposable {
 /** A step, split at what depends on weights and states alone. */
 function split(
   { runtime: { backend }, model, layout, precision }: LoadedModel,
-  weights: Value,
+  weights: Value | readonly Value[],
   states: Value,
   input: Value,
   { batch, shape }: StepSignature,
 ): PartialEvaluation {
   const stateLayout = new StateLayout(model.states, batch);
-  const parameters = layout.quantize(layout.unpack(weights), precision);
+  const parameters = layout.quantize(layout.unpack(listOf(weights)), precision);
   const result = model.forward(reshape(input, shape), parameters, stateLayout.unpack(states));
   const isTimed = model.timeAxis !== undefined;
   const output = reshape(result.output, [batch, ...result.output.shape.slice(isTimed ? 2 : 1)]);
   const outputs = [output, stateLayout.pack(result.states)];
   return backend.isConcurrent === true
-    ? partialEvaluation(outputs, [weights], [states], backend.target)
+    ? partialEvaluation(outputs, listOf(weights), [states], backend.target)
     : { residuals: [], rest: () => outputs };
 }

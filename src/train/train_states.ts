@@ -5,6 +5,7 @@ import type { NamedTensor } from '../io/file_dtypes.ts';
 import type { Layer } from '../nn/layer.ts';
 import type { Memory } from '../runtime/specialization.ts';
 import { stepsAndBatch } from '../runtime/sequence_arguments.ts';
+import { flatsFromTensors } from '../runtime/flat_layout.ts';
 import { StateLayout } from '../runtime/state_layout.ts';
 import { batchAxis, rowsOf, type GivenStates } from '../runtime/states.ts';
 import type { Argument, Tensor } from '../runtime/tensor.ts';
@@ -111,7 +112,8 @@ export class TrainStates {
     if (file.size === 0) return () => this.reset();
     const [first] = this.#model.states;
     const batch = file.get(prefix + first.name)?.shape[batchAxis('load', first)] ?? 0;
-    const [data] = new StateLayout(this.#model.states, batch).fromTensors('trainer', file, [prefix]);
+    const layout = new StateLayout(this.#model.states, batch);
+    const [[data]] = flatsFromTensors('trainer', 'state', [layout], file, [prefix]);
     return () => {
       this.#allocated(batch).write(data);
       this.advance();

@@ -2,7 +2,7 @@
 import { add, clamp, div, isfinite, minimum, mul, sqrt, square, where } from '../expr/arith.ts';
 import { GatewiseError, show } from '../core/errors.ts';
 import { Expr, inputName } from '../expr/expr.ts';
-import type { MapTree } from '../core/tree.ts';
+import { joined, listOf, type MapTree } from '../core/tree.ts';
 import { gradients } from '../graph/autodiff.ts';
 import { Value, type Signature } from '../graph/value.ts';
 import { Noise, type Context } from '../nn/context.ts';
@@ -41,9 +41,9 @@ export interface StepRecipe {
 
 /** The arguments of a step. */
 export type StepArguments = SequenceArguments & {
-  readonly weights: Argument;
+  readonly weights: Argument | readonly Argument[];
   /** The optimizer's states by name, each flat like the weights. */
-  readonly optimizer: Readonly<Record<string, Argument>>;
+  readonly optimizer: Readonly<Record<string, Argument | readonly Argument[]>>;
   /** The optimizer's scalars of this step. */
   readonly scalars: Argument;
   readonly target: Argument;
@@ -67,7 +67,7 @@ export function traceStep(
   truncation?: Truncation,
 ): Traced {
   const { loss, optimizer } = recipe;
-  const { weights, scalars, noise, lengths, mask, states: given, continues } = args;
+  const { scalars, noise, lengths, mask, states: given, continues } = args;
   const x = truncate(args.input, truncation);
   const target = truncate(args.target, truncation);
   const context: Context = {
@@ -80,21 +80,27 @@ export function traceStep(
   const initial = stateLayout
     ? clearRows('trainer', model.states, stateLayout.unpack(carried.flat), carried.continues)
     : (given as Values);
+  const weights = listOf(args.weights);
   const parameters = layout.unpack(weights);
   const stored = layout.quantize(parameters, precision);
   const { output, states } = model.forward(x, stored, initial, context);
   const value = applyLoss(loss, output, target, stepMask(model, context, x, output, target));
   const gradient = clip(recipe, gradientOf(layout, value, parameters));
-  const tensors = [weights, gradient, ...optimizer.states.map((name) => args.optimizer[name])];
+  const before = optimizer.states.map((name) => listOf(args.optimizer[name]));
   const skips = recipe.onNonFinite !== 'apply';
-  const [next, ...moments] = update(optimizer, tensors, scalars, skips ? value : undefined);
+  const updated = weights.map((flat, i) => {
+    const tensors = [flat, gradient[i], ...before.map((moments) => moments[i])];
+    return update(optimizer, tensors, scalars, skips ? value : undefined);
+  });
+  /** Of each flat tensor a result of its update. */
+  const results = (index: number): Value | readonly Value[] => joined(updated.map((list) => list[index]));
   const after = stateLayout?.pack(states);
   const kept = after && carried && skips ? where(isfinite(value), after, carried.flat) : after;
   return {
     outputs: {
       loss: value,
-      weights: next,
-      optimizer: Object.fromEntries(optimizer.states.map((name, i) => [name, moments[i]])),
+      weights: results(0),
+      optimizer: Object.fromEntries(optimizer.states.map((name, i) => [name, results(i + 1)])),
       ...(kept && { states: kept }),
     },
     donated: ['weights', 'optimizer', 'states'],
@@ -140,22 +146,26 @@ function applyLoss(loss: Loss, output: Value, target: Value, mask: Value | undef
 }
 
 /** The gradient with respect to all parameters, in the layout of the flat weights. */
-function gradientOf(layout: ParameterLayout, loss: Value, parameters: Values): Value {
-  const wrt = layout.entries.map(({ name }) => parameters[name]);
+function gradientOf(layout: ParameterLayout, loss: Value, parameters: Values): Value[] {
+  const names = Object.keys(parameters);
+  const wrt = Object.values(parameters);
   const found = gradients(loss, wrt, constant(1));
-  return layout.pack(found.map((g, i) => g ?? zeros(wrt[i].shape)));
+  return layout.pack(Object.fromEntries(names.map((name, i) => [name, found[i] ?? zeros(wrt[i].shape)])));
 }
 
-function clip({ clipValue, clipNorm }: StepRecipe, gradient: Value): Value {
-  const bounded = clipValue === undefined ? gradient : clamp(gradient, -clipValue, clipValue);
+function clip({ clipValue, clipNorm }: StepRecipe, gradient: readonly Value[]): readonly Value[] {
+  const bounded =
+    clipValue === undefined ? gradient : gradient.map((flat) => clamp(flat, -clipValue, clipValue));
   if (clipNorm === undefined) return bounded;
   // min(1, limit / (norm + 1e-6)), the factor of torch.nn.utils.clip_grad_norm_.
-  const norm = sqrt(sum(square(bounded)));
-  return mul(bounded, minimum(div(clipNorm, add(norm, 1e-6)), 1));
+  const squares = bounded.map((flat) => sum(square(flat)));
+  const norm = sqrt(squares.reduce((a, b) => add(a, b)));
+  const factor = minimum(div(clipNorm, add(norm, 1e-6)), 1);
+  return bounded.map((flat) => mul(flat, factor));
 }
 
 /**
- * One elementwise op for all parameters and optimizer states.
+ * One elementwise op for the parameters and optimizer states of a flat tensor.
  * @param tensors p, g and the states.
  * @param guard If given, nothing changes where it, or an element of g, is NaN or infinite.
  */

@@ -12,6 +12,7 @@ import {
   withMethods,
   type Complete,
 } from '../core/options.ts';
+import { joined } from '../core/tree.ts';
 import { checkMetadata, parseSafetensors, serializeSafetensors } from '../io/safetensors.ts';
 import type { NamedTensor } from '../io/file_dtypes.ts';
 import type { Loss } from './loss.ts';
@@ -74,8 +75,8 @@ interface StepStatics {
 export class Trainer implements Planned<StepParameters>, Disposable {
   readonly #net: NetContext;
   readonly #options: Complete<typeof OPTIONS>;
-  /** Each flat, like the weights. */
-  readonly #optimizerStates: readonly Tensor[];
+  /** Of each state of the optimizer its flat tensors, like the weights. */
+  readonly #optimizerStates: readonly (readonly Tensor[])[];
   /** The model's states between steps; undefined unless stateful. */
   readonly #states: TrainStates | undefined;
   readonly #lossValue: Tensor;
@@ -91,7 +92,7 @@ export class Trainer implements Planned<StepParameters>, Disposable {
   constructor(net: Net, options: TrainerOptions) {
     const { context } = net;
     this.#options = readOptions('trainer', OPTIONS, options);
-    const [size] = context.weights.shape;
+    const { weights } = context;
     const { optimizer, stateful } = this.#options;
     if (context.layout.entries.length === 0)
       throw new GatewiseError('unsupported', `trainer: ${context.model.name} has no parameters to train`);
@@ -107,8 +108,13 @@ export class Trainer implements Planned<StepParameters>, Disposable {
     });
     this.#learningRate = optimizer.lr;
     this.#states = stateful ? new TrainStates(context.model, context.runtime) : undefined;
-    this.#optimizerStates = optimizer.states.map(() => context.runtime.allocate([size], 'f32'));
-    for (const tensor of this.#optimizerStates) tensor.write(new Float32Array(size));
+    this.#optimizerStates = optimizer.states.map(() =>
+      weights.map(({ shape: [size] }) => {
+        const tensor = context.runtime.allocate([size], 'f32');
+        tensor.write(new Float32Array(size));
+        return tensor;
+      }),
+    );
     this.#lossValue = context.runtime.allocate([], 'f32');
     context.dependents.add(this);
   }
@@ -122,8 +128,8 @@ export class Trainer implements Planned<StepParameters>, Disposable {
     this.#learningRate = readOption('trainer', 'learningRate', learningRate(), rate);
   }
 
-  /** The weights and the optimizer's states, as `prefixesOf` lists them. */
-  get #flats(): readonly Tensor[] {
+  /** The flat tensors of the weights and of the optimizer's states, as `prefixesOf` lists them. */
+  get #flats(): readonly (readonly Tensor[])[] {
     return [this.#net.weights, ...this.#optimizerStates];
   }
 
@@ -190,8 +196,10 @@ export class Trainer implements Planned<StepParameters>, Disposable {
     };
     const target = toArgument('step: target', y, loss.targetDType);
     const args: StepArguments = {
-      weights: net.weights,
-      optimizer: Object.fromEntries(optimizer.states.map((name, i) => [name, this.#optimizerStates[i]])),
+      weights: joined(net.weights),
+      optimizer: Object.fromEntries(
+        optimizer.states.map((name, i) => [name, joined(this.#optimizerStates[i])]),
+      ),
       scalars: toHostTensor('trainer', scalars),
       target,
       noise: { shape: [2], dtype: 'i32', data: Int32Array.of(seedWord(seed), step) },
@@ -215,7 +223,7 @@ export class Trainer implements Planned<StepParameters>, Disposable {
     const steps = this.#steps;
     const [states, ...flats] = await Promise.all([
       this.#states?.save(STATE_PREFIX) ?? new Map<string, NamedTensor>(),
-      ...this.#flats.map((tensor) => tensor.read()),
+      ...this.#flats.map((tensors) => Promise.all(tensors.map((tensor) => tensor.read()))),
     ]);
     const prefixes = prefixesOf(optimizer);
     const tensors = new Map([
@@ -255,7 +263,7 @@ export class Trainer implements Planned<StepParameters>, Disposable {
       );
     const restoreStates = this.#states?.restorer(states, STATE_PREFIX);
     // Written only after everything was checked.
-    this.#flats.forEach((tensor, i) => tensor.write(flats[i]));
+    this.#flats.forEach((tensors, i) => tensors.forEach((tensor, k) => tensor.write(flats[i][k])));
     restoreStates?.();
     this.#steps = steps;
     return metadata;
@@ -273,7 +281,7 @@ export class Trainer implements Planned<StepParameters>, Disposable {
     this.#program.dispose();
     this.#lossValue.dispose();
     this.#states?.dispose();
-    for (const tensor of this.#optimizerStates) tensor.dispose();
+    for (const tensor of this.#optimizerStates.flat()) tensor.dispose();
   }
 
   [Symbol.dispose](): void {

@@ -67,7 +67,7 @@ describe.each(backend === 'cpu' ? [false] : [false, true])(`${backend}, check %s
     expect(trained).not.toEqual(first);
     expect(trained).toEqual(await expectedOf(net));
 
-    net.weights.write((await net.weights.read()).map((w) => 2 * w));
+    net.context.weights[0].write((await net.context.weights[0].read()).map((w) => 2 * w));
     const doubled = await outputOf(net);
     expect(doubled).not.toEqual(trained);
     expect(doubled).toEqual(await expectedOf(net));
@@ -228,7 +228,7 @@ describe('memoised steps run', () => {
     const matrices = tools.plan(net, tokens).steps.filter(({ op }) => op.name === fakeQuantizeOp.name).length;
     expect(matrices).toBeGreaterThan(0);
     expect([run(), run()]).toEqual([matrices, 0]);
-    net.weights.write(await net.weights.read());
+    net.context.weights[0].write(await net.context.weights[0].read());
     expect([run(), run()]).toEqual([matrices, 0]);
   });
 });

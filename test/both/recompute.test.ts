@@ -68,7 +68,7 @@ async function train(
   const plan = tools.plan(trainer, x, y, options);
   const losses: number[] = [];
   for (let step = 0; step < 3; step++) losses.push(await trainer.step(x, y, options));
-  const weights = await net.weights.read();
+  const weights = await net.context.weights[0].read();
   for (const item of [x, y, net]) item.dispose();
   return { losses, weights, plan };
 }

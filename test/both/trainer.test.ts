@@ -78,7 +78,7 @@ describe(`on ${backend}`, () => {
 
   /** All weights of a net, in the order of its parameters. */
   const weightsOf = async (net: Net): Promise<number[]> => {
-    const tensors = net.context.layout.toTensors(await net.weights.read());
+    const tensors = net.context.layout.toTensors([await net.context.weights[0].read()]);
     return [...tensors.values()].flatMap(({ data }) => Array.from(data));
   };
 
@@ -121,9 +121,9 @@ describe(`on ${backend}`, () => {
         ...(clipValue !== null && { clipValue }),
         ...(clipNorm !== null && { clipNorm }),
       });
-      const flat = new Float32Array(net.context.layout.size);
+      const flat = new Float32Array(net.context.weights[0].shape[0]);
       flat.set(p0);
-      runtime.backend.write(net.weights.buffer, flat);
+      runtime.backend.write(net.context.weights[0].buffer, flat);
       for (const [i, g] of grads.entries()) {
         await trainer.step([[1]], [g as number[]]);
         const got = await weightsOf(net);
@@ -216,9 +216,9 @@ describe(`on ${backend}`, () => {
         loss,
         optimizer: sgd({ lr: 0 }),
       });
-      const identity = new Float32Array(net.context.layout.size);
+      const identity = new Float32Array(net.context.weights[0].shape[0]);
       for (let i = 0; i < size; i++) identity[i * size + i] = 1;
-      runtime.backend.write(net.weights.buffer, identity);
+      runtime.backend.write(net.context.weights[0].buffer, identity);
       const value = await trainer.step(x, y);
       net.dispose();
       return value;
@@ -434,13 +434,13 @@ describe(`on ${backend}`, () => {
       );
       expect(await tensors()).toEqual(before);
       const skipping = new Trainer(net, { loss: mse, optimizer, onNonFinite: 'skip' });
-      const weights = await net.weights.read();
+      const weights = await net.context.weights[0].read();
       expect(await skipping.step([[Infinity, 1]], y)).toBe(Infinity);
-      expect(await net.weights.read()).toEqual(weights);
+      expect(await net.context.weights[0].read()).toEqual(weights);
       expect(await trainer.step(x, y)).toBeLessThan(Infinity);
       const applying = new Trainer(net, { loss: mse, optimizer, onNonFinite: 'apply' });
       expect(await applying.step([[NaN, 1]], y)).toBeNaN();
-      expect((await net.weights.read())[0]).toBeNaN();
+      expect((await net.context.weights[0].read())[0]).toBeNaN();
       net.dispose();
     });
 
@@ -452,9 +452,9 @@ describe(`on ${backend}`, () => {
         apply: (output, target) => mean(add(sqrt(abs(output)), target)),
       };
       const { net, trainer } = await prepare(new Linear(1, 1), { loss: root, optimizer: sgd({ lr: 1 }) });
-      net.weights.write(new Float32Array(net.context.layout.size));
+      net.context.weights[0].write(new Float32Array(net.context.weights[0].shape[0]));
       expect(await trainer.step([[1]], [[2]])).toBe(2);
-      expect([...(await net.weights.read())].every((weight) => weight === 0)).toBe(true);
+      expect([...(await net.context.weights[0].read())].every((weight) => weight === 0)).toBe(true);
       net.dispose();
     });
 
@@ -468,7 +468,10 @@ describe(`on ${backend}`, () => {
 
     test.each(cellNames)('%s with NaN weights, as after a run that diverged', async (cell) => {
       const { net, trainer } = await prepare(tokenModel(cell), options());
-      runtime.backend.write(net.weights.buffer, new Float32Array(net.context.layout.size).fill(NaN));
+      runtime.backend.write(
+        net.context.weights[0].buffer,
+        new Float32Array(net.context.weights[0].shape[0]).fill(NaN),
+      );
       const [{ x, y }] = countingBatches(1);
       await expect(trainer.step(x, y)).rejects.toThrow(failure('not-finite', /loss of step 1 is NaN/));
       net.dispose();

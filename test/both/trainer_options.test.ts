@@ -57,7 +57,7 @@ describe(`on ${backend}`, () => {
   });
   afterAll(() => runtime.dispose());
 
-  const weightsOf = async (net: Net): Promise<number[]> => Array.from(await net.weights.read());
+  const weightsOf = async (net: Net): Promise<number[]> => Array.from(await net.context.weights[0].read());
   const load = (model: Layer, seed = 3): Promise<Net> => runtime.load(model, { seed });
 
   /** The updates of one weight in steps with a gradient of 1. */

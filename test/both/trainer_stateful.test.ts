@@ -61,7 +61,7 @@ describe(`on ${backend}`, () => {
     const net = await runtime.load(character(name), { seed: 4 });
     return { net, trainer: new Trainer(net, { ...options(), stateful }) };
   };
-  const weightsOf = async (net: Net): Promise<number[]> => Array.from(await net.weights.read());
+  const weightsOf = async (net: Net): Promise<number[]> => Array.from(await net.context.weights[0].read());
   const close = (numbers: readonly number[], digits = 4): number[] =>
     numbers.map((x) => expect.closeTo(x, digits) as number);
 
@@ -147,13 +147,16 @@ describe(`on ${backend}`, () => {
     const { net } = await prepare('LSTM', true);
     const trainer = new Trainer(net, { ...options(), stateful: true, onNonFinite: 'apply' });
     const [{ x, y }] = pieces(1);
-    const flat = await net.weights.read();
-    runtime.backend.write(net.weights.buffer, new Float32Array(net.context.layout.size).fill(NaN));
+    const flat = await net.context.weights[0].read();
+    runtime.backend.write(
+      net.context.weights[0].buffer,
+      new Float32Array(net.context.weights[0].shape[0]).fill(NaN),
+    );
     expect(await trainer.step(x, y)).toBeNaN();
     const fresh = new Trainer(net, { ...options(), stateful: true });
-    runtime.backend.write(net.weights.buffer, flat);
+    runtime.backend.write(net.context.weights[0].buffer, flat);
     const expected = await fresh.step(x, y);
-    runtime.backend.write(net.weights.buffer, flat);
+    runtime.backend.write(net.context.weights[0].buffer, flat);
     trainer.resetStates();
     expect(await trainer.step(x, y)).toBe(expected);
     net.dispose();
@@ -164,10 +167,10 @@ describe(`on ${backend}`, () => {
     const [one, other] = [await prepare('LSTM', true), await prepare('LSTM', true)];
     await one.trainer.step(first.x, first.y);
     await other.trainer.step(first.x, first.y);
-    const flat = await one.net.weights.read();
-    one.net.weights.write(new Float32Array(flat.length).fill(NaN));
+    const flat = await one.net.context.weights[0].read();
+    one.net.context.weights[0].write(new Float32Array(flat.length).fill(NaN));
     await expect(one.trainer.step(second.x, second.y)).rejects.toThrow(failure('not-finite'));
-    one.net.weights.write(flat);
+    one.net.context.weights[0].write(flat);
     expect(await one.trainer.step(second.x, second.y)).toBe(await other.trainer.step(second.x, second.y));
     for (const { net } of [one, other]) net.dispose();
   });

@@ -108,7 +108,7 @@ describe(`on ${backend}`, () => {
         await trainer.step(normalTensor(runtime, 1, input), normalTensor(runtime, 2, target), {
           states: own,
         });
-        weights.push(Array.from(await fresh.weights.read()));
+        weights.push(Array.from(await fresh.context.weights[0].read()));
       }
       expect(weights[0]).toEqual(close(weights[1]));
     }

@@ -45,7 +45,7 @@ describe(`on ${backend}`, () => {
         const trainer = new Trainer(net, { loss: mse, optimizer: sgd({ lr: 0.5 }) });
         expect(loopsOf(tools.plan(trainer, x, y, options))).toEqual(wavefront ? [3] : [1, 1, 1]);
         const losses = [await trainer.step(x, y, options), await trainer.step(x, y, options)];
-        results.push([...read, losses, await net.weights.read()]);
+        results.push([...read, losses, await net.context.weights[0].read()]);
         net.dispose();
       }
       const [apart, together] = results;
@@ -68,7 +68,7 @@ describe(`on ${backend}`, () => {
       // Two segments, each computed twice.
       expect(loopsOf(tools.plan(trainer, x, y))).toEqual(own.wavefront ? [3, 3, 3, 3] : [1, 1, 1]);
       await trainer.step(x, y);
-      weights.push(await net.weights.read());
+      weights.push(await net.context.weights[0].read());
       net.dispose();
     }
     expect(furthest(weights[0], weights[1])).toBeLessThan(1e-5);

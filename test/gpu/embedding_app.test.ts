@@ -139,12 +139,12 @@ describe('tensorFrom', () => {
     const net = await runtime.load(new LSTM({ inputSize: 3, hiddenSize: 4 }), { precision: 'f16' });
     const x = runtime.tensor(numbers(6), { shape: [2, 1, 3] });
     const before = await net.run(x).read();
-    const weights = await net.weights.read();
+    const weights = await net.context.weights[0].read();
     const halved = Float32Array.from(weights, (weight) => weight / 2);
-    device.queue.writeBuffer(net.weights.gpuBuffer, 0, halved);
-    net.weights.markWritten();
+    device.queue.writeBuffer(net.context.weights[0].gpuBuffer, 0, halved);
+    net.context.weights[0].markWritten();
     const after = await net.run(x).read();
-    net.weights.write(halved);
+    net.context.weights[0].write(halved);
     expect(after).toEqual(await net.run(x).read());
     expect(after).not.toEqual(before);
   });

@@ -100,7 +100,7 @@ describe.each(['f16', 'int8'] as const)('%s', (precision) => {
     };
     const first = await net.run(x).read();
     expect(distance(await streamed(), first)).toBeLessThan(1e-5);
-    net.weights.write((await net.weights.read()).map((w) => w / 3));
+    net.context.weights[0].write((await net.context.weights[0].read()).map((w) => w / 3));
     const second = await net.run(x).read();
     expect(distance(second, first)).toBeGreaterThan(1e-3);
     expect(distance(await streamed(), second)).toBeLessThan(1e-5);

@@ -124,7 +124,7 @@ test('tuning a net, a stream and a trainer does not change their weights and sta
     got.forEach((value, i) => expect(value).toBeCloseTo(expected[i], 4));
   };
   expect(await trainer.step(input, target)).toBeCloseTo(await plain.step(input, target), 4);
-  await close(net.weights.read(), twin.weights.read());
+  await close(net.context.weights[0].read(), twin.context.weights[0].read());
   await close(net.run(input).read(), twin.run(input).read());
   await close(stream.push(pushed).read(), other.push(pushed).read());
 });

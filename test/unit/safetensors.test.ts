@@ -184,8 +184,8 @@ describe('dtypes', () => {
       [...weights].map(([name, tensor]) => [name, { ...tensor, dtype: 'f16' } as NamedTensor]),
     );
     const loaded = await runtime.load(new Linear(1, 1), { weights: serializeSafetensors(halves) });
-    const [weight] = await loaded.weights.read();
-    expect(weight).toBeCloseTo((await net.weights.read())[0], 3);
+    const [weight] = await loaded.context.weights[0].read();
+    expect(weight).toBeCloseTo((await net.context.weights[0].read())[0], 3);
     const integers = new Map([...weights, ['weight', { ...steps, shape: [1, 1] }]]);
     await expect(runtime.load(new Linear(1, 1), { weights: serializeSafetensors(integers) })).rejects.toThrow(
       failure('file', /"weight" must be f32, f64, f16 or bf16 \[1, 1\], got I64/),

@@ -2,6 +2,7 @@
 import { describe, expect, test } from 'vitest';
 
 import { createRuntime, GRU, LSTM, Sequential, type Shape, type State, type Value } from '../../src/index.ts';
+import { flatsFromTensors } from '../../src/runtime/flat_layout.ts';
 import { StateLayout } from '../../src/runtime/state_layout.ts';
 
 const BATCH = 2;
@@ -65,7 +66,7 @@ describe.each(Object.entries(cases))('%s', (_, { states, places }) => {
   test('the host cuts and joins states by it', () => {
     const tensors = layout.toTensors(flat);
     expect([...tensors.values()].map(({ data }) => Array.from(data))).toEqual(expected);
-    expect(layout.fromTensors('test', tensors)).toEqual([flat]);
+    expect(flatsFromTensors('test', 'state', [layout], tensors)).toEqual([[flat]]);
   });
 
   test('a plan unpacks and packs states by it, each in its shape', async () => {

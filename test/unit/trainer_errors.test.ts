@@ -357,9 +357,9 @@ describe('trainers', () => {
       [rmsprop({ lr: 0.25, eps: 0, alpha: 0.75 }), 0.5],
     ] as const) {
       using net = await runtime.load(new Linear(1, 1, { bias: false }));
-      const [before] = await net.weights.read();
+      const [before] = await net.context.weights[0].read();
       await new Trainer(net, { loss: mse, optimizer }).step([[1]], [[100]]);
-      const [after] = await net.weights.read();
+      const [after] = await net.context.weights[0].read();
       expect(after - before).toBeCloseTo(first, 5);
     }
   });

@@ -50,6 +50,10 @@ const STORAGE: number = BufferUsage.STORAGE | BufferUsage.COPY_SRC | BufferUsage
 /** Bytes of `elements` of 4 bytes, rounded up to whole vec4s, since some kernels bind memory as `array<vec4f>`. */
 export const storageBytes = (elements: number): number => Math.max(16, Math.ceil(elements / 4) * 16);
 
+/** The most bytes of one tensor. */
+export const bindingBytes = ({ limits }: GPUDevice): number =>
+  Math.min(limits.maxBufferSize, limits.maxStorageBufferBindingSize);
+
 /**
  * Storage for `elements` of 4 bytes. @param destroy Frees it, now unless given.
  * @throws GatewiseError `unsupported` for a size above what the device can bind.
@@ -61,7 +65,7 @@ export function createStorage(
   destroy = (gpuBuffer: GPUBuffer): void => gpuBuffer.destroy(),
 ): WebGPUBuffer {
   const size = storageBytes(elements);
-  const limit = Math.min(device.limits.maxBufferSize, device.limits.maxStorageBufferBindingSize);
+  const limit = bindingBytes(device);
   if (size > limit) {
     throw new GatewiseError(
       'unsupported',

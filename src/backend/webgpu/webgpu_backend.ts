@@ -8,7 +8,14 @@ import type { Backend, CalibrateOptions, DeviceBuffer, Executable, TuningMemory 
 import { markWritten, Memo } from '../memo.ts';
 import type { Choices } from '../tuning.ts';
 import type { ExternalBuffers } from './bind_groups.ts';
-import { asWebGPUBuffer, createStorage, importStorage, usable, type WebGPUBuffer } from './buffers.ts';
+import {
+  asWebGPUBuffer,
+  bindingBytes,
+  createStorage,
+  importStorage,
+  usable,
+  type WebGPUBuffer,
+} from './buffers.ts';
 import type { Checker } from './check.ts';
 import { CompletionPolling } from './completion_polling.ts';
 import { describeAdapter, deviceInfoOf } from './device_info.ts';
@@ -65,8 +72,10 @@ export class WebGPUBackend implements Backend {
     this.device = device;
     this.description = describeAdapter(device);
     const info = deviceInfoOf(device);
-    this.target = targetOf(options.kernels ?? webgpuKernels, (step) =>
-      sharesLaunches(info, this.#planCalibration, step),
+    this.target = targetOf(
+      options.kernels ?? webgpuKernels,
+      (step) => sharesLaunches(info, this.#planCalibration, step),
+      bindingBytes(device),
     );
     this.#launcher = new Launcher(info, this.target);
     this.#pipelines = new Pipelines(

@@ -40,6 +40,7 @@ const ALIGNMENT = 64;
 export const targetOf = (
   kernels: readonly WebGPUKernel[],
   prefersWavefront?: TargetLimits['prefersWavefront'],
-): Target<WebGPUKernel> => targetWith('WebGPU', kernels, ALIGNMENT, prefersWavefront);
+  bindingBytes?: number,
+): Target<WebGPUKernel> => targetWith('WebGPU', kernels, ALIGNMENT, prefersWavefront, bindingBytes);
 
 export const webgpuTarget: Target<WebGPUKernel> = targetOf(webgpuKernels);
