@@ -1,11 +1,14 @@
-// PyTorch's nn.RNNCell, nn.LSTMCell and nn.GRUCell: one step of a cell, for loops over time of the caller's own.
+// PyTorch's nn.RNNCell, nn.LSTMCell and nn.GRUCell: one step of a cell, for loops over time of the caller's own, or all steps by `scan`.
 import type { Cell } from '../cells/cell.ts';
 import { elmanRelu, elmanTanh } from '../cells/elman.ts';
 import { gru } from '../cells/gru.ts';
 import { lstm } from '../cells/lstm.ts';
 import { GatewiseError, show } from '../core/errors.ts';
 import { checkOptions } from '../core/options.ts';
+import type { Shape } from '../core/shape.ts';
 import { expectValue, type Value } from '../graph/value.ts';
+import { reshape } from '../ops/structure.ts';
+import type { Context } from './context.ts';
 import { type Layer, type LayerResult, type Parameter, type State, type Values } from './layer.ts';
 import { Recurrent } from './recurrent.ts';
 import { checkNonlinearity } from './recurrent_options.ts';
@@ -61,14 +64,40 @@ export class RecurrentCell implements Layer {
     const axes = { input: 0, state: 0 };
     if (rank === 1)
       return withoutBatch(this, axes, x, states, {}, (row, before) => this.forward(row, parameters, before));
-    const entries = Object.entries(parameters).map(([name, value]) => [`${name}_l0`, value]);
-    const own = Object.fromEntries(entries) as Values;
     const forward = (sequence: Value, before: Values): LayerResult =>
-      this.#layer.forward(sequence, own, before);
+      this.#layer.forward(sequence, ofLayer(parameters), before);
     const after = withAxis(this.#layer, x, states, forward, { axes, batch: x.shape[0] }).states;
     return { output: after['h'], states: after };
   }
+
+  /**
+   * All steps of a sequence, as `forward` called for each in turn, but planned once and run as a layer's loop.
+   * @param xs (T, B, inputSize).
+   * @param states As for `forward`, before the first step.
+   * @param context Lengths or a mask of the sequences.
+   * @returns `output` (T, B, hiddenSize), h after each step, and the states after the last step.
+   */
+  scan(xs: Value, parameters: Values, states: Values = {}, context: Context = {}): LayerResult {
+    expectValue(`${this.name}: input`, xs, 'f32');
+    const { inputSize } = this.#layer;
+    if (xs.shape.length !== 3 || xs.shape[2] !== inputSize)
+      throw new GatewiseError(
+        'shape',
+        `${this.name}: scan expected input (T, B, ${inputSize}), got ${show(xs.shape)}; a single step is forward()`,
+      );
+    const reshaped = (values: Values, shapeOf: (shape: Shape) => Shape): Values =>
+      Object.fromEntries(
+        Object.entries(values).map(([name, value]) => [name, reshape(value, shapeOf(value.shape))]),
+      );
+    const before = reshaped(states, (shape) => [1, ...shape]);
+    const { output, states: after } = this.#layer.forward(xs, ofLayer(parameters), before, context);
+    return { output, states: reshaped(after, (shape) => shape.slice(1)) };
+  }
 }
+
+/** Parameters under the names that a layer has for them. */
+const ofLayer = (parameters: Values): Values =>
+  Object.fromEntries(Object.entries(parameters).map(([name, value]) => [`${name}_l0`, value]));
 
 export interface RNNCellOptions extends Omit<RecurrentCellOptions, 'projSize'> {
   /** `tanh` unless given. */

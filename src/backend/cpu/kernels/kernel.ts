@@ -24,9 +24,12 @@ export function defineKernel<Attrs>(op: Op<Attrs>, kernel: Omit<CPUKernel<Attrs>
   return { op, ...kernel } as unknown as CPUKernel;
 }
 
-/** The fusion limits of kernels that interpret expressions: any expression over any number of strided tensors. */
+/**
+ * The fusion limits of kernels that interpret expressions: any expression over strided tensors. To fuse one more input takes a pass over
+ * all others, so that their number has a limit; a plan of a long loop by hand would otherwise take time by the square of its length.
+ */
 export const ANY_EXPRESSION: ExpressionLimits = {
-  inputs: Infinity,
+  inputs: 64,
   outputs: Infinity,
   buffers: Infinity,
   canAddress: () => true,
