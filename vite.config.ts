@@ -32,7 +32,7 @@ export default defineConfig({
       entry: {
         index: `${root}/src/index.ts`,
         ...Object.fromEntries(
-          ['node', 'tools', 'train'].map((name) => [name, `${root}/src/${name}/index.ts`]),
+          ['node', 'tools', 'train', 'worker'].map((name) => [name, `${root}/src/${name}/index.ts`]),
         ),
       },
       formats: ['es'],
@@ -44,7 +44,8 @@ export default defineConfig({
     minify: false,
     rolldownOptions: {
       external: [/^node:/, 'webgpu'],
-      output: { entryFileNames: '[name].js', chunkFileNames: 'chunks/[name]-[hash].js' },
+      // A file for each module, so that an application's bundler leaves out what the application does not use.
+      output: { preserveModules: true, preserveModulesRoot: `${root}/src`, entryFileNames: '[name].js' },
     },
   },
   test: {

@@ -14,7 +14,7 @@ import {
   Random,
   reshape,
   RNN,
-  RecurrentCell,
+  type RecurrentCell,
   RNNCell,
   slice,
   sum,

@@ -87,13 +87,19 @@ test('every entry is imported in Node, without a DOM, and its parts fit together
     `import { createRuntime, LSTM } from 'gatewise';
      import { explain } from 'gatewise/tools';
      import { Trainer, mse, sgd } from 'gatewise/train';
+     import { connect, serve } from 'gatewise/worker';
+     const { port1, port2 } = new MessageChannel();
+     serve({ runtime: { backend: 'cpu' }, models: { lstm: () => new LSTM({ inputSize: 1, hiddenSize: 1 }) } }, port1);
+     const far = await (await connect(port2)).load('lstm');
+     const { shape } = await far.run([[[1]]]);
+     for (const port of [port1, port2]) port.close();
      const runtime = await createRuntime({ backend: 'cpu' });
      const net = await runtime.load(new LSTM({ inputSize: 1, hiddenSize: 1 }));
      const trainer = new Trainer(net, { loss: mse, optimizer: sgd({ lr: 1 }) });
      await trainer.step([[[1]]], [[[2]]]);
-     console.log(typeof document, trainer.steps, explain(trainer, [[[1]]], [[[2]]]).split('\\n')[0]);`,
+     console.log(typeof document, shape.join(), trainer.steps, explain(trainer, [[[1]]], [[[2]]]).split('\\n')[0]);`,
   );
-  expect(printed).toMatch(/^undefined 1 step +op/);
+  expect(printed).toMatch(/^undefined 1,1,1 1 step +op/);
 });
 
 test('gatewise/node names the optional package where it is missing, and finds an adapter where it is installed', () => {
@@ -125,6 +131,7 @@ test.each([
      import { nodeGPU, type NodeGPUOptions } from 'gatewise/node';
      import { explain, type Plan } from 'gatewise/tools';
      import { adam, mse, Trainer } from 'gatewise/train';
+     import { connect, serve, type RemoteNet } from 'gatewise/worker';
 
      export async function train(): Promise<string> {
        const runtime = await createRuntime();
@@ -136,6 +143,8 @@ test.each([
        runtime.allocate([1], 'f32');
        return explain(net, [[[1]]]) + explain(trainer, [[[1]]], [[[1, 2]]]);
      }
+     export const far = async (worker: Worker): Promise<RemoteNet> => (await connect(worker)).load('lstm');
+     export const near = (): void => serve({ models: { lstm: () => lstm } });
      export type Steps = Plan['steps'];
      const options: NodeGPUOptions = { software: true };
      export const gpu: Promise<GPU> = nodeGPU(options);
@@ -200,10 +209,19 @@ test('a bundler drops unused exports', async () => {
   expect(code.length).toBeLessThan(1000);
 });
 
+test("a page whose runtime is in a worker ships none of the library's work", async () => {
+  const code = await bundle(
+    'page',
+    "import { connect } from 'gatewise/worker'; globalThis.remote = connect(new Worker('worker.js'));",
+  );
+  expect(code).toContain('postMessage');
+  expect(code.length).toBeLessThan(6000);
+});
+
 test('a bundle for a page imports nothing from Node', async () => {
   const code = await bundle(
     'all',
-    "import * as core from 'gatewise'; import * as tools from 'gatewise/tools'; import * as train from 'gatewise/train'; globalThis.all = { core, tools, train };",
+    "import * as core from 'gatewise'; import * as tools from 'gatewise/tools'; import * as train from 'gatewise/train'; import * as worker from 'gatewise/worker'; globalThis.all = { core, tools, train, worker };",
   );
   expect(code).toContain('GatewiseError');
   expect(code).not.toMatch(/["']node:|from ?["']webgpu["']|require\(/);

@@ -20,6 +20,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   runtime: ['core', 'expr', 'cells', 'graph', 'ops', 'plan', 'backend', 'nn', 'io'],
   tools: ['core', 'backend', 'plan', 'runtime'],
   train: ['core', 'expr', 'graph', 'ops', 'nn', 'io', 'runtime'],
+  worker: ['core', 'backend', 'plan', 'nn', 'runtime', 'train'],
   index: ['core', 'expr', 'cells', 'graph', 'ops', 'plan', 'backend', 'nn', 'io', 'runtime'],
   'shaders/gen': ['core'],
 };
