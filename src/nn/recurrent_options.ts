@@ -93,6 +93,7 @@ export function completeOptions(
     cell,
   );
   const full = readOptions(name, OPTIONS, options, own);
+  if (full.dropout > 0 && full.numLayers === 1) warnOfDropout(name);
   checkZoneout(name, cell, full.zoneout);
   checkProjection(name, cell, full);
   if (full.recurrentDropout > 0) checkRecurrentDropout(name, cell);
@@ -103,6 +104,18 @@ export function completeOptions(
       `${name}: layers with ${hindrance} cannot share launches; leave out wavefront or ${hindrance}`,
     );
   return full;
+}
+
+let hasWarned = false;
+
+/** A layer without another above it has nothing between layers that could be dropped, as in PyTorch, which warns too. */
+function warnOfDropout(name: string): void {
+  if (hasWarned) return;
+  hasWarned = true;
+  // oxlint-disable-next-line no-console -- the option is valid, and does nothing
+  console.warn(
+    `gatewise: ${name}: dropout is between layers, and numLayers is 1, so it does nothing; add layers, a Dropout after the layer, or recurrentDropout`,
+  );
 }
 
 function checkProjection(name: string, cell: Cell, { projSize, hiddenSize }: FullOptions): void {

@@ -1,4 +1,5 @@
 // A model with its weights on a backend: run it, stream through it, train it, save it.
+import { refuseProxy } from '../core/refuse_proxy.ts';
 import { GatewiseError } from '../core/errors.ts';
 import { checkOptions, readOptions, size } from '../core/options.ts';
 import { sizeOf } from '../core/shape.ts';
@@ -53,6 +54,10 @@ export class Net implements Planned<[x: Tensor | HostData, options?: RunOptions]
   readonly #program: Program<RunArguments, RunStatics>;
   readonly #owner: Set<Disposable>;
   #disposed = false;
+
+  static {
+    refuseProxy(this, 'net', (object) => #weights in object);
+  }
 
   /** Made by `runtime.load`. @internal */
   constructor(loaded: LoadedModel, weights: readonly Tensor[], owner: Set<Disposable>) {

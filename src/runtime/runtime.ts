@@ -1,4 +1,5 @@
 // The runtime: a backend, and all that runs on it.
+import { refuseProxy } from '../core/refuse_proxy.ts';
 import type { Backend, CalibrateOptions } from '../backend/backend.ts';
 import type { Precision } from '../backend/cpu/cpu_backend.ts';
 import type { CompileProgress } from '../backend/webgpu/pipelines.ts';
@@ -117,6 +118,10 @@ export class Runtime implements Disposable {
   readonly #pool: MemoryPool;
   readonly #owned = new Set<Disposable>();
   #disposed = false;
+
+  static {
+    refuseProxy(this, 'runtime', (object) => #pool in object);
+  }
 
   /** Made by `createRuntime`. @internal */
   constructor(backend: Backend, table: TuningTable | undefined, freeBytes?: number, fallbackReason?: string) {

@@ -1,4 +1,5 @@
 // Streaming: one step at a time, with the states on the device.
+import { refuseProxy } from '../core/refuse_proxy.ts';
 import { Memo } from '../backend/memo.ts';
 import { GatewiseError, show } from '../core/errors.ts';
 import { joined } from '../core/tree.ts';
@@ -33,6 +34,10 @@ export class Stream implements Planned<[x: Tensor | HostData]>, Disposable {
   #prefetched: Prefetched | undefined;
   #disposed = false;
   #pushes = 0;
+
+  static {
+    refuseProxy(this, 'stream', (object) => #states in object);
+  }
 
   /**
    * Made by `net.stream` and `fork`. @param states The initial states, which the stream then owns; zeros unless given.

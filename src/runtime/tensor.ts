@@ -1,4 +1,5 @@
 // A tensor in a backend's memory. Its owner disposes of it.
+import { refuseProxy } from '../core/refuse_proxy.ts';
 import type { Backend, DeviceBuffer } from '../backend/backend.ts';
 import { markWritten } from '../backend/memo.ts';
 import { GatewiseError, show } from '../core/errors.ts';
@@ -24,6 +25,10 @@ export class Tensor implements Disposable {
   #buffer: DeviceBuffer | undefined;
   #range: NumberRange | undefined;
   readonly #release: (() => void) | undefined;
+
+  static {
+    refuseProxy(this, 'tensor', (object) => #buffer in object);
+  }
 
   /**
    * Made by a runtime. @param release Takes the memory back. Default: the garbage collector or the application frees it.

@@ -172,6 +172,13 @@ export interface AdamOptions extends AdamWOptions {
   readonly amsgrad?: boolean;
 }
 
+/** The options with which an optimizer has these further states. */
+export const STATE_OPTIONS: Readonly<Record<string, string>> = {
+  momentum_buffer: 'momentum',
+  grad_avg: 'centered: true',
+  max_exp_avg_sq: 'amsgrad: true',
+};
+
 const isBeta = (value: unknown): boolean => typeof value === 'number' && value >= 0 && value < 1;
 
 const ADAMW = {

@@ -1,4 +1,5 @@
 // Training: a step is one plan and one submit. The next step can be queued without reading anything back.
+import { refuseProxy } from '../core/refuse_proxy.ts';
 import { GatewiseError, show } from '../core/errors.ts';
 import {
   checkOptions,
@@ -16,7 +17,7 @@ import { joined } from '../core/tree.ts';
 import { checkMetadata, parseSafetensors, serializeSafetensors } from '../io/safetensors.ts';
 import type { NamedTensor } from '../io/file_dtypes.ts';
 import type { Loss } from './loss.ts';
-import { learningRate, rateAt, type LearningRate, type Optimizer } from './optimizer.ts';
+import { learningRate, rateAt, STATE_OPTIONS, type LearningRate, type Optimizer } from './optimizer.ts';
 import { toHostTensor, type HostData } from '../runtime/host.ts';
 import type { Net } from '../runtime/net.ts';
 import type { NetContext } from '../runtime/net_context.ts';
@@ -84,6 +85,10 @@ export class Trainer implements Planned<StepParameters>, Disposable {
   #learningRate: LearningRate;
   #steps = 0;
   #disposed = false;
+
+  static {
+    refuseProxy(this, 'trainer', (object) => #options in object);
+  }
 
   /**
    * Trains the weights of a net in place.
@@ -250,6 +255,7 @@ export class Trainer implements Planned<StepParameters>, Disposable {
         'file',
         `trainer: expected a checkpoint of ${optimizer.name} with its steps, got optimizer ${show(metadata['optimizer'])} and steps ${show(metadata['steps'])}; trainer.save() writes one, net.save() the weights alone`,
       );
+    checkSameStates(optimizer, tensors);
     const isState = (name: string): boolean =>
       name.startsWith(STATE_PREFIX) && !layout.entries.some((entry) => entry.name === name);
     const entries = [...tensors];
@@ -291,6 +297,33 @@ export class Trainer implements Planned<StepParameters>, Disposable {
 
 /** The prefixes of parameter names in a checkpoint: none for the weights, then one for each state of the optimizer. */
 const prefixesOf = ({ states }: Optimizer): string[] => ['', ...states.map((state) => `optimizer.${state}.`)];
+/** Throws unless a checkpoint has the states of this optimizer, which depend on its options. */
+function checkSameStates({ name, states }: Optimizer, tensors: ReadonlyMap<string, NamedTensor>): void {
+  const saved = new Set([...tensors.keys()].flatMap((key) => /^optimizer\.([^.]+)\./.exec(key)?.[1] ?? []));
+  const [more, fewer] = [
+    [...saved].filter((state) => !states.includes(state)),
+    states.filter((state) => !saved.has(state)),
+  ];
+  const optionsOf = (list: readonly string[]): string =>
+    list.map((state) => STATE_OPTIONS[state] ?? state).join(', ');
+  if (more.length + fewer.length > 0)
+    throw new GatewiseError(
+      'file',
+      `trainer: the checkpoint was saved by ${name} with other options than this trainer's: ${[
+        ...(more.length > 0
+          ? [
+              `it has ${more.map((one) => show(one)).join(', ')}, so make the optimizer with ${optionsOf(more)}`,
+            ]
+          : []),
+        ...(fewer.length > 0
+          ? [
+              `it has no ${fewer.map((one) => show(one)).join(', ')}, so make the optimizer without ${optionsOf(fewer)}`,
+            ]
+          : []),
+      ].join('; ')}`,
+    );
+}
+
 /** The prefix of the names of the model's states in a checkpoint. */
 const STATE_PREFIX = 'state.';
 

@@ -1,0 +1,92 @@
+// What programs do by mistake: the advice that they get.
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+
+import { createRuntime, GRU, Linear, type Runtime } from '../../src/index.ts';
+import { adam, mse, rmsprop, sgd, Trainer, type Optimizer } from '../../src/train/index.ts';
+import { failure } from '../failure.ts';
+
+let runtime: Runtime;
+beforeEach(async () => {
+  runtime = await createRuntime({ backend: 'cpu' });
+});
+afterEach(() => runtime.dispose());
+
+describe('a Proxy, as a framework puts around reactive state', () => {
+  const reactive = <T extends object>(target: T): T => new Proxy(target, {});
+  const advice = (what: string, method: string) =>
+    failure('argument', new RegExp(`^${what}: ${method} was used on a Proxy .* markRaw or shallowRef`));
+
+  test('of a net, a stream, a trainer, a tensor or a runtime is refused by name', async () => {
+    const net = await runtime.load(new GRU({ inputSize: 1, hiddenSize: 2 }));
+    const trainer = new Trainer(net, { loss: mse, optimizer: sgd({ lr: 1 }) });
+    expect(() => reactive(net).run([[[1]]])).toThrow(advice('net', 'run'));
+    expect(() => reactive(net).parameterCount).toThrow(advice('net', 'parameterCount'));
+    expect(() => reactive(net.stream()).push([1])).toThrow(advice('stream', 'push'));
+    expect(() => reactive(trainer).step([[[1]]], [[[1, 1]]])).toThrow(advice('trainer', 'step'));
+    expect(() => (reactive(trainer).learningRate = 1)).toThrow(advice('trainer', 'learningRate'));
+    expect(() => reactive(runtime.tensor([1])).read()).toThrow(advice('tensor', 'read'));
+    expect(() => reactive(runtime).tensor([1])).toThrow(advice('runtime', 'tensor'));
+    expect(() => new Trainer(reactive(net), { loss: mse, optimizer: sgd({ lr: 1 }) })).not.toThrow();
+  });
+
+  test('does not change what the object itself does', async () => {
+    const net = await runtime.load(new Linear(1, 1));
+    const { run } = net;
+    expect(() => run.call({} as never, [[1]])).toThrow(failure('argument', /on another object/));
+    expect(net.parameterCount).toBe(2);
+    expect(await net.run([[1]]).read()).toHaveLength(1);
+  });
+});
+
+test('dropout of a single layer warns once that it does nothing', async () => {
+  // Another test may have had the warning of this module.
+  vi.resetModules();
+  const fresh = await import('../../src/index.ts');
+  const warn = vi.spyOn(console, 'warn').mockImplementation(() => undefined);
+  const make = (options: { readonly dropout?: number; readonly numLayers?: number }) =>
+    new fresh.LSTM({ inputSize: 1, hiddenSize: 1, ...options });
+  make({});
+  make({ dropout: 0.5, numLayers: 2 });
+  expect(warn).not.toHaveBeenCalled();
+  make({ dropout: 0.5 });
+  make({ dropout: 0.5 });
+  expect(warn.mock.calls).toEqual([
+    [
+      expect.stringMatching(
+        /LSTM: dropout is between layers, and numLayers is 1, so it does nothing; add layers/,
+      ),
+    ],
+  ]);
+});
+
+test.each<[string, Optimizer, Optimizer, RegExp]>([
+  [
+    'with amsgrad, into one without',
+    adam({ amsgrad: true }),
+    adam(),
+    /saved by adam with other options .*it has "max_exp_avg_sq", so make the optimizer with amsgrad: true$/,
+  ],
+  [
+    'without amsgrad, into one with it',
+    adam(),
+    adam({ amsgrad: true }),
+    /it has no "max_exp_avg_sq", so make the optimizer without amsgrad: true$/,
+  ],
+  [
+    'without momentum',
+    sgd({ lr: 1 }),
+    sgd({ lr: 1, momentum: 0.9 }),
+    /it has no "momentum_buffer".* without momentum$/,
+  ],
+  [
+    'centered, into one with momentum',
+    rmsprop({ centered: true }),
+    rmsprop({ momentum: 0.9 }),
+    /it has "grad_avg".* with centered: true; it has no "momentum_buffer".* without momentum$/,
+  ],
+])('a checkpoint %s says which option differs', async (_, saved, own, message) => {
+  const net = await runtime.load(new Linear(1, 1));
+  const checkpoint = await new Trainer(net, { loss: mse, optimizer: saved }).save();
+  const trainer = new Trainer(net, { loss: mse, optimizer: own });
+  expect(() => trainer.load(checkpoint)).toThrow(failure('file', message));
+});
