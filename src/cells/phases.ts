@@ -1,6 +1,6 @@
 // Cuts the expressions of a cell's step into phases. Within a phase each unit works on its own: an earlier launch has written all
 // that it reads of other units.
-import { constantOf, countOperations, Expr, rewrite } from '../expr/expr.ts';
+import { constantOf, Expr, rewrite } from '../expr/expr.ts';
 import { isMean, isVector, Place, placeOf, placesIn, weightPartsOf, type WeightPart } from './places.ts';
 import type { Width, Widths } from './widths.ts';
 
@@ -280,7 +280,3 @@ export function movePlaces(phases: readonly Phase[], move: (place: Place) => Pla
     finish: finish.map(movedWrite),
   }));
 }
-
-/** FLOP of a phase's means and writes, per unit; a mean's expression counts once for each unit. */
-export const operationsOf = ({ means, writes }: Phase): number =>
-  countOperations([...means.map(({ of }) => of), ...writes.map(({ value }) => value)]);

@@ -1,12 +1,18 @@
 // Fake quantization (as in PyTorch): weights rounded to the precision in which they are stored, with a straight-through gradient.
 // Kernels that read packed weights replace it by packing.
 import { GatewiseError, show } from '../core/errors.ts';
+import { sizeOf } from '../core/shape.ts';
 import { abs } from '../expr/arith.ts';
 import { apply, defineOp, expectValue, isOp, type Op, type Value } from '../graph/value.ts';
 import { isTransposed, resolveViews } from '../graph/views.ts';
 import { matmul } from './matmul.ts';
 import { max } from './structure.ts';
-import { checkWeightPrecision, type PackedPrecision, type WeightPrecision } from './weight_precision.ts';
+import {
+  checkWeightPrecision,
+  roundingFlop,
+  type PackedPrecision,
+  type WeightPrecision,
+} from './weight_precision.ts';
 
 export interface FakeQuantizeAttrs {
   readonly precision: PackedPrecision;
@@ -16,6 +22,7 @@ export const fakeQuantizeOp: Op<FakeQuantizeAttrs> = /* @__PURE__ */ defineOp({
   name: 'fake_quantize',
   summary: 'weights (N, K) rounded to f16, or to int8 by the largest magnitude of each row (N)',
   infer: (_, [weight]) => [weight],
+  cost: ({ precision }, [weight]) => roundingFlop(precision) * sizeOf(weight.shape),
   grad: ({ attrs, inputs }, [d]) => {
     if (attrs.precision === 'int8')
       throw new GatewiseError(

@@ -27,7 +27,7 @@ export const gatherOp: Op<Record<never, never>> = /* @__PURE__ */ defineOp({
 
 export const scatterOp: Op<{ readonly rows: number }> = /* @__PURE__ */ defineOp({
   name: 'scatter',
-  summary: 'sums rows (N, E) into a table (V, E) by index (N), in the order of the rows',
+  summary: 'sums rows (N, E) into a table (V, E) by index (N), in a fixed order',
   infer: ({ rows }, [source, index]) => {
     if (source.shape.length !== 2 || index.shape.length !== 1 || source.shape[0] !== index.shape[0])
       throw new GatewiseError(

@@ -120,7 +120,7 @@ export const linearScanBackwardOp: Op<LinearScanAttrs> = /* @__PURE__ */ defineO
   },
   inPlace: ({ operands: { sources } }) => (sources === 1 ? [{ input: 0, output: 0, must: false }] : []),
   cost: ({ step }, _, [{ shape }]) =>
-    (countOperations([step[0], ...slotGradients(step, shape[2])]) + 4) * (sizeOf(shape) / shape[2]),
+    (countOperations([step[0], ...slotGradients(step, shape[2])]) + 3) * (sizeOf(shape) / shape[2]),
   // Second derivatives are rare, so this composes existing ops instead of a kernel.
   grad: ({ attrs, inputs }, cotangents) => {
     // Separate inputs: the derivative treats h and the sources as independent.

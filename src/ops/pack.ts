@@ -1,7 +1,7 @@
 // Packs weight matrices into quads: four neighbours along the axis that a product sums over, in any precision, in the order
 // in which a kernel reads them. The planner inserts this op if the backend's kernel reads packed weights.
 import { defineOp, type Op } from '../graph/value.ts';
-import { packedDType, type WeightPrecision } from './weight_precision.ts';
+import { packedDType, roundingFlop, type WeightPrecision } from './weight_precision.ts';
 
 /** Equal blocks (depth, units) of one matrix, at a constant stride in the matrix and in the result. */
 export interface PackBlocks {
@@ -31,5 +31,10 @@ export interface PackAttrs {
 export const packOp: Op<PackAttrs> = /* @__PURE__ */ defineOp({
   name: 'pack',
   summary: 'blocks of weight matrices as quads, in the order and the precision in which a kernel reads them',
+  cost: ({ precision, blocks }) =>
+    blocks.reduce(
+      (flop, { count, depth, units }) => flop + roundingFlop(precision) * count * depth * units,
+      0,
+    ),
   infer: ({ precision, size }) => [{ shape: [size], dtype: packedDType(precision) }],
 });

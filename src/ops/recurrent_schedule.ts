@@ -11,11 +11,12 @@
 //   rows     (P, B, W) variational dropout's factors of h, then the mask (P, T, B)
 //   scales   (P, rows of all matrices) int8: the largest magnitude of each row
 import type { Cell } from '../cells/cell.ts';
-import { operationsOf, type Phase, type Term } from '../cells/phases.ts';
+import type { Phase, Term } from '../cells/phases.ts';
 import type { MatrixName, Place } from '../cells/places.ts';
 import type { CellProgram } from '../cells/program.ts';
 import type { Width } from '../cells/widths.ts';
 import { GatewiseError } from '../core/errors.ts';
+import { countOperations } from '../expr/expr.ts';
 import type { OperandCounts, Operands } from '../graph/operands.ts';
 import type { WeightPrecision } from './weight_precision.ts';
 
@@ -342,14 +343,22 @@ export function matrixOf(
 }
 
 /**
- * FLOP per row and step of one pseudo-layer: the products, plus the update or derivative of each unit.
+ * FLOP per row and step of one pseudo-layer: the products, the means, and the update or derivative of each unit. Operations that
+ * a mean shares with another or with the update count for each, since each is a loop of its own.
  * @param edge True for the wavefront layer without a neighbour below (forward) or above (backward).
  */
 export function flopOf(layout: RecurrentLayout, phases: readonly Phase[], edge = false): number {
-  return phases.reduce((flop, phase) => {
-    const all = phase.products.flatMap(({ terms }) => terms);
-    const terms = edge ? all.filter(({ matrix }) => matrix.matrix !== 'ih') : all;
-    const depth = terms.reduce((total, term) => total + layout.width(term.depth), 0);
-    return flop + layout.width(phase.width) * (2 * depth + operationsOf(phase));
-  }, 0);
+  const sum = (flop: readonly number[]): number => flop.reduce((a, b) => a + b, 0);
+  return sum(
+    phases.flatMap(({ width, products, means, writes }) => {
+      const all = products.flatMap(({ terms }) => terms);
+      const terms = edge ? all.filter(({ matrix }) => matrix.matrix !== 'ih') : all;
+      const depth = sum(terms.map((term) => layout.width(term.depth)));
+      return [
+        layout.width(width) * (2 * depth + countOperations(writes.map(({ value }) => value))),
+        ...terms.map((term) => layout.width(term.depth) * countOperations([term.source])),
+        ...means.map((mean) => layout.width(mean.width) * (countOperations([mean.of]) + 1)),
+      ];
+    }),
+  );
 }

@@ -45,6 +45,9 @@ export function int8Of(x: number, largest: number): number {
   return x < 0 ? -q : q;
 }
 
+/** FLOP of rounding one weight: of `int8Of`, the operations of a quotient, of its rounding and of the check; f16 takes integers. */
+export const roundingFlop = (precision: WeightPrecision): number => (precision === 'int8' ? 10 : 0);
+
 /** The value that the given precision stores for `x`. @param largest The largest magnitude of its row, for int8. */
 export function roundedWeight(precision: PackedPrecision, x: number, largest: number): number {
   return precision === 'f16' ? halfToNumber(halfBits(x)) : (int8Of(x, largest) / 127) * largest;

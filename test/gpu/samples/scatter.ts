@@ -13,6 +13,9 @@ export const samples: readonly Sample[] = [
       apply(scatterOp, { rows }, [x, i]),
     ),
   ),
+  sample('more rows than one sort takes, long runs', [f32([301, 3]), i32([301], 4)], (x, i) =>
+    apply(scatterOp, { rows: 5 }, [x, i]),
+  ),
   sample('rows that nothing reaches', [f32([11, 3]), i32([11], 2)], (x, i) =>
     apply(scatterOp, { rows: 9 }, [x, i]),
   ),
@@ -21,5 +24,11 @@ export const samples: readonly Sample[] = [
   ),
   sample('as the gradient of gather', [f32([7, 5]), i32([3, 4], 7)], (t, i) =>
     grad((table: Value) => sum(square(gather(table, i))))(t),
+  ),
+];
+
+export const deviceSamples: readonly Sample[] = [
+  sample('many merges, one row for all', [f32([2051, 5]), i32([2051], 1)], (x, i) =>
+    apply(scatterOp, { rows: 3 }, [x, i]),
   ),
 ];

@@ -81,3 +81,8 @@ function elementwiseDispatches(
 export function copyDispatch(from: Region, to: Region): Dispatch[] {
   return elementwiseDispatches({ exprs: [Expr.input(inputName(0))] }, [from], [to]);
 }
+
+/** The launches that set all elements of `to` to a number. */
+export function fillDispatch(value: number, to: Region): Dispatch[] {
+  return elementwiseDispatches({ exprs: [Expr.constant(value)] }, [], [to]);
+}

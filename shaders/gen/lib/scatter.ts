@@ -1,0 +1,4 @@
+// Generated from lib/scatter.wgsl by shaders/reflect.ts; do not edit.
+import { lib_linear_id } from './linear_id.ts';
+
+export const lib_scatter: string = lib_linear_id + "struct Params {\nrows: u32,\nwidth: u32,\ncount: u32,\nrun: u32,\nchunk: u32,\nchunks: u32,\n}\noverride WORKGROUP: u32 = 64;\n@group(0) @binding(0) var<uniform> params: Params;\n@group(0) @binding(1) var<storage, read> index: array<i32>;\n@group(0) @binding(2) var<storage, read_write> order: array<i32>;\n@group(0) @binding(3) var<storage, read_write> out: array<f32>;\n@group(0) @binding(4) var<storage, read_write> parts: array<f32>;\nfn index_at(place: u32) -> i32 {\nreturn index[order[place]];\n}\nfn began_before(first: u32, row: i32) -> bool {\nreturn first > 0u && index_at(max(first, 1u) - 1u) == row;\n}\nfn is_inside(row: i32) -> bool {\nreturn row >= 0 && row < i32(params.rows);\n}\n";
