@@ -1,19 +1,11 @@
 // The gradient of an embedding: sums of rows by index, over sizes around those at which WebGPU sorts, merges and joins.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
-import {
-  createRuntime,
-  Embedding,
-  grad,
-  mul,
-  Random,
-  sum,
-  type Runtime,
-  type Value,
-} from '../../src/index.ts';
+import { createRuntime, Embedding, mul, Random, sum, type Runtime, type Value } from '../../src/index.ts';
 import { apply } from '../../src/graph/value.ts';
 import { scatterOp } from '../../src/ops/gather.ts';
 import embeddingCases from '../fixtures/embedding.json' with { type: 'json' };
+import { grad } from '../../src/train/index.ts';
 import { backend } from '../setup/backend.ts';
 
 describe(`on ${backend}`, () => {
