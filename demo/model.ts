@@ -12,8 +12,8 @@ export function buildModel(
   vocabulary: number,
 ): Sequential {
   return new Sequential([
-    new Embedding(vocabulary, embedding),
+    new Embedding({ numEmbeddings: vocabulary, embeddingDim: embedding }),
     new LAYERS[cell]({ inputSize: embedding, hiddenSize: hidden, numLayers: layers }),
-    new Linear(hidden, vocabulary),
+    new Linear({ inputSize: hidden, outputSize: vocabulary }),
   ]);
 }

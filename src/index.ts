@@ -11,12 +11,12 @@ export { Tensor } from './runtime/tensor.ts';
 export type { TuningStore } from './runtime/tuning_table.ts';
 
 export { Noise, type Context } from './nn/context.ts';
-export { Dropout } from './nn/dropout.ts';
-export { Embedding } from './nn/embedding.ts';
+export { Dropout, type DropoutOptions } from './nn/dropout.ts';
+export { Embedding, type EmbeddingOptions } from './nn/embedding.ts';
 export type { Layer, Parameter, State, Values } from './nn/layer.ts';
 export { LayerNorm, type LayerNormOptions } from './nn/layer_norm.ts';
 export { Random } from './core/random.ts';
-export { Linear } from './nn/linear.ts';
+export { Linear, type LinearOptions } from './nn/linear.ts';
 export { MinGRU, MinLSTM, type MinRNN, type MinRNNOptions } from './nn/min_rnn.ts';
 export { GRU, LSTM, Recurrent, RNN, type RNNOptions } from './nn/recurrent.ts';
 export {

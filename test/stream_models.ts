@@ -23,12 +23,12 @@ export const streamModels = {
     new Sequential([
       new LSTM({ inputSize: INPUTS, hiddenSize: HIDDEN }),
       new GRU({ inputSize: HIDDEN, hiddenSize: 2 }),
-      new Linear(2, 3),
+      new Linear({ inputSize: 2, outputSize: 3 }),
     ]),
   LSTMCell: (): Layer => new LSTMCell({ inputSize: INPUTS, hiddenSize: HIDDEN }),
   'a Sequential of cells': (): Layer =>
     new Sequential([
-      new Linear(INPUTS, 3),
+      new Linear({ inputSize: INPUTS, outputSize: 3 }),
       new GRUCell({ inputSize: 3, hiddenSize: HIDDEN }),
       new RNNCell({ inputSize: HIDDEN, hiddenSize: 2 }),
     ]),

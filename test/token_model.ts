@@ -9,9 +9,9 @@ export const TOKENS = 5;
 
 export const tokenModel = (cell: CellName): Layer =>
   new Sequential([
-    new Embedding(TOKENS, 3),
+    new Embedding({ numEmbeddings: TOKENS, embeddingDim: 3 }),
     new cells[cell]({ inputSize: 3, hiddenSize: 7, numLayers: 2 }),
-    new Linear(7, TOKENS),
+    new Linear({ inputSize: 7, outputSize: TOKENS }),
   ]);
 
 /** Batches (T, B) of sequences that count up from a random token, and their next tokens. */

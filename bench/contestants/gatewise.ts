@@ -67,7 +67,7 @@ export async function gatewiseJob(
       const inputSize = task.input.length / (steps * batch);
       const model = new library.Sequential([
         layerOf(library, { cell, inputSize, hiddenSize, bias }, variant),
-        new library.Linear(hiddenSize, classes),
+        new library.Linear({ inputSize: hiddenSize, outputSize: classes }),
       ]);
       const file = new Map([...prefixed('0', task.weights), ...prefixed('1', task.linear)]);
       const net = await runtime.load(model, { weights: library.serializeSafetensors(file) });

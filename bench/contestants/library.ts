@@ -36,8 +36,8 @@ function fromEarlier(core: Earlier): Library {
     Trainer: function (net: unknown, options: Train.TrainerOptions) {
       return (net as EarlierNet).trainer(options);
     },
-    Linear: function (...args: [inputSize: number, outputSize: number]) {
-      return new Linear(...args);
+    Linear: function ({ inputSize, outputSize }: Core.LinearOptions) {
+      return new Linear(inputSize, outputSize);
     },
     profile: (of: unknown, ...args: readonly unknown[]) => (of as EarlierPlanned).profile(...args),
   }) as unknown as Library;

@@ -62,7 +62,7 @@ function overTime(x: Value, initial: States, cell: (xh: Value, c: Value) => Stat
 
 /** Four linear layers on [x, h]. */
 function separate(x: Value, states: States, layers: readonly LinearWeights[]): States {
-  const linear = new Linear(INPUTS + HIDDEN, HIDDEN);
+  const linear = new Linear({ inputSize: INPUTS + HIDDEN, outputSize: HIDDEN });
   return overTime(x, states, (xh, c) =>
     update(
       layers.map(({ weight, bias }) => linear.forward(xh, { weight, bias }).output),
@@ -73,7 +73,7 @@ function separate(x: Value, states: States, layers: readonly LinearWeights[]): S
 
 /** One linear layer on [x, h], cut in four. */
 function fused(x: Value, states: States, { weight, bias }: LinearWeights): States {
-  const linear = new Linear(INPUTS + HIDDEN, 4 * HIDDEN);
+  const linear = new Linear({ inputSize: INPUTS + HIDDEN, outputSize: 4 * HIDDEN });
   return overTime(x, states, (xh, c) => update(chunk(linear.forward(xh, { weight, bias }).output, 4, -1), c));
 }
 

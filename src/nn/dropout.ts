@@ -1,12 +1,19 @@
 // PyTorch's nn.Dropout.
-import { probability, readOption } from '../core/options.ts';
+import { probability, readOptions } from '../core/options.ts';
 import { expectValue, type Value } from '../graph/value.ts';
 import { dropout } from '../ops/dropout.ts';
 import type { Context } from './context.ts';
 import type { Layer, LayerResult, Values } from './layer.ts';
 
+export interface DropoutOptions {
+  /** 0.5 unless given. */
+  readonly p?: number;
+}
+
+const OPTIONS = { p: probability(0.5) };
+
 /**
- * x: f32 of any shape. In training each element becomes 0 with probability `p` (0.5 unless given) and x / (1 - p) otherwise.
+ * x: f32 of any shape. In training each element becomes 0 with probability `p` and x / (1 - p) otherwise.
  * In inference, where the context has no noise, the output is x.
  */
 export class Dropout implements Layer {
@@ -18,8 +25,8 @@ export class Dropout implements Layer {
   readonly ignoresPadding = true;
   readonly p: number;
 
-  constructor(p?: number) {
-    this.p = readOption('Dropout', 'p', probability(0.5), p);
+  constructor(options: DropoutOptions = {}) {
+    this.p = readOptions('Dropout', OPTIONS, options).p;
   }
 
   forward(x: Value, _parameters: Values, _states: Values = {}, { noise }: Context = {}): LayerResult {

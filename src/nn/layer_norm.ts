@@ -1,6 +1,6 @@
 // PyTorch's nn.LayerNorm (Ba et al., "Layer normalization", 2016).
 import { GatewiseError, show } from '../core/errors.ts';
-import { flag, nonNegative, readOption, readOptions, size } from '../core/options.ts';
+import { flag, nonNegative, readOption, readOptions, size, unchecked } from '../core/options.ts';
 import { sameShape, sizeOf, type Shape } from '../core/shape.ts';
 import { add, div, mul, sqrt, square, sub } from '../expr/arith.ts';
 import { Expr, inputName } from '../expr/expr.ts';
@@ -10,6 +10,8 @@ import { broadcast, reshape, sum } from '../ops/structure.ts';
 import { parameterOf, type Layer, type LayerResult, type Parameter, type Values } from './layer.ts';
 
 export interface LayerNormOptions {
+  /** The sizes of the last axes, over which it normalises; a number for one axis. */
+  readonly normalizedShape: number | readonly number[];
   /** Added to the variance; 1e-5 unless given. */
   readonly eps?: number;
   /** Whether there is a `weight` and, unless `bias` is false, a `bias`; true unless given. */
@@ -18,7 +20,12 @@ export interface LayerNormOptions {
   readonly bias?: boolean;
 }
 
-const OPTIONS = { eps: nonNegative(1e-5), elementwiseAffine: flag(true), bias: flag(true) };
+const OPTIONS = {
+  normalizedShape: unchecked<LayerNormOptions['normalizedShape']>(),
+  eps: nonNegative(1e-5),
+  elementwiseAffine: flag(true),
+  bias: flag(true),
+};
 
 /**
  * Maps x, f32 (…, normalizedShape), to y = (x - mean) / √(variance + eps) · weight + bias of the same shape. Mean and variance
@@ -37,8 +44,8 @@ export class LayerNorm implements Layer {
   readonly elementwiseAffine: boolean;
   readonly bias: boolean;
 
-  constructor(normalizedShape: number | readonly number[], options: LayerNormOptions = {}) {
-    const { eps, elementwiseAffine, bias } = readOptions('LayerNorm', OPTIONS, options);
+  constructor(options: LayerNormOptions) {
+    const { normalizedShape, eps, elementwiseAffine, bias } = readOptions('LayerNorm', OPTIONS, options);
     const shape = typeof normalizedShape === 'number' ? [normalizedShape] : normalizedShape;
     if (!Array.isArray(shape) || shape.length === 0)
       throw new GatewiseError(

@@ -1,14 +1,21 @@
 // PyTorch's nn.Linear.
 import { GatewiseError, show } from '../core/errors.ts';
-import { flag, readOption, readOptions, size } from '../core/options.ts';
+import { flag, readOptions, size } from '../core/options.ts';
 import { add } from '../expr/arith.ts';
 import type { Value } from '../graph/value.ts';
 import { matmul } from '../ops/matmul.ts';
 import { parameterOf, uniform, type Layer, type LayerResult, type Parameter, type Values } from './layer.ts';
 
-const OPTIONS = { bias: flag(true) };
+export interface LinearOptions {
+  readonly inputSize: number;
+  readonly outputSize: number;
+  /** Whether there is a `bias`; true unless given. */
+  readonly bias?: boolean;
+}
 
-/** Maps x (…, inFeatures) to y = x · weightᵀ + bias, (…, outFeatures); weight (outFeatures, inFeatures). */
+const OPTIONS = { inputSize: size(), outputSize: size(), bias: flag(true) };
+
+/** Maps x (…, inputSize) to y = x · weightᵀ + bias, (…, outputSize); weight (outputSize, inputSize). */
 export class Linear implements Layer {
   readonly name = 'Linear';
   readonly parameters: readonly Parameter[];
@@ -16,31 +23,28 @@ export class Linear implements Layer {
   readonly inputDType = 'f32';
   readonly timeAxis = undefined;
   readonly ignoresPadding = true;
-  readonly inFeatures: number;
-  readonly outFeatures: number;
+  readonly inputSize: number;
+  readonly outputSize: number;
   readonly bias: boolean;
 
-  constructor(inFeatures: number, outFeatures: number, options: { readonly bias?: boolean } = {}) {
-    const { bias } = readOptions('Linear', OPTIONS, options);
-    this.inFeatures = readOption('Linear', 'inFeatures', size(), inFeatures);
-    this.outFeatures = readOption('Linear', 'outFeatures', size(), outFeatures);
+  constructor(options: LinearOptions) {
+    const { inputSize, outputSize, bias } = readOptions('Linear', OPTIONS, options);
+    this.inputSize = inputSize;
+    this.outputSize = outputSize;
     this.bias = bias;
-    const initial = uniform(1 / Math.sqrt(inFeatures));
+    const initial = uniform(1 / Math.sqrt(inputSize));
     const weight: Parameter = {
       name: 'weight',
-      shape: [outFeatures, inFeatures],
+      shape: [outputSize, inputSize],
       quantizable: true,
       initial,
     };
-    this.parameters = bias ? [weight, { name: 'bias', shape: [outFeatures], initial }] : [weight];
+    this.parameters = bias ? [weight, { name: 'bias', shape: [outputSize], initial }] : [weight];
   }
 
   forward(x: Value, parameters: Values): LayerResult {
-    if (x.shape.at(-1) !== this.inFeatures) {
-      throw new GatewiseError(
-        'shape',
-        `Linear: expected input (…, ${this.inFeatures}), got ${show(x.shape)}`,
-      );
+    if (x.shape.at(-1) !== this.inputSize) {
+      throw new GatewiseError('shape', `Linear: expected input (…, ${this.inputSize}), got ${show(x.shape)}`);
     }
     const product = matmul(x, parameterOf(this, parameters, 'weight'), { transposeB: true });
     return { output: this.bias ? add(product, parameterOf(this, parameters, 'bias')) : product, states: {} };

@@ -9,6 +9,7 @@ import type { Layer } from '../nn/layer.ts';
 import type { HostData } from './host.ts';
 import type { LoadedModel } from './loaded_model.ts';
 import type { NetContext } from './net_context.ts';
+import { weightsOf } from './parameters.ts';
 import { PREPARE, Program, type Planned, type Prepared } from './program.ts';
 import {
   extend,
@@ -160,6 +161,16 @@ export class Net implements Planned<[x: Tensor | HostData, options?: RunOptions]
       format: 'pt',
       ...metadata,
     });
+  }
+
+  /**
+   * Replaces the weights by those of a safetensors file, in place: streams go on with them, and a trainer trains them.
+   * @returns The metadata of the file. @throws GatewiseError `file` if it does not fit; the weights then do not change.
+   */
+  load(bytes: Uint8Array): Readonly<Record<string, string>> {
+    const { flats, metadata } = weightsOf('load', this.context.layout, bytes);
+    this.#alive.forEach((tensor, i) => tensor.write(flats[i]));
+    return metadata;
   }
 
   /** Frees the weights, the plans, and the streams and trainers of this net. */

@@ -5,6 +5,7 @@ import { Random } from '../core/random.ts';
 import { sizeOf } from '../core/shape.ts';
 import type { Value } from '../graph/value.ts';
 import type { NamedTensor } from '../io/file_dtypes.ts';
+import { parseSafetensors } from '../io/safetensors.ts';
 import { initialize, type Layer, type Values } from '../nn/layer.ts';
 import { fakeQuantize } from '../ops/fake_quantize.ts';
 import type { WeightPrecision } from '../ops/weight_precision.ts';
@@ -103,4 +104,17 @@ export class ParameterLayout {
   ): Float32Array[][] {
     return flatsFromTensors(what, 'parameter', this.flats, tensors, prefixes);
   }
+}
+
+/** The flat weights of a safetensors file, which may be a trainer's checkpoint, and its metadata. */
+export function weightsOf(
+  what: string,
+  layout: ParameterLayout,
+  file: Uint8Array,
+): { readonly flats: readonly Float32Array[]; readonly metadata: Readonly<Record<string, string>> } {
+  const { tensors, metadata } = parseSafetensors(file);
+  // A checkpoint also holds the states of the optimizer and of the model.
+  const isWeight = (name: string): boolean => !('optimizer' in metadata && /^(optimizer|state)\./.test(name));
+  const [flats] = layout.fromTensors(what, new Map([...tensors].filter(([name]) => isWeight(name))));
+  return { flats, metadata };
 }

@@ -18,7 +18,6 @@ import {
   withMethods,
 } from '../core/options.ts';
 import { checkShape, sizeOf, type DType, type Shape } from '../core/shape.ts';
-import { parseSafetensors } from '../io/safetensors.ts';
 import { checkLayer, type Layer } from '../nn/layer.ts';
 import type { WeightPrecision } from '../ops/weight_precision.ts';
 import type { Calibration } from '../plan/calibration.ts';
@@ -28,7 +27,7 @@ import { compileFunction, type Compiled } from './compile.ts';
 import { toHostTensor, type HostData } from './host.ts';
 import { MemoryPool } from './memory_pool.ts';
 import { Net } from './net.ts';
-import { ParameterLayout } from './parameters.ts';
+import { ParameterLayout, weightsOf } from './parameters.ts';
 import { Tensor } from './tensor.ts';
 import { localStore, TuningTable, type TuningStore } from './tuning_table.ts';
 
@@ -182,7 +181,7 @@ export class Runtime implements Disposable {
     checkLayer('load', model);
     const { seed, weights, precision } = readOptions('load', LOAD, options);
     const layout = new ParameterLayout(model, this.backend.target);
-    const flats = weights === undefined ? layout.initial(seed) : weightsOf(layout, weights);
+    const flats = weights === undefined ? layout.initial(seed) : weightsOf('weights', layout, weights).flats;
     const tensors = flats.map((flat) => this.tensor(flat));
     const net = new Net({ runtime: this, model, layout, precision }, tensors, this.#owned);
     // Rejects if the upload failed.
@@ -273,11 +272,4 @@ function tableFor(tuning: RuntimeOptions['tuning'] = {}): TuningTable | undefine
   if (tuning === false) return undefined;
   const { store = localStore() } = readOptions('createRuntime: tuning', TUNING, tuning);
   return new TuningTable(store);
-}
-
-function weightsOf(layout: ParameterLayout, file: Uint8Array): Float32Array[] {
-  const { tensors, metadata } = parseSafetensors(file);
-  // A trainer's checkpoint also holds the states of the optimizer and of the model.
-  const isWeight = (name: string): boolean => !('optimizer' in metadata && /^(optimizer|state)\./.test(name));
-  return layout.fromTensors('weights', new Map([...tensors].filter(([name]) => isWeight(name))))[0];
 }

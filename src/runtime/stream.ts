@@ -222,10 +222,10 @@ export class Stream implements Planned<[x: Tensor | HostData]>, Disposable {
    * @returns The metadata of the file.
    * @throws GatewiseError `file` if it is from another model or batch; the states then do not change.
    */
-  restore(bytes: Uint8Array): Readonly<Record<string, string>> {
-    this.#checkAlive('restore');
+  load(bytes: Uint8Array): Readonly<Record<string, string>> {
+    this.#checkAlive('load');
     const refuse = (problem: string): never => {
-      throw new GatewiseError('file', `restore: ${problem}`);
+      throw new GatewiseError('file', `load: ${problem}`);
     };
     const { model } = this.#net;
     const { tensors, metadata } = parseSafetensors(bytes);
@@ -242,7 +242,7 @@ export class Stream implements Planned<[x: Tensor | HostData]>, Disposable {
       refuse(
         `the file is of a stream of batch ${savedBatch}; expected ${this.batch}, the batch of this stream`,
       );
-    const [[states]] = flatsFromTensors('restore', 'state', [this.#layout], tensors);
+    const [[states]] = flatsFromTensors('load', 'state', [this.#layout], tensors);
     this.#states.write(states);
     return metadata;
   }

@@ -46,6 +46,7 @@ export interface RemoteNet {
   /** @param options The name of options that the worker serves. */
   trainer(options: string): Promise<RemoteTrainer>;
   save(metadata?: Readonly<Record<string, string>>): Promise<File>;
+  load(bytes: Uint8Array): Promise<Readonly<Record<string, string>>>;
   dispose(): Promise<void>;
 }
 
@@ -56,7 +57,7 @@ export interface RemoteStream {
   states(): Promise<Readonly<Record<string, HostResult>>>;
   fork(): Promise<RemoteStream>;
   save(metadata?: Readonly<Record<string, string>>): Promise<File>;
-  restore(bytes: Uint8Array): Promise<Readonly<Record<string, string>>>;
+  load(bytes: Uint8Array): Promise<Readonly<Record<string, string>>>;
   dispose(): Promise<void>;
 }
 

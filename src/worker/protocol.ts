@@ -21,8 +21,8 @@ export interface HostResult {
 /** The methods of each kind of object that a page can call. */
 export const METHODS = {
   runtime: ['load', 'calibrate', 'dispose'],
-  net: ['run', 'runWithStates', 'stream', 'trainer', 'save', 'dispose'],
-  stream: ['push', 'reset', 'states', 'fork', 'save', 'restore', 'dispose'],
+  net: ['run', 'runWithStates', 'stream', 'trainer', 'save', 'load', 'dispose'],
+  stream: ['push', 'reset', 'states', 'fork', 'save', 'load', 'dispose'],
   trainer: ['step', 'resetStates', 'setLearningRate', 'save', 'load', 'dispose'],
 } as const satisfies Record<string, readonly string[]>;
 export type Kind = keyof typeof METHODS;

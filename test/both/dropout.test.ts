@@ -162,10 +162,21 @@ describe(`on ${backend}`, () => {
   });
 
   test('the layer returns its input outside of training', async () => {
-    const model = new Sequential([new Linear(5, 64), new Dropout(0.9), new Linear(64, 3), new Dropout()]);
+    const model = new Sequential([
+      new Linear({ inputSize: 5, outputSize: 64 }),
+      new Dropout({ p: 0.9 }),
+      new Linear({ inputSize: 64, outputSize: 3 }),
+      new Dropout(),
+    ]);
     expect(model.parameters.map(({ name }) => name)).toEqual(['0.weight', '0.bias', '2.weight', '2.bias']);
     const net = await runtime.load(model, { seed: 3 });
-    const plain = await runtime.load(new Sequential([new Linear(5, 64), new Linear(64, 3)]), { seed: 3 });
+    const plain = await runtime.load(
+      new Sequential([
+        new Linear({ inputSize: 5, outputSize: 64 }),
+        new Linear({ inputSize: 64, outputSize: 3 }),
+      ]),
+      { seed: 3 },
+    );
     const x = [[1, -2, 3, 0.5, -1]];
     const [got, expected] = [net.run(x), plain.run(x)];
     expect([...(await got.read())]).toEqual([...(await expected.read())]);
@@ -174,7 +185,7 @@ describe(`on ${backend}`, () => {
   });
 
   test('each layer draws from its own stream, numbered in the order of tracing', async () => {
-    const model = new Sequential([new Dropout(0.5), new Dropout(0.5)]);
+    const model = new Sequential([new Dropout({ p: 0.5 }), new Dropout({ p: 0.5 })]);
     const both = runtime.compile((x: Value, seed: Value) => {
       const noise = new Noise(seed);
       return model.forward(x, {}, {}, { noise }).output;

@@ -60,9 +60,9 @@ test('a compiled function takes a list of typed arrays as a list of arguments', 
 
 test('big integers are tokens and labels', async () => {
   const model = new Sequential([
-    new Embedding(5, 4),
+    new Embedding({ numEmbeddings: 5, embeddingDim: 4 }),
     new LSTM({ inputSize: 4, hiddenSize: 3 }),
-    new Linear(3, 5),
+    new Linear({ inputSize: 3, outputSize: 5 }),
   ]);
   const losses: number[] = [];
   for (const list of [BigInt64Array.of(1n, 4n), Int32Array.of(1, 4)]) {

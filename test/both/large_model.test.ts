@@ -20,9 +20,9 @@ import { backend } from '../setup/backend.ts';
 const LIMIT = 4096;
 const model = () =>
   new Sequential([
-    new Embedding(30, 8),
+    new Embedding({ numEmbeddings: 30, embeddingDim: 8 }),
     new LSTM({ inputSize: 8, hiddenSize: 12, numLayers: 2 }),
-    new Linear(12, 30),
+    new Linear({ inputSize: 12, outputSize: 30 }),
   ]);
 const tokens = [
   [1, 2],
@@ -108,7 +108,7 @@ describe(`on ${backend}`, () => {
   });
 
   test('a parameter that does not fit is refused by name', async () => {
-    await expect(limited.load(new Linear(64, 32))).rejects.toThrow(
+    await expect(limited.load(new Linear({ inputSize: 64, outputSize: 32 }))).rejects.toThrow(
       failure(
         'unsupported',
         /load: the parameter "weight" of Linear.*, \[32, 64\], has 8192 bytes, above the device's limit of 4096/,

@@ -30,11 +30,7 @@ interface Case {
 }
 
 const layerOf = ({ normalizedShape, eps, weight, bias }: Case): LayerNorm =>
-  new LayerNorm(normalizedShape, {
-    eps,
-    elementwiseAffine: weight !== undefined,
-    bias: bias !== undefined,
-  });
+  new LayerNorm({ normalizedShape, eps, elementwiseAffine: weight !== undefined, bias: bias !== undefined });
 
 /** The elements whose error exceeds the sum of a part of the largest element and a part of the element itself. */
 function wrong(
@@ -81,7 +77,7 @@ describe(`on ${backend}`, () => {
   });
 
   test('a row of equal numbers gives the bias', async () => {
-    const layer = new LayerNorm(4);
+    const layer = new LayerNorm({ normalizedShape: 4 });
     const run = runtime.compile((x: Value, bias: Value, weight: Value) => {
       return layer.forward(x, { bias, weight }).output;
     });
@@ -89,7 +85,7 @@ describe(`on ${backend}`, () => {
   });
 
   test('initial weights are 1 and biases 0', async () => {
-    const net = await runtime.load(new LayerNorm([2, 2], { eps: 0 }), { seed: 1 });
+    const net = await runtime.load(new LayerNorm({ normalizedShape: [2, 2], eps: 0 }), { seed: 1 });
     // The input has mean 0 and variance 1.
     expect([
       ...(await net
@@ -105,7 +101,7 @@ describe(`on ${backend}`, () => {
   });
 
   test('takes two sums and one elementwise step, and its gradients five steps more', () => {
-    const layer = new LayerNorm(6);
+    const layer = new LayerNorm({ normalizedShape: 6 });
     const x = runtime.tensor(new Float32Array(60), { shape: [2, 5, 6] });
     const [weight, bias] = [runtime.tensor(new Float32Array(6)), runtime.tensor(new Float32Array(6))];
     const forward = runtime.compile((x: Value, weight: Value, bias: Value) => {

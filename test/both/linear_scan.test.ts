@@ -464,7 +464,10 @@ describe(`on ${backend}`, () => {
 
     test('learns to remember the first step', async () => {
       const net = await runtime.load(
-        new Sequential([make(kind, { inputSize: 2, hiddenSize: 8, numLayers: 2 }), new Linear(8, 1)]),
+        new Sequential([
+          make(kind, { inputSize: 2, hiddenSize: 8, numLayers: 2 }),
+          new Linear({ inputSize: 8, outputSize: 1 }),
+        ]),
         { seed: 2 },
       );
       const [steps, batch] = [12, 16];

@@ -33,9 +33,9 @@ const tokens = [
 ];
 const model = (): Layer =>
   new Sequential([
-    new Embedding(CLASSES, 4),
+    new Embedding({ numEmbeddings: CLASSES, embeddingDim: 4 }),
     new LSTM({ inputSize: 4, hiddenSize: 5, numLayers: 2 }),
-    new Linear(5, CLASSES),
+    new Linear({ inputSize: 5, outputSize: CLASSES }),
   ]);
 
 describe.each(backend === 'cpu' ? [false] : [false, true])(`${backend}, check %s`, (check) => {

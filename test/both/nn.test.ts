@@ -96,7 +96,7 @@ describe(`on ${backend}`, () => {
     });
 
     test('of a Linear are uniform in ±1/√inFeatures', async () => {
-      const net = await runtime.load(new Linear(64, 1500));
+      const net = await runtime.load(new Linear({ inputSize: 64, outputSize: 1500 }));
       const { weight, bias } = await weightsOf(net);
       expectUniform(weight, 1 / 8);
       expectUniform(bias, 1 / 8);
@@ -104,7 +104,7 @@ describe(`on ${backend}`, () => {
     });
 
     test('of an Embedding are standard normal', async () => {
-      const net = await runtime.load(new Embedding(200, 50));
+      const net = await runtime.load(new Embedding({ numEmbeddings: 200, embeddingDim: 50 }));
       const { weight } = await weightsOf(net);
       const share = (bound: number): number =>
         weight.filter((value) => Math.abs(value) < bound).length / weight.length;
@@ -129,13 +129,15 @@ describe(`on ${backend}`, () => {
     });
 
     test.each([-1, 0.5, NaN])('from seed %d are refused', async (seed) => {
-      await expect(runtime.load(new Linear(2, 2), { seed })).rejects.toThrow(failure('argument'));
+      await expect(runtime.load(new Linear({ inputSize: 2, outputSize: 2 }), { seed })).rejects.toThrow(
+        failure('argument'),
+      );
     });
   });
 
   describe('run', () => {
     test('Linear is x · weightᵀ + bias, with any leading axes', async () => {
-      const net = await runtime.load(new Linear(INPUTS, 2));
+      const net = await runtime.load(new Linear({ inputSize: INPUTS, outputSize: 2 }));
       const { weight, bias } = await weightsOf(net);
       const x = normal(1, 2 * 3 * INPUTS);
       const expected = Array.from(
@@ -156,7 +158,7 @@ describe(`on ${backend}`, () => {
     });
 
     test('Embedding gathers rows of its table', async () => {
-      const net = await runtime.load(new Embedding(5, 3));
+      const net = await runtime.load(new Embedding({ numEmbeddings: 5, embeddingDim: 3 }));
       const { weight } = await weightsOf(net);
       const y = net.run([
         [4, 0],
@@ -170,9 +172,9 @@ describe(`on ${backend}`, () => {
 
     test('a Sequential applies its layers in order', async () => {
       const layers = [
-        new Embedding(6, INPUTS),
+        new Embedding({ numEmbeddings: 6, embeddingDim: INPUTS }),
         new LSTM({ inputSize: INPUTS, hiddenSize: HIDDEN }),
-        new Linear(HIDDEN, 6),
+        new Linear({ inputSize: HIDDEN, outputSize: 6 }),
       ];
       const whole = await runtime.load(new Sequential(layers), { seed: 3 });
       const { tensors } = parseSafetensors(await whole.save());
@@ -363,9 +365,9 @@ describe(`on ${backend}`, () => {
   test('a stream of a Sequential takes tokens and carries the states of its recurrent layer', async () => {
     const net = await runtime.load(
       new Sequential([
-        new Embedding(9, INPUTS),
+        new Embedding({ numEmbeddings: 9, embeddingDim: INPUTS }),
         new LSTM({ inputSize: INPUTS, hiddenSize: HIDDEN, numLayers: 2 }),
-        new Linear(HIDDEN, 9),
+        new Linear({ inputSize: HIDDEN, outputSize: 9 }),
       ]),
     );
     const tokens = [3, 8, 0, 0, 5];
@@ -380,14 +382,14 @@ describe(`on ${backend}`, () => {
   });
 
   test('a file with a tensor of the right size and another shape is refused', async () => {
-    const bytes = await (await runtime.load(new Embedding(4, 6))).save();
-    await expect(runtime.load(new Embedding(6, 4), { weights: bytes })).rejects.toThrow(
-      /"weight" must have shape \[6, 4\], got \[4, 6\]/,
-    );
+    const bytes = await (await runtime.load(new Embedding({ numEmbeddings: 4, embeddingDim: 6 }))).save();
+    await expect(
+      runtime.load(new Embedding({ numEmbeddings: 6, embeddingDim: 4 }), { weights: bytes }),
+    ).rejects.toThrow(/"weight" must have shape \[6, 4\], got \[4, 6\]/);
   });
 
   test('a model without states has no stream', async () => {
-    const net = await runtime.load(new Linear(2, 2));
+    const net = await runtime.load(new Linear({ inputSize: 2, outputSize: 2 }));
     expect(() => net.stream()).toThrow(failure('unsupported'));
   });
 });

@@ -60,7 +60,11 @@ describe(`on ${backend}, leaving padding out changes nothing:`, () => {
       new LSTM({ ...sizes, batchFirst, bidirectional: true, numLayers: 2 }),
     MinGRU: (batchFirst) => new MinGRU({ ...sizes, batchFirst, bidirectional: true }),
     'GRU between others': (batchFirst) =>
-      new Sequential([new GRU({ ...sizes, batchFirst, zoneout: 0.1 }), new LayerNorm(4), new Linear(4, 2)]),
+      new Sequential([
+        new GRU({ ...sizes, batchFirst, zoneout: 0.1 }),
+        new LayerNorm({ normalizedShape: 4 }),
+        new Linear({ inputSize: 4, outputSize: 2 }),
+      ]),
   };
   const cases = Object.entries(models).flatMap(([name, make]) =>
     [false, true].map((batchFirst) => [name, batchFirst, make(batchFirst)] as const),
@@ -119,9 +123,9 @@ describe(`on ${backend}, leaving padding out changes nothing:`, () => {
   test('training on labels', async () => {
     for (const batchFirst of [false, true]) {
       const model = new Sequential([
-        new Embedding(5, 3),
+        new Embedding({ numEmbeddings: 5, embeddingDim: 3 }),
         new LSTM({ ...sizes, batchFirst, recompute: true }),
-        new Linear(4, 5),
+        new Linear({ inputSize: 4, outputSize: 5 }),
       ]);
       const shape = batchFirst ? [BATCH, STEPS] : [STEPS, BATCH];
       const random = new Random(4);

@@ -81,8 +81,10 @@ test('a layer that does not say it is asked where shapes do not tell, also in a 
     /as many steps as sequences \(4\), the output \[4, 4\] .* declare perStep/,
   );
   await expect(lossOf(lastState())).rejects.toThrow(problem);
-  await expect(lossOf(new Sequential([lastState(), new Linear(WIDTH, WIDTH)]))).rejects.toThrow(problem);
-  await expect(lossOf(new Sequential([lastState(false), new Linear(WIDTH, WIDTH)]))).resolves.toBeTypeOf(
-    'number',
-  );
+  await expect(
+    lossOf(new Sequential([lastState(), new Linear({ inputSize: WIDTH, outputSize: WIDTH })])),
+  ).rejects.toThrow(problem);
+  await expect(
+    lossOf(new Sequential([lastState(false), new Linear({ inputSize: WIDTH, outputSize: WIDTH })])),
+  ).resolves.toBeTypeOf('number');
 });

@@ -22,7 +22,7 @@ const temporaryBytes = ({ buffers }: Plan): number =>
 
 /** layer(linear(x)) + linear(x): the input of the layer has a second reader. */
 function residual(layer: Layer, inputs: number, outputs: number): Layer {
-  const linear = new Linear(inputs, outputs);
+  const linear = new Linear({ inputSize: inputs, outputSize: outputs });
   const parts = { linear, layer };
   const of = (part: string, values: Values): Values =>
     Object.fromEntries(

@@ -21,7 +21,7 @@ describe(`on ${backend}`, () => {
     const tensors = Object.entries(file).map(
       ([name, data]) => [name, { shape: [1, 2], dtype: 'f32', data: Float32Array.from(data) }] as const,
     );
-    stream.restore(serializeSafetensors(new Map(tensors), { model: 'Swapping', batch: '1' }));
+    stream.load(serializeSafetensors(new Map(tensors), { model: 'Swapping', batch: '1' }));
     const swapped = { ...file, a: file.b, b: file.a };
     await stream.push([0, 0]).read();
     expect(await readStates(stream)).toEqual(swapped);

@@ -75,7 +75,9 @@ describe(`on ${backend}`, () => {
     beforeAll(async () => {
       net = await runtime.load(counting(timeAxis));
       // Behind a layer without an axis of time.
-      inside = await runtime.load(new Sequential([new Linear(1, 1, { bias: false }), counting(timeAxis)]));
+      inside = await runtime.load(
+        new Sequential([new Linear({ inputSize: 1, outputSize: 1, bias: false }), counting(timeAxis)]),
+      );
     });
 
     const masked = turned([
@@ -195,7 +197,12 @@ describe(`on ${backend}`, () => {
   });
 
   test('a model without an axis of time takes neither', async () => {
-    const net = await runtime.load(new Sequential([new Linear(1, 2), new Linear(2, 1)]));
+    const net = await runtime.load(
+      new Sequential([
+        new Linear({ inputSize: 1, outputSize: 2 }),
+        new Linear({ inputSize: 2, outputSize: 1 }),
+      ]),
+    );
     expect(() => net.run([[[1]]], { lengths: [1] })).toThrow(
       failure(
         'unsupported',

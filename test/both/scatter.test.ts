@@ -111,7 +111,7 @@ describe(`on ${backend}`, () => {
       tokens,
       cotangent,
     } = one;
-    const layer = new Embedding(rows, width);
+    const layer = new Embedding({ numEmbeddings: rows, embeddingDim: width });
     const lossOf = (weight: Value, x: Value, d: Value): Value =>
       sum(mul(layer.forward(x, { weight }).output, d));
     const weight = runtime.tensor(new Float32Array(rows * width), { shape: [rows, width] });

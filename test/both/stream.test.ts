@@ -110,7 +110,7 @@ describe(`on ${backend}`, () => {
       const other = await runtime.load(streamModels[name](), { weights: await net.save() });
       const second = other.stream({ batch: BATCH });
       await pushAll(second, drawSteps(9, 1));
-      const metadata = second.restore(bytes);
+      const metadata = second.load(bytes);
       expect(metadata).toEqual({
         note: 'any text',
         format: 'pt',
@@ -230,7 +230,7 @@ describe(`on ${backend}`, () => {
     expect(await push()).toEqual([1, 10]);
   });
 
-  describe('restore refuses', () => {
+  describe('load refuses', () => {
     const lstm = (hiddenSize = HIDDEN): Layer => new LSTM({ inputSize: INPUTS, hiddenSize });
     const sequence = (...layers: Layer[]): Layer => new Sequential(layers);
     const fileOf = async (model: Layer, batch = BATCH): Promise<Uint8Array> => {
@@ -251,43 +251,43 @@ describe(`on ${backend}`, () => {
         'another model',
         lstm(),
         () => fileOf(new GRU({ inputSize: INPUTS, hiddenSize: HIDDEN })),
-        /restore: the file is of a stream of GRU; expected one of LSTM/,
+        /load: the file is of a stream of GRU; expected one of LSTM/,
       ],
       [
         'another batch',
         lstm(),
         () => fileOf(lstm(), 2),
-        /restore: the file is of a stream of batch 2; expected 3/,
+        /load: the file is of a stream of batch 2; expected 3/,
       ],
       [
         'another size',
         lstm(),
         () => fileOf(lstm(HIDDEN + 1)),
-        /restore: "h" must have shape \[1, 3, 5\], got \[1, 3, 6\]; was the file saved from another model\?/,
+        /load: "h" must have shape \[1, 3, 5\], got \[1, 3, 6\]; was the file saved from another model\?/,
       ],
       [
         'an extra state',
         sequence(new GRU({ inputSize: INPUTS, hiddenSize: HIDDEN })),
         () => fileOf(sequence(lstm())),
-        /restore: the model has no state "0\.c"; expected "0\.h"/,
+        /load: the model has no state "0\.c"; expected "0\.h"/,
       ],
       [
         'a missing state',
         sequence(lstm()),
         () => fileOf(sequence(new GRU({ inputSize: INPUTS, hiddenSize: HIDDEN }))),
-        /restore: no tensor "0\.c"; the file has "0\.h"; expected f32 \[/,
+        /load: no tensor "0\.c"; the file has "0\.h"; expected f32 \[/,
       ],
       [
         "a net's weights",
         lstm(),
         async () => (await runtime.load(lstm())).save(),
-        /restore: expected what stream\.save\(\) wrote, .*, got \["format"\]/,
+        /load: expected what stream\.save\(\) wrote, .*, got \["format"\]/,
       ],
       [
         'i32 states',
         lstm(),
         async () => written('i32', { model: 'LSTM', batch: '3' }),
-        /restore: "h" must be f32, f64, f16 or bf16 \[1, 3, 5\], got i32/,
+        /load: "h" must be f32, f64, f16 or bf16 \[1, 3, 5\], got i32/,
       ],
       [
         'a truncated file',
@@ -300,14 +300,14 @@ describe(`on ${backend}`, () => {
       stream.push(drawSteps(1, 1)[0]);
       const before = await readStates(stream);
       const bytes = await file();
-      expect(() => stream.restore(bytes)).toThrow(failure('file', message));
+      expect(() => stream.load(bytes)).toThrow(failure('file', message));
       expect(await readStates(stream)).toEqual(before);
     });
 
     test('no file that fits', async () => {
       const stream = (await runtime.load(lstm())).stream({ batch: BATCH });
       stream.push(drawSteps(1, 1)[0]);
-      stream.restore(written('f32', { model: 'LSTM', batch: '3' }));
+      stream.load(written('f32', { model: 'LSTM', batch: '3' }));
       for (const state of Object.values(await readStates(stream)))
         expect(new Set(state)).toEqual(new Set([0]));
     });
@@ -326,7 +326,7 @@ describe(`on ${backend}`, () => {
       expect(() => of.reset(0)).toThrow(after('reset'));
       expect(() => of.states()).toThrow(after('states'));
       expect(() => of.fork()).toThrow(after('fork'));
-      expect(() => of.restore(bytes)).toThrow(after('restore'));
+      expect(() => of.load(bytes)).toThrow(after('load'));
       await expect(of.save()).rejects.toThrow(after('save'));
       of.dispose();
     };
@@ -352,7 +352,7 @@ describe(`on ${backend}`, () => {
       const models = [
         whole,
         new Sequential([whole]),
-        new Sequential([new Sequential([whole]), new Linear(1, 1)]),
+        new Sequential([new Sequential([whole]), new Linear({ inputSize: 1, outputSize: 1 })]),
       ];
       for (const model of models) {
         const net = await runtime.load(model);
@@ -362,8 +362,11 @@ describe(`on ${backend}`, () => {
     });
 
     test('makes its Sequential non-causal', () => {
-      expect(new Sequential([new Linear(1, 1), whole]).causal).toBe(false);
-      expect(new Sequential([new Embedding(3, 1), total((batch) => [batch])]).causal).toBe(true);
+      expect(new Sequential([new Linear({ inputSize: 1, outputSize: 1 }), whole]).causal).toBe(false);
+      expect(
+        new Sequential([new Embedding({ numEmbeddings: 3, embeddingDim: 1 }), total((batch) => [batch])])
+          .causal,
+      ).toBe(true);
     });
   });
 });

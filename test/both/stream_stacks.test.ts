@@ -39,7 +39,7 @@ describe(`on ${backend}`, () => {
         // The other steps continue from a file.
         const file = await stream.save();
         stream = net.stream({ batch: BATCH });
-        stream.restore(file);
+        stream.load(file);
       }
       expect(got).toEqual(expected);
       const after = stream.states();

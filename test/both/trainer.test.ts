@@ -115,12 +115,15 @@ describe(`on ${backend}`, () => {
     test.each(runs.map((run) => [run.name, run] as const))('%s', async (_, run) => {
       const { clipValue, clipNorm, p } = run;
       // Five rows of one weight: the output for the input 1 is the parameter itself.
-      const { net, trainer } = await prepare(new Linear(1, p0.length, { bias: false }), {
-        loss: dot,
-        optimizer: optimizerOf(run),
-        ...(clipValue !== null && { clipValue }),
-        ...(clipNorm !== null && { clipNorm }),
-      });
+      const { net, trainer } = await prepare(
+        new Linear({ inputSize: 1, outputSize: p0.length, bias: false }),
+        {
+          loss: dot,
+          optimizer: optimizerOf(run),
+          ...(clipValue !== null && { clipValue }),
+          ...(clipNorm !== null && { clipNorm }),
+        },
+      );
       const flat = new Float32Array(net.context.weights[0].shape[0]);
       flat.set(p0);
       runtime.backend.write(net.context.weights[0].buffer, flat);
@@ -143,7 +146,7 @@ describe(`on ${backend}`, () => {
       ['betas and eps are those given', { betas: [0.5, 0.9], eps: 1e-3 } as const, 1e-3],
     ])('adam: %s', async (_, given, scale) => {
       const { betas, eps } = { betas: [0.9, 0.999], eps: 1e-8, ...given };
-      const { net, trainer } = await prepare(new Linear(1, 1, { bias: false }), {
+      const { net, trainer } = await prepare(new Linear({ inputSize: 1, outputSize: 1, bias: false }), {
         loss: dot,
         optimizer: adam({ lr: 0.1, ...given }),
       });
@@ -162,7 +165,7 @@ describe(`on ${backend}`, () => {
 
     test('two trainers of one net have their own settings', async () => {
       const step = async (options: TrainerOptions[]): Promise<number[]> => {
-        const net = await runtime.load(new Linear(1, 2, { bias: false }), { seed: 1 });
+        const net = await runtime.load(new Linear({ inputSize: 1, outputSize: 2, bias: false }), { seed: 1 });
         for (const each of options) await new Trainer(net, each).step([[1]], [[3, -4]]);
         const weights = await weightsOf(net);
         net.dispose();
@@ -182,7 +185,11 @@ describe(`on ${backend}`, () => {
     });
 
     test('clipNorm bounds the norm over all parameters, and leaves smaller gradients unchanged', async () => {
-      const model = (): Layer => new Sequential([new Linear(1, 3), new Linear(3, 2)]);
+      const model = (): Layer =>
+        new Sequential([
+          new Linear({ inputSize: 1, outputSize: 3 }),
+          new Linear({ inputSize: 3, outputSize: 2 }),
+        ]);
       const update = async (clipNorm: number | undefined, scale: number): Promise<number[]> => {
         const { net, trainer } = await prepare(model(), {
           loss: { ...dot, apply: (output, target) => mul(scale, dot.apply(output, target)) },
@@ -212,7 +219,7 @@ describe(`on ${backend}`, () => {
     /** The loss of a net whose output is its input, from one sgd step with a learning rate of 0. */
     async function lossOf(loss: Loss, x: number[][], y: number[] | number[][]): Promise<number> {
       const size = x[0].length;
-      const { net, trainer } = await prepare(new Linear(size, size, { bias: false }), {
+      const { net, trainer } = await prepare(new Linear({ inputSize: size, outputSize: size, bias: false }), {
         loss,
         optimizer: sgd({ lr: 0 }),
       });
@@ -302,7 +309,7 @@ describe(`on ${backend}`, () => {
   });
 
   test('the learning rate can be changed between steps', async () => {
-    const { net, trainer } = await prepare(new Linear(1, 1, { bias: false }), {
+    const { net, trainer } = await prepare(new Linear({ inputSize: 1, outputSize: 1, bias: false }), {
       loss: { name: 'output', targetDType: 'f32', apply: (output) => sum(output) },
       optimizer: sgd({ lr: 0.5 }),
     });
@@ -372,7 +379,7 @@ describe(`on ${backend}`, () => {
         ],
         [await save(gru(4), adam()), /"weight_ih_l0" must have shape \[9, 2\], got \[12, 2\]/],
         [await save(gru(3, 2), adam()), /no parameter "weight_ih_l1"/],
-        [await save(new Linear(2, 3), adam()), /no parameter "weight"/],
+        [await save(new Linear({ inputSize: 2, outputSize: 3 }), adam()), /no parameter "weight"/],
         [before.subarray(0, -4), /truncated/],
       ];
       for (const [bytes, message] of refused) {
@@ -406,7 +413,7 @@ describe(`on ${backend}`, () => {
       ['a square past float32', mse, [[1e30]], /the loss of step 2 is Infinity/],
       ['a quotient by 0', quotient, [[0]], /the loss of step 2 is (-?Infinity|NaN)/],
     ])('%s rejects the step, by its number', async (_, loss, target, message) => {
-      const { net, trainer } = await prepare(new Linear(1, 1), {
+      const { net, trainer } = await prepare(new Linear({ inputSize: 1, outputSize: 1 }), {
         loss,
         optimizer: sgd({ lr: 0 }),
         clipNorm: 4,
@@ -424,7 +431,10 @@ describe(`on ${backend}`, () => {
       rmsprop: rmsprop({ lr: 0.1, momentum: 0.9, centered: true }),
     };
     test.each(Object.entries(optimizers))('%s: weights and states stay as they are', async (_, optimizer) => {
-      const { net, trainer } = await prepare(new Linear(2, 2), { loss: mse, optimizer });
+      const { net, trainer } = await prepare(new Linear({ inputSize: 2, outputSize: 2 }), {
+        loss: mse,
+        optimizer,
+      });
       const [x, y] = [[[1, 2]], [[3, 4]]];
       const tensors = async () => [...parseSafetensors(await trainer.save()).tensors];
       await trainer.step(x, y);
@@ -451,7 +461,10 @@ describe(`on ${backend}`, () => {
         targetDType: 'f32',
         apply: (output, target) => mean(add(sqrt(abs(output)), target)),
       };
-      const { net, trainer } = await prepare(new Linear(1, 1), { loss: root, optimizer: sgd({ lr: 1 }) });
+      const { net, trainer } = await prepare(new Linear({ inputSize: 1, outputSize: 1 }), {
+        loss: root,
+        optimizer: sgd({ lr: 1 }),
+      });
       net.context.weights[0].write(new Float32Array(net.context.weights[0].shape[0]));
       expect(await trainer.step([[1]], [[2]])).toBe(2);
       expect([...(await net.context.weights[0].read())].every((weight) => weight === 0)).toBe(true);
@@ -459,7 +472,10 @@ describe(`on ${backend}`, () => {
     });
 
     test('NaN in the input', async () => {
-      const { net, trainer } = await prepare(new Linear(1, 2), { loss: mse, optimizer: adam() });
+      const { net, trainer } = await prepare(new Linear({ inputSize: 1, outputSize: 2 }), {
+        loss: mse,
+        optimizer: adam(),
+      });
       await expect(trainer.step([[NaN]], [[0, 0]])).rejects.toThrow(
         failure('not-finite', /loss of step 1 is NaN/),
       );

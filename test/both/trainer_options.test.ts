@@ -74,7 +74,7 @@ describe(`on ${backend}`, () => {
 
   describe('schedules', () => {
     test("are called with the step's number from 0 on, until a number replaces them", async () => {
-      using net = await load(new Linear(1, 1, { bias: false }));
+      using net = await load(new Linear({ inputSize: 1, outputSize: 1, bias: false }));
       const asked: number[] = [];
       const trainer = new Trainer(net, {
         loss: dot,
@@ -91,7 +91,7 @@ describe(`on ${backend}`, () => {
     });
 
     test('continue after a checkpoint', async () => {
-      using net = await load(new Linear(1, 1, { bias: false }));
+      using net = await load(new Linear({ inputSize: 1, outputSize: 1, bias: false }));
       const options = { loss: dot, optimizer: sgd({ lr: (step: number) => 1 / (1 + step) }) };
       const one = new Trainer(net, options);
       await moves(net, one, 3);
@@ -104,7 +104,7 @@ describe(`on ${backend}`, () => {
     test.each([NaN, -1, Infinity, undefined])(
       'a rate of %s is refused, and the step is not taken',
       async (rate) => {
-        using net = await load(new Linear(1, 1, { bias: false }));
+        using net = await load(new Linear({ inputSize: 1, outputSize: 1, bias: false }));
         const optimizer = sgd({ lr: (step) => (step < 1 ? 1 : (rate as number)) });
         const trainer = new Trainer(net, { loss: dot, optimizer });
         await trainer.step([[1]], [[1]]);
@@ -120,7 +120,7 @@ describe(`on ${backend}`, () => {
 
   test('elements are clipped before their norm', async () => {
     const update = async (options: Partial<TrainerOptions>): Promise<number[]> => {
-      using net = await load(new Linear(1, 2, { bias: false }));
+      using net = await load(new Linear({ inputSize: 1, outputSize: 2, bias: false }));
       const before = await weightsOf(net);
       await new Trainer(net, { loss: dot, optimizer: sgd({ lr: 1 }), ...options }).step([[1]], [[4, -0.3]]);
       return (await weightsOf(net)).slice(0, 2).map((w, i) => before[i] - w);
@@ -142,9 +142,9 @@ describe(`on ${backend}`, () => {
     const character = (name: ModelName): Layer => {
       const { bidirectional, batchFirst } = models[name];
       return new Sequential([
-        new Embedding(TOKENS, 3),
+        new Embedding({ numEmbeddings: TOKENS, embeddingDim: 3 }),
         new LSTM({ inputSize: 3, hiddenSize: 7, batchFirst, bidirectional }),
-        new Linear(bidirectional ? 14 : 7, TOKENS),
+        new Linear({ inputSize: bidirectional ? 14 : 7, outputSize: TOKENS }),
       ]);
     };
     const [x, y] = [tokens(1), tokens(2)];
@@ -220,7 +220,7 @@ describe(`on ${backend}`, () => {
     }
 
     test('reach the layers', async () => {
-      const recorder = new ContextRecorder(1, 2);
+      const recorder = new ContextRecorder({ inputSize: 1, outputSize: 2 });
       using net = await load(recorder);
       const trainer = new Trainer(net, { loss: mse, optimizer: sgd({ lr: 0 }) });
       const input = x.map((row) => row.map((token) => [token]));
@@ -245,7 +245,7 @@ describe(`on ${backend}`, () => {
           return { output: sum(output, 0), states };
         }
       }
-      using net = await load(new Sum(1, 2));
+      using net = await load(new Sum({ inputSize: 1, outputSize: 2 }));
       const trainer = new Trainer(net, { loss: mse, optimizer: sgd({ lr: 0 }) });
       const input = x.map((row) => row.map((token) => [token]));
       const target = x[0].map(() => [1, 2]);
@@ -283,8 +283,8 @@ describe(`on ${backend}`, () => {
   describe('seeds', () => {
     const model = (): Layer =>
       new Sequential([
-        new Embedding(TOKENS, 8),
-        new Dropout(0.5),
+        new Embedding({ numEmbeddings: TOKENS, embeddingDim: 8 }),
+        new Dropout({ p: 0.5 }),
         new GRU({
           inputSize: 8,
           hiddenSize: 7,
@@ -293,8 +293,8 @@ describe(`on ${backend}`, () => {
           zoneout: 0.2,
           recurrentDropout: 0.1,
         }),
-        new Dropout(0.25),
-        new Linear(7, TOKENS),
+        new Dropout({ p: 0.25 }),
+        new Linear({ inputSize: 7, outputSize: TOKENS }),
       ]);
     const [x, y] = [tokens(1), tokens(2)];
     const train = async (trainer: Trainer, steps: number): Promise<number[]> => {

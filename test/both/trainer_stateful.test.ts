@@ -55,7 +55,11 @@ describe(`on ${backend}`, () => {
   afterAll(() => runtime.dispose());
 
   const character = (name: ModelName): Layer =>
-    new Sequential([new Embedding(TOKENS, 3), models[name].recurrent(), new Linear(5, TOKENS)]);
+    new Sequential([
+      new Embedding({ numEmbeddings: TOKENS, embeddingDim: 3 }),
+      models[name].recurrent(),
+      new Linear({ inputSize: 5, outputSize: TOKENS }),
+    ]);
   const options = () => ({ loss: crossEntropy, optimizer: adam({ lr: 0.05 }), clipNorm: 1 });
   const prepare = async (name: ModelName, stateful: boolean): Promise<{ net: Net; trainer: Trainer }> => {
     const net = await runtime.load(character(name), { seed: 4 });

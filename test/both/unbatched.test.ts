@@ -61,7 +61,11 @@ const cases: Record<string, Case> = {
     states: { h: [1, 5] },
   },
   'LSTM between others': {
-    layer: new Sequential([new Linear(INPUTS, INPUTS), new LSTM(sizes), new Linear(5, 2)]),
+    layer: new Sequential([
+      new Linear({ inputSize: INPUTS, outputSize: INPUTS }),
+      new LSTM(sizes),
+      new Linear({ inputSize: 5, outputSize: 2 }),
+    ]),
     output: [4, 2],
     states: { '1.h': [1, 5], '1.c': [1, 5] },
   },
@@ -115,7 +119,11 @@ describe(`on ${backend}`, () => {
   });
 
   test('tokens', async () => {
-    const model = new Sequential([new Embedding(6, 3), new GRU(sizes), new Linear(5, 6)]);
+    const model = new Sequential([
+      new Embedding({ numEmbeddings: 6, embeddingDim: 3 }),
+      new GRU(sizes),
+      new Linear({ inputSize: 5, outputSize: 6 }),
+    ]);
     using net = await runtime.load(model);
     const [alone, batch] = [net.run([1, 5, 2]), net.run([[1], [5], [2]])];
     expect(alone.shape).toEqual([3, 6]);

@@ -99,7 +99,7 @@ describe(`on ${backend}`, () => {
     const losses = [];
     for (const wavefront of [false, true]) {
       const net = await runtime.load(
-        new Sequential([stackedLayer('LSTM', { wavefront }), new Dropout(0.5)]),
+        new Sequential([stackedLayer('LSTM', { wavefront }), new Dropout({ p: 0.5 })]),
         {
           seed: 4,
         },

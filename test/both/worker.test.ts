@@ -27,7 +27,11 @@ describe(`on ${backend}`, () => {
   beforeAll(async () => {
     const [there, here] = channel();
     serve(
-      { runtime: { backend }, models: { lstm, dropout: () => new Dropout(0.5) }, trainers: { recipe } },
+      {
+        runtime: { backend },
+        models: { lstm, dropout: () => new Dropout({ p: 0.5 }) },
+        trainers: { recipe },
+      },
       there,
     );
     [own, remote] = [await createRuntime({ backend }), await connect(here)];
@@ -60,7 +64,7 @@ describe(`on ${backend}`, () => {
     const saved = await stream.save({ kind: 'net' });
     await stream.reset();
     expect((await stream.states())['h'].data).toEqual(new Float32Array(3));
-    expect(await stream.restore(saved)).toMatchObject({ kind: 'net', batch: '1' });
+    expect(await stream.load(saved)).toMatchObject({ kind: 'net', batch: '1' });
     const next = await near.push([3, 4]).read();
     for (const one of [fork, stream]) expect((await one.push([3, 4])).data).toEqual(next);
     await far.dispose();

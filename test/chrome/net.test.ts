@@ -18,10 +18,10 @@ import { distance } from '../layer_run.ts';
 const CLASSES = 11;
 const model = (): Sequential =>
   new Sequential([
-    new Embedding(CLASSES, 6),
+    new Embedding({ numEmbeddings: CLASSES, embeddingDim: 6 }),
     new LSTM({ inputSize: 6, hiddenSize: 8, numLayers: 2 }),
-    new Dropout(0.3),
-    new Linear(8, CLASSES),
+    new Dropout({ p: 0.3 }),
+    new Linear({ inputSize: 8, outputSize: CLASSES }),
   ]);
 /** (T 5, B 3) */
 const tokens = Array.from({ length: 5 }, (_, t) => [0, 1, 2].map((b) => (3 * t + 5 * b) % CLASSES));

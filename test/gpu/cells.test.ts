@@ -65,7 +65,7 @@ const withMean = defineCell({
 const modelOf = (cell: Cell): Layer => {
   const options = { inputSize: INPUTS, hiddenSize: HIDDEN, ...(cell.projects ? { projSize: 4 } : {}) };
   const layer = new Recurrent('Own', cell, options);
-  return new Sequential([layer, new Linear(layer.outputSize, 1)]);
+  return new Sequential([layer, new Linear({ inputSize: layer.outputSize, outputSize: 1 })]);
 };
 
 describe('on the device', () => {

@@ -180,7 +180,7 @@ describe('encode', () => {
 
   test('a net between passes of the application: one submit, the bits of run, and nothing allocated after the first frame', async () => {
     const net = await runtime.load(
-      new Sequential([new GRU({ inputSize: 4, hiddenSize: 8 }), new Linear(8, 4)]),
+      new Sequential([new GRU({ inputSize: 4, hiddenSize: 8 }), new Linear({ inputSize: 8, outputSize: 4 })]),
     );
     const data = numbers(5 * 2 * 4);
     const [input, output] = [bufferOf(data), bufferOf(new Float32Array(40))];

@@ -49,7 +49,11 @@ afterEach(() => {
 });
 
 const model = (): Sequential =>
-  new Sequential([new Embedding(7, 4), new LSTM({ inputSize: 4, hiddenSize: 5 }), new Linear(5, 7)]);
+  new Sequential([
+    new Embedding({ numEmbeddings: 7, embeddingDim: 4 }),
+    new LSTM({ inputSize: 4, hiddenSize: 5 }),
+    new Linear({ inputSize: 5, outputSize: 7 }),
+  ]);
 const tokens = [
   [1, 2],
   [3, 4],
@@ -145,7 +149,10 @@ test('results of many sizes that are read leave few staging buffers', async () =
 
 test('plans of many lengths share temporaries, and are planned once', async () => {
   const net = await runtime.load(
-    new Sequential([new LSTM({ inputSize: 8, hiddenSize: 16 }), new Linear(16, 4)]),
+    new Sequential([
+      new LSTM({ inputSize: 8, hiddenSize: 16 }),
+      new Linear({ inputSize: 16, outputSize: 4 }),
+    ]),
   );
   const LONGEST = 40;
   const run = async (steps: number): Promise<readonly number[]> => {

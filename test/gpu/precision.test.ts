@@ -61,7 +61,7 @@ describe('outputs are within the documented distance of float32', () => {
 const small = (): Layer =>
   new Sequential([
     new LSTM({ inputSize: 6, hiddenSize: 9, numLayers: 2, bidirectional: true }),
-    new Linear(18, 5),
+    new Linear({ inputSize: 18, outputSize: 5 }),
   ]);
 
 describe.each(['f16', 'int8'] as const)('%s', (precision) => {
@@ -86,7 +86,10 @@ describe.each(['f16', 'int8'] as const)('%s', (precision) => {
   });
 
   test("a stream's outputs equal those of run, and both use weights that were written", async () => {
-    const model = new Sequential([new GRU({ inputSize: 6, hiddenSize: 8 }), new Linear(8, 3)]);
+    const model = new Sequential([
+      new GRU({ inputSize: 6, hiddenSize: 8 }),
+      new Linear({ inputSize: 8, outputSize: 3 }),
+    ]);
     using net = await gpu.load(model, { precision });
     using stream = net.stream();
     const x = normalTensor(gpu, 1, [5, 1, 6]);
@@ -117,7 +120,10 @@ describe('training with f16', () => {
   const targets = tokens.map((_, t) => tokens[Math.max(0, t - 2)]);
   const inputs = tokens.map((row) => row.map((token) => [0, 1, 2, 3].map((n) => Number(n === token))));
   const model = (): Layer =>
-    new Sequential([new GRU({ inputSize: 4, hiddenSize: 16, recompute: 4 }), new Linear(16, 4)]);
+    new Sequential([
+      new GRU({ inputSize: 4, hiddenSize: 16, recompute: 4 }),
+      new Linear({ inputSize: 16, outputSize: 4 }),
+    ]);
 
   async function train(precision: WeightPrecision): Promise<{ losses: number[]; weights: number[] }> {
     using net = await gpu.load(model(), { seed: 4, precision });

@@ -13,7 +13,7 @@ test('a stream saved on one backend continues on the other', async () => {
     ),
   );
   await pushAll(first, drawSteps(1, 4));
-  second.restore(await first.save());
+  second.load(await first.save());
   const [x] = drawSteps(2, 1);
   const outputs = await Promise.all([first, second].map(async (stream) => (stream.push(x) as Tensor).read()));
   Array.from(outputs[0]).forEach((value, i) => expect(value).toBeCloseTo(outputs[1][i], 5));

@@ -69,7 +69,11 @@ describe('a push', () => {
     },
     'of tokens, with an output layer': {
       make: () =>
-        new Sequential([new Embedding(5, 8), new LSTM({ inputSize: 8, hiddenSize: 8 }), new Linear(8, 5)]),
+        new Sequential([
+          new Embedding({ numEmbeddings: 5, embeddingDim: 8 }),
+          new LSTM({ inputSize: 8, hiddenSize: 8 }),
+          new Linear({ inputSize: 8, outputSize: 5 }),
+        ]),
       x: [3],
       most: 4,
     },
@@ -147,7 +151,7 @@ describe('a push', () => {
       const values = await got.read();
       values.forEach((value, i) => expect(value).toBeCloseTo(expected[8 * t + i], 6));
       if (t === 3) saved = await stream.save();
-      if (t === 4) stream.restore(saved);
+      if (t === 4) stream.load(saved);
       if (t === 4) await stream.push(x).read();
     }
     const trainer = new Trainer(net, { loss: mse, optimizer: sgd({ lr: 0.5 }) });
@@ -159,7 +163,7 @@ describe('a push', () => {
     );
     const fresh = net.stream();
     const states = stream.states();
-    fresh.restore(await stream.save());
+    fresh.load(await stream.save());
     expect(Object.keys(states)).toEqual(['h', 'c']);
     const [a, b] = [stream.push(inputs[1]), fresh.push(inputs[1])];
     expect(Array.from(await a.read())).toEqual(Array.from(await b.read()));

@@ -91,10 +91,10 @@ describe('the cost of a step', () => {
 
   test('also with a stateful trainer, lengths, dropout, a schedule and every option of an optimizer', async () => {
     const model = new Sequential([
-      new Embedding(TOKENS, 3),
-      new Dropout(0.3),
+      new Embedding({ numEmbeddings: TOKENS, embeddingDim: 3 }),
+      new Dropout({ p: 0.3 }),
       new LSTM({ inputSize: 3, hiddenSize: 7, numLayers: 2, dropout: 0.2, zoneout: 0.1 }),
-      new Linear(7, TOKENS),
+      new Linear({ inputSize: 7, outputSize: TOKENS }),
     ]);
     using net = await runtime.load(model);
     const trainer = new Trainer(net, {

@@ -33,7 +33,11 @@ const numbers = (...shape: number[]): { data: Float32Array; shape: number[] } =>
 const steps = numbers(7, 3, 5);
 const targets = numbers(7, 3, 2);
 const model = (): Sequential =>
-  new Sequential([new LSTM({ inputSize: 5, hiddenSize: 6 }), new Dropout(0.3), new Linear(6, 2)]);
+  new Sequential([
+    new LSTM({ inputSize: 5, hiddenSize: 6 }),
+    new Dropout({ p: 0.3 }),
+    new Linear({ inputSize: 6, outputSize: 2 }),
+  ]);
 
 function expectWhole({ method, ...found }: Calibration): void {
   expect(['timestamps', 'slopes']).toContain(method);

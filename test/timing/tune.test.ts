@@ -95,7 +95,10 @@ test('the variant in a store is used, also where it is not the default', async (
 
 test('tuning a net, a stream and a trainer does not change their weights and states', async () => {
   using runtime = await createRuntime({ backend: 'webgpu', tuning: { store: storeOf() } });
-  const model = new Sequential([new LSTM({ inputSize: 5, hiddenSize: 8 }), new Linear(8, 3)]);
+  const model = new Sequential([
+    new LSTM({ inputSize: 5, hiddenSize: 8 }),
+    new Linear({ inputSize: 8, outputSize: 3 }),
+  ]);
   const [x, y] = [wave(4, 2, 5), wave(4, 2, 3)];
   const [input, target] = [x, y].map(({ data, shape }) => runtime.tensor(data, { shape }));
   using net = await runtime.load(model);

@@ -12,7 +12,7 @@ describe('mistakes', () => {
     const said = `p must be a number from 0 to 1, got ${typeof p === 'string' ? `"${p}"` : p}`;
     expect(() => dropout(x, p, new Noise(seed))).toThrow(failure('argument', `dropout: ${said}`));
     expect(() => dropoutMask([3], p, seed, 0)).toThrow(failure('argument', `dropout: ${said}`));
-    expect(() => new Dropout(p)).toThrow(failure('argument', `Dropout: ${said}`));
+    expect(() => new Dropout({ p })).toThrow(failure('argument', `Dropout: ${said}`));
   });
 
   test('an input or a seed of the wrong kind', () => {

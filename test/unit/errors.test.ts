@@ -47,7 +47,11 @@ const zeros = (...shape: number[]): ReturnType<Runtime['tensor']> =>
   runtime.tensor(new Float32Array(shape.reduce((product, n) => product * n, 1)), { shape });
 const lstm = (): LSTM => new LSTM({ inputSize: 3, hiddenSize: 4 });
 const characters = (): Layer =>
-  new Sequential([new Embedding(5, 3), new GRU({ inputSize: 3, hiddenSize: 4 }), new Linear(4, 5)]);
+  new Sequential([
+    new Embedding({ numEmbeddings: 5, embeddingDim: 3 }),
+    new GRU({ inputSize: 3, hiddenSize: 4 }),
+    new Linear({ inputSize: 4, outputSize: 5 }),
+  ]);
 
 describe('ops', () => {
   testRefusals([
@@ -111,7 +115,7 @@ describe('layers', () => {
     ],
     [
       'a misspelt option of Linear',
-      () => new Linear(2, 3, { biass: false } as object),
+      () => new Linear({ inputSize: 2, outputSize: 3, ...({ biass: false } as object) }),
       'unsupported',
       /Linear: option "biass" .*expected bias/,
     ],
@@ -119,8 +123,18 @@ describe('layers', () => {
     ['inputSize 1.5', () => new RNN({ ...options, inputSize: 1.5 }), 'argument', /RNN: inputSize .*got 1\.5/],
     ['numLayers -1', () => new GRU({ ...options, numLayers: -1 }), 'argument', /GRU: numLayers .*got -1/],
     ['no size', () => new GRU({ inputSize: 2 } as typeof options), 'argument', /hiddenSize .*got nothing/],
-    ['Linear', () => new Linear(0, 2), 'argument', /Linear: inFeatures .*at least 1, got 0/],
-    ['Embedding', () => new Embedding(3, NaN), 'argument', /Embedding: embeddingDim .*got NaN/],
+    [
+      'Linear',
+      () => new Linear({ inputSize: 0, outputSize: 2 }),
+      'argument',
+      /Linear: inFeatures .*at least 1, got 0/,
+    ],
+    [
+      'Embedding',
+      () => new Embedding({ numEmbeddings: 3, embeddingDim: NaN }),
+      'argument',
+      /Embedding: embeddingDim .*got NaN/,
+    ],
     [
       'a nonlinearity',
       () => new RNN({ ...options, nonlinearity: 'sin' as 'tanh' }),
@@ -142,7 +156,7 @@ describe('layers', () => {
     ],
     [
       'parameters that are missing',
-      () => new Linear(2, 3).forward(value([1, 2]), {}),
+      () => new Linear({ inputSize: 2, outputSize: 3 }).forward(value([1, 2]), {}),
       'argument',
       /Linear: no parameter "weight"; expected \["weight", "bias"\]/,
     ],
@@ -198,7 +212,7 @@ describe('optimizers and trainers', () => {
   ]);
 
   test('clipNorm, and options that a trainer does not have', async () => {
-    using net = await runtime.load(new Linear(2, 3));
+    using net = await runtime.load(new Linear({ inputSize: 2, outputSize: 3 }));
     for (const clipNorm of [0, -1, NaN, '1', true, null, Infinity, 1e39])
       expect(() => new Trainer(net, { loss: mse, optimizer: adam(), clipNorm: clipNorm as never })).toThrow(
         failure(
@@ -217,7 +231,7 @@ describe('optimizers and trainers', () => {
   });
 
   test('a learning rate that is not a number', async () => {
-    using net = await runtime.load(new Linear(2, 3));
+    using net = await runtime.load(new Linear({ inputSize: 2, outputSize: 3 }));
     const trainer = new Trainer(net, { loss: mse, optimizer: adam() });
     for (const rate of [NaN, -1, Infinity])
       expect(() => {
@@ -239,7 +253,7 @@ describe('a net', () => {
     expect(() => net.run(indices)).toThrow(failure('dtype', /run: input: expected f32, got .*i32/));
     using swapped = await runtime.load(new GRU({ inputSize: 3, hiddenSize: 4, batchFirst: true }));
     expect(() => swapped.run(zeros(5, 2))).toThrow(failure('shape', /GRU: expected input \(B, T, 3\)/));
-    using linear = await runtime.load(new Linear(3, 1));
+    using linear = await runtime.load(new Linear({ inputSize: 3, outputSize: 1 }));
     expect(() => linear.run(zeros(2, 4))).toThrow(
       failure('shape', /Linear: expected input \(…, 3\), got \[2, 4\]/),
     );
@@ -333,7 +347,7 @@ describe('a net', () => {
   });
 
   test('streams models with states only, whole numbers of sequences, and one step at a time', async () => {
-    using linear = await runtime.load(new Linear(2, 1));
+    using linear = await runtime.load(new Linear({ inputSize: 2, outputSize: 1 }));
     expect(() => linear.stream()).toThrow(
       failure('unsupported', /stream: Linear has no recurrent state; use run\(\)/),
     );
@@ -513,7 +527,7 @@ describe('after dispose', () => {
     ['sgd', sgd({ lr: 0.1 })],
     ['adam', adam()],
   ])('a trainer of %s', async (_, optimizer) => {
-    using net = await runtime.load(new Linear(2, 1));
+    using net = await runtime.load(new Linear({ inputSize: 2, outputSize: 1 }));
     const trainer = new Trainer(net, { loss: mse, optimizer });
     const [x, y] = [[[1, 2]], [[3]]];
     await trainer.step(x, y);
@@ -618,7 +632,7 @@ test('WebGPU where it does not exist', async () => {
 });
 
 describe('arguments that are not objects of the library', () => {
-  const model = new Linear(1, 1);
+  const model = new Linear({ inputSize: 1, outputSize: 1 });
 
   test('options that are not an object, or misspelt', async () => {
     // @ts-expect-error a number instead of options
@@ -656,7 +670,7 @@ describe('arguments that are not objects of the library', () => {
   });
 
   test('an index out of range is named by its position in the argument', async () => {
-    const net = await runtime.load(new Sequential([new Embedding(4, 2)]));
+    const net = await runtime.load(new Sequential([new Embedding({ numEmbeddings: 4, embeddingDim: 2 })]));
     expect(() => net.run([[9]])).toThrow(
       failure('argument', /run: element 0 of input is the index 9; expected 0 to 3/),
     );

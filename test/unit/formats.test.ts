@@ -3,7 +3,8 @@ import { readFileSync } from 'node:fs';
 
 import { expect, test } from 'vitest';
 
-import { adam, crossEntropy, Trainer } from '../../src/train/index.ts';
+import { adam, crossEntropy, mse, Trainer } from '../../src/train/index.ts';
+import { failure } from '../failure.ts';
 import { createRuntime, Embedding, Linear, LSTM, Sequential } from '../../src/index.ts';
 import type { Net, Runtime } from '../../src/index.ts';
 
@@ -12,7 +13,11 @@ const text = (name: string): string => bytes(name).toString('utf8');
 
 const load = (runtime: Runtime, weights: string): Promise<Net> =>
   runtime.load(
-    new Sequential([new Embedding(5, 3), new LSTM({ inputSize: 3, hiddenSize: 4 }), new Linear(4, 5)]),
+    new Sequential([
+      new Embedding({ numEmbeddings: 5, embeddingDim: 3 }),
+      new LSTM({ inputSize: 3, hiddenSize: 4 }),
+      new Linear({ inputSize: 4, outputSize: 5 }),
+    ]),
     {
       weights: bytes(weights),
     },
@@ -22,6 +27,22 @@ function expectClose(got: ArrayLike<number>, expected: readonly number[]): void 
   expect(got).toHaveLength(expected.length);
   expected.forEach((x, i) => expect(got[i]).toBeCloseTo(x, 5));
 }
+
+test('a net loads the weights of a file or a checkpoint in place, and keeps its own if they do not fit', async () => {
+  using runtime = await createRuntime({ backend: 'cpu' });
+  const make = (seed: number) => runtime.load(new Linear({ inputSize: 2, outputSize: 1 }), { seed });
+  using net = await make(1);
+  using other = await make(2);
+  using stranger = await runtime.load(new Linear({ inputSize: 3, outputSize: 1 }));
+  const before = await net.save();
+  await expect(async () => net.load(await stranger.save())).rejects.toThrow(
+    failure('file', /load: "weight" must have shape \[1, 2\], got \[1, 3\]/),
+  );
+  expect(await net.save()).toEqual(before);
+  const trainer = new Trainer(other, { loss: mse, optimizer: adam() });
+  expect(net.load(await trainer.save({ note: 'mine' }))).toMatchObject({ note: 'mine' });
+  expect(await net.save()).toEqual(await other.save());
+});
 
 test('weights', async () => {
   using runtime = await createRuntime({ backend: 'cpu' });
@@ -34,7 +55,7 @@ test('weights', async () => {
 test('the states of a stream', async () => {
   using runtime = await createRuntime({ backend: 'cpu' });
   const stream = (await load(runtime, 'weights.st')).stream({ batch: 2 });
-  expect(stream.restore(bytes('stream.st'))).toMatchObject({ note: 'stream' });
+  expect(stream.load(bytes('stream.st'))).toMatchObject({ note: 'stream' });
   const { input, output } = JSON.parse(text('stream.json')) as { input: number[]; output: number[] };
   expect(await stream.save({ note: 'stream' })).toEqual(Uint8Array.from(bytes('stream.st')));
   expectClose(await stream.push(input).read(), output);

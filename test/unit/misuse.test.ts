@@ -1,7 +1,7 @@
 // What programs do by mistake: the advice that they get.
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 
-import { createRuntime, GRU, Linear, type Runtime } from '../../src/index.ts';
+import { createRuntime, Dropout, Embedding, GRU, LayerNorm, Linear, type Runtime } from '../../src/index.ts';
 import { adam, mse, rmsprop, sgd, Trainer, type Optimizer } from '../../src/train/index.ts';
 import { failure } from '../failure.ts';
 
@@ -30,12 +30,28 @@ describe('a Proxy, as a framework puts around reactive state', () => {
   });
 
   test('does not change what the object itself does', async () => {
-    const net = await runtime.load(new Linear(1, 1));
+    const net = await runtime.load(new Linear({ inputSize: 1, outputSize: 1 }));
     const { run } = net;
     expect(() => run.call({} as never, [[1]])).toThrow(failure('argument', /on another object/));
     expect(net.parameterCount).toBe(2);
     expect(await net.run([[1]]).read()).toHaveLength(1);
   });
+});
+
+test.each<[string, () => unknown]>([
+  ['Linear: expected options { inputSize, outputSize, bias }, got 3', () => new Linear(3 as never)],
+  ['Embedding: expected options { numEmbeddings, embeddingDim }, got 3', () => new Embedding(3 as never)],
+  ['Dropout: expected options { p }, got 0.5', () => new Dropout(0.5 as never)],
+  [
+    'LayerNorm: expected options { normalizedShape, eps, elementwiseAffine, bias }, got 4',
+    () => new LayerNorm(4 as never),
+  ],
+  [
+    'Linear: outputSize must be a whole number of at least 1, got nothing',
+    () => new Linear({ inputSize: 1 } as never),
+  ],
+])('options by position: %s', (message, make) => {
+  expect(make).toThrow(failure('argument', message));
 });
 
 test('dropout of a single layer warns once that it does nothing', async () => {
@@ -85,7 +101,7 @@ test.each<[string, Optimizer, Optimizer, RegExp]>([
     /it has "grad_avg".* with centered: true; it has no "momentum_buffer".* without momentum$/,
   ],
 ])('a checkpoint %s says which option differs', async (_, saved, own, message) => {
-  const net = await runtime.load(new Linear(1, 1));
+  const net = await runtime.load(new Linear({ inputSize: 1, outputSize: 1 }));
   const checkpoint = await new Trainer(net, { loss: mse, optimizer: saved }).save();
   const trainer = new Trainer(net, { loss: mse, optimizer: own });
   expect(() => trainer.load(checkpoint)).toThrow(failure('file', message));

@@ -32,11 +32,11 @@ const stepsOf = ({ steps }: Plan): number =>
 const sizes = { inputSize: 3, hiddenSize: 4 };
 const text = (batchFirst: boolean): Layer =>
   new Sequential([
-    new Embedding(5, 3),
+    new Embedding({ numEmbeddings: 5, embeddingDim: 3 }),
     new LSTM({ ...sizes, batchFirst, numLayers: 2 }),
-    new LayerNorm(4),
-    new Dropout(0.5),
-    new Linear(4, 5),
+    new LayerNorm({ normalizedShape: 4 }),
+    new Dropout({ p: 0.5 }),
+    new Linear({ inputSize: 4, outputSize: 5 }),
   ]);
 
 describe('the work', () => {

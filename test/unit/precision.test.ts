@@ -86,7 +86,7 @@ describe('gradients with f16 equal those of float32 at the rounded weights', () 
       ] as const;
     }),
     ['MinGRU', new MinGRU({ inputSize: 3, hiddenSize: 5 })],
-    ['Linear', new Linear(3, 7)],
+    ['Linear', new Linear({ inputSize: 3, outputSize: 7 })],
     ['recomputed segments', new LSTM({ inputSize: 3, hiddenSize: 5, recompute: 2 })],
   ];
   test.each(layers)('%s', async (_, layer) => {
@@ -134,7 +134,10 @@ const SHARES = { f16: 1 / 2, int8: 1 / 4 } as const;
 
 describe.each(['f16', 'int8'] as const)('%s', (precision) => {
   test('a run reads the packed matrices, whose packing is memoised', () => {
-    const model = new Sequential([new LSTM({ inputSize: 64, hiddenSize: 64 }), new Linear(64, 64)]);
+    const model = new Sequential([
+      new LSTM({ inputSize: 64, hiddenSize: 64 }),
+      new Linear({ inputSize: 64, outputSize: 64 }),
+    ]);
     const bytesOf = (own: WeightPrecision): number => {
       const shapes = [[1, 1, 64], ...model.parameters.map(({ shape }) => shape)];
       const [x, ...weights] = shapes.map((shape) => new Value({ shape, dtype: 'f32' }));
@@ -156,7 +159,10 @@ describe.each(['f16', 'int8'] as const)('%s', (precision) => {
 
   test('save writes the float32 weights', async () => {
     const model = (): Layer =>
-      new Sequential([new Embedding(7, 5), new LSTM({ inputSize: 5, hiddenSize: 6 })]);
+      new Sequential([
+        new Embedding({ numEmbeddings: 7, embeddingDim: 5 }),
+        new LSTM({ inputSize: 5, hiddenSize: 6 }),
+      ]);
     using plain = await cpu.load(model(), { seed: 2 });
     using rounded = await cpu.load(model(), { seed: 2, precision });
     rounded.run([[1], [2]]).dispose();
@@ -168,9 +174,9 @@ describe('what is refused', () => {
   test.each([['float16'], ['float64'], ['toString'], [16], [null]])(
     'precision %s is refused',
     async (precision) => {
-      await expect(cpu.load(new Linear(2, 3), { precision } as unknown as LoadOptions)).rejects.toThrow(
-        failure('argument', /load: precision must be "float32", "f16" or "int8", got /),
-      );
+      await expect(
+        cpu.load(new Linear({ inputSize: 2, outputSize: 3 }), { precision } as unknown as LoadOptions),
+      ).rejects.toThrow(failure('argument', /load: precision must be "float32", "f16" or "int8", got /));
     },
   );
 
@@ -192,7 +198,11 @@ describe('what is refused', () => {
   });
 
   test.each([
-    ['a product', new Linear(3, 3), /grad: weights with precision 'int8' are for inference/],
+    [
+      'a product',
+      new Linear({ inputSize: 3, outputSize: 3 }),
+      /grad: weights with precision 'int8' are for inference/,
+    ],
     [
       'a recurrent layer',
       new LSTM({ inputSize: 3, hiddenSize: 3 }),

@@ -167,7 +167,7 @@ describe('dtypes', () => {
 
   test('tensors of other dtypes are kept as bytes, beside weights that load', async () => {
     using runtime = await createRuntime({ backend: 'cpu' });
-    const net = await runtime.load(new Linear(1, 1));
+    const net = await runtime.load(new Linear({ inputSize: 1, outputSize: 1 }));
     const weights = parseSafetensors(await net.save()).tensors;
     const steps: NamedTensor = {
       dtype: 'other',
@@ -183,13 +183,15 @@ describe('dtypes', () => {
     const halves = new Map(
       [...weights].map(([name, tensor]) => [name, { ...tensor, dtype: 'f16' } as NamedTensor]),
     );
-    const loaded = await runtime.load(new Linear(1, 1), { weights: serializeSafetensors(halves) });
+    const loaded = await runtime.load(new Linear({ inputSize: 1, outputSize: 1 }), {
+      weights: serializeSafetensors(halves),
+    });
     const [weight] = await loaded.context.weights[0].read();
     expect(weight).toBeCloseTo((await net.context.weights[0].read())[0], 3);
     const integers = new Map([...weights, ['weight', { ...steps, shape: [1, 1] }]]);
-    await expect(runtime.load(new Linear(1, 1), { weights: serializeSafetensors(integers) })).rejects.toThrow(
-      failure('file', /"weight" must be f32, f64, f16 or bf16 \[1, 1\], got I64/),
-    );
+    await expect(
+      runtime.load(new Linear({ inputSize: 1, outputSize: 1 }), { weights: serializeSafetensors(integers) }),
+    ).rejects.toThrow(failure('file', /"weight" must be f32, f64, f16 or bf16 \[1, 1\], got I64/));
   });
 
   test('a dtype that is not known here needs its name to be written', () => {

@@ -35,10 +35,10 @@ describe('the state_dict', () => {
 
   test('of a Sequential has positions of layers as prefixes', () => {
     const model = new Sequential([
-      new Embedding(11, INPUTS),
+      new Embedding({ numEmbeddings: 11, embeddingDim: INPUTS }),
       new GRU({ inputSize: INPUTS, hiddenSize: HIDDEN, bias: false }),
-      new Linear(HIDDEN, 11),
-      new Linear(11, 2, { bias: false }),
+      new Linear({ inputSize: HIDDEN, outputSize: 11 }),
+      new Linear({ inputSize: 11, outputSize: 2, bias: false }),
     ]);
     expect(named(model)).toEqual([
       ['0.weight', 11, INPUTS],

@@ -216,7 +216,7 @@ describe('trainers', () => {
     ],
     [
       'stateful without states',
-      () => new Linear(2, 3),
+      () => new Linear({ inputSize: 2, outputSize: 3 }),
       { stateful: true },
       'unsupported',
       /stateful needs recurrent states, and Linear has none/,
@@ -291,7 +291,7 @@ describe('trainers', () => {
   });
 
   test('refuse lengths for a model without an axis of time', async () => {
-    using net = await runtime.load(new Linear(2, 3));
+    using net = await runtime.load(new Linear({ inputSize: 2, outputSize: 3 }));
     expect(() => new Trainer(net, plain).step(x, y, { lengths: [1] })).toThrow(
       failure('unsupported', /step: lengths given, but Linear has no layer that knows of time/),
     );
@@ -315,9 +315,9 @@ describe('trainers', () => {
 
   test('name a label out of range, and accept ignoreIndex', async () => {
     const model = new Sequential([
-      new Embedding(4, 2),
+      new Embedding({ numEmbeddings: 4, embeddingDim: 2 }),
       new LSTM({ inputSize: 2, hiddenSize: 3 }),
-      new Linear(3, 4),
+      new Linear({ inputSize: 3, outputSize: 4 }),
     ]);
     using net = await runtime.load(model);
     const trainer = new Trainer(net, { loss: crossEntropy, optimizer: adamw() });
@@ -356,7 +356,7 @@ describe('trainers', () => {
       [adam({ lr: 0.25, eps: 0 }), 0.25],
       [rmsprop({ lr: 0.25, eps: 0, alpha: 0.75 }), 0.5],
     ] as const) {
-      using net = await runtime.load(new Linear(1, 1, { bias: false }));
+      using net = await runtime.load(new Linear({ inputSize: 1, outputSize: 1, bias: false }));
       const [before] = await net.context.weights[0].read();
       await new Trainer(net, { loss: mse, optimizer }).step([[1]], [[100]]);
       const [after] = await net.context.weights[0].read();

@@ -105,10 +105,10 @@ export const samples: readonly Sample[] = [
   ),
   sample('with a root on top', [f32([5, 66])], (x) => arith.sqrt(add(sum(square(x), 1), 1))),
   sample('as a layer norm', [f32([5, 3, 66]), f32([66]), f32([66])], (x, weight, bias) => {
-    return new LayerNorm(66).forward(x, { weight, bias }).output;
+    return new LayerNorm({ normalizedShape: 66 }).forward(x, { weight, bias }).output;
   }),
   sample('as a layer norm over two axes, without parameters', [f32([2, 3, 4, 5])], (x) => {
-    return new LayerNorm([4, 5], { elementwiseAffine: false }).forward(x, {}).output;
+    return new LayerNorm({ normalizedShape: [4, 5], elementwiseAffine: false }).forward(x, {}).output;
   }),
   sample('of a reduction', [f32([5, 7, 9])], (x) => max(sum(x, 2), 0)),
   sample('written into a concat', [f32([5, 66]), f32([3])], (a, b) => concat([b, sum(a, 1), b], 0)),
