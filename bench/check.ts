@@ -1,10 +1,11 @@
 // Checks a contestant's answers before it is timed, and its last answer afterwards.
 //
-// The reference is gatewise's CPU backend in float64, which the tests hold to PyTorch; for a product it is the definition.
+// The reference is gatewise's CPU backend in float64, which the tests hold to PyTorch; for a product and an
+// embedding it is the definition.
 import { gatewiseJob } from './contestants/gatewise.ts';
 import type { Job, Variant } from './contestants/contestant.ts';
 import { library } from './contestants/own_library.ts';
-import { weightOf, type MatmulTask, type TrainingTask, type Task } from './data.ts';
+import { weightOf, type EmbeddingTask, type MatmulTask, type TrainingTask, type Task } from './data.ts';
 
 /**
  * Relative to the largest number expected. Float32 stays far below it in any order of summation; float16 does not, nor
@@ -13,7 +14,7 @@ import { weightOf, type MatmulTask, type TrainingTask, type Task } from './data.
 export const TOLERANCE = 2e-5;
 
 /** How many runs are checked: more than one, since the later runs are those that are timed. */
-export const CHECKED_RUNS = { sequence: 2, stream: 8, training: 4, matmul: 2 } as const;
+export const CHECKED_RUNS = { sequence: 2, stream: 8, training: 4, matmul: 2, embedding: 2 } as const;
 
 /** Rows of a batch whose outputs are compared. */
 const CHECKED_ROWS = 3;
@@ -112,6 +113,7 @@ function withOneBias(task: TrainingTask): TrainingTask {
 
 export async function makeReference(task: Task, variant: Variant): Promise<Reference> {
   if (task.kind === 'matmul') return productReference(task);
+  if (task.kind === 'embedding') return embeddingReference(task);
   using runtime = await library.createRuntime({ backend: 'cpu', precision: 'float64' });
   const whole = (answer: Float32Array): ArrayLike<number> => answer;
   const answersTo = async (asked: Task): Promise<readonly Float32Array[]> => {
@@ -155,4 +157,11 @@ function productReference({ rows, inner, columns, a, b }: MatmulTask): Reference
   const v = signs.map((sign) => sign / Math.sqrt(columns));
   const expected = [times(a, rows, times(b, inner, v))];
   return { size: rows * columns, pick: (answer) => times(answer, rows, v), expected, repeats: true };
+}
+
+/** Every number of the table's gradient, by definition. */
+function embeddingReference({ rows, columns, tokens, gradient }: EmbeddingTask): Reference {
+  const expected = new Float64Array(rows * columns);
+  gradient.forEach((d, i) => (expected[tokens[Math.floor(i / columns)] * columns + (i % columns)] += d));
+  return { size: rows * columns, pick: (answer) => answer, expected: [expected], repeats: true };
 }

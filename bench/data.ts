@@ -1,6 +1,7 @@
 // The numbers of a workload, the same for every contestant: drawn from a seed, weights under PyTorch's names.
 import { Random, type NamedTensor } from '../src/index.ts';
 import type {
+  EmbeddingWorkload,
   MatmulWorkload,
   RecurrentKind,
   SequenceWorkload,
@@ -38,8 +39,15 @@ export interface MatmulTask extends MatmulWorkload {
   readonly b: Float32Array;
 }
 
+export interface EmbeddingTask extends EmbeddingWorkload {
+  /** (count). */
+  readonly tokens: Int32Array;
+  /** The gradient of the rows that were taken, (count, columns). */
+  readonly gradient: Float32Array;
+}
+
 /** A workload with its numbers. */
-export type Task = SequenceTask | StreamTask | TrainingTask | MatmulTask;
+export type Task = SequenceTask | StreamTask | TrainingTask | MatmulTask | EmbeddingTask;
 
 export const GATES = { lstm: 4, gru: 3, rnn: 1 } as const;
 const STREAM_INPUTS = 16;
@@ -122,6 +130,11 @@ export function makeTask(workload: Workload, seed: number): Task {
     case 'matmul': {
       const { rows, inner, columns } = workload;
       return { ...workload, a: draw(random, rows * inner, 1), b: draw(random, inner * columns, 1) };
+    }
+    case 'embedding': {
+      const { rows, columns, count } = workload;
+      const tokens = Int32Array.from({ length: count }, () => random.integer(rows));
+      return { ...workload, tokens, gradient: draw(random, count * columns, 1) };
     }
   }
 }

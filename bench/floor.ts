@@ -84,6 +84,10 @@ function secondsOf(workload: Workload, calibration: Calibration): number {
     }
     case 'matmul':
       return productOf(workload.rows, workload.inner, workload.columns);
+    case 'embedding': {
+      const { rows, columns, count } = workload;
+      return launch(calibration, count * columns, FLOAT * rows * columns, FLOAT * count * (columns + 1));
+    }
   }
 }
 

@@ -24,7 +24,7 @@ except ImportError:
     torch = None
 
 # As in check.ts.
-CHECKED_RUNS = {'sequence': 1, 'stream': 8, 'training': 2, 'matmul': 1}
+CHECKED_RUNS = {'sequence': 1, 'stream': 8, 'training': 2, 'matmul': 1, 'embedding': 1}
 STREAM_INPUTS = 16
 
 Workload = Dict[str, Any]
@@ -139,7 +139,15 @@ def matmul(workload: Workload, device: Any, dtype: Any) -> Job:
     return job_of(lambda: a @ b)
 
 
-KINDS = {'sequence': sequence, 'stream': stream, 'training': training, 'matmul': matmul}
+def embedding(workload: Workload, device: Any, dtype: Any) -> Job:
+    """The backward pass alone: of a forward pass it needs the indices, and no more."""
+    tokens = torch.randint(workload['rows'], (workload['count'],)).to(device)
+    gradient = uniform(workload['count'], workload['columns']).to(device, dtype)
+    options = {'num_weights': workload['rows'], 'padding_idx': -1, 'scale_grad_by_freq': False}
+    return job_of(lambda: torch.ops.aten.embedding_dense_backward(gradient, tokens, **options))
+
+
+KINDS = {'sequence': sequence, 'stream': stream, 'training': training, 'matmul': matmul, 'embedding': embedding}
 
 
 def prepare(workload: Workload, seed: int, device: Any, dtype: str) -> Job:

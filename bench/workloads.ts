@@ -42,7 +42,17 @@ export interface MatmulWorkload extends Named, Sizes<'rows' | 'inner' | 'columns
   readonly kind: 'matmul';
 }
 
-export type Workload = SequenceWorkload | StreamWorkload | TrainingWorkload | MatmulWorkload;
+/** The gradient of a table (rows, columns) by the gradients of `count` rows that were taken of it (count, columns). */
+export interface EmbeddingWorkload extends Named, Sizes<'rows' | 'columns' | 'count'> {
+  readonly kind: 'embedding';
+}
+
+export type Workload =
+  | SequenceWorkload
+  | StreamWorkload
+  | TrainingWorkload
+  | MatmulWorkload
+  | EmbeddingWorkload;
 
 type Sets = readonly SetName[];
 type Four = readonly [number, number, number, number];
@@ -77,6 +87,12 @@ const matmul = (
   [rows, inner, columns]: readonly [number, number, number],
 ): MatmulWorkload => ({ kind: 'matmul', name, sets, rows, inner, columns });
 
+const embedding = (
+  name: string,
+  sets: Sets,
+  [rows, columns, count]: readonly [number, number, number],
+): EmbeddingWorkload => ({ kind: 'embedding', name, sets, rows, columns, count });
+
 const anywhere = ['full', 'gpu'] as const;
 
 export const workloads: readonly Workload[] = [
@@ -96,6 +112,7 @@ export const workloads: readonly Workload[] = [
   matmul('matmul-short', ['quick'], [256, 256, 512]),
   matmul('matmul-square', anywhere, [512, 512, 512]),
   matmul('matmul-skinny', anywhere, [16, 512, 2048]),
+  embedding('embedding-gradient', ['quick', ...anywhere], [10000, 200, 400]),
   sequence('large', ['gpu'], 'lstm', [256, 64, 1024, 1024]),
   matmul('matmul-large', ['gpu'], [4096, 4096, 4096]),
   // Length and batch of FlashRNN's benchmark.
@@ -111,6 +128,7 @@ export const workloads: readonly Workload[] = [
   stream('trial-stream-gru', ['trial'], 'gru', [4, 8]),
   training('trial-training', ['trial'], [5, 3, 6, 8]),
   matmul('trial-matmul', ['trial'], [9, 8, 12]),
+  embedding('trial-embedding', ['trial'], [7, 3, 40]),
 ];
 
 export const workloadsOf = (set: SetName): readonly Workload[] =>
@@ -133,5 +151,7 @@ export function describeWorkload(workload: Workload): string {
     }
     case 'matmul':
       return `matrix product ${workload.rows} × ${workload.inner} × ${workload.columns}`;
+    case 'embedding':
+      return `gradient of an embedding ${workload.rows} × ${workload.columns}, ${workload.count} tokens`;
   }
 }

@@ -1,6 +1,6 @@
 // gatewise itself, by its public entry points only.
 import packageJson from '../../package.json' with { type: 'json' };
-import type { Layer, NamedTensor, Runtime, RuntimeOptions, Tensor } from '../../src/index.ts';
+import type { Layer, NamedTensor, Runtime, RuntimeOptions, Tensor, Value } from '../../src/index.ts';
 import type { Profile } from '../../src/tools/index.ts';
 import type { Task, Weights } from '../data.ts';
 import type { SequenceWorkload } from '../workloads.ts';
@@ -98,6 +98,19 @@ export async function gatewiseJob(
       const product = runtime.compile(library.matmul);
       const [run, profile] = [() => product(a, b), () => library.profile(product, a, b)];
       return jobFor(run, profile, [a, b, product]);
+    }
+    case 'embedding': {
+      const { rows, columns, count } = task;
+      const { gather, grad, mul, sum } = library;
+      const table = runtime.tensor(new Float32Array(rows * columns), { shape: [rows, columns] });
+      const tokens = runtime.tensor(task.tokens, { shape: [count] });
+      const d = runtime.tensor(task.gradient, { shape: [count, columns] });
+      const backward = runtime.compile(
+        grad((from: Value, at: Value, given: Value) => sum(mul(gather(from, at), given))),
+      );
+      const run = (): Tensor => backward(table, tokens, d);
+      const profile = (): Promise<Profile> => library.profile(backward, table, tokens, d);
+      return jobFor(run, profile, [table, tokens, d, backward]);
     }
   }
 }

@@ -3,7 +3,7 @@ import packageJson from '../node_modules/@jax-js/jax/package.json' with { type: 
 import type * as JAX from '@jax-js/jax';
 
 import type { NamedTensor } from '../../src/index.ts';
-import type { MatmulTask, SequenceTask, StreamTask, TrainingTask, Weights } from '../data.ts';
+import type { EmbeddingTask, MatmulTask, SequenceTask, StreamTask, TrainingTask, Weights } from '../data.ts';
 import { swapAxes, weightOf } from '../data.ts';
 import type { RecurrentKind } from '../workloads.ts';
 import { jobOf as resultJob, preparing, Unsupported, type ContestantSource, type Job } from './contestant.ts';
@@ -227,6 +227,21 @@ function matmulJob({ numpy: np, jit, tree }: Library, { a, b, rows, inner, colum
   );
 }
 
+function embeddingJob(library: Library, { rows, columns, count, ...task }: EmbeddingTask): Job {
+  const { numpy: np, grad, jit, tree } = library;
+  const table = np.zeros([rows, columns]);
+  const tokens = np.array(Int32Array.from(task.tokens), { shape: [count] });
+  const given = np.array(Float32Array.from(task.gradient), { shape: [count, columns] });
+  const backward = jit((from: JaxArray, at: JaxArray, d: JaxArray) =>
+    grad((x: JaxArray) => np.sum(np.take(x, at, 0).mul(d)))(from),
+  );
+  return jobOf(
+    () => backward(table.ref, tokens.ref, given.ref),
+    () => tree.dispose([table, tokens, given]),
+    () => backward.dispose(),
+  );
+}
+
 export const jaxWebGPU: ContestantSource = {
   name: 'jax-js webgpu',
   key: 'jax',
@@ -237,7 +252,13 @@ export const jaxWebGPU: ContestantSource = {
     if (!(await library.init('webgpu')).includes('webgpu'))
       throw new Error('jax-js has no webgpu device here');
     library.defaultDevice('webgpu');
-    const makers = { sequence: sequenceJob, stream: streamJob, training: trainingJob, matmul: matmulJob };
+    const makers = {
+      sequence: sequenceJob,
+      stream: streamJob,
+      training: trainingJob,
+      matmul: matmulJob,
+      embedding: embeddingJob,
+    };
     return { version: packageJson.version, prepare: preparing(library, makers) };
   },
 };

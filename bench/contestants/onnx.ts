@@ -122,6 +122,8 @@ async function prepare(library: Library, task: Task): Promise<Job> {
     }
     case 'training':
       throw new Unsupported('cannot train');
+    case 'embedding':
+      throw new Unsupported('has no gradients');
     case 'matmul': {
       const { rows, inner, columns } = task;
       const model = await Model.load(library, models.matmulModel(rows, inner, columns));

@@ -7,10 +7,17 @@ import type { Scalar, Tensor, Variable } from '@tensorflow/tfjs-core';
 import type { layers } from '@tensorflow/tfjs-layers';
 
 import { convertWeights, layouts, type NamedTensor } from '../../src/index.ts';
-import type { MatmulTask, SequenceTask, StreamTask, TrainingTask, Weights } from '../data.ts';
+import type { EmbeddingTask, MatmulTask, SequenceTask, StreamTask, TrainingTask, Weights } from '../data.ts';
 import { swapAxes, weightOf } from '../data.ts';
 import type { RecurrentKind } from '../workloads.ts';
-import { jobOf as resultJob, preparing, type ContestantSource, type Job, type Loaded } from './contestant.ts';
+import {
+  jobOf as resultJob,
+  preparing,
+  Unsupported,
+  type ContestantSource,
+  type Job,
+  type Loaded,
+} from './contestant.ts';
 
 type Layer = layers.Layer;
 
@@ -164,6 +171,21 @@ function matmulJob(library: Library, { a, b, rows, inner, columns }: MatmulTask)
   );
 }
 
+/** What its gradient of `gather` comes to. */
+function embeddingJob(library: Library, { rows, columns, count, ...task }: EmbeddingTask): Job {
+  if (library.backend === 'wasm') throw new Unsupported('has no kernel for the gradient of a gather');
+  const tf = current(library);
+  const [gradient, tokens] = [
+    tf.tensor2d(task.gradient, [count, columns]),
+    tf.tensor1d(task.tokens, 'int32'),
+  ];
+  return jobOf(
+    library,
+    () => tf.unsortedSegmentSum(gradient, tokens, rows),
+    () => tf.dispose([gradient, tokens]),
+  );
+}
+
 async function load(backend: Library['backend']): Promise<Loaded> {
   const [tf, { layers }] = await Promise.all([
     import('@tensorflow/tfjs-core'),
@@ -172,7 +194,13 @@ async function load(backend: Library['backend']): Promise<Loaded> {
   const settings = await { webgpu: loadWebGPU, wasm: loadWasm }[backend](tf);
   if (!(await tf.setBackend(backend))) throw new Error(`TF.js has no ${backend} backend here`);
   const library = { tf, layers, backend };
-  const makers = { sequence: sequenceJob, stream: streamJob, training: trainingJob, matmul: matmulJob };
+  const makers = {
+    sequence: sequenceJob,
+    stream: streamJob,
+    training: trainingJob,
+    matmul: matmulJob,
+    embedding: embeddingJob,
+  };
   return {
     version: [tf.version_core, ...settings].join(', '),
     resetBefore: true,

@@ -28,6 +28,9 @@ const lstm = (T: number, B: number, H: number, more: Partial<SequenceWorkload> =
   const sizes = { steps: T, batch: B, inputSize: 1, hiddenSize: H, numLayers: 1, bidirectional: false };
   return { kind: 'sequence', name: 's', sets: [], cell: 'lstm', ...sizes, ...more };
 };
+const embedding = (rows: number, count: number): Workload => {
+  return { kind: 'embedding', name: 'e', sets: [], rows, columns: 1000, count };
+};
 const timeOf = (workload: Workload): number => floorOf(workload, calibration);
 const stream = workloads.find(({ name }) => name === 'stream-lstm')!;
 
@@ -40,6 +43,9 @@ test.each<[string, Workload, Calibration, number]>([
   ['a narrow sequence', lstm(100, 1, 16), calibration, 5e-3 + 100 * (1e-3 + (8 * 16 * 16) / 1e8)],
   // A launch for each step; one workgroup would be ten times slower at its tile. The input product is of 640 rows.
   ['a wide sequence', lstm(10, 64, 1024), calibration, (8 * 1024 ** 2 * 640) / 1e9 + 0.0105047],
+  // The table is written and the gradients are read, 4 bytes each.
+  ['a large embedding', embedding(9000, 1000), calibration, 4e-2],
+  ['a small embedding', embedding(9, 1), calibration, 5e-3],
   ['a step of a stream', stream, calibration, 0.105],
 ])('%s takes as long as its longest part', (_, workload, on, time) => {
   expect(floorOf(workload, on)).toBeCloseTo(time, 4);
