@@ -117,7 +117,7 @@ describe('layers', () => {
       'a misspelt option of Linear',
       () => new Linear({ inputSize: 2, outputSize: 3, ...({ biass: false } as object) }),
       'unsupported',
-      /Linear: option "biass" .*expected bias/,
+      /Linear: option "biass" .*expected inputSize, outputSize, bias/,
     ],
     ['hiddenSize 0', () => new LSTM({ ...options, hiddenSize: 0 }), 'argument', /LSTM: hiddenSize .*got 0/],
     ['inputSize 1.5', () => new RNN({ ...options, inputSize: 1.5 }), 'argument', /RNN: inputSize .*got 1\.5/],
@@ -127,7 +127,7 @@ describe('layers', () => {
       'Linear',
       () => new Linear({ inputSize: 0, outputSize: 2 }),
       'argument',
-      /Linear: inFeatures .*at least 1, got 0/,
+      /Linear: inputSize .*at least 1, got 0/,
     ],
     [
       'Embedding',
