@@ -5,11 +5,12 @@ export type { CalibrateOptions } from './backend/backend.ts';
 export type { CompileProgress } from './backend/webgpu/pipelines.ts';
 export type { Compiled } from './runtime/compile.ts';
 export type { HostData } from './runtime/host.ts';
-export type { Net, RunOptions } from './runtime/net.ts';
+export type { CapturedRun, CaptureOptions, Net, RunOptions } from './runtime/net.ts';
 export type { Stream } from './runtime/stream.ts';
 export { Tensor } from './runtime/tensor.ts';
 export type { TuningStore } from './runtime/tuning_table.ts';
 
+export type { Capture, Captured } from './nn/capture.ts';
 export { Noise, type Context } from './nn/context.ts';
 export { Dropout, type DropoutOptions } from './nn/dropout.ts';
 export { Embedding, type EmbeddingOptions } from './nn/embedding.ts';

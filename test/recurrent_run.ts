@@ -14,6 +14,8 @@ import { matmul } from '../src/ops/matmul.ts';
 import type { WeightPrecision } from '../src/ops/weight_precision.ts';
 import { broadcast, concat, reshape, slice } from '../src/ops/structure.ts';
 
+type SequenceOutputs = Omit<SequenceResult, 'history'>;
+
 export interface RunSize {
   readonly cell: Cell;
   readonly steps: number;
@@ -91,7 +93,7 @@ function named(size: RunSize, values: readonly Value[]): Named {
   };
 }
 
-export function runFused(size: RunSize, values: readonly Value[]): SequenceResult {
+export function runFused(size: RunSize, values: readonly Value[]): SequenceOutputs {
   const { products, initial, weights, keep, mask } = named(size, values);
   return recurrentSequence(size.cell, {
     products,
@@ -104,7 +106,7 @@ export function runFused(size: RunSize, values: readonly Value[]): SequenceResul
 }
 
 /** The same as a naive graph of ops. */
-export function runNaive(size: RunSize, values: readonly Value[]): SequenceResult {
+export function runNaive(size: RunSize, values: readonly Value[]): SequenceOutputs {
   const { products, initial, weights, keep, mask } = named(size, values);
   const { cell, steps, batch, wavefront = false } = size;
   const width = widthOf(size, 0);

@@ -2,19 +2,10 @@
 import { GatewiseError, show } from '../core/errors.ts';
 import { add, less, mul, where } from '../expr/arith.ts';
 import { defineCell, type Cell } from './cell.ts';
+import { derive } from './derived.ts';
 
 /** The probability that a unit keeps its old value: one number for all states, or one for each state by name. */
 export type ZoneoutRates = number | Readonly<Record<string, number>>;
-
-const made = new WeakMap<Cell, Map<string, Cell>>();
-
-function remember(cell: Cell, key: string, make: () => Cell): Cell {
-  const known = made.get(cell) ?? new Map<string, Cell>();
-  made.set(cell, known);
-  const found = known.get(key) ?? make();
-  known.set(key, found);
-  return found;
-}
 
 /**
  * Krueger et al., "Zoneout: regularizing RNNs by randomly preserving hidden activations", 2017. In training each unit of a
@@ -24,7 +15,7 @@ export function withZoneout(cell: Cell, rates: ZoneoutRates, training: boolean):
   const rateOf = (state: string): number => (typeof rates === 'number' ? rates : (rates[state] ?? 0));
   checkZoneout('withZoneout', cell, rates);
   if (cell.states.every((state) => rateOf(state) === 0)) return cell;
-  return remember(cell, `zoneout ${cell.states.map(rateOf).join()} ${training}`, () =>
+  return derive(cell, `zoneout ${cell.states.map(rateOf).join()} ${training}`, () =>
     defineCell({
       ...cell.declaration,
       name: `${cell.name}_zoneout`,
@@ -76,7 +67,7 @@ export function checkZoneout(what: string, cell: Cell, rates: ZoneoutRates): voi
  */
 export function withRecurrentDropout(cell: Cell, drops = true): Cell {
   if (cell.dropsRecurrent === drops) return cell;
-  return remember(cell, `dropout ${drops}`, () =>
+  return derive(cell, `dropout ${drops}`, () =>
     defineCell({
       ...cell.declaration,
       name: drops ? `${cell.name}_dropout` : cell.name,

@@ -1,5 +1,6 @@
 // The context of a forward pass: random numbers, and lengths or a mask.
 import type { Value } from '../graph/value.ts';
+import type { Capture } from './capture.ts';
 
 /** Random numbers of one training step: a seed on the device, and a stream for each layer that draws. */
 export class Noise {
@@ -18,6 +19,8 @@ export class Noise {
 }
 
 export interface Context {
+  /** States and gates that are to be shown; absent unless asked for. A layer made of layers passes on `capture?.within(NAME)`. */
+  readonly capture?: Capture;
   /** The random numbers of dropout and zoneout; absent in inference. */
   readonly noise?: Noise;
   /**

@@ -4,12 +4,13 @@ import { elmanRelu, elmanTanh } from '../cells/elman.ts';
 import { gru } from '../cells/gru.ts';
 import { lstm, lstmProjected } from '../cells/lstm.ts';
 import { withRecurrentDropout, withZoneout } from '../cells/regularised.ts';
+import { withWatch, type Watch } from '../cells/watched.ts';
 import { GatewiseError, show } from '../core/errors.ts';
 import { expectValue, type Value } from '../graph/value.ts';
 import { dropout, dropoutMask } from '../ops/dropout.ts';
 import { recurrentLayers, zeroWhereMasked, type LayerWeights } from '../ops/recurrent_layers.ts';
 import { segmentSizes } from '../ops/segments.ts';
-import { concat, slice, transpose, zeros } from '../ops/structure.ts';
+import { concat, reshape, slice, transpose, zeros } from '../ops/structure.ts';
 import { maskOf } from './mask.ts';
 import type { Context } from './context.ts';
 import {
@@ -149,7 +150,8 @@ export class Recurrent implements Layer {
     const given = this.#initial(states, batch);
     const mask = maskOf(this.name, context, steps, batch, batchFirst);
     if (mask !== undefined) sequence = zeroWhereMasked(sequence, mask);
-    const cell = this.#cell(context);
+    const seen = this.#seen(context, steps, batch);
+    const cell = withWatch(this.#cell(context), seen);
     const draws = cell.program({ bias: this.options.bias, masked: mask !== undefined }).draws > 0;
     if (draws && wavefront === true)
       throw new GatewiseError(
@@ -161,6 +163,7 @@ export class Recurrent implements Layer {
     const count = isApart || draws || cell.dropsRecurrent ? 1 : numLayers;
     const directions = this.#directions;
     const finals: (readonly Value[])[] = [];
+    const histories: (readonly Value[])[] = [];
     for (let layer = 0; layer < numLayers; layer += count) {
       const [from, to] = [layer * directions, (layer + count) * directions];
       const keep =
@@ -172,25 +175,74 @@ export class Recurrent implements Layer {
         hidden: this.hiddenSize,
         directions,
         weights: this.#weights(parameters, layer, count),
-        initial: given?.map((state) => slice(state, 0, from, to)),
+        initial: given && this.#withWatched(given, cell, batch).map((state) => slice(state, 0, from, to)),
         mask,
         packed: lengths !== undefined,
         keep,
         noise: draws && noise ? { seed: noise.seed, streams: this.#streams(steps, noise) } : undefined,
         recompute,
         wavefront,
-        scan: this.isScan,
+        scan: this.isScan && !seen.isAny,
+        taps: seen.all && slice(seen.all, 1, from, to),
+        history: seen.isAny,
       });
       finals.push(result.finals);
+      histories.push(result.history);
       sequence = result.output;
       if (noise !== undefined && layer + count < numLayers)
         sequence = dropout(sequence, dropProbability, noise);
     }
+    if (seen.isAny)
+      this.#show(
+        context,
+        seen,
+        cell.states.map((_, s) =>
+          concat(
+            histories.map((own) => own[s]),
+            1,
+          ),
+        ),
+      );
     const last = this.cell.states.map((name, s) => [name, concat(finals.map((final) => final[s]))] as const);
     return {
       output: batchFirst ? transpose(sequence, [1, 0, 2]) : sequence,
       states: Object.fromEntries(last),
     };
+  }
+
+  /** What a context asks to see, with the taps of all layers. */
+  #seen({ capture }: Context, steps: number, batch: number): Seen {
+    const names = [...this.cell.states, GATES].filter((name) => capture?.wants(name) === true);
+    const isAny = names.length > 0;
+    const taps = isAny && capture?.gradients === true;
+    const { gates, states } = this.cell;
+    const width = (gates.length + states.length) * this.hiddenSize;
+    const all = taps ? zeros([steps, this.numLayers * this.#directions, batch, width]) : undefined;
+    return { names, isAny, gates: names.includes(GATES), taps, all };
+  }
+
+  /** Initial states of a watched cell: zeros for the gates, which nothing reads. */
+  #withWatched(given: readonly Value[], cell: Cell, batch: number): readonly Value[] {
+    const more = cell.states.slice(given.length);
+    return [...given, ...more.map(() => zeros([this.numLayers * this.#directions, batch, this.hiddenSize]))];
+  }
+
+  /** Adds what was asked for. @param history (T, L·D, B, W) per state of the watched cell. */
+  #show({ capture }: Context, { names, all }: Seen, history: readonly Value[]): void {
+    const { gates, states } = this.cell;
+    const count = gates.length * this.hiddenSize;
+    const [steps, layers, batch] = history[0].shape;
+    const perGate = [steps, layers, batch, gates.length, this.hiddenSize];
+    for (const name of names) {
+      const s = states.indexOf(name);
+      const value = s < 0 ? reshape(concat(history.slice(states.length), 3), perGate) : history[s];
+      const from = count + s * this.hiddenSize;
+      const part = (gradient: Value): Value =>
+        s < 0
+          ? reshape(slice(gradient, 3, 0, count), perGate)
+          : slice(gradient, 3, from, from + this.hiddenSize);
+      capture?.add(name, { value, ...(all && { tap: { of: all, part } }) });
+    }
   }
 
   /** Weights of `count` layers, by parameter name without suffix. */
@@ -223,6 +275,17 @@ export class Recurrent implements Layer {
       return state;
     });
   }
+}
+
+/** The name under which a layer shows its gates. */
+const GATES = 'gates';
+
+/** What a layer shows of itself. */
+interface Seen extends Watch {
+  readonly names: readonly string[];
+  readonly isAny: boolean;
+  /** (T, L·D, B, (G + S)·H): zeros, if gradients are asked for. */
+  readonly all: Value | undefined;
 }
 
 export interface RNNOptions extends Omit<RecurrentOptions, 'projSize'> {

@@ -62,7 +62,9 @@ export class Sequential implements Layer {
             name.startsWith(`${i}.`) ? [[name.slice(`${i}.`.length), value]] : [],
           ),
         );
-      const result = layer.forward(output, own(parameters), own(states), context);
+      const { capture } = context;
+      const inner = capture ? { ...context, capture: capture.within(String(i)) } : context;
+      const result = layer.forward(output, own(parameters), own(states), inner);
       output = result.output;
       for (const [name, value] of Object.entries(result.states)) after[`${i}.${name}`] = value;
     });

@@ -51,6 +51,10 @@ export interface RecurrentLayersArguments {
   readonly recompute: boolean | number;
   /** Whether all layers share each launch (a wavefront); `auto` asks the target. */
   readonly wavefront: boolean | 'auto';
+  /** (T, L·D, B, (G + S)·H): what is added to the gates' input parts and is the input part of a watched cell's taps. */
+  readonly taps?: Value | undefined;
+  /** Whether the states after each step are results. */
+  readonly history?: boolean;
   /** Whether a parallel scan runs the cell. h' must be a·h + b, where a and b depend on the input alone and a is in [0, 1]. */
   readonly scan: boolean;
 }
@@ -59,27 +63,31 @@ export interface RecurrentLayersArguments {
 export interface RecurrentLayersResult {
   readonly output: Value;
   readonly finals: readonly Value[];
+  /** With `history`, (T, L·D, B, W) per state after each step, in time order; else empty. Detached. */
+  readonly history: readonly Value[];
 }
 
 export function recurrentLayers(
   cell: Cell,
-  { x, initial, mask, keep, noise, weights, ...options }: RecurrentLayersArguments,
+  { x, initial, mask, keep, noise, weights, taps, ...options }: RecurrentLayersArguments,
 ): RecurrentLayersResult {
   // The inputs of the composite are in this order.
-  const { values, restore } = flattenValues({ x, initial, mask, keep, noise, weights, ...options });
+  const { values, restore } = flattenValues({ x, initial, mask, keep, noise, weights, taps, ...options });
   const { hidden, directions } = options;
   const [steps, batch] = x.shape;
   const widths = cell.states.map((_, s) => (s === 0 ? (weights[0].weight_hr?.shape[0] ?? hidden) : hidden));
   const shapes = [
     [steps, batch, directions * widths[0]],
     ...widths.map((width) => [weights.length, batch, width]),
+    ...(options.history === true ? widths.map((width) => [steps, weights.length, batch, width]) : []),
   ];
   const signatures = shapes.map((shape): Signature => ({ shape, dtype: 'f32' }));
-  const [output, ...finals] = composite(cell.name, values, signatures, (own, limits) => {
+  const [output, ...all] = composite(cell.name, values, signatures, (own, limits) => {
     const result = runLayers(cell, limits, restore(own));
-    return [result.output, ...result.finals];
+    return [result.output, ...result.finals, ...result.history];
   });
-  return { output, finals };
+  const { length } = cell.states;
+  return { output, finals: all.slice(0, length), history: all.slice(length) };
 }
 
 /** x (T, B, …) with masked steps set to 0, so that not even a NaN in padding reaches a result. */
@@ -87,11 +95,12 @@ export const zeroWhereMasked = (x: Value, mask: Value): Value =>
   where(broadcast(reshape(mask, [...mask.shape, 1]), x.shape), x, 0);
 
 function runLayers(cell: Cell, limits: TargetLimits, args: RecurrentLayersArguments): RecurrentLayersResult {
-  const { directions, weights, initial = [], mask, packed } = args;
+  const { directions, weights, initial = [], mask, packed, taps, history } = args;
   const count = weights.length / directions;
   const together = !args.scan && runsAsWavefront(cell, limits, args) ? count : 1;
   let sequence = args.x;
   const finals: (readonly Value[])[] = [];
+  const histories: (readonly Value[])[] = [];
   for (let layer = 0; layer < count; layer += together) {
     const [from, to] = [layer * directions, (layer + together) * directions];
     const result = runLayer(cell, limits, {
@@ -99,20 +108,36 @@ function runLayers(cell: Cell, limits: TargetLimits, args: RecurrentLayersArgume
       x: sequence,
       weights: weights.slice(from, to),
       initial: initial.map((state) => slice(state, 0, from, to)),
+      taps: taps && slice(taps, 1, from, to),
     });
     finals.push(result.finals);
+    histories.push(result.history);
     sequence = result.output;
     if (packed === true && mask !== undefined) sequence = zeroWhereMasked(sequence, mask);
   }
-  return { output: sequence, finals: cell.states.map((_, s) => concat(finals.map((own) => own[s]))) };
+  return {
+    output: sequence,
+    finals: cell.states.map((_, s) => concat(finals.map((own) => own[s]))),
+    history:
+      history === true
+        ? cell.states.map((_, s) =>
+            concat(
+              histories.map((own) => own[s]),
+              1,
+            ),
+          )
+        : [],
+  };
 }
 
 function runsAsWavefront(
   cell: Cell,
   { prefersWavefront }: TargetLimits,
-  { x, hidden, directions, weights, mask, recompute, wavefront }: RecurrentLayersArguments,
+  { x, hidden, directions, weights, mask, recompute, wavefront, taps, history }: RecurrentLayersArguments,
 ): boolean {
   const [steps, batch] = x.shape;
+  // Layers that are seen from inside run one by one.
+  if (taps !== undefined || history === true) return false;
   if (weights.length === 1 || steps === 1 || wavefront === false || directions === 2) return false;
   const isInt8 = quantizedWeight(weights[0].weight_ih)?.precision === 'int8';
   if (wavefront === true && isInt8)
@@ -133,7 +158,7 @@ function runLayer(
   { tensorBytes }: TargetLimits,
   args: RecurrentLayersArguments,
 ): RecurrentLayersResult {
-  const { x, hidden, directions, weights, mask, keep, noise, recompute } = args;
+  const { x, hidden, directions, weights, mask, keep, noise, recompute, taps, history } = args;
   if (args.scan && recompute === false) return scanLayer(scanStep(cell), args);
   const [steps, batch] = x.shape;
   const { slots } = cell.program({ bias: weights[0].bias_ih !== undefined, masked: mask !== undefined });
@@ -146,7 +171,10 @@ function runLayer(
   // `enter` sums the gradients of both directions before those of other readers, so `recompute` does not change any bits.
   const pieces = sizes.length === 1 ? [enter(x)] : split(x, sizes);
   const masks = mask && split(mask, sizes);
+  const tapped = taps && split(taps, sizes);
   const outputs: Value[][] = eachDirection(() => []);
+  /** For each state and direction, the history of each segment. */
+  const histories: Value[][][] = cell.states.map(() => eachDirection(() => []));
   let states = args.initial ?? [];
   sizes.forEach((_, i) => {
     // The first direction processes the segments front to back, the second back to front.
@@ -158,23 +186,44 @@ function runLayer(
       keep,
       noise: noise && { seed: noise.seed, stream: streamOf(noise.streams, i) },
       weights,
+      taps: tapped && at.map((n, direction) => slice(tapped[n], 1, direction, direction + 1)),
     });
     const run = (own: readonly Value[]): readonly Value[] => {
-      const { output, finals } = runSegment(cell, restore(own), stacked);
-      return [output, ...finals];
+      const result = runSegment(cell, restore(own), stacked);
+      return [result.output, ...result.finals, ...(history === true ? result.history() : [])];
     };
     const isCheckpoint = recompute !== false || sizes.length > 1;
-    const [output, ...finals] = isCheckpoint ? checkpoint(run, values, recompute !== false) : run(values);
+    const [output, ...rest] = isCheckpoint ? checkpoint(run, values, recompute !== false) : run(values);
+    const finals = rest.slice(0, cell.states.length);
     // (T, B, D, W), with a separate axis of directions.
     const parts = sizes.length === 1 ? [output] : split(output, 1, 2);
     parts.forEach((part, direction) => (outputs[direction][at[direction]] = part));
+    rest
+      .slice(cell.states.length)
+      .forEach((whole, s) =>
+        at.forEach(
+          (n, direction) => (histories[s][direction][n] = slice(whole, 1, direction, direction + 1)),
+        ),
+      );
     states = finals;
   });
   const output = concat(
     outputs.filter((own) => own.length > 0).map((own) => concat(own)),
     2,
   );
-  return { output: reshape(output, [steps, batch, -1]), finals: states };
+  return {
+    output: reshape(output, [steps, batch, -1]),
+    finals: states,
+    history:
+      history === true
+        ? histories.map((own) =>
+            concat(
+              own.map((each) => concat(each)),
+              1,
+            ),
+          )
+        : [],
+  };
 }
 
 /** The distance between the random streams of segments that the target adds; a model's ops use far fewer streams. */
@@ -188,6 +237,8 @@ function streamOf(streams: readonly number[], segment: number): number {
 
 /** The inputs of a segment. */
 interface Segment extends Pick<RecurrentLayersArguments, 'keep' | 'weights'> {
+  /** (T, 1, B, (G + S)·H) for each direction. */
+  readonly taps: readonly Value[] | undefined;
   /** (T, B, I) for each direction. */
   readonly xs: readonly Value[];
   /** (P, B, W) per state; none are zeros. */
@@ -200,7 +251,7 @@ interface Segment extends Pick<RecurrentLayersArguments, 'keep' | 'weights'> {
 /** Runs a segment: the input products of all steps, then the loop. */
 function runSegment(
   cell: Cell,
-  { xs, initial, mask, keep, noise, weights }: Segment,
+  { xs, initial, mask, keep, noise, weights, taps }: Segment,
   wavefront: boolean,
 ): SequenceResult {
   const [steps, batch, width] = xs[0].shape;
@@ -209,7 +260,11 @@ function runSegment(
     // In a wavefront the loop multiplies by weight_ih, because the layer below computes its output in the same loop.
     if (p >= xs.length) return bias_ih === undefined ? zeros(shape) : broadcast(bias_ih, shape);
     const product = matmul(reshape(xs[p], [steps * batch, width]), weight_ih, { transposeB: true });
-    return reshape(bias_ih === undefined ? product : add(product, bias_ih), shape);
+    const gates = reshape(bias_ih === undefined ? product : add(product, bias_ih), shape);
+    if (taps === undefined) return gates;
+    const own = reshape(taps[p], [steps, batch, -1]);
+    const [onGates, ofStates] = split(own, [shape[2], own.shape[2] - shape[2]], 2);
+    return concat([add(gates, onGates), ofStates], 2);
   });
   const own = weights.map(
     ({ weight_ih, weight_hh, bias_ih: _inProducts, bias_hh, weight_hr, ...units }, p): RecurrentWeights => ({
@@ -252,5 +307,5 @@ function scanLayer(
   const last = each.map((h, direction) =>
     direction === 1 ? slice(h, 0, 0, 1) : slice(h, 0, steps - 1, steps),
   );
-  return { output: concat(each, 2), finals: [concat(last)] };
+  return { output: concat(each, 2), finals: [concat(last)], history: [] };
 }

@@ -5,7 +5,7 @@ import { applyNamed } from '../graph/operands.ts';
 import { expectValue, Value } from '../graph/value.ts';
 import { matmul } from './matmul.ts';
 import { recurrentOp } from './recurrent.ts';
-import { loopOperands, RecurrentLayout, type LoopAttrs } from './recurrent_schedule.ts';
+import { loopOperands, RecurrentLayout, stridesOf, type LoopAttrs } from './recurrent_schedule.ts';
 import { broadcast, concat, empty, mean, reshape, slice, zeros } from './structure.ts';
 
 /** Weights of one pseudo-layer: a direction, or a layer of a wavefront. */
@@ -51,6 +51,8 @@ export interface SequenceResult {
   readonly output: Value;
   /** (P, B, W) per state, after the last step of its direction. */
   readonly finals: readonly Value[];
+  /** Makes (T, P, B, W) per state, after each step, in time order. Detached: no gradient flows from it. */
+  readonly history: () => Value[];
 }
 
 /** Runs a cell over a sequence: one direction, two, or stacked layers of one direction as a wavefront. */
@@ -135,8 +137,28 @@ export function recurrentSequence(cell: Cell, args: SequenceArguments): Sequence
     rows: rows.length > 0 ? [flat(rows)] : [],
     seed: layout.program.draws > 0 && noise !== undefined ? [noise.seed] : [],
   });
-  const [, , output, ...finals] = applyNamed(recurrentOp, { ...attrs, stream: noise?.stream ?? 0 }, operands);
-  return { output, finals };
+  const [, states, output, ...finals] = applyNamed(
+    recurrentOp,
+    { ...attrs, stream: noise?.stream ?? 0 },
+    operands,
+  );
+  const history = (): Value[] => cell.states.map((_, s) => historyOf(layout, states, s, steps, batch));
+  return { output, finals, history };
+}
+
+/** The states `s` after each step, (T, P, B, W), from the states of all times. */
+function historyOf(layout: RecurrentLayout, states: Value, s: number, steps: number, batch: number): Value {
+  const { pseudoLayers } = layout;
+  const width = layout.stateWidth(s);
+  const times = layout.stateTimes(steps);
+  const { base, layer } = stridesOf(layout.addressOf({ kind: 'state', index: s }), { steps, batch, times });
+  const each = Array.from({ length: pseudoLayers }, (_, p) => {
+    const own = slice(states, 0, base + p * layer, base + p * layer + times * batch * width);
+    // The first time in memory is the initial state, or the last one for a direction that runs backwards.
+    const first = layout.isReverse(p) ? 0 : 1;
+    return slice(reshape(own, [times, 1, batch, width]), 0, first, first + steps);
+  });
+  return concat(each, 1);
 }
 
 /**

@@ -5,6 +5,7 @@ import { checkOptions, readOptions, size } from '../core/options.ts';
 import { sizeOf } from '../core/shape.ts';
 import { joined, listOf } from '../core/tree.ts';
 import { checkMetadata, serializeSafetensors } from '../io/safetensors.ts';
+import { CaptureRecord, readCapture } from '../nn/capture.ts';
 import type { Layer } from '../nn/layer.ts';
 import type { HostData } from './host.ts';
 import type { LoadedModel } from './loaded_model.ts';
@@ -30,9 +31,25 @@ export interface RunOptions extends SequenceOptions {
   readonly states?: GivenStates;
 }
 
+/** A run that also shows states and gates of layers at each step. */
+export interface CaptureOptions {
+  /**
+   * Names such as `h`, `c` or `gates` of a recurrent layer; in a Sequential `1.h`. States are (T, L·D, B, W), in time order, and gates
+   * (T, L·D, B, G, H): sums before the cell's nonlinear functions, in the order of `weight_ih`; of a gate that is kept apart (GRU's n) the
+   * input part. T comes first also with `batchFirst`.
+   */
+  readonly capture: readonly string[];
+}
+
+export interface CapturedRun {
+  readonly output: Tensor;
+  readonly captured: Readonly<Record<string, Tensor>>;
+}
+
 interface RunResult {
   readonly output: Tensor;
   readonly states: Record<string, Tensor>;
+  readonly captured: Record<string, Tensor>;
 }
 
 /** The arguments of a run. */
@@ -44,6 +61,7 @@ type RunArguments = SequenceArguments & {
 /** What the graph of a run depends on besides. */
 interface RunStatics {
   readonly withStates: boolean;
+  readonly capture: readonly string[];
   readonly truncation: Truncation | undefined;
 }
 
@@ -100,16 +118,24 @@ export class Net implements Planned<[x: Tensor | HostData, options?: RunOptions]
    * The model's output for a whole input, such as (T, B) tokens or (T, B, I) features. The caller owns the tensor.
    * States start at zero. Use `runWithStates` for final states, `stream` to continue step by step.
    */
-  run(x: Tensor | HostData, options: RunOptions = {}): Tensor {
-    return this.#run(x, options, false).output;
+  run(x: Tensor | HostData, options?: RunOptions): Tensor;
+  /** As above, with what was captured, by name. The caller owns all tensors. */
+  run(x: Tensor | HostData, options: RunOptions & CaptureOptions): CapturedRun;
+  run(x: Tensor | HostData, options: RunOptions & Partial<CaptureOptions> = {}): Tensor | CapturedRun {
+    const { output, captured } = this.#run(x, options, false);
+    return options.capture === undefined ? output : { output, captured };
   }
 
   /** As `run`, with the states after the last step, by name. The caller owns all tensors. */
-  runWithStates(x: Tensor | HostData, options: RunOptions = {}): RunResult {
-    return this.#run(x, options, true);
+  runWithStates(
+    x: Tensor | HostData,
+    options: RunOptions = {},
+  ): { readonly output: Tensor; readonly states: Record<string, Tensor> } {
+    const { output, states } = this.#run(x, options, true);
+    return { output, states };
   }
 
-  #run(x: Tensor | HostData, options: RunOptions, withStates: boolean): RunResult {
+  #run(x: Tensor | HostData, options: RunOptions & Partial<CaptureOptions>, withStates: boolean): RunResult {
     const { specialization, args } = this.#prepare(x, options, withStates);
     return specialization.call(this.context.runtime, args) as RunResult;
   }
@@ -129,14 +155,19 @@ export class Net implements Planned<[x: Tensor | HostData, options?: RunOptions]
     specialization.encode(target, args, { output });
   }
 
-  #prepare(x: Tensor | HostData, options: RunOptions, withStates: boolean): Prepared {
-    checkOptions('run', options, ['states', 'lengths', 'mask']);
+  #prepare(
+    x: Tensor | HostData,
+    options: RunOptions & Partial<CaptureOptions>,
+    withStates: boolean,
+  ): Prepared {
+    checkOptions('run', options, ['states', 'lengths', 'mask', 'capture']);
+    const capture = readCapture('run', options.capture);
     const { model } = this;
     const weights = joined(this.#alive);
     const sequences = sequenceArguments('run', model, x, options);
     const states = givenStates('run', model, options.states);
-    const truncation = truncationOf(model, sequences);
-    return this.#program.prepare({ weights, ...sequences, states }, { withStates, truncation });
+    const truncation = capture.length > 0 ? undefined : truncationOf(model, sequences);
+    return this.#program.prepare({ weights, ...sequences, states }, { withStates, truncation, capture });
   }
 
   [PREPARE](_: string, x: Tensor | HostData, options: RunOptions = {}): readonly Prepared[] {
@@ -194,15 +225,18 @@ function runProgram({ runtime, model, layout, precision }: LoadedModel): Program
   return new Program(runtime, {
     name: 'run',
     frozen: ['weights'],
-    trace: ({ weights, input, states, lengths, mask }, { withStates, truncation }) => {
+    trace: ({ weights, input, states, lengths, mask }, { withStates, truncation, capture }) => {
       const parameters = layout.quantize(layout.unpack(listOf(weights)), precision);
-      const context = { ...(lengths && { lengths }), ...(mask && { mask }) };
+      const record = new CaptureRecord(capture);
+      const asked = capture.length > 0 && { capture: record };
+      const context = { ...(lengths && { lengths }), ...(mask && { mask }), ...asked };
       const result = model.forward(truncate(input, truncation), parameters, states, context);
       const names = withStates ? model.states.map(({ name }) => name) : [];
       return {
         outputs: {
           output: extend(result.output, truncation),
           states: Object.fromEntries(names.map((name) => [name, result.states[name]])),
+          captured: record.values('run'),
         },
       };
     },

@@ -41,13 +41,17 @@ const isValue = (node: unknown): node is Value => node instanceof Value;
 const isNumber = (node: unknown): node is number => typeof node === 'number';
 const isTensor = (node: unknown): node is Tensor => node instanceof Tensor;
 
+/** Whether a path is one of the names, or within one of them. */
+const isAmong = (names: readonly string[], path: string): boolean =>
+  names.some((name) => path === name || path.startsWith(`${name}.`));
+
 export class Specialization {
   /** The program's name. */
   readonly name: string;
   readonly plan: Plan;
   readonly backend: Backend;
   /** The indices of the outputs, nested as the trace returned its values; the traced graph is not retained. */
-  readonly #outputs: unknown;
+  readonly #outputs: object;
   /** For each output, the position of the argument whose memory it replaces. */
   readonly #donate: readonly (number | undefined)[];
   #executable: Executable;
@@ -63,9 +67,7 @@ export class Specialization {
     this.#outputs = mapTree(outputs, isValue, (value, path) => {
       names.push(path);
       return results.push(value) - 1;
-    });
-    const isAmong = (list: readonly string[], path: string): boolean =>
-      list.some((one) => path === one || path.startsWith(`${one}.`));
+    }) as object;
     this.backend = backend;
     this.name = name;
     this.#donate = names.map((path) =>
@@ -104,12 +106,23 @@ export class Specialization {
 
   /** Queues a run and returns new tensors for the outputs, nested as the trace returned its values. */
   call(memory: Memory, args: readonly Argument[]): unknown {
-    const tensors = this.plan.outputs.map(({ view, dtype }) => memory.allocate(view.shape, dtype));
+    const { tensors, tree } = this.allocate(memory, Object.keys(this.#outputs));
     this.run(
       args,
-      tensors.map(({ buffer }) => buffer),
+      tensors.map((tensor) => tensor?.buffer),
     );
-    return mapTree(this.#outputs, isNumber, (output) => tensors[output]);
+    return tree;
+  }
+
+  /** New tensors for outputs, in order, and nested as the trace returned its values. @param names Of the outputs; others have none. */
+  allocate(
+    memory: Memory,
+    names: readonly string[],
+  ): { readonly tensors: readonly (Tensor | undefined)[]; readonly tree: unknown } {
+    const tensors = this.plan.outputs.map(({ name, view, dtype }) =>
+      isAmong(names, name) ? memory.allocate(view.shape, dtype) : undefined,
+    );
+    return { tensors, tree: mapTree(this.#outputs, isNumber, (output) => tensors[output]) };
   }
 
   /**
@@ -119,7 +132,7 @@ export class Specialization {
    */
   run(
     args: readonly Argument[],
-    outputs: readonly DeviceBuffer[],
+    outputs: readonly (DeviceBuffer | undefined)[],
     reads: readonly number[] = [],
   ): Promise<NumberArray>[] {
     const buffers = this.upload(args);

@@ -1,5 +1,5 @@
 // gatewise/train: training. Gradients, losses, optimizers and the trainer.
-export { grad, valueAndGrad } from './grad.ts';
+export { grad, valueAndGrad, valueAndGradWithCapture, type CapturedGradients } from './grad.ts';
 export { bceWithLogits, crossEntropy, crossEntropyWith, mse, type Loss } from './loss.ts';
 export {
   adam,
@@ -13,5 +13,5 @@ export {
   type RMSpropOptions,
   type SGDOptions,
 } from './optimizer.ts';
-export { Trainer, type StepOptions, type TrainerOptions } from './trainer.ts';
+export { Trainer, type CapturedStep, type StepOptions, type TrainerOptions } from './trainer.ts';
 export { softmaxCrossEntropy, type CrossEntropyOptions } from '../ops/softmax_cross_entropy.ts';

@@ -5,6 +5,7 @@ import { Expr, inputName } from '../expr/expr.ts';
 import { joined, listOf, type MapTree } from '../core/tree.ts';
 import { gradients } from '../graph/autodiff.ts';
 import { Value, type Signature } from '../graph/value.ts';
+import { CaptureRecord } from '../nn/capture.ts';
 import { Noise, type Context } from '../nn/context.ts';
 import { perStepOf, type Layer, type Values } from '../nn/layer.ts';
 import type { Loss } from './loss.ts';
@@ -58,6 +59,7 @@ export type StepArguments = SequenceArguments & {
 /**
  * Traces a step.
  * @param truncation The steps of input and target that are computed; all where absent.
+ * @param capture Names of states and gates to show, with their gradients.
  * @returns The loss and, donated, the new weights, the optimizer's new states and, with `continues`, the new `states`.
  */
 export function traceStep(
@@ -65,15 +67,18 @@ export function traceStep(
   recipe: StepRecipe,
   args: MapTree<StepArguments, Argument, Value>,
   truncation?: Truncation,
+  capture: readonly string[] = [],
 ): Traced {
   const { loss, optimizer } = recipe;
   const { scalars, noise, lengths, mask, states: given, continues } = args;
   const x = truncate(args.input, truncation);
   const target = truncate(args.target, truncation);
+  const record = new CaptureRecord(capture, true);
   const context: Context = {
     noise: new Noise(noise),
     ...(lengths && { lengths }),
     ...(mask && { mask }),
+    ...(capture.length > 0 && { capture: record }),
   };
   const carried = given instanceof Value && continues !== undefined ? { flat: given, continues } : undefined;
   const stateLayout = carried && new StateLayout(model.states, carried.continues.shape[0]);
@@ -85,7 +90,9 @@ export function traceStep(
   const stored = layout.quantize(parameters, precision);
   const { output, states } = model.forward(x, stored, initial, context);
   const value = applyLoss(loss, output, target, stepMask(model, context, x, output, target));
-  const gradient = clip(recipe, gradientOf(layout, value, parameters));
+  const { taps } = record;
+  const [ofParameters, ofTaps] = gradientsOf(layout, value, parameters, taps);
+  const gradient = clip(recipe, ofParameters);
   const before = optimizer.states.map((name) => listOf(args.optimizer[name]));
   const skips = recipe.onNonFinite !== 'apply';
   const updated = weights.map((flat, i) => {
@@ -102,6 +109,10 @@ export function traceStep(
       weights: results(0),
       optimizer: Object.fromEntries(optimizer.states.map((name, i) => [name, results(i + 1)])),
       ...(kept && { states: kept }),
+      captured: {
+        values: record.values('step'),
+        gradients: record.gradientsBy('step', (of) => ofTaps[taps.indexOf(of)]),
+      },
     },
     donated: ['weights', 'optimizer', 'states'],
   };
@@ -145,12 +156,18 @@ function applyLoss(loss: Loss, output: Value, target: Value, mask: Value | undef
   return loss.apply(output, target, mask);
 }
 
-/** The gradient with respect to all parameters, in the layout of the flat weights. */
-function gradientOf(layout: ParameterLayout, loss: Value, parameters: Values): Value[] {
+/** The gradients with respect to all parameters, in the layout of the flat weights, and to further values. */
+function gradientsOf(
+  layout: ParameterLayout,
+  loss: Value,
+  parameters: Values,
+  others: readonly Value[],
+): readonly [ofParameters: Value[], ofOthers: Value[]] {
   const names = Object.keys(parameters);
-  const wrt = Object.values(parameters);
-  const found = gradients(loss, wrt, constant(1));
-  return layout.pack(Object.fromEntries(names.map((name, i) => [name, found[i] ?? zeros(wrt[i].shape)])));
+  const wrt = [...Object.values(parameters), ...others];
+  const found = gradients(loss, wrt, constant(1)).map((g, i) => g ?? zeros(wrt[i].shape));
+  const own = Object.fromEntries(names.map((name, i) => [name, found[i]]));
+  return [layout.pack(own), found.slice(names.length)];
 }
 
 function clip({ clipValue, clipNorm }: StepRecipe, gradient: readonly Value[]): readonly Value[] {

@@ -19,7 +19,8 @@ import type { NamedTensor } from '../io/file_dtypes.ts';
 import type { Loss } from './loss.ts';
 import { learningRate, rateAt, STATE_OPTIONS, type LearningRate, type Optimizer } from './optimizer.ts';
 import { toHostTensor, type HostData } from '../runtime/host.ts';
-import type { Net } from '../runtime/net.ts';
+import { readCapture } from '../nn/capture.ts';
+import type { CaptureOptions, Net } from '../runtime/net.ts';
 import type { NetContext } from '../runtime/net_context.ts';
 import { PREPARE, Program, type Planned, type Prepared } from '../runtime/program.ts';
 import {
@@ -71,6 +72,16 @@ type StepParameters = [x: Tensor | HostData, y: Tensor | HostData, options?: Ste
 /** What the graph of a step depends on besides. */
 interface StepStatics {
   readonly truncation: Truncation | undefined;
+  readonly capture: readonly string[];
+}
+
+/** A step that also shows states and gates of layers at each step of time, and the gradients of the loss with respect to them. */
+export interface CapturedStep {
+  readonly loss: Promise<number>;
+  /** By name, of the shapes that `net.run` captures. */
+  readonly values: Readonly<Record<string, Tensor>>;
+  /** ∂loss/∂h_t, ∂loss/∂c_t and so on for every t, of the same shapes. */
+  readonly gradients: Readonly<Record<string, Tensor>>;
 }
 
 export class Trainer implements Planned<StepParameters>, Disposable {
@@ -109,7 +120,7 @@ export class Trainer implements Planned<StepParameters>, Disposable {
     this.#net = context;
     this.#program = new Program(context.runtime, {
       name: 'step',
-      trace: (args, { truncation }) => traceStep(context, this.#options, args, truncation),
+      trace: (args, { truncation, capture }) => traceStep(context, this.#options, args, truncation, capture),
     });
     this.#learningRate = optimizer.lr;
     this.#states = stateful ? new TrainStates(context.model, context.runtime) : undefined;
@@ -148,12 +159,24 @@ export class Trainer implements Planned<StepParameters>, Disposable {
    * @throws GatewiseError at once if the batch does not fit, and `not-finite` (as a rejection) if the loss is NaN or infinite and
    *   `onNonFinite` is `throw`.
    */
-  step(x: Tensor | HostData, y: Tensor | HostData, options: StepOptions = {}): Promise<number> {
+  step(x: Tensor | HostData, y: Tensor | HostData, options?: StepOptions): Promise<number>;
+  /** As above, with what was captured. The caller owns the tensors. */
+  step(x: Tensor | HostData, y: Tensor | HostData, options: StepOptions & CaptureOptions): CapturedStep;
+  step(
+    x: Tensor | HostData,
+    y: Tensor | HostData,
+    options: StepOptions & Partial<CaptureOptions> = {},
+  ): Promise<number> | CapturedStep {
     const { specialization, args } = this.#prepare('step', x, y, options);
     const rate = this.learningRate;
-    const [loss] = specialization.run(args, [this.#lossValue.buffer], [0]);
+    const { tensors, tree } = specialization.allocate(this.#net.runtime, ['captured']);
+    const buffers = tensors.map((tensor) => tensor?.buffer);
+    const [read] = specialization.run(args, [this.#lossValue.buffer, ...buffers.slice(1)], [0]);
     this.#states?.advance();
-    return this.#checkedLoss(loss, ++this.#steps, rate);
+    const loss = this.#checkedLoss(read, ++this.#steps, rate);
+    if (options.capture === undefined) return loss;
+    const { captured } = tree as { readonly captured: Omit<CapturedStep, 'loss'> };
+    return { loss, ...captured };
   }
 
   async #checkedLoss(read: Promise<ArrayLike<number>>, step: number, rate: number): Promise<number> {
@@ -187,9 +210,15 @@ export class Trainer implements Planned<StepParameters>, Disposable {
     return [this.#prepare(method, ...args)];
   }
 
-  #prepare(method: string, x: Tensor | HostData, y: Tensor | HostData, options: StepOptions = {}): Prepared {
+  #prepare(
+    method: string,
+    x: Tensor | HostData,
+    y: Tensor | HostData,
+    options: StepOptions & Partial<CaptureOptions> = {},
+  ): Prepared {
     this.#checkAlive(method);
-    checkOptions('step', options, ['lengths', 'mask', 'states']);
+    checkOptions('step', options, ['lengths', 'mask', 'states', 'capture']);
+    const capture = readCapture('step', options.capture);
     const net = this.#net;
     const { loss, optimizer, seed } = this.#options;
     const step = this.#steps + 1;
@@ -212,9 +241,9 @@ export class Trainer implements Planned<StepParameters>, Disposable {
       states,
       ...continues,
     };
-    const truncates = loss.ignoresPadding === true && hasSameSteps(target, input);
+    const truncates = loss.ignoresPadding === true && hasSameSteps(target, input) && capture.length === 0;
     const truncation = truncates ? truncationOf(net.model, sequences) : undefined;
-    return this.#program.prepare(args, { truncation });
+    return this.#program.prepare(args, { truncation, capture });
   }
 
   /**

@@ -4,6 +4,7 @@ import type { CompileProgress } from '../backend/webgpu/pipelines.ts';
 import { GatewiseError } from '../core/errors.ts';
 import type { Calibration } from '../plan/calibration.ts';
 import type { HostData, TypedArray } from '../runtime/host.ts';
+import type { CaptureOptions } from '../runtime/net.ts';
 import type { LoadOptions } from '../runtime/runtime.ts';
 import {
   METHODS,
@@ -21,6 +22,7 @@ export interface RemoteRunOptions {
   readonly mask?: HostData;
 }
 
+type HostResults = Readonly<Record<string, HostResult>>;
 type File = Uint8Array<ArrayBuffer>;
 
 /** A runtime in a worker. All promises reject with the error that the same call throws in the worker. */
@@ -38,10 +40,14 @@ export interface RemoteRuntime {
 export interface RemoteNet {
   readonly parameterCount: number;
   run(x: HostData, options?: RemoteRunOptions): Promise<HostResult>;
+  run(
+    x: HostData,
+    options: RemoteRunOptions & CaptureOptions,
+  ): Promise<{ readonly output: HostResult; readonly captured: HostResults }>;
   runWithStates(
     x: HostData,
     options?: RemoteRunOptions,
-  ): Promise<{ readonly output: HostResult; readonly states: Readonly<Record<string, HostResult>> }>;
+  ): Promise<{ readonly output: HostResult; readonly states: HostResults }>;
   stream(options?: { readonly batch?: number }): Promise<RemoteStream>;
   /** @param options The name of options that the worker serves. */
   trainer(options: string): Promise<RemoteTrainer>;
@@ -54,7 +60,7 @@ export interface RemoteStream {
   readonly batch: number;
   push(x: HostData): Promise<HostResult>;
   reset(rows?: number | readonly number[]): Promise<void>;
-  states(): Promise<Readonly<Record<string, HostResult>>>;
+  states(): Promise<HostResults>;
   fork(): Promise<RemoteStream>;
   save(metadata?: Readonly<Record<string, string>>): Promise<File>;
   load(bytes: Uint8Array): Promise<Readonly<Record<string, string>>>;
@@ -64,6 +70,11 @@ export interface RemoteStream {
 export interface RemoteTrainer {
   /** @returns The loss before the update. The next step can be asked for without awaiting it. */
   step(x: HostData, y: HostData, options?: RemoteRunOptions): Promise<number>;
+  step(
+    x: HostData,
+    y: HostData,
+    options: RemoteRunOptions & CaptureOptions,
+  ): Promise<{ readonly loss: number; readonly values: HostResults; readonly gradients: HostResults }>;
   resetStates(rows?: number | readonly number[]): Promise<void>;
   setLearningRate(rate: number): Promise<void>;
   save(metadata?: Readonly<Record<string, string>>): Promise<File>;

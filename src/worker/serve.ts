@@ -131,7 +131,8 @@ function named<T>(what: string, table: Readonly<Record<string, T>>, name: string
 }
 
 /** The result of a method with the numbers of each tensor in its place, which is then free. */
-async function toHost(result: unknown): Promise<unknown> {
+async function toHost(given: unknown): Promise<unknown> {
+  const result = await given;
   if (result instanceof Tensor) {
     const data = await result.read();
     const { shape, dtype } = result;

@@ -89,6 +89,17 @@ describe(`on ${backend}`, () => {
     expect(await training.save()).not.toEqual(checkpoint);
   });
 
+  test('shows states, gates and gradients', async () => {
+    const far = await remote.load('lstm', { seed: 3 });
+    const { output, captured } = await far.run(x, { capture: ['h'] });
+    expect(captured['h'].data).toEqual(output.data);
+    const training = await far.trainer('recipe');
+    const { loss, gradients } = await training.step(x, y, { capture: ['c', 'gates'] });
+    expect(loss).toBeGreaterThan(0);
+    expect(gradients['c'].shape).toEqual([2, 1, 1, 3]);
+    expect(gradients['gates'].data.some((g) => g !== 0)).toBe(true);
+  });
+
   test('copies arrays, and moves those that are marked', async () => {
     const far = await remote.load('lstm');
     const [copied, moved] = [new Float32Array(2).fill(1), transfer(new Float32Array(2).fill(1))];

@@ -47,7 +47,7 @@ export const samples: readonly Sample[] = [
     ),
   ),
   ...sampledCells.flatMap((cell, c) => {
-    const losses: Record<string, (run: SequenceResult) => Value> = {
+    const losses: Record<string, (run: Pick<SequenceResult, 'output' | 'finals'>) => Value> = {
       'of the output alone': ({ output }) => weighted(output),
       'of the final states alone': ({ finals }) => sumOf(finals.map(weighted)),
       'of plain sums': ({ output, finals }) => add(sum(output), sumOf(finals.map((final) => sum(final)))),
