@@ -114,7 +114,7 @@ function withOneBias(task: TrainingTask): TrainingTask {
 export async function makeReference(task: Task, variant: Variant): Promise<Reference> {
   if (task.kind === 'matmul') return productReference(task);
   if (task.kind === 'embedding') return embeddingReference(task);
-  using runtime = await library.createRuntime({ backend: 'cpu', precision: 'float64' });
+  using runtime = await library.createRuntime({ backend: 'cpu', arithmetic: 'float64' });
   const whole = (answer: Float32Array): ArrayLike<number> => answer;
   const answersTo = async (asked: Task): Promise<readonly Float32Array[]> => {
     const job = await gatewiseJob(library, runtime, asked, variant);

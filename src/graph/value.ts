@@ -31,7 +31,7 @@ export class Node<Attrs = unknown> {
   }
 }
 
-/** A traced tensor: a shape, a dtype and its producer. */
+/** What stands for a tensor while a function is traced: a shape, a dtype and its producer, and no numbers. */
 export class Value implements Arith<Value> {
   readonly shape: Shape;
   readonly dtype: DType;

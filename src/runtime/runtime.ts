@@ -1,7 +1,7 @@
 // The runtime: a backend, and all that runs on it.
 import { refuseProxy } from '../core/refuse_proxy.ts';
 import type { Backend, CalibrateOptions } from '../backend/backend.ts';
-import type { Precision } from '../backend/cpu/cpu_backend.ts';
+import type { Arithmetic } from '../backend/cpu/cpu_backend.ts';
 import type { CompileProgress } from '../backend/webgpu/pipelines.ts';
 import type { Staging } from '../backend/webgpu/staging.ts';
 import { WebGPUBackend } from '../backend/webgpu/webgpu_backend.ts';
@@ -41,11 +41,8 @@ export interface RuntimeOptions extends AdapterOptions {
   readonly device?: GPUDevice;
   /** Runs every step of every plan on the CPU as well and throws if results differ. Slow; requires WebGPU. */
   readonly check?: boolean;
-  /**
-   * The precision of the CPU backend: `float32` unless given, `float64` for gradient checks. See `load` for the precision of
-   * weights.
-   */
-  readonly precision?: Precision;
+  /** The numbers with which the CPU backend computes: `float32` unless given, `float64` for gradient checks. */
+  readonly arithmetic?: Arithmetic;
   /**
    * The most bytes of freed tensors that a GPU runtime keeps for new ones. Unless given: as many as its tensors ever had in use at
    * once, and at least 16 MiB.
@@ -82,7 +79,7 @@ const RUNTIME = {
   gpu: optional(withMethods<GPU>('a GPU such as navigator.gpu or await nodeGPU()', 'requestAdapter')),
   powerPreference: optional(oneOf(['low-power', 'high-performance'])),
   check: flag(false),
-  precision: oneOf(['float32', 'float64'], 'float32'),
+  arithmetic: oneOf(['float32', 'float64'], 'float32'),
   tuning: unchecked<RuntimeOptions['tuning']>(),
   freeBytes: optional(nonNegative()),
   onCompile: optional(
@@ -228,7 +225,7 @@ export class Runtime implements Disposable {
  * @throws GatewiseError `no-adapter` if WebGPU is required and there is no adapter.
  */
 export async function createRuntime(options: RuntimeOptions = {}): Promise<Runtime> {
-  const { backend, device, check, precision, tuning, freeBytes, onCompile } = readOptions(
+  const { backend, device, check, arithmetic, tuning, freeBytes, onCompile } = readOptions(
     'createRuntime',
     RUNTIME,
     options,
@@ -236,8 +233,8 @@ export async function createRuntime(options: RuntimeOptions = {}): Promise<Runti
   const refuse = (problem: string): never => {
     throw new GatewiseError('argument', `createRuntime: ${problem}`);
   };
-  if (precision === 'float64' && backend !== 'cpu')
-    refuse("precision 'float64' needs backend: 'cpu'; WebGPU has no float64");
+  if (arithmetic === 'float64' && backend !== 'cpu')
+    refuse("arithmetic 'float64' needs backend: 'cpu'; WebGPU has no float64");
   if (backend === 'cpu' && check)
     refuse("check compares WebGPU with the CPU; leave it out with backend: 'cpu'");
   if (backend === 'cpu' && device !== undefined)
@@ -246,7 +243,7 @@ export async function createRuntime(options: RuntimeOptions = {}): Promise<Runti
   // An application loads the CPU backend only where it runs on it.
   const onCPU = async (reason?: string): Promise<Runtime> => {
     const { CPUBackend } = await import('../backend/cpu/cpu_backend.ts');
-    return new Runtime(new CPUBackend(precision), table, freeBytes, reason);
+    return new Runtime(new CPUBackend(arithmetic), table, freeBytes, reason);
   };
   const onGPU = async (own: GPUDevice, ownsDevice: boolean): Promise<Runtime> => {
     const { Checker } = check ? await import('../backend/webgpu/check.ts') : {};

@@ -17,6 +17,7 @@ export interface NumberRange {
   readonly largest: number;
 }
 
+/** Numbers in a backend's memory. A `Value` stands for a tensor while a function is traced. */
 export class Tensor implements Disposable {
   readonly shape: Shape;
   readonly dtype: DType;

@@ -150,7 +150,7 @@ async function changedByPadding(runtime: Runtime, layer: Recurrent): Promise<str
 describe.each(on('cpu'))('in float64', () => {
   let runtime: Runtime;
   beforeAll(async () => {
-    runtime = await createRuntime({ backend: 'cpu', precision: 'float64' });
+    runtime = await createRuntime({ backend: 'cpu', arithmetic: 'float64' });
   });
   afterAll(() => runtime.dispose());
 

@@ -555,7 +555,7 @@ describe(`on ${backend}`, () => {
 describe.each(on('cpu'))('gradients of the layers, in float64, equal finite differences', () => {
   let runtime: Runtime;
   beforeAll(async () => {
-    runtime = await createRuntime({ backend: 'cpu', precision: 'float64' });
+    runtime = await createRuntime({ backend: 'cpu', arithmetic: 'float64' });
   });
   afterAll(() => runtime.dispose());
 

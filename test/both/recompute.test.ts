@@ -145,7 +145,7 @@ test.each(on('cpu'))('layers share the memory of what they recompute', async () 
 });
 
 test.each(on('cpu'))('in segments the gradient is the same, in the memory of a few segments', async () => {
-  const runtime = await createRuntime({ backend: 'cpu', precision: 'float64' });
+  const runtime = await createRuntime({ backend: 'cpu', arithmetic: 'float64' });
   for (const bidirectional of [false, true]) {
     const make = (recompute: boolean | number): Layer =>
       new GRU({ inputSize: 3, hiddenSize: 4, numLayers: 2, bidirectional, recompute });

@@ -458,7 +458,7 @@ describe('the fused loop equals the declared update, forward and backward', () =
 
   let runtime: Runtime;
   beforeAll(async () => {
-    runtime = await createRuntime({ backend: 'cpu', precision: 'float64' });
+    runtime = await createRuntime({ backend: 'cpu', arithmetic: 'float64' });
   });
   afterAll(() => runtime.dispose());
 
@@ -551,7 +551,7 @@ test('a cell whose gates read the input alone, and whose condition reads h', asy
     states: ['h'],
     update: ({ f, n }, { h }) => ({ h: add(mul(sigmoid(f), h), where(less(h, 0.1), n, 0)) }),
   });
-  using runtime = await createRuntime({ backend: 'cpu', precision: 'float64' });
+  using runtime = await createRuntime({ backend: 'cpu', arithmetic: 'float64' });
   const layer = new Recurrent('Conditional', cell, { inputSize: 1, hiddenSize: 1, bias: false });
   const output = runtime.compile(
     (weight_ih_l0: Value, x: Value) => layer.forward(x, { weight_ih_l0 }).output,

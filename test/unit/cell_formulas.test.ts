@@ -23,7 +23,7 @@ const LIMIT = 1e-10;
 
 let runtime: Runtime;
 beforeAll(async () => {
-  runtime = await createRuntime({ backend: 'cpu', precision: 'float64' });
+  runtime = await createRuntime({ backend: 'cpu', arithmetic: 'float64' });
 });
 afterAll(() => runtime.dispose());
 

@@ -362,7 +362,7 @@ test("peepholes of webnn load into a cell whose gate o reads the old state, whic
     ['peepholeWeight', [1, 3], p],
   ]);
   const own = convertWeights(theirs, layouts.webnn.lstm_ifgo, layouts.pytorch.lstm_peephole_before);
-  const runtime = await createRuntime({ backend: 'cpu', precision: 'float64' });
+  const runtime = await createRuntime({ backend: 'cpu', arithmetic: 'float64' });
   const model = new Recurrent('Own', cell, { inputSize: 1, hiddenSize: 1, bias: false });
   const net = await runtime.load(model, { weights: serializeSafetensors(own) });
   const got = await net.run([[[1]], [[-2]], [[0.5]]]).read();

@@ -28,7 +28,7 @@ test('all phases of a step read the same number from one draw', async () => {
       h: sub(where(less(random(), 0.5), sub(h, mean(h)), h), project(a)),
     }),
   });
-  const runtime = await createRuntime({ backend: 'cpu', precision: 'float64' });
+  const runtime = await createRuntime({ backend: 'cpu', arithmetic: 'float64' });
   const layer = new Recurrent('Drawn', cell, { inputSize: 2, hiddenSize: 5, projSize: 3 });
   const loss = (h: Value, x: Value, parameters: Values, seed: Value): Value => {
     const { output } = layer.forward(x, parameters, { h }, { noise: new Noise(seed) });

@@ -596,7 +596,7 @@ test('an unknown backend', async () => {
 
 test.each<[options: unknown, code: ErrorCode, message: RegExp]>([
   [null, 'argument', /createRuntime: expected options .*got null/],
-  [{ precision: 'float16' }, 'argument', /precision must be "float32" or "float64", got "float16"/],
+  [{ arithmetic: 'float16' }, 'argument', /arithmetic must be "float32" or "float64", got "float16"/],
   [{ powerPreference: 'x' }, 'argument', /powerPreference must be "low-power" or .*, got "x"/],
   [{ check: 1 }, 'argument', /createRuntime: check must be true or false, got 1/],
   [{ backends: 'cpu' }, 'unsupported', /createRuntime: option "backends" is unknown/],

@@ -12,7 +12,7 @@ import { createRuntime, GatewiseError, type Runtime, type Tensor } from '../../s
 import { samples } from '../gpu/samples/index.ts';
 import { dataOf, f32, outputsOf, type Sample } from '../gpu/sample.ts';
 
-const runtime: Runtime = await createRuntime({ backend: 'cpu', precision: 'float64' });
+const runtime: Runtime = await createRuntime({ backend: 'cpu', arithmetic: 'float64' });
 const LIMIT = 1e-6;
 /** Inputs up to this size are perturbed one element at a time; larger ones along a few random directions. */
 const ELEMENTS = 12;

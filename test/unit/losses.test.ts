@@ -12,7 +12,7 @@ import {
 import { createRuntime, type Value } from '../../src/index.ts';
 import { Random } from '../../src/core/random.ts';
 
-const runtime = await createRuntime({ backend: 'cpu', precision: 'float64' });
+const runtime = await createRuntime({ backend: 'cpu', arithmetic: 'float64' });
 afterAll(() => runtime.dispose());
 
 const ROWS = 6;

@@ -30,7 +30,7 @@ import { failure } from '../failure.ts';
 import { planOf } from '../webgpu_plan.ts';
 
 const cpu = await createRuntime({ backend: 'cpu' });
-const exact = await createRuntime({ backend: 'cpu', precision: 'float64' });
+const exact = await createRuntime({ backend: 'cpu', arithmetic: 'float64' });
 afterAll(() => {
   cpu.dispose();
   exact.dispose();

@@ -83,7 +83,7 @@ const own = defineCell({
 test.each([...inParts, own].flatMap((cell) => [true, false].map((bias) => [cell.name, bias, cell] as const)))(
   '%s with bias %s equals the loop',
   async (_, bias, cell) => {
-    using runtime = await createRuntime({ backend: 'cpu', precision: 'float64' });
+    using runtime = await createRuntime({ backend: 'cpu', arithmetic: 'float64' });
     const random = new Random(3, 4);
     const tensors = shapesOf(cell, bias).map((shape) =>
       runtime.tensor(

@@ -54,7 +54,7 @@ const NOISES: Readonly<Record<string, Partial<RecurrentOptions>>> = {
 
 let exact: Runtime;
 beforeAll(async () => {
-  exact = await createRuntime({ backend: 'cpu', precision: 'float64' });
+  exact = await createRuntime({ backend: 'cpu', arithmetic: 'float64' });
 });
 afterAll(() => exact.dispose());
 

@@ -10,7 +10,7 @@ import { referenceTarget } from './kernels/index.ts';
 import type { CPUKernel, Operand } from './kernels/kernel.ts';
 
 /** The type of f32 tensors in memory: float32 as on a GPU, or float64 for gradient checks. */
-export type Precision = 'float32' | 'float64';
+export type Arithmetic = 'float32' | 'float64';
 
 class CPUBuffer implements DeviceBuffer {
   readonly size: number;
@@ -42,17 +42,17 @@ export class CPUBackend implements Backend {
   readonly isGarbageCollected = true;
   readonly description: string;
   readonly target: Target<CPUKernel>;
-  readonly #precision: Precision;
+  readonly #arithmetic: Arithmetic;
 
-  constructor(precision: Precision = 'float32', target: Target<CPUKernel> = referenceTarget) {
-    this.#precision = precision;
+  constructor(arithmetic: Arithmetic = 'float32', target: Target<CPUKernel> = referenceTarget) {
+    this.#arithmetic = arithmetic;
     this.target = target;
-    this.description = `CPU (${precision} JavaScript)`;
+    this.description = `CPU (${arithmetic} JavaScript)`;
   }
 
   #allocate(size: number, dtype: DType): NumberArray {
     if (dtype === 'i32') return new Int32Array(size);
-    return this.#precision === 'float64' ? new Float64Array(size) : new Float32Array(size);
+    return this.#arithmetic === 'float64' ? new Float64Array(size) : new Float32Array(size);
   }
 
   createBuffer(size: number, dtype: DType): CPUBuffer {
