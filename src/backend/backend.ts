@@ -18,6 +18,13 @@ export interface DeviceBuffer {
   destroy(): void;
 }
 
+/** One run of a prepared plan. */
+export interface Run {
+  readonly executable: Executable;
+  readonly args: readonly DeviceBuffer[];
+  readonly outputs: readonly DeviceBuffer[];
+}
+
 /** A prepared plan: pipelines are compiled or being compiled, and temporaries allocated. */
 export interface Executable {
   /**
@@ -25,11 +32,13 @@ export interface Executable {
    * @param args A buffer for each argument.
    * @param outputs A buffer for each output; for one that takes over a donated argument, the argument's buffer.
    * @param reads The outputs to read back. @returns A promise of the values of each, in this order.
+   * @param before A run of another plan that comes first; on a GPU in the same submit.
    */
   run(
     args: readonly DeviceBuffer[],
     outputs: readonly DeviceBuffer[],
     reads: readonly number[],
+    before?: Run,
   ): Promise<NumberArray>[];
   /**
    * As `run`, into commands of the application, which it submits in the order of recording. After the first call with the same

@@ -27,7 +27,7 @@ export function partialEvaluation(
   target: Target,
 ): PartialEvaluation {
   const whole = mergeEqual(decompose({ nodes: nodesOf(outputs), outputs }, target));
-  const read = new Set([...whole.nodes.flatMap(({ inputs }) => inputs), ...whole.outputs]);
+  const used = new Set([...whole.nodes.flatMap(({ inputs }) => inputs), ...whole.outputs]);
   const { expression: limits = UNLIMITED } = target.kernel(elementwiseOp as Op);
   /** Values that depend on known and frozen arguments alone, and those of them that depend on frozen ones alone. */
   const [available, constant] = [new Set([...frozen, ...known]), new Set(frozen)];
@@ -37,7 +37,7 @@ export function partialEvaluation(
     return node.op.split?.(node, {
       isKnown: (input) => available.has(node.inputs[input]),
       // Outputs of a node that the rewriting made are not in the graph, so they count as read.
-      reads: (output) => read.has(original.outputs[output]) || !whole.nodes.includes(original),
+      reads: (output) => used.has(original.outputs[output]) || !whole.nodes.includes(original),
       limits,
     });
   });
@@ -47,12 +47,21 @@ export function partialEvaluation(
     if (!isResolvedByPlan(node) || node.inputs.some((input) => computed.has(input)))
       node.outputs.forEach((output) => computed.add(output));
   }
-  const isResidual = (value: Value): boolean =>
+  const isEarly = (value: Value): boolean =>
     available.has(value) && !constant.has(value) && computed.has(value);
-  const later = graph.nodes.filter(({ outputs: [output] }) => !available.has(output));
-  const residuals = [...new Set([...later.flatMap(({ inputs }) => inputs), ...graph.outputs])].filter(
-    isResidual,
-  );
+  // The rest takes views itself: of a matrix whose parts it reads, the matrix is one residual.
+  const later: Node[] = [];
+  const residuals: Value[] = [];
+  const read = new Set(graph.outputs);
+  for (const node of graph.nodes.toReversed()) {
+    const results = node.outputs.filter((output) => read.has(output));
+    if (results.length === 0) continue;
+    if (results.every(isEarly) && node.op.view === undefined) residuals.unshift(...results);
+    else {
+      later.unshift(node);
+      node.inputs.forEach((input) => read.add(input));
+    }
+  }
   return {
     residuals,
     rest: (given) => {

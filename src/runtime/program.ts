@@ -35,6 +35,23 @@ export interface ProgramOptions<Args extends object, Statics> {
   readonly frozen?: readonly string[];
 }
 
+/** Names, nesting, dtypes and shapes of arguments as text. By hand, since every run asks for it. @param leaves Gets the arguments. */
+function signatureOf(node: unknown, leaves: Argument[]): string {
+  if (isArgument(node)) {
+    leaves.push(node);
+    return `${node.dtype} ${node.shape.join()};`;
+  }
+  if (Array.isArray(node)) {
+    let text = '[';
+    for (const item of node) text += signatureOf(item, leaves);
+    return `${text}]`;
+  }
+  let text = '{';
+  for (const [name, value] of Object.entries(node as object))
+    text += `${name.length} ${name}:${signatureOf(value, leaves)}`;
+  return `${text}}`;
+}
+
 /** Least recently used specializations beyond this number are freed, and planned again when they are needed. */
 const MAX_SPECIALIZATIONS = 256;
 /** Bytes of device memory of their own beyond which the least recently used are freed as well. */
@@ -61,11 +78,8 @@ export class Program<Args extends object, Statics = undefined> implements Dispos
     if (this.#disposed)
       throw new GatewiseError('disposed', `${name}: called after dispose(); compile it again`);
     const leaves: Argument[] = [];
-    const signature = mapTree(args, isArgument, (arg) => {
-      leaves.push(arg);
-      return `${arg.dtype} ${arg.shape}`;
-    });
-    const specialization = this.#specializations.get(JSON.stringify([signature, statics]), () => {
+    const key = signatureOf(args, leaves) + JSON.stringify(statics);
+    const specialization = this.#specializations.get(key, () => {
       const signatures: NamedSignature[] = [];
       mapTree(args, isArgument, ({ dtype, shape }, path) => signatures.push({ name: path, dtype, shape }));
       return new Specialization(this.#memory.backend, {

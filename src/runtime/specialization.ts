@@ -1,5 +1,5 @@
 // A specialization of a program: its function traced and planned for arguments of certain names, dtypes and shapes, ready to run.
-import type { Backend, DeviceBuffer, Executable } from '../backend/backend.ts';
+import type { Backend, DeviceBuffer, Executable, Run } from '../backend/backend.ts';
 import { GatewiseError, show } from '../core/errors.ts';
 import { sameShape, sizeOf, type DType, type NumberArray, type Shape } from '../core/shape.ts';
 import { mapTree, type Tree } from '../core/tree.ts';
@@ -83,6 +83,10 @@ export class Specialization {
     this.#uploads = args.map(() => undefined);
   }
 
+  get isDisposed(): boolean {
+    return this.#disposed;
+  }
+
   /** The prepared plan. */
   get executable(): Executable {
     return this.#executable;
@@ -128,19 +132,23 @@ export class Specialization {
   /**
    * Queues a run.
    * @param outputs A buffer for each output that is not donated.
-   * @param reads The outputs to read back.
+   * @param reads The outputs to read back. @param before A run of another specialization that comes first.
    */
   run(
     args: readonly Argument[],
     outputs: readonly (DeviceBuffer | undefined)[],
     reads: readonly number[] = [],
+    before?: Run,
   ): Promise<NumberArray>[] {
+    const own = this.bind(args, outputs);
+    return this.#executable.run(own.args, own.outputs, reads, before);
+  }
+
+  /** A run as the backend takes it. */
+  bind(args: readonly Argument[], outputs: readonly (DeviceBuffer | undefined)[]): Run {
     const buffers = this.upload(args);
-    return this.#executable.run(
-      buffers,
-      this.outputBuffers(buffers, (i) => outputs[i]),
-      reads,
-    );
+    const results = this.outputBuffers(buffers, (i) => outputs[i]);
+    return { executable: this.#executable, args: buffers, outputs: results };
   }
 
   /**

@@ -1,8 +1,10 @@
 // Streaming: one step at a time, with the states on the device.
 import { refuseProxy } from '../core/refuse_proxy.ts';
+import type { Run } from '../backend/backend.ts';
 import { Memo } from '../backend/memo.ts';
 import { GatewiseError, show } from '../core/errors.ts';
 import { joined } from '../core/tree.ts';
+import { sameShape } from '../core/shape.ts';
 import { checkMetadata, parseSafetensors, serializeSafetensors } from '../io/safetensors.ts';
 import type { Layer } from '../nn/layer.ts';
 import { Sequential } from '../nn/sequential.ts';
@@ -19,10 +21,15 @@ import { toArgument, type Argument, type Tensor } from './tensor.ts';
 /** What weights and states alone give of the next push. */
 interface Prefetched {
   readonly specialization: Specialization;
+  readonly step: StepSignature;
   readonly tensors: readonly Tensor[];
   /** Valid for the present weights and states? */
   readonly memo: Memo;
 }
+
+/** Whether what was prepared for one step is for another one of the same stream, and has not been freed meanwhile. */
+const isFor = ({ specialization, step: { input } }: Prefetched, step: StepSignature): boolean =>
+  !specialization.isDisposed && sameShape(input.shape, step.input.shape);
 
 export class Stream implements Planned<[x: Tensor | HostData]>, Disposable {
   readonly batch: number;
@@ -64,10 +71,10 @@ export class Stream implements Planned<[x: Tensor | HostData]>, Disposable {
    */
   push(x: Tensor | HostData): Tensor {
     const [first, { specialization, args }] = this.#parts('push', x);
-    if (first !== undefined && this.#isStale(first)) this.#run(first);
+    const before = first !== undefined && this.#isStale(first) ? this.#bind(first) : undefined;
     const { view, dtype } = specialization.plan.outputs[0];
     const output = this.#net.runtime.allocate(view.shape, dtype);
-    specialization.run(args, [output.buffer, this.#next.buffer]);
+    specialization.run(args, [output.buffer, this.#next.buffer], [], before);
     this.#advance();
     if (first !== undefined) this.#prefetch(first);
     return output;
@@ -112,13 +119,17 @@ export class Stream implements Planned<[x: Tensor | HostData]>, Disposable {
     return memo.isStale(this.#known.map(({ buffer }) => buffer));
   }
 
-  #run({ specialization, tensors, memo }: Prefetched): void {
-    const args = this.#known;
-    specialization.run(
-      args,
+  #bind({ specialization, tensors }: Prefetched): Run {
+    return specialization.bind(
+      this.#known,
       tensors.map(({ buffer }) => buffer),
     );
-    memo.remember(args.map(({ buffer }) => buffer));
+  }
+
+  #run(first: Prefetched): void {
+    const { executable, args, outputs } = this.#bind(first);
+    executable.run(args, outputs, []);
+    first.memo.remember(args);
   }
 
   /** The two programs of a push; the first is undefined if all of a push needs the input. */
@@ -128,13 +139,13 @@ export class Stream implements Planned<[x: Tensor | HostData]>, Disposable {
     const weights = joined(this.#net.weights);
     const [input, step] = this.#step(method, x);
     const given = { weights, states: this.#states };
-    const { specialization } = streamPrograms.prefetch.prepare(given, step);
-    if (this.#prefetched?.specialization !== specialization) {
+    if (this.#prefetched === undefined || !isFor(this.#prefetched, step)) {
       this.#dropPrefetched();
+      const { specialization } = streamPrograms.prefetch.prepare(given, step);
       const tensors = specialization.plan.outputs.map(({ view, dtype }) =>
         this.#net.runtime.allocate(view.shape, dtype),
       );
-      this.#prefetched = { specialization, tensors, memo: new Memo([...this.#known.keys()]) };
+      this.#prefetched = { specialization, step, tensors, memo: new Memo([...this.#known.keys()]) };
     }
     const { tensors } = this.#prefetched;
     const prepared = streamPrograms.push.prepare({ ...given, input, prefetched: tensors }, step);

@@ -54,7 +54,8 @@ export class Float32Backend implements Backend {
   prepare(plan: Plan): Executable {
     const temporaries = plan.buffers.map(({ size, dtype }) => allocate(size, dtype));
     return {
-      run: (args, outputs, reads) => {
+      run: (args, outputs, reads, before) => {
+        before?.executable.run(before.args, before.outputs, []);
         const memory = (buffer: number): NumberArray => {
           const { kind, index = 0 } = plan.buffers[buffer];
           if (kind === 'temporary') return temporaries[buffer];

@@ -84,7 +84,8 @@ export class CPUBackend implements Backend {
         return temporaries[buffer] ?? dataOf(kind === 'argument' ? args[index] : outputs[index]);
       };
     return {
-      run: (args, outputs, reads) => {
+      run: (args, outputs, reads, before) => {
+        before?.executable.run(before.args, before.outputs, []);
         const memory = memoryOf(args, outputs);
         const stale = memo.isStale(args);
         for (const step of plan.steps) if (stale || !step.memoised) runStep(step, this.target, memory);

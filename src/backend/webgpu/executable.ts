@@ -82,16 +82,18 @@ export class WebGPUExecutable {
 
   /**
    * Submits steps and readbacks of outputs. Arguments and outputs that only other steps bind are ignored.
-   * @param runs Whether to run a step. @param label The label of the pass.
+   * @param runs Whether to run a step. @param label The label of the pass. @param before Records what comes first.
    */
   run(
     external: ExternalBuffers,
     reads: readonly number[],
     runs: (step: number) => boolean,
     label: string = 'gatewise',
+    before?: (pass: GPUComputePassEncoder) => void,
   ): Promise<NumberArray>[] {
     const encoder = this.#device.createCommandEncoder({ label: 'gatewise' });
     const pass = encoder.beginComputePass({ label });
+    before?.(pass);
     this.record(pass, external, runs);
     pass.end();
     const readbacks = reads.map((index) => {

@@ -4,7 +4,7 @@ import type { DType, NumberArray } from '../../core/shape.ts';
 import type { Calibration } from '../../plan/calibration.ts';
 import type { Plan } from '../../plan/plan.ts';
 import type { Target } from '../../plan/target.ts';
-import type { Backend, CalibrateOptions, DeviceBuffer, Executable, TuningMemory } from '../backend.ts';
+import type { Backend, CalibrateOptions, DeviceBuffer, Executable, Run, TuningMemory } from '../backend.ts';
 import { markWritten, Memo } from '../memo.ts';
 import type { Choices } from '../tuning.ts';
 import type { ExternalBuffers } from './bind_groups.ts';
@@ -44,6 +44,12 @@ export interface WebGPUBackendOptions {
   readonly kernels?: readonly WebGPUKernel[];
 }
 
+/** Records runs of a prepared plan into the pass of another one. */
+interface Recorder {
+  readonly compiling: () => Promise<void> | undefined;
+  readonly record: (pass: GPUComputePassEncoder, run: Run) => void;
+}
+
 export class WebGPUBackend implements Backend {
   readonly kind = 'webgpu';
   readonly isConcurrent = true;
@@ -57,6 +63,7 @@ export class WebGPUBackend implements Backend {
   readonly #polling: CompletionPolling;
   readonly #staging: Staging;
   readonly #temporaries: SharedTemporaries;
+  readonly #recorders = new WeakMap<Executable, Recorder>();
   /** In check mode. */
   readonly #checker: Checker | undefined;
   /** The calibration that plans may use: set by `calibrate`, not by a profile, so that a profile does not change later plans. */
@@ -199,16 +206,24 @@ export class WebGPUBackend implements Backend {
       markWritten(outputs);
       return results;
     };
-    return {
-      run: (args, outputs, reads) => {
+    const prepared: Executable = {
+      run: (args, outputs, reads, before) => {
         const checker = this.#checker;
-        if (checker !== undefined)
+        if (checker !== undefined) {
+          before?.executable.run(before.args, before.outputs, []);
           return runBy(args, outputs, (external, runs) => checker.run(executable, external, reads, runs));
+        }
         this.#checkAlive();
+        const first = before && this.#recorders.get(before.executable);
+        const recordFirst = before && first && ((pass: GPUComputePassEncoder) => first.record(pass, before));
+        const compiling = [executable.compiling, first?.compiling()].filter((one) => one !== undefined);
         const results = this.#enqueue(
-          [...args, ...outputs],
-          () => runBy(args, outputs, (external, runs) => executable.run(external, reads, runs)),
-          executable.compiling,
+          [...args, ...outputs, ...(before?.args ?? []), ...(before?.outputs ?? [])],
+          () =>
+            runBy(args, outputs, (external, runs) =>
+              executable.run(external, reads, runs, undefined, recordFirst),
+            ),
+          compiling.length === 0 ? undefined : Promise.all(compiling).then(() => undefined),
         );
         if (!(results instanceof Promise)) return results;
         results.catch((error: GatewiseError) => (this.#failure ??= error));
@@ -243,6 +258,12 @@ export class WebGPUBackend implements Backend {
       },
       dispose: () => this.#act([], () => executable.dispose()),
     };
+    this.#recorders.set(prepared, {
+      compiling: () => executable.compiling,
+      record: (pass, { args, outputs }) =>
+        runBy(args, outputs, (external, runs) => executable.record(pass, external, runs)),
+    });
+    return prepared;
   }
 
   get #choices(): Choices {
