@@ -71,9 +71,20 @@ test('dropout of a single layer warns once that it does nothing', async () => {
   expect(warn.mock.calls).toEqual([
     [
       expect.stringMatching(
-        /LSTM: dropout is between layers, and numLayers is 1, so it does nothing; add layers/,
+        /LSTM: dropout is between layers, and numLayers is 1, so it does nothing; add layers, a Dropout after the layer or recurrentDropout$/,
       ),
     ],
+  ]);
+});
+
+test('the warning about dropout names only what the layer has', async () => {
+  vi.resetModules();
+  const fresh = await import('../../src/index.ts');
+  const warn = vi.spyOn(console, 'warn').mockImplementation(() => undefined);
+  warn.mockClear();
+  expect(new fresh.MinGRU({ inputSize: 1, hiddenSize: 1, dropout: 0.5 }).name).toBe('MinGRU');
+  expect(warn.mock.calls).toEqual([
+    [expect.stringMatching(/MinGRU: .* does nothing; add layers or a Dropout after the layer$/)],
   ]);
 });
 
