@@ -1,7 +1,17 @@
 // What programs do by mistake: the advice that they get.
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 
-import { createRuntime, Dropout, Embedding, GRU, LayerNorm, Linear, type Runtime } from '../../src/index.ts';
+import {
+  createRuntime,
+  Dropout,
+  Embedding,
+  GRU,
+  LayerNorm,
+  Linear,
+  mul,
+  type Runtime,
+  type Value,
+} from '../../src/index.ts';
 import { adam, mse, rmsprop, sgd, Trainer, type Optimizer } from '../../src/train/index.ts';
 import { failure } from '../failure.ts';
 
@@ -27,6 +37,22 @@ describe('a Proxy, as a framework puts around reactive state', () => {
     expect(() => reactive(runtime.tensor([1])).read()).toThrow(advice('tensor', 'read'));
     expect(() => reactive(runtime).tensor([1])).toThrow(advice('runtime', 'tensor'));
     expect(() => new Trainer(reactive(net), { loss: mse, optimizer: sgd({ lr: 1 }) })).not.toThrow();
+  });
+
+  test('of a tensor is refused as an argument, also if what it holds comes as Proxies', async () => {
+    const deep = <T extends object>(target: T): T =>
+      new Proxy(target, {
+        get(object, key, receiver) {
+          const value: unknown = Reflect.get(object, key, receiver);
+          return typeof value === 'object' && value !== null ? deep(value) : value;
+        },
+      });
+    const net = await runtime.load(new Linear({ inputSize: 1, outputSize: 1 }));
+    const square = runtime.compile((x: Value) => mul(x, x));
+    for (const tensor of [reactive(runtime.tensor([[1]])), deep(runtime.tensor([[1]]))]) {
+      expect(() => net.run(tensor)).toThrow(advice('tensor', 'backend'));
+      expect(() => square(tensor)).toThrow(advice('tensor', 'backend'));
+    }
   });
 
   test('does not change what the object itself does', async () => {
