@@ -2,6 +2,7 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 
 import {
+  add,
   createRuntime,
   Dropout,
   Embedding,
@@ -9,6 +10,8 @@ import {
   LayerNorm,
   Linear,
   mul,
+  sub,
+  type Layer,
   type Runtime,
   type Value,
 } from '../../src/index.ts';
@@ -144,4 +147,39 @@ test.each<[string, Optimizer, Optimizer, RegExp]>([
   const checkpoint = await new Trainer(net, { loss: mse, optimizer: saved }).save();
   const trainer = new Trainer(net, { loss: mse, optimizer: own });
   expect(() => trainer.load(checkpoint)).toThrow(failure('file', message));
+});
+
+test('a checkpoint is told from another whatever the names of states and parameters', async () => {
+  const mine: Optimizer = {
+    name: 'mine',
+    states: ['mean.slow'],
+    lr: 1,
+    scalars: (_, lr) => ({ lr }),
+    update: ({ p, g, 'mean.slow': mean }, { lr }) => ({ p: sub(p, mul(lr, g)), 'mean.slow': add(mean, g) }),
+  };
+  const scale: Layer = {
+    name: 'Scale',
+    parameters: [{ name: 'optimizer.gate.scale', shape: [1], initial: () => 1 }],
+    states: [],
+    inputDType: 'f32',
+    timeAxis: undefined,
+    forward: (x, parameters) => ({ output: mul(x, parameters['optimizer.gate.scale']), states: {} }),
+  };
+  for (const [model, optimizer] of [
+    [new Linear({ inputSize: 1, outputSize: 1 }), mine],
+    [scale, adam({ amsgrad: true })],
+  ] as const) {
+    const trainer = new Trainer(await runtime.load(model), { loss: mse, optimizer });
+    await trainer.step([[1]], [[2]]);
+    const checkpoint = await trainer.save();
+    await trainer.step([[1]], [[2]]);
+    trainer.load(checkpoint);
+    expect(await trainer.save()).toEqual(checkpoint);
+  }
+  const plain = new Trainer(await runtime.load(scale), { loss: mse, optimizer: adam() });
+  const other = new Trainer(await runtime.load(scale), { loss: mse, optimizer: adam({ amsgrad: true }) });
+  const saved = await other.save();
+  expect(() => plain.load(saved)).toThrow(
+    failure('file', /it has "max_exp_avg_sq", so make the optimizer with amsgrad/),
+  );
 });
