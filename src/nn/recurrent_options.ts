@@ -93,7 +93,7 @@ export function completeOptions(
     cell,
   );
   const full = readOptions(name, OPTIONS, options, own);
-  if (full.dropout > 0 && full.numLayers === 1) warnOfDropout(name);
+  if (full.dropout > 0 && full.numLayers === 1) warnOfDropout(name, cell);
   checkZoneout(name, cell, full.zoneout);
   checkProjection(name, cell, full);
   if (full.recurrentDropout > 0) checkRecurrentDropout(name, cell);
@@ -109,12 +109,14 @@ export function completeOptions(
 let hasWarned = false;
 
 /** A layer without another above it has nothing between layers that could be dropped, as in PyTorch, which warns too. */
-function warnOfDropout(name: string): void {
+function warnOfDropout(name: string, cell: Cell): void {
   if (hasWarned) return;
   hasWarned = true;
+  const others = ['add layers', 'a Dropout after the layer'];
+  if (recurrentDropoutProblem(cell) === undefined) others.push('recurrentDropout');
   // oxlint-disable-next-line no-console -- the option is valid, and does nothing
   console.warn(
-    `gatewise: ${name}: dropout is between layers, and numLayers is 1, so it does nothing; add layers, a Dropout after the layer, or recurrentDropout`,
+    `gatewise: ${name}: dropout is between layers, and numLayers is 1, so it does nothing; ${others.slice(0, -1).join(', ')} or ${others.at(-1)}`,
   );
 }
 
@@ -133,12 +135,15 @@ function checkProjection(name: string, cell: Cell, { projSize, hiddenSize }: Ful
     throw new GatewiseError('argument', `${name}: the cell ${show(cell.name)} projects h; give projSize`);
 }
 
-function checkRecurrentDropout(name: string, cell: Cell): void {
+/** Why a cell has no recurrentDropout; undefined if it has. */
+function recurrentDropoutProblem(cell: Cell): string | undefined {
+  if (cell.recurrentGates.length === 0) return 'has no recurrent weights';
   const late = cell.gates.find(({ kind }) => kind === 'late');
-  const problem =
-    cell.recurrentGates.length === 0
-      ? 'has no recurrent weights'
-      : late && `computes itself what the weights of its gate ${show(late.name)} multiply`;
+  return late && `computes itself what the weights of its gate ${show(late.name)} multiply`;
+}
+
+function checkRecurrentDropout(name: string, cell: Cell): void {
+  const problem = recurrentDropoutProblem(cell);
   if (problem !== undefined)
     throw new GatewiseError(
       'unsupported',

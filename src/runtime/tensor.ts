@@ -21,8 +21,7 @@ export interface NumberRange {
 export class Tensor implements Disposable {
   readonly shape: Shape;
   readonly dtype: DType;
-  /** The backend it belongs to. @internal */
-  readonly backend: Backend;
+  readonly #backend: Backend;
   #buffer: DeviceBuffer | undefined;
   #range: NumberRange | undefined;
   readonly #release: (() => void) | undefined;
@@ -36,12 +35,17 @@ export class Tensor implements Disposable {
    * @internal
    */
   constructor(backend: Backend, buffer: DeviceBuffer, shape: Shape, dtype: DType, release?: () => void) {
-    this.backend = backend;
+    this.#backend = backend;
     this.shape = shape;
     this.dtype = dtype;
     this.#buffer = buffer;
     this.#release = release;
     if (release !== undefined) collected.register(this, release, this);
+  }
+
+  /** The backend it belongs to; an accessor, so that a Proxy of a tensor is refused before backends are compared. @internal */
+  get backend(): Backend {
+    return this.#backend;
   }
 
   /** The memory. @throws GatewiseError `disposed` after dispose. @internal */

@@ -284,9 +284,12 @@ export class Trainer implements Planned<StepParameters>, Disposable {
         'file',
         `trainer: expected a checkpoint of ${optimizer.name} with its steps, got optimizer ${show(metadata['optimizer'])} and steps ${show(metadata['steps'])}; trainer.save() writes one, net.save() the weights alone`,
       );
-    checkSameStates(optimizer, tensors);
-    const isState = (name: string): boolean =>
-      name.startsWith(STATE_PREFIX) && !layout.entries.some((entry) => entry.name === name);
+    const parameters = new Set(layout.entries.map(({ name }) => name));
+    checkSameStates(
+      optimizer,
+      [...tensors.keys()].filter((name) => !parameters.has(name)),
+    );
+    const isState = (name: string): boolean => name.startsWith(STATE_PREFIX) && !parameters.has(name);
     const entries = [...tensors];
     const states = new Map(entries.filter(([name]) => isState(name)));
     const others = new Map(entries.filter(([name]) => !isState(name)));
@@ -326,13 +329,17 @@ export class Trainer implements Planned<StepParameters>, Disposable {
 
 /** The prefixes of parameter names in a checkpoint: none for the weights, then one for each state of the optimizer. */
 const prefixesOf = ({ states }: Optimizer): string[] => ['', ...states.map((state) => `optimizer.${state}.`)];
-/** Throws unless a checkpoint has the states of this optimizer, which depend on its options. */
-function checkSameStates({ name, states }: Optimizer, tensors: ReadonlyMap<string, NamedTensor>): void {
-  const saved = new Set([...tensors.keys()].flatMap((key) => /^optimizer\.([^.]+)\./.exec(key)?.[1] ?? []));
-  const [more, fewer] = [
-    [...saved].filter((state) => !states.includes(state)),
-    states.filter((state) => !saved.has(state)),
-  ];
+
+/**
+ * Throws unless a checkpoint has the states of this optimizer, which depend on its options.
+ * @param names Of the tensors of the checkpoint other than parameters of the model.
+ */
+function checkSameStates(optimizer: Optimizer, names: readonly string[]): void {
+  const { name, states } = optimizer;
+  const [, ...prefixes] = prefixesOf(optimizer);
+  const others = names.filter((key) => !prefixes.some((prefix) => key.startsWith(prefix)));
+  const more = [...new Set(others.flatMap((key) => /^optimizer\.([^.]+)\./.exec(key)?.[1] ?? []))];
+  const fewer = states.filter((_, i) => !names.some((key) => key.startsWith(prefixes[i])));
   const optionsOf = (list: readonly string[]): string =>
     list.map((state) => STATE_OPTIONS[state] ?? state).join(', ');
   if (more.length + fewer.length > 0)

@@ -95,7 +95,7 @@ describe(`on ${backend}`, () => {
       net.dispose();
     });
 
-    test('of a Linear are uniform in ±1/√inFeatures', async () => {
+    test('of a Linear are uniform in ±1/√inputSize', async () => {
       const net = await runtime.load(new Linear({ inputSize: 64, outputSize: 1500 }));
       const { weight, bias } = await weightsOf(net);
       expectUniform(weight, 1 / 8);

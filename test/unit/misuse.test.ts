@@ -1,7 +1,20 @@
 // What programs do by mistake: the advice that they get.
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 
-import { createRuntime, Dropout, Embedding, GRU, LayerNorm, Linear, type Runtime } from '../../src/index.ts';
+import {
+  add,
+  createRuntime,
+  Dropout,
+  Embedding,
+  GRU,
+  LayerNorm,
+  Linear,
+  mul,
+  sub,
+  type Layer,
+  type Runtime,
+  type Value,
+} from '../../src/index.ts';
 import { adam, mse, rmsprop, sgd, Trainer, type Optimizer } from '../../src/train/index.ts';
 import { failure } from '../failure.ts';
 
@@ -27,6 +40,22 @@ describe('a Proxy, as a framework puts around reactive state', () => {
     expect(() => reactive(runtime.tensor([1])).read()).toThrow(advice('tensor', 'read'));
     expect(() => reactive(runtime).tensor([1])).toThrow(advice('runtime', 'tensor'));
     expect(() => new Trainer(reactive(net), { loss: mse, optimizer: sgd({ lr: 1 }) })).not.toThrow();
+  });
+
+  test('of a tensor is refused as an argument, also if what it holds comes as Proxies', async () => {
+    const deep = <T extends object>(target: T): T =>
+      new Proxy(target, {
+        get(object, key, receiver) {
+          const value: unknown = Reflect.get(object, key, receiver);
+          return typeof value === 'object' && value !== null ? deep(value) : value;
+        },
+      });
+    const net = await runtime.load(new Linear({ inputSize: 1, outputSize: 1 }));
+    const square = runtime.compile((x: Value) => mul(x, x));
+    for (const tensor of [reactive(runtime.tensor([[1]])), deep(runtime.tensor([[1]]))]) {
+      expect(() => net.run(tensor)).toThrow(advice('tensor', 'backend'));
+      expect(() => square(tensor)).toThrow(advice('tensor', 'backend'));
+    }
   });
 
   test('does not change what the object itself does', async () => {
@@ -71,9 +100,20 @@ test('dropout of a single layer warns once that it does nothing', async () => {
   expect(warn.mock.calls).toEqual([
     [
       expect.stringMatching(
-        /LSTM: dropout is between layers, and numLayers is 1, so it does nothing; add layers/,
+        /LSTM: dropout is between layers, and numLayers is 1, so it does nothing; add layers, a Dropout after the layer or recurrentDropout$/,
       ),
     ],
+  ]);
+});
+
+test('the warning about dropout names only what the layer has', async () => {
+  vi.resetModules();
+  const fresh = await import('../../src/index.ts');
+  const warn = vi.spyOn(console, 'warn').mockImplementation(() => undefined);
+  warn.mockClear();
+  expect(new fresh.MinGRU({ inputSize: 1, hiddenSize: 1, dropout: 0.5 }).name).toBe('MinGRU');
+  expect(warn.mock.calls).toEqual([
+    [expect.stringMatching(/MinGRU: .* does nothing; add layers or a Dropout after the layer$/)],
   ]);
 });
 
@@ -107,4 +147,39 @@ test.each<[string, Optimizer, Optimizer, RegExp]>([
   const checkpoint = await new Trainer(net, { loss: mse, optimizer: saved }).save();
   const trainer = new Trainer(net, { loss: mse, optimizer: own });
   expect(() => trainer.load(checkpoint)).toThrow(failure('file', message));
+});
+
+test('a checkpoint is told from another whatever the names of states and parameters', async () => {
+  const mine: Optimizer = {
+    name: 'mine',
+    states: ['mean.slow'],
+    lr: 1,
+    scalars: (_, lr) => ({ lr }),
+    update: ({ p, g, 'mean.slow': mean }, { lr }) => ({ p: sub(p, mul(lr, g)), 'mean.slow': add(mean, g) }),
+  };
+  const scale: Layer = {
+    name: 'Scale',
+    parameters: [{ name: 'optimizer.gate.scale', shape: [1], initial: () => 1 }],
+    states: [],
+    inputDType: 'f32',
+    timeAxis: undefined,
+    forward: (x, parameters) => ({ output: mul(x, parameters['optimizer.gate.scale']), states: {} }),
+  };
+  for (const [model, optimizer] of [
+    [new Linear({ inputSize: 1, outputSize: 1 }), mine],
+    [scale, adam({ amsgrad: true })],
+  ] as const) {
+    const trainer = new Trainer(await runtime.load(model), { loss: mse, optimizer });
+    await trainer.step([[1]], [[2]]);
+    const checkpoint = await trainer.save();
+    await trainer.step([[1]], [[2]]);
+    trainer.load(checkpoint);
+    expect(await trainer.save()).toEqual(checkpoint);
+  }
+  const plain = new Trainer(await runtime.load(scale), { loss: mse, optimizer: adam() });
+  const other = new Trainer(await runtime.load(scale), { loss: mse, optimizer: adam({ amsgrad: true }) });
+  const saved = await other.save();
+  expect(() => plain.load(saved)).toThrow(
+    failure('file', /it has "max_exp_avg_sq", so make the optimizer with amsgrad/),
+  );
 });
