@@ -69,6 +69,9 @@ async function fetchWeights(): Promise<Uint8Array> {
   return new Uint8Array(await response.arrayBuffer());
 }
 
+const failWith = (error: unknown): void =>
+  fail('Something went wrong.', error instanceof Error ? error.message : String(error));
+
 async function run(device: GPUDevice): Promise<void> {
   device.addEventListener('uncapturederror', ({ error }) => fail('The device has failed.', error.message));
   void device.lost.then(({ message }) => fail('The device was lost. Reload the page.', message));
@@ -83,13 +86,34 @@ async function run(device: GPUDevice): Promise<void> {
   const target = new Target(new Random(1));
   let flock = gather();
   let frames = 0;
+  let changes = 0;
+  show();
 
   function gather(): Flock {
     const gathered = new Flock(device, runtime, net, Number(count.value), stage.half);
     gathered.memory = memory.checked;
-    renderer.show(gathered.swarm);
-    element('plan', HTMLElement).textContent = tools.explain(gathered.stream, gathered.senses);
     return gathered;
+  }
+
+  function show(): void {
+    renderer.show(flock.swarm);
+    element('plan', HTMLElement).textContent = tools.explain(flock.stream, flock.senses);
+  }
+
+  /** Compiles pipelines ahead, so that the first frame does not block. */
+  const prepare = ({ stream, senses }: Flock): Promise<void> => tools.prepare(stream, senses);
+
+  /** Replaces the flock, which flies on meanwhile, by one of the chosen number. */
+  async function replaceFlock(): Promise<void> {
+    const change = ++changes;
+    const next = gather();
+    await prepare(next);
+    // The number was changed again meanwhile.
+    if (change !== changes) return next.dispose();
+    flock.dispose();
+    flock = next;
+    show();
+    look();
   }
 
   /** A frame: one encoder, one submit. */
@@ -123,11 +147,8 @@ async function run(device: GPUDevice): Promise<void> {
   memory.addEventListener('change', () => {
     flock.memory = memory.checked;
   });
-  count.addEventListener('change', () => {
-    flock.dispose();
-    flock = gather();
-    look();
-  });
+  count.addEventListener('change', () => void replaceFlock().catch(failWith));
+  await prepare(flock);
   for (const control of controls) control.disabled = false;
   play(!matchMedia('(prefers-reduced-motion: reduce)').matches);
 
@@ -148,6 +169,4 @@ async function main(): Promise<void> {
   if (device !== undefined) await run(device);
 }
 
-main().catch((error: unknown) =>
-  fail('Something went wrong.', error instanceof Error ? error.message : String(error)),
-);
+main().catch(failWith);

@@ -27,6 +27,8 @@ export interface Run {
 
 /** A prepared plan: pipelines are compiled or being compiled, and temporaries allocated. */
 export interface Executable {
+  /** Settles when the device has compiled all pipelines; undefined if it has, or if there are none. */
+  readonly compiling?: Promise<void> | undefined;
   /**
    * Queues one run and returns at once.
    * @param args A buffer for each argument.

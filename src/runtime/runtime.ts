@@ -50,7 +50,7 @@ export interface RuntimeOptions extends AdapterOptions {
   readonly freeBytes?: number;
   /**
    * Called as the device compiles the pipelines of a plan, first with none compiled. The work that needs them waits meanwhile; only
-   * `encode` and work on memory that the application uses too block until they are compiled.
+   * `encode` and work on memory that the application uses too block until they are compiled: see `prepare` of gatewise/tools.
    */
   readonly onCompile?: (progress: CompileProgress) => void;
   /**

@@ -1,5 +1,5 @@
 // gatewise/tools: what a developer asks of anything that has a plan. The plan as data and as text, measured times, tuned kernels.
-export { explain, plan, profile, tune } from './inspect.ts';
+export { explain, plan, prepare, profile, tune } from './inspect.ts';
 export { countDispatches } from '../backend/webgpu/launches.ts';
 export type { TunedKind, Tuning } from '../backend/tuning.ts';
 export { floorSeconds, type Bound, type Calibration, type Floor, type Work } from '../plan/calibration.ts';

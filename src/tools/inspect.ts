@@ -1,5 +1,5 @@
-// The plan of a net's `run`, a stream's `push`, a trainer's `step` or a compiled function: as data, as text, measured and tuned. The
-// arguments are those of the method or function. Nothing is run for the caller: weights, states, optimizer, step count and random
+// The plan of a net's `run`, a stream's `push`, a trainer's `step` or a compiled function: as data, as text, compiled ahead, measured and tuned.
+// The arguments are those of the method or function. Nothing is run for the caller: weights, states, optimizer, step count and random
 // numbers do not change.
 import type { DeviceBuffer } from '../backend/backend.ts';
 import type { TunedKind } from '../backend/tuning.ts';
@@ -25,6 +25,18 @@ export function explain<Args extends readonly unknown[]>(of: Planned<Args>, ...a
   return all
     .map(({ name, plan: own, executable }) => title(name) + printPlan(own, executable.launched()))
     .join('\n\n');
+}
+
+/**
+ * Compiles the pipelines for such arguments. A first run or `encode` with arguments of these shapes then neither waits for them nor
+ * blocks.
+ */
+export async function prepare<Args extends readonly unknown[]>(
+  of: Planned<Args>,
+  ...args: Args
+): Promise<void> {
+  const all = of[PREPARE]('prepare', ...args);
+  await Promise.all(all.map(({ specialization }) => specialization.executable.compiling));
 }
 
 /**

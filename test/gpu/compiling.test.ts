@@ -1,7 +1,8 @@
 // While a device compiles pipelines, no call blocks, and writes, runs and reads keep the order of the calls.
 import { expect, test, vi } from 'vitest';
 
-import { createRuntime, LSTM, mul, type CompileProgress, type Value } from '../../src/index.ts';
+import { createRuntime, GRU, LSTM, mul, type CompileProgress, type Value } from '../../src/index.ts';
+import { prepare } from '../../src/tools/index.ts';
 
 test('onCompile counts the pipelines of a plan, and no pipeline is compiled by a call that blocks', async () => {
   const progress: CompileProgress[] = [];
@@ -19,6 +20,24 @@ test('onCompile counts the pipelines of a plan, and no pipeline is compiled by a
   expect(progress.at(-1)).toEqual({ compiled: total, total });
   expect(blocking).not.toHaveBeenCalled();
   blocking.mockRestore();
+});
+
+test.each([true, false])('prepared: %o; a first encode blocks only if not', async (isPrepared) => {
+  const adapter = await navigator.gpu.requestAdapter();
+  const device = await adapter?.requestDevice();
+  if (device === undefined) throw new Error('expected a device');
+  const blocking = vi.spyOn(device, 'createComputePipeline');
+  using runtime = await createRuntime({ device, tuning: false });
+  using net = await runtime.load(new GRU({ inputSize: 3, hiddenSize: 5 }));
+  using stream = net.stream();
+  const [x, y] = [3, 5].map((size) => runtime.tensor(new Float32Array(size), { shape: [1, size] }));
+  if (isPrepared) await prepare(stream, x);
+  const encoder = device.createCommandEncoder();
+  stream.encode(encoder, x, y);
+  device.queue.submit([encoder.finish()]);
+  expect(blocking.mock.calls.length > 0).toBe(!isPrepared);
+  await y.read();
+  device.destroy();
 });
 
 test('writes, runs, reads and disposals keep the order of the calls', async () => {

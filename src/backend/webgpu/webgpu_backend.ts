@@ -44,11 +44,8 @@ export interface WebGPUBackendOptions {
   readonly kernels?: readonly WebGPUKernel[];
 }
 
-/** Records runs of a prepared plan into the pass of another one. */
-interface Recorder {
-  readonly compiling: () => Promise<void> | undefined;
-  readonly record: (pass: GPUComputePassEncoder, run: Run) => void;
-}
+/** Records a run of a prepared plan into the pass of another one. */
+type Recorder = (pass: GPUComputePassEncoder, run: Run) => void;
 
 export class WebGPUBackend implements Backend {
   readonly kind = 'webgpu';
@@ -207,6 +204,9 @@ export class WebGPUBackend implements Backend {
       return results;
     };
     const prepared: Executable = {
+      get compiling() {
+        return executable.compiling;
+      },
       run: (args, outputs, reads, before) => {
         const checker = this.#checker;
         if (checker !== undefined) {
@@ -214,9 +214,11 @@ export class WebGPUBackend implements Backend {
           return runBy(args, outputs, (external, runs) => checker.run(executable, external, reads, runs));
         }
         this.#checkAlive();
-        const first = before && this.#recorders.get(before.executable);
-        const recordFirst = before && first && ((pass: GPUComputePassEncoder) => first.record(pass, before));
-        const compiling = [executable.compiling, first?.compiling()].filter((one) => one !== undefined);
+        const record = before && this.#recorders.get(before.executable);
+        const recordFirst = before && record && ((pass: GPUComputePassEncoder) => record(pass, before));
+        const compiling = [executable.compiling, before?.executable.compiling].filter(
+          (one) => one !== undefined,
+        );
         const results = this.#enqueue(
           [...args, ...outputs, ...(before?.args ?? []), ...(before?.outputs ?? [])],
           () =>
@@ -258,11 +260,9 @@ export class WebGPUBackend implements Backend {
       },
       dispose: () => this.#act([], () => executable.dispose()),
     };
-    this.#recorders.set(prepared, {
-      compiling: () => executable.compiling,
-      record: (pass, { args, outputs }) =>
-        runBy(args, outputs, (external, runs) => executable.record(pass, external, runs)),
-    });
+    this.#recorders.set(prepared, (pass, { args, outputs }) =>
+      runBy(args, outputs, (external, runs) => executable.record(pass, external, runs)),
+    );
     return prepared;
   }
 
