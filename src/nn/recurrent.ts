@@ -6,6 +6,7 @@ import { lstm, lstmProjected } from '../cells/lstm.ts';
 import { withRecurrentDropout, withZoneout } from '../cells/regularised.ts';
 import { withWatch, type Watch } from '../cells/watched.ts';
 import { GatewiseError, show } from '../core/errors.ts';
+import { refuseProxy } from '../core/refuse_proxy.ts';
 import { expectValue, type Value } from '../graph/value.ts';
 import { dropout, dropoutMask } from '../ops/dropout.ts';
 import { recurrentLayers, zeroWhereMasked, type LayerWeights } from '../ops/recurrent_layers.ts';
@@ -49,6 +50,10 @@ export class Recurrent implements Layer {
   readonly causal: boolean;
   readonly ignoresPadding = true;
   readonly #directions: 1 | 2;
+
+  static {
+    refuseProxy(this, 'layer', (object) => #directions in object);
+  }
 
   constructor(name: string, cell: Cell, options: RecurrentOptions, ownOptions: readonly string[] = []) {
     const full = completeOptions(name, cell, options, ownOptions);

@@ -3,6 +3,7 @@ import type { Cell } from '../cells/cell.ts';
 import { elmanRelu, elmanTanh } from '../cells/elman.ts';
 import { gru } from '../cells/gru.ts';
 import { lstm } from '../cells/lstm.ts';
+import { refuseProxy } from '../core/refuse_proxy.ts';
 import { GatewiseError, show } from '../core/errors.ts';
 import { checkOptions } from '../core/options.ts';
 import type { Shape } from '../core/shape.ts';
@@ -31,6 +32,10 @@ export class RecurrentCell implements Layer {
   readonly inputDType = 'f32';
   readonly timeAxis = undefined;
   readonly #layer: Recurrent;
+
+  static {
+    refuseProxy(this, 'layer', (object) => #layer in object);
+  }
 
   constructor(name: string, cell: Cell, options: RecurrentCellOptions, ownOptions: readonly string[] = []) {
     checkOptions(name, options, ['inputSize', 'hiddenSize', 'bias', 'projSize', ...ownOptions]);

@@ -9,8 +9,10 @@ import {
   GRU,
   LayerNorm,
   Linear,
+  LSTMCell,
   mul,
   sub,
+  type HostData,
   type Layer,
   type Runtime,
   type Value,
@@ -40,6 +42,14 @@ describe('a Proxy, as a framework puts around reactive state', () => {
     expect(() => reactive(runtime.tensor([1])).read()).toThrow(advice('tensor', 'read'));
     expect(() => reactive(runtime).tensor([1])).toThrow(advice('runtime', 'tensor'));
     expect(() => new Trainer(reactive(net), { loss: mse, optimizer: sgd({ lr: 1 }) })).not.toThrow();
+  });
+
+  test.each([
+    ['a recurrent layer', () => new GRU({ inputSize: 1, hiddenSize: 2 }), [[[1]]]],
+    ['a cell', () => new LSTMCell({ inputSize: 1, hiddenSize: 2 }), [[1]]],
+  ] as const)('of %s is refused when it computes', async (_, make, x) => {
+    const net = await runtime.load(reactive<Layer>(make()));
+    expect(() => net.run(x as HostData)).toThrow(advice('layer', 'forward'));
   });
 
   test('of a tensor is refused as an argument, also if what it holds comes as Proxies', async () => {
